@@ -1,0 +1,185 @@
+//! Thin loops around [`Connection`]: they read, write, and keep nothing else.
+//!
+//! All state is in the struct: the engine, the input that is not processed yet, the output that is not written yet. A
+//! call that is interrupted, by an error or a timeout of the transport, loses nothing and repeats nothing.
+
+pub mod std_net;
+
+use alloc::{boxed::Box, string::String, vec, vec::Vec};
+use core::{error, fmt};
+use std::io::{self, Read, Write};
+
+use crate::{Connection, Event, HandshakeError, ProtocolError, Refusal, SendError};
+
+/// How much is read at a time, in bytes: a TLS record.
+const INPUT_SIZE: usize = 16 << 10;
+
+/// An output buffer that has grown beyond this, in bytes, is given back once it is written.
+const OUTPUT_KEPT: usize = 64 << 10;
+
+/// A whole message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the protocol has these two kinds")]
+pub enum Message {
+    /// A text message.
+    Text(String),
+    /// A binary message.
+    Binary(Vec<u8>),
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(data: Vec<u8>) -> Self {
+        Self::Binary(data)
+    }
+}
+
+impl From<&[u8]> for Message {
+    fn from(data: &[u8]) -> Self {
+        Self::Binary(data.into())
+    }
+}
+
+/// What can go wrong around a connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport failed.
+    Io(io::Error),
+    /// The peer broke the protocol, or the transport ended too early. The peer was told, as far as it still listens.
+    Protocol(ProtocolError),
+    /// A message could not be sent; nothing has changed.
+    Send(SendError),
+    /// A request, an acceptance or a rejection could not be sent.
+    Handshake(HandshakeError),
+    /// The server did not open a WebSocket: its response says why.
+    Refused(Box<Refusal<'static>>),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => fmt::Display::fmt(error, f),
+            Self::Protocol(error) => fmt::Display::fmt(error, f),
+            Self::Send(error) => fmt::Display::fmt(error, f),
+            Self::Handshake(error) => fmt::Display::fmt(error, f),
+            Self::Refused(refusal) => write!(f, "the server answered with status {}", refusal.response.status()),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Protocol(error) => Some(error),
+            Self::Send(error) => Some(error),
+            Self::Handshake(error) => Some(error),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<HandshakeError> for Error {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+/// What was read and is not processed yet.
+#[derive(Debug)]
+struct Input {
+    buf: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Input {
+    fn new() -> Self {
+        Self {
+            buf: vec![0; INPUT_SIZE].into_boxed_slice(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Reads once; 0 is the end of the transport. Only when everything before is processed.
+    fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        loop {
+            match stream.read(&mut self.buf) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(n) => {
+                    (self.start, self.end) = (0, n.min(self.buf.len()));
+                    return Ok(n);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The next event in what was read.
+    fn receive(&mut self, engine: &mut Connection, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, ProtocolError> {
+        let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        let event = engine.receive(&mut rest, out).map(|event| event.map(Event::into_owned));
+        self.start = self.end - rest.len();
+        event
+    }
+}
+
+/// What is not written yet.
+#[derive(Debug, Default)]
+struct Output {
+    buf: Vec<u8>,
+    written: usize,
+}
+
+impl Output {
+    /// Writes everything. After an error it goes on where it stopped, so that no byte is lost or sent twice.
+    fn flush(&mut self, stream: &mut impl Write) -> io::Result<()> {
+        while let Some(rest) = self.buf.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match stream.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => self.written += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.buf.clear();
+        self.buf.shrink_to(OUTPUT_KEPT);
+        self.written = 0;
+        stream.flush()
+    }
+}

@@ -1,0 +1,124 @@
+//! The commands of an open connection: each appends to the caller's output.
+
+use alloc::vec::Vec;
+
+use super::Connection;
+use crate::{
+    close::{CloseCode, CloseFrame},
+    closure::ClosedBy,
+    error::SendError,
+    frame::{Kind, Opcode},
+    send::Sender,
+    state::{Phase, Signal},
+};
+
+impl Connection {
+    /// Sends a text message (section 6.1).
+    ///
+    /// # Errors
+    /// The connection is not [`Open`](State::Open), or a fragmented message is in progress. Nothing was sent.
+    #[inline]
+    pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.sending()?.message(Kind::Text, text.as_bytes(), out)
+    }
+
+    /// Sends a binary message (section 6.1).
+    ///
+    /// # Errors
+    /// The connection is not [`Open`](State::Open), or a fragmented message is in progress. Nothing was sent.
+    #[inline]
+    pub fn send_binary(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.sending()?.message(Kind::Binary, data, out)
+    }
+
+    /// Sends one fragment of a message whose length is not known yet; `fin` ends the message (section 5.4).
+    ///
+    /// The first call begins a message of the given kind. Pings, pongs and a close may come between fragments, another
+    /// message may not. A fragment of text may end inside a code point; the message may not.
+    ///
+    /// # Errors
+    /// The connection is not [`Open`](State::Open), the kind is not that of the message in progress, or a text is not
+    /// UTF-8. Nothing was sent, the message goes on.
+    pub fn send_fragment(&mut self, kind: Kind, data: &[u8], fin: bool, out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.sending()?.fragment(kind, data, fin, out)
+    }
+
+    /// Server: sends the header alone of a message of `len` bytes, for a vectored write of a payload that is not to be
+    /// copied. The payload has to follow `out` on the transport before anything else does, and a text has to be UTF-8.
+    ///
+    /// # Errors
+    /// The connection is not [`Open`](State::Open), a fragmented message is in progress, this is a client, which has to
+    /// mask the payload (section 5.1), or `len` is over 2^63 - 1. Nothing was sent.
+    pub fn send_header(&mut self, kind: Kind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.sending()?.header(kind, len, out)
+    }
+
+    /// Sends a Ping with at most 125 bytes (section 5.5.2). The peer answers with a Pong of the same payload.
+    ///
+    /// # Errors
+    /// The connection is not [`Open`](State::Open), or the payload is too long. Nothing was sent.
+    pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.sending()?.control(Opcode::Ping, payload, out)
+    }
+
+    /// Sends a Pong with at most 125 bytes: an answer, if [`auto_pong`](Config::auto_pong) is off, or an unsolicited
+    /// one, as a heartbeat in one direction (section 5.5.3).
+    ///
+    /// # Errors
+    /// The connection is not open, a Close was received, or the payload is too long. Nothing was sent.
+    pub fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        // A Ping is still due its answer when only our own Close has passed (section 5.5.2).
+        if self.phase == Phase::CloseSent {
+            return self.sender.control(Opcode::Pong, payload, out);
+        }
+        self.sending()?.control(Opcode::Pong, payload, out)
+    }
+
+    /// Begins the closing handshake with a code and a reason of at most 123 bytes; or, if
+    /// [`auto_close`](Config::auto_close) is off, answers that of the peer (sections 5.5.1 and 7.1.2).
+    ///
+    /// A code of `None` sends an empty Close frame. Afterwards nothing more can be sent; what the peer still sends is
+    /// received until its Close frame comes. The reason is for those who debug, not for end users (section 5.5.1).
+    ///
+    /// A client has no other reason to end a connection than its application's wish: it does not close the transport
+    /// itself, and when it connects again after a failure, it waits a random time first, longer each time
+    /// (sections 7.1.1, 7.2.3 and 7.3).
+    ///
+    /// # Errors
+    /// The connection is not open, a Close was sent before, the code may not be sent, the reason is too long or has no
+    /// code. Nothing was sent.
+    pub fn close(
+        &mut self,
+        code: impl Into<Option<CloseCode>>,
+        reason: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        match self.phase {
+            Phase::AwaitingRequest | Phase::Deciding | Phase::AwaitingResponse => return Err(SendError::NotOpen),
+            Phase::CloseSent | Phase::Closed => return Err(SendError::Closing),
+            Phase::Open | Phase::CloseReceived => {}
+        }
+        let code = code.into();
+        if code.is_none() && !reason.is_empty() {
+            return Err(SendError::ReasonWithoutCode);
+        }
+        self.send_close(code.map(|code| CloseFrame::new(code, reason)), out)
+    }
+
+    pub(super) fn send_close(&mut self, frame: Option<CloseFrame<'_>>, out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.sender.close(frame.as_ref(), out)?;
+        self.closure_mut(ClosedBy::Us).sent = Some(frame.map(CloseFrame::into_owned));
+        self.signal(Signal::CloseSent);
+        Ok(())
+    }
+
+    /// "After sending a Close frame an endpoint MUST NOT send any more data frames" (section 5.5.1).
+    #[inline]
+    const fn sending(&mut self) -> Result<&mut Sender, SendError> {
+        match self.phase {
+            Phase::Open => Ok(&mut self.sender),
+            Phase::AwaitingRequest | Phase::Deciding | Phase::AwaitingResponse => Err(SendError::NotOpen),
+            Phase::CloseSent | Phase::CloseReceived | Phase::Closed => Err(SendError::Closing),
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! A connection: the two halves and the handshake, joined by the state machine of `state.rs`.
+
+mod commands;
+mod opening;
+
+use alloc::{boxed::Box, vec::Vec};
+use core::mem;
+
+use self::opening::Opening;
+
+use crate::{
+    close::{CloseCode, CloseFrame},
+    closure::{ClosedBy, Closure, Teardown},
+    config::Config,
+    error::{HandshakeError, ProtocolError},
+    event::Event,
+    frame::{Opcode, Role},
+    handshake::{Agreed, answer::write_error, client::ClientRequest},
+    keys::Keys,
+    receive::Receiver,
+    send::Sender,
+    state::{Phase, Signal, State},
+};
+
+/// Which end of a connection one is, for [`Connection::upgraded`].
+#[derive(Clone, Copy)]
+#[allow(clippy::exhaustive_enums, reason = "a connection has two ends")]
+pub enum Endpoint {
+    /// Accepts; never masks.
+    Server,
+    /// Connects; masks what it sends.
+    Client {
+        /// Where the mask keys come from: 32 bytes from a strong source of randomness, used for nothing else
+        /// (RFC 6455, section 5.3).
+        seed: [u8; 32],
+    },
+}
+
+/// One WebSocket connection, from the first byte of the opening handshake to the end of the closing one.
+///
+/// It owns no socket, no buffer and no clock. Bytes that were read go into [`receive`](Self::receive), events come out;
+/// what has to be written is appended to the `out` that every call lends. There are four kinds of method, and that is
+/// all that has to be called:
+///
+/// * birth: [`server`](Self::server), [`client`](Self::client), [`upgraded`](Self::upgraded);
+/// * bytes in: [`receive`](Self::receive) until it returns `None`, [`receive_eof`](Self::receive_eof) when the
+///   transport ends;
+/// * commands, which append to `out`: [`accept`](Self::accept), [`reject`](Self::reject), `send_*`,
+///   [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close);
+/// * getters: [`state`](Self::state), [`closure`](Self::closure), [`teardown`](Self::teardown).
+///
+/// After each of them, write `out` and clear it. There is nothing to flush and nothing to poll: pongs, the answer to a
+/// Close, and the Close that an error demands are in `out` when the call that found the need returns.
+///
+/// **Purity.** The result depends on the state and the arguments alone. For any way of cutting the input into pieces,
+/// the events, the errors and the output are the same (in chunk delivery, once adjacent chunks are joined).
+///
+/// **Memory.** An idle open connection holds no heap, but for a client's key stream and what
+/// [`recycle`](Self::recycle) gave it. While a message is assembled, at most twice the bytes received and 64 KiB more
+/// are held, never more than twice [`max_message_size`](Config::max_message_size) and 64 KiB.
+#[derive(Debug)]
+pub struct Connection {
+    phase: Phase,
+    auto_pong: bool,
+    auto_close: bool,
+    failed: Option<ProtocolError>,
+    receiver: Receiver,
+    sender: Sender,
+    /// Until the connection is open, and until what came before `accept` is processed.
+    opening: Option<Box<Opening>>,
+    closure: Option<Box<Closure>>,
+}
+
+impl Connection {
+    /// A server's end, waiting for a client's opening handshake (RFC 6455, section 4.2).
+    #[must_use]
+    pub fn server(config: Config) -> Self {
+        let opening = Some(Opening::new(&config, None));
+        Self::new(Phase::AwaitingRequest, Role::Server, None, &config, opening)
+    }
+
+    /// A client's end; its opening handshake is in `out` (section 4.1).
+    ///
+    /// `seed` comes from a strong source of randomness, the operating system's for example, and is used for nothing
+    /// else: from it come the key of the handshake and the mask keys of all frames (sections 4.1 and 5.3).
+    ///
+    /// Two duties stay with the caller: to have at most one connection to the same address in this state at a time,
+    /// and to carry a `wss` connection over TLS with SNI, from the first byte (section 4.1).
+    ///
+    /// # Errors
+    /// What of the request cannot be sent; `out` is as it was.
+    pub fn client(
+        request: &ClientRequest,
+        config: Config,
+        seed: [u8; 32],
+        out: &mut Vec<u8>,
+    ) -> Result<Self, HandshakeError> {
+        let mut keys = Box::new(Keys::new(seed));
+        let expected = request.write_head(keys.nonce(), out)?;
+        let opening = Some(Opening::new(&config, Some(expected)));
+        Ok(Self::new(
+            Phase::AwaitingResponse,
+            Role::Client,
+            Some(keys),
+            &config,
+            opening,
+        ))
+    }
+
+    /// Either end of a connection whose opening handshake is done: by another HTTP implementation, over HTTP/2 or
+    /// HTTP/3, or by a process that handed the socket over.
+    #[must_use]
+    pub fn upgraded(endpoint: Endpoint, agreed: &Agreed, config: Config) -> Self {
+        let (role, keys) = match endpoint {
+            Endpoint::Server => (Role::Server, None),
+            Endpoint::Client { seed } => (Role::Client, Some(Box::new(Keys::new(seed)))),
+        };
+        // What is agreed so far needs nothing of the engine; an extension will.
+        let Agreed { subprotocol: _ } = agreed;
+        Self::new(Phase::Open, role, keys, &config, None)
+    }
+
+    const fn new(
+        phase: Phase,
+        role: Role,
+        keys: Option<Box<Keys>>,
+        config: &Config,
+        opening: Option<Box<Opening>>,
+    ) -> Self {
+        Self {
+            phase,
+            auto_pong: config.auto_pong,
+            auto_close: config.auto_close,
+            failed: None,
+            receiver: Receiver::new(role, config),
+            sender: Sender::new(keys, config.fragment_size),
+            opening,
+            closure: None,
+        }
+    }
+
+    /// Takes the next event off the front of `input`, which shrinks as it is consumed.
+    ///
+    /// `Ok(None)` means exactly: `input` is empty. Payload is unmasked in place. A whole message inside one `input` is
+    /// lent from it; one that spans inputs or is fragmented arrives owned. Replies are appended to `out`.
+    ///
+    /// Call it until it returns `None` or an error, then write `out`, in either case. Once the connection is
+    /// [`Closed`](State::Closed), input is discarded.
+    ///
+    /// # Errors
+    /// The peer broke a rule; everything before that was delivered. `out` holds what the peer is due, a Close frame or
+    /// an HTTP response; later calls return the same error.
+    #[inline]
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if self.phase == Phase::Open && self.opening.is_none() {
+            match self.receiver.whole_message(input) {
+                Ok(None) => {}
+                Ok(event) => return Ok(event),
+                Err(error) => return Err(self.fail(error, out)),
+            }
+        }
+        self.receive_any(input, out)
+    }
+
+    /// Everything but a whole message in an open connection.
+    fn receive_any<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.phase {
+            Phase::AwaitingRequest => self.receive_request(input, out),
+            Phase::Deciding => self.receive_early(input, out),
+            Phase::AwaitingResponse => self.receive_response(input, out),
+            Phase::Open | Phase::CloseSent => {
+                if self.opening.is_some() {
+                    if let Some(event) = self.replay_early(out)? {
+                        return Ok(Some(event));
+                    }
+                }
+                if self.phase.receives_frames() {
+                    return self.receive_frames(input, out);
+                }
+                take_all(input);
+                Ok(None)
+            }
+            // "further data received is discarded" (section 1.4), and after a failure (section 7.1.7)
+            Phase::CloseReceived | Phase::Closed => {
+                take_all(input);
+                match self.failed {
+                    Some(error) => Err(error),
+                    None => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn receive_frames<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let event = match self.receiver.receive(input) {
+            Ok(event) => event,
+            Err(error) => return Err(self.fail(error, out)),
+        };
+        match &event {
+            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received
+            // a Close frame." (section 5.5.2)
+            Some(Event::Ping(payload)) if self.auto_pong => {
+                // A control payload that was received is one that may be sent.
+                let _sent = self.sender.control(Opcode::Pong, payload, out);
+            }
+            Some(Event::Close(frame)) => {
+                take_all(input);
+                self.close_received(frame.as_ref(), out);
+            }
+            _ => {}
+        }
+        Ok(event)
+    }
+
+    /// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a Close
+    /// frame in response", typically with the same code (section 5.5.1).
+    fn close_received(&mut self, frame: Option<&CloseFrame<'_>>, out: &mut Vec<u8>) {
+        self.closure_mut(ClosedBy::Peer).received = Some(frame.cloned().map(CloseFrame::into_owned));
+        self.signal(Signal::CloseReceived);
+        if self.phase == Phase::CloseReceived && self.auto_close {
+            let echo = match frame {
+                // The one code that a server may receive and not send.
+                Some(frame) if frame.code == CloseCode::MANDATORY_EXTENSION => Some(CloseCode::NORMAL),
+                frame => frame.map(|frame| frame.code),
+            };
+            let _sent = self.send_close(echo.map(|code| CloseFrame::new(code, "")), out);
+        }
+    }
+
+    /// "Fail the WebSocket connection" (section 7.1.7): says why, if a Close frame still can, and closes.
+    #[cold]
+    fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> ProtocolError {
+        match error {
+            ProtocolError::Request(error) => write_error(error, out),
+            ProtocolError::Response(_) | ProtocolError::UnexpectedEof => {}
+            _ if self.phase == Phase::Open => {
+                let frame = CloseFrame::new(error.close_code(), "");
+                if self.sender.close(Some(&frame), out).is_ok() {
+                    self.closure_mut(ClosedBy::Us).sent = Some(Some(frame));
+                }
+            }
+            _ => {}
+        }
+        let by = match error {
+            ProtocolError::UnexpectedEof => ClosedBy::Transport,
+            _ => ClosedBy::Us,
+        };
+        self.closure_mut(by).error = Some(error);
+        self.failed = Some(error);
+        self.signal(Signal::Failed);
+        error
+    }
+
+    fn closure_mut(&mut self, by: ClosedBy) -> &mut Closure {
+        self.closure.get_or_insert_with(|| Box::new(Closure::new(by)))
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        let next = self.phase.after(signal);
+        debug_assert!(next.is_some(), "{signal:?} in {}", self.phase);
+        self.phase = next.unwrap_or(self.phase);
+        if self.phase == Phase::Closed {
+            self.opening = None;
+        }
+    }
+
+    /// The transport has ended: its `read` returned no bytes, or an error.
+    ///
+    /// `Ok` after a complete closing handshake; and with an event if what was awaited ends with the transport, as the
+    /// body of a refusal may.
+    ///
+    /// # Errors
+    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof): the connection is lost, or the peer closed the transport too
+    /// early (section 7.1.5). Or the error with which the connection failed before.
+    pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if self.phase == Phase::Closed {
+            return Ok(None);
+        }
+        let refusal = self.opening.as_ref().and_then(|opening| opening.refusal.as_ref());
+        if let Some((_, body)) = refusal {
+            let is_complete = body.ends_with_transport();
+            return Ok(self.refused(is_complete));
+        }
+        Err(self.fail(ProtocolError::UnexpectedEof, &mut Vec::new()))
+    }
+
+    /// Gives the allocation of an owned event back, from this connection or another, so that a steady stream of messages
+    /// that span inputs allocates nothing. The connection holds it until the next message needs it.
+    pub fn recycle(&mut self, event: Event<'_>) {
+        self.receiver.recycle(event);
+    }
+
+    /// Which end of the connection this is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.receiver.role()
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub const fn state(&self) -> State {
+        self.phase.state()
+    }
+
+    /// Who closed, with which codes and reasons, cleanly or not: from the first sign of an end on. `None` before, and
+    /// for a handshake that was rejected or refused.
+    #[must_use]
+    pub fn closure(&self) -> Option<&Closure> {
+        self.closure.as_deref()
+    }
+
+    /// What is left to do with the transport: `None` until the connection is [`Closed`](State::Closed).
+    #[must_use]
+    pub fn teardown(&self) -> Option<Teardown> {
+        if self.phase != Phase::Closed {
+            return None;
+        }
+        let clean = self.closure.as_ref().is_some_and(|closure| closure.is_clean());
+        Some(match (self.role(), clean) {
+            (Role::Client, true) => Teardown::AwaitPeer,
+            (Role::Client, false) | (Role::Server, _) => Teardown::Close,
+        })
+    }
+
+    /// Ends the engine and hands over what it holds, for a lossless takeover of the transport.
+    #[must_use]
+    pub fn into_parts(self) -> Parts {
+        let mut unread = match self.opening {
+            Some(opening) if self.phase.receives_frames() || self.phase == Phase::Deciding => {
+                opening.early.get(opening.early_read..).unwrap_or_default().to_vec()
+            }
+            Some(opening) => opening.head.into_collected(),
+            None => Vec::new(),
+        };
+        if self.phase.receives_frames() {
+            // What was received before the early bytes came to an end stands before them.
+            let mut frames = self.receiver.into_unread();
+            frames.append(&mut unread);
+            unread = frames;
+        }
+        Parts { unread }
+    }
+}
+
+/// What a connection leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Parts {
+    /// What was taken from the transport and reported in no event: the beginning of a head; or of a frame header; or
+    /// the message in progress, as a frame that says the same.
+    ///
+    /// Whatever reads on from the transport reads this first. With [`Delivery::Chunks`](crate::Delivery::Chunks), the
+    /// chunks of a message in progress were reported; a frame then continues that message.
+    pub unread: Vec<u8>,
+}
+
+fn take_all<'b>(input: &mut &'b mut [u8]) -> &'b mut [u8] {
+    mem::take(input)
+}

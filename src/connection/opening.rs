@@ -1,0 +1,244 @@
+//! The opening handshake as part of a connection (RFC 6455, section 4).
+
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use core::mem;
+
+use super::{Connection, take_all};
+use crate::{
+    config::Config,
+    error::{HandshakeError, ProtocolError, RequestError, ResponseError},
+    event::Event,
+    handshake::{
+        answer::{Accept, write_acceptance, write_rejection},
+        client::{Expected, Refusal, Response},
+        refusal::{Body, Progress},
+        server::Request,
+    },
+    http::HeadReader,
+    state::{Phase, Signal},
+};
+
+/// What only the opening handshake needs.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) head: HeadReader,
+    pub(super) max_head_size: usize,
+    pub(super) max_headers: usize,
+    pub(super) max_refusal_body: usize,
+    pub(super) plain_requests: bool,
+    /// Client: what the response has to fit.
+    pub(super) expected: Option<Expected>,
+    /// Client: a refusal whose body is not whole yet.
+    pub(super) refusal: Option<(Response<'static>, Body)>,
+    /// Server: bytes that came before `accept`, and how many of them are processed.
+    pub(super) early: Vec<u8>,
+    pub(super) early_read: usize,
+}
+
+impl Opening {
+    pub(super) fn new(config: &Config, expected: Option<Expected>) -> Box<Self> {
+        Box::new(Self {
+            head: HeadReader::new(config.max_head_size),
+            max_head_size: config.max_head_size,
+            max_headers: config.max_headers,
+            max_refusal_body: config.max_refusal_body,
+            plain_requests: config.plain_requests,
+            expected,
+            refusal: None,
+            early: Vec::new(),
+            early_read: 0,
+        })
+    }
+}
+
+/// What a response head means.
+enum Verdict<'b> {
+    Open(Response<'b>),
+    /// 100 to 199 but 101: a final response follows (RFC 9110, section 15.2).
+    Interim,
+    /// Any other status; the body follows.
+    Refused,
+}
+
+impl Opening {
+    fn judge<'b>(&mut self, head: Cow<'b, [u8]>) -> Result<Verdict<'b>, ResponseError> {
+        let len = head.len();
+        let response = Response::from_head(head, self.max_headers)?;
+        match response.status() {
+            101 => {
+                if let Some(expected) = &self.expected {
+                    response.check(expected)?;
+                }
+                Ok(Verdict::Open(response))
+            }
+            100..=199 => {
+                // All heads together stay within the limit, so that this cannot go on for ever.
+                self.max_head_size = self.max_head_size.saturating_sub(len);
+                self.head = HeadReader::new(self.max_head_size);
+                Ok(Verdict::Interim)
+            }
+            _ => {
+                let body = Body::of(&response, self.max_refusal_body)?;
+                self.refusal = Some((response.into_owned(), body));
+                Ok(Verdict::Refused)
+            }
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn receive_request<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let Some(opening) = &mut self.opening else {
+            return Ok(None);
+        };
+        let found = match opening.head.read(input) {
+            Ok(None) => return Ok(None),
+            Ok(Some(head)) => Request::from_head(head, opening.max_headers, opening.plain_requests),
+            Err(error) => Err(error.into()),
+        };
+        match found {
+            Ok(request) => {
+                self.signal(Signal::Requested);
+                Ok(Some(Event::Request(request)))
+            }
+            Err(error) => Err(self.fail(error.into(), out)),
+        }
+    }
+
+    /// Holds what a client sends before it has our answer. It must not (section 4.1), but a decision may take its time.
+    pub(super) fn receive_early<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let bytes = take_all(input);
+        if let Some(opening) = &mut self.opening {
+            if bytes.len() > opening.max_head_size - opening.early.len() {
+                return Err(self.fail(RequestError::EarlyData.into(), out));
+            }
+            opening.early.extend_from_slice(bytes);
+        }
+        Ok(None)
+    }
+
+    /// The next event in what came before `accept`.
+    pub(super) fn replay_early(&mut self, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, ProtocolError> {
+        let Some(opening) = &mut self.opening else {
+            return Ok(None);
+        };
+        let mut early = mem::take(&mut opening.early);
+        let mut input = early.get_mut(opening.early_read..).unwrap_or_default();
+        let event = self.receive_frames(&mut input, out)?.map(Event::into_owned);
+        let rest = input.len();
+        match &mut self.opening {
+            Some(opening) if rest > 0 => {
+                opening.early_read = early.len() - rest;
+                opening.early = early;
+            }
+            _ => self.opening = None,
+        }
+        Ok(event)
+    }
+
+    pub(super) fn receive_response<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        loop {
+            let Some(opening) = &mut self.opening else {
+                return Ok(None);
+            };
+            if opening.refusal.is_some() {
+                return self.receive_refusal(input, out);
+            }
+            let found = match opening.head.read(input) {
+                Ok(None) => return Ok(None),
+                Ok(Some(head)) => opening.judge(head),
+                Err(error) => Err(error.into()),
+            };
+            match found {
+                Ok(Verdict::Interim | Verdict::Refused) => {}
+                Ok(Verdict::Open(response)) => {
+                    self.opening = None;
+                    self.signal(Signal::Accepted);
+                    return Ok(Some(Event::Open(response)));
+                }
+                Err(error) => return Err(self.fail(error.into(), out)),
+            }
+        }
+    }
+
+    fn receive_refusal<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let Some((_, body)) = self.opening.as_mut().and_then(|opening| opening.refusal.as_mut()) else {
+            return Ok(None);
+        };
+        match body.read(input) {
+            Ok(Progress::Incomplete) => Ok(None),
+            Ok(Progress::Complete) => Ok(self.refused(true)),
+            Ok(Progress::Truncated) => Ok(self.refused(false)),
+            Err(error) => Err(self.fail(error.into(), out)),
+        }
+    }
+
+    pub(super) fn refused(&mut self, is_complete: bool) -> Option<Event<'static>> {
+        let (response, body) = self.opening.as_mut()?.refusal.take()?;
+        self.signal(Signal::Refused);
+        Some(Event::Refused(Refusal {
+            response,
+            body: body.into_data().into(),
+            is_complete,
+        }))
+    }
+
+    /// Server: accepts the request of [`Event::Request`]; the connection is open (section 4.2.2).
+    ///
+    /// # Errors
+    /// What of the acceptance cannot be sent: a subprotocol that was not offered, a header that is malformed or belongs
+    /// to the handshake. Nothing has changed; accept otherwise, or reject.
+    pub fn accept(
+        &mut self,
+        request: &Request<'_>,
+        accept: &Accept<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeError> {
+        if self.phase != Phase::Deciding {
+            return Err(HandshakeError::NoRequest);
+        }
+        write_acceptance(request, accept, out)?;
+        self.opening.take_if(|opening| opening.early.is_empty());
+        self.signal(Signal::Accepted);
+        Ok(())
+    }
+
+    /// Server: answers the request of [`Event::Request`] with another status than 101; the connection is closed, and
+    /// what the client sends is discarded (section 4.2.2).
+    ///
+    /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an unknown target, 3xx
+    /// with `Location`. `Connection: close` and the length of the body are added.
+    ///
+    /// # Errors
+    /// What of the response cannot be sent. Nothing has changed.
+    pub fn reject(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeError> {
+        if self.phase != Phase::Deciding {
+            return Err(HandshakeError::NoRequest);
+        }
+        write_rejection(status, headers, body, out)?;
+        self.signal(Signal::Refused);
+        Ok(())
+    }
+}

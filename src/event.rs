@@ -1,0 +1,165 @@
+//! What the engine reports.
+
+use alloc::borrow::Cow;
+use core::fmt;
+
+use crate::{
+    close::CloseFrame,
+    frame::Kind,
+    handshake::{
+        client::{Refusal, Response},
+        server::Request,
+    },
+    http::Brief,
+};
+
+/// What [`Connection::receive`](crate::Connection::receive) found in the input.
+///
+/// An event borrows from the input slice, never from the connection: one can send while holding it. What lies whole in
+/// one input is lent from it; what had to be assembled is owned.
+#[derive(PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'b> {
+    /// Server: a client asks to open a connection, and its request is valid. Answer with
+    /// [`accept`](crate::Connection::accept) or [`reject`](crate::Connection::reject) (RFC 6455, section 4.2).
+    Request(Request<'b>),
+    /// Client: the server accepted, the connection is open (section 4.1).
+    Open(Response<'b>),
+    /// Client: the server answered with another status than 101; the connection is closed (section 4.1).
+    Refused(Refusal<'b>),
+    /// A text message ([`Delivery::Messages`](crate::Delivery::Messages)).
+    Text(Cow<'b, str>),
+    /// A binary message ([`Delivery::Messages`](crate::Delivery::Messages)).
+    Binary(Cow<'b, [u8]>),
+    /// A piece of a message ([`Delivery::Chunks`](crate::Delivery::Chunks)).
+    Chunk(Chunk<'b>),
+    /// A Ping with its payload of at most 125 bytes. It is already answered, unless
+    /// [`auto_pong`](crate::Config::auto_pong) is off (section 5.5.2).
+    Ping(Cow<'b, [u8]>),
+    /// A Pong with its payload of at most 125 bytes, asked for or not (section 5.5.3).
+    Pong(Cow<'b, [u8]>),
+    /// The peer's Close frame; `None` if it was empty. It is already answered, unless
+    /// [`auto_close`](crate::Config::auto_close) is off. Nothing follows it (section 5.5.1).
+    Close(Option<CloseFrame<'b>>),
+}
+
+impl Event<'_> {
+    /// The same event, borrowing nothing. What was assembled moves; what was lent is copied.
+    #[must_use]
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Request(request) => Event::Request(request.into_owned()),
+            Self::Open(response) => Event::Open(response.into_owned()),
+            Self::Refused(refusal) => Event::Refused(refusal.into_owned()),
+            Self::Text(text) => Event::Text(Cow::Owned(text.into_owned())),
+            Self::Binary(data) => Event::Binary(Cow::Owned(data.into_owned())),
+            Self::Chunk(chunk) => Event::Chunk(chunk.into_owned()),
+            Self::Ping(data) => Event::Ping(Cow::Owned(data.into_owned())),
+            Self::Pong(data) => Event::Pong(Cow::Owned(data.into_owned())),
+            Self::Close(frame) => Event::Close(frame.map(CloseFrame::into_owned)),
+        }
+    }
+}
+
+impl fmt::Debug for Event<'_> {
+    /// Fit for a log: payloads are escaped, and cut off after 64 bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, payload): (_, &[u8]) = match self {
+            Self::Request(request) => return f.debug_tuple("Request").field(request).finish(),
+            Self::Open(response) => return f.debug_tuple("Open").field(response).finish(),
+            Self::Refused(refusal) => return f.debug_tuple("Refused").field(refusal).finish(),
+            Self::Close(frame) => return f.debug_tuple("Close").field(frame).finish(),
+            Self::Chunk(chunk) => return f.debug_tuple("Chunk").field(chunk).finish(),
+            Self::Text(text) => ("Text", text.as_bytes()),
+            Self::Binary(data) => ("Binary", data),
+            Self::Ping(data) => ("Ping", data),
+            Self::Pong(data) => ("Pong", data),
+        };
+        f.debug_tuple(name).field(&Brief(payload)).finish()
+    }
+}
+
+/// A piece of a message, as it arrived.
+///
+/// A frame yields one or more chunks, the last with `frame_end`; only that one may be empty. Joined, the chunks of
+/// a message are the message. Where frames begin and end means nothing by itself (RFC 6455, section 5.4), but
+/// a proxy may want to keep it.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Chunk<'b> {
+    /// The payload.
+    pub data: Data<'b>,
+    /// The frame ends with this chunk.
+    pub frame_end: bool,
+    /// The message ends with this chunk.
+    pub message_end: bool,
+}
+
+/// The payload of a [`Chunk`].
+#[derive(Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the protocol has these two kinds")]
+pub enum Data<'b> {
+    /// A piece of a text message, cut at a code point boundary: bytes of a code point that is not complete yet come
+    /// with a later chunk, also if the frame ends between them.
+    Text(Cow<'b, str>),
+    /// A piece of a binary message.
+    Binary(Cow<'b, [u8]>),
+}
+
+impl<'b> Chunk<'b> {
+    pub(crate) const fn new(data: Data<'b>, frame_end: bool, message_end: bool) -> Self {
+        Self {
+            data,
+            frame_end,
+            message_end,
+        }
+    }
+
+    /// What the message is that the chunk belongs to.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self.data {
+            Data::Text(_) => Kind::Text,
+            Data::Binary(_) => Kind::Binary,
+        }
+    }
+
+    /// The payload as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.data {
+            Data::Text(text) => text.as_bytes(),
+            Data::Binary(data) => data,
+        }
+    }
+
+    /// The same chunk, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Chunk<'static> {
+        let data = match self.data {
+            Data::Text(text) => Data::Text(Cow::Owned(text.into_owned())),
+            Data::Binary(data) => Data::Binary(Cow::Owned(data.into_owned())),
+        };
+        Chunk::new(data, self.frame_end, self.message_end)
+    }
+}
+
+impl fmt::Debug for Chunk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk")
+            .field("kind", &self.kind())
+            .field("data", &Brief(self.as_bytes()))
+            .field("frame_end", &self.frame_end)
+            .field("message_end", &self.message_end)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&Brief(text.as_bytes())).finish(),
+            Self::Binary(data) => f.debug_tuple("Binary").field(&Brief(data)).finish(),
+        }
+    }
+}

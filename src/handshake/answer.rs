@@ -1,0 +1,147 @@
+//! How a server answers an opening handshake (RFC 6455, section 4.2.2).
+
+use alloc::{format, vec::Vec};
+
+use super::{check_header, server::Request};
+use crate::{
+    error::{HandshakeError, RequestError},
+    http::write_field,
+};
+
+/// How a server accepts: with which subprotocol and which headers beside those of the handshake.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accept<'a> {
+    subprotocol: Option<&'a str>,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Accept<'a> {
+    /// Without a subprotocol, without headers of one's own.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            subprotocol: None,
+            headers: &[],
+        }
+    }
+
+    /// The subprotocol to use, one of those [offered](crate::Request::subprotocols), or none (section 4.2.2).
+    #[must_use]
+    pub const fn subprotocol(mut self, subprotocol: Option<&'a str>) -> Self {
+        self.subprotocol = subprotocol;
+        self
+    }
+
+    /// Further headers of the response, such as a cookie. Those that belong to the handshake are refused.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    pub(crate) const fn chosen_subprotocol(&self) -> Option<&'a str> {
+        self.subprotocol
+    }
+
+    pub(crate) const fn extra_headers(&self) -> &'a [(&'a str, &'a str)] {
+        self.headers
+    }
+}
+
+/// Writes the 101 that accepts the request.
+pub(crate) fn write_acceptance(
+    request: &Request<'_>,
+    accept: &Accept<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), HandshakeError> {
+    let start = out.len();
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
+    match request.accept_fields(accept, |name, value| write_field(out, name, value)) {
+        Ok(()) => out.extend_from_slice(b"\r\n"),
+        Err(error) => {
+            out.truncate(start);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Writes a response that refuses the upgrade and ends the connection: what follows it on the transport would be
+/// ambiguous otherwise.
+pub(crate) fn write_rejection(
+    status: u16,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), HandshakeError> {
+    let without_body = matches!(status, 204 | 304);
+    if !(200..600).contains(&status) || (without_body && !body.is_empty()) {
+        return Err(HandshakeError::Status);
+    }
+    for (name, value) in headers {
+        check_header(name, value.as_bytes())?;
+        if ["connection", "content-length", "transfer-encoding"]
+            .iter()
+            .any(|reserved| name.eq_ignore_ascii_case(reserved))
+        {
+            return Err(HandshakeError::ReservedHeader);
+        }
+    }
+    let head = format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status));
+    out.extend_from_slice(head.as_bytes());
+    for (name, value) in headers {
+        write_field(out, name, value.as_bytes());
+    }
+    if !without_body {
+        write_field(out, "Content-Length", format!("{}", body.len()).as_bytes());
+    }
+    // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section 7.8)
+    let upgrade = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
+    write_field(out, "Connection", if upgrade { b"close, Upgrade" } else { b"close" });
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(body);
+    Ok(())
+}
+
+/// Writes the answer to a request that breaks a rule.
+pub(crate) fn write_error(error: RequestError, out: &mut Vec<u8>) {
+    let mut headers: Vec<(&str, &str)> = Vec::new();
+    headers.push(("Content-Type", "text/plain; charset=utf-8"));
+    match error.status() {
+        405 => headers.push(("Allow", "GET")),
+        // "an |Upgrade| header field" is due with 426 (RFC 9110, section 15.5.22), and the supported versions
+        // with a version that is not (RFC 6455, section 4.4).
+        426 => headers.extend([("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]),
+        _ => {}
+    }
+    let body = format!("{error}\n");
+    // The fields above are valid, so that nothing is refused here.
+    let _written = write_rejection(error.status(), &headers, body.as_bytes(), out);
+}
+
+/// The usual phrase of a status; it has no meaning to a client (RFC 9112, section 4).
+const fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

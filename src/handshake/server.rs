@@ -1,0 +1,423 @@
+//! The server's side of the opening handshake (RFC 6455, section 4.2).
+
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use core::{fmt, str};
+
+use base64::{
+    Engine as _,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use super::{
+    Agreed, accept_key,
+    answer::Accept,
+    are_unique_tokens, check_header,
+    extensions::{Extension, are_well_formed, extensions},
+    is_reserved,
+};
+use crate::{
+    error::{HandshakeError, RequestError},
+    http::{Field, HeadError, Headers, list_elements, list_has, parse_request},
+};
+
+/// What stands before the target of the only method there is.
+const GET: &str = "GET ";
+
+/// A client's opening handshake, checked against the rules of RFC 6455, section 4.2.1, and waiting for a decision.
+///
+/// It borrows from the input if the whole head lay in it; [`into_owned`](Self::into_owned) makes a copy for a
+/// decision that takes time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request<'b> {
+    head: Head<'b>,
+    upgrade: bool,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Head<'b> {
+    /// The bytes of the head; the target follows `"GET "`.
+    Raw {
+        bytes: Cow<'b, [u8]>,
+        target_len: usize,
+    },
+    List(Box<List<'b>>),
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct List<'b> {
+    target: Cow<'b, str>,
+    fields: Vec<Field<'b>>,
+}
+
+impl<'b> Request<'b> {
+    /// Reads a whole head, from the request line to the blank line.
+    pub(crate) fn from_head(head: Cow<'b, [u8]>, max_headers: usize, plain: bool) -> Result<Self, RequestError> {
+        let (line, target_len) = parse_request(&head, max_headers, |request| {
+            let target = request.path.unwrap_or_default();
+            let line = check_line(request.method.unwrap_or_default(), target, request.version);
+            (line, target.len())
+        })?;
+        line?;
+        let upgrade = check_headers(&Headers::of_head(&head), plain)?;
+        Ok(Self {
+            head: Head::Raw {
+                bytes: head,
+                target_len,
+            },
+            upgrade,
+        })
+    }
+
+    /// Checks a request that another HTTP implementation has parsed from HTTP/1.1, by the same rules.
+    ///
+    /// Continue with [`acceptance`](Self::acceptance), send its headers with status 101, and hand the stream to
+    /// [`Connection::upgraded`](crate::Connection::upgraded).
+    ///
+    /// ```
+    /// use sockless::{Accept, Config, Connection, Endpoint, Request};
+    ///
+    /// let headers: [(&str, &[u8]); 5] = [
+    ///     ("host", b"example.com"),
+    ///     ("upgrade", b"websocket"),
+    ///     ("connection", b"Upgrade"),
+    ///     ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+    ///     ("sec-websocket-version", b"13"),
+    /// ];
+    /// let request = Request::from_list("GET", "/chat", headers)?;
+    /// let (headers, agreed) = request.acceptance(&Accept::new())?;
+    /// assert!(headers.contains(&("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into())));
+    /// let connection = Connection::upgraded(Endpoint::Server, &agreed, Config::default());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The rule that the request breaks; [`RequestError::status`] is the answer.
+    pub fn from_list(
+        method: &str,
+        target: &'b str,
+        headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
+    ) -> Result<Self, RequestError> {
+        check_line(method, target, Some(1))?;
+        let fields: Vec<Field<'b>> = headers
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect();
+        check_headers(&Headers::of_list(&fields), false)?;
+        let target = target.into();
+        Ok(Self {
+            head: Head::List(Box::new(List { target, fields })),
+            upgrade: true,
+        })
+    }
+
+    /// The request target: a path with perhaps a query, or an absolute URI (RFC 9112, section 3.2).
+    #[must_use]
+    pub fn target(&self) -> &str {
+        match &self.head {
+            Head::Raw { bytes, target_len } => bytes
+                .get(GET.len()..GET.len() + target_len)
+                .and_then(|target| str::from_utf8(target).ok())
+                .unwrap_or_default(),
+            Head::List(list) => &list.target,
+        }
+    }
+
+    /// All header fields.
+    #[must_use]
+    pub fn headers(&self) -> Headers<'_> {
+        match &self.head {
+            Head::Raw { bytes, .. } => Headers::of_head(bytes),
+            Head::List(list) => Headers::of_list(&list.fields),
+        }
+    }
+
+    /// Whether the request asks for a WebSocket. False only for a plain GET that
+    /// [`plain_requests`](crate::Config::plain_requests) lets through.
+    #[must_use]
+    pub const fn is_upgrade(&self) -> bool {
+        self.upgrade
+    }
+
+    /// The `Host` header: the host name that the client wants, with a port if it is not the default.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.text("host").unwrap_or_default()
+    }
+
+    /// The `Origin` header, which browsers always send: where the page that opens the connection comes from. A client
+    /// that is not a browser usually sends none, and can send anything (sections 4.2.2 and 10.2).
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.text("origin")
+    }
+
+    /// Whether the page that opens the connection comes from the host that it connects to, or there is no page because
+    /// there is no `Origin`.
+    ///
+    /// Browsers do not apply the same-origin policy to WebSockets. A server that trusts cookies has to check the
+    /// origin, with this or with a list of its own, and to [`reject`](crate::Connection::reject) with 403 otherwise.
+    #[must_use]
+    pub fn is_same_origin(&self) -> bool {
+        let Some(origin) = self.origin() else {
+            return true;
+        };
+        let Some((scheme, authority)) = origin.split_once("://") else {
+            return false;
+        };
+        let default_port = match scheme.to_ascii_lowercase().as_str() {
+            "http" | "ws" => ":80",
+            "https" | "wss" => ":443",
+            _ => "",
+        };
+        let strip = |authority: &str| {
+            authority
+                .strip_suffix(default_port)
+                .unwrap_or(authority)
+                .to_ascii_lowercase()
+        };
+        strip(authority) == strip(self.host())
+    }
+
+    /// The subprotocols that the client offers, in its order of preference (section 4.1, step 10).
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        const NAME: &str = "sec-websocket-protocol";
+        self.headers()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(NAME))
+            .flat_map(|(_, value)| list_elements(value))
+            .filter_map(|element| str::from_utf8(element).ok())
+    }
+
+    /// The first of `supported` that the client offers too: the choice by the server's preference (section 4.2.2).
+    #[must_use]
+    pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
+        supported
+            .iter()
+            .find(|supported| self.subprotocols().any(|offered| offered == **supported))
+            .copied()
+    }
+
+    /// The extensions that the client offers, in its order of preference (section 9.1).
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+        self.headers()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-extensions"))
+            .flat_map(|(_, value)| extensions(value))
+            .filter_map(Result::ok)
+    }
+
+    /// The headers of the 101 response that accepts the request, for a server whose HTTP is done by others.
+    ///
+    /// # Errors
+    /// As [`Connection::accept`](crate::Connection::accept).
+    pub fn acceptance(&self, accept: &Accept<'_>) -> Result<(Vec<(String, String)>, Agreed), HandshakeError> {
+        let mut headers = Vec::new();
+        self.accept_fields(accept, |name, value| {
+            headers.push((name.into(), String::from_utf8_lossy(value).into_owned()));
+        })?;
+        let agreed = Agreed {
+            subprotocol: accept.chosen_subprotocol().map(Into::into),
+        };
+        Ok((headers, agreed))
+    }
+
+    /// Checks the acceptance and gives the fields of the response to `field` (section 4.2.2, step 5).
+    pub(crate) fn accept_fields(
+        &self,
+        accept: &Accept<'_>,
+        mut field: impl FnMut(&str, &[u8]),
+    ) -> Result<(), HandshakeError> {
+        if !self.upgrade {
+            return Err(HandshakeError::NotAnUpgrade);
+        }
+        if let Some(chosen) = accept.chosen_subprotocol() {
+            if !self.subprotocols().any(|offered| offered == chosen) {
+                return Err(HandshakeError::SubprotocolNotOffered);
+            }
+        }
+        for (name, value) in accept.extra_headers() {
+            check_header(name, value.as_bytes())?;
+            if is_reserved(name) {
+                return Err(HandshakeError::ReservedHeader);
+            }
+        }
+        let key = self.headers().get("sec-websocket-key").unwrap_or_default();
+        field("Upgrade", b"websocket");
+        field("Connection", b"Upgrade");
+        field("Sec-WebSocket-Accept", &accept_key(key));
+        if let Some(subprotocol) = accept.chosen_subprotocol() {
+            field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
+        }
+        for (name, value) in accept.extra_headers() {
+            field(name, value.as_bytes());
+        }
+        Ok(())
+    }
+
+    /// The same request, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Request<'static> {
+        let head = match self.head {
+            Head::Raw { bytes, target_len } => Head::Raw {
+                bytes: Cow::Owned(bytes.into_owned()),
+                target_len,
+            },
+            Head::List(list) => Head::List(Box::new(List {
+                target: Cow::Owned(list.target.into_owned()),
+                fields: list
+                    .fields
+                    .into_iter()
+                    .map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.into_owned())))
+                    .collect(),
+            })),
+        };
+        Request {
+            head,
+            upgrade: self.upgrade,
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        let value = self.headers().get(name)?;
+        str::from_utf8(value).ok()
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("target", &self.target())
+            .field("headers", &self.headers())
+            .finish()
+    }
+}
+
+/// The request line (section 4.2.1, item 1).
+fn check_line(method: &str, target: &str, version: Option<u8>) -> Result<(), RequestError> {
+    if method != "GET" {
+        return Err(RequestError::Method);
+    }
+    if version != Some(1) {
+        return Err(RequestError::HttpVersion);
+    }
+    let is_absolute = |scheme: &str| {
+        let front = target.get(..scheme.len());
+        front.is_some_and(|front| front.eq_ignore_ascii_case(scheme)) && target.len() > scheme.len()
+    };
+    let names_resource = target.starts_with('/') || is_absolute("http://") || is_absolute("https://");
+    if !names_resource || !target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return Err(RequestError::Target);
+    }
+    Ok(())
+}
+
+/// The header fields (section 4.2.1, items 2 to 6, and sections 9.1 and 11.3). Whether it is an upgrade at all.
+fn check_headers(headers: &Headers<'_>, plain: bool) -> Result<bool, RequestError> {
+    let mut host = Single::default();
+    let mut origin = Single::default();
+    let mut key = Single::default();
+    let mut version = Single::default();
+    let (mut upgrade, mut any_upgrade, mut connection, mut body, mut extensions_ok) =
+        (false, false, false, false, true);
+    for (name, value) in headers.clone() {
+        // The length tells most fields apart before their names are compared.
+        match name.len() {
+            4 if name.eq_ignore_ascii_case("host") => host.add(value),
+            6 if name.eq_ignore_ascii_case("origin") => origin.add(value),
+            7 if name.eq_ignore_ascii_case("upgrade") => {
+                any_upgrade = true;
+                upgrade |= list_has(value, "websocket");
+            }
+            10 if name.eq_ignore_ascii_case("connection") => connection |= list_has(value, "upgrade"),
+            14 if name.eq_ignore_ascii_case("content-length") => body |= value != b"0",
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => body = true,
+            17 if name.eq_ignore_ascii_case("sec-websocket-key") => key.add(value),
+            21 if name.eq_ignore_ascii_case("sec-websocket-version") => version.add(value),
+            24 if name.eq_ignore_ascii_case("sec-websocket-extensions") => {
+                extensions_ok &= are_well_formed([value].into_iter());
+            }
+            _ => {}
+        }
+    }
+    if !host.one().is_some_and(is_host) {
+        return Err(RequestError::Host);
+    }
+    if origin.count > 1 {
+        return Err(RequestError::Origin);
+    }
+    // Bytes behind the head belong to the WebSocket; a body before them would be taken for frames.
+    if body {
+        return Err(RequestError::Body);
+    }
+    if plain && !any_upgrade {
+        return Ok(false);
+    }
+    if !upgrade {
+        return Err(RequestError::Upgrade);
+    }
+    if !connection {
+        return Err(RequestError::Connection);
+    }
+    if version.one() != Some(b"13") {
+        return Err(RequestError::Version);
+    }
+    if !key.one().is_some_and(is_key) {
+        return Err(RequestError::Key);
+    }
+    if !are_unique_tokens(headers.all("sec-websocket-protocol").flat_map(list_elements)) {
+        return Err(RequestError::Subprotocol);
+    }
+    if !extensions_ok {
+        return Err(RequestError::Extensions);
+    }
+    Ok(true)
+}
+
+/// A field that may occur once.
+#[derive(Default)]
+struct Single<'a> {
+    value: &'a [u8],
+    count: u8,
+}
+
+impl<'a> Single<'a> {
+    const fn add(&mut self, value: &'a [u8]) {
+        self.value = value;
+        self.count = self.count.saturating_add(1);
+    }
+
+    const fn one(&self) -> Option<&'a [u8]> {
+        if self.count == 1 { Some(self.value) } else { None }
+    }
+}
+
+/// "uri-host [ ":" port ]", as far as characters go (RFC 9112, section 3.2).
+fn is_host(value: &[u8]) -> bool {
+    !value.is_empty()
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte))
+}
+
+/// "when decoded, is 16 bytes in length" (section 4.2.1, item 5). Bits that pad the last character are ignored: the
+/// RFC's own sample had them wrong (erratum 3150).
+fn is_key(value: &[u8]) -> bool {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+    );
+    let mut nonce = [0; 18];
+    value.len() == 24 && LENIENT.decode_slice(value, &mut nonce) == Ok(16)
+}
+
+impl From<HeadError> for RequestError {
+    fn from(error: HeadError) -> Self {
+        match error {
+            HeadError::Syntax => Self::Syntax,
+            HeadError::Version => Self::HttpVersion,
+            HeadError::TooLong => Self::HeadTooLong,
+            HeadError::TooManyHeaders => Self::TooManyHeaders,
+        }
+    }
+}

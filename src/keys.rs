@@ -1,0 +1,39 @@
+//! The random values that a client needs: mask keys and the nonce of the handshake.
+
+use core::fmt;
+
+use chacha20::{
+    ChaCha20Rng,
+    rand_core::{Rng, SeedableRng},
+};
+
+/// A ChaCha20 stream from the caller's seed.
+///
+/// Mask keys have to be fresh for every frame and unpredictable for whoever supplies the payload, also for one who
+/// has seen earlier keys (RFC 6455, sections 5.3 and 10.3); a stream cipher gives that without a system call a frame.
+pub(crate) struct Keys(ChaCha20Rng);
+
+impl Keys {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        Self(ChaCha20Rng::from_seed(seed))
+    }
+
+    /// The key of the next frame.
+    pub(crate) fn mask(&mut self) -> [u8; 4] {
+        self.0.next_u32().to_le_bytes()
+    }
+
+    /// The 16 bytes behind `Sec-WebSocket-Key` (section 4.1).
+    pub(crate) fn nonce(&mut self) -> [u8; 16] {
+        let mut nonce = [0; 16];
+        self.0.fill_bytes(&mut nonce);
+        nonce
+    }
+}
+
+impl fmt::Debug for Keys {
+    /// Keeps the stream out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}

@@ -1,0 +1,194 @@
+//! Fragments to messages: the limits, the assembly, and the UTF-8 of a text that comes in pieces.
+
+use alloc::{string::String, vec::Vec};
+use core::mem;
+
+use crate::{
+    error::ProtocolError,
+    frame::{Kind, Opcode},
+    utf8::{InvalidUtf8, Piece, Validator},
+};
+
+/// The most that is reserved on the word of a header: a length is a claim, not data.
+const MAX_RESERVE: u64 = 64 << 10;
+
+/// The limits on one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) size: u64,
+    pub(crate) fragments: u32,
+}
+
+/// The message in progress.
+#[derive(Debug)]
+pub(crate) struct Message {
+    kind: Option<Kind>,
+    /// The bytes of its frames so far, the current one's announced length included.
+    announced: u64,
+    fragments: u32,
+    utf8: Validator,
+    buffer: Buffer,
+}
+
+#[derive(Debug)]
+enum Buffer {
+    /// Nothing is assembled; the allocation, if any, waits for the next message.
+    Spare(Vec<u8>),
+    /// Only validated text enters, so that the end of the message needs no second look at it.
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+/// A message that was assembled.
+pub(crate) enum Assembled {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+impl Message {
+    pub(crate) const fn new() -> Self {
+        Self {
+            kind: None,
+            announced: 0,
+            fragments: 0,
+            utf8: Validator::new(),
+            buffer: Buffer::Spare(Vec::new()),
+        }
+    }
+
+    /// A frame of the message begins; `kind` is that of its first frame.
+    pub(crate) fn begin_frame(&mut self, kind: Option<Kind>, len: u64, limits: Limits) -> Result<(), ProtocolError> {
+        if kind.is_some() {
+            self.kind = kind;
+            self.announced = 0;
+            self.fragments = 0;
+        }
+        // Both fit: a length is below 2^63 and the limit was not passed before.
+        self.announced = self.announced.saturating_add(len);
+        if self.announced > limits.size {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        self.fragments = self.fragments.saturating_add(1);
+        if self.fragments > limits.fragments {
+            return Err(ProtocolError::TooManyFragments);
+        }
+        Ok(())
+    }
+
+    /// The kind of the message in progress.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind.unwrap_or(Kind::Binary)
+    }
+
+    /// Whether a piece of `len` bytes that ends the message is all of it.
+    pub(crate) fn is_whole(&self, len: usize) -> bool {
+        self.announced == len as u64
+    }
+
+    /// Appends a piece; `rest` is what its frame still lacks.
+    pub(crate) fn append(&mut self, piece: &[u8], rest: u64) -> Result<(), ProtocolError> {
+        let reserve = piece.len() + usize::try_from(rest.min(MAX_RESERVE)).unwrap_or(0);
+        match self.kind() {
+            Kind::Text => {
+                let Piece {
+                    split, text, result, ..
+                } = self.utf8.push(piece);
+                result.map_err(|_| ProtocolError::InvalidUtf8)?;
+                let mut buffer = self.buffer.take_text();
+                buffer.reserve(reserve);
+                buffer.extend(split);
+                buffer.push_str(text);
+                self.buffer = Buffer::Text(buffer);
+            }
+            Kind::Binary => {
+                let mut buffer = self.buffer.take_binary();
+                buffer.reserve(reserve);
+                buffer.extend_from_slice(piece);
+                self.buffer = Buffer::Binary(buffer);
+            }
+        }
+        Ok(())
+    }
+
+    /// The message has ended; returns what was assembled.
+    pub(crate) fn finish(&mut self) -> Result<Assembled, ProtocolError> {
+        self.finish_text().map_err(|_| ProtocolError::InvalidUtf8)?;
+        Ok(match self.kind() {
+            Kind::Text => Assembled::Text(self.buffer.take_text()),
+            Kind::Binary => Assembled::Binary(self.buffer.take_binary()),
+        })
+    }
+
+    /// Validates a piece of a text that is delivered in chunks.
+    pub(crate) fn validate<'a>(&mut self, piece: &'a [u8]) -> Piece<'a> {
+        self.utf8.push(piece)
+    }
+
+    /// How many bytes the unfinished code point lacks.
+    pub(crate) fn missing(&self) -> usize {
+        self.utf8.missing()
+    }
+
+    /// The message has ended: a text must not end inside a code point.
+    pub(crate) fn finish_text(&mut self) -> Result<(), InvalidUtf8> {
+        self.utf8.finish()
+    }
+
+    /// Keeps an allocation for the next message, if it is larger than the one at hand.
+    pub(crate) fn recycle(&mut self, mut allocation: Vec<u8>) {
+        if let Buffer::Spare(spare) = &mut self.buffer {
+            if allocation.capacity() > spare.capacity() {
+                allocation.clear();
+                *spare = allocation;
+            }
+        }
+    }
+
+    /// The opcode for a frame that holds what is collected and `rest` bytes more: a continuation if pieces of the
+    /// message were delivered before.
+    pub(crate) fn opcode_of_rest(&self, rest: u64) -> Opcode {
+        if self.collected().len() as u64 + self.utf8.unfinished().len() as u64 + rest == self.announced {
+            self.kind().into()
+        } else {
+            Opcode::Continuation
+        }
+    }
+
+    fn collected(&self) -> &[u8] {
+        match &self.buffer {
+            Buffer::Spare(_) => &[],
+            Buffer::Text(text) => text.as_bytes(),
+            Buffer::Binary(data) => data,
+        }
+    }
+
+    /// What was assembled so far, an unfinished code point included.
+    pub(crate) fn into_collected(self) -> Vec<u8> {
+        let mut bytes = self.collected().to_vec();
+        bytes.extend_from_slice(self.utf8.unfinished());
+        bytes
+    }
+}
+
+impl Buffer {
+    fn take_text(&mut self) -> String {
+        match mem::take(self) {
+            Self::Text(text) => text,
+            // A spare is empty, and empty is valid UTF-8.
+            Self::Spare(spare) | Self::Binary(spare) => String::from_utf8(spare).unwrap_or_default(),
+        }
+    }
+
+    fn take_binary(&mut self) -> Vec<u8> {
+        match mem::take(self) {
+            Self::Text(text) => text.into_bytes(),
+            Self::Spare(data) | Self::Binary(data) => data,
+        }
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self::Spare(Vec::new())
+    }
+}

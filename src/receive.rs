@@ -1,0 +1,244 @@
+//! The receive half: bytes to events. It knows nothing of the send half and of the closing handshake; what has to be
+//! answered is in the event or the error that it returns.
+
+use alloc::{borrow::Cow, vec::Vec};
+use core::mem;
+
+use crate::{
+    close::{CloseCode, CloseFrame},
+    config::{Config, Delivery},
+    error::ProtocolError,
+    event::{Chunk, Data, Event},
+    frame::{Decoder, Header, Kind, Opcode, Role},
+    message::{Assembled, Limits, Message},
+    utf8::Piece,
+};
+
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    decoder: Decoder,
+    /// The opcode and FIN of the frame in progress.
+    opcode: Opcode,
+    fin: bool,
+    delivery: Delivery,
+    limits: Limits,
+    message: Message,
+    /// The payload of a control frame that spans inputs.
+    control: Vec<u8>,
+    /// A violation found behind text that was delivered first.
+    pending: Option<ProtocolError>,
+}
+
+impl Receiver {
+    pub(crate) const fn new(role: Role, config: &Config) -> Self {
+        Self {
+            decoder: Decoder::new(role),
+            opcode: Opcode::Continuation,
+            fin: false,
+            delivery: config.delivery,
+            limits: Limits {
+                size: config.max_message_size,
+                fragments: config.max_fragments,
+            },
+            message: Message::new(),
+            control: Vec::new(),
+            pending: None,
+        }
+    }
+
+    pub(crate) const fn role(&self) -> Role {
+        self.decoder.role()
+    }
+
+    /// A whole message that lies at the front of `input`, lent from it: the straight line for the common case.
+    #[inline]
+    pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        if self.delivery != Delivery::Messages || self.limits.fragments == 0 {
+            return Ok(None);
+        }
+        match self.decoder.whole_message(input, self.limits.size) {
+            None => Ok(None),
+            Some((kind, data)) => lend(kind, data).map(Some),
+        }
+    }
+
+    /// The next event; `None` means that `input` is empty.
+    pub(crate) fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(error) = self.pending {
+            return Err(error);
+        }
+        loop {
+            if !self.decoder.is_in_payload() {
+                match self.decoder.header(input)? {
+                    Some(header) => self.begin(&header)?,
+                    None => return Ok(None),
+                }
+            }
+            // The rest of a code point alone, so that the text behind it can be lent.
+            let at_most = match (self.delivery, self.opcode.is_control(), self.message.missing()) {
+                (Delivery::Messages, _, _) | (_, true, _) | (_, _, 0) => usize::MAX,
+                (Delivery::Chunks, false, missing) => missing,
+            };
+            let Some((data, end)) = self.decoder.payload(input, at_most) else {
+                return Ok(None);
+            };
+            let event = match (self.opcode.is_control(), self.delivery) {
+                (true, _) => self.control(data, end)?,
+                (false, Delivery::Messages) => self.piece(data, end)?,
+                (false, Delivery::Chunks) => self.chunk(data, end)?,
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// Keeps the allocation of an event for the next message.
+    pub(crate) fn recycle(&mut self, event: Event<'_>) {
+        match event {
+            Event::Text(Cow::Owned(text)) => self.message.recycle(text.into_bytes()),
+            Event::Binary(Cow::Owned(data)) => self.message.recycle(data),
+            _ => {}
+        }
+    }
+
+    /// What was taken and not reported: the message and the control frame in progress, each as a frame that says the
+    /// same, and the beginning of a header.
+    pub(crate) fn into_unread(self) -> Vec<u8> {
+        let mut unread = Vec::new();
+        let (rest, key) = self.decoder.rest();
+        let in_payload = self.decoder.is_in_payload();
+        let in_control = in_payload && self.opcode.is_control();
+        let in_data = in_payload && !in_control;
+        if in_data || self.decoder.is_in_message() {
+            let opcode = self.message.opcode_of_rest(if in_data { rest } else { 0 });
+            let collected = self.message.into_collected();
+            if in_data {
+                self.decoder
+                    .write_frame(opcode, self.fin, collected, rest, key, &mut unread);
+            } else {
+                self.decoder.write_frame(opcode, false, collected, 0, key, &mut unread);
+            }
+        }
+        if in_control {
+            self.decoder
+                .write_frame(self.opcode, true, self.control, rest, key, &mut unread);
+        }
+        unread.extend_from_slice(self.decoder.stashed());
+        unread
+    }
+
+    fn begin(&mut self, header: &Header) -> Result<(), ProtocolError> {
+        self.opcode = header.opcode;
+        self.fin = header.fin;
+        let kind = match header.opcode {
+            Opcode::Text => Some(Kind::Text),
+            Opcode::Binary => Some(Kind::Binary),
+            Opcode::Continuation => None,
+            Opcode::Close | Opcode::Ping | Opcode::Pong => return Ok(()),
+        };
+        self.message.begin_frame(kind, header.len, self.limits)
+    }
+
+    fn piece<'b>(&mut self, data: &'b [u8], end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
+        let message_end = end && self.fin;
+        // `data` is the whole message unless something of it came before.
+        if message_end && self.message.is_whole(data.len()) {
+            return lend(self.message.kind(), data).map(Some);
+        }
+        self.message.append(data, self.decoder.rest().0)?;
+        if !message_end {
+            return Ok(None);
+        }
+        Ok(Some(match self.message.finish()? {
+            Assembled::Text(text) => Event::Text(Cow::Owned(text)),
+            Assembled::Binary(data) => Event::Binary(Cow::Owned(data)),
+        }))
+    }
+
+    fn chunk<'b>(&mut self, data: &'b [u8], end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
+        let message_end = end && self.fin;
+        let data = match self.message.kind() {
+            Kind::Binary => Data::Binary(Cow::Borrowed(data)),
+            Kind::Text => {
+                let Piece {
+                    split,
+                    text,
+                    mut result,
+                    ..
+                } = self.message.validate(data);
+                if result.is_ok() && message_end {
+                    result = self.message.finish_text();
+                }
+                let text = match split {
+                    None => Cow::Borrowed(text),
+                    // The piece held no more than the rest of this code point.
+                    Some(split) => Cow::Owned(split.into()),
+                };
+                if result.is_err() {
+                    // What was valid is delivered first; only then the connection fails.
+                    self.pending = Some(ProtocolError::InvalidUtf8);
+                    if text.is_empty() {
+                        return Err(ProtocolError::InvalidUtf8);
+                    }
+                    return Ok(Some(Event::Chunk(Chunk::new(Data::Text(text), false, false))));
+                }
+                if text.is_empty() && !end {
+                    return Ok(None);
+                }
+                Data::Text(text)
+            }
+        };
+        Ok(Some(Event::Chunk(Chunk::new(data, end, message_end))))
+    }
+
+    fn control<'b>(&mut self, data: &'b [u8], end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
+        let payload = if end && self.control.is_empty() {
+            Cow::Borrowed(data)
+        } else {
+            self.control.extend_from_slice(data);
+            if !end {
+                return Ok(None);
+            }
+            Cow::Owned(mem::take(&mut self.control))
+        };
+        Ok(Some(match self.opcode {
+            Opcode::Ping => Event::Ping(payload),
+            Opcode::Pong => Event::Pong(payload),
+            Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => Event::Close(close_frame(payload)?),
+        }))
+    }
+}
+
+fn lend(kind: Kind, data: &[u8]) -> Result<Event<'_>, ProtocolError> {
+    match kind {
+        Kind::Binary => Ok(Event::Binary(Cow::Borrowed(data))),
+        Kind::Text => match core::str::from_utf8(data) {
+            Ok(text) => Ok(Event::Text(Cow::Borrowed(text))),
+            Err(_) => Err(ProtocolError::InvalidUtf8),
+        },
+    }
+}
+
+/// The body of a Close frame (RFC 6455, section 5.5.1).
+fn close_frame(payload: Cow<'_, [u8]>) -> Result<Option<CloseFrame<'_>>, ProtocolError> {
+    let code = match *payload {
+        [] => return Ok(None),
+        // "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer"
+        [_] => return Err(ProtocolError::TruncatedCloseCode),
+        [high, low, ..] => CloseCode(u16::from_be_bytes([high, low])),
+    };
+    if !code.is_valid_on_wire() {
+        return Err(ProtocolError::InvalidCloseCode);
+    }
+    let reason = match payload {
+        Cow::Borrowed(bytes) => core::str::from_utf8(bytes.get(2..).unwrap_or_default()).map(Cow::Borrowed),
+        Cow::Owned(bytes) => {
+            core::str::from_utf8(bytes.get(2..).unwrap_or_default()).map(|reason| Cow::Owned(reason.into()))
+        }
+    };
+    match reason {
+        Ok(reason) => Ok(Some(CloseFrame { code, reason })),
+        Err(_) => Err(ProtocolError::InvalidCloseReason),
+    }
+}

@@ -1,0 +1,154 @@
+//! The send half: commands to bytes. It knows nothing of the receive half and of the closing handshake.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::num::NonZeroUsize;
+
+use crate::{
+    close::{CloseCode, CloseFrame},
+    error::SendError,
+    frame::{Header, Kind, Opcode},
+    keys::Keys,
+    mask,
+    utf8::Validator,
+};
+
+#[derive(Debug)]
+pub(crate) struct Sender {
+    /// A client's mask keys; a server has none and never masks (RFC 6455, section 5.1).
+    keys: Option<Box<Keys>>,
+    fragment_size: Option<NonZeroUsize>,
+    /// The kind of the fragmented message in progress.
+    message: Option<Kind>,
+    utf8: Validator,
+}
+
+impl Sender {
+    pub(crate) const fn new(keys: Option<Box<Keys>>, fragment_size: Option<NonZeroUsize>) -> Self {
+        Self {
+            keys,
+            fragment_size,
+            message: None,
+            utf8: Validator::new(),
+        }
+    }
+
+    pub(crate) const fn is_client(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    /// A whole message, cut into frames of the configured size.
+    #[inline]
+    pub(crate) fn message(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.check_between_messages()?;
+        match self.fragment_size {
+            Some(size) if data.len() > size.get() => self.fragments(kind, data, size.get(), out),
+            _ => self.frame(kind.into(), true, data, out),
+        }
+        Ok(())
+    }
+
+    fn fragments(&mut self, kind: Kind, data: &[u8], size: usize, out: &mut Vec<u8>) {
+        let mut opcode = kind.into();
+        let mut rest = data;
+        while let Some((piece, behind)) = rest.split_at_checked(size).filter(|(_, behind)| !behind.is_empty()) {
+            self.frame(opcode, false, piece, out);
+            opcode = Opcode::Continuation;
+            rest = behind;
+        }
+        self.frame(opcode, true, rest, out);
+    }
+
+    /// One fragment of a message whose length is not known yet (section 5.4).
+    pub(crate) fn fragment(&mut self, kind: Kind, data: &[u8], fin: bool, out: &mut Vec<u8>) -> Result<(), SendError> {
+        let opcode = match self.message {
+            None => kind.into(),
+            Some(begun) if begun == kind => Opcode::Continuation,
+            Some(_) => return Err(SendError::KindChanged),
+        };
+        if kind == Kind::Text {
+            // On a copy, so that a refused fragment changes nothing.
+            let mut utf8 = self.utf8;
+            utf8.push(data).result.map_err(|_| SendError::InvalidUtf8)?;
+            if fin {
+                utf8.finish().map_err(|_| SendError::InvalidUtf8)?;
+            }
+            self.utf8 = utf8;
+        }
+        self.message = if fin { None } else { Some(kind) };
+        self.frame(opcode, fin, data, out);
+        Ok(())
+    }
+
+    /// The header alone of an unfragmented message.
+    pub(crate) fn header(&self, kind: Kind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
+        if self.is_client() {
+            return Err(SendError::MaskRequired);
+        }
+        if len >> 63 != 0 {
+            return Err(SendError::PayloadTooLong);
+        }
+        self.check_between_messages()?;
+        let mut buf = [0; Header::MAX_LEN];
+        let used = Header::new(kind.into(), len).write(&mut buf);
+        out.extend_from_slice(buf.get(..used).unwrap_or_default());
+        Ok(())
+    }
+
+    /// A Ping or Pong (sections 5.5.2 and 5.5.3).
+    pub(crate) fn control(&mut self, opcode: Opcode, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        if data.len() > Header::MAX_CONTROL_PAYLOAD {
+            return Err(SendError::ControlFrameTooLong);
+        }
+        self.frame(opcode, true, data, out);
+        Ok(())
+    }
+
+    /// A Close frame (section 5.5.1).
+    pub(crate) fn close(&mut self, frame: Option<&CloseFrame<'_>>, out: &mut Vec<u8>) -> Result<(), SendError> {
+        let mut body = [0; Header::MAX_CONTROL_PAYLOAD];
+        let mut used = 0;
+        if let Some(CloseFrame { code, reason }) = frame {
+            // "1010 ... is not used by the server" (section 7.4.1)
+            if !code.is_valid_on_wire() || (*code == CloseCode::MANDATORY_EXTENSION && !self.is_client()) {
+                return Err(SendError::InvalidCloseCode);
+            }
+            if reason.len() > CloseFrame::MAX_REASON {
+                return Err(SendError::ReasonTooLong);
+            }
+            let bytes = u16::from(*code).to_be_bytes();
+            for (slot, byte) in body.iter_mut().zip(bytes.iter().chain(reason.as_bytes())) {
+                *slot = *byte;
+                used += 1;
+            }
+        }
+        self.frame(Opcode::Close, true, body.get(..used).unwrap_or_default(), out);
+        Ok(())
+    }
+
+    /// "the fragments of one message MUST NOT be interleaved between the fragments of another" (section 5.4)
+    const fn check_between_messages(&self) -> Result<(), SendError> {
+        match self.message {
+            None => Ok(()),
+            Some(_) => Err(SendError::MessageInProgress),
+        }
+    }
+
+    #[inline]
+    fn frame(&mut self, opcode: Opcode, fin: bool, data: &[u8], out: &mut Vec<u8>) {
+        let mask = self.keys.as_mut().map(|keys| keys.mask());
+        let header = Header {
+            fin,
+            mask,
+            ..Header::new(opcode, data.len() as u64)
+        };
+        let mut buf = [0; Header::MAX_LEN];
+        let used = header.write(&mut buf);
+        out.reserve(used + data.len());
+        out.extend_from_slice(buf.get(..used).unwrap_or_default());
+        let start = out.len();
+        out.extend_from_slice(data);
+        if let (Some(key), Some(payload)) = (mask, out.get_mut(start..)) {
+            mask::apply(payload, key);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The state machine of a connection (RFC 6455, sections 4 and 7): theory first, then the table.
+//!
+//! Two rules. Everything that decides what a connection may do stands in this file. And this file does not know which
+//! bytes carry a signal, nor what an endpoint wants: it is told that something has happened, and says what that means.
+//!
+//! The opening handshake is a sequence: a server awaits a request and then a decision, a client awaits a response.
+//! Once open, a connection is really two one-bit machines, one for each direction: "has a Close frame passed?". Their
+//! product has four states, of which the last one, both, is the clean end:
+//!
+//! | Close sent | Close received | phase |
+//! |---|---|---|
+//! | no | no | `Open` |
+//! | yes | no | `CloseSent` |
+//! | no | yes | `CloseReceived` |
+//! | yes | yes | `Closed` |
+//!
+//! With automatic replies `CloseReceived` lasts no longer than the call that finds the Close frame. Everything else
+//! that can end a connection leads to `Closed` at once: a rejection, a refusal, a violation, the end of the transport.
+//! `Closed` is absorbing: a signal that comes later changes nothing.
+
+use core::fmt;
+
+/// Where a connection stands (RFC 6455, sections 4.1, 7.1.3 and 7.1.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "the RFC has these four")]
+pub enum State {
+    /// The opening handshake is under way. No frames are sent or received.
+    Opening,
+    /// Messages flow both ways.
+    Open,
+    /// One Close frame has passed: ours, and messages are still received; or, with manual replies, the peer's.
+    Closing,
+    /// Nothing is sent or received any more. [`teardown`](crate::Connection::teardown) says what is left to do.
+    Closed,
+}
+
+/// The phases behind [`State`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Server: the request has not come, or not all of it.
+    AwaitingRequest,
+    /// Server: the request waits for `accept` or `reject`.
+    Deciding,
+    /// Client: the response has not come, or not all of it.
+    AwaitingResponse,
+    Open,
+    CloseSent,
+    CloseReceived,
+    Closed,
+}
+
+/// What can happen to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// A valid request has arrived.
+    Requested,
+    /// Server: the caller accepts. Client: a valid 101 has arrived.
+    Accepted,
+    /// Server: the caller rejects. Client: another status has arrived.
+    Refused,
+    /// A Close frame was put into the output.
+    CloseSent,
+    /// A Close frame has arrived.
+    CloseReceived,
+    /// The peer broke a rule, or the transport ended: "fail the connection" (section 7.1.7).
+    Failed,
+}
+
+impl Phase {
+    /// The phase after a signal; `None` if the signal cannot occur in this phase.
+    pub(crate) const fn after(self, signal: Signal) -> Option<Self> {
+        match (self, signal) {
+            (Self::AwaitingRequest, Signal::Requested) => Some(Self::Deciding),
+            (Self::Deciding | Self::AwaitingResponse, Signal::Accepted) => Some(Self::Open),
+            (Self::Deciding | Self::AwaitingResponse, Signal::Refused) => Some(Self::Closed),
+            (Self::Open, Signal::CloseSent) => Some(Self::CloseSent),
+            (Self::Open, Signal::CloseReceived) => Some(Self::CloseReceived),
+            // Both Close frames have passed, in either order or crossing each other.
+            (Self::CloseSent, Signal::CloseReceived) | (Self::CloseReceived, Signal::CloseSent) => Some(Self::Closed),
+            (
+                Self::AwaitingRequest
+                | Self::Deciding
+                | Self::AwaitingResponse
+                | Self::Open
+                | Self::CloseSent
+                | Self::CloseReceived
+                | Self::Closed,
+                Signal::Failed,
+            ) => Some(Self::Closed),
+            (Self::AwaitingRequest, Signal::Accepted | Signal::Refused)
+            | (Self::Deciding | Self::AwaitingResponse, Signal::Requested)
+            | (
+                Self::AwaitingRequest | Self::Deciding | Self::AwaitingResponse,
+                Signal::CloseSent | Signal::CloseReceived,
+            )
+            | (
+                Self::Open | Self::CloseSent | Self::CloseReceived | Self::Closed,
+                Signal::Requested | Signal::Accepted | Signal::Refused,
+            )
+            | (Self::CloseSent | Self::Closed, Signal::CloseSent)
+            | (Self::CloseReceived | Self::Closed, Signal::CloseReceived) => None,
+        }
+    }
+
+    pub(crate) const fn state(self) -> State {
+        match self {
+            Self::AwaitingRequest | Self::Deciding | Self::AwaitingResponse => State::Opening,
+            Self::Open => State::Open,
+            Self::CloseSent | Self::CloseReceived => State::Closing,
+            Self::Closed => State::Closed,
+        }
+    }
+
+    /// Whether frames from the peer are processed: until its Close frame, or a failure (sections 1.4 and 7.1.7).
+    pub(crate) const fn receives_frames(self) -> bool {
+        match self {
+            Self::Open | Self::CloseSent => true,
+            Self::AwaitingRequest | Self::Deciding | Self::AwaitingResponse | Self::CloseReceived | Self::Closed => {
+                false
+            }
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
