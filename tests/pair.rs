@@ -1,0 +1,34 @@
+//! Conversations of a client and a server of this crate.
+
+mod support;
+
+use sockless::{CloseCode, Config, Event, State};
+use support::pair::Pair;
+
+#[test]
+fn a_conversation_ends_cleanly() {
+    for piece in [usize::MAX, 1, 7] {
+        let mut pair = Pair::connecting(Config::default(), Config::default());
+        pair.piece = piece;
+        pair.drive();
+        pair.client.take_events();
+        pair.server.take_events();
+        pair.client.engine.send_text("hello", &mut pair.client.out).unwrap();
+        pair.server.engine.ping(b"?", &mut pair.server.out).unwrap();
+        pair.drive();
+        assert_eq!(
+            pair.server.take_events(),
+            [Event::Text("hello".into()), Event::Pong(b"?"[..].into())]
+        );
+        assert_eq!(pair.client.take_events(), [Event::Ping(b"?"[..].into())]);
+        pair.client
+            .engine
+            .close(CloseCode::NORMAL, "", &mut pair.client.out)
+            .unwrap();
+        pair.drive();
+        for end in [&pair.client, &pair.server] {
+            assert_eq!(end.engine.state(), State::Closed);
+            assert!(end.engine.closure().unwrap().is_clean());
+        }
+    }
+}
