@@ -41,45 +41,45 @@ macro_rules! error_enum {
 }
 
 error_enum! {
-    /// The peer broke the protocol, one variant per rule (RFC 6455 sections in brackets).
+    /// The peer broke the protocol, one variant per rule (RFC 6455 sections in parentheses).
     ///
     /// When [`Connection::receive`](crate::Connection::receive) returns one, the connection has failed
     /// (section 7.1.7): the Close frame or HTTP answer that the peer is due stands in `out`, what comes in later
     /// is discarded, and later calls return the same error.
     ProtocolError {
-        /// a reserved bit is set without an extension that gives it a meaning [5.2]
+        /// a reserved bit is set without an extension that gives it a meaning (5.2)
         ReservedBits,
-        /// an opcode that is reserved [5.2]
+        /// an opcode that is reserved (5.2)
         ReservedOpcode,
-        /// a frame from a client is not masked [5.1]
+        /// a frame from a client is not masked (5.1)
         UnmaskedFrame,
-        /// a frame from a server is masked [5.1]
+        /// a frame from a server is masked (5.1)
         MaskedFrame,
-        /// a payload length is not in its shortest form [5.2]
+        /// a payload length is not in its shortest form (5.2)
         NonMinimalLength,
-        /// a 64-bit payload length has its most significant bit set [5.2]
+        /// a 64-bit payload length has its most significant bit set (5.2)
         LengthOverflow,
-        /// a control frame is fragmented [5.5]
+        /// a control frame is fragmented (5.5)
         FragmentedControlFrame,
-        /// a control frame holds more than 125 bytes [5.5]
+        /// a control frame holds more than 125 bytes (5.5)
         ControlFrameTooLong,
-        /// a continuation frame, but no message is in progress [5.4]
+        /// a continuation frame, but no message is in progress (5.4)
         UnexpectedContinuation,
-        /// a new data frame before the message in progress has ended [5.4]
+        /// a new data frame before the message in progress has ended (5.4)
         InterleavedMessage,
-        /// the body of a Close frame is a single byte [5.5.1]
+        /// the body of a Close frame is a single byte (5.5.1)
         TruncatedCloseCode,
-        /// a close code that may not be sent [7.4]
+        /// a close code that may not be sent (7.4)
         InvalidCloseCode,
-        /// the reason in a Close frame is not UTF-8 [5.5.1]
+        /// the reason in a Close frame is not UTF-8 (5.5.1)
         InvalidCloseReason,
-        /// a text message is not UTF-8 [8.1]
+        /// a text message is not UTF-8 (8.1)
         InvalidUtf8,
-        /// a message is larger than the limit [10.4]
+        /// a message is larger than the limit (10.4)
         MessageTooBig,
-        /// a message has more fragments than the limit [10.4]
+        /// a message has more fragments than the limit (10.4)
         TooManyFragments,
-        /// the transport ended before the closing handshake was complete [7.1.5]
+        /// the transport ended before the closing handshake was complete (7.1.5)
         UnexpectedEof,
         => /// the opening handshake of the client is invalid
         Request(RequestError),
@@ -118,11 +118,11 @@ impl ProtocolError {
 error_enum! {
     /// A client's opening handshake broke a rule (RFC 6455, section 4.2.1 unless another is given).
     RequestError {
-        /// not an HTTP/1.1 request head [RFC 9112]
+        /// not an HTTP/1.1 request head (RFC 9112)
         Syntax,
-        /// the head is longer than the limit [10.4]
+        /// the head is longer than the limit (10.4)
         HeadTooLong,
-        /// the head has more header fields than the limit [10.4]
+        /// the head has more header fields than the limit (10.4)
         TooManyHeaders,
         /// the method is not GET
         Method,
@@ -132,9 +132,9 @@ error_enum! {
         Target,
         /// the Host header is missing, repeated or malformed
         Host,
-        /// the Origin header is repeated [RFC 6454, 7.3]
+        /// the Origin header is repeated (RFC 6454, 7.3)
         Origin,
-        /// the request announces a body [RFC 9112, 6]
+        /// the request announces a body (RFC 9112, 6)
         Body,
         /// the Upgrade header does not name websocket
         Upgrade,
@@ -146,9 +146,9 @@ error_enum! {
         Version,
         /// Sec-WebSocket-Protocol is not a list of unique tokens
         Subprotocol,
-        /// Sec-WebSocket-Extensions does not follow its grammar [9.1]
+        /// Sec-WebSocket-Extensions does not follow its grammar (9.1)
         Extensions,
-        /// more bytes came before the answer than may wait for it [4.1, 10.4]
+        /// more bytes came before the answer than may wait for it (4.1, 10.4)
         EarlyData,
     }
 }
@@ -179,11 +179,11 @@ impl RequestError {
 error_enum! {
     /// A server's opening handshake broke a rule (RFC 6455, section 4.1 unless another is given).
     ResponseError {
-        /// not an HTTP/1.1 response head [RFC 9112]
+        /// not an HTTP/1.1 response head (RFC 9112)
         Syntax,
-        /// the head is longer than the limit [10.4]
+        /// the head is longer than the limit (10.4)
         HeadTooLong,
-        /// the head has more header fields than the limit [10.4]
+        /// the head has more header fields than the limit (10.4)
         TooManyHeaders,
         /// the HTTP version is below 1.1
         HttpVersion,
@@ -193,15 +193,15 @@ error_enum! {
         Connection,
         /// Sec-WebSocket-Accept is missing, repeated, or does not fit the key
         Accept,
-        /// Sec-WebSocket-Extensions does not follow its grammar [9.1]
+        /// Sec-WebSocket-Extensions does not follow its grammar (9.1)
         ExtensionsSyntax,
         /// an extension that was not offered
         Extension,
         /// a subprotocol that was not offered, or more than one
         Subprotocol,
-        /// no subprotocol, though the request required one [WHATWG]
+        /// no subprotocol, though the request required one (WHATWG)
         MissingSubprotocol,
-        /// the chunked body of a refusal is malformed [RFC 9112, 7.1]
+        /// the chunked body of a refusal is malformed (RFC 9112, 7.1)
         Body,
     }
 }
@@ -209,27 +209,27 @@ error_enum! {
 error_enum! {
     /// A command that cannot be carried out. Nothing was sent and nothing has changed.
     SendError {
-        /// the opening handshake is not finished [6.1]
+        /// the opening handshake is not finished (6.1)
         NotOpen,
-        /// a Close frame was already sent or received, or the connection has failed [5.5.1, 6.1]
+        /// a Close frame was already sent or received, or the connection has failed (5.5.1, 6.1)
         Closing,
-        /// a control frame holds at most 125 bytes [5.5]
+        /// a control frame holds at most 125 bytes (5.5)
         ControlFrameTooLong,
-        /// a close reason holds at most 123 bytes [5.5.1]
+        /// a close reason holds at most 123 bytes (5.5.1)
         ReasonTooLong,
-        /// a close code that may not be sent: reserved, out of range, or 1010 from a server [7.4]
+        /// a close code that may not be sent: reserved, out of range, or 1010 from a server (7.4)
         InvalidCloseCode,
-        /// a reason without a close code [5.5.1]
+        /// a reason without a close code (5.5.1)
         ReasonWithoutCode,
-        /// a fragmented message is in progress and has to end first [5.4]
+        /// a fragmented message is in progress and has to end first (5.4)
         MessageInProgress,
-        /// a fragment of another kind than the message in progress [5.4]
+        /// a fragment of another kind than the message in progress (5.4)
         KindChanged,
-        /// the fragments of a text message are not UTF-8 [5.6]
+        /// the fragments of a text message are not UTF-8 (5.6)
         InvalidUtf8,
-        /// a client has to mask the payload, so it cannot send a header alone [5.1]
+        /// a client has to mask the payload, so it cannot send a header alone (5.1)
         MaskRequired,
-        /// a payload holds at most 2^63 - 1 bytes [5.2]
+        /// a payload holds at most 2^63 - 1 bytes (5.2)
         PayloadTooLong,
     }
 }
@@ -237,23 +237,23 @@ error_enum! {
 error_enum! {
     /// A request, an acceptance or a rejection that cannot be sent. Nothing was sent and nothing has changed.
     HandshakeError {
-        /// not a ws or wss URL: scheme, host, port, path, or a fragment [3]
+        /// not a ws or wss URL: scheme, host, port, path, or a fragment (3)
         Url,
-        /// the request target has a byte that must be percent-encoded [RFC 3986]
+        /// the request target has a byte that must be percent-encoded (RFC 3986)
         Target,
-        /// the host is not a host name or address, with a port or without [RFC 3986]
+        /// the host is not a host name or address, with a port or without (RFC 3986)
         Host,
-        /// a header name is not a token [RFC 9110, 5.1]
+        /// a header name is not a token (RFC 9110, 5.1)
         HeaderName,
-        /// a header value has a control character [RFC 9110, 5.5]
+        /// a header value has a control character (RFC 9110, 5.5)
         HeaderValue,
-        /// the header belongs to the handshake itself and cannot be set by hand [4.1, 4.2.2]
+        /// the header belongs to the handshake itself and cannot be set by hand (4.1, 4.2.2)
         ReservedHeader,
-        /// a subprotocol is not a token, or is there twice [4.1]
+        /// a subprotocol is not a token, or is there twice (4.1)
         Subprotocol,
-        /// a subprotocol that the client did not offer [4.2.2]
+        /// a subprotocol that the client did not offer (4.2.2)
         SubprotocolNotOffered,
-        /// a status outside 200 to 599, or one that allows no body together with a body [RFC 9110, 15]
+        /// a status outside 200 to 599, or one that allows no body together with a body (RFC 9110, 15)
         Status,
         /// no request is waiting for an answer
         NoRequest,

@@ -1,4 +1,102 @@
 //! A WebSocket protocol engine without sockets: bytes in, events out, bytes out.
+//!
+//! `sockless` implements RFC 6455 as a pure state machine. It owns no socket, no buffer, no clock and no source of
+//! randomness: the caller lends the bytes it has read and a `Vec` to append to, and gets events.
+//!
+//! ```text
+//!           lent by the caller                                   lent by the caller
+//!         input: &mut &mut [u8]                                  out: &mut Vec<u8>
+//!                  │                                                     ▲
+//!                  ▼                                                     │
+//!    ┌──────────────────────────┐      pong, close        ┌──────────────────────────┐
+//!    │ receive                  │────────────────────────▶│ send_text, ping, close … │
+//!    └──────────────────────────┘                         └──────────────────────────┘
+//!                  │
+//!                  ▼
+//!           Event: borrows the input, or owns what had to be assembled
+//! ```
+//!
+//! # A connection from birth to end
+//!
+//! The two ends of a connection, here in one thread and with memory for a network:
+//!
+//! ```
+//! use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, State};
+//!
+//! // Birth. A client's request is in its output; a server waits for one.
+//! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+//! let request = ClientRequest::new("ws://example.com/chat")?.subprotocol("chat.v1");
+//! let seed = [0x5E; 32]; // 32 bytes from the operating system, in earnest
+//! let mut client = Connection::client(&request, Config::default(), seed, &mut to_server)?;
+//! let mut server = Connection::server(Config::default());
+//!
+//! // Opening. The server decides; what it decides is in its output.
+//! let mut input = &mut to_server[..];
+//! let Some(Event::Request(request)) = server.receive(&mut input, &mut to_client)? else { panic!() };
+//! assert_eq!(request.target(), "/chat");
+//! let chosen = request.choose_subprotocol(&["chat.v2", "chat.v1"]);
+//! server.accept(&request, &Accept::new().subprotocol(chosen), &mut to_client)?;
+//!
+//! to_server.clear();
+//! let mut input = &mut to_client[..];
+//! let Some(Event::Open(response)) = client.receive(&mut input, &mut to_server)? else { panic!() };
+//! assert_eq!(response.subprotocol(), Some("chat.v1"));
+//!
+//! // Open. A message that lies whole in the input is lent from it; one can send while holding it.
+//! client.send_text("hello", &mut to_server)?;
+//! to_client.clear();
+//! let mut input = &mut to_server[..];
+//! while let Some(event) = server.receive(&mut input, &mut to_client)? {
+//!     if let Event::Text(text) = event {
+//!         server.send_text(&text, &mut to_client)?;
+//!     }
+//! }
+//!
+//! // Closing. The peer's answer is automatic.
+//! server.close(CloseCode::NORMAL, "that is all", &mut to_client)?;
+//! assert_eq!(server.state(), State::Closing);
+//! to_server.clear();
+//! let mut input = &mut to_client[..];
+//! while let Some(_event) = client.receive(&mut input, &mut to_server)? {}
+//! assert_eq!(client.state(), State::Closed);
+//!
+//! // The end. Who closed, why, and whether cleanly.
+//! let mut input = &mut to_server[..];
+//! while let Some(_event) = server.receive(&mut input, &mut to_client)? {}
+//! let closure = server.closure().expect("it is closed");
+//! assert!(closure.is_clean());
+//! assert_eq!(closure.code(), CloseCode::NORMAL);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`Connection`] says which calls there are and in which order; [`adapter::std_net`] is the loop around it for blocking
+//! streams.
+//!
+//! # The layers
+//!
+//! * [`Connection`] is the whole protocol. It cannot be used in a way that breaks it.
+//! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for those whose HTTP is done by
+//!   others; [`Connection::upgraded`] goes on from there.
+//! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies and small devices.
+//!
+//! # What stays with the caller
+//!
+//! * The transport. A `wss` URL means TLS with SNI around all bytes, the handshake included, and at most one connection to
+//!   the same address in the handshake at a time (RFC 6455, section 4.1).
+//! * Time. A peer may fall silent anywhere; give the handshake, the idle connection and the closing handshake deadlines.
+//!   A client that connects again after a failure waits a random time first, longer each time (section 7.2.3).
+//! * Back pressure. Replies are never longer than the input that caused them (for a client, but for the mask key of four
+//!   bytes), so it is enough not to read while there is much to write.
+//! * Policy: who may connect ([`Request::is_same_origin`] is ready), and what a proxy does. One that forwards frames does
+//!   not change their fragmentation if an extension was negotiated that it does not know (section 5.4).
+//!
+//! # Features
+//!
+//! * `std` (default): [`adapter::std_net`], with seeds from the operating system. Implies `alloc`.
+//! * `alloc`: [`Connection`] and the handshakes.
+//! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
+//!
+//! With none of them the codec remains. No feature changes what is there without it.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -79,3 +177,8 @@ mod engine {
         state::State,
     };
 }
+
+/// The examples of the README compile.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

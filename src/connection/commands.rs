@@ -16,7 +16,7 @@ impl Connection {
     /// Sends a text message (section 6.1).
     ///
     /// # Errors
-    /// The connection is not [`Open`](State::Open), or a fragmented message is in progress. Nothing was sent.
+    /// The connection is not [`Open`](crate::State::Open), or a fragmented message is in progress. Nothing was sent.
     #[inline]
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sending()?.message(Kind::Text, text.as_bytes(), out)
@@ -25,7 +25,7 @@ impl Connection {
     /// Sends a binary message (section 6.1).
     ///
     /// # Errors
-    /// The connection is not [`Open`](State::Open), or a fragmented message is in progress. Nothing was sent.
+    /// The connection is not [`Open`](crate::State::Open), or a fragmented message is in progress. Nothing was sent.
     #[inline]
     pub fn send_binary(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sending()?.message(Kind::Binary, data, out)
@@ -37,7 +37,7 @@ impl Connection {
     /// message may not. A fragment of text may end inside a code point; the message may not.
     ///
     /// # Errors
-    /// The connection is not [`Open`](State::Open), the kind is not that of the message in progress, or a text is not
+    /// The connection is not [`Open`](crate::State::Open), the kind is not that of the message in progress, or a text is not
     /// UTF-8. Nothing was sent, the message goes on.
     pub fn send_fragment(&mut self, kind: Kind, data: &[u8], fin: bool, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sending()?.fragment(kind, data, fin, out)
@@ -47,7 +47,7 @@ impl Connection {
     /// copied. The payload has to follow `out` on the transport before anything else does, and a text has to be UTF-8.
     ///
     /// # Errors
-    /// The connection is not [`Open`](State::Open), a fragmented message is in progress, this is a client, which has to
+    /// The connection is not [`Open`](crate::State::Open), a fragmented message is in progress, this is a client, which has to
     /// mask the payload (section 5.1), or `len` is over 2^63 - 1. Nothing was sent.
     pub fn send_header(&mut self, kind: Kind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sending()?.header(kind, len, out)
@@ -56,7 +56,7 @@ impl Connection {
     /// Sends a Ping with at most 125 bytes (section 5.5.2). The peer answers with a Pong of the same payload.
     ///
     /// # Errors
-    /// The connection is not [`Open`](State::Open), or the payload is too long. Nothing was sent.
+    /// The connection is not [`Open`](crate::State::Open), or the payload is too long. Nothing was sent.
     pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sending()?.control(Opcode::Ping, payload, out)
     }

@@ -243,8 +243,7 @@ impl<S: Read + Write> WebSocket<S> {
         self.engine.closure()
     }
 
-    /// The engine, for everything that has no method here; what it appends to [`output`](Self::output_mut) is written
-    /// with the next call.
+    /// The engine and the output, for everything that has no method here. The output is written with the next call.
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         (&mut self.engine, &mut self.output.buf)
     }
