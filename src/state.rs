@@ -127,3 +127,105 @@ impl fmt::Display for Phase {
         fmt::Debug::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, format, fs, string::String, vec::Vec};
+
+    use super::{Phase, Signal, State};
+
+    const PHASES: [Phase; 7] = [
+        Phase::AwaitingRequest,
+        Phase::Deciding,
+        Phase::AwaitingResponse,
+        Phase::Open,
+        Phase::CloseSent,
+        Phase::CloseReceived,
+        Phase::Closed,
+    ];
+
+    const SIGNALS: [Signal; 6] = [
+        Signal::Requested,
+        Signal::Accepted,
+        Signal::Refused,
+        Signal::CloseSent,
+        Signal::CloseReceived,
+        Signal::Failed,
+    ];
+
+    /// The page of the documentation, written from the machine that runs.
+    fn page() -> String {
+        let mut page = String::from(
+            "# The state machine\n\n\
+             Written by a test from the table in `src/state.rs`, which is the one that runs. `BLESS=1 cargo test --lib`\n\
+             writes it anew.\n\n\
+             ```mermaid\nstateDiagram-v2\n    [*] --> AwaitingRequest: server\n    [*] --> AwaitingResponse: client\n    \
+             [*] --> Open: upgraded\n",
+        );
+        for from in PHASES {
+            let mut arcs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for signal in SIGNALS {
+                match from.after(signal) {
+                    Some(to) if to != from => arcs.entry(format!("{to}")).or_default().push(format!("{signal:?}")),
+                    Some(_) | None => {}
+                }
+            }
+            for (to, signals) in arcs {
+                page += &format!("    {from} --> {to}: {}\n", signals.join(", "));
+            }
+        }
+        page += "    Closed --> [*]\n```\n\n| phase | `State` | frames are received |";
+        for signal in SIGNALS {
+            page += &format!(" {signal:?} |");
+        }
+        page += "\n|---|---|---|---|---|---|---|---|---|\n";
+        for from in PHASES {
+            let receives = if from.receives_frames() { "yes" } else { "no" };
+            page += &format!("| {from} | `{:?}` | {receives} |", from.state());
+            for signal in SIGNALS {
+                page += &from
+                    .after(signal)
+                    .map_or_else(|| String::from(" |"), |to| format!(" {to} |"));
+            }
+            page += "\n";
+        }
+        page
+    }
+
+    #[test]
+    fn the_diagram_in_the_docs_is_that_of_the_machine() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/STATE.md");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(path, page()).unwrap();
+        }
+        let written = fs::read_to_string(path).unwrap();
+        assert!(
+            written == page(),
+            "docs/STATE.md is not what the machine does: BLESS=1 cargo test --lib"
+        );
+    }
+
+    /// R108 R114: a Close in either direction ends `Open`; `Closed` is absorbing.
+    #[test]
+    fn s7_1_3_closing_only_moves_forward() {
+        let order = |state: State| match state {
+            State::Opening => 0,
+            State::Open => 1,
+            State::Closing => 2,
+            State::Closed => 3,
+        };
+        for from in PHASES {
+            for signal in SIGNALS {
+                let Some(to) = from.after(signal) else { continue };
+                assert!(order(to.state()) >= order(from.state()), "{from} {signal:?}");
+                if from == Phase::Closed {
+                    assert_eq!(to, Phase::Closed);
+                }
+                if from == Phase::Open {
+                    assert!(order(to.state()) >= 2, "{signal:?} leaves the connection open");
+                }
+            }
+            assert_eq!(from.after(Signal::Failed), Some(Phase::Closed), "{from}");
+        }
+    }
+}

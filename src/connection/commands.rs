@@ -61,7 +61,7 @@ impl Connection {
         self.sending()?.control(Opcode::Ping, payload, out)
     }
 
-    /// Sends a Pong with at most 125 bytes: an answer, if [`auto_pong`](Config::auto_pong) is off, or an unsolicited
+    /// Sends a Pong with at most 125 bytes: an answer, if [`auto_pong`](crate::Config::auto_pong) is off, or an unsolicited
     /// one, as a heartbeat in one direction (section 5.5.3).
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Connection {
     }
 
     /// Begins the closing handshake with a code and a reason of at most 123 bytes; or, if
-    /// [`auto_close`](Config::auto_close) is off, answers that of the peer (sections 5.5.1 and 7.1.2).
+    /// [`auto_close`](crate::Config::auto_close) is off, answers that of the peer (sections 5.5.1 and 7.1.2).
     ///
     /// A code of `None` sends an empty Close frame. Afterwards nothing more can be sent; what the peer still sends is
     /// received until its Close frame comes. The reason is for those who debug, not for end users (section 5.5.1).
