@@ -1,0 +1,132 @@
+//! `docs/CONFORMANCE.md` and the tests agree: every rule has a test, or a note on where the caller's duty is documented.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const PAGE: &str = "docs/CONFORMANCE.md";
+
+/// The rules that this version implements.
+fn rules() -> BTreeSet<String> {
+    (1..=140).map(|number| format!("R{number:03}")).collect()
+}
+
+/// `R` and three digits.
+fn as_rule(word: &str) -> Option<&str> {
+    let word = word.trim_end_matches([':', ',']);
+    let digits = word.strip_prefix('R')?;
+    (digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(word)
+}
+
+/// The rules that the tests in a source text say they prove, each with the name of its test.
+fn proofs(source: &str) -> Vec<(String, String)> {
+    let mut proofs = Vec::new();
+    let (mut named, mut is_test, mut in_doc) = (Vec::new(), false, false);
+    for line in source.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("///") {
+            if !in_doc {
+                named = text.split_whitespace().map_while(as_rule).map(String::from).collect();
+                is_test = false;
+            }
+            in_doc = true;
+            continue;
+        }
+        in_doc = false;
+        if line == "#[test]" {
+            is_test = true;
+        } else if let Some(rest) = line.strip_prefix("fn ") {
+            let name = rest.split('(').next().unwrap();
+            if is_test {
+                proofs.extend(named.drain(..).map(|rule| (rule, name.to_owned())));
+            }
+            named.clear();
+            is_test = false;
+        } else if !line.starts_with("#[") {
+            named.clear();
+            is_test = false;
+        }
+    }
+    proofs
+}
+
+fn collect(folder: &Path, found: &mut BTreeMap<String, BTreeSet<String>>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.join("Cargo.toml").exists() {
+                collect(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            for (rule, test) in proofs(&fs::read_to_string(&path).unwrap()) {
+                found.entry(rule).or_default().insert(format!("`{stem}::{test}`"));
+            }
+        }
+    }
+}
+
+/// A text without the marks of comments and the accidents of line breaks.
+fn flat(text: &str) -> String {
+    text.lines()
+        .map(|line| line.trim().trim_start_matches(['/', '!', '*', '#']))
+        .flat_map(str::split_whitespace)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Whether a note says: caller, see `FILE`: "WORDS", and the file has the words.
+fn names_the_callers_duty(note: &str) -> bool {
+    let Some(rest) = note.strip_prefix("caller, see `") else {
+        return false;
+    };
+    let (file, rest) = rest.split_once('`').expect("a file name between back quotes");
+    let words = rest.split('"').nth(1).expect("the words between quotes");
+    let text = fs::read_to_string(Path::new(ROOT).join(file)).expect(file);
+    assert!(flat(&text).contains(&flat(words)), "{file} does not say {words:?}");
+    true
+}
+
+#[test]
+fn every_rule_has_a_test_or_is_a_documented_duty() {
+    let mut found = BTreeMap::new();
+    collect(&Path::new(ROOT).join("tests"), &mut found);
+    collect(&Path::new(ROOT).join("src"), &mut found);
+    let page = fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
+    let (mut expected, mut seen, mut missing) = (String::new(), BTreeSet::new(), Vec::new());
+    for line in page.lines() {
+        let mut cells: Vec<&str> = line.split(" | ").collect();
+        let rule = cells[0].trim_start_matches("| ");
+        if as_rule(rule).is_none() {
+            expected += &format!("{line}\n");
+            continue;
+        }
+        seen.insert(rule.to_owned());
+        assert_eq!(cells.len(), 6, "{line}");
+        let tests = found
+            .get(rule)
+            .map(|tests| tests.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+            .unwrap_or_default();
+        let note = cells[5].trim_end_matches('|').trim();
+        if tests.is_empty() && !names_the_callers_duty(note) {
+            missing.push(rule.to_owned());
+        }
+        cells[4] = &tests;
+        expected += &format!("{}\n", cells.join(" | "));
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(Path::new(ROOT).join(PAGE), &expected).unwrap();
+    }
+    assert_eq!(seen, rules(), "{PAGE} has a row for each rule");
+    assert!(
+        missing.is_empty(),
+        "rules without a test or a documented duty: {missing:?}"
+    );
+    let page = fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
+    assert!(
+        page == expected,
+        "{PAGE} is out of date: BLESS=1 cargo test --test conformance"
+    );
+}
