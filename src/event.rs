@@ -1,6 +1,6 @@
 //! What the engine reports.
 
-use alloc::borrow::Cow;
+use alloc::{borrow::Cow, boxed::Box};
 use core::fmt;
 
 use crate::{
@@ -26,7 +26,7 @@ pub enum Event<'b> {
     /// Client: the server accepted, the connection is open (section 4.1).
     Open(Response<'b>),
     /// Client: the server answered with another status than 101; the connection is closed (section 4.1).
-    Refused(Refusal<'b>),
+    Refused(Box<Refusal>),
     /// A text message ([`Delivery::Messages`](crate::Delivery::Messages)).
     Text(Cow<'b, str>),
     /// A binary message ([`Delivery::Messages`](crate::Delivery::Messages)).
@@ -50,7 +50,7 @@ impl Event<'_> {
         match self {
             Self::Request(request) => Event::Request(request.into_owned()),
             Self::Open(response) => Event::Open(response.into_owned()),
-            Self::Refused(refusal) => Event::Refused(refusal.into_owned()),
+            Self::Refused(refusal) => Event::Refused(refusal),
             Self::Text(text) => Event::Text(Cow::Owned(text.into_owned())),
             Self::Binary(data) => Event::Binary(Cow::Owned(data.into_owned())),
             Self::Chunk(chunk) => Event::Chunk(chunk.into_owned()),

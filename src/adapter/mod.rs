@@ -64,7 +64,7 @@ pub enum Error {
     /// A request, an acceptance or a rejection could not be sent.
     Handshake(HandshakeError),
     /// The server did not open a WebSocket: its response says why.
-    Refused(Box<Refusal<'static>>),
+    Refused(Box<Refusal>),
 }
 
 impl fmt::Display for Error {

@@ -192,11 +192,11 @@ impl Connection {
     pub(super) fn refused(&mut self, is_complete: bool) -> Option<Event<'static>> {
         let (response, body) = self.opening.as_mut()?.refusal.take()?;
         self.signal(Signal::Refused);
-        Some(Event::Refused(Refusal {
+        Some(Event::Refused(Box::new(Refusal {
             response,
-            body: body.into_data().into(),
+            body: body.into_data(),
             is_complete,
-        }))
+        })))
     }
 
     /// Server: accepts the request of [`Event::Request`]; the connection is open (section 4.2.2).

@@ -363,28 +363,16 @@ impl fmt::Debug for Response<'_> {
 /// A response that did not open a WebSocket: a redirect, a demand for credentials, an error (section 4.1, item 1).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Refusal<'b> {
+pub struct Refusal {
     /// Status and header fields; `Location`, `WWW-Authenticate` or `Sec-WebSocket-Version` say how to go on.
-    pub response: Response<'b>,
+    pub response: Response<'static>,
     /// The body, as far as [`max_refusal_body`](crate::Config::max_refusal_body) allows.
-    pub body: Cow<'b, [u8]>,
+    pub body: Vec<u8>,
     /// Whether the body is there as a whole: not cut off by the limit, nor by the end of the transport.
     pub is_complete: bool,
 }
 
-impl Refusal<'_> {
-    /// The same refusal, borrowing nothing.
-    #[must_use]
-    pub fn into_owned(self) -> Refusal<'static> {
-        Refusal {
-            response: self.response.into_owned(),
-            body: Cow::Owned(self.body.into_owned()),
-            is_complete: self.is_complete,
-        }
-    }
-}
-
-impl fmt::Debug for Refusal<'_> {
+impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal")
             .field("response", &self.response)

@@ -10,6 +10,7 @@ pub(crate) mod extensions;
 #[cfg(feature = "http")]
 mod http_types;
 pub(crate) mod refusal;
+mod rules;
 pub(crate) mod server;
 mod url;
 

@@ -14,7 +14,7 @@
 
 mod split;
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use core::{fmt, time::Duration};
 use std::{
     io::{self, Read, Write},
@@ -110,7 +110,7 @@ impl<S: Read + Write> WebSocket<S> {
         loop {
             match ws.recv_event()? {
                 Some(Event::Open(response)) => return Ok((ws, response)),
-                Some(Event::Refused(refusal)) => return Err(Error::Refused(Box::new(refusal))),
+                Some(Event::Refused(refusal)) => return Err(Error::Refused(refusal)),
                 Some(_) => {}
                 None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
             }
