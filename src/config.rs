@@ -58,7 +58,7 @@ pub struct Config {
     /// Whether a Close is answered in the same call (section 5.5.1). Default true. If false, the caller answers
     /// [`Event::Close`](crate::Event::Close) with [`close`](crate::Connection::close).
     pub auto_close: bool,
-    /// Server: whether a GET request without an `Upgrade` header becomes an
+    /// Server: whether a GET request that does not ask for a WebSocket becomes an
     /// [`Event::Request`](crate::Event::Request) too, to be answered with
     /// [`reject`](crate::Connection::reject): a page or a health check on the same port. Default false: such a
     /// request is answered with 426.

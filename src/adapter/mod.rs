@@ -27,27 +27,64 @@ pub enum Message {
     Binary(Vec<u8>),
 }
 
-impl From<&str> for Message {
-    fn from(text: &str) -> Self {
-        Self::Text(text.into())
+/// What can be sent as a message, without a copy before the one into the output: strings as text, bytes as binary.
+pub trait AsMessage {
+    /// The message.
+    fn as_message(&self) -> MessageRef<'_>;
+}
+
+/// A borrowed [`Message`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "the protocol has these two kinds")]
+pub enum MessageRef<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+impl AsMessage for Message {
+    fn as_message(&self) -> MessageRef<'_> {
+        match self {
+            Self::Text(text) => MessageRef::Text(text),
+            Self::Binary(data) => MessageRef::Binary(data),
+        }
     }
 }
 
-impl From<String> for Message {
-    fn from(text: String) -> Self {
-        Self::Text(text)
+impl AsMessage for str {
+    fn as_message(&self) -> MessageRef<'_> {
+        MessageRef::Text(self)
     }
 }
 
-impl From<Vec<u8>> for Message {
-    fn from(data: Vec<u8>) -> Self {
-        Self::Binary(data)
+impl AsMessage for String {
+    fn as_message(&self) -> MessageRef<'_> {
+        MessageRef::Text(self)
     }
 }
 
-impl From<&[u8]> for Message {
-    fn from(data: &[u8]) -> Self {
-        Self::Binary(data.into())
+impl AsMessage for [u8] {
+    fn as_message(&self) -> MessageRef<'_> {
+        MessageRef::Binary(self)
+    }
+}
+
+impl AsMessage for Vec<u8> {
+    fn as_message(&self) -> MessageRef<'_> {
+        MessageRef::Binary(self)
+    }
+}
+
+impl<const N: usize> AsMessage for [u8; N] {
+    fn as_message(&self) -> MessageRef<'_> {
+        MessageRef::Binary(self)
+    }
+}
+
+impl<T: AsMessage + ?Sized> AsMessage for &T {
+    fn as_message(&self) -> MessageRef<'_> {
+        (**self).as_message()
     }
 }
 

@@ -37,17 +37,13 @@ pub(super) fn check_headers(headers: &Headers<'_>, plain: bool) -> Result<bool, 
     let mut origin = Single::default();
     let mut key = Single::default();
     let mut version = Single::default();
-    let (mut upgrade, mut any_upgrade, mut connection, mut body, mut extensions_ok) =
-        (false, false, false, false, true);
+    let (mut upgrade, mut connection, mut body, mut extensions_ok) = (false, false, false, true);
     for (name, value) in headers.clone() {
         // The length tells most fields apart before their names are compared.
         match name.len() {
             4 if name.eq_ignore_ascii_case("host") => host.add(value),
             6 if name.eq_ignore_ascii_case("origin") => origin.add(value),
-            7 if name.eq_ignore_ascii_case("upgrade") => {
-                any_upgrade = true;
-                upgrade |= list_has(value, "websocket");
-            }
+            7 if name.eq_ignore_ascii_case("upgrade") => upgrade |= list_has(value, "websocket"),
             10 if name.eq_ignore_ascii_case("connection") => connection |= list_has(value, "upgrade"),
             14 if name.eq_ignore_ascii_case("content-length") => body |= value != b"0",
             17 if name.eq_ignore_ascii_case("transfer-encoding") => body = true,
@@ -69,7 +65,7 @@ pub(super) fn check_headers(headers: &Headers<'_>, plain: bool) -> Result<bool, 
     if body {
         return Err(RequestError::Body);
     }
-    if plain && !any_upgrade {
+    if plain && !upgrade {
         return Ok(false);
     }
     if !upgrade {

@@ -23,7 +23,7 @@ use std::{
 };
 
 pub use self::split::{Reader, Writer};
-use super::{Error, Input, Message, Output};
+use super::{AsMessage, Error, Input, Message, MessageRef, Output};
 use crate::{
     Accept, ClientRequest, CloseCode, Closure, Config, Connection, Delivery, Event, Request, Response, SendError,
     State, Teardown,
@@ -197,7 +197,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     /// The transport failed, or the connection is closing.
-    pub fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+    pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
         self.feed(message)?;
         Ok(self.flush()?)
     }
@@ -207,8 +207,8 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     /// The connection is closing.
-    pub fn feed(&mut self, message: impl Into<Message>) -> Result<(), SendError> {
-        feed(&mut self.engine, &message.into(), &mut self.output.buf)
+    pub fn feed(&mut self, message: impl AsMessage) -> Result<(), SendError> {
+        feed(&mut self.engine, message.as_message(), &mut self.output.buf)
     }
 
     /// Writes what is in the output.
@@ -331,10 +331,10 @@ impl<S: Read + Write> Incoming<S> {
     }
 }
 
-fn feed(engine: &mut Connection, message: &Message, out: &mut Vec<u8>) -> Result<(), SendError> {
+fn feed(engine: &mut Connection, message: MessageRef<'_>, out: &mut Vec<u8>) -> Result<(), SendError> {
     match message {
-        Message::Text(text) => engine.send_text(text, out),
-        Message::Binary(data) => engine.send_binary(data, out),
+        MessageRef::Text(text) => engine.send_text(text, out),
+        MessageRef::Binary(data) => engine.send_binary(data, out),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use super::{Finish, WebSocket, feed};
 use crate::{
     CloseCode, Closure, Connection, Event, SendError, State,
-    adapter::{Error, Input, Message, Output},
+    adapter::{AsMessage, Error, Input, Message, Output},
 };
 
 impl<S: Read + Write> WebSocket<S> {
@@ -150,9 +150,8 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// As [`WebSocket::send`].
-    pub fn send(&self, message: impl Into<Message>) -> Result<(), Error> {
-        let message = message.into();
-        self.command(|engine, out| feed(engine, &message, out))
+    pub fn send(&self, message: impl AsMessage) -> Result<(), Error> {
+        self.command(|engine, out| feed(engine, message.as_message(), out))
     }
 
     /// Sends a Ping with at most 125 bytes.
