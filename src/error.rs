@@ -132,7 +132,7 @@ error_enum! {
         Target,
         /// the Host header is missing, repeated or malformed
         Host,
-        /// the Origin header is repeated (RFC 6454, 7.3)
+        /// the Origin header is repeated or not ASCII (RFC 6454, 7.1)
         Origin,
         /// the request announces a body (RFC 9112, 6)
         Body,

@@ -61,8 +61,15 @@ fn group_heads(group: &str) -> Vec<String> {
 }
 
 fn head(path: &str) -> String {
-    let name: String = path.chars().take_while(|char| char.is_alphanumeric() || *char == '_').collect();
-    if name.starts_with(char::is_lowercase) { name } else { "*".into() }
+    let name: String = path
+        .chars()
+        .take_while(|char| char.is_alphanumeric() || *char == '_')
+        .collect();
+    if name.starts_with(char::is_lowercase) {
+        name
+    } else {
+        "*".into()
+    }
 }
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
@@ -73,7 +80,10 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
         } else {
             let name = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
             let module = name.components().next().unwrap().as_os_str().to_str().unwrap();
-            found.push((module.trim_end_matches(".rs").into(), fs::read_to_string(&path).unwrap()));
+            found.push((
+                module.trim_end_matches(".rs").into(),
+                fs::read_to_string(&path).unwrap(),
+            ));
         }
     }
 }
@@ -87,11 +97,17 @@ fn a_file_imports_only_from_lower_layers() {
         for imported in imports(source) {
             checked += 1;
             if imported == "*" {
-                assert_eq!(module, "adapter", "only adapters stand outside and import from the root");
+                assert_eq!(
+                    module, "adapter",
+                    "only adapters stand outside and import from the root"
+                );
             } else if imported != *module {
                 assert!(layer(&imported) < layer(module), "`{module}` imports `{imported}`");
             }
         }
     }
-    assert!(checked > 50, "found only {checked} imports: the test reads them wrongly");
+    assert!(
+        checked > 50,
+        "found only {checked} imports: the test reads them wrongly"
+    );
 }

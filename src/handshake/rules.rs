@@ -58,7 +58,8 @@ pub(super) fn check_headers(headers: &Headers<'_>, plain: bool) -> Result<bool, 
     if !host.one().is_some_and(is_host) {
         return Err(RequestError::Host);
     }
-    if origin.count > 1 {
+    // One that is there and cannot be read must not pass for one that is absent.
+    if origin.count > 1 || !origin.value.is_ascii() {
         return Err(RequestError::Origin);
     }
     // Bytes behind the head belong to the WebSocket; a body before them would be taken for frames.

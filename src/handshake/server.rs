@@ -185,11 +185,11 @@ impl<'b> Request<'b> {
 
     /// The first of `supported` that the client offers too: the choice by the server's preference (section 4.2.2).
     #[must_use]
-    pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
+    pub fn choose_subprotocol<'s>(&self, supported: &'s [impl AsRef<str>]) -> Option<&'s str> {
         supported
             .iter()
-            .find(|supported| self.subprotocols().any(|offered| offered == **supported))
-            .copied()
+            .map(AsRef::as_ref)
+            .find(|supported| self.subprotocols().any(|offered| offered == *supported))
     }
 
     /// The extensions that the client offers, in its order of preference (section 9.1).

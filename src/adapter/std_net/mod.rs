@@ -59,9 +59,7 @@ pub fn connect_with(
     }
     let tcp = TcpStream::connect((request.host(), request.port()))?;
     tcp.set_nodelay(true)?;
-    let (mut ws, response) = WebSocket::client(tcp, request, config)?;
-    ws.finish = finish_tcp;
-    Ok((ws, response))
+    WebSocket::open(tcp, request, config, finish_tcp)
 }
 
 /// Accepts a WebSocket on a TCP stream, whatever the client asks for, without Nagle's algorithm.
@@ -78,9 +76,7 @@ pub fn accept(tcp: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
 /// The transport fails, or the request is invalid and was answered so.
 pub fn incoming(tcp: TcpStream, config: Config) -> Result<Incoming<TcpStream>, Error> {
     tcp.set_nodelay(true)?;
-    let mut incoming = Incoming::new(tcp, config)?;
-    incoming.ws.finish = finish_tcp;
-    Ok(incoming)
+    Incoming::read(WebSocket::waiting(tcp, config, finish_tcp))
 }
 
 /// A blocking WebSocket over any stream.
@@ -102,11 +98,20 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The request cannot be sent, the transport fails, the server breaks the protocol or [refuses](Error::Refused).
     pub fn client(stream: S, request: &ClientRequest, config: Config) -> Result<(Self, Response<'static>), Error> {
+        Self::open(stream, request, config, |_, _| {})
+    }
+
+    fn open(
+        stream: S,
+        request: &ClientRequest,
+        config: Config,
+        finish: Finish<S>,
+    ) -> Result<(Self, Response<'static>), Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let mut output = Output::default();
         let engine = Connection::client(request, messages(config), seed, &mut output.buf)?;
-        let mut ws = Self::new(stream, engine, output);
+        let mut ws = Self::new(stream, engine, output, finish);
         loop {
             match ws.recv_event()? {
                 Some(Event::Open(response)) => return Ok((ws, response)),
@@ -120,16 +125,22 @@ impl<S: Read + Write> WebSocket<S> {
     /// Goes on with a connection whose handshake is done.
     #[must_use]
     pub fn upgraded(stream: S, engine: Connection) -> Self {
-        Self::new(stream, engine, Output::default())
+        Self::new(stream, engine, Output::default(), |_, _| {})
     }
 
-    fn new(stream: S, engine: Connection, output: Output) -> Self {
+    /// A server that waits for a request.
+    fn waiting(stream: S, config: Config, finish: Finish<S>) -> Self {
+        let engine = Connection::server(messages(config));
+        Self::new(stream, engine, Output::default(), finish)
+    }
+
+    fn new(stream: S, engine: Connection, output: Output, finish: Finish<S>) -> Self {
         Self {
             stream,
             engine,
             input: Input::new(),
             output,
-            finish: |_, _| {},
+            finish,
             finished: false,
         }
     }
@@ -292,8 +303,10 @@ impl<S: Read + Write> Incoming<S> {
     /// # Errors
     /// The transport fails, or the request is invalid and was answered so.
     pub fn new(stream: S, config: Config) -> Result<Self, Error> {
-        let engine = Connection::server(messages(config));
-        let mut ws = WebSocket::new(stream, engine, Output::default());
+        Self::read(WebSocket::waiting(stream, config, |_, _| {}))
+    }
+
+    fn read(mut ws: WebSocket<S>) -> Result<Self, Error> {
         loop {
             match ws.recv_event()? {
                 Some(Event::Request(request)) => return Ok(Self { ws, request }),

@@ -138,6 +138,12 @@ impl<R: Read, W: Write> Reader<R, W> {
         }
     }
 
+    /// The handle of the stream that this half reads from.
+    #[must_use]
+    pub const fn get_ref(&self) -> &R {
+        &self.stream
+    }
+
     /// How the connection was closed, or is being closed.
     #[must_use]
     pub fn closure(&self) -> Option<Closure> {
@@ -162,7 +168,7 @@ impl<W: Write> Writer<W> {
         self.command(|engine, out| engine.ping(payload, out))
     }
 
-    /// Begins the closing handshake; the reader returns `None` when it is complete.
+    /// Begins the closing handshake; the reader returns `None` when it is complete. It waits for a write in progress.
     ///
     /// # Errors
     /// As [`WebSocket::close`].
