@@ -98,8 +98,7 @@ fn serve(tcp: TcpStream, options: &Options) -> Result<(), Error> {
             return incoming.reject(403, &[("Content-Type", "text/plain")], b"foreign origin\n");
         }
     }
-    let supported: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
-    let accept = Accept::new().subprotocol(request.choose_subprotocol(&supported));
+    let accept = Accept::new().subprotocol(request.choose_subprotocol(&options.subprotocols));
     let mut ws = incoming.accept(&accept)?;
 
     while let Some(message) = ws.recv()? {
