@@ -104,7 +104,7 @@ pub(crate) fn parse_request<T>(
     max_headers: usize,
     then: impl FnOnce(&httparse::Request<'_, '_>) -> T,
 ) -> Result<T, HeadError> {
-    with_slots(max_headers, |slots| {
+    with_slots(head, max_headers, |slots| {
         let mut request = httparse::Request::new(&mut []);
         let status = request.parse_with_uninit_headers(head, slots);
         whole(head, status)?;
@@ -118,7 +118,7 @@ pub(crate) fn parse_response<T>(
     max_headers: usize,
     then: impl FnOnce(&httparse::Response<'_, '_>) -> T,
 ) -> Result<T, HeadError> {
-    with_slots(max_headers, |slots| {
+    with_slots(head, max_headers, |slots| {
         let mut response = httparse::Response::new(&mut []);
         let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, head, slots);
         whole(head, status)?;
@@ -127,6 +127,7 @@ pub(crate) fn parse_response<T>(
 }
 
 fn with_slots<'h, T>(
+    head: &[u8],
     max_headers: usize,
     parse: impl FnOnce(&mut [MaybeUninit<httparse::Header<'h>>]) -> Result<T, HeadError>,
 ) -> Result<T, HeadError> {
@@ -134,7 +135,9 @@ fn with_slots<'h, T>(
     if let Some(slots) = stack.get_mut(..max_headers) {
         return parse(slots);
     }
-    let mut heap: Vec<_> = (0..max_headers).map(|_| MaybeUninit::uninit()).collect();
+    // A limit is no reason to allocate; a field takes at least three bytes of the head: a name, a colon, a line end.
+    let slots = max_headers.min(head.len() / 3);
+    let mut heap: Vec<_> = (0..slots).map(|_| MaybeUninit::uninit()).collect();
     parse(&mut heap)
 }
 

@@ -87,7 +87,11 @@ impl Message {
 
     /// Appends a piece; `rest` is what its frame still lacks.
     pub(crate) fn append(&mut self, piece: &[u8], rest: u64) -> Result<(), ProtocolError> {
-        let reserve = piece.len() + usize::try_from(rest.min(MAX_RESERVE)).unwrap_or(0);
+        if piece.is_empty() {
+            return Ok(());
+        }
+        // Once: later, the allocation grows with what has come.
+        let first = piece.len() + usize::try_from(rest.min(MAX_RESERVE)).unwrap_or(0);
         match self.kind() {
             Kind::Text => {
                 let Piece {
@@ -95,14 +99,18 @@ impl Message {
                 } = self.utf8.push(piece);
                 result.map_err(|_| ProtocolError::InvalidUtf8)?;
                 let mut buffer = self.buffer.take_text();
-                buffer.reserve(reserve);
+                if buffer.is_empty() {
+                    buffer.reserve(first);
+                }
                 buffer.extend(split);
                 buffer.push_str(text);
                 self.buffer = Buffer::Text(buffer);
             }
             Kind::Binary => {
                 let mut buffer = self.buffer.take_binary();
-                buffer.reserve(reserve);
+                if buffer.is_empty() {
+                    buffer.reserve(first);
+                }
                 buffer.extend_from_slice(piece);
                 self.buffer = Buffer::Binary(buffer);
             }

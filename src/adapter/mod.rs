@@ -14,6 +14,9 @@ use crate::{Connection, Event, HandshakeError, ProtocolError, Refusal, SendError
 /// How much is read at a time, in bytes: a TLS record.
 const INPUT_SIZE: usize = 16 << 10;
 
+/// With more than this to write, in bytes, nothing is read: what is received may have to be answered.
+const HIGH_WATER: usize = 64 << 10;
+
 /// An output buffer that has grown beyond this, in bytes, is given back once it is written.
 const OUTPUT_KEPT: usize = 64 << 10;
 
@@ -169,10 +172,6 @@ impl Input {
         }
     }
 
-    const fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
     /// Reads once; 0 is the end of the transport. Only when everything before is processed.
     fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         loop {
@@ -206,6 +205,9 @@ struct Output {
 impl Output {
     /// Writes everything. After an error it goes on where it stopped, so that no byte is lost or sent twice.
     fn flush(&mut self, stream: &mut impl Write) -> io::Result<()> {
+        if self.buf.is_empty() {
+            return Ok(());
+        }
         while let Some(rest) = self.buf.get(self.written..).filter(|rest| !rest.is_empty()) {
             match stream.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -214,9 +216,16 @@ impl Output {
                 Err(error) => return Err(error),
             }
         }
+        stream.flush()?;
         self.buf.clear();
         self.buf.shrink_to(OUTPUT_KEPT);
         self.written = 0;
-        stream.flush()
+        Ok(())
+    }
+
+    /// What is not written yet.
+    fn into_rest(mut self) -> Vec<u8> {
+        self.buf.drain(..self.written);
+        self.buf
     }
 }

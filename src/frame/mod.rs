@@ -172,17 +172,17 @@ impl Header {
                 (len, bytes, 4)
             }
             127 => {
+                // Both rules are decided before the length is whole.
+                if bytes.first().is_some_and(|high| high & 0x80 != 0) {
+                    return Err(ProtocolError::LengthOverflow);
+                }
+                if bytes.first_chunk() == Some(&[0; 6]) {
+                    return Err(ProtocolError::NonMinimalLength);
+                }
                 let Some((len, bytes)) = bytes.split_first_chunk() else {
                     return Ok(None);
                 };
-                let len = u64::from_be_bytes(*len);
-                if len >> 63 != 0 {
-                    return Err(ProtocolError::LengthOverflow);
-                }
-                if len <= u64::from(u16::MAX) {
-                    return Err(ProtocolError::NonMinimalLength);
-                }
-                (len, bytes, 10)
+                (u64::from_be_bytes(*len), bytes, 10)
             }
             short => (u64::from(short), bytes, 2),
         };

@@ -74,8 +74,7 @@ pub(crate) fn write_rejection(
     body: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), HandshakeError> {
-    let without_body = matches!(status, 204 | 304);
-    if !(200..600).contains(&status) || (without_body && !body.is_empty()) {
+    if !(200..600).contains(&status) || (matches!(status, 204 | 205 | 304) && !body.is_empty()) {
         return Err(HandshakeError::Status);
     }
     for (name, value) in headers {
@@ -92,7 +91,9 @@ pub(crate) fn write_rejection(
     for (name, value) in headers {
         write_field(out, name, value.as_bytes());
     }
-    if !without_body {
+    // "A server MUST NOT send a Content-Length header field in any response with a status code of ... 204" (RFC 9110,
+    // section 8.6); with 304 it would tell the length of another body.
+    if !matches!(status, 204 | 304) {
         write_field(out, "Content-Length", format!("{}", body.len()).as_bytes());
     }
     // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section 7.8)

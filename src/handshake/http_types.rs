@@ -52,6 +52,7 @@ impl RequestError {
                 headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
             }
             426 => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }

@@ -46,11 +46,19 @@ pub(crate) enum Progress {
 impl Body {
     pub(crate) fn of(response: &Response<'_>, limit: usize) -> Result<Self, ResponseError> {
         let headers = response.headers();
+        let mut lengths = headers.all("content-length");
         let framing = if matches!(response.status(), 204 | 304) {
             Framing::Length(0)
-        } else if headers.all("transfer-encoding").any(|value| list_has(value, "chunked")) {
-            Framing::ChunkSize(Vec::new())
-        } else if let Some(length) = headers.get("content-length") {
+        } else if headers.get("transfer-encoding").is_some() {
+            // It overrides the length.
+            match headers.all("transfer-encoding").any(|value| list_has(value, "chunked")) {
+                true => Framing::ChunkSize(Vec::new()),
+                false => Framing::Eof,
+            }
+        } else if let Some(length) = lengths.next() {
+            if lengths.any(|other| other != length) {
+                return Err(ResponseError::Body);
+            }
             Framing::Length(parse_length(length).ok_or(ResponseError::Body)?)
         } else {
             Framing::Eof
@@ -106,6 +114,9 @@ impl Body {
                 Framing::ChunkSize(line) => {
                     if !read_line(line, input)? {
                         continue;
+                    }
+                    if !line.first().is_some_and(u8::is_ascii_hexdigit) {
+                        return Err(ResponseError::Body);
                     }
                     match httparse::parse_chunk_size(line) {
                         // What follows the last chunk are trailers; nobody waits for them.

@@ -88,6 +88,8 @@ pub struct WebSocket<S> {
     engine: Connection,
     input: Input,
     output: Output,
+    /// An event whose replies are not written yet.
+    event: Option<Event<'static>>,
     finish: Finish<S>,
     finished: bool,
 }
@@ -140,6 +142,7 @@ impl<S: Read + Write> WebSocket<S> {
             engine,
             input: Input::new(),
             output,
+            event: None,
             finish,
             finished: false,
         }
@@ -169,32 +172,31 @@ impl<S: Read + Write> WebSocket<S> {
     /// As [`recv`](Self::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         loop {
-            if !self.input.is_empty() {
-                let pending = self.output.buf.len();
-                match self.input.receive(&mut self.engine, &mut self.output.buf) {
-                    Ok(None) => {}
-                    Ok(event) => {
-                        // A reply does not wait until the caller comes back.
-                        if self.output.buf.len() > pending {
-                            self.flush()?;
-                        }
-                        return Ok(event);
-                    }
-                    Err(error) => {
-                        // The peer may not read any more what it did wrong.
-                        let _written = self.flush();
-                        self.finish();
-                        return Err(error.into());
-                    }
+            if self.event.is_some() {
+                // If this fails, the event is there when the caller comes back.
+                self.flush()?;
+                return Ok(self.event.take());
+            }
+            let pending = self.output.buf.len();
+            match self.input.receive(&mut self.engine, &mut self.output.buf) {
+                // A reply does not wait until the caller comes back; what was fed does.
+                Ok(Some(event)) if self.output.buf.len() > pending => {
+                    self.event = Some(event);
+                    continue;
+                }
+                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(None) => {}
+                Err(error) => {
+                    // The peer may not read any more what it did wrong.
+                    let _written = self.flush();
+                    self.finish();
+                    return Err(error.into());
                 }
             }
             self.flush()?;
             if self.engine.state() == State::Closed {
                 self.finish();
-                return match self.engine.receive_eof() {
-                    Ok(event) => Ok(event),
-                    Err(error) => Err(error.into()),
-                };
+                return Ok(self.engine.receive_eof()?);
             }
             if self.input.fill(&mut self.stream)? == 0 {
                 if let Some(event) = self.engine.receive_eof()? {

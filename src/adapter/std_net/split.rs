@@ -10,8 +10,8 @@ use std::{
 
 use super::{Finish, WebSocket, feed};
 use crate::{
-    CloseCode, Closure, Connection, Event, SendError, State,
-    adapter::{AsMessage, Error, Input, Message, Output},
+    CloseCode, Closure, Connection, Event, SendError,
+    adapter::{AsMessage, Error, HIGH_WATER, Input, Message, Output},
 };
 
 impl<S: Read + Write> WebSocket<S> {
@@ -27,17 +27,20 @@ impl<S: Read + Write> WebSocket<S> {
         let shared = Arc::new(Shared {
             core: Mutex::new(Core {
                 engine: self.engine,
-                out: Vec::new(),
+                out: self.output.into_rest(),
+                replies: 0,
+                writers: 0,
             }),
             writing: Mutex::new(Writing {
                 stream: writer,
-                output: self.output,
+                output: Output::default(),
             }),
         });
         let reader = Reader {
             stream: reader,
             input: self.input,
             shared: Arc::clone(&shared),
+            event: self.event,
             finish: |_, _| {},
         };
         Ok((reader, Writer { shared }))
@@ -65,6 +68,8 @@ pub struct Reader<R, W> {
     stream: R,
     input: Input,
     shared: Arc<Shared<W>>,
+    /// An event whose replies are not written yet.
+    event: Option<Event<'static>>,
     finish: Finish<R>,
 }
 
@@ -83,11 +88,22 @@ struct Core {
     engine: Connection,
     /// In the order in which it has to be written.
     out: Vec<u8>,
+    /// How many bytes of that are replies.
+    replies: usize,
+    /// How many writers have put something there and are about to write it.
+    writers: usize,
 }
 
 struct Writing<W> {
     stream: W,
     output: Output,
+}
+
+impl Core {
+    fn take_out(&mut self, output: &mut Output) {
+        output.buf.append(&mut self.out);
+        self.replies = 0;
+    }
 }
 
 impl<R: Read, W: Write> Reader<R, W> {
@@ -112,28 +128,44 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// As [`WebSocket::recv`].
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         loop {
+            if self.event.is_some() {
+                // If this fails, the event is there when the caller comes back.
+                self.shared.flush_replies()?;
+                return Ok(self.event.take());
+            }
             let mut core = lock(&self.shared.core);
-            let core_ref = &mut *core;
-            let result = self.input.receive(&mut core_ref.engine, &mut core_ref.out);
-            let (reply, state, teardown) = (!core.out.is_empty(), core.engine.state(), core.engine.teardown());
+            let Core {
+                engine, out, replies, ..
+            } = &mut *core;
+            let pending = out.len();
+            let result = self.input.receive(engine, out);
+            let replied = out.len() > pending;
+            *replies += out.len() - pending;
+            let (much, teardown) = (*replies > HIGH_WATER, engine.teardown());
             drop(core);
-            if reply {
-                let written = self.shared.try_flush();
-                if result.is_ok() {
-                    written?;
+            match (result, teardown) {
+                (Ok(Some(event)), _) if replied => self.event = Some(event),
+                (Ok(Some(event)), _) => return Ok(Some(event)),
+                (Ok(None), None) => {
+                    if much {
+                        self.shared.flush()?;
+                    } else {
+                        self.shared.flush_replies()?;
+                    }
+                    if self.input.fill(&mut self.stream)? == 0 {
+                        return Ok(lock(&self.shared.core).engine.receive_eof()?);
+                    }
                 }
-            }
-            if let (Some(teardown), Ok(None) | Err(_)) = (teardown, &result) {
-                (self.finish)(&mut self.stream, teardown);
-            }
-            match result {
-                Ok(None) if state == State::Closed => return Ok(None),
-                Ok(None) => {}
-                result => return Ok(result?),
-            }
-            if self.input.fill(&mut self.stream)? == 0 {
-                let event = lock(&self.shared.core).engine.receive_eof()?;
-                return Ok(event);
+                (result, teardown) => {
+                    // Also what a writer is writing; the peer may not read any more what it did wrong.
+                    let written = self.shared.flush();
+                    if let Some(teardown) = teardown {
+                        (self.finish)(&mut self.stream, teardown);
+                    }
+                    result?;
+                    written?;
+                    return Ok(None);
+                }
             }
         }
     }
@@ -181,42 +213,52 @@ impl<W: Write> Writer<W> {
         command: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         let mut core = lock(&self.shared.core);
-        let Core { engine, out } = &mut *core;
+        let Core { engine, out, .. } = &mut *core;
         command(engine, out)?;
+        core.writers += 1;
         drop(core);
-        Ok(self.shared.flush()?)
+        let written = self.shared.flush();
+        lock(&self.shared.core).writers -= 1;
+        // What the reader left to this writer while it was writing.
+        written.and_then(|()| self.shared.flush_replies()).map_err(Into::into)
     }
 }
 
 impl<W: Write> Shared<W> {
     /// Writes everything, waiting for whoever is writing.
     fn flush(&self) -> io::Result<()> {
+        let mut writing = lock(&self.writing);
         loop {
-            self.write(lock(&self.writing))?;
-            if lock(&self.core).out.is_empty() {
+            let Writing { stream, output } = &mut *writing;
+            lock(&self.core).take_out(output);
+            if output.buf.is_empty() {
                 return Ok(());
             }
+            output.flush(stream)?;
         }
     }
 
-    /// Writes everything, or leaves it to whoever is writing: that one looks again before it goes.
-    fn try_flush(&self) -> io::Result<()> {
+    /// Writes replies, or leaves that to a writer: it looks for them when it has written its own. So a reader never waits
+    /// for a peer to take a message of ours, while the peer may wait for the reader.
+    fn flush_replies(&self) -> io::Result<()> {
         loop {
-            match self.writing.try_lock() {
-                Ok(writing) => self.write(writing)?,
-                Err(TryLockError::Poisoned(poisoned)) => self.write(poisoned.into_inner())?,
+            let mut writing = match self.writing.try_lock() {
+                Ok(writing) => writing,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return Ok(()),
-            }
-            if lock(&self.core).out.is_empty() {
+            };
+            let Writing { stream, output } = &mut *writing;
+            let mut core = lock(&self.core);
+            if core.writers > 0 {
                 return Ok(());
             }
+            core.take_out(output);
+            drop(core);
+            if output.buf.is_empty() {
+                return Ok(());
+            }
+            output.flush(stream)?;
         }
-    }
-
-    fn write(&self, mut writing: MutexGuard<'_, Writing<W>>) -> io::Result<()> {
-        let Writing { stream, output } = &mut *writing;
-        output.buf.append(&mut lock(&self.core).out);
-        output.flush(stream)
     }
 }
 
