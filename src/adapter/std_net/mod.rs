@@ -198,9 +198,19 @@ impl<S: Read + Write> WebSocket<S> {
                 self.finish();
                 return Ok(self.engine.receive_eof()?);
             }
-            if self.input.fill(&mut self.stream)? == 0 {
-                if let Some(event) = self.engine.receive_eof()? {
-                    return Ok(Some(event));
+            match self.input.fill(&mut self.stream) {
+                Ok(0) => {
+                    if let Some(event) = self.engine.receive_eof()? {
+                        return Ok(Some(event));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    if is_fatal(&error) {
+                        // The engine learns of it; what is reported is the cause.
+                        let _lost = self.engine.receive_eof();
+                    }
+                    return Err(error.into());
                 }
             }
         }
@@ -351,6 +361,11 @@ fn feed(engine: &mut Connection, message: MessageRef<'_>, out: &mut Vec<u8>) -> 
         MessageRef::Text(text) => engine.send_text(text, out),
         MessageRef::Binary(data) => engine.send_binary(data, out),
     }
+}
+
+/// Whether the transport is lost, and not just late.
+fn is_fatal(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn messages(mut config: Config) -> Config {

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
-use super::{Finish, WebSocket, feed};
+use super::{Finish, WebSocket, feed, is_fatal};
 use crate::{
     CloseCode, Closure, Connection, Event, SendError,
     adapter::{AsMessage, Error, HIGH_WATER, Input, Message, Output},
@@ -152,8 +152,15 @@ impl<R: Read, W: Write> Reader<R, W> {
                     } else {
                         self.shared.flush_replies()?;
                     }
-                    if self.input.fill(&mut self.stream)? == 0 {
-                        return Ok(lock(&self.shared.core).engine.receive_eof()?);
+                    match self.input.fill(&mut self.stream) {
+                        Ok(0) => return Ok(lock(&self.shared.core).engine.receive_eof()?),
+                        Ok(_) => {}
+                        Err(error) => {
+                            if is_fatal(&error) {
+                                let _lost = lock(&self.shared.core).engine.receive_eof();
+                            }
+                            return Err(error.into());
+                        }
                     }
                 }
                 (result, teardown) => {

@@ -1,0 +1,112 @@
+"""A server of the `websockets` library for our client.
+
+/echo/ID echoes. /script/ID does what text messages say: `ping PAYLOAD`, `fragments`, `binary SIZE`, `invalid`,
+`close [CODE [REASON]]`, `drop`, and `ended ID`: how the connection with that ID ended, as seen here. /refuse/STATUS
+refuses the handshake.
+"""
+
+import asyncio
+from collections import defaultdict
+
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+PATIENCE = 10  # seconds
+SUBPROTOCOLS = ["chat.v2", "chat.v1"]  # in the order of our preference
+REFUSALS = {
+    "401": ("who is it?\n", "WWW-Authenticate", 'Basic realm="interop"'),
+    "403": ("kein Zutritt für dich\n", "X-Reason", "none"),
+    "302": ("not here\n", "Location", "/echo/elsewhere"),
+}
+
+endings = defaultdict(lambda: asyncio.get_running_loop().create_future())
+
+
+def path(request):
+    _, what, argument = request.path.split("/", 2)
+    return what, argument
+
+
+def process_request(ws, request):
+    what, argument = path(request)
+    if what != "refuse":
+        return None
+    if argument not in REFUSALS:
+        return ws.respond(501, "the library has no chunked responses\n")
+    body, header, value = REFUSALS[argument]
+    response = ws.respond(int(argument), body)
+    response.headers[header] = value
+    return response
+
+
+def select_subprotocol(ws, offered):
+    return next((name for name in SUBPROTOCOLS if name in offered), None)
+
+
+async def echo(ws):
+    async for message in ws:
+        await ws.send(message)
+
+
+async def fragments(ws):
+    # The euro sign is cut.
+    yield b"three \xe2"
+    await ws.ping(b"between")
+    yield b"\x82\xac in frag"
+    yield b"ments"
+
+
+async def script(ws):
+    async for command in ws:
+        command, _, argument = command.partition(" ")
+        if command == "ping":
+            async with asyncio.timeout(PATIENCE):
+                await (await ws.ping(argument))
+            await ws.send(f"pong {argument}")
+        elif command == "fragments":
+            await ws.send(fragments(ws), text=True)
+        elif command == "binary":
+            await ws.send(bytes(int(argument)))
+        elif command == "invalid":
+            await ws.send(b"caf\xe9", text=True)
+        elif command == "close":
+            code, _, reason = argument.partition(" ")
+            await ws.close(int(code) if code else None, reason)
+        elif command == "drop":
+            ws.transport.abort()
+        elif command == "ended":
+            async with asyncio.timeout(PATIENCE):
+                await ws.send(await endings[argument])
+        else:
+            await ws.close(1008, f"no such command: {command}")
+
+
+async def handler(ws):
+    what, argument = path(ws.request)
+    try:
+        await (script if what == "script" else echo)(ws)
+    except ConnectionClosed:
+        pass
+    await ws.wait_closed()
+    both = ws.protocol.close_rcvd and ws.protocol.close_sent
+    endings[argument].set_result(f"{'clean' if both else 'unclean'} {ws.close_code} {ws.close_reason}")
+
+
+async def main():
+    server = await serve(
+        handler,
+        "127.0.0.1",
+        0,
+        process_request=process_request,
+        select_subprotocol=select_subprotocol,
+        compression=None,
+        max_size=2 << 20,
+        ping_interval=None,
+        close_timeout=PATIENCE,
+    )
+    host, port = server.sockets[0].getsockname()
+    print(f"listening on ws://{host}:{port}/", flush=True)
+    await server.serve_forever()
+
+
+asyncio.run(main())
