@@ -214,7 +214,7 @@ impl<'a> Iterator for Headers<'a> {
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
-            .entries(self.clone().map(|(name, value)| (name, Brief(value))))
+            .entries(self.clone().map(|(name, value)| (Brief(name.as_bytes()), Brief(value))))
             .finish()
     }
 }

@@ -91,7 +91,8 @@ impl Message {
             return Ok(());
         }
         // Once: later, the allocation grows with what has come.
-        let first = piece.len() + usize::try_from(rest.min(MAX_RESERVE)).unwrap_or(0);
+        let frame = rest.saturating_add(piece.len() as u64);
+        let first = usize::try_from(frame.min(MAX_RESERVE)).unwrap_or(0).max(piece.len());
         match self.kind() {
             Kind::Text => {
                 let Piece {

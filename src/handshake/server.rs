@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{HandshakeError, RequestError},
-    http::{Field, HeadError, Headers, list_elements, parse_request},
+    http::{Brief, Field, HeadError, Headers, list_elements, parse_request},
 };
 
 /// What stands before the target of the only method there is.
@@ -280,7 +280,7 @@ impl<'b> Request<'b> {
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("target", &self.target())
+            .field("target", &Brief(self.target().as_bytes()))
             .field("headers", &self.headers())
             .finish()
     }

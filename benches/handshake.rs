@@ -1,0 +1,134 @@
+//! The opening handshake, from the birth of a connection until it is open: in one read, and byte by byte.
+
+use std::{hint::black_box, time::Duration};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sockless::{Accept, ClientRequest, Config, Connection, Event, State};
+
+/// What RFC 6455 asks for, and no more; its key is that of section 1.3.
+const SHORT: &str = "GET / HTTP/1.1\r\n\
+    Host: example.com\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// What a browser sends.
+const BROWSER: &str = "GET /chat?room=1 HTTP/1.1\r\n\
+    Host: example.com\r\n\
+    Connection: Upgrade\r\n\
+    Pragma: no-cache\r\n\
+    Cache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\n\
+    Upgrade: websocket\r\n\
+    Origin: https://example.com\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-US,en;q=0.9,de;q=0.8\r\n\
+    Cookie: session=31d4d96e407aad42; theme=dark; consent=yes\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
+/// The answer to the key of section 1.3.
+const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+const PIECES: [(&str, usize); 2] = [("whole", usize::MAX), ("by bytes", 1)];
+
+/// A server receives a request and accepts it.
+fn serve(head: &mut [u8], piece: usize, out: &mut Vec<u8>) -> Connection {
+    let mut connection = Connection::server(Config::default());
+    for mut input in head.chunks_mut(piece) {
+        while let Some(event) = connection.receive(&mut input, out).unwrap() {
+            match event {
+                Event::Request(request) => connection.accept(&request, &Accept::new(), out).unwrap(),
+                event => panic!("{event:?}"),
+            }
+        }
+    }
+    connection
+}
+
+/// A client sends its request and receives the response, which has to be `Some` to be received.
+fn connect(request: &ClientRequest, response: Option<&mut [u8]>, piece: usize, out: &mut Vec<u8>) -> Connection {
+    // The same seed, hence the same key every time.
+    let mut connection = Connection::client(request, Config::default(), [7; 32], out).unwrap();
+    let mut opened = 0;
+    for mut input in response.into_iter().flat_map(|response| response.chunks_mut(piece)) {
+        while let Some(event) = connection.receive(&mut input, out).unwrap() {
+            assert!(matches!(event, Event::Open(_)));
+            opened += 1;
+        }
+    }
+    assert_eq!(opened == 1, connection.state() == State::Open);
+    connection
+}
+
+fn server(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("handshake/server");
+    for (name, head) in [("short", SHORT), ("browser", BROWSER)] {
+        for (how, piece) in PIECES {
+            let mut out = Vec::new();
+            serve(&mut head.to_owned().into_bytes(), piece, &mut out);
+            assert_eq!(sorted_lines(&out), sorted_lines(ACCEPTED.as_bytes()));
+            let len = out.len();
+
+            let mut read = vec![0; head.len()];
+            group.throughput(Throughput::Elements(1));
+            group.bench_function(format!("{name}/{how}"), |bencher| {
+                bencher.iter(|| {
+                    out.clear();
+                    read.copy_from_slice(black_box(head.as_bytes()));
+                    let connection = serve(&mut read, piece, &mut out);
+                    assert_eq!((connection.state(), out.len()), (State::Open, len));
+                    connection
+                });
+            });
+        }
+    }
+}
+
+fn client(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("handshake/client");
+    let request = ClientRequest::new("ws://example.com/chat?room=1").unwrap();
+    let mut out = Vec::new();
+    connect(&request, None, usize::MAX, &mut out);
+    assert!(out.starts_with(b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\n"));
+    let len = out.len();
+    let mut response = Vec::new();
+    serve(&mut out, usize::MAX, &mut response);
+
+    for (how, piece) in PIECES {
+        let mut read = vec![0; response.len()];
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(how, |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                read.copy_from_slice(black_box(&response));
+                let connection = connect(&request, Some(&mut read), piece, &mut out);
+                assert_eq!((connection.state(), out.len()), (State::Open, len));
+                connection
+            });
+        });
+    }
+}
+
+/// A head, but for the order of its fields, which means nothing.
+fn sorted_lines(head: &[u8]) -> Vec<&str> {
+    let mut lines: Vec<&str> = std::str::from_utf8(head).unwrap().split("\r\n").collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn config() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(20)
+        .nresamples(2000)
+}
+
+criterion_group!(name = handshake; config = config(); targets = server, client);
+criterion_main!(handshake);

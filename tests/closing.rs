@@ -1,0 +1,1594 @@
+//! Control frames and the end of a connection: RFC 6455, sections 5.5 (control frames), 7 (closing the connection),
+//! 6.1 and 10.7.
+
+mod support;
+
+use sockless::{
+    Accept, ClientRequest, CloseCode, CloseFrame, ClosedBy, Closure, Config, Connection, Delivery, Event,
+    HandshakeError, ProtocolError, Request, RequestError, ResponseError, SendError, State, Teardown,
+    frame::{Kind, Role},
+};
+use support::{Length, Outcome, feed, feed_bytewise, frame, frames, header, open, pair::Pair, peer_of};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+const CONTROL: [u8; 3] = [0x88, 0x89, 0x8A];
+
+fn with(change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = Config::default();
+    change(&mut config);
+    config
+}
+
+/// What becomes of `input`, the same in one piece and byte by byte.
+fn receive(role: Role, config: &Config, input: &[u8]) -> Outcome {
+    let whole = feed(&mut open(role, config.clone()), input);
+    let bytewise = feed_bytewise(&mut open(role, config.clone()), input);
+    assert_eq!(whole, bytewise, "{role:?}: {input:02x?}");
+    whole
+}
+
+/// The payload of a Close frame.
+fn close_body(code: u16, reason: &[u8]) -> Vec<u8> {
+    [&code.to_be_bytes()[..], reason].concat()
+}
+
+/// A Close frame of `sender`.
+fn close(sender: Role, code: u16, reason: &str) -> Vec<u8> {
+    frame(sender, 0x88, &close_body(code, reason.as_bytes()))
+}
+
+/// Sections 7.4.1 and 7.4.2, and the registry that they found.
+fn may_be_on_the_wire(code: u16) -> bool {
+    match code {
+        0..=999 => false,
+        1000..=1003 => true,
+        // reserved, and the two that only exist locally
+        1004..=1006 => false,
+        1007..=1014 => true,
+        // "TLS handshake", local too
+        1015 => false,
+        // unassigned in the range of the protocol
+        1016..=2999 => false,
+        3000..=3999 => true,
+        4000..=4999 => true,
+        5000.. => false,
+    }
+}
+
+// 5.5: control frames
+
+/// R082: "All control frames MUST have a payload length of 125 bytes or less", received ...
+#[test]
+fn s5_5_a_control_frame_of_more_than_125_bytes_fails_the_connection() {
+    for role in ROLES {
+        for first in CONTROL {
+            for (form, len) in [
+                (Length::Medium, 126),
+                (Length::Medium, 0),
+                (Length::Medium, 65_535),
+                (Length::Long, 126),
+                (Length::Long, 1 << 16),
+                (Length::Long, u64::MAX),
+            ] {
+                let bytes = header(first, role == Role::Server, form, len);
+                let outcome = receive(role, &Config::default(), &bytes[..2]);
+                let row = format!("{role:?}: {first:02x}, {form:?} {len}");
+                assert_eq!(outcome.error, Some(ProtocolError::ControlFrameTooLong), "{row}");
+                assert_eq!(frames(role, &outcome.out), [(0x88, close_body(1002, b""))], "{row}");
+            }
+            let body = if first == 0x88 {
+                close_body(1000, &[b'x'; 123])
+            } else {
+                vec![0xFE; 125]
+            };
+            let outcome = receive(role, &Config::default(), &frame(peer_of(role), first, &body));
+            assert_eq!(
+                (outcome.error, outcome.events.len()),
+                (None, 1),
+                "{role:?}: {first:02x}"
+            );
+        }
+    }
+}
+
+/// R082: ... and sent: a longer one is refused, and nothing changes.
+#[test]
+fn s5_5_a_control_frame_of_more_than_125_bytes_is_not_sent() {
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        let mut out = Vec::new();
+        for len in [126, 127, 1000, 65_536] {
+            let before = format!("{connection:?}");
+            let payload = vec![0; len];
+            assert_eq!(
+                connection.ping(&payload, &mut out),
+                Err(SendError::ControlFrameTooLong),
+                "{len}"
+            );
+            assert_eq!(
+                connection.pong(&payload, &mut out),
+                Err(SendError::ControlFrameTooLong),
+                "{len}"
+            );
+            assert_eq!((out.len(), format!("{connection:?}")), (0, before), "{len}");
+        }
+        connection.ping(&[1; 125], &mut out).unwrap();
+        connection.pong(&[2; 125], &mut out).unwrap();
+        assert_eq!(frames(role, &out), [(0x89, vec![1; 125]), (0x8A, vec![2; 125])]);
+    }
+}
+
+/// R093 R094 R095: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response", with "identical
+/// application data"; it is in the output when the call returns.
+#[test]
+fn s5_5_2_a_ping_is_answered_with_its_payload() {
+    for role in ROLES {
+        for len in 0..=125 {
+            let payload: Vec<u8> = (0..len).map(|i: u8| i.wrapping_mul(77)).collect();
+            let outcome = receive(role, &Config::default(), &frame(peer_of(role), 0x89, &payload));
+            assert_eq!(outcome.events, [Event::Ping(payload.clone().into())], "{role:?}: {len}");
+            assert_eq!(frames(role, &outcome.out), [(0x8A, payload)], "{role:?}: {len}");
+        }
+    }
+}
+
+/// R096: every ping is answered, in order, though the last one would be enough.
+#[test]
+fn s5_5_3_all_pings_are_answered() {
+    for role in ROLES {
+        let pings: Vec<u8> = (0..10).flat_map(|i| frame(peer_of(role), 0x89, &[i])).collect();
+        let outcome = receive(role, &Config::default(), &pings);
+        let expected: Vec<_> = (0..10).map(|i| (0x8A, vec![i])).collect();
+        assert_eq!(frames(role, &outcome.out), expected, "{role:?}");
+        assert_eq!(outcome.events.len(), 10);
+    }
+}
+
+/// R093 R096: without `auto_pong` the caller answers, the latest ping alone if it likes.
+#[test]
+fn s5_5_2_pings_are_answered_by_hand() {
+    for role in ROLES {
+        let config = with(|config| config.auto_pong = false);
+        let pings: Vec<u8> = (0..3).flat_map(|i| frame(peer_of(role), 0x89, &[i])).collect();
+        assert_eq!(receive(role, &config, &pings).out, [], "{role:?}");
+        let mut connection = open(role, config);
+        let mut outcome = feed(&mut connection, &pings);
+        let Some(Event::Ping(payload)) = outcome.events.pop() else {
+            panic!("{role:?}: {:?}", outcome.events);
+        };
+        connection.pong(&payload, &mut outcome.out).unwrap();
+        assert_eq!(frames(role, &outcome.out), [(0x8A, vec![2])]);
+    }
+}
+
+/// R097: "A Pong frame MAY be sent unsolicited"; "A response to an unsolicited Pong frame is not expected."
+#[test]
+fn s5_5_3_a_pong_gets_no_answer() {
+    for role in ROLES {
+        let begun = frame(peer_of(role), 0x01, b"begun");
+        for before in [&[][..], &begun] {
+            for payload in [&b""[..], b"nobody asked", &[0xFF; 125]] {
+                let input = [before, &frame(peer_of(role), 0x8A, payload)].concat();
+                let outcome = receive(role, &Config::default(), &input);
+                assert_eq!(outcome.events, [Event::Pong(payload.into())], "{role:?}");
+                assert_eq!((outcome.error, outcome.out), (None, Vec::new()), "{role:?}");
+            }
+        }
+        let mut connection = open(role, Config::default());
+        let mut out = Vec::new();
+        connection.pong(b"heartbeat", &mut out).unwrap();
+        assert_eq!(frames(role, &out), [(0x8A, b"heartbeat".to_vec())]);
+        connection.close(None, "", &mut Vec::new()).unwrap();
+        let outcome = feed(&mut connection, &frame(peer_of(role), 0x8A, b""));
+        assert_eq!((outcome.events.len(), outcome.out.len()), (1, 0), "{role:?}, closing");
+    }
+}
+
+/// R093: a ping is due its answer until the peer's Close has come, also when ours has gone out.
+#[test]
+fn s5_5_2_a_ping_after_our_close_is_answered() {
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        connection.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
+        let mut outcome = feed(&mut connection, &frame(peer_of(role), 0x89, b"?"));
+        assert_eq!(frames(role, &outcome.out), [(0x8A, b"?".to_vec())], "{role:?}");
+        outcome.out.clear();
+        connection.pong(b"by hand", &mut outcome.out).unwrap();
+        assert_eq!(frames(role, &outcome.out), [(0x8A, b"by hand".to_vec())], "{role:?}");
+        feed(&mut connection, &close(peer_of(role), 1000, ""));
+        assert_eq!(connection.pong(b"", &mut outcome.out), Err(SendError::Closing));
+    }
+}
+
+// 5.5.1: Close
+
+/// R083: "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer".
+#[test]
+fn s5_5_1_a_close_of_one_byte_fails_the_connection() {
+    for role in ROLES {
+        for byte in 0..=u8::MAX {
+            let outcome = receive(role, &Config::default(), &frame(peer_of(role), 0x88, &[byte]));
+            assert_eq!(
+                outcome.error,
+                Some(ProtocolError::TruncatedCloseCode),
+                "{role:?}: {byte}"
+            );
+            assert_eq!(outcome.events, []);
+            assert_eq!(frames(role, &outcome.out), [(0x88, close_body(1002, b""))]);
+        }
+    }
+}
+
+/// R084: the reason is UTF-8; if it is not, 1007 says so, whatever the cut.
+#[test]
+fn s5_5_1_a_reason_that_is_not_utf8_fails_the_connection() {
+    let invalid: [&[u8]; 12] = [
+        b"\x80",
+        b"\xFF",
+        b"\xC3",
+        b"ok\xE2\x82",
+        b"\xF0\x9F\x98",
+        b"\xC0\x80",
+        b"\xE0\x80\xAF",
+        b"\xED\xA0\x80",
+        b"\xF4\x90\x80\x80",
+        b"\xC3\x28",
+        b"ends well\xFEok",
+        &[0xBF; 123],
+    ];
+    for role in ROLES {
+        for reason in invalid {
+            for code in [1000, 4999] {
+                let input = frame(peer_of(role), 0x88, &close_body(code, reason));
+                let outcome = receive(role, &Config::default(), &input);
+                let row = format!("{role:?}: {code} {reason:02x?}");
+                assert_eq!(outcome.error, Some(ProtocolError::InvalidCloseReason), "{row}");
+                assert_eq!(outcome.events, [], "{row}");
+                assert_eq!(frames(role, &outcome.out), [(0x88, close_body(1007, b""))], "{row}");
+            }
+        }
+        // Of two errors, that of the first bytes counts.
+        let input = frame(peer_of(role), 0x88, &close_body(999, b"\xFF"));
+        let outcome = receive(role, &Config::default(), &input);
+        assert_eq!(outcome.error, Some(ProtocolError::InvalidCloseCode));
+    }
+}
+
+/// R083 R084 R088 R110 R111: a code and a reason are delivered as they were sent, whatever the cut, and answered with the
+/// same code.
+#[test]
+fn s5_5_1_close_frames_are_delivered_and_echoed() {
+    let longest = "é".repeat(61) + "x";
+    assert_eq!(longest.len(), CloseFrame::MAX_REASON);
+    for role in ROLES {
+        for reason in ["", "bye", "aé€😀", "\0", &longest] {
+            for code in [1000, 1001, 3000, 4999] {
+                let input = close(peer_of(role), code, reason);
+                let outcome = receive(role, &Config::default(), &input);
+                let row = format!("{role:?}: {code} {reason:?}");
+                let event = Event::Close(Some(CloseFrame::new(code, reason)));
+                assert_eq!((outcome.error, outcome.events), (None, vec![event]), "{row}");
+                assert_eq!(frames(role, &outcome.out), [(0x88, close_body(code, b""))], "{row}");
+                let mut connection = open(role, Config::default());
+                feed(&mut connection, &input);
+                let closure = connection.closure().unwrap();
+                assert_eq!((closure.code(), closure.reason()), (CloseCode(code), reason), "{row}");
+            }
+        }
+    }
+}
+
+/// R088 R110: an empty Close is answered with an empty one: no code is made up, and 1005 is only what is reported.
+#[test]
+fn s5_5_1_an_empty_close_is_echoed_empty() {
+    for role in ROLES {
+        let outcome = receive(role, &Config::default(), &frame(peer_of(role), 0x88, b""));
+        assert_eq!(
+            (outcome.error, outcome.events),
+            (None, vec![Event::Close(None)]),
+            "{role:?}"
+        );
+        assert_eq!(frames(role, &outcome.out), [(0x88, Vec::new())], "{role:?}");
+        let mut connection = open(role, Config::default());
+        feed(&mut connection, &frame(peer_of(role), 0x88, b""));
+        let closure = connection.closure().unwrap();
+        assert_eq!(
+            (closure.code(), closure.reason()),
+            (CloseCode::NO_STATUS, ""),
+            "{role:?}"
+        );
+        assert_eq!(
+            (&closure.sent, &closure.received),
+            (&Some(None), &Some(None)),
+            "{role:?}"
+        );
+    }
+}
+
+/// R119 R120 R121 R122 R123 R124 R110: of all codes received, the valid ones are delivered and echoed, the others fail the
+/// connection with 1002.
+#[test]
+fn s7_4_all_codes_received() {
+    for role in ROLES {
+        for code in 0..=u16::MAX {
+            let mut connection = open(role, Config::default());
+            let outcome = feed(&mut connection, &close(peer_of(role), code, ""));
+            let row = format!("{role:?}: {code}");
+            let closure = connection.closure().unwrap();
+            let reply = if may_be_on_the_wire(code) {
+                assert_eq!(outcome.error, None, "{row}");
+                assert_eq!(outcome.events, [Event::Close(Some(CloseFrame::new(code, "")))], "{row}");
+                assert_eq!((closure.code(), closure.is_clean()), (CloseCode(code), true), "{row}");
+                // 1010 says what a server did not do, and no server says it.
+                if code == 1010 { 1000 } else { code }
+            } else {
+                assert_eq!(outcome.error, Some(ProtocolError::InvalidCloseCode), "{row}");
+                assert_eq!(outcome.events, [], "{row}");
+                assert_eq!(
+                    (closure.code(), closure.is_clean()),
+                    (CloseCode::ABNORMAL, false),
+                    "{row}"
+                );
+                1002
+            };
+            assert_eq!(frames(role, &outcome.out), [(0x88, close_body(reply, b""))], "{row}");
+            assert_eq!(CloseCode(code).is_valid_on_wire(), may_be_on_the_wire(code), "{row}");
+        }
+    }
+}
+
+/// R119 R120 R121 R122 R123 R124 R127: of all codes, only the valid ones are sent, and 1010 by clients only.
+#[test]
+fn s7_4_all_codes_sent() {
+    for role in ROLES {
+        for code in 0..=u16::MAX {
+            let mut connection = open(role, Config::default());
+            let mut out = Vec::new();
+            let sent = connection.close(CloseCode(code), "why", &mut out);
+            let row = format!("{role:?}: {code}");
+            if may_be_on_the_wire(code) && !(code == 1010 && role == Role::Server) {
+                assert_eq!(sent, Ok(()), "{row}");
+                assert_eq!(frames(role, &out), [(0x88, close_body(code, b"why"))], "{row}");
+                assert_eq!(connection.state(), State::Closing, "{row}");
+            } else {
+                assert_eq!((sent, out.len()), (Err(SendError::InvalidCloseCode), 0), "{row}");
+                assert_eq!(connection.state(), State::Open, "{row}");
+                assert_eq!(connection.closure(), None, "{row}");
+            }
+        }
+    }
+}
+
+/// R126 R127: the codes of section 7.4.1 and the registry, by name.
+#[test]
+fn s7_4_1_codes_by_name() {
+    let names = [
+        (CloseCode::NORMAL, 1000),
+        (CloseCode::GOING_AWAY, 1001),
+        (CloseCode::PROTOCOL_ERROR, 1002),
+        (CloseCode::UNSUPPORTED_DATA, 1003),
+        (CloseCode::NO_STATUS, 1005),
+        (CloseCode::ABNORMAL, 1006),
+        (CloseCode::INVALID_DATA, 1007),
+        (CloseCode::POLICY_VIOLATION, 1008),
+        (CloseCode::TOO_BIG, 1009),
+        (CloseCode::MANDATORY_EXTENSION, 1010),
+        (CloseCode::INTERNAL_ERROR, 1011),
+        (CloseCode::SERVICE_RESTART, 1012),
+        (CloseCode::TRY_AGAIN_LATER, 1013),
+        (CloseCode::BAD_GATEWAY, 1014),
+        (CloseCode::TLS_HANDSHAKE, 1015),
+    ];
+    for (code, number) in names {
+        assert_eq!(u16::from(code), number);
+        assert_eq!(CloseCode::from(number), code);
+        assert_eq!(
+            (code.to_string(), format!("{code:?}")),
+            (format!("{number}"), format!("CloseCode({number})"))
+        );
+    }
+}
+
+/// R125: what a script may send in a browser can be told, and an empty Close can be sent.
+#[test]
+fn s7_4_codes_of_scripts() {
+    for code in 0..=u16::MAX {
+        let expected = code == 1000 || (3000..5000).contains(&code);
+        assert_eq!(CloseCode(code).is_allowed_to_scripts(), expected, "{code}");
+    }
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        let mut out = Vec::new();
+        connection.close(None, "", &mut out).unwrap();
+        assert_eq!(frames(role, &out), [(0x88, Vec::new())]);
+        assert_eq!(connection.closure().unwrap().sent, Some(None));
+    }
+}
+
+/// R085 R125: a reason of 123 bytes is sent, one of 124 refused: not cut, and not lost. It is bytes that count.
+#[test]
+fn s5_5_1_a_reason_holds_123_bytes() {
+    for role in ROLES {
+        for unit in ["x", "é", "€", "😀"] {
+            for start in ["", "x", "xx", "xxx"] {
+                for n in 0..=124 / unit.len() {
+                    let reason = start.to_owned() + &unit.repeat(n);
+                    let mut connection = open(role, Config::default());
+                    let mut out = Vec::new();
+                    let sent = connection.close(CloseCode::NORMAL, &reason, &mut out);
+                    let row = format!("{role:?}: {} bytes, {reason}", reason.len());
+                    if reason.len() <= 123 {
+                        assert_eq!(sent, Ok(()), "{row}");
+                        assert_eq!(
+                            frames(role, &out),
+                            [(0x88, close_body(1000, reason.as_bytes()))],
+                            "{row}"
+                        );
+                        let outcome = receive(peer_of(role), &Config::default(), &out);
+                        assert_eq!(
+                            outcome.events,
+                            [Event::Close(Some(CloseFrame::new(1000, reason)))],
+                            "{row}"
+                        );
+                    } else {
+                        assert_eq!((sent, out.len()), (Err(SendError::ReasonTooLong), 0), "{row}");
+                        assert_eq!(connection.state(), State::Open, "{row}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// R083: a reason needs a code in front of it.
+#[test]
+fn s5_5_1_a_reason_without_a_code_is_not_sent() {
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        let mut out = Vec::new();
+        let sent = connection.close(None, "why", &mut out);
+        assert_eq!((sent, out.len()), (Err(SendError::ReasonWithoutCode), 0));
+        assert_eq!((connection.state(), connection.closure()), (State::Open, None));
+    }
+}
+
+/// R087: "The application MUST NOT send any more data frames after sending a Close frame"; what was sent before stands
+/// before it.
+#[test]
+fn s5_5_1_nothing_is_sent_after_a_close() {
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        let mut out = Vec::new();
+        connection.send_text("last", &mut out).unwrap();
+        connection.close(CloseCode::GOING_AWAY, "", &mut out).unwrap();
+        let refused = Err(SendError::Closing);
+        assert_eq!(connection.send_text("x", &mut out), refused);
+        assert_eq!(connection.send_binary(b"x", &mut out), refused);
+        assert_eq!(connection.send_fragment(Kind::Text, b"x", true, &mut out), refused);
+        assert_eq!(connection.send_header(Kind::Text, 1, &mut out), refused);
+        assert_eq!(connection.ping(b"x", &mut out), refused);
+        assert_eq!(connection.close(CloseCode::NORMAL, "", &mut out), refused);
+        assert_eq!(
+            frames(role, &out),
+            [(0x81, b"last".to_vec()), (0x88, close_body(1001, b""))]
+        );
+    }
+}
+
+/// R089 R102: the answer to a Close does not wait for a message that is being sent in fragments; the rest of it is refused.
+#[test]
+fn s5_5_1_a_close_is_answered_inside_an_outgoing_message() {
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        let mut out = Vec::new();
+        connection.send_fragment(Kind::Text, b"begun", false, &mut out).unwrap();
+        out.extend(feed(&mut connection, &close(peer_of(role), 1000, "")).out);
+        assert_eq!(
+            frames(role, &out),
+            [(0x01, b"begun".to_vec()), (0x88, close_body(1000, b""))]
+        );
+        let rest = connection.send_fragment(Kind::Text, b"rest", true, &mut out);
+        assert_eq!(rest, Err(SendError::Closing));
+    }
+}
+
+/// R092 R093 R114: "further data received is discarded": frames behind a Close, valid or not, are not delivered and not
+/// answered, in the same input or a later one.
+#[test]
+fn s1_4_nothing_is_delivered_after_a_close() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        for behind in [
+            frame(peer, 0x81, b"too late"),
+            frame(peer, 0x89, b"too late"),
+            close(peer, 1001, "again"),
+            frame(peer, 0x83, b""),
+            frame(role, 0x81, b"in the wrong direction"),
+            vec![0xFF; 100],
+        ] {
+            for config in [Config::default(), with(|config| config.auto_close = false)] {
+                let first = close(peer, 1000, "bye");
+                let outcome = receive(role, &config, &[&first[..], &behind].concat());
+                let row = format!("{role:?}: {behind:02x?}");
+                assert_eq!(outcome.error, None, "{row}");
+                assert_eq!(
+                    outcome.events,
+                    [Event::Close(Some(CloseFrame::new(1000, "bye")))],
+                    "{row}"
+                );
+                let replies = usize::from(config.auto_close);
+                assert_eq!(frames(role, &outcome.out).len(), replies, "{row}");
+                let mut connection = open(role, config);
+                feed(&mut connection, &first);
+                let before = format!("{connection:?}");
+                assert_eq!(feed(&mut connection, &behind), Outcome::default(), "{row}");
+                assert_eq!(format!("{connection:?}"), before, "{row}");
+            }
+        }
+    }
+}
+
+/// R087: until the peer's Close comes, what it sends is still delivered.
+#[test]
+fn s5_5_1_messages_are_received_after_our_close() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let mut connection = open(role, Config::default());
+        feed(&mut connection, &frame(peer, 0x01, b"be"));
+        connection.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
+        let input = [
+            frame(peer, 0x80, b"gun"),
+            frame(peer, 0x82, b"next"),
+            close(peer, 1000, ""),
+        ];
+        let outcome = feed(&mut connection, &input.concat());
+        let expected = [
+            Event::Text("begun".into()),
+            Event::Binary(b"next"[..].into()),
+            Event::Close(Some(CloseFrame::new(1000, ""))),
+        ];
+        assert_eq!(
+            (&outcome.events[..], outcome.out),
+            (&expected[..], Vec::new()),
+            "{role:?}"
+        );
+    }
+}
+
+// 7: the end of a connection
+
+/// R108 R109 R110 R111: our Close, then the peer's: closing, then closed, cleanly; code and reason are the peer's.
+#[test]
+fn s7_1_we_close_first() {
+    for role in ROLES {
+        for config in [Config::default(), with(|config| config.auto_close = false)] {
+            let mut connection = open(role, config);
+            let mut out = Vec::new();
+            assert_eq!((connection.state(), connection.closure()), (State::Open, None));
+            connection.close(CloseCode(4001), "ours", &mut out).unwrap();
+            assert_eq!((connection.state(), connection.teardown()), (State::Closing, None));
+            let expected = Closure::clone(connection.closure().unwrap());
+            assert_eq!(expected.sent, Some(Some(CloseFrame::new(4001, "ours"))));
+            assert_eq!(
+                (expected.by, expected.received, expected.error),
+                (ClosedBy::Us, None, None)
+            );
+            assert_eq!(
+                connection.closure().unwrap().code(),
+                CloseCode::ABNORMAL,
+                "none has come yet"
+            );
+            assert!(!connection.closure().unwrap().is_clean());
+
+            let outcome = feed(&mut connection, &close(peer_of(role), 4002, "theirs"));
+            assert_eq!(
+                (outcome.events.len(), outcome.out.len()),
+                (1, 0),
+                "no answer to an answer"
+            );
+            assert_eq!(connection.state(), State::Closed);
+            let closure = connection.closure().unwrap();
+            assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Us, true), "{role:?}");
+            assert_eq!((closure.code(), closure.reason()), (CloseCode(4002), "theirs"));
+            assert_eq!(closure.sent, Some(Some(CloseFrame::new(4001, "ours"))));
+        }
+    }
+}
+
+/// R088 R108 R109: the peer's Close is answered in the same call: closed, cleanly.
+#[test]
+fn s7_1_the_peer_closes_first() {
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        let outcome = feed(&mut connection, &close(peer_of(role), 4002, "theirs"));
+        assert_eq!(frames(role, &outcome.out), [(0x88, close_body(4002, b""))]);
+        assert_eq!(connection.state(), State::Closed);
+        let closure = connection.closure().unwrap();
+        assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Peer, true), "{role:?}");
+        assert_eq!((closure.code(), closure.reason()), (CloseCode(4002), "theirs"));
+        assert_eq!(closure.sent, Some(Some(CloseFrame::new(4002, ""))));
+        assert_eq!(closure.received, Some(Some(CloseFrame::new(4002, "theirs"))));
+    }
+}
+
+/// R088 R108 R109: without `auto_close` the caller answers, with what it likes; until then the connection is closing.
+#[test]
+fn s7_1_the_peer_closes_first_and_is_answered_by_hand() {
+    for role in ROLES {
+        for (code, reason) in [(Some(CloseCode(4003)), "ours"), (None, "")] {
+            let mut connection = open(role, with(|config| config.auto_close = false));
+            let mut outcome = feed(&mut connection, &close(peer_of(role), 1000, "theirs"));
+            assert_eq!((outcome.events.len(), outcome.out.len()), (1, 0));
+            assert_eq!((connection.state(), connection.teardown()), (State::Closing, None));
+            let closure = connection.closure().unwrap();
+            assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Peer, false));
+            // Nothing else can be sent any more.
+            let refused = Err(SendError::Closing);
+            assert_eq!(connection.send_text("x", &mut outcome.out), refused);
+            assert_eq!(connection.ping(b"", &mut outcome.out), refused);
+            assert_eq!(connection.pong(b"", &mut outcome.out), refused);
+            connection.close(code, reason, &mut outcome.out).unwrap();
+            let body = code.map_or(Vec::new(), |code| close_body(code.into(), reason.as_bytes()));
+            assert_eq!(frames(role, &outcome.out), [(0x88, body)]);
+            assert_eq!(connection.close(None, "", &mut outcome.out), refused);
+            assert_eq!(connection.state(), State::Closed);
+            let closure = connection.closure().unwrap();
+            assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Peer, true), "{role:?}");
+            assert_eq!((closure.code(), closure.reason()), (CloseCode::NORMAL, "theirs"));
+        }
+    }
+}
+
+/// R091: both send a Close before either has the other's: that completes the handshake, and there is no third.
+#[test]
+fn s7_1_both_close_at_once() {
+    for piece in [usize::MAX, 1] {
+        let mut pair = Pair::open(Config::default(), Config::default());
+        pair.piece = piece;
+        pair.client
+            .engine
+            .close(CloseCode(4001), "c", &mut pair.client.out)
+            .unwrap();
+        pair.server
+            .engine
+            .close(CloseCode(4002), "s", &mut pair.server.out)
+            .unwrap();
+        pair.drive();
+        for (end, sent, received) in [
+            (&pair.client, (4001, "c"), (4002, "s")),
+            (&pair.server, (4002, "s"), (4001, "c")),
+        ] {
+            assert_eq!(end.engine.state(), State::Closed);
+            let closure = end.engine.closure().unwrap();
+            assert!(closure.is_clean());
+            assert_eq!(closure.by, ClosedBy::Us, "each sent before it received");
+            assert_eq!(closure.sent, Some(Some(CloseFrame::new(sent.0, sent.1))));
+            assert_eq!(closure.received, Some(Some(CloseFrame::new(received.0, received.1))));
+            assert_eq!(
+                end.events,
+                [Event::Close(Some(CloseFrame::new(received.0, received.1)))]
+            );
+        }
+    }
+}
+
+/// R090 R107 R115 R140: what is left to do with the transport: a server closes it at once, a client waits for the server
+/// after a clean end; whoever has failed the connection closes it.
+#[test]
+fn s7_1_1_who_closes_the_transport() {
+    for stage in stages() {
+        let mut connection = (stage.build)();
+        let expected = match (stage.end, connection.role()) {
+            (End::None, _) => None,
+            (End::Clean, Role::Client) => Some(Teardown::AwaitPeer),
+            (End::Clean, Role::Server) | (End::Failed(_) | End::Answered, _) => Some(Teardown::Close),
+        };
+        assert_eq!(connection.teardown(), expected, "{}", stage.name);
+        assert_eq!(
+            connection.teardown().is_some(),
+            connection.state() == State::Closed,
+            "{}",
+            stage.name
+        );
+        // The answer does not change when it is followed.
+        let _end = connection.receive_eof();
+        if expected.is_some() {
+            assert_eq!(connection.teardown(), expected, "{}", stage.name);
+        }
+    }
+}
+
+/// How a connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    None,
+    /// Both Close frames have passed.
+    Clean,
+    /// The handshake was answered with another status than 101.
+    Answered,
+    Failed(ProtocolError),
+}
+
+/// A situation that a connection can be in.
+struct Stage {
+    name: &'static str,
+    state: State,
+    end: End,
+    build: fn() -> Connection,
+}
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// A server with the given bytes of a client behind it, not accepted.
+fn server_with(input: &str) -> Connection {
+    let mut server = Connection::server(Config::default());
+    let mut bytes = input.as_bytes().to_vec();
+    let mut rest = &mut bytes[..];
+    while let Ok(Some(_)) = server.receive(&mut rest, &mut Vec::new()) {}
+    server
+}
+
+/// A client with the given bytes of a server behind it.
+fn client_with(input: &str) -> Connection {
+    let request = ClientRequest::new("ws://example.com/").unwrap();
+    let mut client = Connection::client(&request, Config::default(), [1; 32], &mut Vec::new()).unwrap();
+    feed(&mut client, input.as_bytes());
+    client
+}
+
+fn with_close_sent(role: Role) -> Connection {
+    let mut connection = open(role, Config::default());
+    connection.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
+    connection
+}
+
+fn with_close_received(role: Role) -> Connection {
+    let mut connection = open(role, with(|config| config.auto_close = false));
+    feed(&mut connection, &close(peer_of(role), 1000, "bye"));
+    connection
+}
+
+/// An open connection that has received `input`.
+fn open_with(role: Role, input: &[u8]) -> Connection {
+    let mut connection = open(role, Config::default());
+    feed(&mut connection, input);
+    connection
+}
+
+fn lost(mut connection: Connection) -> Connection {
+    assert_eq!(connection.receive_eof(), Err(ProtocolError::UnexpectedEof));
+    connection
+}
+
+fn sending(role: Role) -> Connection {
+    let mut connection = open(role, Config::default());
+    connection
+        .send_fragment(Kind::Text, b"\xC3", false, &mut Vec::new())
+        .unwrap();
+    connection
+}
+
+/// All the situations that make a difference.
+fn stages() -> Vec<Stage> {
+    let mut stages = Vec::new();
+    let mut add = |name, state, end, build| {
+        stages.push(Stage {
+            name,
+            state,
+            end,
+            build,
+        });
+    };
+    let eof = End::Failed(ProtocolError::UnexpectedEof);
+    add("server", State::Opening, End::None, || server_with(""));
+    add("server, part of a request", State::Opening, End::None, || {
+        server_with("GET / HT")
+    });
+    add("server, deciding", State::Opening, End::None, || server_with(REQUEST));
+    add("server, deciding, early bytes", State::Opening, End::None, || {
+        let mut server = server_with(REQUEST);
+        feed(&mut server, &frame(Role::Client, 0x81, b"early"));
+        server
+    });
+    add("client", State::Opening, End::None, || client_with(""));
+    add("client, part of a response", State::Opening, End::None, || {
+        client_with("HTTP/1.1 101 ")
+    });
+    add("client, part of a refusal", State::Opening, End::None, || {
+        client_with("HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\nno")
+    });
+    add("server, open", State::Open, End::None, || open_with(Role::Server, b""));
+    add("client, open", State::Open, End::None, || open_with(Role::Client, b""));
+    add("server, in a header", State::Open, End::None, || {
+        open_with(Role::Server, &[0x81, 0xFE, 1])
+    });
+    add("client, in a header", State::Open, End::None, || {
+        open_with(Role::Client, &[0x81])
+    });
+    add("server, in a message", State::Open, End::None, || {
+        open_with(Role::Server, &frame(Role::Client, 0x01, b"\xC3"))
+    });
+    add("client, in a control frame", State::Open, End::None, || {
+        open_with(Role::Client, &[0x01, 0x01, b'x', 0x89, 5, b'p'])
+    });
+    add("server, sending a message", State::Open, End::None, || {
+        sending(Role::Server)
+    });
+    add("client, sending a message", State::Open, End::None, || {
+        sending(Role::Client)
+    });
+    add("server, close sent", State::Closing, End::None, || {
+        with_close_sent(Role::Server)
+    });
+    add("client, close sent", State::Closing, End::None, || {
+        with_close_sent(Role::Client)
+    });
+    add("server, close received", State::Closing, End::None, || {
+        with_close_received(Role::Server)
+    });
+    add("client, close received", State::Closing, End::None, || {
+        with_close_received(Role::Client)
+    });
+    add("server, closed", State::Closed, End::Clean, || {
+        open_with(Role::Server, &close(Role::Client, 1000, "bye"))
+    });
+    add("client, closed", State::Closed, End::Clean, || {
+        let mut client = with_close_sent(Role::Client);
+        feed(&mut client, &frame(Role::Server, 0x88, b""));
+        client
+    });
+    add(
+        "server, failed",
+        State::Closed,
+        End::Failed(ProtocolError::UnexpectedContinuation),
+        || open_with(Role::Server, &frame(Role::Client, 0x80, b"")),
+    );
+    add(
+        "client, failed",
+        State::Closed,
+        End::Failed(ProtocolError::InvalidUtf8),
+        || open_with(Role::Client, &frame(Role::Server, 0x81, b"\xFF")),
+    );
+    add("server, lost", State::Closed, eof, || {
+        lost(open_with(Role::Server, b""))
+    });
+    add("client, lost", State::Closed, eof, || {
+        lost(with_close_sent(Role::Client))
+    });
+    add("server, lost before the request", State::Closed, eof, || {
+        lost(server_with(""))
+    });
+    add(
+        "server, invalid request",
+        State::Closed,
+        End::Failed(ProtocolError::Request(RequestError::Method)),
+        || server_with("PUT / HTTP/1.1\r\n\r\n"),
+    );
+    add(
+        "client, invalid response",
+        State::Closed,
+        End::Failed(ProtocolError::Response(ResponseError::Upgrade)),
+        || client_with("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+    );
+    add("server, rejected", State::Closed, End::Answered, || {
+        let mut server = server_with(REQUEST);
+        server.reject(403, &[], b"", &mut Vec::new()).unwrap();
+        server
+    });
+    add("client, refused", State::Closed, End::Answered, || {
+        client_with("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    });
+    for stage in &stages {
+        assert_eq!((stage.build)().state(), stage.state, "{}", stage.name);
+    }
+    stages
+}
+
+/// R110 R116 R109: the end of the transport is an error unless the closing handshake is complete, or the connection never
+/// was open; it is reported once more when it is asked again, and sends nothing.
+#[test]
+fn s7_2_1_the_transport_ends_in_every_situation() {
+    for stage in stages() {
+        let mut connection = (stage.build)();
+        if stage.name.ends_with("part of a refusal") {
+            // What there is of it is worth more than an error.
+            let refused = connection.receive_eof();
+            assert!(matches!(refused, Ok(Some(Event::Refused(_)))), "{refused:?}");
+            assert_eq!(
+                (connection.receive_eof(), connection.state()),
+                (Ok(None), State::Closed)
+            );
+            continue;
+        }
+        let before = connection.closure().cloned();
+        let expected = match stage.end {
+            End::None => Err(ProtocolError::UnexpectedEof),
+            End::Clean | End::Answered => Ok(None),
+            End::Failed(error) => Err(error),
+        };
+        for _ in 0..2 {
+            assert_eq!(connection.receive_eof(), expected, "{}", stage.name);
+            assert_eq!(connection.state(), State::Closed, "{}", stage.name);
+        }
+        let closure = connection.closure().cloned();
+        match (stage.end, before, closure) {
+            (End::Clean, Some(before), Some(after)) => {
+                assert_eq!(before, after, "{}", stage.name);
+                assert!(after.is_clean(), "{}", stage.name);
+            }
+            (End::Answered, None, None) => {}
+            (End::Failed(error), Some(before), Some(after)) => {
+                assert_eq!(before, after, "{}", stage.name);
+                assert_eq!((after.error, after.is_clean()), (Some(error), false), "{}", stage.name);
+            }
+            (End::None, before, Some(after)) => {
+                assert_eq!(
+                    (after.error, after.is_clean()),
+                    (expected.err(), false),
+                    "{}",
+                    stage.name
+                );
+                // Who closed first stays who closed first.
+                let by = before.as_ref().map_or(ClosedBy::Transport, |before| before.by);
+                assert_eq!(after.by, by, "{}", stage.name);
+                let received = before.and_then(|before| before.received);
+                let (code, reason) = match &received {
+                    None => (CloseCode::ABNORMAL, ""),
+                    Some(_) => (CloseCode::NORMAL, "bye"),
+                };
+                assert_eq!((after.code(), after.reason()), (code, reason), "{}", stage.name);
+                assert_eq!(after.received, received, "{}", stage.name);
+            }
+            (end, before, after) => panic!("{}: {end:?}, {before:?}, {after:?}", stage.name),
+        }
+    }
+}
+
+/// R116: lost in the middle of a frame, at every byte: 1006, unclean.
+#[test]
+fn s7_2_1_the_transport_ends_inside_a_frame() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let bytes = [
+            frame(peer, 0x01, "é".as_bytes()),
+            frame(peer, 0x89, b"ping"),
+            frame(peer, 0x80, &[b'x'; 126]),
+            frame(peer, 0x88, &close_body(1000, b"bye")),
+        ]
+        .concat();
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
+            for end in 0..bytes.len() {
+                let mut connection = open(role, with(|config| config.delivery = delivery));
+                assert_eq!(feed(&mut connection, &bytes[..end]).error, None);
+                let found = connection.receive_eof();
+                assert_eq!(found, Err(ProtocolError::UnexpectedEof), "{role:?} {delivery:?}: {end}");
+                let closure = connection.closure().unwrap();
+                assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Transport, false));
+                assert_eq!((closure.code(), closure.reason()), (CloseCode::ABNORMAL, ""));
+                assert_eq!((&closure.sent, &closure.received), (&None, &None));
+                assert_eq!(connection.teardown(), Some(Teardown::Close));
+            }
+        }
+    }
+}
+
+/// Each error that frames can cause, the code that answers it, and bytes from `sender` that cause it.
+fn violations(sender: Role) -> Vec<(ProtocolError, u16, Vec<u8>)> {
+    let masked = sender == Role::Client;
+    let wrong_mask = match sender {
+        Role::Client => ProtocolError::UnmaskedFrame,
+        Role::Server => ProtocolError::MaskedFrame,
+    };
+    let too_many: Vec<u8> = [0x02, 0x00, 0x00, 0x00, 0x00, 0x80]
+        .iter()
+        .flat_map(|first| frame(sender, *first, b""))
+        .collect();
+    vec![
+        (ProtocolError::ReservedBits, 1002, frame(sender, 0xC1, b"")),
+        (ProtocolError::ReservedOpcode, 1002, frame(sender, 0x83, b"")),
+        (wrong_mask, 1002, header(0x81, !masked, Length::Short, 0)),
+        (
+            ProtocolError::NonMinimalLength,
+            1002,
+            header(0x81, masked, Length::Medium, 125),
+        ),
+        (
+            ProtocolError::LengthOverflow,
+            1002,
+            header(0x81, masked, Length::Long, 1 << 63),
+        ),
+        (ProtocolError::FragmentedControlFrame, 1002, frame(sender, 0x09, b"")),
+        (
+            ProtocolError::ControlFrameTooLong,
+            1002,
+            header(0x89, masked, Length::Medium, 126),
+        ),
+        (ProtocolError::UnexpectedContinuation, 1002, frame(sender, 0x80, b"")),
+        (
+            ProtocolError::InterleavedMessage,
+            1002,
+            [frame(sender, 0x01, b""), frame(sender, 0x81, b"")].concat(),
+        ),
+        (ProtocolError::TruncatedCloseCode, 1002, frame(sender, 0x88, b"x")),
+        (ProtocolError::InvalidCloseCode, 1002, close(sender, 1005, "")),
+        (
+            ProtocolError::InvalidCloseReason,
+            1007,
+            frame(sender, 0x88, &close_body(1000, b"\xFF")),
+        ),
+        (ProtocolError::InvalidUtf8, 1007, frame(sender, 0x81, b"\xFF")),
+        (ProtocolError::MessageTooBig, 1009, frame(sender, 0x82, &[0; 101])),
+        (ProtocolError::TooManyFragments, 1008, too_many),
+    ]
+}
+
+/// Limits that [`violations`] break.
+fn limited() -> Config {
+    with(|config| {
+        config.max_message_size = 100;
+        config.max_fragments = 5;
+    })
+}
+
+/// R126: each error has its code, and none is left out; what no Close frame can answer is 1006.
+#[test]
+fn s7_4_1_every_error_has_its_code() {
+    let mut codes: Vec<(ProtocolError, u16)> = vec![(ProtocolError::UnexpectedEof, 1006)];
+    for role in ROLES {
+        codes.extend(violations(role).into_iter().map(|(error, code, _)| (error, code)));
+    }
+    for (error, code) in &codes {
+        assert_eq!(error.close_code(), CloseCode(*code), "{error:?}");
+    }
+    for error in [RequestError::Method, RequestError::EarlyData] {
+        assert_eq!(ProtocolError::from(error).close_code(), CloseCode::ABNORMAL);
+    }
+    for error in [ResponseError::Accept, ResponseError::Body] {
+        assert_eq!(ProtocolError::from(error).close_code(), CloseCode::ABNORMAL);
+    }
+    // The enum cannot be matched exhaustively from outside, so its source is asked for what it holds.
+    let source = include_str!("../src/error.rs");
+    let (_, behind) = source.split_once("    ProtocolError {").unwrap();
+    let (body, _) = behind.split_once("\n    }").unwrap();
+    let declared: Vec<&str> = body
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("///") && !line.starts_with("=>"))
+        .filter_map(|line| line.split(['(', ',']).next())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert!(declared.len() > 15, "{declared:?}");
+    for name in declared {
+        let known = codes.iter().any(|(error, _)| format!("{error:?}") == name);
+        assert!(
+            known || name == "Request" || name == "Response",
+            "{name} has no row here"
+        );
+    }
+}
+
+/// R112 R113 R114 R126 R139 R140: every error, in both roles: one Close frame with its code, a closed connection that says
+/// whose fault it was, and nothing more, whatever comes.
+#[test]
+fn s7_1_7_every_error_fails_the_connection() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        for (error, code, bytes) in violations(peer) {
+            for delivery in [Delivery::Messages, Delivery::Chunks] {
+                let mut config = limited();
+                config.delivery = delivery;
+                let row = format!("{role:?} {delivery:?}: {error:?}");
+                let out = feed_bytewise(&mut open(role, config.clone()), &bytes).out;
+                let mut connection = open(role, config);
+                let mut outcome = feed(&mut connection, &bytes);
+                assert_eq!(outcome.error, Some(error), "{row}");
+                assert_eq!(frames(role, &outcome.out), [(0x88, close_body(code, b""))], "{row}");
+                assert_eq!(outcome.out, out, "{row}");
+                let expected = Some(Some(CloseFrame::new(code, "")));
+                let closure = connection.closure().cloned().unwrap();
+                assert_eq!((closure.by, closure.error), (ClosedBy::Us, Some(error)), "{row}");
+                assert_eq!((&closure.sent, &closure.received), (&expected, &None), "{row}");
+                assert_eq!((closure.code(), closure.reason()), (CloseCode::ABNORMAL, ""), "{row}");
+                assert!(!closure.is_clean(), "{row}");
+                assert_eq!(
+                    (connection.state(), connection.teardown()),
+                    (State::Closed, Some(Teardown::Close))
+                );
+
+                // "An endpoint MUST NOT continue to attempt to process data", not even a responding Close.
+                outcome.out.clear();
+                let before = format!("{connection:?}");
+                for input in [
+                    frame(peer, 0x81, b"text"),
+                    frame(peer, 0x89, b"ping"),
+                    close(peer, code, ""),
+                    frame(peer, 0x83, b""),
+                    Vec::new(),
+                ] {
+                    let mut input = input;
+                    let mut rest = &mut input[..];
+                    assert_eq!(connection.receive(&mut rest, &mut outcome.out), Err(error), "{row}");
+                }
+                assert_eq!(connection.receive_eof(), Err(error), "{row}");
+                assert_eq!(
+                    connection.send_text("x", &mut outcome.out),
+                    Err(SendError::Closing),
+                    "{row}"
+                );
+                assert_eq!(connection.pong(b"", &mut outcome.out), Err(SendError::Closing), "{row}");
+                assert_eq!(
+                    connection.close(None, "", &mut outcome.out),
+                    Err(SendError::Closing),
+                    "{row}"
+                );
+                assert_eq!(outcome.out, [], "{row}");
+                assert_eq!(format!("{connection:?}"), before, "{row}");
+            }
+        }
+    }
+}
+
+/// R113 R087: an error after our own Close is an error, but there is no second Close frame.
+#[test]
+fn s7_1_7_an_error_after_our_close_sends_nothing() {
+    for role in ROLES {
+        for (error, _, bytes) in violations(peer_of(role)) {
+            let mut connection = open(role, limited());
+            connection.close(CloseCode(4000), "ours", &mut Vec::new()).unwrap();
+            let outcome = feed(&mut connection, &bytes);
+            let row = format!("{role:?}: {error:?}");
+            assert_eq!((outcome.error, outcome.out), (Some(error), Vec::new()), "{row}");
+            let closure = connection.closure().unwrap();
+            assert_eq!((closure.by, closure.error), (ClosedBy::Us, Some(error)), "{row}");
+            assert_eq!(closure.sent, Some(Some(CloseFrame::new(4000, "ours"))), "{row}");
+            assert!(!closure.is_clean() && closure.received.is_none(), "{row}");
+            assert_eq!(connection.teardown(), Some(Teardown::Close), "{row}");
+        }
+    }
+}
+
+/// R113: before a connection is open there is no Close frame: a server answers with HTTP, a client with nothing.
+#[test]
+fn s7_1_7_a_failed_handshake_sends_no_close() {
+    let mut server = Connection::server(Config::default());
+    let outcome = feed(&mut server, b"PUT / HTTP/1.1\r\n\r\n");
+    assert_eq!(outcome.error, Some(ProtocolError::Request(RequestError::Method)));
+    assert!(outcome.out.starts_with(b"HTTP/1.1 405 "), "{:?}", outcome.out);
+    let request = ClientRequest::new("ws://example.com/").unwrap();
+    let mut client = Connection::client(&request, Config::default(), [1; 32], &mut Vec::new()).unwrap();
+    let outcome = feed(&mut client, b"\x81\x02no");
+    assert_eq!(outcome.error, Some(ProtocolError::Response(ResponseError::Syntax)));
+    assert_eq!(outcome.out, []);
+    for connection in [server, client] {
+        let closure = connection.closure().unwrap();
+        assert_eq!(
+            (closure.by, &closure.sent, closure.is_clean()),
+            (ClosedBy::Us, &None, false)
+        );
+    }
+}
+
+/// R112: our own failure is not a Close of the peer, though both carry the same code.
+#[test]
+fn s7_1_7_a_failure_is_told_from_a_close() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let mut closed = open(role, Config::default());
+        let outcome = feed(&mut closed, &close(peer, 1002, ""));
+        assert_eq!((outcome.error, outcome.events.len()), (None, 1));
+        let mut failed = open(role, Config::default());
+        let outcome = feed(&mut failed, &frame(peer, 0x83, b""));
+        assert_eq!((outcome.error.is_some(), outcome.events.len()), (true, 0));
+        let (closed, failed) = (closed.closure().unwrap(), failed.closure().unwrap());
+        assert_eq!((closed.by, failed.by), (ClosedBy::Peer, ClosedBy::Us));
+        assert_eq!((closed.error, closed.is_clean()), (None, true));
+        assert_eq!(
+            (failed.error, failed.is_clean()),
+            (Some(ProtocolError::ReservedOpcode), false)
+        );
+        assert_eq!(
+            (closed.code(), failed.code()),
+            (CloseCode::PROTOCOL_ERROR, CloseCode::ABNORMAL)
+        );
+        assert_eq!(closed.sent, failed.sent, "both have sent 1002");
+    }
+}
+
+/// R118 R115: a client ends a connection with a Close frame, and then waits for the server's, and for it to close the
+/// transport.
+#[test]
+fn s7_3_a_client_closes_with_the_closing_handshake() {
+    let mut pair = Pair::open(Config::default(), Config::default());
+    pair.client
+        .engine
+        .close(CloseCode::GOING_AWAY, "", &mut pair.client.out)
+        .unwrap();
+    assert_eq!(
+        pair.client.engine.teardown(),
+        None,
+        "not before the server has answered"
+    );
+    pair.drive();
+    assert_eq!(pair.server.engine.teardown(), Some(Teardown::Close));
+    assert_eq!(pair.client.engine.teardown(), Some(Teardown::AwaitPeer));
+    assert_eq!(pair.client.engine.receive_eof(), Ok(None));
+    assert_eq!(pair.server.engine.receive_eof(), Ok(None));
+}
+
+// 6.1, and what else a caller can get wrong
+
+type Command = fn(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>;
+
+const COMMANDS: [(&str, Command); 8] = [
+    ("text", |ws, out| ws.send_text("x", out)),
+    ("binary", |ws, out| ws.send_binary(b"x", out)),
+    ("fragment", |ws, out| ws.send_fragment(Kind::Binary, b"x", false, out)),
+    ("last fragment", |ws, out| ws.send_fragment(Kind::Text, b"x", true, out)),
+    ("header", |ws, out| ws.send_header(Kind::Binary, 1, out)),
+    ("ping", |ws, out| ws.ping(b"x", out)),
+    ("pong", |ws, out| ws.pong(b"x", out)),
+    ("close", |ws, out| ws.close(CloseCode::NORMAL, "x", out)),
+];
+
+/// What a connection would say and do now; it tells the states of two connections apart, the mask keys included.
+fn probe(mut connection: Connection) -> String {
+    let before = format!("{connection:?}");
+    let mut out = Vec::new();
+    let text = connection.send_text("probe", &mut out);
+    let pong = connection.pong(b"probe", &mut out);
+    let peer = peer_of(connection.role());
+    let outcome = feed(&mut connection, &frame(peer, 0x89, b"probe"));
+    let close = connection.close(CloseCode::NORMAL, "probe", &mut out);
+    format!("{before} {text:?} {pong:?} {outcome:?} {close:?} {out:02x?} {connection:?}")
+}
+
+/// R102 R087: every command in every situation: it is carried out if the connection is open (a Pong also after our own
+/// Close, a Close also after the peer's), and else it is refused, says why, and changes nothing.
+#[test]
+fn s6_1_commands_in_every_situation() {
+    for stage in stages() {
+        for (name, command) in COMMANDS {
+            let mut connection = (stage.build)();
+            let allowed = match (stage.name, name, stage.state) {
+                (_, "header", State::Open) => connection.role() == Role::Server,
+                (_, _, State::Open) => true,
+                ("server, close sent" | "client, close sent", "pong", _) => true,
+                ("server, close received" | "client, close received", "close", _) => true,
+                _ => false,
+            };
+            // Both refuse a message inside another; that is another rule, with a test of its own.
+            let in_message = stage.name.ends_with("sending a message");
+            if in_message && !matches!(name, "ping" | "pong" | "close") {
+                continue;
+            }
+            let mut out = Vec::new();
+            let sent = command(&mut connection, &mut out);
+            let row = format!("{}: {name}", stage.name);
+            if allowed {
+                assert_eq!(sent, Ok(()), "{row}");
+                assert_eq!(out[0] & 0x70, 0, "{row}: a frame begins");
+                continue;
+            }
+            let expected = match stage.state {
+                State::Opening => SendError::NotOpen,
+                State::Open => SendError::MaskRequired,
+                State::Closing | State::Closed => SendError::Closing,
+            };
+            assert_eq!((sent, out.len()), (Err(expected), 0), "{row}");
+            assert_eq!(probe(connection), probe((stage.build)()), "{row}: it changed something");
+        }
+    }
+}
+
+type Wrong<'a> = dyn Fn(&mut Connection, &mut Vec<u8>) -> Result<(), SendError> + 'a;
+
+/// R102: what is wrong in itself is refused in an open connection, and changes nothing.
+#[test]
+fn s6_1_wrong_commands_change_nothing() {
+    let long = "x".repeat(126);
+    let wrong: [(&str, &Wrong<'_>, SendError); 9] = [
+        (
+            "ping",
+            &|ws, out| ws.ping(long.as_bytes(), out),
+            SendError::ControlFrameTooLong,
+        ),
+        (
+            "pong",
+            &|ws, out| ws.pong(long.as_bytes(), out),
+            SendError::ControlFrameTooLong,
+        ),
+        (
+            "reason",
+            &|ws, out| ws.close(CloseCode::NORMAL, &long[..124], out),
+            SendError::ReasonTooLong,
+        ),
+        (
+            "code",
+            &|ws, out| ws.close(CloseCode::ABNORMAL, "", out),
+            SendError::InvalidCloseCode,
+        ),
+        (
+            "no code",
+            &|ws, out| ws.close(None, "x", out),
+            SendError::ReasonWithoutCode,
+        ),
+        (
+            "text",
+            &|ws, out| ws.send_fragment(Kind::Text, b"ok\xFF", false, out),
+            SendError::InvalidUtf8,
+        ),
+        (
+            "text that ends inside a character",
+            &|ws, out| ws.send_fragment(Kind::Text, b"ok\xC3", true, out),
+            SendError::InvalidUtf8,
+        ),
+        (
+            "header",
+            &|ws, out| match ws.role() {
+                Role::Server => ws.send_header(Kind::Text, 1 << 63, out),
+                Role::Client => Err(SendError::PayloadTooLong),
+            },
+            SendError::PayloadTooLong,
+        ),
+        (
+            "1010",
+            &|ws, out| match ws.role() {
+                Role::Server => ws.close(CloseCode::MANDATORY_EXTENSION, "", out),
+                Role::Client => Err(SendError::InvalidCloseCode),
+            },
+            SendError::InvalidCloseCode,
+        ),
+    ];
+    for stage in stages().into_iter().filter(|stage| stage.state == State::Open) {
+        for (name, command, error) in &wrong {
+            if stage.name.ends_with("sending a message") && name.starts_with("header") {
+                continue;
+            }
+            let mut connection = (stage.build)();
+            let mut out = Vec::new();
+            assert_eq!(
+                command(&mut connection, &mut out),
+                Err(*error),
+                "{}: {name}",
+                stage.name
+            );
+            assert_eq!(out, [], "{}: {name}", stage.name);
+            assert_eq!(probe(connection), probe((stage.build)()), "{}: {name}", stage.name);
+        }
+    }
+}
+
+/// R102: an answer to a request needs a request; there is one for a server that decides, and once.
+#[test]
+fn s6_1_answers_without_a_request_change_nothing() {
+    let headers: [(&str, &[u8]); 5] = [
+        ("Host", b"example.com"),
+        ("Upgrade", b"websocket"),
+        ("Connection", b"Upgrade"),
+        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Version", b"13"),
+    ];
+    let request = Request::from_list("GET", "/", headers).unwrap();
+    for stage in stages() {
+        let deciding = stage.name.starts_with("server, deciding");
+        let expected = if deciding {
+            Ok(())
+        } else {
+            Err(HandshakeError::NoRequest)
+        };
+        let mut connection = (stage.build)();
+        let mut out = Vec::new();
+        assert_eq!(
+            connection.accept(&request, &Accept::new(), &mut out),
+            expected,
+            "{}",
+            stage.name
+        );
+        let mut other = (stage.build)();
+        assert_eq!(other.reject(404, &[], b"", &mut out), expected, "{}", stage.name);
+        if deciding {
+            let again = connection.accept(&request, &Accept::new(), &mut out);
+            assert_eq!(again, Err(HandshakeError::NoRequest), "{}", stage.name);
+            assert_eq!(other.reject(404, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+        } else {
+            assert_eq!(out, [], "{}", stage.name);
+            assert_eq!(probe(connection), probe((stage.build)()), "{}", stage.name);
+            assert_eq!(probe(other), probe((stage.build)()), "{}", stage.name);
+        }
+    }
+}
+
+// Takeover
+
+/// What events say, without the borders of frames: pieces of a message joined, empty ones left out.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Part(Kind, Vec<u8>),
+    MessageEnd,
+    Other(Event<'static>),
+}
+
+fn said(events: Vec<Event<'static>>) -> Vec<Said> {
+    let mut list = Vec::new();
+    for event in events {
+        let Event::Chunk(chunk) = event else {
+            list.push(Said::Other(event));
+            continue;
+        };
+        if let Some(Said::Part(_, part)) = list.last_mut() {
+            part.extend_from_slice(chunk.as_bytes());
+        } else if !chunk.as_bytes().is_empty() {
+            list.push(Said::Part(chunk.kind(), chunk.as_bytes().to_vec()));
+        }
+        if chunk.message_end {
+            list.push(Said::MessageEnd);
+        }
+    }
+    list
+}
+
+/// A stream with everything in it that can be cut.
+fn everything(sender: Role) -> Vec<u8> {
+    let long = "€".repeat(50);
+    [
+        frame(sender, 0x81, b"whole"),
+        frame(sender, 0x01, b"a\xC3"),
+        frame(sender, 0x89, b"ping"),
+        frame(sender, 0x00, b""),
+        frame(sender, 0x00, b"\xA9\xE2"),
+        frame(sender, 0x8A, b""),
+        frame(sender, 0x80, b"\x82\xACend"),
+        frame(sender, 0x02, b""),
+        frame(sender, 0x00, &[0xFF; 130]),
+        frame(sender, 0x80, b""),
+        frame(sender, 0x82, long.as_bytes()),
+        frame(sender, 0x01, long.as_bytes()),
+        frame(sender, 0x80, b""),
+        close(sender, 1000, "bye"),
+    ]
+    .concat()
+}
+
+/// R104: whoever takes the transport over gets every byte that was not reported, at every point of a stream: it reads on
+/// as if nothing had happened.
+#[test]
+fn s6_2_a_takeover_loses_nothing() {
+    for role in ROLES {
+        let input = everything(peer_of(role));
+        let whole = feed(&mut open(role, Config::default()), &input);
+        assert_eq!((whole.error, whole.events.len()), (None, 8));
+        for cut in 0..=input.len() {
+            for first in [feed, feed_bytewise] {
+                let mut one = open(role, Config::default());
+                let mut before = first(&mut one, &input[..cut]);
+                let unread = one.into_parts().unread;
+                let mut other = open(role, Config::default());
+                let after = feed(&mut other, &[&unread, &input[cut..]].concat());
+                assert_eq!(after.error, None, "{role:?}, cut at {cut}");
+                before.events.extend(after.events);
+                assert_eq!(before.events, whole.events, "{role:?}, cut at {cut}");
+                let replies = [frames(role, &before.out), frames(role, &after.out)].concat();
+                assert_eq!(replies, frames(role, &whole.out), "{role:?}, cut at {cut}");
+            }
+        }
+    }
+}
+
+/// R104: the same in chunk delivery, where a message may be known in part; then a frame continues it.
+#[test]
+fn s6_2_a_takeover_in_chunk_delivery_loses_nothing() {
+    let config = with(|config| config.delivery = Delivery::Chunks);
+    for role in ROLES {
+        let peer = peer_of(role);
+        let input = everything(peer);
+        let expected = said(feed(&mut open(role, config.clone()), &input).events);
+        for cut in 0..=input.len() {
+            for first in [feed, feed_bytewise] {
+                let mut one = open(role, config.clone());
+                let mut events = first(&mut one, &input[..cut]).events;
+                let unread = one.into_parts().unread;
+                let mut other = open(role, config.clone());
+                if unread.first().is_some_and(|first| first & 0x0F == 0x0) {
+                    let kind = events.iter().rev().find_map(|event| match event {
+                        Event::Chunk(chunk) => Some(chunk.kind()),
+                        _ => None,
+                    });
+                    // What the successor has to know: that a message is in progress.
+                    let opcode = if kind.unwrap() == Kind::Text { 0x01 } else { 0x02 };
+                    assert_eq!(feed(&mut other, &frame(peer, opcode, b"")).error, None);
+                }
+                let after = feed(&mut other, &[&unread, &input[cut..]].concat());
+                assert_eq!(after.error, None, "{role:?}, cut at {cut}");
+                events.extend(after.events);
+                assert_eq!(said(events), expected, "{role:?}, cut at {cut}");
+            }
+        }
+    }
+}
+
+/// R104: a takeover during the handshake gets the bytes of the head that is not whole, or those behind it.
+#[test]
+fn s6_2_a_takeover_during_the_handshake_loses_nothing() {
+    for end in 0..REQUEST.len() {
+        assert_eq!(
+            server_with(&REQUEST[..end]).into_parts().unread,
+            &REQUEST.as_bytes()[..end]
+        );
+    }
+    let response = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n";
+    for end in 0..response.len() {
+        assert_eq!(
+            client_with(&response[..end]).into_parts().unread,
+            &response.as_bytes()[..end]
+        );
+    }
+    // The request was reported; what follows it was not.
+    let early = [
+        frame(Role::Client, 0x81, b"one"),
+        frame(Role::Client, 0x81, b"two"),
+        frame(Role::Client, 0x01, b"thr"),
+        vec![0x80],
+    ]
+    .concat();
+    let deciding = || {
+        let mut server = Connection::server(Config::default());
+        let mut head = REQUEST.as_bytes().to_vec();
+        let Ok(Some(Event::Request(request))) = server.receive(&mut &mut head[..], &mut Vec::new()) else {
+            panic!("a request");
+        };
+        let request = request.into_owned();
+        for piece in early.clone().chunks_mut(5) {
+            assert_eq!(server.receive(&mut { piece }, &mut Vec::new()), Ok(None));
+        }
+        (server, request)
+    };
+    assert_eq!(deciding().0.into_parts().unread, early);
+    let (mut server, request) = deciding();
+    server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
+    assert_eq!(server.into_parts().unread, early);
+    // And some of it may have been reported since.
+    for taken in 1..=3 {
+        let (mut server, request) = deciding();
+        server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
+        let mut events = Vec::new();
+        for _ in 0..taken {
+            events.extend(server.receive(&mut &mut [][..], &mut Vec::new()).unwrap());
+        }
+        let unread = server.into_parts().unread;
+        let rest = [&unread[..], &frame(Role::Client, 0x80, b"ee")[1..]].concat();
+        events.extend(feed(&mut open(Role::Server, Config::default()), &rest).events);
+        assert_eq!(
+            events,
+            [
+                Event::Text("one".into()),
+                Event::Text("two".into()),
+                Event::Text("three".into())
+            ],
+            "{taken} calls before"
+        );
+    }
+}
+
+/// R092 R114: a connection that is over has nothing to hand over.
+#[test]
+fn s7_1_7_a_takeover_after_the_end_gets_nothing() {
+    for stage in stages() {
+        let connection = (stage.build)();
+        let over = stage.state == State::Closed || stage.name.ends_with("close received");
+        if over {
+            assert_eq!(connection.into_parts().unread, [], "{}", stage.name);
+        }
+    }
+    for role in ROLES {
+        // Our own Close does not end what we receive.
+        let mut connection = with_close_sent(role);
+        let begun = frame(peer_of(role), 0x01, b"begun");
+        feed(&mut connection, &begun);
+        let unread = connection.into_parts().unread;
+        let mut other = open(role, Config::default());
+        let outcome = feed(&mut other, &[&unread[..], &frame(peer_of(role), 0x80, b"")].concat());
+        assert_eq!(outcome.events, [Event::Text("begun".into())]);
+    }
+}

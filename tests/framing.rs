@@ -1,0 +1,1005 @@
+//! Frames as bytes: RFC 6455, sections 5.1 (overview), 5.2 (framing) and 5.3 (masking).
+//!
+//! The first part needs the codec alone, and runs without any feature; the second asks a connection.
+
+#[cfg(feature = "alloc")]
+mod support;
+
+use std::slice;
+
+use sockless::{
+    ProtocolError,
+    frame::{Decoder, Header, Item, Kind, Opcode, Role},
+    mask,
+};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+const OPCODES: [(Opcode, u8); 6] = [
+    (Opcode::Continuation, 0x0),
+    (Opcode::Text, 0x1),
+    (Opcode::Binary, 0x2),
+    (Opcode::Close, 0x8),
+    (Opcode::Ping, 0x9),
+    (Opcode::Pong, 0xA),
+];
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// What may stand behind the first two bytes of a frame: the rest of the length, and the key if there is one.
+fn tails(second: u8) -> Vec<Vec<u8>> {
+    let lengths: Vec<Vec<u8>> = match second & 0x7F {
+        126 => [0, 125, 126, 127, 256, 65_535]
+            .iter()
+            .map(|len: &u16| len.to_be_bytes().to_vec())
+            .collect(),
+        127 => [
+            0,
+            125,
+            126,
+            65_535,
+            65_536,
+            1 << 32,
+            (1 << 63) - 1,
+            1 << 63,
+            (1 << 63) + 5,
+            u64::MAX,
+        ]
+        .iter()
+        .map(|len: &u64| len.to_be_bytes().to_vec())
+        .collect(),
+        _ => vec![Vec::new()],
+    };
+    let key = if second & 0x80 != 0 { &KEY[..] } else { &[] };
+    lengths.into_iter().map(|len| [&len, key].concat()).collect()
+}
+
+/// Section 5 of the RFC, once more and slowly: the rule that the first bytes of a frame break, and how many of them it
+/// takes to know. The rules are asked in the order of the bytes that they concern.
+fn violation(role: Role, in_message: bool, bytes: &[u8]) -> Option<(usize, ProtocolError)> {
+    let (first, second) = (bytes[0], bytes[1]);
+    if first & 0x70 != 0 {
+        return Some((1, ProtocolError::ReservedBits));
+    }
+    let fin = first & 0x80 != 0;
+    let is_control = match (first & 0x0F, in_message) {
+        (0x0, true) | (0x1 | 0x2, false) => false,
+        (0x0, false) => return Some((1, ProtocolError::UnexpectedContinuation)),
+        (0x1 | 0x2, true) => return Some((1, ProtocolError::InterleavedMessage)),
+        (0x8..=0xA, _) if fin => true,
+        (0x8..=0xA, _) => return Some((1, ProtocolError::FragmentedControlFrame)),
+        (0x3..=0x7 | 0xB..=0xF, _) => return Some((1, ProtocolError::ReservedOpcode)),
+        (0x10.., _) => unreachable!("four bits"),
+    };
+    match (role, second & 0x80 != 0) {
+        (Role::Server, false) => return Some((2, ProtocolError::UnmaskedFrame)),
+        (Role::Client, true) => return Some((2, ProtocolError::MaskedFrame)),
+        (Role::Server, true) | (Role::Client, false) => {}
+    }
+    let short = second & 0x7F;
+    if is_control && short > 125 {
+        return Some((2, ProtocolError::ControlFrameTooLong));
+    }
+    match short {
+        126 if bytes[2] == 0 && bytes[3] < 126 => Some((4, ProtocolError::NonMinimalLength)),
+        127 if bytes[2] & 0x80 != 0 => Some((3, ProtocolError::LengthOverflow)),
+        127 if bytes[2..8] == [0; 6] => Some((8, ProtocolError::NonMinimalLength)),
+        _ => None,
+    }
+}
+
+/// A decoder, perhaps behind a first fragment without FIN.
+fn decoder(role: Role, in_message: bool) -> Decoder {
+    let mut decoder = Decoder::new(role);
+    if in_message {
+        let mut masked = [0x01, 0x80, 0, 0, 0, 0];
+        let mut unmasked = [0x01, 0x00];
+        let bytes = match role {
+            Role::Server => &mut masked[..],
+            Role::Client => &mut unmasked[..],
+        };
+        assert_eq!(first_error(&mut decoder, bytes, usize::MAX), None);
+        assert!(decoder.is_in_message() && decoder.is_between_frames());
+    }
+    decoder
+}
+
+/// Decodes `bytes`, given in pieces of `step` bytes. The first error, and how many bytes were given by then.
+fn first_error(decoder: &mut Decoder, bytes: &[u8], step: usize) -> Option<(usize, ProtocolError)> {
+    let mut bytes = bytes.to_vec();
+    let mut given = 0;
+    for mut piece in bytes.chunks_mut(step) {
+        given += piece.len();
+        loop {
+            match decoder.decode(&mut piece) {
+                Ok(Some(_)) => {}
+                Ok(None) => break assert!(piece.is_empty(), "`None` means that the input is empty"),
+                Err(error) => return Some((given, error)),
+            }
+        }
+    }
+    None
+}
+
+/// Every first byte and second byte, in and between messages, with tails that matter. For each of them `check` is
+/// called with the bytes and what has to become of them.
+fn for_each_head(role: Role, mut check: impl FnMut(bool, &[u8], Option<(usize, ProtocolError)>)) {
+    for in_message in [false, true] {
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                for tail in tails(second) {
+                    let bytes = [&[first, second][..], &tail].concat();
+                    check(in_message, &bytes, violation(role, in_message, &bytes));
+                }
+            }
+        }
+    }
+}
+
+/// R060 R062 R063 R064 R065 R066 R076 R082 R139: every possible beginning of a frame is judged as section 5 says, and the
+/// error is the same in one piece and byte by byte.
+#[test]
+fn s5_2_every_head_is_judged_by_the_rules_in_their_order() {
+    for role in ROLES {
+        for_each_head(role, |in_message, bytes, expected| {
+            for step in [usize::MAX, 1] {
+                let found = first_error(&mut decoder(role, in_message), bytes, step);
+                assert_eq!(
+                    found.map(|(_, error)| error),
+                    expected.map(|(_, error)| error),
+                    "{role:?}, in a message: {in_message}, in pieces of {step}: {bytes:02x?}"
+                );
+            }
+        });
+    }
+}
+
+/// R060 R062 R063 R064 R066 R076 R082: a violation is reported at the byte that makes it certain, without more input.
+#[test]
+fn s5_2_a_violation_surfaces_at_the_byte_that_breaks_the_rule() {
+    for role in ROLES {
+        for_each_head(role, |in_message, bytes, expected| {
+            // Lengths of 64 bits have a test of their own.
+            if bytes[1] & 0x7F != 127 || expected.is_some_and(|(at, _)| at <= 2) {
+                let found = first_error(&mut decoder(role, in_message), bytes, 1);
+                assert_eq!(found, expected, "{role:?}, in a message: {in_message}: {bytes:02x?}");
+            }
+        });
+    }
+}
+
+/// R065 R066: the first byte of a 64-bit length shows its most significant bit, the sixth that it could be shorter.
+#[test]
+fn s5_2_a_64_bit_length_fails_at_the_byte_that_breaks_the_rule() {
+    for role in ROLES {
+        for tail in tails(127) {
+            let second = if role == Role::Server { 0xFF } else { 0x7F };
+            let bytes = [&[0x82, second][..], &tail].concat();
+            let expected = violation(role, false, &bytes);
+            assert_eq!(
+                first_error(&mut Decoder::new(role), &bytes, 1),
+                expected,
+                "{role:?}: {bytes:02x?}"
+            );
+            let Some((at, error)) = expected else { continue };
+            assert_eq!(Header::decode(&bytes[..at]), Err(error), "{bytes:02x?}");
+            assert_eq!(Header::decode(&bytes[..at - 1]), Ok(None), "{bytes:02x?}");
+        }
+    }
+}
+
+/// R114: an error of the decoder is final: whatever comes later, it is returned again, and nothing is decoded.
+#[test]
+fn s7_1_7_errors_of_the_decoder_are_sticky() {
+    let violations: [(Role, &[u8], ProtocolError); 8] = [
+        (Role::Client, &[0xC1], ProtocolError::ReservedBits),
+        (Role::Client, &[0x83], ProtocolError::ReservedOpcode),
+        (Role::Client, &[0x80], ProtocolError::UnexpectedContinuation),
+        (Role::Client, &[0x09], ProtocolError::FragmentedControlFrame),
+        (Role::Client, &[0x81, 0x80], ProtocolError::MaskedFrame),
+        (Role::Server, &[0x81, 0x00], ProtocolError::UnmaskedFrame),
+        (Role::Client, &[0x89, 126], ProtocolError::ControlFrameTooLong),
+        (Role::Client, &[0x82, 126, 0, 1], ProtocolError::NonMinimalLength),
+    ];
+    for (role, bytes, error) in violations {
+        for step in [usize::MAX, 1] {
+            let mut decoder = Decoder::new(role);
+            assert_eq!(first_error(&mut decoder, bytes, step), Some((bytes.len(), error)));
+            for valid in [&[][..], &[0x82, 0x00], &[0x82, 0x80, 1, 2, 3, 4]] {
+                let mut valid = valid.to_vec();
+                let mut input = &mut valid[..];
+                assert_eq!(decoder.decode(&mut input), Err(error), "{role:?} {bytes:02x?}");
+            }
+        }
+    }
+}
+
+/// The bytes of a header as the figure in section 5.2 has them.
+fn written(header: &Header) -> Vec<u8> {
+    let (_, opcode) = OPCODES
+        .into_iter()
+        .find(|(opcode, _)| *opcode == header.opcode)
+        .unwrap();
+    let flags = [
+        (header.fin, 0x80),
+        (header.rsv1, 0x40),
+        (header.rsv2, 0x20),
+        (header.rsv3, 0x10),
+    ];
+    let first = flags
+        .iter()
+        .filter(|(set, _)| *set)
+        .fold(opcode, |first, (_, bit)| first | bit);
+    let masked = if header.mask.is_some() { 0x80 } else { 0 };
+    let mut bytes = vec![first];
+    match header.len {
+        len @ 0..=125 => bytes.push(masked | u8::try_from(len).unwrap()),
+        len @ 126..=65_535 => {
+            bytes.push(masked | 126);
+            bytes.extend(u16::try_from(len).unwrap().to_be_bytes());
+        }
+        len => {
+            bytes.push(masked | 127);
+            bytes.extend(len.to_be_bytes());
+        }
+    }
+    bytes.extend(header.mask.iter().flatten());
+    bytes
+}
+
+/// R066 R067 R068: a header is encoded as the figure shows, with the shortest of the three lengths, and decodes to itself
+/// once its last byte is there.
+#[test]
+fn s5_2_headers_encode_and_decode() {
+    let lengths = [
+        0,
+        1,
+        125,
+        126,
+        127,
+        255,
+        256,
+        65_535,
+        65_536,
+        u64::from(u32::MAX),
+        (1 << 32) + 5,
+        (1 << 63) - 1,
+    ];
+    for (opcode, _) in OPCODES {
+        for flags in 0..16 {
+            for mask in [None, Some(KEY)] {
+                for len in lengths {
+                    let header = Header {
+                        fin: flags & 8 != 0 || opcode.is_control(),
+                        rsv1: flags & 4 != 0,
+                        rsv2: flags & 2 != 0,
+                        rsv3: flags & 1 != 0,
+                        opcode,
+                        mask,
+                        len: if opcode.is_control() { len.min(125) } else { len },
+                    };
+                    let mut buf = [0xEE; Header::MAX_LEN];
+                    let bytes = header.encode(&mut buf).unwrap().to_vec();
+                    assert_eq!(bytes, written(&header), "{header:?}");
+                    for end in 0..bytes.len() {
+                        assert_eq!(Header::decode(&bytes[..end]), Ok(None), "{header:?}, {end} bytes");
+                    }
+                    assert_eq!(Header::decode(&bytes), Ok(Some((header, bytes.len()))));
+                    let longer = [&bytes[..], &[0xFF; 9]].concat();
+                    assert_eq!(Header::decode(&longer), Ok(Some((header, bytes.len()))));
+                }
+            }
+        }
+    }
+}
+
+/// R065 R076 R082: what may not be on the wire is not encoded.
+#[test]
+fn s5_2_headers_that_break_a_rule_are_not_encoded() {
+    for (opcode, _) in OPCODES {
+        for len in [126, 65_536, (1 << 63) - 1, 1 << 63, u64::MAX] {
+            let expected = if opcode.is_control() {
+                Err(ProtocolError::ControlFrameTooLong)
+            } else if len >> 63 == 1 {
+                Err(ProtocolError::LengthOverflow)
+            } else {
+                Ok(())
+            };
+            let header = Header::new(opcode, len);
+            let encoded = header.encode(&mut [0; Header::MAX_LEN]).map(|_| ());
+            assert_eq!(encoded, expected, "{header:?}");
+        }
+        let header = Header {
+            fin: false,
+            ..Header::new(opcode, 0)
+        };
+        let encoded = header.encode(&mut [0; Header::MAX_LEN]).map(|_| ());
+        let expected = if opcode.is_control() {
+            Err(ProtocolError::FragmentedControlFrame)
+        } else {
+            Ok(())
+        };
+        assert_eq!(encoded, expected, "{header:?}");
+    }
+}
+
+/// R064 R067: the names of opcodes and kinds are those of section 5.2.
+#[test]
+fn s5_2_opcodes() {
+    for (opcode, bits) in OPCODES {
+        assert_eq!(opcode.is_control(), bits >= 0x8, "{opcode:?}");
+        let (header, used) = Header::decode(&[0x80 | bits, 0]).unwrap().unwrap();
+        assert_eq!((header, used), (Header::new(opcode, 0), 2));
+    }
+    for bits in (0x3..=0x7).chain(0xB..=0xF) {
+        for fin in [0x00, 0x80] {
+            let decoded = Header::decode(slice::from_ref(&(fin | bits)));
+            assert_eq!(decoded, Err(ProtocolError::ReservedOpcode), "{bits:x}");
+        }
+    }
+    assert_eq!(Opcode::from(Kind::Text), Opcode::Text);
+    assert_eq!(Opcode::from(Kind::Binary), Opcode::Binary);
+}
+
+/// R067 R071 R105: the examples of section 5.7.
+#[test]
+fn s5_7_examples() {
+    let frames: [(Role, &[u8], Header, &[u8]); 4] = [
+        (
+            Role::Client,
+            &[0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f],
+            Header::new(Opcode::Text, 5),
+            b"Hello",
+        ),
+        (
+            Role::Server,
+            &[0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58],
+            Header {
+                mask: Some(KEY),
+                ..Header::new(Opcode::Text, 5)
+            },
+            b"Hello",
+        ),
+        (
+            Role::Client,
+            &[0x89, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f],
+            Header::new(Opcode::Ping, 5),
+            b"Hello",
+        ),
+        (
+            Role::Server,
+            &[0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58],
+            Header {
+                mask: Some(KEY),
+                ..Header::new(Opcode::Pong, 5)
+            },
+            b"Hello",
+        ),
+    ];
+    for (role, bytes, header, payload) in frames {
+        assert_eq!(decode_all(role, bytes, &[]), [(header, payload.to_vec())]);
+    }
+    let lengths: [(&[u8], u64); 2] = [
+        (&[0x82, 0x7E, 0x01, 0x00], 256),
+        (&[0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0], 65_536),
+    ];
+    for (bytes, len) in lengths {
+        let header = Header::new(Opcode::Binary, len);
+        assert_eq!(Header::decode(bytes), Ok(Some((header, bytes.len()))));
+    }
+}
+
+/// The frames in `bytes`, which are cut at `cuts`, with the pieces of each payload joined.
+fn decode_all(role: Role, bytes: &[u8], cuts: &[usize]) -> Vec<(Header, Vec<u8>)> {
+    let mut decoder = Decoder::new(role);
+    let mut frames: Vec<(Header, Vec<u8>)> = Vec::new();
+    let mut is_in_payload = false;
+    let mut from = 0;
+    for to in cuts.iter().copied().chain([bytes.len()]) {
+        let mut piece = bytes[from..to].to_vec();
+        from = to;
+        let mut input = &mut piece[..];
+        loop {
+            match decoder.decode(&mut input).unwrap() {
+                None => break assert!(input.is_empty(), "`None` means that the input is empty"),
+                Some(Item::Header(header)) => {
+                    assert!(!is_in_payload, "a header before the end of a payload");
+                    is_in_payload = true;
+                    frames.push((header, Vec::new()));
+                }
+                Some(Item::Payload { data, end }) => {
+                    assert!(is_in_payload, "a payload without a header");
+                    let (header, payload) = frames.last_mut().unwrap();
+                    assert!(
+                        header.len == 0 || !data.is_empty(),
+                        "an empty piece of a frame that is not"
+                    );
+                    payload.extend_from_slice(data);
+                    assert_eq!(end, payload.len() as u64 == header.len);
+                    is_in_payload = !end;
+                }
+            }
+        }
+        assert!(!(is_in_payload && decoder.is_between_frames()));
+    }
+    assert!(decoder.is_between_frames() && !decoder.is_in_message());
+    frames
+}
+
+/// R068 R071 R072 R104 R105: wherever a stream is cut, the decoder finds the same frames, and unmasks them for a server.
+#[test]
+fn s5_2_the_decoder_does_not_care_how_bytes_arrive() {
+    let frames: [(bool, Opcode, &[u8]); 9] = [
+        (true, Opcode::Text, b"whole"),
+        (false, Opcode::Text, b"be"),
+        (true, Opcode::Ping, b"!"),
+        (false, Opcode::Continuation, b""),
+        (true, Opcode::Pong, b""),
+        (true, Opcode::Continuation, b"gun"),
+        (true, Opcode::Binary, b""),
+        (true, Opcode::Binary, &[0x5A; 127]),
+        (true, Opcode::Close, &[0x03, 0xE8]),
+    ];
+    for role in ROLES {
+        let mask = (role == Role::Server).then_some(KEY);
+        let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+        for (fin, opcode, payload) in frames {
+            let header = Header {
+                fin,
+                mask,
+                ..Header::new(opcode, payload.len() as u64)
+            };
+            let mut buf = [0; Header::MAX_LEN];
+            bytes.extend_from_slice(header.encode(&mut buf).unwrap());
+            let key = mask.unwrap_or_default();
+            bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+            expected.push((header, payload.to_vec()));
+        }
+        for first in 0..bytes.len() {
+            for second in first..bytes.len() {
+                assert_eq!(
+                    decode_all(role, &bytes, &[first, second]),
+                    expected,
+                    "cut at {first}, {second}"
+                );
+            }
+        }
+        let everywhere: Vec<usize> = (1..bytes.len()).collect();
+        assert_eq!(decode_all(role, &bytes, &everywhere), expected);
+    }
+}
+
+/// R138: the decoder needs no allocator, whatever a header announces.
+#[test]
+fn s10_4_the_decoder_never_allocates() {
+    let mut bytes = [
+        0x82, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4, 5, 6, 7,
+    ];
+    let mut items = 0;
+    let info = allocation_counter::measure(|| {
+        let mut decoder = Decoder::new(Role::Server);
+        for byte in &mut bytes {
+            let mut input = slice::from_mut(byte);
+            while decoder.decode(&mut input).unwrap().is_some() {
+                items += 1;
+            }
+        }
+    });
+    assert_eq!(items, 4, "a header, and three bytes of payload");
+    assert_eq!(info.count_total, 0);
+}
+
+/// R071: byte `i` of a payload meets byte `i mod 4` of the key, wherever the payload is cut.
+#[test]
+fn s5_3_masking_in_pieces_is_masking_as_a_whole() {
+    let payload: Vec<u8> = (0..41_u8).map(|i| i.wrapping_mul(7)).collect();
+    for len in 0..payload.len() {
+        let expected: Vec<u8> = (0..len).map(|i| payload[i] ^ KEY[i % 4]).collect();
+        for first in 0..=len {
+            for second in first..=len {
+                let mut data = payload[..len].to_vec();
+                let key = mask::apply(&mut data[..first], KEY);
+                let key = mask::apply(&mut data[first..second], key);
+                let key = mask::apply(&mut data[second..], key);
+                assert_eq!(data, expected, "{len} bytes, cut at {first} and {second}");
+                let turned: [u8; 4] = std::array::from_fn(|i| KEY[(len + i) % 4]);
+                assert_eq!(key, turned, "{len} bytes, cut at {first} and {second}");
+            }
+        }
+    }
+}
+
+/// The same rules, asked of a connection.
+#[cfg(feature = "alloc")]
+mod connection {
+    use std::collections::HashSet;
+
+    use sockless::{
+        CloseCode, CloseFrame, Config, Connection, Event, ProtocolError, SendError, State,
+        frame::{Kind, Role},
+    };
+
+    use crate::{
+        ROLES,
+        support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of},
+        tails, violation,
+    };
+
+    /// What becomes of `input`, the same in one piece and byte by byte.
+    fn receive(role: Role, input: &[u8]) -> Outcome {
+        let whole = feed(&mut open(role, Config::default()), input);
+        let bytewise = feed_bytewise(&mut open(role, Config::default()), input);
+        assert_eq!(whole, bytewise, "{role:?}: {input:02x?}");
+        whole
+    }
+
+    /// The Close frame that `role` sends with a code and no reason.
+    fn is_close(role: Role, out: &[u8], code: CloseCode) -> bool {
+        frames(role, out) == [(0x88, u16::from(code).to_be_bytes().to_vec())]
+    }
+
+    /// Fails with `error` and 1002, after `before`, which is valid and has no answer.
+    fn assert_fails(role: Role, before: &[u8], input: &[u8], error: ProtocolError) {
+        let outcome = receive(role, &[before, input].concat());
+        assert_eq!(outcome.error, Some(error), "{role:?}: {before:02x?} {input:02x?}");
+        assert!(
+            is_close(role, &outcome.out, CloseCode::PROTOCOL_ERROR),
+            "{role:?}: {input:02x?}"
+        );
+    }
+
+    /// One frame of each kind that `role` can send, and what answers to its peer's frames.
+    fn everything_sent(role: Role) -> Vec<(&'static str, Vec<u8>)> {
+        let mut sent = Vec::new();
+        let mut add = |name, command: &dyn Fn(&mut Connection, &mut Vec<u8>)| {
+            let mut out = Vec::new();
+            command(&mut open(role, Config::default()), &mut out);
+            sent.push((name, out));
+        };
+        add("text", &|ws, out| ws.send_text("text", out).unwrap());
+        add("binary", &|ws, out| ws.send_binary(b"\x00", out).unwrap());
+        add("empty", &|ws, out| ws.send_binary(b"", out).unwrap());
+        add("medium", &|ws, out| ws.send_binary(&[7; 126], out).unwrap());
+        add("long", &|ws, out| ws.send_binary(&[7; 65_536], out).unwrap());
+        add("fragments", &|ws, out| {
+            ws.send_fragment(Kind::Text, b"be", false, out).unwrap();
+            ws.send_fragment(Kind::Text, b"", false, out).unwrap();
+            ws.send_fragment(Kind::Text, b"gun", true, out).unwrap();
+        });
+        add("ping", &|ws, out| ws.ping(b"ping", out).unwrap());
+        add("pong", &|ws, out| ws.pong(b"", out).unwrap());
+        add("close", &|ws, out| ws.close(CloseCode::NORMAL, "bye", out).unwrap());
+        add("empty close", &|ws, out| ws.close(None, "", out).unwrap());
+        let peer = peer_of(role);
+        add("automatic pong", &|ws, out| {
+            out.extend(feed(ws, &frame(peer, 0x89, b"?")).out);
+        });
+        add("automatic close", &|ws, out| {
+            out.extend(feed(ws, &frame(peer, 0x88, b"")).out);
+        });
+        add("answer to a violation", &|ws, out| {
+            out.extend(feed(ws, &frame(peer, 0x83, b"")).out);
+        });
+        sent
+    }
+
+    /// R059: "A client MUST mask all frames that it sends to the server", control frames included.
+    #[test]
+    fn s5_1_a_client_masks_every_frame() {
+        for (name, out) in everything_sent(Role::Client) {
+            // Takes the frames apart, and demands a mask of each.
+            assert!(!frames(Role::Client, &out).is_empty(), "{name}");
+            assert_eq!(out[1] & 0x80, 0x80, "{name}");
+        }
+    }
+
+    /// R061: "A server MUST NOT mask any frames that it sends to the client."
+    #[test]
+    fn s5_1_a_server_masks_no_frame() {
+        for (name, out) in everything_sent(Role::Server) {
+            assert!(!frames(Role::Server, &out).is_empty(), "{name}");
+            assert_eq!(out[1] & 0x80, 0, "{name}");
+        }
+        let mut out = Vec::new();
+        let mut server = open(Role::Server, Config::default());
+        server.send_header(Kind::Binary, 1, &mut out).unwrap();
+        assert_eq!(out, [0x82, 1]);
+    }
+
+    /// R059 R061: what an endpoint sends, the other one receives.
+    #[test]
+    fn s5_1_both_ends_agree_on_who_masks() {
+        for role in ROLES {
+            for (name, out) in everything_sent(role) {
+                let outcome = receive(peer_of(role), &out);
+                assert_eq!(outcome.error, None, "{role:?}: {name}");
+                assert_eq!(outcome.events.len(), 1, "{role:?}: {name}");
+            }
+        }
+    }
+
+    /// R060: "The server MUST close the connection upon receiving a frame that is not masked."
+    #[test]
+    fn s5_1_a_server_refuses_unmasked_frames() {
+        assert_wrong_direction_fails(Role::Server, ProtocolError::UnmaskedFrame);
+    }
+
+    /// R062: "A client MUST close a connection if it detects a masked frame."
+    #[test]
+    fn s5_1_a_client_refuses_masked_frames() {
+        assert_wrong_direction_fails(Role::Client, ProtocolError::MaskedFrame);
+    }
+
+    fn assert_wrong_direction_fails(role: Role, error: ProtocolError) {
+        let fragment = frame(peer_of(role), 0x01, b"first");
+        for (before, first) in [
+            (&[][..], 0x81),
+            (&[], 0x82),
+            (&[], 0x01),
+            (&[], 0x02),
+            (&[], 0x88),
+            (&[], 0x89),
+            (&[], 0x8A),
+            (&fragment, 0x80),
+            (&fragment, 0x00),
+            (&fragment, 0x89),
+        ] {
+            // As one of its own kind would send it.
+            assert_fails(role, before, &frame(role, first, b""), error);
+            assert_fails(role, before, &frame(role, first, &[0; 125]), error);
+        }
+        for len in [126, 65_536] {
+            assert_fails(role, &[], &frame(role, 0x82, &vec![0; len]), error);
+        }
+        // A key of zeroes is a mask too; and a payload that would be the same either way is not excused.
+        let zero_key = [&header(0x81, role == Role::Client, Length::Short, 0)[..], &[0; 4]].concat();
+        assert_fails(role, &[], &zero_key, error);
+    }
+
+    /// R063 R101: a reserved bit fails the connection, on each opcode, in a message or between two, since no
+    /// extension was negotiated.
+    #[test]
+    fn s5_2_reserved_bits_fail_the_connection() {
+        for role in ROLES {
+            let fragment = frame(peer_of(role), 0x01, b"first");
+            for before in [&[][..], &fragment] {
+                for bits in 1..8 {
+                    for opcode in 0..16 {
+                        for fin in [0x00, 0x80] {
+                            let bytes = frame(peer_of(role), fin | bits << 4 | opcode, b"");
+                            assert_fails(role, before, &bytes, ProtocolError::ReservedBits);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// R063: without reserved bits, each frame is welcome where it belongs.
+    #[test]
+    fn s5_2_frames_without_reserved_bits_are_accepted() {
+        for role in ROLES {
+            let fragment = frame(peer_of(role), 0x01, b"first");
+            for (before, first) in [
+                (&[][..], 0x81),
+                (&[], 0x82),
+                (&[], 0x01),
+                (&[], 0x02),
+                (&[], 0x88),
+                (&[], 0x89),
+                (&[], 0x8A),
+                (&fragment, 0x00),
+                (&fragment, 0x80),
+                (&fragment, 0x88),
+                (&fragment, 0x89),
+                (&fragment, 0x8A),
+            ] {
+                let input = [before, &frame(peer_of(role), first, b"")].concat();
+                assert_eq!(receive(role, &input).error, None, "{role:?}: {first:02x}");
+            }
+        }
+    }
+
+    /// R064: "If an unknown opcode is received, the receiving endpoint MUST fail the connection."
+    #[test]
+    fn s5_2_reserved_opcodes_fail_the_connection() {
+        for role in ROLES {
+            let fragment = frame(peer_of(role), 0x02, b"first");
+            for before in [&[][..], &fragment] {
+                for opcode in (0x3..=0x7).chain(0xB..=0xF) {
+                    for fin in [0x00, 0x80] {
+                        for payload in [&b""[..], &[0; 126]] {
+                            let bytes = frame(peer_of(role), fin | opcode, payload);
+                            assert_fails(role, before, &bytes, ProtocolError::ReservedOpcode);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// R060 R062 R063 R064 R065 R066 R139: a connection judges the beginning of a frame as the rules do, in their order,
+    /// in one piece and byte by byte.
+    #[test]
+    fn s5_2_the_order_of_errors_does_not_depend_on_cuts() {
+        for role in ROLES {
+            for in_message in [false, true] {
+                let before = if in_message {
+                    frame(peer_of(role), 0x02, b"")
+                } else {
+                    Vec::new()
+                };
+                for first in 0..=u8::MAX {
+                    for second in [0, 1, 125, 126, 127].map(|len| [len, 0x80 | len]).concat() {
+                        for tail in tails(second) {
+                            let head = [&[first, second][..], &tail].concat();
+                            let outcome = receive(role, &[&before[..], &head].concat());
+                            // What is longer than a message may be breaks that rule, and no other.
+                            let expected = match violation(role, in_message, &head) {
+                                Some((_, error)) => Some(error),
+                                None if second & 0x7F == 127 && tail[..5] != [0; 5] => {
+                                    Some(ProtocolError::MessageTooBig)
+                                }
+                                None => None,
+                            };
+                            assert_eq!(outcome.error, expected, "{role:?}: {before:02x?} {head:02x?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lengths around those where another form begins.
+    const BOUNDARIES: [(usize, Length); 8] = [
+        (0, Length::Short),
+        (1, Length::Short),
+        (125, Length::Short),
+        (126, Length::Medium),
+        (127, Length::Medium),
+        (65_535, Length::Medium),
+        (65_536, Length::Long),
+        (65_537, Length::Long),
+    ];
+
+    fn payload(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i % 251) as u8).collect()
+    }
+
+    /// R066 R067: "the minimal number of bytes MUST be used to encode the length", in network byte order; the key does
+    /// not count.
+    #[test]
+    fn s5_2_lengths_are_sent_in_their_shortest_form() {
+        for role in ROLES {
+            for (len, form) in BOUNDARIES {
+                let data = payload(len);
+                let mut out = Vec::new();
+                open(role, Config::default()).send_binary(&data, &mut out).unwrap();
+                let head = header(0x82, role == Role::Client, form, len as u64);
+                let key = if role == Role::Client { 4 } else { 0 };
+                assert_eq!(&out[..head.len()], head, "{role:?}: {len}");
+                assert_eq!(out.len(), head.len() + key + len, "{role:?}: {len}");
+                assert_eq!(frames(role, &out), [(0x82, data)], "{role:?}: {len}");
+            }
+        }
+    }
+
+    /// R067 R068: a length in its shortest form is understood, wherever its header is cut, and the next frame is found
+    /// behind it.
+    #[test]
+    fn s5_2_lengths_are_received() {
+        for role in ROLES {
+            for (len, _) in BOUNDARIES {
+                let data = payload(len);
+                let message = frame(peer_of(role), 0x82, &data);
+                let input = [&message[..], &frame(peer_of(role), 0x89, b"next")].concat();
+                let expected = [Event::Binary(data.into()), Event::Ping(b"next"[..].into())];
+                assert_eq!(receive(role, &input).events, expected, "{role:?}: {len}");
+                for cut in 1..input.len().min(16) {
+                    let outcome = feed_cut(&mut open(role, Config::default()), &input, &[cut]);
+                    assert_eq!(outcome.events, expected, "{role:?}: {len}, cut at {cut}");
+                    assert_eq!(outcome.error, None);
+                }
+            }
+        }
+    }
+
+    /// R066: a length that is not in its shortest form fails the connection: two readers of one stream must not disagree.
+    #[test]
+    fn s5_2_longer_forms_of_a_length_fail_the_connection() {
+        for role in ROLES {
+            for (form, lengths) in [
+                (Length::Medium, &[0, 1, 124, 125][..]),
+                (Length::Long, &[0, 1, 125, 126, 127, 65_534, 65_535]),
+            ] {
+                for &len in lengths {
+                    for first in [0x81, 0x82, 0x01] {
+                        let mut bytes = header(first, role == Role::Server, form, len);
+                        if role == Role::Server {
+                            bytes.extend([0; 4]);
+                        }
+                        assert_fails(role, &[], &bytes, ProtocolError::NonMinimalLength);
+                        // The whole frame does not make it better.
+                        bytes.extend(vec![b'x'; usize::try_from(len).unwrap()]);
+                        assert_fails(role, &[], &bytes, ProtocolError::NonMinimalLength);
+                    }
+                }
+            }
+        }
+    }
+
+    /// R065 R138: "the most significant bit MUST be 0"; nothing is reserved for such a length.
+    #[test]
+    fn s5_2_a_length_with_its_most_significant_bit_fails_the_connection() {
+        for role in ROLES {
+            for len in [1 << 63, (1 << 63) + 1, u64::MAX, u64::MAX - 1, 0xFFFF_FFFF_0000_0000] {
+                let mut config = Config::default();
+                config.max_message_size = u64::MAX;
+                let mut bytes = header(0x82, role == Role::Server, Length::Long, len);
+                bytes.extend([0; 8]);
+                assert_fails(role, &[], &bytes, ProtocolError::LengthOverflow);
+                let mut connection = open(role, config);
+                let mut out = Vec::with_capacity(64);
+                let mut result = Ok(None);
+                let info = allocation_counter::measure(|| result = connection.receive(&mut &mut bytes[..], &mut out));
+                assert_eq!(result, Err(ProtocolError::LengthOverflow), "{role:?}: {len:x}");
+                // The record of how the connection ended is all that there is.
+                assert!(info.bytes_total < 512, "{role:?}: {len:x}: {info:?}");
+            }
+        }
+    }
+
+    /// The keys of the frames in `out`, which have short payloads.
+    fn keys(out: &[u8]) -> Vec<[u8; 4]> {
+        let mut keys = Vec::new();
+        let mut rest = out;
+        while let [_, len, a, b, c, d, behind @ ..] = rest {
+            keys.push([*a, *b, *c, *d]);
+            rest = &behind[usize::from(len & 0x7F)..];
+        }
+        assert!(rest.is_empty());
+        keys
+    }
+
+    /// R069 R070: every frame has a key of its own, which does not repeat and takes all values.
+    #[test]
+    fn s5_3_every_frame_has_a_fresh_key() {
+        let mut out = Vec::new();
+        let mut client = open(Role::Client, Config::default());
+        for _ in 0..1000 {
+            client.send_binary(b"the same payload", &mut out).unwrap();
+        }
+        let keys = keys(&out);
+        assert_eq!(keys.iter().collect::<HashSet<_>>().len(), 1000, "no key repeats");
+        for bit in 0..32 {
+            let set = keys
+                .iter()
+                .filter(|key| u32::from_be_bytes(**key) >> bit & 1 == 1)
+                .count();
+            assert!((400..600).contains(&set), "bit {bit} is set in {set} of 1000 keys");
+        }
+        // Neither is it an earlier one, changed in a simple way.
+        let steps: HashSet<u32> = keys
+            .windows(2)
+            .map(|pair| u32::from_be_bytes(pair[1]).wrapping_sub(u32::from_be_bytes(pair[0])))
+            .collect();
+        assert!(steps.len() > 990, "{} different steps", steps.len());
+    }
+
+    /// R069 R070: the keys depend on the seed alone: not on what is sent, and not on what was refused. One is drawn for a
+    /// frame, whatever the frame is.
+    #[test]
+    fn s5_3_the_payload_does_not_influence_the_key() {
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        let mut client = open(Role::Client, Config::default());
+        for i in 0..8 {
+            client.ping(&[i; 5], &mut one).unwrap();
+        }
+        let mut config = Config::default();
+        config.fragment_size = std::num::NonZeroUsize::new(4);
+        let mut client = open(Role::Client, config);
+        client.send_text("three frames", &mut other).unwrap();
+        assert_eq!(client.ping(&[0; 126], &mut other), Err(SendError::ControlFrameTooLong));
+        client.send_fragment(Kind::Text, b"a", false, &mut other).unwrap();
+        assert_eq!(
+            client.send_fragment(Kind::Text, b"\xFF", false, &mut other),
+            Err(SendError::InvalidUtf8)
+        );
+        client.pong(b"p", &mut other).unwrap();
+        other.extend(feed(&mut client, &frame(Role::Server, 0x89, b"?")).out);
+        client.send_fragment(Kind::Text, b"", true, &mut other).unwrap();
+        client.close(CloseCode::NORMAL, "", &mut other).unwrap();
+        assert_eq!(keys(&one), keys(&other));
+
+        let agreed = sockless::Agreed::default();
+        let endpoint = sockless::Endpoint::Client { seed: [8; 32] };
+        let mut stranger = Connection::upgraded(endpoint, &agreed, Config::default());
+        let mut out = Vec::new();
+        for i in 0..8 {
+            stranger.ping(&[i; 5], &mut out).unwrap();
+        }
+        let ours: HashSet<_> = keys(&one).into_iter().collect();
+        assert!(
+            keys(&out).iter().all(|key| !ours.contains(key)),
+            "another seed, other keys"
+        );
+    }
+
+    /// R070: there is no way for a client to send a header, and with it a key, before its payload is fixed.
+    #[test]
+    fn s10_3_the_key_is_chosen_when_the_payload_is_fixed() {
+        let mut out = Vec::new();
+        let mut client = open(Role::Client, Config::default());
+        for len in [0, 1, 126, u64::MAX] {
+            let sent = client.send_header(Kind::Binary, len, &mut out);
+            assert_eq!(sent, Err(SendError::MaskRequired), "{len}");
+        }
+        assert_eq!(out, [], "nothing was sent");
+        // Handed out with the frame, the payload is a copy: nothing of the caller's can be changed any more.
+        let mut data = *b"data";
+        client.send_binary(&data, &mut out).unwrap();
+        data.fill(0);
+        assert_eq!(frames(Role::Client, &out), [(0x82, b"data".to_vec())], "{data:?}");
+    }
+
+    /// R071 R105: the index into the key restarts with each frame and goes on across the pieces of one.
+    #[test]
+    fn s5_3_a_server_unmasks_what_it_receives() {
+        let data = payload(1000);
+        let mut input = Vec::new();
+        let (mut rest, mut first) = (&data[..], 0x02);
+        for len in [1, 2, 3, 5, 126, 7, 0, 300] {
+            let (fragment, behind) = rest.split_at(len);
+            input.extend(frame(Role::Client, first, fragment));
+            (rest, first) = (behind, 0x00);
+        }
+        input.extend(frame(Role::Client, 0x80, rest));
+        assert_eq!(
+            receive(Role::Server, &input).events,
+            [Event::Binary(data.clone().into())]
+        );
+        // A key is in the header and a payload behind it is what it is: XORed twice, it is itself.
+        let mut masked = data.clone();
+        for (byte, key) in masked.iter_mut().zip(KEY.iter().cycle()) {
+            *byte ^= key;
+        }
+        let input = frame(Role::Client, 0x82, &masked);
+        assert!(input.ends_with(&data));
+        assert_eq!(receive(Role::Server, &input).events, [Event::Binary(masked.into())]);
+    }
+
+    /// R071 R059: what a client masks is the payload: for any length, in one frame or in several.
+    #[test]
+    fn s5_3_a_client_masks_what_it_sends() {
+        for fragment_size in [None, Some(1), Some(3), Some(64)] {
+            let mut config = Config::default();
+            config.fragment_size = fragment_size.and_then(std::num::NonZeroUsize::new);
+            for len in (0..70).chain([125, 126, 127, 1000, 65_536]) {
+                let data = payload(len);
+                let mut out = Vec::new();
+                open(Role::Client, config.clone()).send_binary(&data, &mut out).unwrap();
+                let joined: Vec<u8> = frames(Role::Client, &out)
+                    .into_iter()
+                    .flat_map(|(_, payload)| payload)
+                    .collect();
+                assert_eq!(joined, data, "{len} bytes, {fragment_size:?}");
+            }
+        }
+    }
+
+    /// R112 R113 R114: a violation in a frame leaves nothing but a Close frame, and a closed connection that says why.
+    #[test]
+    fn s7_1_7_a_bad_frame_ends_the_connection() {
+        for role in ROLES {
+            let mut connection = open(role, Config::default());
+            let outcome = feed(&mut connection, &frame(peer_of(role), 0x83, b""));
+            assert_eq!(outcome.error, Some(ProtocolError::ReservedOpcode));
+            assert!(is_close(role, &outcome.out, CloseCode::PROTOCOL_ERROR));
+            assert_eq!(connection.state(), State::Closed);
+            let closure = connection.closure().unwrap();
+            assert_eq!(closure.error, Some(ProtocolError::ReservedOpcode));
+            assert_eq!(closure.sent, Some(Some(CloseFrame::new(CloseCode::PROTOCOL_ERROR, ""))));
+            assert_eq!(closure.received, None);
+        }
+    }
+}

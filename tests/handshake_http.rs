@@ -1,0 +1,411 @@
+//! The opening handshake with the types of the `http` crate: HTTP is done by another implementation, here the parser and
+//! writer of tungstenite.
+
+#![cfg(feature = "http")]
+
+#[path = "support/http.rs"]
+mod heads;
+mod support;
+
+use heads::{ACCEPT, Answer, Fields, KEY, NONCE, REQUEST, RESPONSE, SEED, drain, head, plain, with};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use sockless::{
+    Accept, ClientRequest, Config, Connection, Endpoint, Event, HandshakeError, Request, RequestError, ResponseError,
+    State,
+};
+use support::feed;
+use tungstenite::handshake::{client, machine::TryParse, server};
+
+/// Another implementation reads a request.
+fn parse_request(bytes: &[u8]) -> http::Request<()> {
+    let (len, request) = server::Request::try_parse(bytes).unwrap().unwrap();
+    assert_eq!(len, bytes.len());
+    request
+}
+
+/// Another implementation reads a response.
+fn parse_response(bytes: &[u8]) -> http::Response<Option<Vec<u8>>> {
+    let (len, response) = client::Response::try_parse(bytes).unwrap().unwrap();
+    assert_eq!(len, bytes.len());
+    response
+}
+
+/// Another implementation writes a response.
+fn write_response(response: &http::Response<()>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    server::write_response(&mut bytes, response).unwrap();
+    bytes
+}
+
+fn header_map(fields: &[(&str, &str)]) -> HeaderMap {
+    fields
+        .iter()
+        .map(|(name, value)| {
+            (
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::try_from(*value).unwrap(),
+            )
+        })
+        .collect()
+}
+
+fn http_request(fields: &[(&str, &str)]) -> http::Request<()> {
+    let mut request = http::Request::new(());
+    *request.headers_mut() = header_map(fields);
+    request
+}
+
+fn http_response(fields: &[(&str, &str)]) -> http::Response<()> {
+    let mut response = http::Response::new(());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = header_map(fields);
+    response
+}
+
+/// What `from` has put into its output, as events at the other end.
+fn carry(out: &mut Vec<u8>, to: &mut Connection, reply: &mut Vec<u8>) -> Vec<Event<'static>> {
+    let outcome = feed(to, &std::mem::take(out));
+    assert_eq!(outcome.error, None);
+    reply.extend(outcome.out);
+    outcome.events
+}
+
+/// R032 R033 R050 R053 R054 R055: a server whose HTTP is done by others, and a client of this crate: messages flow.
+#[test]
+fn s4_2_a_server_behind_another_http_implementation() {
+    let wanted = ClientRequest::new("ws://example.com/chat?room=1")
+        .unwrap()
+        .subprotocol("a")
+        .subprotocol("b")
+        .origin("http://example.com");
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    let mut client = Connection::client(&wanted, Config::default(), SEED, &mut to_server).unwrap();
+
+    let parsed = parse_request(&std::mem::take(&mut to_server));
+    let request = Request::from_http(&parsed).unwrap();
+    assert_eq!((request.target(), request.host()), ("/chat?room=1", "example.com"));
+    assert!(request.is_same_origin() && request.is_upgrade());
+    let accept = Accept::new()
+        .subprotocol(request.choose_subprotocol(&["b"]))
+        .headers(&[("Set-Cookie", "a=1"), ("set-cookie", "b=2")]);
+    let (response, agreed) = request.to_http_response(&accept).unwrap();
+    assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+    assert_eq!(response.version(), Version::HTTP_11);
+    assert_eq!(response.headers()["upgrade"], "websocket");
+    assert_eq!(response.headers()["connection"], "Upgrade");
+    assert_eq!(response.headers()["sec-websocket-protocol"], "b");
+    let cookies: Vec<&HeaderValue> = response.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["a=1", "b=2"]);
+    assert_eq!(agreed.subprotocol.as_deref(), Some("b"));
+    let mut server = Connection::upgraded(Endpoint::Server, &agreed, Config::default());
+    to_client.extend(write_response(&response));
+
+    let events = carry(&mut to_client, &mut client, &mut to_server);
+    assert!(matches!(&events[..], [Event::Open(response)] if response.subprotocol() == Some("b")));
+    for text in ["hello", "", "\u{1F600}"] {
+        client.send_text(text, &mut to_server).unwrap();
+        assert_eq!(
+            carry(&mut to_server, &mut server, &mut to_client),
+            [Event::Text(text.into())]
+        );
+        server.send_binary(text.as_bytes(), &mut to_client).unwrap();
+        assert_eq!(
+            carry(&mut to_client, &mut client, &mut to_server),
+            [Event::Binary(text.as_bytes().into())]
+        );
+    }
+    client.close(None, "", &mut to_server).unwrap();
+    carry(&mut to_server, &mut server, &mut to_client);
+    carry(&mut to_client, &mut client, &mut to_server);
+    assert_eq!((client.state(), server.state()), (State::Closed, State::Closed));
+}
+
+/// R007 R008 R009 R012 R015 R024 R029: a client whose HTTP is done by others, and a server of this crate.
+#[test]
+fn s4_1_a_client_above_another_http_implementation() {
+    let wanted = ClientRequest::new("wss://example.com:444/chat?room=1")
+        .unwrap()
+        .subprotocol("a")
+        .header("Cookie", "a=1")
+        .header("Cookie", "b=2");
+    let (request, expected) = wanted.to_http(NONCE).unwrap();
+    assert_eq!((request.method(), request.version()), (&Method::GET, Version::HTTP_11));
+    assert_eq!(request.uri(), "/chat?room=1");
+    assert_eq!(request.headers()["host"], "example.com:444");
+    assert_eq!(request.headers()["sec-websocket-key"], KEY);
+    assert_eq!(request.headers()["sec-websocket-version"], "13");
+    assert_eq!(request.headers().get_all("cookie").iter().count(), 2);
+    assert_eq!(request.headers().get("origin"), None);
+
+    // Another implementation would write it like this.
+    let fields: Fields<'_> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
+        .collect();
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    let mut server = Connection::server(Config::default());
+    let events = drain(
+        &mut server,
+        &head(&format!("GET {} HTTP/1.1", request.uri()), &fields),
+        &mut Vec::new(),
+    )
+    .unwrap();
+    let [Event::Request(asked)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    let accept = Accept::new().subprotocol(Some("a"));
+    server.accept(asked, &accept, &mut to_client).unwrap();
+    let response = parse_response(&std::mem::take(&mut to_client));
+    let agreed = expected.check_http(&response).unwrap().unwrap();
+    assert_eq!(agreed.subprotocol.as_deref(), Some("a"));
+    let endpoint = Endpoint::Client { seed: SEED };
+    let mut client = Connection::upgraded(endpoint, &agreed, Config::default());
+
+    client.send_text("hello", &mut to_server).unwrap();
+    assert_eq!(
+        carry(&mut to_server, &mut server, &mut to_client),
+        [Event::Text("hello".into())]
+    );
+    server.send_text("world", &mut to_client).unwrap();
+    assert_eq!(
+        carry(&mut to_client, &mut client, &mut to_server),
+        [Event::Text("world".into())]
+    );
+}
+
+/// R032 R034 R035 R036 R037 R038 R039 R040 R051 R130: the rules are those of a head, whoever has parsed it.
+#[test]
+fn s4_2_1_a_parsed_request_follows_the_same_rules() {
+    let edits: [(&str, &[&str], Option<RequestError>); 19] = [
+        ("x", &["y"], None),
+        ("Host", &[], Some(RequestError::Host)),
+        ("Host", &["a", "b"], Some(RequestError::Host)),
+        ("Origin", &["a", "b"], Some(RequestError::Origin)),
+        ("Upgrade", &[], Some(RequestError::Upgrade)),
+        ("Upgrade", &["h2c, WebSocket"], None),
+        ("Connection", &["close"], Some(RequestError::Connection)),
+        ("Connection", &["keep-alive", "upgrade"], None),
+        ("Sec-WebSocket-Key", &["x"], Some(RequestError::Key)),
+        ("Sec-WebSocket-Key", &[KEY, KEY], Some(RequestError::Key)),
+        ("Sec-WebSocket-Version", &["8"], Some(RequestError::Version)),
+        ("Sec-WebSocket-Version", &["13", "13"], Some(RequestError::Version)),
+        ("Sec-WebSocket-Protocol", &["a, b", "c"], None),
+        ("Sec-WebSocket-Protocol", &["a", "a"], Some(RequestError::Subprotocol)),
+        ("Sec-WebSocket-Extensions", &["a; b=\"c\"", "d"], None),
+        ("Sec-WebSocket-Extensions", &["a;"], Some(RequestError::Extensions)),
+        ("Content-Length", &["0"], None),
+        ("Content-Length", &["1"], Some(RequestError::Body)),
+        ("Transfer-Encoding", &["chunked"], Some(RequestError::Body)),
+    ];
+    for (name, values, error) in edits {
+        let parsed = http_request(&with(&REQUEST, name, values));
+        let found =
+            Request::from_http(&parsed).map(|request| request.acceptance(&Accept::new()).unwrap().0[2].1.clone());
+        assert_eq!(
+            found,
+            error.map_or_else(|| Ok(ACCEPT.to_owned()), Err),
+            "{name}: {values:?}"
+        );
+    }
+}
+
+/// R033: method, version and target of a parsed request.
+#[test]
+fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
+    let valid = || http_request(&REQUEST);
+    assert_eq!(Request::from_http(&valid()).unwrap().target(), "/");
+    for method in [Method::POST, Method::HEAD, Method::CONNECT, Method::OPTIONS] {
+        let mut request = valid();
+        *request.method_mut() = method;
+        assert_eq!(Request::from_http(&request), Err(RequestError::Method));
+    }
+    for version in [Version::HTTP_09, Version::HTTP_10, Version::HTTP_2, Version::HTTP_3] {
+        let mut request = valid();
+        *request.version_mut() = version;
+        assert_eq!(
+            Request::from_http(&request),
+            Err(RequestError::HttpVersion),
+            "{version:?}"
+        );
+    }
+    for (uri, target) in [
+        ("/", Ok("/")),
+        ("/chat?room=1", Ok("/chat?room=1")),
+        ("http://example.com/chat?room=1", Ok("/chat?room=1")),
+        ("http://example.com", Ok("/")),
+        ("*", Err(RequestError::Target)),
+    ] {
+        let mut request = valid();
+        *request.uri_mut() = uri.parse().unwrap();
+        let found = Request::from_http(&request);
+        assert_eq!(
+            found.as_ref().map(Request::target),
+            target.as_ref().map(|target| *target),
+            "{uri}"
+        );
+    }
+}
+
+/// R050 R052 R019: what cannot be answered on bytes, cannot be answered here.
+#[test]
+fn s4_2_2_an_acceptance_cannot_break_the_response() {
+    let parsed = http_request(&REQUEST);
+    let request = Request::from_http(&parsed).unwrap();
+    type Row<'a> = (&'a [(&'a str, &'a str)], Option<HandshakeError>);
+    let headers: [Row<'_>; 5] = [
+        (&[("X", "y")], None),
+        (
+            &[("Sec-WebSocket-Extensions", "x")],
+            Some(HandshakeError::ReservedHeader),
+        ),
+        (&[("upgrade", "x")], Some(HandshakeError::ReservedHeader)),
+        (&[("X Y", "x")], Some(HandshakeError::HeaderName)),
+        (&[("X", "a\r\nY: b")], Some(HandshakeError::HeaderValue)),
+    ];
+    for (headers, error) in headers {
+        let found = request.to_http_response(&Accept::new().headers(headers));
+        assert_eq!(found.map(|_| ()), error.map_or(Ok(()), Err), "{headers:?}");
+    }
+    assert_eq!(
+        request
+            .to_http_response(&Accept::new().subprotocol(Some("a")))
+            .map(|_| ()),
+        Err(HandshakeError::SubprotocolNotOffered)
+    );
+}
+
+const ERRORS: [RequestError; 15] = [
+    RequestError::Syntax,
+    RequestError::HeadTooLong,
+    RequestError::TooManyHeaders,
+    RequestError::Method,
+    RequestError::HttpVersion,
+    RequestError::Target,
+    RequestError::Host,
+    RequestError::Origin,
+    RequestError::Body,
+    RequestError::Upgrade,
+    RequestError::Connection,
+    RequestError::Key,
+    RequestError::Version,
+    RequestError::Subprotocol,
+    RequestError::Extensions,
+];
+
+/// R032 R033 R046 R047 R058: each error has its response, with the headers that belong to its status.
+#[test]
+fn s4_2_2_a_rejection_has_its_status_and_headers() {
+    for error in ERRORS {
+        let response = error.to_http();
+        assert_eq!(response.status().as_u16(), error.status(), "{error:?}");
+        let answer = Answer::read(&write_response(&response));
+        assert_eq!(answer.status, error.status(), "{error:?}");
+        let allow: &[&str] = if error == RequestError::Method { &["GET"] } else { &[] };
+        assert_eq!(answer.all("Allow"), allow, "{error:?}");
+        let upgrades = matches!(error, RequestError::Upgrade | RequestError::Version);
+        let (upgrade, version): (&[&str], &[&str]) = if upgrades {
+            (&["websocket"], &["13"])
+        } else {
+            (&[], &[])
+        };
+        assert_eq!(answer.all("Upgrade"), upgrade, "{error:?}");
+        assert_eq!(answer.all("Sec-WebSocket-Version"), version, "{error:?}");
+    }
+    let table = [
+        (RequestError::Key, 400),
+        (RequestError::Method, 405),
+        (RequestError::Version, 426),
+        (RequestError::HeadTooLong, 431),
+        (RequestError::HttpVersion, 505),
+    ];
+    for (error, status) in table {
+        assert_eq!(error.to_http().status().as_u16(), status);
+    }
+}
+
+/// R046: "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section 7.8).
+#[test]
+fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {
+    for error in ERRORS {
+        let answer = Answer::read(&write_response(&error.to_http()));
+        let named = answer
+            .all("Connection")
+            .iter()
+            .flat_map(|list| list.split(','))
+            .any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
+        assert_eq!(named, !answer.all("Upgrade").is_empty(), "{error:?}: {answer:?}");
+    }
+}
+
+/// R022 R023 R024 R025 R026 R027 R056 R057: a parsed response is judged by the same rules.
+#[test]
+fn s4_1_a_parsed_response_follows_the_same_rules() {
+    let (_, expected) = plain().subprotocol("a").to_http(NONCE).unwrap();
+    let valid = with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]);
+    let rows: [(&str, &[&str], Option<ResponseError>); 12] = [
+        ("x", &["y"], None),
+        ("Upgrade", &[], Some(ResponseError::Upgrade)),
+        ("Upgrade", &["WebSocket"], None),
+        ("Connection", &["close"], Some(ResponseError::Connection)),
+        ("Connection", &["keep-alive", "upgrade"], None),
+        ("Sec-WebSocket-Accept", &[KEY], Some(ResponseError::Accept)),
+        ("Sec-WebSocket-Accept", &[ACCEPT, ACCEPT], Some(ResponseError::Accept)),
+        ("Sec-WebSocket-Extensions", &["x", "y"], Some(ResponseError::Extension)),
+        (
+            "Sec-WebSocket-Extensions",
+            &[","],
+            Some(ResponseError::ExtensionsSyntax),
+        ),
+        ("Sec-WebSocket-Protocol", &["a"], None),
+        ("Sec-WebSocket-Protocol", &["A"], Some(ResponseError::Subprotocol)),
+        ("Sec-WebSocket-Protocol", &["a", "a"], Some(ResponseError::Subprotocol)),
+    ];
+    for (name, values, error) in rows {
+        let response = http_response(&with(&valid, name, values));
+        let found = expected.check_http(&response).map(|agreed| agreed.is_some());
+        assert_eq!(found, error.map_or(Ok(true), Err), "{name}: {values:?}");
+    }
+}
+
+/// R021 R027: a parsed response of another status is no handshake, and one of another version is an invalid one.
+#[test]
+fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
+    let (_, expected) = plain().to_http(NONCE).unwrap();
+    let valid = || http_response(&with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]));
+    assert!(matches!(expected.check_http(&valid()), Ok(Some(_))));
+    for status in [100, 200, 204, 302, 401, 403, 426, 500] {
+        for version in [Version::HTTP_11, Version::HTTP_10] {
+            let mut response = valid();
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            *response.version_mut() = version;
+            assert_eq!(expected.check_http(&response), Ok(None), "{status}");
+        }
+    }
+    for version in [Version::HTTP_09, Version::HTTP_10, Version::HTTP_2, Version::HTTP_3] {
+        let mut response = valid();
+        *response.version_mut() = version;
+        assert_eq!(
+            expected.check_http(&response),
+            Err(ResponseError::HttpVersion),
+            "{version:?}"
+        );
+    }
+}
+
+/// R016 R019: what cannot be sent as bytes, cannot be sent here.
+#[test]
+fn s4_1_a_request_cannot_be_broken() {
+    let rows = [
+        (plain().subprotocol("a b"), HandshakeError::Subprotocol),
+        (plain().subprotocol("a").subprotocol("a"), HandshakeError::Subprotocol),
+        (plain().header("Host", "h"), HandshakeError::ReservedHeader),
+        (plain().header("X Y", "z"), HandshakeError::HeaderName),
+        (plain().header("X", "y\r\nZ: a"), HandshakeError::HeaderValue),
+        (plain().origin("\0"), HandshakeError::HeaderValue),
+    ];
+    for (request, error) in rows {
+        assert_eq!(request.to_http(NONCE).map(|_| ()), Err(error), "{request:?}");
+    }
+    plain().subprotocol("a").header("X", "\u{e9}").to_http(NONCE).unwrap();
+}

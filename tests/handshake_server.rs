@@ -1,0 +1,1819 @@
+//! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1, 10 and 11.3).
+
+#[path = "support/http.rs"]
+mod heads;
+mod support;
+
+use heads::{
+    ACCEPT, Answer, KEY, REQUEST, admitted, assert_denied, drain, head, request, request_of_fields, request_of_len,
+    request_with, serve, undecided, with,
+};
+use sockless::{
+    Accept, ClosedBy, Config, Connection, Delivery, Event, HandshakeError, ProtocolError, Request, RequestError,
+    SendError, State, Teardown, frame::Role,
+};
+use support::{feed_cut, frame};
+
+fn denied(input: &[u8], error: RequestError) -> Answer {
+    assert_denied(&Config::default(), input, error)
+}
+
+/// The values of the fields with a name.
+fn values<'a>(request: &'a Request<'_>, name: &str) -> Vec<&'a [u8]> {
+    let fields = request.headers();
+    fields
+        .filter(|(field, _)| field.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+        .collect()
+}
+
+// The request: section 4.2.1, in its order.
+
+/// R032: what is not an HTTP/1.1 head is answered with 400 and never with 101; its valid neighbour is let through.
+#[test]
+fn s4_2_1_malformed_heads_get_400() {
+    let fields = &head("", &REQUEST)[2..];
+    let at_line = |line: &[u8]| [line, b"\r\n", fields].concat();
+    let with_line = |line: &[u8]| [b"GET / HTTP/1.1\r\n", line, b"\r\n", fields].concat();
+    let valid = [
+        at_line(b"GET / HTTP/1.1"),
+        with_line(b"X: a"),
+        with_line(b"X:a"),
+        with_line(b"X:"),
+        with_line(b"X:\t a\tb \t"),
+        with_line(b"X: \xFF\x80"),
+        with_line(b"!#$%&'*+-.^_`|~09azAZ: a"),
+    ];
+    for row in valid {
+        admitted(&row);
+    }
+    let malformed = [
+        at_line(b"GET /"),
+        at_line(b"GET"),
+        at_line(b"GET  / HTTP/1.1"),
+        at_line(b"GET / HTTP/1.1 "),
+        at_line(b"GET / HTTP/1.1 a"),
+        at_line(b"GET /\0 HTTP/1.1"),
+        at_line(b"GET /\x7F HTTP/1.1"),
+        at_line(b"GET /\xFF HTTP/1.1"),
+        at_line(b"GET\t/ HTTP/1.1"),
+        at_line(b"G\0T / HTTP/1.1"),
+        at_line(b"G:T / HTTP/1.1"),
+        at_line(b"GET / HTTP/1.1\rX: a"),
+        with_line(b"X"),
+        with_line(b": a"),
+        with_line(b"X : a"),
+        with_line(b" X: a"),
+        with_line(b"X y: a"),
+        with_line(b"X(: a"),
+        with_line(b"\xC3\xA9: a"),
+        with_line(b"X: a\0"),
+        with_line(b"X: a\x7F"),
+        with_line(b"X: a\x1B[2J"),
+        with_line(b"X: a\rY: b"),
+        with_line(b"X: a\r\n folded"),
+        with_line(b"X: a\r\n\tfolded"),
+    ];
+    for row in malformed {
+        denied(&row, RequestError::Syntax);
+    }
+}
+
+/// R032 R033: where the version should stand, something else does: no head (400), or of no version that is spoken (505).
+#[test]
+fn s4_2_1_a_request_line_has_a_version() {
+    for line in [
+        "GET / ",
+        "GET /  HTTP/1.1",
+        "GET / a HTTP/1.1",
+        "GET / http/1.1",
+        "GET / HTTP/1",
+        "GET / HTTPS/1.1",
+    ] {
+        let outcome = serve(&Config::default(), &head(line, &REQUEST));
+        assert!(
+            matches!(
+                outcome.error,
+                Some(ProtocolError::Request(RequestError::Syntax | RequestError::HttpVersion))
+            ),
+            "{line}: {:?}",
+            outcome.error
+        );
+        let answer = Answer::read(&outcome.out);
+        assert!([400, 505].contains(&answer.status), "{line}: {answer:?}");
+        answer.assert_ends_the_connection();
+    }
+    admitted(&head("GET / HTTP/1.1", &REQUEST));
+}
+
+/// R033: the method is GET, in capitals; any other gets 405 with the one that is allowed.
+#[test]
+fn s4_2_1_1_method_is_get() {
+    let with_method = |method: &str| head(&format!("{method} / HTTP/1.1"), &REQUEST);
+    admitted(&with_method("GET"));
+    for method in [
+        "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "get", "Get", "GE", "GETS", "*",
+    ] {
+        let answer = denied(&with_method(method), RequestError::Method);
+        assert_eq!(answer.line, "HTTP/1.1 405 Method Not Allowed", "{method}");
+        assert_eq!(answer.one("Allow"), "GET", "{method}");
+    }
+}
+
+/// R033: the version is HTTP/1.1; an older one, or one that is not spoken here, gets 505.
+#[test]
+fn s4_2_1_1_version_is_http_1_1() {
+    let with_version = |version: &str| head(&format!("GET / {version}"), &REQUEST);
+    admitted(&with_version("HTTP/1.1"));
+    for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/3.0"] {
+        let answer = denied(&with_version(version), RequestError::HttpVersion);
+        assert_eq!(answer.line, "HTTP/1.1 505 HTTP Version Not Supported", "{version}");
+    }
+}
+
+/// R033: the target is a path with perhaps a query, or an absolute HTTP or HTTPS URI; anything else gets 400.
+#[test]
+fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
+    let with_target = |target: &str| head(&format!("GET {target} HTTP/1.1"), &REQUEST);
+    let valid = [
+        "/",
+        "/chat",
+        "/chat?room=1&name=%C3%A9",
+        "/?",
+        "//two",
+        "/a:b@c;d=e,f/~.-_!$'()*+",
+        "http://example.com/chat?room=1",
+        "https://example.com/chat",
+        "HTTP://EXAMPLE.COM/",
+        "http://example.com",
+    ];
+    for target in valid {
+        assert_eq!(admitted(&with_target(target)).target(), target);
+        assert_eq!(
+            Request::from_list("GET", target, listed(&REQUEST)).unwrap().target(),
+            target
+        );
+    }
+    let invalid = [
+        "*",
+        "chat",
+        "?room=1",
+        "example.com:80",
+        "http:/example.com/",
+        "http://",
+        "https://",
+        "ws://example.com/",
+        "wss://example.com/",
+        "ftp://example.com/",
+        "/chat#fragment",
+        "/#",
+        "/\u{e9}",
+    ];
+    for target in invalid {
+        denied(&with_target(target), RequestError::Target);
+        assert_eq!(
+            Request::from_list("GET", target, listed(&REQUEST)),
+            Err(RequestError::Target),
+            "{target}"
+        );
+    }
+}
+
+/// R034: the Host is there, once, and names a host.
+#[test]
+fn s4_2_1_2_host_is_present_once() {
+    for host in [
+        "example.com",
+        "example.com:8080",
+        "127.0.0.1:80",
+        "[::1]",
+        "[2001:db8::1]:443",
+        "EXAMPLE.com",
+        "a_b",
+    ] {
+        assert_eq!(admitted(&request_with("Host", &[host])).host(), host);
+    }
+    let invalid: [&[&str]; 8] = [
+        &[],
+        &[""],
+        &["example.com", "example.com"],
+        &["example.com", "example.org"],
+        &["exa mple.com"],
+        &["example.com/"],
+        &["user@example.com"],
+        &["http://example.com"],
+    ];
+    for hosts in invalid {
+        denied(&request_with("Host", hosts), RequestError::Host);
+    }
+}
+
+/// R035: Upgrade names websocket, in any case, alone or in a list; without it the answer is 426, which says what to do.
+#[test]
+fn s4_2_1_3_upgrade_names_websocket() {
+    let valid: [&[&str]; 8] = [
+        &["websocket"],
+        &["WebSocket"],
+        &["WEBSOCKET"],
+        &["h2c, websocket"],
+        &["websocket,h2c"],
+        &["\th2c\t ,\twebsocket\t"],
+        &["h2c", "websocket"],
+        &["websocket", "h2c"],
+    ];
+    for row in valid {
+        assert!(admitted(&request_with("Upgrade", row)).is_upgrade(), "{row:?}");
+    }
+    let invalid: [&[&str]; 10] = [
+        &[],
+        &[""],
+        &[","],
+        &["h2c"],
+        &["websockets"],
+        &["websocke"],
+        &["web socket"],
+        &["websocket/13"],
+        &["websocket; q=1"],
+        &["\"websocket\""],
+    ];
+    for row in invalid {
+        let answer = denied(&request_with("Upgrade", row), RequestError::Upgrade);
+        assert_eq!(answer.line, "HTTP/1.1 426 Upgrade Required", "{row:?}");
+        assert_eq!(answer.one("Upgrade"), "websocket", "{row:?}");
+        assert_eq!(answer.one("Connection"), "close, Upgrade", "{row:?}");
+    }
+}
+
+/// R036: Connection is a list, over one line or several, that has Upgrade, in any case.
+#[test]
+fn s4_2_1_4_connection_has_the_token_upgrade() {
+    let valid: [&[&str]; 8] = [
+        &["Upgrade"],
+        &["upgrade"],
+        &["UPGRADE"],
+        &["keep-alive, Upgrade"],
+        &["Upgrade,keep-alive"],
+        &["keep-alive \t,\t upgrade"],
+        &["keep-alive", "Upgrade"],
+        &["Upgrade", "keep-alive"],
+    ];
+    for row in valid {
+        admitted(&request_with("Connection", row));
+    }
+    let invalid: [&[&str]; 8] = [
+        &[],
+        &[""],
+        &["close"],
+        &["keep-alive"],
+        &["keep-alive Upgrade"],
+        &["Upgrades"],
+        &["Upgrad"],
+        &["keep-alive; Upgrade"],
+    ];
+    for row in invalid {
+        denied(&request_with("Connection", row), RequestError::Connection);
+    }
+}
+
+/// R037 R013: the key is the base64 form of 16 bytes; bits that pad the last character do not matter (erratum 3150).
+#[test]
+fn s4_2_1_5_key_is_sixteen_bytes() {
+    let valid = [
+        KEY,
+        "AAAAAAAAAAAAAAAAAAAAAA==",
+        "//////////////////////==",
+        "+/+/+/+/+/+/+/+/+/+/+w==",
+        // The RFC's own sample before the erratum, and the other spare bits.
+        "dGhlIHNhbXBsZSBub25jZR==",
+        "dGhlIHNhbXBsZSBub25jZf==",
+    ];
+    for key in valid {
+        admitted(&request_with("Sec-WebSocket-Key", &[key]));
+    }
+    let invalid = [
+        "",
+        "AAAAAAAAAAAAAAAAAAAA",         // 15 bytes
+        "AAAAAAAAAAAAAAAAAAAAAAA=",     // 17 bytes
+        "AAAAAAAAAAAAAAAAAAAAAAAA",     // 18 bytes
+        "AAAAAAAAAAAAAAAAAAAAAAAAAA==", // 19 bytes
+        "AAAAAAAAAAAAAAAAAAAAAA",       // without padding
+        "AAAAAAAAAAAAAAAAAAAAAA=",      // with half of it
+        "AAAAAAAAAAAAAAAAAAAAAA===",    // with too much
+        "AAAAAAAAAAAAAAAAAAAAA===",     // not a length of base64
+        "--__--__--__--__--__-w==",     // the alphabet for URLs
+        "AAAAAAAAAAA AAAAAAAAAAA==",    // white space
+        "AAAAAAAAAA=AAAAAAAAAAA==",     // padding in the middle
+        "AAAAAAAAAA!AAAAAAAAAAA==",     // not base64
+        "the sample nonce",             // 16 bytes, not encoded
+    ];
+    for key in invalid {
+        denied(&request_with("Sec-WebSocket-Key", &[key]), RequestError::Key);
+    }
+}
+
+/// R038 R037: the key occurs once.
+#[test]
+fn s11_3_1_key_occurs_once() {
+    admitted(&request_with("Sec-WebSocket-Key", &[KEY]));
+    for keys in [&[][..], &[KEY, KEY], &[KEY, ""], &["", KEY]] {
+        denied(&request_with("Sec-WebSocket-Key", keys), RequestError::Key);
+    }
+}
+
+/// R039 R046 R047: the version is 13; any other gets 426 with the one version that is spoken.
+#[test]
+fn s4_2_1_6_version_is_13() {
+    admitted(&request_with("Sec-WebSocket-Version", &["13"]));
+    for version in [
+        "", "8", "12", "14", "013", "+13", "13.0", "0x0D", "1 3", "13, 8", "13, 13", "13;",
+    ] {
+        let answer = denied(
+            &request_with("Sec-WebSocket-Version", &[version]),
+            RequestError::Version,
+        );
+        assert_eq!(answer.line, "HTTP/1.1 426 Upgrade Required", "{version}");
+        assert_eq!(answer.one("Sec-WebSocket-Version"), "13", "{version}");
+        assert_eq!(answer.one("Upgrade"), "websocket", "{version}");
+        assert_eq!(answer.one("Connection"), "close, Upgrade", "{version}");
+    }
+}
+
+/// R040 R046: the version occurs once in a request.
+#[test]
+fn s11_3_5_version_occurs_once() {
+    admitted(&request_with("Sec-WebSocket-Version", &["13"]));
+    for versions in [&[][..], &["13", "13"], &["13", "8"], &["8", "13"]] {
+        let answer = denied(&request_with("Sec-WebSocket-Version", versions), RequestError::Version);
+        assert_eq!(answer.one("Sec-WebSocket-Version"), "13", "{versions:?}");
+    }
+}
+
+/// R041: the origin is there for the caller to judge; without one, no browser is asking.
+#[test]
+fn s4_2_1_7_origin_is_exposed() {
+    assert_eq!(admitted(&request()).origin(), None);
+    for origin in ["https://example.com", "null", "http://[::1]:8080", "anything"] {
+        assert_eq!(admitted(&request_with("Origin", &[origin])).origin(), Some(origin));
+    }
+    // RFC 6454, section 7.3: "the user agent MUST NOT include more than one Origin header field"
+    denied(
+        &request_with("Origin", &["http://example.com", "http://example.com"]),
+        RequestError::Origin,
+    );
+}
+
+/// R042: headers that mean nothing here are ignored, and passed on in their order, with their values trimmed.
+#[test]
+fn s4_2_1_10_other_headers_are_ignored() {
+    let mut fields = REQUEST.to_vec();
+    fields.insert(0, ("X-First", "1"));
+    fields.insert(3, ("Cookie", "  a=1; b=2\t"));
+    fields.push(("Cookie", "c=3"));
+    fields.push(("Sec-WebSocket-Unheard-Of", "\"(,;=)\""));
+    fields.push(("X-Empty", ""));
+    let request = admitted(&head("GET / HTTP/1.1", &fields));
+    let expected: Vec<(&str, &[u8])> = fields
+        .iter()
+        .map(|(name, value)| (*name, value.trim().as_bytes()))
+        .collect();
+    assert_eq!(request.headers().collect::<Vec<_>>(), expected);
+    assert_eq!(request.headers().get("cookie"), Some(&b"a=1; b=2"[..]), "the first one");
+    assert_eq!(request.headers().get("x-empty"), Some(&b""[..]));
+    assert_eq!(request.headers().get("x-absent"), None);
+    assert_eq!(values(&request, "COOKIE"), [&b"a=1; b=2"[..], b"c=3"]);
+}
+
+/// R028: names of headers have no case.
+#[test]
+fn s4_1_header_names_have_no_case() {
+    let cases: [fn(&str) -> String; 3] = [str::to_ascii_uppercase, str::to_ascii_lowercase, |name| {
+        name.chars()
+            .enumerate()
+            .map(|(at, char)| {
+                if at % 2 == 0 {
+                    char.to_ascii_lowercase()
+                } else {
+                    char.to_ascii_uppercase()
+                }
+            })
+            .collect()
+    }];
+    let mut fields = REQUEST.to_vec();
+    fields.extend([
+        ("Origin", "http://example.com"),
+        ("Sec-WebSocket-Protocol", "chat"),
+        ("Sec-WebSocket-Extensions", "foo"),
+    ]);
+    for case in cases {
+        let names: Vec<String> = fields.iter().map(|(name, _)| case(name)).collect();
+        let cased: Vec<(&str, &str)> = names
+            .iter()
+            .zip(&fields)
+            .map(|(name, (_, value))| (name.as_str(), *value))
+            .collect();
+        let request = admitted(&head("GET / HTTP/1.1", &cased));
+        assert_eq!(request.host(), "example.com", "{cased:?}");
+        assert_eq!(request.origin(), Some("http://example.com"), "{cased:?}");
+        assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["chat"], "{cased:?}");
+        assert_eq!(request.extensions().count(), 1, "{cased:?}");
+        // And where they break a rule, they do so in any case.
+        for (name, error) in [
+            ("Host", RequestError::Host),
+            ("Origin", RequestError::Origin),
+            ("Sec-WebSocket-Key", RequestError::Key),
+            ("Sec-WebSocket-Version", RequestError::Version),
+            ("Sec-WebSocket-Protocol", RequestError::Subprotocol),
+        ] {
+            let at = fields.iter().position(|(field, _)| *field == name).unwrap();
+            let mut twice = cased.clone();
+            twice.push(cased[at]);
+            denied(&head("GET / HTTP/1.1", &twice), error);
+        }
+        for (name, value, error) in [
+            ("Content-Length", "1", RequestError::Body),
+            ("Transfer-Encoding", "chunked", RequestError::Body),
+        ] {
+            let name = case(name);
+            let mut body = cased.clone();
+            body.push((&name, value));
+            denied(&head("GET / HTTP/1.1", &body), error);
+        }
+    }
+}
+
+/// R032: a body would be taken for frames, so a request that announces one is refused.
+#[test]
+fn s4_2_1_a_request_has_no_body() {
+    admitted(&request_with("Content-Length", &["0"]));
+    for length in ["1", "5", "00x", "-0", "", "18446744073709551616", "0, 1"] {
+        denied(&request_with("Content-Length", &[length]), RequestError::Body);
+    }
+    denied(&request_with("Content-Length", &["0", "5"]), RequestError::Body);
+    denied(&request_with("Content-Length", &["5", "0"]), RequestError::Body);
+    for coding in ["chunked", "identity", "gzip, chunked"] {
+        denied(&request_with("Transfer-Encoding", &[coding]), RequestError::Body);
+    }
+}
+
+/// R032: what is wrong with one header is found wherever it stands, first or last.
+#[test]
+fn s4_2_1_the_order_of_headers_does_not_matter() {
+    let broken = [
+        ("Host", "a b", RequestError::Host),
+        ("Upgrade", "h2c", RequestError::Upgrade),
+        ("Connection", "close", RequestError::Connection),
+        ("Sec-WebSocket-Key", "short", RequestError::Key),
+        ("Sec-WebSocket-Version", "8", RequestError::Version),
+        ("Sec-WebSocket-Protocol", "a b", RequestError::Subprotocol),
+        ("Sec-WebSocket-Extensions", "a b", RequestError::Extensions),
+        ("Content-Length", "1", RequestError::Body),
+    ];
+    let mut reversed = REQUEST;
+    reversed.reverse();
+    admitted(&head("GET / HTTP/1.1", &reversed));
+    for (name, value, error) in broken {
+        let last = with(&REQUEST, name, &[value]);
+        let first: Vec<(&str, &str)> = last.iter().rev().copied().collect();
+        denied(&head("GET / HTTP/1.1", &last), error);
+        denied(&head("GET / HTTP/1.1", &first), error);
+    }
+}
+
+// Subprotocols: sections 4.1, 4.2.2 and 11.3.4.
+
+/// R051 R016 R017: several lines are one list, in the client's order.
+#[test]
+fn s11_3_4_subprotocol_lines_are_one_list() {
+    let valid: [(&[&str], &[&str]); 6] = [
+        (&[], &[]),
+        (&["chat"], &["chat"]),
+        (&["chat, superchat"], &["chat", "superchat"]),
+        (&["chat,superchat ,\tx"], &["chat", "superchat", "x"]),
+        (&["chat", "superchat, x"], &["chat", "superchat", "x"]),
+        (
+            &["!#$%&'*+-.^_`|~", "Chat", "chat"],
+            &["!#$%&'*+-.^_`|~", "Chat", "chat"],
+        ),
+    ];
+    for (lines, expected) in valid {
+        let request = admitted(&request_with("Sec-WebSocket-Protocol", lines));
+        assert_eq!(request.subprotocols().collect::<Vec<_>>(), expected, "{lines:?}");
+    }
+}
+
+/// R032 R016: a list of subprotocols has unique tokens, over all its lines, or the request is refused.
+#[test]
+fn s4_1_10_offered_subprotocols_are_unique_tokens() {
+    let invalid: [&[&str]; 12] = [
+        &["a, a"],
+        &["a, b, a"],
+        &["a", "a"],
+        &["a, b", "c, b"],
+        &["a b"],
+        &["a/b"],
+        &["\"a\""],
+        &["a;q=1"],
+        &["\u{e9}"],
+        &["a", "b c"],
+        &["a(b)"],
+        &["a@b"],
+    ];
+    for lines in invalid {
+        denied(
+            &request_with("Sec-WebSocket-Protocol", lines),
+            RequestError::Subprotocol,
+        );
+    }
+    admitted(&request_with("Sec-WebSocket-Protocol", &["a, A", "b"]));
+}
+
+/// R050: the one chosen is offered by the client, and of those it is the first that the server likes.
+#[test]
+fn s4_2_2_subprotocol_is_chosen_by_the_server() {
+    let request = admitted(&request_with("Sec-WebSocket-Protocol", &["a, b", "c"]));
+    let table: [(&[&str], Option<&str>); 7] = [
+        (&[], None),
+        (&["x"], None),
+        (&["A"], None),
+        (&["c", "a"], Some("c")),
+        (&["x", "b", "a"], Some("b")),
+        (&["a", "b", "c"], Some("a")),
+        (&[""], None),
+    ];
+    for (supported, expected) in table {
+        assert_eq!(request.choose_subprotocol(supported), expected, "{supported:?}");
+    }
+    assert_eq!(admitted(&heads::request()).choose_subprotocol(&["a"]), None);
+}
+
+/// R050 R051: the response names the chosen subprotocol once; without one it has no such header.
+#[test]
+fn s4_2_2_response_names_the_subprotocol_or_has_no_header() {
+    let offer = request_with("Sec-WebSocket-Protocol", &["a", "b"]);
+    for chosen in [Some("b"), Some("a"), None] {
+        let (mut server, request) = undecided(Config::default(), &offer);
+        let mut out = Vec::new();
+        let accept = Accept::new().subprotocol(chosen);
+        server.accept(&request, &accept, &mut out).unwrap();
+        let answer = Answer::read(&out);
+        assert_eq!(
+            answer.all("Sec-WebSocket-Protocol"),
+            chosen.into_iter().collect::<Vec<_>>()
+        );
+        let (fields, agreed) = request.acceptance(&accept).unwrap();
+        assert_eq!(agreed.subprotocol.as_deref(), chosen);
+        assert_eq!(fields, answer.fields, "the same without a connection");
+    }
+}
+
+/// R050: a subprotocol that was not offered cannot be chosen; nothing changes, and another answer is possible.
+#[test]
+fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
+    let offers: [(&[&str], &[&str]); 3] = [
+        (&["a, b"], &["c", "A", "", "a, b", "a ", " a", "a\r\nX: y"]),
+        (&["ab"], &["a", "b", "abc"]),
+        (&[], &["a", ""]),
+    ];
+    for (offer, choices) in offers {
+        for choice in choices {
+            let (mut server, request) = undecided(Config::default(), &request_with("Sec-WebSocket-Protocol", offer));
+            let accept = Accept::new().subprotocol(Some(choice));
+            let mut out = b"before".to_vec();
+            assert_eq!(
+                server.accept(&request, &accept, &mut out),
+                Err(HandshakeError::SubprotocolNotOffered),
+                "{offer:?} {choice:?}"
+            );
+            assert_eq!(
+                request.acceptance(&accept).map(|_| ()),
+                Err(HandshakeError::SubprotocolNotOffered)
+            );
+            assert_eq!((out.as_slice(), server.state()), (&b"before"[..], State::Opening));
+            server.accept(&request, &Accept::new(), &mut out).unwrap();
+            assert_eq!(server.state(), State::Open);
+        }
+    }
+}
+
+// Extensions: section 9.1.
+
+/// R130 R018 R135: extensions and their parameters come in the client's order.
+#[test]
+fn s9_1_extensions_follow_their_grammar() {
+    type Params<'a> = Vec<(&'a str, Option<String>)>;
+    let offer = "permessage-deflate; client_max_window_bits; server_max_window_bits=10,foo ;\ta\t=\tb;c,bar";
+    let request = admitted(&request_with("Sec-WebSocket-Extensions", &[offer]));
+    let found: Vec<(&str, Params<'_>)> = request
+        .extensions()
+        .map(|extension| {
+            let params = extension
+                .params()
+                .map(|(name, value)| (name, value.map(|value| value.into_owned())));
+            (extension.name(), params.collect())
+        })
+        .collect();
+    let expected = [
+        (
+            "permessage-deflate",
+            vec![
+                ("client_max_window_bits", None),
+                ("server_max_window_bits", Some("10".into())),
+            ],
+        ),
+        ("foo", vec![("a", Some("b".into())), ("c", None)]),
+        ("bar", vec![]),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(admitted(&heads::request()).extensions().count(), 0);
+}
+
+/// R130: a list of extensions that breaks the grammar fails the handshake, also if another line is valid.
+#[test]
+fn s9_1_malformed_extensions_fail_the_handshake() {
+    let malformed = [
+        "",
+        ";;",
+        ",",
+        ";",
+        "=",
+        "a;",
+        "a;;b",
+        "a;=b",
+        "a;b=",
+        "a; b=\"",
+        "a; b=\"c",
+        "a; b=\"\"",
+        "a; b=\"c\\",
+        "a; b=\"c\"d",
+        "a; b=\"c\" d",
+        "a; b=\"c\\\"",
+        "a; b c",
+        "a b",
+        "a=b",
+        "a; b=c=d",
+        "a; b=c d",
+        "\"a\"",
+        "a/b",
+        "a; \"b\"",
+        "a; b='c d'",
+        "a; b=\u{e9}",
+        "a; b=\"\u{e9}\"",
+        "\u{e9}",
+        "a; b=\"c\td\"",
+    ];
+    for value in malformed {
+        let name = "Sec-WebSocket-Extensions";
+        denied(&request_with(name, &[value]), RequestError::Extensions);
+        denied(&request_with(name, &["x", value]), RequestError::Extensions);
+        denied(&request_with(name, &[value, "x"]), RequestError::Extensions);
+        let parsed = with(&REQUEST, name, &[value]);
+        assert_eq!(
+            Request::from_list("GET", "/", listed(&parsed)),
+            Err(RequestError::Extensions),
+            "{value}"
+        );
+    }
+    // Bytes that no HTTP head lets through, from a head that another implementation parsed.
+    for value in [
+        &b"a\0"[..],
+        b"a; b=\"\0\"",
+        b"a; b=\"\xFF\"",
+        b"a; b=\"c\\\0\"",
+        b"\x80",
+    ] {
+        let fields = listed(&REQUEST).chain([("sec-websocket-extensions", value)]);
+        assert_eq!(
+            Request::from_list("GET", "/", fields),
+            Err(RequestError::Extensions),
+            "{}",
+            value.escape_ascii()
+        );
+    }
+}
+
+/// R131: a value in quotes is a token once it is unescaped, and comes without quotes and escapes.
+#[test]
+fn s9_1_quoted_values_are_tokens() {
+    let valid = [
+        ("client_max_window_bits=\"10\"", "10"),
+        ("b=\"c\"", "c"),
+        ("b=\"c\\d\"", "cd"),
+        ("b=\"\\c\\d\"", "cd"),
+        ("b = \"c\" ", "c"),
+        ("b=\"!#$%&'*+-.^_`|~\"", "!#$%&'*+-.^_`|~"),
+    ];
+    for (param, value) in valid {
+        let request = admitted(&request_with("Sec-WebSocket-Extensions", &[&format!("a; {param}")]));
+        let extension = request.extensions().next().unwrap();
+        let (_, found) = extension.params().next().unwrap();
+        assert_eq!(found.as_deref(), Some(value), "{param}");
+    }
+    for value in [
+        "1 0", "", " 10", "10 ", "1\\\\0", "1\\\"0", "1/0", "1=0", "(10)", "1\\ 0",
+    ] {
+        denied(
+            &request_with(
+                "Sec-WebSocket-Extensions",
+                &[&format!("a; client_max_window_bits=\"{value}\"")],
+            ),
+            RequestError::Extensions,
+        );
+    }
+}
+
+/// R132 R057: several lines are one list.
+#[test]
+fn s9_1_several_lines_are_one_list() {
+    for lines in [
+        &["a; p=1, b, c; q"][..],
+        &["a; p=1", "b, c; q"],
+        &["a; p=1, b", "c; q"],
+        &["a; p=1", "b", "c; q"],
+    ] {
+        let request = admitted(&request_with("Sec-WebSocket-Extensions", lines));
+        let names: Vec<&str> = request.extensions().map(|extension| extension.name()).collect();
+        assert_eq!(names, ["a", "b", "c"], "{lines:?}");
+        let counts: Vec<usize> = request
+            .extensions()
+            .map(|extension| extension.params().count())
+            .collect();
+        assert_eq!(counts, [1, 0, 1], "{lines:?}");
+    }
+    // One line is not continued by the next, though.
+    denied(
+        &request_with("Sec-WebSocket-Extensions", &["a; p=\"1", "b\""]),
+        RequestError::Extensions,
+    );
+}
+
+/// R133 R131: a comma or semicolon in quotes separates nothing; it is part of a value, which then is no token.
+#[test]
+fn s9_1_quoted_separators_do_not_separate() {
+    for value in [
+        "x=\"a,b\"",
+        "x=\"a;b\"",
+        "x=\"a, y=b\"",
+        "x=\"a\\,b\"",
+        "x=\"a; y=\\\"b\\\"\"",
+    ] {
+        denied(
+            &request_with("Sec-WebSocket-Extensions", &[&format!("e; {value}")]),
+            RequestError::Extensions,
+        );
+    }
+    // Where a separator is escaped away from its meaning, what follows stays one value.
+    let request = admitted(&request_with(
+        "Sec-WebSocket-Extensions",
+        &["e; x=\"a\\b\"; y=\"c\", f"],
+    ));
+    let params: Vec<usize> = request
+        .extensions()
+        .map(|extension| extension.params().count())
+        .collect();
+    assert_eq!(params, [2, 0]);
+}
+
+/// R052 R128 R129: whatever is offered, the response names no extension, and the caller cannot name one either.
+#[test]
+fn s4_2_2_no_extension_is_accepted() {
+    for offer in [
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits, foo; bar=1",
+    ] {
+        let (mut server, request) = undecided(Config::default(), &request_with("Sec-WebSocket-Extensions", &[offer]));
+        let mut out = Vec::new();
+        let headers = [("Sec-WebSocket-Extensions", "permessage-deflate")];
+        assert_eq!(
+            server.accept(&request, &Accept::new().headers(&headers), &mut out),
+            Err(HandshakeError::ReservedHeader)
+        );
+        server.accept(&request, &Accept::new(), &mut out).unwrap();
+        assert!(Answer::read(&out).all("Sec-WebSocket-Extensions").is_empty(), "{offer}");
+        // Not accepted is not in use.
+        let compressed = frame(Role::Client, 0xC1, b"\xF2\x48\xCD\xC9\xC9\x07\x00");
+        assert_eq!(
+            drain(&mut server, &compressed, &mut out),
+            Err(ProtocolError::ReservedBits)
+        );
+    }
+}
+
+// The answer: section 4.2.2.
+
+/// R053 R054 R055 R056 R050: the sample of section 1.3, byte for byte.
+#[test]
+fn s1_3_the_sample_is_answered_exactly() {
+    let sample = "GET /chat HTTP/1.1\r\n\
+                  Host: server.example.com\r\n\
+                  Upgrade: websocket\r\n\
+                  Connection: Upgrade\r\n\
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                  Origin: http://example.com\r\n\
+                  Sec-WebSocket-Protocol: chat, superchat\r\n\
+                  Sec-WebSocket-Version: 13\r\n\
+                  \r\n";
+    let (mut server, request) = undecided(Config::default(), sample.as_bytes());
+    assert_eq!((request.target(), request.host()), ("/chat", "server.example.com"));
+    assert_eq!(request.origin(), Some("http://example.com"));
+    let mut out = b"before".to_vec();
+    let accept = Accept::new()
+        .subprotocol(request.choose_subprotocol(&["chat"]))
+        .headers(&[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]);
+    assert_eq!(server.state(), State::Opening);
+    server.accept(&request, &accept, &mut out).unwrap();
+    assert_eq!(server.state(), State::Open);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "beforeHTTP/1.1 101 Switching Protocols\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+         Sec-WebSocket-Protocol: chat\r\n\
+         Set-Cookie: a=1\r\n\
+         Set-Cookie: b=2\r\n\
+         \r\n"
+    );
+}
+
+/// R055: the accept value is made from the text of the key, canonical or not, without the white space around it.
+#[test]
+fn s4_2_2_5_4_accept_is_made_from_the_text_of_the_key() {
+    for key in [
+        KEY,
+        "dGhlIHNhbXBsZSBub25jZR==",
+        "AAAAAAAAAAAAAAAAAAAAAA==",
+        "//////////////////////==",
+    ] {
+        let expected = tungstenite::handshake::derive_accept_key(key.as_bytes());
+        assert_eq!(key == KEY, expected == ACCEPT);
+        for padded in [key.to_owned(), format!(" \t {key}\t ")] {
+            let outcome = serve(&Config::default(), &request_with("Sec-WebSocket-Key", &[&padded]));
+            let answer = Answer::read(&outcome.out);
+            assert_eq!(answer.one("Sec-WebSocket-Accept"), expected, "{padded:?}");
+        }
+    }
+}
+
+/// R043 R044 R045 R049 R136: any status, headers and body can refuse; the connection is then closed.
+#[test]
+fn s4_2_2_a_server_refuses_as_it_likes() {
+    type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], &'a str);
+    let table: [Row<'_>; 9] = [
+        (
+            401,
+            &[("WWW-Authenticate", "Basic realm=\"chat\"")],
+            b"who?",
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"chat\"\r\n\
+             Content-Length: 4\r\nConnection: close\r\n\r\nwho?",
+        ),
+        (
+            302,
+            &[("Location", "https://example.org/chat")],
+            b"",
+            "HTTP/1.1 302 Found\r\nLocation: https://example.org/chat\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        ),
+        (
+            403,
+            &[],
+            b"",
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        ),
+        (
+            404,
+            &[("Content-Type", "text/plain"), ("Content-Language", "en")],
+            b"no such room\r\n\r\n",
+            "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Language: en\r\n\
+             Content-Length: 16\r\nConnection: close\r\n\r\nno such room\r\n\r\n",
+        ),
+        (
+            426,
+            &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+            b"",
+            "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Content-Length: 0\r\nConnection: close, Upgrade\r\n\r\n",
+        ),
+        (
+            503,
+            &[("Retry-After", "10")],
+            b"\0\xFF",
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 2\r\nConnection: close\r\n\r\n",
+        ),
+        (204, &[], b"", "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
+        (
+            304,
+            &[("ETag", "\"a\"")],
+            b"",
+            "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nConnection: close\r\n\r\n",
+        ),
+        // A reason phrase has no meaning, but the space before it has to be there (RFC 9112, section 4).
+        (
+            599,
+            &[],
+            b"x",
+            "HTTP/1.1 599 \r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
+        ),
+    ];
+    for (status, headers, body, expected) in table {
+        let (mut server, _) = undecided(Config::default(), &request());
+        let mut out = b"before".to_vec();
+        server.reject(status, headers, body, &mut out).unwrap();
+        assert!(
+            out.starts_with(format!("before{expected}").as_bytes()) && out.ends_with(body),
+            "{}",
+            out.escape_ascii()
+        );
+        let answer = Answer::read(&out["before".len()..]);
+        assert_eq!((answer.status, answer.body.as_slice()), (status, body));
+        answer.assert_ends_the_connection();
+        assert_eq!(server.state(), State::Closed, "{status}");
+        assert_eq!(server.teardown(), Some(Teardown::Close), "{status}");
+        assert_eq!(server.closure(), None, "nothing was open that could have been closed");
+        assert_eq!(server.receive_eof(), Ok(None), "{status}");
+    }
+}
+
+/// R032 R058: the status line of each error of a client, and that the body says which rule it is.
+#[test]
+fn s4_2_1_each_error_has_its_status_line() {
+    let get = |fields: &[(&str, &str)]| head("GET / HTTP/1.1", fields);
+    let mut few = Config::default();
+    few.max_headers = 5;
+    few.max_head_size = 4096;
+    let with_field = |name: &str, value: &str| get(&with(&REQUEST, name, &[value]));
+    // `max_headers` allows no field more, so what is added replaces the Host unless it is that which is wrong.
+    let table = [
+        (b"\x16\x03\x01".to_vec(), RequestError::Syntax, "400 Bad Request"),
+        (
+            head("GET * HTTP/1.1", &REQUEST),
+            RequestError::Target,
+            "400 Bad Request",
+        ),
+        (with_field("Host", ""), RequestError::Host, "400 Bad Request"),
+        (
+            with_field("Connection", ""),
+            RequestError::Connection,
+            "400 Bad Request",
+        ),
+        (
+            with_field("Sec-WebSocket-Key", ""),
+            RequestError::Key,
+            "400 Bad Request",
+        ),
+        (
+            head("PUT / HTTP/1.1", &REQUEST),
+            RequestError::Method,
+            "405 Method Not Allowed",
+        ),
+        (with_field("Upgrade", ""), RequestError::Upgrade, "426 Upgrade Required"),
+        (
+            with_field("Sec-WebSocket-Version", ""),
+            RequestError::Version,
+            "426 Upgrade Required",
+        ),
+        (
+            request_of_len(4097),
+            RequestError::HeadTooLong,
+            "431 Request Header Fields Too Large",
+        ),
+        (
+            request_of_fields(6),
+            RequestError::TooManyHeaders,
+            "431 Request Header Fields Too Large",
+        ),
+        (
+            head("GET / HTTP/1.0", &REQUEST),
+            RequestError::HttpVersion,
+            "505 HTTP Version Not Supported",
+        ),
+    ];
+    for (input, error, status) in table {
+        let answer = assert_denied(&few, &input, error);
+        assert_eq!(answer.line, format!("HTTP/1.1 {status}"), "{error:?}");
+        assert_eq!(answer.one("Content-Type"), "text/plain; charset=utf-8", "{error:?}");
+        assert_eq!(answer.body, format!("{error}\n").as_bytes(), "{error:?}");
+        assert_eq!(
+            answer.all("Allow").is_empty(),
+            error != RequestError::Method,
+            "{error:?}"
+        );
+        let upgrades = matches!(error, RequestError::Upgrade | RequestError::Version);
+        assert_eq!(answer.all("Upgrade").is_empty(), !upgrades, "{error:?}");
+        assert_eq!(answer.all("Sec-WebSocket-Version").is_empty(), !upgrades, "{error:?}");
+        assert!(answer.all("Sec-WebSocket-Accept").is_empty(), "{error:?}");
+    }
+}
+
+/// R058: another protocol is noticed by its first byte.
+#[test]
+fn s10_7_another_protocol_gets_400_at_once() {
+    let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03";
+    for garbage in [
+        &tls[..],
+        b"\0",
+        b"\xFF\xFF",
+        b" GET / HTTP/1.1",
+        b"\x81\x80\0\0\0\0",
+        b"{\"a\":1}",
+    ] {
+        // Without waiting for a line to end.
+        let answer = denied(garbage, RequestError::Syntax);
+        assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
+        denied(&garbage[..1], RequestError::Syntax);
+    }
+    // What may still become a request is waited for.
+    for beginning in [&b"G"[..], b"GET", b"GET / HTTP/1.1\r\n", b"SSH-2.0-x"] {
+        let outcome = serve(&Config::default(), beginning);
+        assert_eq!((outcome.error, outcome.out.len()), (None, 0));
+    }
+    // HTTP/2 with prior knowledge is a head, of a version that is not spoken.
+    denied(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RequestError::HttpVersion);
+}
+
+/// R032: the transport ends before the head does.
+#[test]
+fn s4_2_1_half_a_head_is_no_request() {
+    let request = request();
+    for len in [0, 1, 10, request.len() - 1] {
+        let mut server = Connection::server(Config::default());
+        let mut out = Vec::new();
+        assert_eq!(drain(&mut server, &request[..len], &mut out), Ok(Vec::new()), "{len}");
+        assert_eq!(server.receive_eof(), Err(ProtocolError::UnexpectedEof), "{len}");
+        assert_eq!((server.state(), out.len()), (State::Closed, 0), "{len}");
+        assert_eq!(server.closure().unwrap().by, ClosedBy::Transport, "{len}");
+    }
+}
+
+// Limits: section 10.4.
+
+/// R137: a head may be as long as the limit, and not a byte longer.
+#[test]
+fn s10_4_head_size_is_limited() {
+    let mut larger = Config::default();
+    larger.max_head_size = 32 << 10;
+    let mut smaller = Config::default();
+    smaller.max_head_size = 200;
+    for (config, limit) in [(Config::default(), 16_384), (larger, 32_768), (smaller, 200)] {
+        let outcome = serve(&config, &request_of_len(limit));
+        assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
+        assert_denied(&config, &request_of_len(limit + 1), RequestError::HeadTooLong);
+        // Without a blank line, too: as many bytes as the limit cannot become a head any more.
+        let endless = [b"GET /", "x".repeat(limit - 5).as_bytes()].concat();
+        assert_denied(&config, &endless, RequestError::HeadTooLong);
+        let outcome = serve(&config, &endless[..limit - 1]);
+        assert_eq!((outcome.error, outcome.out.len()), (None, 0), "{limit}");
+    }
+}
+
+/// R137: what follows a head does not count.
+#[test]
+fn s10_4_bytes_behind_a_head_do_not_count() {
+    let mut input = request_of_len(16_384);
+    input.extend(frame(Role::Client, 0x82, &[7; 40_000]));
+    let outcome = serve(&Config::default(), &input);
+    assert!(
+        matches!(&outcome.events[..], [Event::Request(_), Event::Binary(data)] if data.len() == 40_000),
+        "{:?}",
+        outcome.error
+    );
+}
+
+/// R137: a head may have as many fields as the limit, and not one more.
+#[test]
+fn s10_4_header_count_is_limited() {
+    let mut more = Config::default();
+    more.max_headers = 300;
+    let mut fewer = Config::default();
+    fewer.max_headers = 5;
+    for (config, limit) in [(Config::default(), 128), (more, 300), (fewer, 5)] {
+        let outcome = serve(&config, &request_of_fields(limit));
+        assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
+        assert_denied(&config, &request_of_fields(limit + 1), RequestError::TooManyHeaders);
+    }
+    let mut none = Config::default();
+    none.max_headers = 0;
+    assert_denied(&none, &request(), RequestError::TooManyHeaders);
+}
+
+/// R137: blank lines before the request line are ignored, but they count.
+#[test]
+fn s10_4_blank_lines_before_a_request_are_ignored() {
+    for blank in ["\r\n", "\n", "\r\n\r\n", "\n\r\n\n"] {
+        let request = admitted(&[blank.as_bytes(), &request()].concat());
+        assert_eq!(request.target(), "/", "{blank:?}");
+        assert_eq!(request.headers().count(), REQUEST.len(), "{blank:?}");
+    }
+    let mut config = Config::default();
+    config.max_head_size = 300;
+    let outcome = serve(&config, &[b"\r\n\r\n", &request_of_len(296)[..]].concat());
+    assert!(matches!(outcome.events[..], [Event::Request(_)]));
+    assert_denied(
+        &config,
+        &[b"\r\n\r\n", &request_of_len(297)[..]].concat(),
+        RequestError::HeadTooLong,
+    );
+    let outcome = serve(&config, "\r\n".repeat(150).as_bytes());
+    assert_eq!((outcome.error, outcome.out.len()), (None, 0));
+    assert_denied(&config, "\r\n".repeat(151).as_bytes(), RequestError::HeadTooLong);
+}
+
+// Bytes in pieces.
+
+/// R068 R053: a head and the frames behind it may be cut anywhere.
+#[test]
+fn s4_2_frames_behind_a_request_are_not_lost() {
+    let mut input = [&b"\r\n"[..], &request_with("Origin", &["http://example.com"])].concat();
+    input.extend(frame(Role::Client, 0x81, b"hello"));
+    input.extend(frame(Role::Client, 0x89, b"?"));
+    input.extend(frame(Role::Client, 0x02, b"ab"));
+    input.extend(frame(Role::Client, 0x80, b"c"));
+    input.extend(frame(Role::Client, 0x88, b"\x03\xE8"));
+    let whole = serve(&Config::default(), &input);
+    assert_eq!(whole.error, None);
+    match &whole.events[..] {
+        [Event::Request(request), rest @ ..] => {
+            assert_eq!(request.origin(), Some("http://example.com"));
+            assert_eq!(
+                rest[..3],
+                [
+                    Event::Text("hello".into()),
+                    Event::Ping(b"?"[..].into()),
+                    Event::Binary(b"abc"[..].into())
+                ]
+            );
+            assert!(matches!(rest[3..], [Event::Close(Some(_))]), "{rest:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let answer = Answer::read(&whole.out);
+    let frames = support::frames(Role::Server, &answer.body);
+    assert_eq!(frames, [(0x8A, b"?".to_vec()), (0x88, b"\x03\xE8".to_vec())]);
+    for cut in 1..input.len() {
+        let mut server = Connection::server(Config::default());
+        assert_eq!(feed_cut(&mut server, &input, &[cut]), whole, "cut at {cut}");
+        assert_eq!(server.state(), State::Closed);
+    }
+    for step in [2, 3, 5, 64] {
+        let cuts: Vec<usize> = (step..input.len()).step_by(step).collect();
+        let mut server = Connection::server(Config::default());
+        assert_eq!(feed_cut(&mut server, &input, &cuts), whole, "step {step}");
+    }
+}
+
+/// R068: a head that lies whole in the input is lent from it, one that was collected is owned; both say the same.
+#[test]
+fn s4_2_a_request_is_the_same_lent_and_owned() {
+    let input = request_with("Sec-WebSocket-Protocol", &["a, b"]);
+    let mut bytes = input.clone();
+    let mut rest = &mut bytes[..];
+    let mut server = Connection::server(Config::default());
+    let lent = server.receive(&mut rest, &mut Vec::new()).unwrap().unwrap();
+    let owned = admitted(&input);
+    assert_eq!(lent, Event::Request(owned.clone()));
+    assert_eq!(owned.clone().into_owned(), owned);
+    assert_eq!(format!("{lent:?}"), format!("Request({owned:?})"));
+    assert_eq!(lent.into_owned(), Event::Request(owned));
+}
+
+// Bytes before the answer.
+
+/// R032: what comes before `accept` is held, and reported afterwards in its order, before what comes then.
+#[test]
+fn s4_2_early_data_is_held_and_replayed() {
+    let early: Vec<u8> = [
+        frame(Role::Client, 0x81, b"one"),
+        frame(Role::Client, 0x89, b"two"),
+        frame(Role::Client, 0x01, b"thr"),
+        frame(Role::Client, 0x80, b"ee"),
+        frame(Role::Client, 0x82, b"four"),
+    ]
+    .concat();
+    let late = frame(Role::Client, 0x81, b"five");
+    let expected = [
+        Event::Text("one".into()),
+        Event::Ping(b"two"[..].into()),
+        Event::Text("three".into()),
+        Event::Binary(b"four"[..].into()),
+        Event::Text("five".into()),
+    ];
+    // Each time, another part of the frames comes early, in one piece and in many.
+    for cut in 0..=early.len() {
+        for piece in [1, usize::MAX] {
+            let (mut server, request) = undecided(Config::default(), &request());
+            let mut out = Vec::new();
+            for bytes in early[..cut].chunks(piece) {
+                assert_eq!(drain(&mut server, bytes, &mut out), Ok(Vec::new()), "held: {cut}");
+            }
+            assert_eq!((server.state(), out.len()), (State::Opening, 0));
+            server.accept(&request, &Accept::new(), &mut out).unwrap();
+            // All of it is there when the input is empty.
+            let mut events = drain(&mut server, &[], &mut out).unwrap();
+            events.extend(drain(&mut server, &early[cut..], &mut out).unwrap());
+            events.extend(drain(&mut server, &late, &mut out).unwrap());
+            assert_eq!(events, expected, "{cut} {piece}");
+            let answer = Answer::read(&out);
+            assert_eq!(support::frames(Role::Server, &answer.body), [(0x8A, b"two".to_vec())]);
+        }
+    }
+}
+
+/// R032: early data and the rest may also come up in one go, with the next input.
+#[test]
+fn s4_2_early_data_comes_before_the_next_input() {
+    let early = frame(Role::Client, 0x81, b"early");
+    let late = frame(Role::Client, 0x81, b"late");
+    for delivery in [Delivery::Messages, Delivery::Chunks] {
+        let mut config = Config::default();
+        config.delivery = delivery;
+        let (mut server, request) = undecided(config, &request());
+        let mut out = Vec::new();
+        drain(&mut server, &early, &mut out).unwrap();
+        server.accept(&request, &Accept::new(), &mut out).unwrap();
+        let events = drain(&mut server, &late, &mut out).unwrap();
+        let payloads: Vec<&[u8]> = events
+            .iter()
+            .map(|event| match event {
+                Event::Text(text) => text.as_bytes(),
+                Event::Chunk(chunk) => chunk.as_bytes(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(payloads, [&b"early"[..], b"late"], "{delivery:?}");
+        server.send_text("open", &mut out).unwrap();
+    }
+}
+
+/// R032: a Close that came early is answered, and what stands behind it is discarded.
+#[test]
+fn s4_2_an_early_close_is_answered() {
+    let early = [
+        frame(Role::Client, 0x88, b"\x03\xE8bye"),
+        frame(Role::Client, 0x81, b"late"),
+    ]
+    .concat();
+    let (mut server, request) = undecided(Config::default(), &request());
+    let mut out = Vec::new();
+    drain(&mut server, &early, &mut out).unwrap();
+    server.accept(&request, &Accept::new(), &mut out).unwrap();
+    let events = drain(&mut server, &[], &mut out).unwrap();
+    assert!(matches!(&events[..], [Event::Close(Some(frame))] if frame.reason == "bye"));
+    assert_eq!(server.state(), State::Closed);
+    assert!(server.closure().unwrap().is_clean());
+    let answer = Answer::read(&out);
+    assert_eq!(support::frames(Role::Server, &answer.body).len(), 1);
+}
+
+/// R032 R060: early data has to follow the rules, too; what stood before the violation is reported.
+#[test]
+fn s4_2_early_data_is_validated() {
+    let early = [frame(Role::Client, 0x81, b"ok"), frame(Role::Server, 0x81, b"unmasked")].concat();
+    let (mut server, request) = undecided(Config::default(), &request());
+    let mut out = Vec::new();
+    drain(&mut server, &early, &mut out).unwrap();
+    server.accept(&request, &Accept::new(), &mut out).unwrap();
+    let mut none: &mut [u8] = &mut [];
+    assert_eq!(server.receive(&mut none, &mut out), Ok(Some(Event::Text("ok".into()))));
+    assert_eq!(server.receive(&mut none, &mut out), Err(ProtocolError::UnmaskedFrame));
+    assert_eq!(server.receive(&mut none, &mut out), Err(ProtocolError::UnmaskedFrame));
+    let answer = Answer::read(&out);
+    assert_eq!(
+        support::frames(Role::Server, &answer.body),
+        [(0x88, b"\x03\xEA".to_vec())]
+    );
+}
+
+/// R137 R032: as much is held as a head may have; a byte more is answered with 400, and cannot be accepted any more.
+#[test]
+fn s10_4_early_data_is_limited() {
+    let mut small = Config::default();
+    small.max_head_size = 200;
+    for (config, limit) in [(Config::default(), 16_384), (small, 200)] {
+        for piece in [1, 7, usize::MAX] {
+            let data = vec![0; limit];
+            let (mut server, request) = undecided(config.clone(), &request());
+            let mut out = Vec::new();
+            for bytes in data.chunks(piece) {
+                assert_eq!(drain(&mut server, bytes, &mut out), Ok(Vec::new()));
+            }
+            assert_eq!(drain(&mut server, &[], &mut out), Ok(Vec::new()));
+            assert_eq!(out.len(), 0);
+            let error = ProtocolError::Request(RequestError::EarlyData);
+            assert_eq!(drain(&mut server, &[0], &mut out), Err(error), "{limit} {piece}");
+            let answer = Answer::read(&out);
+            assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
+            answer.assert_ends_the_connection();
+            heads::assert_failed(&mut server, error);
+            let len = out.len();
+            assert_eq!(
+                server.accept(&request, &Accept::new(), &mut out),
+                Err(HandshakeError::NoRequest)
+            );
+            assert_eq!(server.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+            assert_eq!(out.len(), len);
+        }
+        let (mut server, _) = undecided(config.clone(), &request());
+        let error = ProtocolError::Request(RequestError::EarlyData);
+        assert_eq!(
+            drain(&mut server, &vec![0; limit + 1], &mut Vec::new()),
+            Err(error),
+            "at once"
+        );
+    }
+}
+
+/// R045 R140: after a rejection, what came early and what comes later is discarded.
+#[test]
+fn s4_2_2_a_rejected_client_is_not_heard() {
+    let frames = [frame(Role::Client, 0x81, b"hello"), frame(Role::Client, 0x89, b"?")].concat();
+    let (mut server, request) = undecided(Config::default(), &request());
+    let mut out = Vec::new();
+    drain(&mut server, &frames, &mut out).unwrap();
+    server.reject(403, &[], b"no", &mut out).unwrap();
+    let len = out.len();
+    for input in [&frames[..], &heads::request(), b"\0", b""] {
+        assert_eq!(drain(&mut server, input, &mut out), Ok(Vec::new()));
+    }
+    assert_eq!(out.len(), len, "nothing is answered");
+    assert_eq!(
+        server.accept(&request, &Accept::new(), &mut out),
+        Err(HandshakeError::NoRequest)
+    );
+    assert_eq!(server.send_text("x", &mut out), Err(SendError::Closing));
+    assert_eq!(out.len(), len);
+    assert!(server.into_parts().unread.is_empty());
+}
+
+/// R032: the transport ends while a request waits.
+#[test]
+fn s4_2_2_a_client_may_not_wait_for_the_answer() {
+    let (mut server, request) = undecided(Config::default(), &request());
+    assert_eq!(server.receive_eof(), Err(ProtocolError::UnexpectedEof));
+    assert_eq!(server.state(), State::Closed);
+    assert_eq!(
+        server.accept(&request, &Accept::new(), &mut Vec::new()),
+        Err(HandshakeError::NoRequest)
+    );
+}
+
+/// R032: bytes that wait for an answer can be taken over with the transport.
+#[test]
+fn s4_2_early_data_can_be_taken_over() {
+    let early = frame(Role::Client, 0x81, b"hello");
+    let (mut server, _) = undecided(Config::default(), &request());
+    drain(&mut server, &early, &mut Vec::new()).unwrap();
+    assert_eq!(server.into_parts().unread, early);
+    let mut server = Connection::server(Config::default());
+    drain(&mut server, b"GET /cha", &mut Vec::new()).unwrap();
+    assert_eq!(server.into_parts().unread, b"GET /cha");
+}
+
+// Misuse by the caller: nothing is sent, nothing changes.
+
+/// R019 R052: an acceptance has no headers that are malformed or belong to the handshake.
+#[test]
+fn s4_2_2_an_acceptance_cannot_break_the_response() {
+    let rows = [
+        ("Upgrade", "websocket", HandshakeError::ReservedHeader),
+        ("connection", "close", HandshakeError::ReservedHeader),
+        ("Sec-WebSocket-Accept", ACCEPT, HandshakeError::ReservedHeader),
+        ("SEC-WEBSOCKET-PROTOCOL", "a", HandshakeError::ReservedHeader),
+        ("sec-websocket-extensions", "a", HandshakeError::ReservedHeader),
+        ("Sec-WebSocket-Version", "13", HandshakeError::ReservedHeader),
+        ("Sec-WebSocket-", "", HandshakeError::ReservedHeader),
+        ("Content-Length", "0", HandshakeError::ReservedHeader),
+        ("Transfer-Encoding", "chunked", HandshakeError::ReservedHeader),
+        ("", "a", HandshakeError::HeaderName),
+        ("X Y", "a", HandshakeError::HeaderName),
+        ("X:", "a", HandshakeError::HeaderName),
+        ("X\r\nY", "a", HandshakeError::HeaderName),
+        ("X\0", "a", HandshakeError::HeaderName),
+        ("\u{e9}", "a", HandshakeError::HeaderName),
+        ("X", "a\r\nY: b", HandshakeError::HeaderValue),
+        ("X", "a\r", HandshakeError::HeaderValue),
+        ("X", "\na", HandshakeError::HeaderValue),
+        ("X", "a\0", HandshakeError::HeaderValue),
+        ("X", "\u{7f}", HandshakeError::HeaderValue),
+    ];
+    for (name, value, error) in rows {
+        let (mut server, request) = undecided(Config::default(), &request());
+        let headers = [("X-Fine", "1"), (name, value)];
+        let accept = Accept::new().headers(&headers);
+        let mut out = b"before".to_vec();
+        assert_eq!(
+            server.accept(&request, &accept, &mut out),
+            Err(error),
+            "{name:?}: {value:?}"
+        );
+        assert_eq!(request.acceptance(&accept).map(|_| ()), Err(error));
+        assert_eq!(
+            (out.as_slice(), server.state()),
+            (&b"before"[..], State::Opening),
+            "{name:?}: {value:?}"
+        );
+        server.accept(&request, &Accept::new(), &mut out).unwrap();
+    }
+    let fine = [
+        ("X", ""),
+        ("X", "a\tb"),
+        ("X", "\u{e9}\u{1F600}"),
+        ("Sec-WebSocke", "a"),
+        ("Set-Cookie", "a=\"b\"; Secure"),
+        ("!#$%&'*+-.^_`|~", "a"),
+    ];
+    let (mut server, request) = undecided(Config::default(), &request());
+    let mut out = Vec::new();
+    server
+        .accept(&request, &Accept::new().headers(&fine), &mut out)
+        .unwrap();
+    let answer = Answer::read(&out);
+    for (at, (name, value)) in fine.into_iter().enumerate() {
+        assert_eq!(answer.fields[3 + at], (name.to_owned(), value.to_owned()));
+    }
+}
+
+/// R043 R058: a rejection has a final status, well-formed headers, and a body only where there can be one.
+#[test]
+fn s4_2_2_a_rejection_cannot_break_the_response() {
+    type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], HandshakeError);
+    let rows: [Row<'_>; 18] = [
+        (101, &[], b"", HandshakeError::Status),
+        (100, &[], b"", HandshakeError::Status),
+        (199, &[], b"", HandshakeError::Status),
+        (600, &[], b"", HandshakeError::Status),
+        (0, &[], b"", HandshakeError::Status),
+        (4030, &[], b"", HandshakeError::Status),
+        (204, &[], b"x", HandshakeError::Status),
+        (304, &[], b"x", HandshakeError::Status),
+        (
+            403,
+            &[("Connection", "keep-alive")],
+            b"",
+            HandshakeError::ReservedHeader,
+        ),
+        (403, &[("content-length", "0")], b"", HandshakeError::ReservedHeader),
+        (
+            403,
+            &[("TRANSFER-ENCODING", "chunked")],
+            b"",
+            HandshakeError::ReservedHeader,
+        ),
+        (403, &[("X", "a\r\nY: b")], b"", HandshakeError::HeaderValue),
+        (403, &[("X", "a\n")], b"", HandshakeError::HeaderValue),
+        (403, &[("X", "\0")], b"", HandshakeError::HeaderValue),
+        (403, &[("X\r\nY", "a")], b"", HandshakeError::HeaderName),
+        (403, &[("", "a")], b"", HandshakeError::HeaderName),
+        (403, &[("X ", "a")], b"", HandshakeError::HeaderName),
+        (403, &[("X", "fine"), ("Y:", "a")], b"", HandshakeError::HeaderName),
+    ];
+    for (status, headers, body, error) in rows {
+        let (mut server, request) = undecided(Config::default(), &request());
+        let mut out = b"before".to_vec();
+        assert_eq!(
+            server.reject(status, headers, body, &mut out),
+            Err(error),
+            "{status} {headers:?}"
+        );
+        assert_eq!(
+            (out.as_slice(), server.state()),
+            (&b"before"[..], State::Opening),
+            "{status} {headers:?}"
+        );
+        server.accept(&request, &Accept::new(), &mut out).unwrap();
+    }
+    for status in 200..600 {
+        let (mut server, _) = undecided(Config::default(), &request());
+        let mut out = Vec::new();
+        server.reject(status, &[], b"", &mut out).unwrap();
+        let answer = Answer::read(&out);
+        assert_eq!(answer.status, status);
+        answer.assert_ends_the_connection();
+    }
+}
+
+/// R043: "a server MUST NOT generate content in a 205 response" (RFC 9110, section 15.3.6).
+#[test]
+fn s4_2_2_a_rejection_with_205_has_no_body() {
+    let (mut server, _) = undecided(Config::default(), &request());
+    let mut out = Vec::new();
+    assert_eq!(
+        server.reject(205, &[], b"x", &mut out),
+        Err(HandshakeError::Status),
+        "{}",
+        out.escape_ascii()
+    );
+    assert_eq!((out.len(), server.state()), (0, State::Opening));
+    server.reject(205, &[], b"", &mut out).unwrap();
+    Answer::read(&out).assert_ends_the_connection();
+}
+
+/// R032: there is one answer to a request, and none without one.
+#[test]
+fn s4_2_2_a_request_is_answered_once() {
+    let fields: Vec<(&str, &[u8])> = listed(&REQUEST).collect();
+    let elsewhere = Request::from_list("GET", "/", fields).unwrap();
+    let mut out = Vec::new();
+    let mut server = Connection::server(Config::default());
+    assert_eq!(
+        server.accept(&elsewhere, &Accept::new(), &mut out),
+        Err(HandshakeError::NoRequest)
+    );
+    assert_eq!(server.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+    assert_eq!((out.len(), server.state()), (0, State::Opening));
+
+    let (mut server, request) = undecided(Config::default(), &request());
+    server.accept(&request, &Accept::new(), &mut out).unwrap();
+    let len = out.len();
+    assert_eq!(
+        server.accept(&request, &Accept::new(), &mut out),
+        Err(HandshakeError::NoRequest)
+    );
+    assert_eq!(server.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+    assert_eq!((out.len(), server.state()), (len, State::Open));
+
+    let (mut server, request) = undecided(Config::default(), &heads::request());
+    server.reject(403, &[], b"", &mut out).unwrap();
+    let len = out.len();
+    assert_eq!(server.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+    assert_eq!(
+        server.accept(&request, &Accept::new(), &mut out),
+        Err(HandshakeError::NoRequest)
+    );
+    assert_eq!((out.len(), server.state()), (len, State::Closed));
+
+    let mut client = heads::dial(&heads::plain(), &Config::default());
+    assert_eq!(
+        client.accept(&request, &Accept::new(), &mut out),
+        Err(HandshakeError::NoRequest)
+    );
+    assert_eq!(client.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+    assert_eq!((out.len(), client.state()), (len, State::Opening));
+}
+
+/// R020: a server sends no frame before it has accepted.
+#[test]
+fn s4_2_2_nothing_is_sent_before_the_answer() {
+    let (waiting, _) = undecided(Config::default(), &request());
+    for mut server in [Connection::server(Config::default()), waiting] {
+        let mut out = Vec::new();
+        assert_eq!(server.send_text("x", &mut out), Err(SendError::NotOpen));
+        assert_eq!(server.send_binary(b"x", &mut out), Err(SendError::NotOpen));
+        assert_eq!(server.ping(b"x", &mut out), Err(SendError::NotOpen));
+        assert_eq!(server.pong(b"x", &mut out), Err(SendError::NotOpen));
+        assert_eq!(server.close(None, "", &mut out), Err(SendError::NotOpen));
+        assert_eq!((out.len(), server.state()), (0, State::Opening));
+    }
+}
+
+// The origin: section 10.2.
+
+/// R136 R045: whether the page that asks comes from the host that it asks.
+#[test]
+fn s10_2_same_origin() {
+    let table = [
+        // No page, no origin.
+        (None, "example.com", true),
+        // The port of the origin's scheme may be written or not.
+        (Some("http://example.com"), "example.com", true),
+        (Some("https://example.com"), "example.com", true),
+        (Some("http://example.com:80"), "example.com", true),
+        (Some("http://example.com"), "example.com:80", true),
+        (Some("http://example.com:80"), "example.com:80", true),
+        (Some("https://example.com:443"), "example.com", true),
+        (Some("https://example.com"), "example.com:443", true),
+        (Some("http://example.com:8080"), "example.com:8080", true),
+        (Some("http://example.com:8080"), "example.com", false),
+        (Some("http://example.com"), "example.com:8080", false),
+        (Some("http://example.com:8080"), "example.com:8081", false),
+        // The other scheme's port is another port.
+        (Some("https://example.com:80"), "example.com", false),
+        (Some("http://example.com:443"), "example.com", false),
+        (Some("http://example.com"), "example.com:443", false),
+        (Some("https://example.com"), "example.com:80", false),
+        // Schemes and hosts have no case.
+        (Some("http://EXAMPLE.com"), "example.COM", true),
+        (Some("HTTP://example.com:80"), "example.com", true),
+        (Some("HttpS://example.com"), "example.com:443", true),
+        // Addresses.
+        (Some("http://127.0.0.1"), "127.0.0.1:80", true),
+        (Some("http://127.0.0.1"), "localhost", false),
+        (Some("http://[::1]"), "[::1]", true),
+        (Some("http://[::1]:80"), "[::1]", true),
+        (Some("https://[::1]"), "[::1]:443", true),
+        (Some("http://[::1]:8080"), "[::1]:8080", true),
+        (Some("http://[2001:DB8::1]"), "[2001:db8::1]", true),
+        (Some("http://[::1]"), "[::2]", false),
+        (Some("http://[::80]"), "[::80]", true),
+        (Some("http://[::80]"), "[:]", false),
+        // Other hosts, however alike they look.
+        (Some("http://example.org"), "example.com", false),
+        (Some("http://evil.example.com"), "example.com", false),
+        (Some("http://example.com"), "www.example.com", false),
+        (Some("http://notexample.com"), "example.com", false),
+        (Some("http://example.com.evil.org"), "example.com", false),
+        (Some("http://evil.org/example.com"), "example.com", false),
+        (Some("http://example.com@evil.org"), "example.com", false),
+        (Some("http://user@example.com"), "example.com", false),
+        (Some("http://evil.org?example.com"), "example.com", false),
+        (Some("http://example.com, http://evil.org"), "example.com", false),
+        // What is no origin of a page on a host.
+        (Some("null"), "example.com", false),
+        (Some("null"), "null", false),
+        (Some(""), "example.com", false),
+        (Some("example.com"), "example.com", false),
+        (Some("http:example.com"), "example.com", false),
+        (Some("//example.com"), "example.com", false),
+        (Some("http://"), "example.com", false),
+        (Some("file://"), "example.com", false),
+        (Some("file:///"), "example.com", false),
+    ];
+    for (origin, host, expected) in table {
+        let fields = with(&with(&REQUEST, "Host", &[host]), "Origin", origin.as_slice());
+        let request = admitted(&head("GET / HTTP/1.1", &fields));
+        assert_eq!(request.is_same_origin(), expected, "{origin:?} at {host}");
+        let request = Request::from_list("GET", "/", listed(&fields)).unwrap();
+        assert_eq!(request.is_same_origin(), expected, "{origin:?} at {host}, listed");
+    }
+}
+
+/// R136 R041: an Origin that cannot be read does not pass for one that is absent.
+#[test]
+fn s10_2_an_origin_that_is_not_text_is_refused() {
+    let fields = &head("", &REQUEST)[2..];
+    for origin in [&b"http://evil.example\xFF"[..], b"\xFF", b"http://\xC3\xA9.example"] {
+        let input = [b"GET / HTTP/1.1\r\nOrigin: ", origin, b"\r\n", fields].concat();
+        denied(&input, RequestError::Origin);
+        let listed = listed(&REQUEST).chain([("origin", origin)]);
+        assert_eq!(Request::from_list("GET", "/", listed), Err(RequestError::Origin));
+    }
+    admitted(&request_with("Origin", &["http://xn--9ca.example"]));
+}
+
+// Plain requests.
+
+/// R032 R049: with `plain_requests`, a GET without Upgrade is reported, and can be answered like any other.
+#[test]
+fn plain_requests_are_reported_if_wanted() {
+    let mut config = Config::default();
+    config.plain_requests = true;
+    let plain = head("GET /health?x HTTP/1.1", &[("Host", "example.com"), ("Accept", "*/*")]);
+    for cut in 0..plain.len() {
+        let mut server = Connection::server(config.clone());
+        let mut out = Vec::new();
+        let mut events = drain(&mut server, &plain[..cut], &mut out).unwrap();
+        events.extend(drain(&mut server, &plain[cut..], &mut out).unwrap());
+        let [Event::Request(request)] = &events[..] else {
+            panic!("{events:?}");
+        };
+        assert!(!request.is_upgrade());
+        assert_eq!((request.target(), request.host()), ("/health?x", "example.com"));
+        // It cannot be accepted.
+        assert_eq!(
+            server.accept(request, &Accept::new(), &mut out),
+            Err(HandshakeError::NotAnUpgrade)
+        );
+        assert_eq!(
+            request.acceptance(&Accept::new()).map(|_| ()),
+            Err(HandshakeError::NotAnUpgrade)
+        );
+        assert_eq!((out.len(), server.state()), (0, State::Opening));
+        server
+            .reject(200, &[("Content-Type", "text/plain")], b"fine", &mut out)
+            .unwrap();
+        let answer = Answer::read(&out);
+        assert_eq!(
+            (answer.line.as_str(), &answer.body[..]),
+            ("HTTP/1.1 200 OK", &b"fine"[..])
+        );
+        answer.assert_ends_the_connection();
+        assert_eq!(server.state(), State::Closed);
+    }
+    // It is plain if it asks for no WebSocket, whatever else it asks for; other headers of a handshake are not judged.
+    let others: [&[&str]; 4] = [&[], &["h2c"], &["websockets"], &[""]];
+    for upgrade in others {
+        let fields = with(&with(&REQUEST, "Upgrade", upgrade), "Sec-WebSocket-Key", &["x"]);
+        let (_, request) = undecided(config.clone(), &head("GET / HTTP/1.1", &fields));
+        assert!(!request.is_upgrade(), "{upgrade:?}");
+    }
+    // An upgrade is an upgrade.
+    let (mut server, request) = undecided(config.clone(), &request());
+    assert!(request.is_upgrade());
+    server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
+}
+
+/// R032 R033 R034 R035: `plain_requests` lets nothing else through.
+#[test]
+fn plain_requests_have_rules_too() {
+    let mut config = Config::default();
+    config.plain_requests = true;
+    let host = [("Host", "example.com")];
+    let rows = [
+        (head("POST / HTTP/1.1", &host), RequestError::Method),
+        (head("HEAD / HTTP/1.1", &host), RequestError::Method),
+        (head("GET / HTTP/1.0", &host), RequestError::HttpVersion),
+        (head("GET * HTTP/1.1", &host), RequestError::Target),
+        (head("GET / HTTP/1.1", &[]), RequestError::Host),
+        (
+            head("GET / HTTP/1.1", &with(&host, "Content-Length", &["3"])),
+            RequestError::Body,
+        ),
+        (
+            head("GET / HTTP/1.1", &with(&host, "Origin", &["a", "b"])),
+            RequestError::Origin,
+        ),
+        (
+            head("GET / HTTP/1.1", &with(&host, "Upgrade", &["websocket"])),
+            RequestError::Connection,
+        ),
+        (request_with("Sec-WebSocket-Key", &[]), RequestError::Key),
+        (request_with("Sec-WebSocket-Version", &["8"]), RequestError::Version),
+    ];
+    for (input, error) in rows {
+        assert_denied(&config, &input, error);
+    }
+    // Off, the default: a page cannot be asked for.
+    denied(&head("GET / HTTP/1.1", &host), RequestError::Upgrade);
+    denied(
+        &head("GET / HTTP/1.1", &with(&host, "Upgrade", &["h2c"])),
+        RequestError::Upgrade,
+    );
+    let fields: Vec<(&str, &[u8])> = listed(&host).collect();
+    assert_eq!(Request::from_list("GET", "/", fields), Err(RequestError::Upgrade));
+}
+
+// A head that another HTTP implementation parsed.
+
+fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    fields.iter().map(|(name, value)| (*name, value.as_bytes()))
+}
+
+/// R032 R055: a parsed request is judged by the same rules, and answered with the same fields.
+#[test]
+fn a_parsed_request_follows_the_same_rules() {
+    let edits: [(&str, &[&str], Option<RequestError>); 16] = [
+        ("X", &["y"], None),
+        ("Host", &[], Some(RequestError::Host)),
+        ("Host", &["a", "b"], Some(RequestError::Host)),
+        ("Origin", &["a", "b"], Some(RequestError::Origin)),
+        ("Upgrade", &["h2c"], Some(RequestError::Upgrade)),
+        ("Upgrade", &["h2c", "WebSocket"], None),
+        ("Connection", &["close"], Some(RequestError::Connection)),
+        ("Connection", &["keep-alive, upgrade"], None),
+        ("Sec-WebSocket-Key", &["x"], Some(RequestError::Key)),
+        ("Sec-WebSocket-Key", &[KEY, KEY], Some(RequestError::Key)),
+        ("Sec-WebSocket-Version", &["8"], Some(RequestError::Version)),
+        ("Sec-WebSocket-Protocol", &["a", "a"], Some(RequestError::Subprotocol)),
+        ("Sec-WebSocket-Extensions", &["a;"], Some(RequestError::Extensions)),
+        ("Content-Length", &["1"], Some(RequestError::Body)),
+        ("Transfer-Encoding", &["chunked"], Some(RequestError::Body)),
+        ("Content-Length", &["0"], None),
+    ];
+    for (name, values, error) in edits {
+        let fields = with(&REQUEST, name, values);
+        let request = Request::from_list("GET", "/chat", listed(&fields));
+        match (request, error) {
+            (Ok(request), None) => {
+                let (answer, agreed) = request.acceptance(&Accept::new()).unwrap();
+                assert_eq!(agreed.subprotocol, None);
+                let expected = [
+                    ("Upgrade", "websocket"),
+                    ("Connection", "Upgrade"),
+                    ("Sec-WebSocket-Accept", ACCEPT),
+                ];
+                let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                assert_eq!(answer, expected, "{name}: {values:?}");
+                assert_eq!(request.headers().count(), fields.len());
+                assert!(request.is_upgrade());
+                assert_eq!(request.clone().into_owned(), request);
+                admitted(&head("GET /chat HTTP/1.1", &fields));
+            }
+            (Err(found), Some(expected)) => {
+                assert_eq!(found, expected, "{name}: {values:?}");
+                denied(&head("GET /chat HTTP/1.1", &fields), expected);
+            }
+            (found, _) => panic!("{name}: {values:?}: {found:?}"),
+        }
+    }
+    let fields: Vec<(&str, &[u8])> = listed(&REQUEST).collect();
+    assert_eq!(Request::from_list("POST", "/", fields), Err(RequestError::Method));
+}
+
+/// R051 R132: values of a parsed request are trimmed, and its lines are lists, as those of a head.
+#[test]
+fn a_parsed_request_is_read_like_a_head() {
+    let mut fields = with(&REQUEST, "Sec-WebSocket-Key", &[" dGhlIHNhbXBsZSBub25jZQ==\t"]);
+    fields.extend([
+        ("sec-websocket-protocol", " a ,b"),
+        ("SEC-WEBSOCKET-PROTOCOL", "c "),
+        ("sec-websocket-extensions", "x; y=1"),
+        ("origin", " http://example.com "),
+    ]);
+    let request = Request::from_list("GET", "/", listed(&fields)).unwrap();
+    assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(request.extensions().count(), 1);
+    assert_eq!(request.origin(), Some("http://example.com"));
+    assert!(request.is_same_origin());
+    let accept = Accept::new().subprotocol(Some("c"));
+    let (answer, agreed) = request.acceptance(&accept).unwrap();
+    assert_eq!(agreed.subprotocol.as_deref(), Some("c"));
+    assert!(answer.contains(&("Sec-WebSocket-Accept".to_owned(), ACCEPT.to_owned())));
+    assert!(answer.contains(&("Sec-WebSocket-Protocol".to_owned(), "c".to_owned())));
+}

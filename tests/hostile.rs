@@ -1,0 +1,1133 @@
+//! Ways in which implementations have failed in the field, one test or more for each, named by its number: lengths and
+//! memory (F01 to F13), framing (F27 to F33), control frames, closing and resources (F49 to F57, F59).
+//!
+//! F10 and F11 concern compression, which is not there yet, F14 to F26 the handshake, F34 and F35 the adapter
+//! (`std_net.rs`). Memory is measured, work is counted; no clock decides.
+
+mod support;
+
+use allocation_counter::{AllocationInfo, measure};
+use sockless::{
+    ClientRequest, CloseCode, CloseFrame, ClosedBy, Config, Connection, Delivery, Event, ProtocolError, SendError,
+    State,
+    frame::{Kind, Role},
+    mask,
+};
+use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+fn with(change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = Config::default();
+    change(&mut config);
+    config
+}
+
+/// Without limits.
+fn boundless() -> Config {
+    with(|config| {
+        config.max_message_size = u64::MAX;
+        config.max_fragments = u32::MAX;
+    })
+}
+
+/// The header of a frame from `sender`, with its key, and no payload.
+fn head(sender: Role, first: u8, form: Length, len: u64) -> Vec<u8> {
+    let mut bytes = header(first, sender == Role::Client, form, len);
+    if sender == Role::Client {
+        bytes.extend([0; 4]);
+    }
+    bytes
+}
+
+/// Feeds `input` in pieces, drops what is delivered and the replies, and says what that took: events, calls, memory.
+fn flood(connection: &mut Connection, input: &mut [u8], piece: usize) -> (usize, usize, AllocationInfo) {
+    let (mut events, mut calls) = (0, 0);
+    let mut out = Vec::with_capacity(4096);
+    let info = measure(|| {
+        for piece in input.chunks_mut(piece) {
+            let mut rest = piece;
+            loop {
+                calls += 1;
+                out.clear();
+                match connection.receive(&mut rest, &mut out) {
+                    Ok(Some(event)) => drop(event),
+                    Ok(None) | Err(_) => break,
+                }
+                events += 1;
+            }
+        }
+    });
+    (events, calls, info)
+}
+
+/// Random numbers, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % sides
+    }
+
+    fn byte(&mut self) -> u8 {
+        u8::try_from(self.roll(256)).unwrap()
+    }
+}
+
+// Length, allocation, complexity
+
+/// R065 R137 R138: a length that would be negative, or wrap, in some type is refused or taken for what it is; with limits or
+/// without, nothing is reserved for it, and what follows does not confuse it.
+#[test]
+fn f01_huge_lengths() {
+    for role in ROLES {
+        for len in [1 << 31, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, u64::MAX] {
+            for (config, limited) in [(Config::default(), true), (boundless(), false)] {
+                for first in [0x81, 0x82, 0x01] {
+                    let mut bytes = head(peer_of(role), first, Length::Long, len);
+                    bytes.extend([b'x'; 20]);
+                    let expected = if len >> 63 == 1 {
+                        Some(ProtocolError::LengthOverflow)
+                    } else {
+                        limited.then_some(ProtocolError::MessageTooBig)
+                    };
+                    let row = format!("{role:?}: {len:x}, limited: {limited}");
+                    for outcome in [
+                        feed(&mut open(role, config.clone()), &bytes),
+                        feed_bytewise(&mut open(role, config.clone()), &bytes),
+                    ] {
+                        assert_eq!((outcome.error, &outcome.events[..]), (expected, &[][..]), "{row}");
+                    }
+                    let (events, _, info) = flood(&mut open(role, config.clone()), &mut bytes, usize::MAX);
+                    assert_eq!(events, 0, "{row}");
+                    assert!(info.bytes_total < 70 << 10, "{row}: {info:?}");
+                }
+            }
+        }
+    }
+}
+
+/// R137: the sum of a message's lengths does not wrap.
+#[test]
+fn f02_lengths_that_wrap_when_they_are_added() {
+    const MAX: u64 = (1 << 63) - 1;
+    for role in ROLES {
+        let peer = peer_of(role);
+        for (limit, len, expected) in [
+            (u64::MAX, u64::MAX, Some(ProtocolError::LengthOverflow)),
+            (u64::MAX, MAX, None),
+            (MAX + 1, MAX, None),
+            (MAX, MAX, Some(ProtocolError::MessageTooBig)),
+            (MAX, MAX - 1, None),
+            (10, MAX, Some(ProtocolError::MessageTooBig)),
+            (10, u64::MAX, Some(ProtocolError::LengthOverflow)),
+        ] {
+            let config = with(|config| config.max_message_size = limit);
+            let input = [frame(peer, 0x02, b"x"), head(peer, 0x80, Length::Long, len)].concat();
+            let outcome = feed(&mut open(role, config), &input);
+            assert_eq!(outcome.error, expected, "{role:?}: limit {limit:x}, length {len:x}");
+        }
+    }
+}
+
+/// R065: nor does it when the message in progress is handed over as one frame.
+#[test]
+fn f02_lengths_that_wrap_when_a_message_is_handed_over() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let mut connection = open(role, boundless());
+        let largest = head(peer, 0x80, Length::Long, (1 << 63) - 1);
+        feed(&mut connection, &[&frame(peer, 0x02, b"x")[..], &largest].concat());
+        let unread = connection.into_parts().unread;
+        let outcome = feed(&mut open(role, boundless()), &unread);
+        assert_eq!(outcome.error, None, "{role:?}: {unread:02x?}");
+    }
+}
+
+/// R067: the high word of a length counts.
+#[test]
+fn f03_a_length_over_32_bits() {
+    for role in ROLES {
+        for len in [(1 << 32) + 5, (1 << 40) + 5, (5 << 32) + 5] {
+            let mut input = head(peer_of(role), 0x82, Length::Long, len);
+            input.extend(b"12345");
+            // What follows five bytes is payload, and no frame.
+            input.extend(frame(peer_of(role), 0x89, b"ping"));
+            let config = with(|config| {
+                config.max_message_size = u64::MAX;
+                config.delivery = Delivery::Chunks;
+            });
+            let outcome = feed(&mut open(role, config), &input);
+            let [Event::Chunk(chunk)] = &outcome.events[..] else {
+                panic!("{role:?}: {len:x}: {:?}", outcome.events);
+            };
+            assert!(!chunk.frame_end && chunk.as_bytes().len() > 5, "{role:?}: {len:x}");
+            let outcome = feed(&mut open(role, boundless()), &input);
+            assert_eq!(
+                (&outcome.events[..], outcome.out.len()),
+                (&[][..], 0),
+                "{role:?}: {len:x}"
+            );
+        }
+    }
+}
+
+/// R138: a header alone takes no memory, of whatever frame.
+#[test]
+fn f04_memory_for_announced_lengths() {
+    for role in ROLES {
+        for (first, form, len) in [
+            (0x81, Length::Short, 125),
+            (0x82, Length::Medium, 65_535),
+            (0x81, Length::Long, 16 << 20),
+            (0x02, Length::Long, 16 << 20),
+            (0x88, Length::Short, 125),
+            (0x89, Length::Short, 125),
+        ] {
+            let mut bytes = head(peer_of(role), first, form, len);
+            for piece in [1, usize::MAX] {
+                let (_, _, info) = flood(&mut open(role, Config::default()), &mut bytes, piece);
+                assert_eq!(info.count_total, 0, "{role:?}: {first:02x}, {len}");
+            }
+        }
+    }
+}
+
+/// R137: the limit is on the message, not on the frame: endless fragments end there.
+#[test]
+fn f05_endless_fragments() {
+    for role in ROLES {
+        let config = with(|config| config.max_message_size = 10_000);
+        let mut input = frame(peer_of(role), 0x02, &[b'x'; 999]);
+        for _ in 0..1000 {
+            input.extend(frame(peer_of(role), 0x00, &[b'x'; 999]));
+        }
+        let mut connection = open(role, config);
+        let (events, _, info) = flood(&mut connection, &mut input, 500);
+        assert_eq!(events, 0);
+        assert_eq!(connection.closure().unwrap().error, Some(ProtocolError::MessageTooBig));
+        assert!(info.bytes_max < 3 * 10_000 + (64 << 10), "{role:?}: {info:?}");
+    }
+}
+
+/// R078 R137 R138: a million empty fragments take no memory, and the default limit stops them long before.
+#[test]
+fn f06_a_million_empty_fragments() {
+    const MILLION: usize = 1_000_000;
+    for role in ROLES {
+        for (opcode, million) in [(0x01, MILLION), (0x02, MILLION / 5)] {
+            let begin = frame(peer_of(role), opcode, b"");
+            let more = frame(peer_of(role), 0x00, b"");
+            let mut input = [&begin[..], &more.repeat(million)].concat();
+            let mut connection = open(role, boundless());
+            let (events, calls, info) = flood(&mut connection, &mut input.clone(), usize::MAX);
+            assert_eq!((events, calls, info.bytes_total), (0, 1, 0), "{role:?}");
+            let outcome = feed(&mut connection, &frame(peer_of(role), 0x80, b""));
+            assert_eq!(outcome.events.len(), 1, "an empty message");
+
+            let mut connection = open(role, Config::default());
+            let mut rest = &mut input[..];
+            let mut out = Vec::new();
+            let found = connection.receive(&mut rest, &mut out);
+            assert_eq!(found, Err(ProtocolError::TooManyFragments));
+            let left = (million + 1 - 131_073) * more.len();
+            assert_eq!(rest.len(), left, "{role:?}: stopped at the first that is too many");
+            assert_eq!(frames(role, &out), [(0x88, vec![0x03, 0xF0])]);
+        }
+    }
+}
+
+/// R068 R138: a megabyte in single bytes costs a megabyte of work: a call for each byte, and memory that doubles a few
+/// times, whatever the number of frames.
+#[test]
+fn f07_single_bytes_of_a_large_frame() {
+    const LEN: usize = 1 << 20;
+    for role in ROLES {
+        for (opcode, frame_len) in [(0x1, LEN), (0x2, LEN), (0x2, 4)] {
+            let mut input = Vec::new();
+            let payload = vec![b'x'; frame_len];
+            for i in 0..LEN / frame_len {
+                let first = if i == 0 { opcode } else { 0 };
+                let fin = if i + 1 == LEN / frame_len { 0x80 } else { 0 };
+                input.extend(frame(peer_of(role), fin | first, &payload));
+            }
+            let config = with(|config| config.max_fragments = u32::MAX);
+            let (events, calls, info) = flood(&mut open(role, config), &mut input, 1);
+            assert_eq!((events, calls), (1, input.len() + 1), "{role:?}, frames of {frame_len}");
+            assert!(
+                info.bytes_total < 5 * LEN as u64,
+                "{role:?}, frames of {frame_len}: {info:?}"
+            );
+            assert!(info.count_total < 40, "{role:?}, frames of {frame_len}: {info:?}");
+        }
+    }
+}
+
+/// R138: the same for the head of a handshake. (Searched anew with every byte, it would take hours.)
+#[test]
+fn f07_single_bytes_of_a_large_head() {
+    const LEN: usize = 1 << 20;
+    let config = || with(|config| config.max_head_size = 2 * LEN);
+    let request = ClientRequest::new("ws://example.com/").unwrap();
+    let client = Connection::client(&request, config(), [1; 32], &mut Vec::new()).unwrap();
+    for (mut connection, line) in [
+        (Connection::server(config()), "GET / HTTP/1.1\r\nX: "),
+        (client, "HTTP/1.1 101 Switching Protocols\r\nX: "),
+    ] {
+        let mut input = line.as_bytes().to_vec();
+        input.resize(LEN, b'x');
+        let (events, calls, info) = flood(&mut connection, &mut input, 1);
+        assert_eq!((events, calls), (0, LEN));
+        assert_eq!(connection.state(), State::Opening);
+        assert!(info.bytes_total < 5 * LEN as u64, "{info:?}");
+    }
+}
+
+/// R104: a million frames in one input are a million events, one for each call, and no recursion.
+#[test]
+fn f08_a_million_frames_in_one_input() {
+    const MILLION: usize = 1_000_000;
+    for role in ROLES {
+        let two = [frame(peer_of(role), 0x81, b""), frame(peer_of(role), 0x8A, b"")].concat();
+        let mut input = two.repeat(MILLION / 2);
+        let (events, calls, info) = flood(&mut open(role, Config::default()), &mut input, usize::MAX);
+        assert_eq!((events, calls, info.count_total), (MILLION, MILLION + 1, 0), "{role:?}");
+    }
+}
+
+/// R075 R137: control frames are not charged to the message, whose limit they may be far above.
+#[test]
+fn f09_control_frames_beside_a_message_at_its_limit() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let config = with(|config| config.max_message_size = 10);
+        let ping = vec![b'p'; 125];
+        let close = CloseFrame::new(CloseCode::NORMAL, "x".repeat(123));
+        let body = [&[0x03, 0xE8][..], close.reason.as_bytes()].concat();
+        let input = [
+            frame(peer, 0x01, b"12345678"),
+            frame(peer, 0x89, &ping),
+            frame(peer, 0x00, b"90"),
+            frame(peer, 0x8A, &ping),
+            frame(peer, 0x80, b""),
+            frame(peer, 0x88, &body),
+        ]
+        .concat();
+        let outcome = feed(&mut open(role, config.clone()), &input);
+        let expected = [
+            Event::Ping(ping.clone().into()),
+            Event::Pong(ping.clone().into()),
+            Event::Text("1234567890".into()),
+            Event::Close(Some(close)),
+        ];
+        assert_eq!((outcome.error, &outcome.events[..]), (None, &expected[..]), "{role:?}");
+        assert_eq!(feed_bytewise(&mut open(role, config), &input), outcome, "{role:?}");
+    }
+}
+
+/// Bytes that are frames, but for a few errors.
+fn nearly_frames(dice: &mut Dice, sender: Role) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for _ in 0..dice.roll(12) {
+        let first = [0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8A][dice.roll(9)];
+        let payload: Vec<u8> = (0..dice.roll(130)).map(|_| b'a' + dice.byte() % 26).collect();
+        bytes.extend(frame(sender, first, &payload));
+    }
+    for _ in 0..dice.roll(3) {
+        let at = dice.roll(bytes.len() + 1);
+        bytes.insert(at, dice.byte());
+    }
+    bytes
+}
+
+/// R104 R139: every call consumes input and reports an event, or has consumed all; so a loop over it ends.
+#[test]
+fn f12_every_call_makes_progress() {
+    let mut dice = Dice(12);
+    for round in 0..4000 {
+        for role in ROLES {
+            let mut input = nearly_frames(&mut dice, peer_of(role));
+            let config = with(|config| {
+                config.delivery = if round % 2 == 0 {
+                    Delivery::Messages
+                } else {
+                    Delivery::Chunks
+                };
+            });
+            let mut connection = open(role, config);
+            let piece = 1 + dice.roll(300);
+            let mut out = Vec::new();
+            'input: for piece in input.chunks_mut(piece) {
+                let mut rest = piece;
+                loop {
+                    let before = rest.len();
+                    match connection.receive(&mut rest, &mut out) {
+                        Ok(Some(event)) => {
+                            drop(event);
+                            assert!(rest.len() < before, "round {round}: an event out of nothing");
+                        }
+                        Ok(None) => {
+                            assert!(rest.is_empty(), "round {round}: input is left");
+                            break;
+                        }
+                        Err(_) => {
+                            assert_eq!(connection.state(), State::Closed, "round {round}");
+                            break 'input;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// R060 R062 R063 R064 R066 R073 R074 R076 R082 R083 R084 R099 R137: what is invalid is not taken for incomplete: the error
+/// is there with the byte that breaks the rule, and not before it.
+#[test]
+fn f13_invalid_is_not_incomplete() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let masked = peer == Role::Client;
+        let begun = frame(peer, 0x01, b"x");
+        let wrong_mask = if masked {
+            ProtocolError::UnmaskedFrame
+        } else {
+            ProtocolError::MaskedFrame
+        };
+        let text = |payload: &[u8]| {
+            let mut bytes = header(0x81, masked, Length::Short, 125);
+            let key = if masked { KEY } else { [0; 4] };
+            bytes.extend_from_slice(if masked { &KEY } else { &[] });
+            bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+            bytes
+        };
+        let rows: [(Vec<u8>, ProtocolError); 20] = [
+            (vec![0xC1], ProtocolError::ReservedBits),
+            (vec![0x11], ProtocolError::ReservedBits),
+            (vec![0x83], ProtocolError::ReservedOpcode),
+            (vec![0x0F], ProtocolError::ReservedOpcode),
+            (vec![0x00], ProtocolError::UnexpectedContinuation),
+            (vec![0x80], ProtocolError::UnexpectedContinuation),
+            (vec![0x09], ProtocolError::FragmentedControlFrame),
+            ([&begun[..], &[0x01]].concat(), ProtocolError::InterleavedMessage),
+            ([&begun[..], &[0x82]].concat(), ProtocolError::InterleavedMessage),
+            (header(0x81, !masked, Length::Short, 5), wrong_mask),
+            (
+                header(0x89, masked, Length::Short, 126),
+                ProtocolError::ControlFrameTooLong,
+            ),
+            (
+                header(0x88, masked, Length::Short, 127),
+                ProtocolError::ControlFrameTooLong,
+            ),
+            (
+                header(0x82, masked, Length::Medium, 125),
+                ProtocolError::NonMinimalLength,
+            ),
+            (frame(peer, 0x88, b"x"), ProtocolError::TruncatedCloseCode),
+            (frame(peer, 0x88, &[0x03, 0xED]), ProtocolError::InvalidCloseCode),
+            (
+                frame(peer, 0x88, &[0x03, 0xE8, 0xFF]),
+                ProtocolError::InvalidCloseReason,
+            ),
+            (text(b"ok\xFF"), ProtocolError::InvalidUtf8),
+            (text(b"\xED\xA0"), ProtocolError::InvalidUtf8),
+            (head(peer, 0x82, Length::Medium, 1001), ProtocolError::MessageTooBig),
+            (
+                [&begun[..], &frame(peer, 0x00, b""), &head(peer, 0x00, Length::Short, 5)].concat(),
+                ProtocolError::TooManyFragments,
+            ),
+        ];
+        let config = with(|config| {
+            config.max_message_size = 1000;
+            config.max_fragments = 2;
+        });
+        for (bytes, error) in rows {
+            let row = format!("{role:?}: {bytes:02x?}");
+            let before = feed(&mut open(role, config.clone()), &bytes[..bytes.len() - 1]);
+            assert_eq!(before.error, None, "{row}: a byte too early");
+            let whole = feed(&mut open(role, config.clone()), &bytes);
+            assert_eq!(whole.error, Some(error), "{row}");
+            assert_eq!(feed_bytewise(&mut open(role, config.clone()), &bytes), whole, "{row}");
+        }
+    }
+}
+
+// Framing and masking
+
+/// R060 R062: frames in the wrong direction, behind a real handshake.
+#[test]
+fn f27_masks_in_the_wrong_direction() {
+    for (first, payload) in [
+        (0x81, &b"text"[..]),
+        (0x82, b""),
+        (0x89, b"?"),
+        (0x8A, b""),
+        (0x88, b""),
+    ] {
+        let mut pair = support::pair::Pair::open(Config::default(), Config::default());
+        let to_server = feed(&mut pair.server.engine, &frame(Role::Server, first, payload));
+        assert_eq!(to_server.error, Some(ProtocolError::UnmaskedFrame), "{first:02x}");
+        assert_eq!(frames(Role::Server, &to_server.out), [(0x88, vec![0x03, 0xEA])]);
+        let to_client = feed(&mut pair.client.engine, &frame(Role::Client, first, payload));
+        assert_eq!(to_client.error, Some(ProtocolError::MaskedFrame), "{first:02x}");
+        assert_eq!(frames(Role::Client, &to_client.out), [(0x88, vec![0x03, 0xEA])]);
+    }
+}
+
+/// R063 R101: no reserved bit is let through on any frame, and none is remembered for a later one.
+#[test]
+fn f28_reserved_bits_anywhere() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let begun = frame(peer, 0x02, b"begun");
+        for bits in 1..8 {
+            for (before, first) in [
+                (&[][..], 0x81),
+                (&[], 0x02),
+                (&[], 0x88),
+                (&[], 0x89),
+                (&[], 0x8A),
+                (&begun[..], 0x80),
+                (&begun[..], 0x00),
+                (&begun[..], 0x8A),
+            ] {
+                let bad = frame(peer, first | bits << 4, b"\x03\xE8");
+                let input = [before, &bad, &frame(peer, 0x81, b"later")].concat();
+                let outcome = feed(&mut open(role, Config::default()), &input);
+                assert_eq!(
+                    outcome.error,
+                    Some(ProtocolError::ReservedBits),
+                    "{role:?}: {:02x}",
+                    bad[0]
+                );
+                assert_eq!(outcome.events, [], "{role:?}: {:02x}", bad[0]);
+            }
+        }
+    }
+}
+
+/// R068 R137: a header that arrives in two parts is judged once: at limits that a second look would exceed, every cut is
+/// the same.
+#[test]
+fn f29_headers_in_two_parts_count_once() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        for len in [3, 126, 65_536] {
+            let config = with(|config| {
+                config.max_message_size = 2 * len as u64;
+                config.max_fragments = 2;
+            });
+            let payload = vec![b'x'; len];
+            let first = frame(peer, 0x02, &payload);
+            let input = [&first[..], &frame(peer, 0x80, &payload)].concat();
+            let starts = [0, first.len()];
+            for start in starts {
+                for cut in start + 1..start + 16 {
+                    let outcome = feed_cut(&mut open(role, config.clone()), &input, &[cut.min(input.len())]);
+                    assert_eq!(outcome.error, None, "{role:?}: {len}, cut at {cut}");
+                    let expected = Event::Binary(vec![b'x'; 2 * len].into());
+                    assert_eq!(outcome.events, [expected], "{role:?}: {len}, cut at {cut}");
+                }
+            }
+        }
+    }
+}
+
+/// R075: control frames, whole or in pieces, leave the message in progress alone: its bytes, its kind, its half of a
+/// character.
+#[test]
+fn f30_control_frames_inside_a_message() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        for control in [0x89, 0x8A] {
+            for payload in [&b""[..], b"\x80\xFF", &[b'p'; 125]] {
+                let control = frame(peer, control, payload);
+                let input = [
+                    frame(peer, 0x01, b"a\xE2"),
+                    control.clone(),
+                    frame(peer, 0x00, b"\x82"),
+                    control.clone(),
+                    frame(peer, 0x00, b""),
+                    control.clone(),
+                    frame(peer, 0x80, b"\xAC!"),
+                    control.clone(),
+                    frame(peer, 0x82, b"\xFF"),
+                ]
+                .concat();
+                for first in 0..input.len().min(60) {
+                    let outcome = feed_cut(&mut open(role, Config::default()), &input, &[first, first + 1]);
+                    assert_eq!(outcome.error, None, "{role:?}: cut at {first}");
+                    let messages: Vec<&Event<'_>> = outcome
+                        .events
+                        .iter()
+                        .filter(|event| !matches!(event, Event::Ping(_) | Event::Pong(_)))
+                        .collect();
+                    let expected = [Event::Text("a€!".into()), Event::Binary(b"\xFF"[..].into())];
+                    assert_eq!(
+                        messages,
+                        expected.iter().collect::<Vec<_>>(),
+                        "{role:?}: cut at {first}"
+                    );
+                    assert_eq!(outcome.events.len(), 6, "{role:?}: cut at {first}");
+                }
+            }
+        }
+    }
+}
+
+/// R073 R078: a message that has begun with nothing has begun.
+#[test]
+fn f31_an_empty_first_fragment() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
+            let config = with(|config| config.delivery = delivery);
+            for (first, then) in [(0x01, 0x81), (0x01, 0x82), (0x02, 0x81), (0x02, 0x02)] {
+                let input = [frame(peer, first, b""), frame(peer, then, b"x")].concat();
+                let outcome = feed(&mut open(role, config.clone()), &input);
+                assert_eq!(
+                    outcome.error,
+                    Some(ProtocolError::InterleavedMessage),
+                    "{first:02x} {then:02x}"
+                );
+            }
+        }
+        for (first, expected) in [(0x01, Event::Text("x".into())), (0x02, Event::Binary(b"x"[..].into()))] {
+            let input = [frame(peer, first, b""), frame(peer, 0x80, b"x")].concat();
+            assert_eq!(feed(&mut open(role, Config::default()), &input).events, [expected]);
+        }
+    }
+}
+
+/// R071: masking touches its slice and nothing beside it, for all lengths, at every alignment, at every turn of the key.
+#[test]
+fn f32_masking_by_words() {
+    for len in 0..=64 {
+        for offset in 0..16 {
+            for turn in 0..4 {
+                let mut key = KEY;
+                key.rotate_left(turn);
+                let mut buf: Vec<u8> = (0..96).collect();
+                let expected: Vec<u8> = (0..96_u8)
+                    .map(|i| {
+                        let at = usize::from(i);
+                        let inside = (offset..offset + len).contains(&at);
+                        if inside { i ^ KEY[(at - offset + turn) % 4] } else { i }
+                    })
+                    .collect();
+                let next = mask::apply(&mut buf[offset..offset + len], key);
+                assert_eq!(buf, expected, "{len} bytes at {offset}, key turned by {turn}");
+                key.rotate_left(len % 4);
+                assert_eq!(next, key, "{len} bytes at {offset}, key turned by {turn}");
+            }
+        }
+    }
+}
+
+/// R071 R105: the same through a connection: all lengths, at every offset in the input, in every cut, with what stands
+/// around it untouched.
+#[test]
+fn f32_unmasking_inside_an_input() {
+    for len in 0..=64_usize {
+        for offset in 0..8 {
+            let payload: Vec<u8> = (0..64).take(len).collect();
+            // The first frame moves the second to another offset.
+            let input = [
+                frame(Role::Client, 0x82, &vec![1; offset]),
+                frame(Role::Client, 0x82, &payload),
+            ]
+            .concat();
+            let mut bytes = [&input[..], &[0xA5; 16]].concat();
+            let (mut frames, beside) = bytes.split_at_mut(input.len());
+            let mut server = open(Role::Server, Config::default());
+            let first = server.receive(&mut frames, &mut Vec::new()).unwrap();
+            assert_eq!(first, Some(Event::Binary(vec![1; offset].into())));
+            let second = server.receive(&mut frames, &mut Vec::new()).unwrap();
+            assert_eq!(
+                second,
+                Some(Event::Binary(payload.clone().into())),
+                "{len} bytes at {offset}"
+            );
+            assert_eq!(beside, [0xA5; 16], "{len} bytes at {offset}");
+            let cut = input.len() - len / 2;
+            let outcome = feed_cut(&mut open(Role::Server, Config::default()), &input, &[cut]);
+            assert_eq!(
+                outcome.events[1],
+                Event::Binary(payload.into()),
+                "{len} bytes, cut at {cut}"
+            );
+        }
+    }
+}
+
+/// The keys of frames that a client has sent, in order.
+fn keys(mut out: &[u8]) -> Vec<[u8; 4]> {
+    let mut keys = Vec::new();
+    while let [_, len, a, b, c, d, rest @ ..] = out {
+        assert!(*len < 0x80 | 126, "short frames only");
+        keys.push([*a, *b, *c, *d]);
+        out = &rest[usize::from(len & 0x7F)..];
+    }
+    keys
+}
+
+/// R069 R070: no key is used twice: not for a fragment, not for an answer, not when a message is sent again after it was
+/// refused, not on another connection, and not from the handshake.
+#[test]
+fn f33_keys_are_not_used_twice() {
+    let mut all = Vec::new();
+    for seed in 0..4 {
+        let mut head = Vec::new();
+        let request = ClientRequest::new("ws://example.com/").unwrap();
+        let mut client = Connection::client(&request, Config::default(), [seed; 32], &mut head).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(client.send_text("again", &mut out), Err(SendError::NotOpen));
+        let mut server = Connection::server(Config::default());
+        let answer = feed(&mut server, &head).out;
+        assert!(matches!(feed(&mut client, &answer).events[..], [Event::Open(_)]));
+        for _ in 0..10 {
+            client.send_text("again", &mut out).unwrap();
+            client.send_fragment(Kind::Text, b"again", false, &mut out).unwrap();
+            assert_eq!(client.send_text("again", &mut out), Err(SendError::MessageInProgress));
+            out.extend(feed(&mut client, &frame(Role::Server, 0x89, b"again")).out);
+            client.send_fragment(Kind::Text, b"again", true, &mut out).unwrap();
+        }
+        client.close(CloseCode::NORMAL, "again", &mut out).unwrap();
+        let keys = keys(&out);
+        assert_eq!(keys.len(), 41);
+        all.extend(keys);
+    }
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count);
+}
+
+// Control frames, closing, errors, resources
+
+/// R093 R096: a flood of pings is answered with no more than it brought (and a key), and the connection keeps none of it:
+/// who does not read while there is much to write, has bounded memory.
+#[test]
+fn f49_a_flood_of_pings() {
+    const MILLION: usize = 1_000_000;
+    for role in ROLES {
+        for payload in [&b""[..], b"x", &[b'x'; 125]] {
+            let ping = frame(peer_of(role), 0x89, payload);
+            let pong = frame(role, 0x8A, payload);
+            assert!(pong.len() <= ping.len() + if role == Role::Client { 4 } else { 0 });
+            let count = if payload.is_empty() { MILLION } else { MILLION / 100 };
+            let mut input = ping.repeat(count);
+            // Nobody writes: the answers wait in the output, one for each ping, in their order.
+            let mut connection = open(role, Config::default());
+            let mut out = Vec::with_capacity(count * pong.len());
+            let mut pings = 0;
+            let info = measure(|| {
+                let mut rest = &mut input[..];
+                while let Some(Event::Ping(_)) = connection.receive(&mut rest, &mut out).unwrap() {
+                    pings += 1;
+                }
+            });
+            assert_eq!(
+                (pings, out.len()),
+                (count, count * pong.len()),
+                "{role:?}: {} bytes",
+                payload.len()
+            );
+            assert_eq!(info.count_total, 0, "{role:?}: {} bytes", payload.len());
+            let sample = &out[..100 * pong.len()];
+            assert!(
+                frames(role, sample)
+                    .iter()
+                    .all(|(first, data)| (*first, &data[..]) == (0x8A, payload))
+            );
+        }
+    }
+}
+
+/// R095: a short frame after a long one carries its own bytes and no others.
+#[test]
+fn f50_nothing_of_an_earlier_frame_is_sent() {
+    for role in ROLES {
+        for len in [0, 1, 2, 124] {
+            let mut connection = open(role, Config::default());
+            let mut out = Vec::new();
+            connection.ping(&[b'A'; 125], &mut out).unwrap();
+            out.extend(feed(&mut connection, &frame(peer_of(role), 0x89, &[b'B'; 125])).out);
+            out.clear();
+            connection.ping(&vec![b'c'; len], &mut out).unwrap();
+            out.extend(feed(&mut connection, &frame(peer_of(role), 0x89, &vec![b'd'; len])).out);
+            connection
+                .close(CloseCode(4000), &"e".repeat(len.min(123)), &mut out)
+                .unwrap();
+            let close = [&[0x0F, 0xA0][..], &vec![b'e'; len.min(123)]].concat();
+            let expected = [(0x89, vec![b'c'; len]), (0x8A, vec![b'd'; len]), (0x88, close)];
+            assert_eq!(frames(role, &out), expected, "{role:?}: {len}");
+        }
+        // Received in pieces, a second control frame does not show the first.
+        let mut connection = open(role, Config::default());
+        feed_bytewise(&mut connection, &frame(peer_of(role), 0x89, &[b'A'; 125]));
+        let outcome = feed_bytewise(&mut connection, &frame(peer_of(role), 0x89, b"b"));
+        assert_eq!(outcome.events, [Event::Ping(b"b"[..].into())], "{role:?}");
+    }
+}
+
+/// R085: a reason that is too long is refused: it is neither lost in silence nor cut inside a character.
+#[test]
+fn f51_a_close_reason_of_124_bytes() {
+    for role in ROLES {
+        let too_long = [
+            "x".repeat(124),
+            "é".repeat(62),
+            "😀".repeat(31),
+            "x".repeat(120) + "😀",
+            "€".repeat(100),
+        ];
+        for reason in too_long {
+            let mut connection = open(role, Config::default());
+            let mut out = Vec::new();
+            let sent = connection.close(CloseCode::NORMAL, &reason, &mut out);
+            assert_eq!(
+                (sent, out.len()),
+                (Err(SendError::ReasonTooLong), 0),
+                "{role:?}: {reason}"
+            );
+            // It is the caller's to say something shorter.
+            connection.close(CloseCode::NORMAL, "shorter", &mut out).unwrap();
+            assert_eq!(frames(role, &out), [(0x88, b"\x03\xE8shorter".to_vec())]);
+        }
+    }
+}
+
+/// R084 R098: characters cut by the input, in a reason and in a text, at every two places: the result is the same.
+#[test]
+fn f52_characters_cut_by_the_input() {
+    for role in ROLES {
+        for (text, valid) in [
+            ("é€😀".as_bytes(), true),
+            (b"\xC3\xA9\xE2\x28\xAC", false),
+            (b"ok\xF0\x9F\x98", false),
+        ] {
+            for first in [0x81, 0x88] {
+                let payload = if first == 0x88 {
+                    [&[0x03, 0xE8], text].concat()
+                } else {
+                    text.to_vec()
+                };
+                let input = frame(peer_of(role), first, &payload);
+                let whole = feed(&mut open(role, Config::default()), &input);
+                assert_eq!(whole.error.is_none(), valid, "{role:?}: {first:02x} {text:02x?}");
+                for one in 1..input.len() {
+                    for other in one..input.len() {
+                        let outcome = feed_cut(&mut open(role, Config::default()), &input, &[one, other]);
+                        assert_eq!(
+                            outcome, whole,
+                            "{role:?}: {first:02x} {text:02x?}, cut at {one}, {other}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// R119 R120 R121 R122 R123 R124: for each of the codes there are, sending and receiving agree whether it exists.
+#[test]
+fn f53_every_close_code() {
+    let mut out = Vec::new();
+    for sender in ROLES {
+        let mut ends = [
+            open(sender, Config::default()),
+            open(peer_of(sender), Config::default()),
+        ];
+        for code in 0..=u16::MAX {
+            let sent = ends[0].close(CloseCode(code), "", &mut out);
+            let mut input = frame(sender, 0x88, &code.to_be_bytes());
+            let received = ends[1].receive(&mut &mut input[..], &mut out);
+            let (may_be_sent, may_be_received) = (sent.is_ok(), received.is_ok());
+            out.clear();
+            ends[1] = open(peer_of(sender), Config::default());
+            if may_be_sent {
+                ends[0] = open(sender, Config::default());
+            }
+            // 1010 is received from anyone, and sent by clients.
+            let agreed = may_be_sent == may_be_received || (code, sender) == (1010, Role::Server);
+            assert!(
+                agreed,
+                "{sender:?}: {code} is sent: {may_be_sent}, received: {may_be_received}"
+            );
+            let exists = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+            assert_eq!(may_be_received, exists, "{code}");
+        }
+    }
+}
+
+/// R110 R112: what we have found wrong is an error and no Close of the peer; both codes can be told, sent and received.
+#[test]
+fn f54_our_failure_is_not_the_peers_close() {
+    for role in ROLES {
+        let config = with(|config| config.max_message_size = 10);
+        let mut connection = open(role, config);
+        let outcome = feed(&mut connection, &frame(peer_of(role), 0x82, &[0; 11]));
+        assert_eq!(
+            (outcome.error, &outcome.events[..]),
+            (Some(ProtocolError::MessageTooBig), &[][..])
+        );
+        let closure = connection.closure().unwrap();
+        assert_eq!(closure.by, ClosedBy::Us);
+        assert_eq!(closure.sent, Some(Some(CloseFrame::new(CloseCode::TOO_BIG, ""))));
+        assert_eq!((&closure.received, closure.code()), (&None, CloseCode::ABNORMAL));
+        assert_eq!(closure.error, Some(ProtocolError::MessageTooBig));
+    }
+}
+
+/// R139: whatever the bytes: errors are values, and what is over stays over.
+#[test]
+fn f55_any_bytes_are_survived() {
+    let mut dice = Dice(55);
+    for round in 0..3000 {
+        for role in ROLES {
+            let bytes: Vec<u8> = if round % 3 == 0 {
+                (0..dice.roll(200)).map(|_| dice.byte()).collect()
+            } else {
+                nearly_frames(&mut dice, peer_of(role))
+            };
+            let mut connection = if round % 5 == 0 {
+                match role {
+                    Role::Server => Connection::server(Config::default()),
+                    Role::Client => {
+                        let request = ClientRequest::new("ws://example.com/").unwrap();
+                        Connection::client(&request, Config::default(), [3; 32], &mut Vec::new()).unwrap()
+                    }
+                }
+            } else {
+                open(role, Config::default())
+            };
+            let outcome = feed(&mut connection, &bytes);
+            let again = feed(&mut connection, &bytes);
+            if let Some(error) = outcome.error {
+                assert_eq!(again.error, Some(error), "round {round}");
+                assert_eq!((again.events.len(), again.out.len()), (0, 0), "round {round}");
+                assert_eq!(connection.receive_eof(), Err(error), "round {round}");
+            }
+            assert_eq!(
+                connection.receive_eof().is_ok(),
+                connection.closure().is_none_or(|closure| closure.error.is_none())
+            );
+            assert_eq!(connection.state(), State::Closed, "round {round}");
+        }
+    }
+}
+
+/// Two ends, and the bytes on their way.
+struct Race {
+    ends: [Connection; 2],
+    wires: [Vec<u8>; 2],
+    sent: [Vec<u8>; 2],
+    closes_seen: [usize; 2],
+}
+
+impl Race {
+    fn close(&mut self, end: usize) {
+        let mut out = Vec::new();
+        let was = self.ends[end].state();
+        let closed = self.ends[end].close(CloseCode::NORMAL, "", &mut out);
+        assert_eq!(
+            closed,
+            if was == State::Open {
+                Ok(())
+            } else {
+                Err(SendError::Closing)
+            }
+        );
+        self.post(end, &out);
+    }
+
+    fn post(&mut self, end: usize, out: &[u8]) {
+        self.wires[end].extend(out);
+        self.sent[end].extend(out);
+    }
+
+    /// Carries up to `n` bytes that `end` has sent to the other.
+    fn carry(&mut self, end: usize, n: usize) {
+        let n = n.min(self.wires[end].len());
+        let bytes: Vec<u8> = self.wires[end].drain(..n).collect();
+        let other = 1 - end;
+        let Outcome { events, error, out } = feed(&mut self.ends[other], &bytes);
+        assert_eq!(error, None);
+        self.closes_seen[other] += events.iter().filter(|event| matches!(event, Event::Close(_))).count();
+        self.post(other, &out);
+    }
+}
+
+/// R091 R107: in whatever order two ends close and their bytes arrive: one Close frame each way, one Close event each, and
+/// a clean end for both.
+#[test]
+fn f56_all_races_of_two_closes() {
+    const STEPS: [fn(&mut Race); 6] = [
+        |race| race.close(0),
+        |race| race.close(1),
+        |race| race.carry(0, usize::MAX),
+        |race| race.carry(1, usize::MAX),
+        |race| race.carry(0, 3),
+        |race| race.carry(1, 3),
+    ];
+    for sequence in 0..STEPS.len().pow(5) {
+        let mut race = Race {
+            ends: [
+                open(Role::Client, Config::default()),
+                open(Role::Server, Config::default()),
+            ],
+            wires: [Vec::new(), Vec::new()],
+            sent: [Vec::new(), Vec::new()],
+            closes_seen: [0, 0],
+        };
+        let mut rest = sequence;
+        for _ in 0..5 {
+            STEPS[rest % STEPS.len()](&mut race);
+            rest /= STEPS.len();
+        }
+        race.close(0);
+        while race.wires.iter().any(|wire| !wire.is_empty()) {
+            race.carry(0, usize::MAX);
+            race.carry(1, usize::MAX);
+        }
+        for (end, role) in [(0, Role::Client), (1, Role::Server)] {
+            assert_eq!(
+                frames(role, &race.sent[end]),
+                [(0x88, vec![0x03, 0xE8])],
+                "sequence {sequence}"
+            );
+            assert_eq!(race.closes_seen[end], 1, "sequence {sequence}");
+            assert!(race.ends[end].closure().unwrap().is_clean(), "sequence {sequence}");
+            assert_eq!(race.ends[end].state(), State::Closed, "sequence {sequence}");
+        }
+    }
+}
+
+/// R092 R093: a flood behind a Close is discarded: no event, no answer, no memory.
+#[test]
+fn f57_data_after_a_close() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let mut connection = open(role, Config::default());
+        let flooding = [frame(peer, 0x81, b"text"), frame(peer, 0x89, b"ping"), vec![0xFF; 3]].concat();
+        let mut input = [frame(peer, 0x88, b""), flooding.repeat(10_000)].concat();
+        let mut out = Vec::with_capacity(64);
+        let mut rest = &mut input[..];
+        assert_eq!(connection.receive(&mut rest, &mut out), Ok(Some(Event::Close(None))));
+        assert!(rest.is_empty(), "the input is consumed");
+        let mut later = flooding.repeat(10_000);
+        let mut rest = &mut later[..];
+        let mut result = Ok(None);
+        let info = measure(|| result = connection.receive(&mut rest, &mut out));
+        assert_eq!((result, rest.len(), info.count_total), (Ok(None), 0, 0), "{role:?}");
+        assert_eq!(frames(role, &out), [(0x88, Vec::new())], "{role:?}");
+    }
+}
+
+/// Nothing in it can move a cursor, end a line or turn the direction of a text.
+fn assert_fit_for_a_log(shown: &str) {
+    let bad = |char: char| {
+        char.is_control()
+            || matches!(char, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    };
+    assert_eq!(shown.chars().find(|char| bad(*char)), None, "{}", shown.escape_debug());
+}
+
+const HOSTILE: &str = "\x1B[2J\r\n\0\u{7F}\u{9B}\u{202E}\u{2028}\u{200B}\u{FEFF}\u{2066}\"\\";
+
+/// R112: what is shown of an event, for a log, is escaped, and cut off after a while.
+#[test]
+fn f59_events_are_shown_escaped_and_cut_off() {
+    for role in ROLES {
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
+            for len in [1, 1000] {
+                let text = HOSTILE.repeat(len);
+                let payload = &text.as_bytes()[..text.len().min(120)];
+                let peer = peer_of(role);
+                let input = [
+                    frame(peer, 0x81, text.as_bytes()),
+                    frame(peer, 0x82, &[0x9B, 0xFF, 0x1B].repeat(len)),
+                    frame(peer, 0x89, payload),
+                    frame(peer, 0x8A, payload),
+                    frame(peer, 0x88, &[&[0x03, 0xE8], HOSTILE.repeat(4).as_bytes()].concat()),
+                ]
+                .concat();
+                let mut connection = open(role, with(|config| config.delivery = delivery));
+                let outcome = feed(&mut connection, &input);
+                assert_eq!(outcome.events.len(), 5);
+                for event in outcome.events {
+                    for shown in [format!("{event:?}"), format!("{event:#?}")] {
+                        assert_fit_for_a_log(&shown.replace('\n', " ").replace("    ", " "));
+                        assert!(shown.len() < 1200, "{} bytes: {shown}", shown.len());
+                    }
+                    if !matches!(event, Event::Close(_)) {
+                        assert!(format!("{event:?}").len() < 500, "{event:?}");
+                    }
+                }
+                let closure = format!("{:?}", connection.closure());
+                assert_fit_for_a_log(&closure);
+                assert!(closure.len() < 1200);
+            }
+        }
+    }
+}
+
+/// R112: errors hold none of the peer's text.
+#[test]
+fn f59_errors_are_short() {
+    for role in ROLES {
+        for input in [
+            frame(peer_of(role), 0x81, b"\x1B[2J\xFF"),
+            frame(peer_of(role), 0x88, b"\x03\xE8\x1B[2J\xFF"),
+            frame(peer_of(role), 0x83, HOSTILE.as_bytes()),
+        ] {
+            let error = feed(&mut open(role, Config::default()), &input).error.unwrap();
+            for shown in [format!("{error}"), format!("{error:?}")] {
+                assert_fit_for_a_log(&shown);
+                assert!(shown.is_ascii() && shown.len() < 120, "{shown}");
+            }
+        }
+    }
+}
+
+/// R112: neither are heads of handshakes shown in full: not a target, not a name, not a value.
+#[test]
+fn f59_heads_are_shown_escaped_and_cut_off() {
+    let fill = "x".repeat(4000);
+    let heads = [
+        ("target", format!("/{fill}"), String::from("X: y")),
+        ("name", String::from("/"), format!("X-{fill}: y")),
+        ("value", String::from("/"), format!("X: \u{9B}{fill}")),
+    ];
+    for (what, target, line) in heads {
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{line}\r\n\r\n"
+        );
+        let mut server = Connection::server(Config::default());
+        let outcome = feed(&mut server, request.as_bytes());
+        let shown = format!("{:?}", outcome.events);
+        assert_fit_for_a_log(&shown);
+        assert!(
+            shown.len() < 1000,
+            "a request with a long {what} is shown in {} bytes",
+            shown.len()
+        );
+        let response = format!("HTTP/1.1 404 Not Found\r\nContent-Length: 4000\r\n{line}\r\n\r\n{fill}");
+        let request = ClientRequest::new("ws://example.com/").unwrap();
+        let mut client = Connection::client(&request, Config::default(), [1; 32], &mut Vec::new()).unwrap();
+        let outcome = feed(&mut client, response.as_bytes());
+        let shown = format!("{:?}", outcome.events);
+        assert_fit_for_a_log(&shown);
+        assert!(
+            shown.len() < 1000,
+            "a refusal with a long {what} is shown in {} bytes",
+            shown.len()
+        );
+    }
+}

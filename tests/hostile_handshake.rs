@@ -1,0 +1,792 @@
+//! The ways in which opening handshakes have failed in the field: F14 to F26 of the list of failure modes, each a test.
+
+#[path = "support/http.rs"]
+mod heads;
+mod support;
+
+use std::time::{Duration, Instant};
+
+use heads::{
+    ACCEPT, Answer, CLIENT_ACCEPT, KEY, REQUEST, RESPONSE, admitted, assert_denied, assert_fails, dial, drain, head,
+    opened, plain, refusal, request, request_of_fields, request_with, response, response_with, serve, undecided, with,
+};
+use sockless::{
+    Accept, ClientRequest, Config, Connection, Event, HandshakeError, ProtocolError, Request, RequestError,
+    ResponseError, State, frame::Role,
+};
+use support::{feed_cut, frame};
+
+const KIB: usize = 1 << 10;
+
+/// What comes of bytes without end, and the most memory that was held on the way.
+fn flood(mut connection: Connection, start: &[u8], pattern: &[u8], len: usize) -> (Result<(), ProtocolError>, u64) {
+    let mut out = Vec::with_capacity(KIB);
+    let mut piece = Vec::with_capacity(KIB + pattern.len());
+    let mut result = drain(&mut connection, start, &mut out).map(|_| ());
+    let held = allocation_counter::measure(|| {
+        let mut fed = 0;
+        while fed < len {
+            piece.clear();
+            while piece.len() < KIB {
+                piece.extend_from_slice(pattern);
+            }
+            fed += piece.len();
+            let mut rest = &mut piece[..];
+            loop {
+                match connection.receive(&mut rest, &mut out) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(error) => {
+                        result = Err(error);
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    assert!(out.len() < KIB, "one answer at most: {}", out.escape_ascii());
+    (result, held.bytes_max)
+}
+
+/// A server, or a client that waits for its answer, with a head limit of 80 KiB.
+fn roomy() -> Config {
+    let mut config = Config::default();
+    config.max_head_size = 80 * KIB;
+    config
+}
+
+/// Asserts that the work on 64 times the input takes about 64 times as long, and not about 4096 times.
+///
+/// No counter of ours reaches into the engine, so this is a clock after all: the work is compared with itself on the
+/// same machine, the bound is a factor of eight away from either, and a slow run is given two more chances.
+fn assert_linear<T>(what: &str, prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
+    const SMALL: usize = KIB;
+    const BOUND: u32 = 512;
+    let time = |size: usize| {
+        let input = prepare(size);
+        let start = Instant::now();
+        work(input);
+        start.elapsed()
+    };
+    let small = (0..20).map(|_| time(SMALL)).min().unwrap_or(Duration::MAX);
+    let linear = (0..3).any(|_| time(64 * SMALL) < small * BOUND);
+    assert!(
+        linear,
+        "{what}: {small:?} for {SMALL} bytes, over {BOUND} times that for 64 times as many"
+    );
+}
+
+/// R137 F14: with more headers than the limit, the head is refused; none is ever taken for absent.
+#[test]
+fn f14_too_many_headers() {
+    for count in [129, 130, 2000] {
+        let input = request_of_fields(count);
+        let mut config = roomy();
+        assert_denied(&config, &input, RequestError::TooManyHeaders);
+        config.max_headers = count;
+        let outcome = serve(&config, &input);
+        assert!(matches!(outcome.events[..], [Event::Request(_)]), "{count}");
+        assert_eq!(Answer::read(&outcome.out).one("Sec-WebSocket-Accept"), ACCEPT);
+        // Needed ones first, in the middle, or last.
+        let names: Vec<String> = (REQUEST.len()..count).map(|number| format!("X-{number}")).collect();
+        for at in [0, count / 2, count - REQUEST.len()] {
+            let mut fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+            fields.splice(at..at, REQUEST);
+            let outcome = serve(&config, &head("GET / HTTP/1.1", &fields));
+            assert_eq!(outcome.error, None, "{count} at {at}");
+            // One that is truly absent is missed, however full the list is.
+            for (name, error) in [
+                ("Host", RequestError::Host),
+                ("Upgrade", RequestError::Upgrade),
+                ("Connection", RequestError::Connection),
+                ("Sec-WebSocket-Key", RequestError::Key),
+                ("Sec-WebSocket-Version", RequestError::Version),
+            ] {
+                let fields = with(&fields, name, &[]);
+                assert_denied(&config, &head("GET / HTTP/1.1", &fields), error);
+            }
+        }
+    }
+    let many = response_with("X", &["y"; 2000]);
+    assert_fails(&plain(), &many, ResponseError::TooManyHeaders);
+}
+
+/// R138 F14: a limit is a bound and not a reservation: memory is that of the headers received.
+#[test]
+fn f14_a_large_limit_on_headers_reserves_nothing() {
+    let mut bytes = request();
+    let mut out = Vec::with_capacity(KIB);
+    for limit in [128, 1 << 16, usize::MAX] {
+        let mut config = Config::default();
+        config.max_headers = limit;
+        let mut server = Connection::server(config);
+        let held = allocation_counter::measure(|| {
+            let mut rest = &mut bytes[..];
+            let event = server.receive(&mut rest, &mut out);
+            assert!(matches!(event, Ok(Some(Event::Request(_)))), "{limit}");
+        });
+        assert!(held.bytes_max < 64 * KIB as u64, "{limit}: {} bytes", held.bytes_max);
+    }
+}
+
+/// A head with a header of so many bytes that repeat a pattern.
+fn filled(name: &str, pattern: &str, len: usize) -> Vec<u8> {
+    let value = pattern.repeat(len / pattern.len());
+    let values = [value.as_str()];
+    match name {
+        "Connection" | "Upgrade" => {
+            let rest = REQUEST
+                .iter()
+                .find(|(field, _)| *field == name)
+                .map(|(_, value)| *value);
+            request_with(name, &[values[0], rest.unwrap_or_default()])
+        }
+        _ => request_with(name, &values),
+    }
+}
+
+const FILLERS: [&str; 14] = [
+    " ",
+    "\t",
+    ",",
+    ";",
+    "\"",
+    "\\",
+    "a,",
+    ", ",
+    "a;b,",
+    "a;b=\"c\",",
+    "\"\\",
+    "a; ",
+    "=",
+    "a \t",
+];
+
+const LISTS: [&str; 6] = [
+    "Connection",
+    "Upgrade",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Extensions",
+    "Origin",
+    "X",
+];
+
+/// R137 F15: 60 KiB of separators, quotes and white space in any list: judged, whole or dripped, with memory in
+/// proportion.
+#[test]
+fn f15_lists_of_separators() {
+    for name in LISTS {
+        for pattern in FILLERS {
+            let input = filled(name, pattern, 60 * KIB);
+            let outcome = serve(&roomy(), &input);
+            let decided = outcome.error.is_some() != matches!(outcome.events[..], [Event::Request(_)]);
+            assert!(decided, "{name}: {pattern:?}");
+            let (mut whole, mut out) = (input.clone(), Vec::with_capacity(KIB));
+            let mut server = Connection::server(roomy());
+            let held = allocation_counter::measure(|| {
+                let mut rest = &mut whole[..];
+                // The verdict is the one above.
+                let event = server.receive(&mut rest, &mut out);
+                assert_eq!(event.err(), outcome.error, "{name}: {pattern:?}");
+            });
+            assert!(
+                held.bytes_max < 4 * KIB as u64,
+                "{name}: {pattern:?}: {} bytes at once",
+                held.bytes_max
+            );
+            assert!(
+                held.count_total <= input.len() as u64 / 4,
+                "{name}: {pattern:?}: {} allocations",
+                held.count_total
+            );
+        }
+    }
+    for name in ["Connection", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol"] {
+        for pattern in FILLERS {
+            let value = pattern.repeat(15 * KIB / pattern.len());
+            let outcome = heads::hear(&plain(), &Config::default(), &response_with(name, &[&value]));
+            assert!(outcome.error.is_some(), "{name}: {pattern:?}");
+        }
+    }
+}
+
+/// R137 F15 F07: the time that a list takes grows with its length, and not with the square of it.
+#[test]
+fn f15_lists_take_linear_time() {
+    for name in ["Connection", "Upgrade", "Sec-WebSocket-Extensions", "Origin", "X"] {
+        for pattern in ["a,", "a;b=\"c\",", " ", "\"\\"] {
+            assert_linear(
+                &format!("{name}: {pattern:?}"),
+                |size| (Connection::server(roomy()), filled(name, pattern, size)),
+                |(mut server, mut input)| {
+                    let mut rest = &mut input[..];
+                    let judged = server
+                        .receive(&mut rest, &mut Vec::new())
+                        .is_ok_and(|event| event.is_none());
+                    assert!(!judged, "a verdict");
+                },
+            );
+        }
+    }
+}
+
+/// R137 F15: so does the time that it takes to see that no subprotocol is there twice.
+#[test]
+fn f15_subprotocols_take_linear_time() {
+    let distinct = |size: usize| {
+        let names: Vec<String> = (0..size / 5).map(|number| format!("{number:04x}")).collect();
+        request_with("Sec-WebSocket-Protocol", &[&names.join(",")])
+    };
+    assert_linear(
+        "Sec-WebSocket-Protocol",
+        |size| (Connection::server(roomy()), distinct(size)),
+        |(mut server, mut input)| {
+            let mut rest = &mut input[..];
+            let judged = server
+                .receive(&mut rest, &mut Vec::new())
+                .is_ok_and(|event| event.is_none());
+            assert!(!judged, "a verdict");
+        },
+    );
+}
+
+/// R068 F15 F07: a head that drips is searched once: one line or many, of a request or a response.
+#[test]
+fn f15_dripped_heads_take_linear_time() {
+    for pattern in ["x", "x\r\ny: "] {
+        let field = |size: usize| format!("X: {}", pattern.repeat(size / pattern.len()));
+        let mut config = roomy();
+        config.max_headers = 1 << 14;
+        let drip = |mut connection: Connection, input: &[u8]| {
+            let mut out = Vec::new();
+            for byte in input {
+                let mut byte = [*byte];
+                let mut rest = &mut byte[..];
+                assert_eq!(connection.receive(&mut rest, &mut out), Ok(None), "no end of the head");
+            }
+        };
+        assert_linear(
+            &format!("server, {pattern:?}"),
+            |size| {
+                (
+                    Connection::server(config.clone()),
+                    format!("GET / HTTP/1.1\r\n{}", field(size)),
+                )
+            },
+            |(server, input)| drip(server, input.as_bytes()),
+        );
+        assert_linear(
+            &format!("client, {pattern:?}"),
+            |size| (dial(&plain(), &config), format!("HTTP/1.1 101 x\r\n{}", field(size))),
+            |(client, input)| drip(client, input.as_bytes()),
+        );
+    }
+}
+
+/// R137 R138 F16: what never ends does not pile up: heads, blank lines, early data.
+#[test]
+fn f16_an_endless_request_is_bounded() {
+    let limit = Config::default().max_head_size as u64;
+    let too_long = Err(ProtocolError::Request(RequestError::HeadTooLong));
+    for (start, pattern) in [
+        (&b""[..], &b"x"[..]),
+        (b"", b"\r\n"),
+        (b"", b"\n"),
+        (b"GET /", b"x"),
+        (b"GET / HTTP/1.1\r\n", b"X: y\r\n"),
+        (b"GET / HTTP/1.1\r\nX: ", b" "),
+        (b"GET / HTTP/1.1\r\nX: ", b"\r"),
+    ] {
+        let server = Connection::server(Config::default());
+        let (result, held) = flood(server, start, pattern, KIB * KIB);
+        assert_eq!(result, too_long, "{}", pattern.escape_ascii());
+        assert!(held <= 4 * limit, "{}: {held} bytes", pattern.escape_ascii());
+    }
+    let (server, _) = undecided(Config::default(), &request());
+    let (result, held) = flood(server, b"", b"\x82\x85", KIB * KIB);
+    assert_eq!(result, Err(ProtocolError::Request(RequestError::EarlyData)));
+    assert!(held <= 4 * limit, "{held} bytes");
+}
+
+/// R137 R138 F16: nor does what a server never ends.
+#[test]
+fn f16_an_endless_response_is_bounded() {
+    let limit = Config::default().max_head_size as u64;
+    let too_long = Err(ProtocolError::Response(ResponseError::HeadTooLong));
+    for (start, pattern) in [
+        (&b""[..], &b"H"[..]),
+        (b"", b"\r\n"),
+        (b"HTTP/1.1 101 ", b"x"),
+        (b"HTTP/1.1 101 x\r\n", b"X: y\r\n"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 103\r\nX: y\r\n\r\n"),
+    ] {
+        let client = dial(&plain(), &Config::default());
+        let (result, held) = flood(client, start, pattern, KIB * KIB);
+        assert_eq!(result, too_long, "{}", pattern.escape_ascii());
+        assert!(held <= 4 * limit, "{}: {held} bytes", pattern.escape_ascii());
+    }
+    // An endless body is cut off at its limit.
+    let limit = Config::default().max_refusal_body as u64;
+    for (fields, pattern) in [
+        (&[][..], &b"x"[..]),
+        (&[("Content-Length", "18446744073709551615")], b"x"),
+        (&[("Transfer-Encoding", "chunked")], b"1\r\nx\r\n"),
+    ] {
+        let client = dial(&plain(), &Config::default());
+        let start = head("HTTP/1.1 500 x", fields);
+        let (result, held) = flood(client, &start, pattern, 8 * KIB * KIB);
+        assert_eq!(result, Ok(()));
+        assert!(held <= 4 * limit, "{held} bytes");
+    }
+    // And what is no body fails before it piles up.
+    for pattern in [&b"0"[..], b"1", b"5;", b" ", b"\r"] {
+        let client = dial(&plain(), &Config::default());
+        let start = head("HTTP/1.1 500 x", &[("Transfer-Encoding", "chunked")]);
+        let (result, held) = flood(client, &start, pattern, KIB * KIB);
+        assert_eq!(
+            result,
+            Err(ProtocolError::Response(ResponseError::Body)),
+            "{}",
+            pattern.escape_ascii()
+        );
+        assert!(held <= 4 * KIB as u64, "{held} bytes");
+    }
+}
+
+/// R137 F16: a request that announces a body is refused before any of it comes.
+#[test]
+fn f16_a_request_with_a_body() {
+    for length in ["1", "4294967296", "18446744073709551615", "99999999999999999999999"] {
+        assert_denied(
+            &Config::default(),
+            &request_with("Content-Length", &[length]),
+            RequestError::Body,
+        );
+    }
+    assert_denied(
+        &Config::default(),
+        &request_with("Transfer-Encoding", &["chunked"]),
+        RequestError::Body,
+    );
+    admitted(&request_with("Content-Length", &["0"]));
+}
+
+/// R138: a head that lies whole in the input costs no memory at all.
+#[test]
+fn f16_a_whole_head_is_not_copied() {
+    let mut bytes = request_of_fields(128);
+    let mut server = Connection::server(Config::default());
+    let held = allocation_counter::measure(|| {
+        let mut rest = &mut bytes[..];
+        let event = server.receive(&mut rest, &mut Vec::new());
+        assert!(matches!(event, Ok(Some(Event::Request(_)))));
+    });
+    assert_eq!(held.count_total, 0);
+}
+
+/// R131 R036 F17: names are compared whole: no prefix, no anagram, no name that means something elsewhere.
+#[test]
+fn f17_names_that_look_alike() {
+    // Of the same length as those that are needed.
+    for (name, alike) in [
+        ("Host", "Hots"),
+        ("Upgrade", "Upgarde"),
+        ("Connection", "Connectoin"),
+        ("Sec-WebSocket-Key", "Sec-WebSocket-Yek"),
+        ("Sec-WebSocket-Version", "Sec-WebSocket-Versoin"),
+    ] {
+        let value = REQUEST.iter().find(|(field, _)| *field == name).unwrap().1;
+        for alike in [
+            alike,
+            &name[1..],
+            &name[..name.len() - 1],
+            &format!("{name}X"),
+            &format!("X{name}"),
+        ] {
+            let fields = with(&with(&REQUEST, name, &[]), alike, &[value]);
+            let outcome = serve(&Config::default(), &head("GET / HTTP/1.1", &fields));
+            assert!(outcome.error.is_some() && outcome.events.is_empty(), "{alike}");
+            // And beside the right one, they are nothing.
+            admitted(&head("GET / HTTP/1.1", &with(&REQUEST, alike, &["x", "y"])));
+        }
+    }
+    let offer = "constructor; __proto__=1; toString; client_max_window_bitsX=9; client_max_window_bit=9; \
+                 stib_wodniw_xam_tneilc=9, permessage-deflateX, permessage-deflat, epermessage-deflat";
+    let request = admitted(&request_with("Sec-WebSocket-Extensions", &[offer]));
+    let names: Vec<&str> = request.extensions().map(|extension| extension.name()).collect();
+    assert_eq!(
+        names,
+        [
+            "constructor",
+            "permessage-deflateX",
+            "permessage-deflat",
+            "epermessage-deflat"
+        ]
+    );
+    let params: Vec<&str> = request
+        .extensions()
+        .next()
+        .unwrap()
+        .params()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(
+        params,
+        [
+            "__proto__",
+            "toString",
+            "client_max_window_bitsX",
+            "client_max_window_bit",
+            "stib_wodniw_xam_tneilc"
+        ]
+    );
+    let request = admitted(&request_with("Sec-WebSocket-Protocol", &["constructor, chatX, hcat"]));
+    assert_eq!(request.choose_subprotocol(&["chat", "construct", "__proto__"]), None);
+    assert_eq!(request.choose_subprotocol(&["constructor"]), Some("constructor"));
+    for (name, value, error) in [
+        ("Upgrade", "websocketX", RequestError::Upgrade),
+        ("Upgrade", "wbesocket", RequestError::Upgrade),
+        ("Connection", "UpgradeX", RequestError::Connection),
+        ("Connection", "Upgarde", RequestError::Connection),
+    ] {
+        assert_denied(&Config::default(), &request_with(name, &[value]), error);
+    }
+}
+
+/// R004 R016 R019 R050 F18: CR, LF and NUL reach the wire in no part of a request or response.
+#[test]
+fn f18_injection() {
+    for bad in [
+        "\r",
+        "\n",
+        "\0",
+        "\r\n",
+        "\r\nX: y",
+        "\r\n\r\nGET /admin HTTP/1.1\r\n\r\n",
+    ] {
+        let text = format!("a{bad}b");
+        // Client: host, path, query, subprotocol, origin, names and values of headers.
+        assert_eq!(
+            ClientRequest::new(&format!("ws://{text}/")),
+            Err(HandshakeError::Host),
+            "{bad:?}"
+        );
+        assert_eq!(
+            ClientRequest::new(&format!("ws://h/{text}")),
+            Err(HandshakeError::Target),
+            "{bad:?}"
+        );
+        assert_eq!(
+            ClientRequest::new(&format!("ws://h?{text}")),
+            Err(HandshakeError::Target),
+            "{bad:?}"
+        );
+        assert!(ClientRequest::new(&format!("ws{bad}://h/")).is_err());
+        assert!(ClientRequest::new(&format!("ws://h:80{bad}/")).is_err());
+        assert!(ClientRequest::new(&format!("ws://[::1{bad}]/")).is_err());
+        assert!(ClientRequest::from_parts(&text, "/").is_err());
+        assert!(ClientRequest::from_parts("h", &format!("/{text}")).is_err());
+        for request in [
+            plain().subprotocol(&text),
+            plain().origin(&text),
+            plain().header(&text, "x"),
+            plain().header("X", &text),
+        ] {
+            let mut out = Vec::new();
+            assert!(Connection::client(&request, Config::default(), heads::SEED, &mut out).is_err());
+            assert!(out.is_empty(), "{bad:?}");
+        }
+        // Server: subprotocol, names and values of headers.
+        let (mut server, request) = undecided(Config::default(), &request_with("Sec-WebSocket-Protocol", &["a"]));
+        let mut out = Vec::new();
+        let (name, value) = ([(text.as_str(), "x")], [("X", text.as_str())]);
+        for accept in [
+            Accept::new().subprotocol(Some(&text)),
+            Accept::new().headers(&name),
+            Accept::new().headers(&value),
+        ] {
+            assert!(server.accept(&request, &accept, &mut out).is_err(), "{bad:?}");
+        }
+        assert_eq!(
+            server.reject(403, &name, b"", &mut out),
+            Err(HandshakeError::HeaderName)
+        );
+        assert_eq!(
+            server.reject(403, &value, b"", &mut out),
+            Err(HandshakeError::HeaderValue)
+        );
+        assert!(out.is_empty(), "{bad:?}");
+        assert_eq!(server.state(), State::Opening);
+    }
+    // A reason phrase is nobody's to set.
+    for status in 200..600 {
+        let (mut server, _) = undecided(Config::default(), &request());
+        let mut out = Vec::new();
+        server.reject(status, &[], b"", &mut out).unwrap();
+        let line = Answer::read(&out).line;
+        assert!(line.bytes().all(|byte| (b' '..0x7F).contains(&byte)), "{line}");
+    }
+    // And an error does not repeat what was wrong.
+    let fields = with(&with(&REQUEST, "X", &["needle"]), "Sec-WebSocket-Key", &["needle"]);
+    let outcome = serve(&Config::default(), &head("GET /?needle HTTP/1.1", &fields));
+    assert_eq!(outcome.error, Some(ProtocolError::Request(RequestError::Key)));
+    assert!(!String::from_utf8(outcome.out).unwrap().contains("needle"));
+}
+
+/// R029 R068 F19: bytes behind a head are the first of the stream, none lost and none taken, at every split.
+#[test]
+fn f19_bytes_behind_the_handshake() {
+    let (from_client, from_server) = (
+        frame(Role::Client, 0x82, b"\r\n\r\n"),
+        frame(Role::Server, 0x82, b"\r\n\r\n"),
+    );
+    let requests = [request(), request_with("X", &[""])];
+    let responses = [
+        response(),
+        response_with("X", &[""]),
+        response_with("Content-Length", &["4"]),
+    ];
+    let servers = requests.map(|head| (Role::Server, [head, from_client.repeat(2)].concat()));
+    let clients = responses.map(|head| (Role::Client, [head, from_server.repeat(2)].concat()));
+    for (role, input) in servers.into_iter().chain(clients) {
+        for cut in 1..input.len() {
+            let mut connection = match role {
+                Role::Server => Connection::server(Config::default()),
+                Role::Client => dial(&plain(), &Config::default()),
+            };
+            let outcome = feed_cut(&mut connection, &input, &[cut]);
+            assert_eq!(outcome.error, None, "{role:?} cut at {cut}");
+            assert_eq!(outcome.events.len(), 3, "{role:?} cut at {cut}");
+            for event in &outcome.events[1..] {
+                assert_eq!(*event, Event::Binary(b"\r\n\r\n"[..].into()), "{role:?} cut at {cut}");
+            }
+        }
+    }
+    // A line end too many is no part of the head: it is the header of a frame, and an invalid one.
+    let extra = [&request()[..], b"\r\n\r\n"].concat();
+    assert_eq!(
+        serve(&Config::default(), &extra).error,
+        Some(ProtocolError::ReservedOpcode)
+    );
+}
+
+/// R045 R058 F20: whoever is turned away is heard no more, and nobody in between can think otherwise.
+#[test]
+fn f20_a_rejection_ends_the_connection() {
+    let smuggled = b"GET /admin HTTP/1.1\r\nHost: internal\r\n\r\n";
+    for status in [200, 204, 302, 304, 400, 403, 426, 503] {
+        let (mut server, _) = undecided(Config::default(), &request());
+        let mut out = Vec::new();
+        server.reject(status, &[], b"", &mut out).unwrap();
+        let answer = Answer::read(&out);
+        answer.assert_ends_the_connection();
+        assert_eq!(answer.status, status);
+        for input in [&smuggled[..], &request(), &frame(Role::Client, 0x81, b"hello")] {
+            assert_eq!(drain(&mut server, input, &mut out), Ok(Vec::new()), "{status}");
+        }
+        assert_eq!(Answer::read(&out), answer, "not a byte more");
+    }
+    // The same holds for those turned away by the engine, and what stands behind their request in the same input.
+    for (head, error) in [
+        (request_with("Upgrade", &[]), RequestError::Upgrade),
+        (request_with("Sec-WebSocket-Version", &["8"]), RequestError::Version),
+        (request_with("Content-Length", &["38"]), RequestError::Body),
+    ] {
+        assert_denied(&Config::default(), &[&head[..], smuggled].concat(), error);
+    }
+    // A client that was refused does not take what follows for frames.
+    let refused = [
+        head("HTTP/1.1 200 OK", &[("Content-Length", "0")]),
+        frame(Role::Server, 0x81, b"hello"),
+        response(),
+    ];
+    assert!(refusal(&Config::default(), &refused.concat()).body.is_empty());
+}
+
+/// R052 R128 R129 F21: an offer that cannot be taken is declined and not an error, whatever its parameters are.
+#[test]
+fn f21_a_bad_offer_is_declined() {
+    for offer in [
+        "permessage-deflate; foo",
+        "permessage-deflate; server_max_window_bits=7",
+        "permessage-deflate; server_max_window_bits=99999",
+        "permessage-deflate; client_max_window_bits; client_max_window_bits=10",
+        "permessage-deflate; server_no_context_takeover=1",
+        "permessage-deflate; foo, permessage-deflate",
+        "x-webkit-deflate-frame",
+    ] {
+        let outcome = serve(&Config::default(), &request_with("Sec-WebSocket-Extensions", &[offer]));
+        assert_eq!(outcome.error, None, "{offer}");
+        let answer = Answer::read(&outcome.out);
+        assert_eq!(answer.status, 101, "{offer}");
+        assert!(answer.all("Sec-WebSocket-Extensions").is_empty(), "{offer}");
+        // All of it is there for whoever negotiates above.
+        let request = admitted(&request_with("Sec-WebSocket-Extensions", &[offer]));
+        assert_eq!(request.extensions().count(), offer.split(',').count(), "{offer}");
+    }
+}
+
+/// R025 R130 F22: no parameter of an answer reaches anything: the answer fails.
+#[test]
+fn f22_window_bits_out_of_range() {
+    for bits in ["0", "7", "16", "99999", "-1", "\"7\""] {
+        let answer = format!("permessage-deflate; server_max_window_bits={bits}");
+        assert_fails(
+            &plain(),
+            &response_with("Sec-WebSocket-Extensions", &[&answer]),
+            ResponseError::Extension,
+        );
+    }
+    for bits in ["", "\"\"", "\"", "1 0"] {
+        let answer = format!("permessage-deflate; server_max_window_bits={bits}");
+        assert_fails(
+            &plain(),
+            &response_with("Sec-WebSocket-Extensions", &[&answer]),
+            ResponseError::ExtensionsSyntax,
+        );
+    }
+}
+
+/// R133 F23: a quoted string is not cut at a comma, on either side: what it hides is neither an extension nor valid.
+#[test]
+fn f23_quoted_separators() {
+    for value in [
+        "a; b=\"x,y\"",
+        "a; b=\"x, permessage-deflate\"",
+        "a; b=\"x;y\"",
+        "a; b=\"x\\\",y\"",
+    ] {
+        let name = "Sec-WebSocket-Extensions";
+        assert_denied(
+            &Config::default(),
+            &request_with(name, &[value]),
+            RequestError::Extensions,
+        );
+        assert_fails(
+            &plain(),
+            &response_with(name, &[value]),
+            ResponseError::ExtensionsSyntax,
+        );
+    }
+    let request = admitted(&request_with("Sec-WebSocket-Extensions", &["a; b=\"x\", c"]));
+    assert_eq!(request.extensions().count(), 2);
+}
+
+/// R023 R036 F24: Connection is a list, over any number of lines, on either side.
+#[test]
+fn f24_connection_is_a_list() {
+    let valid: [&[&str]; 6] = [
+        &["keep-alive, Upgrade"],
+        &["Upgrade, keep-alive"],
+        &["keep-alive", "Upgrade"],
+        &["Upgrade", "keep-alive"],
+        &["a,b,,c , UPGRADE,"],
+        &["", "upgrade"],
+    ];
+    for row in valid {
+        admitted(&request_with("Connection", row));
+        opened(&plain(), &response_with("Connection", row));
+    }
+    let invalid: [&[&str]; 5] = [
+        &["keep-alive"],
+        &["keep-alive Upgrade"],
+        &["UpgradeX", "XUpgrade"],
+        &["Up", "grade"],
+        &["no-upgrade"],
+    ];
+    for row in invalid {
+        assert_denied(
+            &Config::default(),
+            &request_with("Connection", row),
+            RequestError::Connection,
+        );
+        assert_fails(&plain(), &response_with("Connection", row), ResponseError::Connection);
+    }
+}
+
+/// R022 R023 R024 R025 R026 R027 R051 R056 F25: a client trusts no answer: each that is wrong in one point fails.
+#[test]
+fn f25_every_invalid_answer_fails() {
+    let request = plain().subprotocol("a").subprotocol("b");
+    opened(&request, &response_with("Sec-WebSocket-Protocol", &["b"]));
+    let rows: [(&str, &[&str], ResponseError); 14] = [
+        ("Upgrade", &[], ResponseError::Upgrade),
+        ("Upgrade", &["h2c"], ResponseError::Upgrade),
+        ("Connection", &[], ResponseError::Connection),
+        ("Connection", &["close"], ResponseError::Connection),
+        ("Sec-WebSocket-Accept", &[], ResponseError::Accept),
+        ("Sec-WebSocket-Accept", &[ACCEPT], ResponseError::Accept),
+        ("Sec-WebSocket-Accept", &[KEY], ResponseError::Accept),
+        (
+            "Sec-WebSocket-Extensions",
+            &["permessage-deflate"],
+            ResponseError::Extension,
+        ),
+        ("Sec-WebSocket-Extensions", &["x-unknown"], ResponseError::Extension),
+        ("Sec-WebSocket-Extensions", &["a, a"], ResponseError::Extension),
+        ("Sec-WebSocket-Extensions", &["a b"], ResponseError::ExtensionsSyntax),
+        ("Sec-WebSocket-Protocol", &["c"], ResponseError::Subprotocol),
+        ("Sec-WebSocket-Protocol", &["B"], ResponseError::Subprotocol),
+        ("Sec-WebSocket-Protocol", &["a, b"], ResponseError::Subprotocol),
+    ];
+    for (name, values, error) in rows {
+        assert_fails(&request, &response_with(name, values), error);
+    }
+    // Nothing of it opens: no frame behind it is read, none can be sent.
+    let input = [response_with("Upgrade", &["h2c"]), frame(Role::Server, 0x89, b"?")].concat();
+    let mut client = dial(&plain(), &Config::default());
+    let mut out = Vec::new();
+    let error = ProtocolError::Response(ResponseError::Upgrade);
+    assert_eq!(drain(&mut client, &input, &mut out), Err(error));
+    assert!(client.send_text("x", &mut out).is_err());
+    assert!(out.is_empty());
+    assert_eq!(client.state(), State::Closed);
+}
+
+/// R027 R053 R056 R038 F26: any reason phrase will do; a field that may occur once occurs once.
+#[test]
+fn f26_odd_answers_and_duplicates() {
+    for line in [
+        "HTTP/1.1 101 null",
+        "HTTP/1.1 101",
+        "HTTP/1.1 101 ",
+        "HTTP/1.1 101 OK 200",
+    ] {
+        opened(&plain(), &head(line, &RESPONSE));
+    }
+    for line in [
+        "HTTP/1.1 1010 x",
+        "HTTP/1.1 0101 x",
+        "HTTP/1.1 101.0 x",
+        "HTTP/1.1 -101 x",
+        "HTTP/1.1 null",
+    ] {
+        assert_fails(&plain(), &head(line, &RESPONSE), ResponseError::Syntax);
+    }
+    for (name, value, error) in [
+        ("Sec-WebSocket-Accept", CLIENT_ACCEPT, ResponseError::Accept),
+        ("Upgrade", "websocket", ResponseError::Upgrade),
+        ("Sec-WebSocket-Protocol", "a", ResponseError::Subprotocol),
+    ] {
+        let offer = plain().subprotocol("a");
+        opened(&offer, &response_with(name, &[value]));
+        assert_fails(&offer, &response_with(name, &[value, value]), error);
+    }
+    for (name, value, error) in [
+        ("Host", "example.com", RequestError::Host),
+        ("Origin", "null", RequestError::Origin),
+        ("Sec-WebSocket-Key", KEY, RequestError::Key),
+        ("Sec-WebSocket-Version", "13", RequestError::Version),
+    ] {
+        admitted(&request_with(name, &[value]));
+        assert_denied(&Config::default(), &request_with(name, &[value, value]), error);
+        // Far more often than any counter can count.
+        let mut config = roomy();
+        config.max_headers = 1000;
+        assert_denied(&config, &request_with(name, &vec![value; 257]), error);
+        assert_denied(&config, &request_with(name, &vec![value; 513]), error);
+    }
+    let fields = REQUEST.iter().map(|(name, value)| (*name, value.as_bytes()));
+    assert!(Request::from_list("GET", "/", fields).is_ok());
+}

@@ -1,0 +1,383 @@
+//! Memory: what a connection holds, idle and busy, and when it allocates. Prints the figures with `--nocapture`.
+
+mod support;
+
+use std::borrow::Cow;
+
+use allocation_counter::{AllocationInfo, measure};
+use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError, State, frame::Role};
+use support::{KEY, Length, frame, header, open, peer_of};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+const FIN_BINARY: u8 = 0x82;
+const TEXT: u8 = 0x01;
+const FIN_CONTINUATION: u8 = 0x80;
+const SEGMENT: usize = 1460;
+const MIB: usize = 1 << 20;
+/// The most that is reserved on the word of a header.
+const RESERVE: usize = 64 << 10;
+
+/// A line of the table.
+fn report(what: &str, figure: impl std::fmt::Display, unit: &str) {
+    println!("{what:<75}{figure:>9} {unit}");
+}
+
+/// Measures what is done to a value that outlives it.
+fn measure_on<T>(value: &mut T, run: impl FnOnce(&mut T)) -> AllocationInfo {
+    measure(|| run(value))
+}
+
+/// Feeds `bytes` in pieces, in place; what comes of it goes to `then`.
+fn receive(
+    connection: &mut Connection,
+    bytes: &mut [u8],
+    piece: usize,
+    out: &mut Vec<u8>,
+    mut then: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>),
+) {
+    for mut input in bytes.chunks_mut(piece) {
+        while let Some(event) = connection.receive(&mut input, out).unwrap() {
+            then(connection, event, out);
+        }
+    }
+}
+
+/// An open end, with the handshake done by itself, and what its heap came to meanwhile. The other end's bytes are made
+/// outside of the measurement.
+fn shake_hands(role: Role) -> (Connection, AllocationInfo) {
+    let request = ClientRequest::new("ws://example.com/chat").unwrap().subprotocol("chat");
+    let accept = Accept::new().subprotocol(Some("chat"));
+    let mut head = Vec::new();
+    let mut client = Connection::client(&request, Config::default(), [7; 32], &mut head).unwrap();
+    let mut server = None;
+    let mut response = Vec::new();
+    let mut bytes = head.clone();
+    let serving = measure(|| {
+        let mut connection = Connection::server(Config::default());
+        let mut out = Vec::new();
+        // In pieces, so that the head has to be collected.
+        receive(&mut connection, &mut bytes, 10, &mut out, |connection, event, out| {
+            let Event::Request(request) = event else {
+                panic!("{event:?}");
+            };
+            connection.accept(&request, &accept, out).unwrap();
+        });
+        allocation_counter::opt_out(|| response.clone_from(&out));
+        server = Some(connection);
+    });
+    let server = server.unwrap();
+    assert_eq!(server.state(), State::Open);
+    if role == Role::Server {
+        return (server, serving);
+    }
+    let mut connected = None;
+    let connecting = measure(|| {
+        let mut out = Vec::new();
+        let mut connection = Connection::client(&request, Config::default(), [7; 32], &mut out).unwrap();
+        assert!(out == head);
+        receive(&mut connection, &mut response, 10, &mut out, |_, event, _| {
+            assert!(matches!(event, Event::Open(_)));
+        });
+        connected = Some(connection);
+    });
+    client = connected.unwrap_or(client);
+    assert_eq!(client.state(), State::Open);
+    (client, connecting)
+}
+
+/// DESIGN.md, section 1, property 7: an idle connection without compression is at most 256 bytes.
+#[test]
+fn a_connection_is_at_most_256_bytes() {
+    let size = size_of::<Connection>();
+    report("size_of::<Connection>()", size, "bytes");
+    assert!(size <= 256);
+    report("size_of::<Event>()", size_of::<Event<'_>>(), "bytes");
+}
+
+/// DESIGN.md, section 1, property 7; F46: an idle open server holds no heap, and a client its key stream only.
+#[test]
+fn an_idle_open_connection_holds_no_heap() {
+    for role in ROLES {
+        let (mut connection, handshake) = shake_hands(role);
+        report(
+            &format!("{role:?}: heap at most during the handshake"),
+            handshake.bytes_max,
+            "bytes",
+        );
+        report(
+            &format!("{role:?}: heap when open and idle"),
+            handshake.bytes_current,
+            "bytes",
+        );
+        let keys = match role {
+            Role::Server => 0,
+            Role::Client => 1,
+        };
+        assert_eq!(
+            handshake.count_current, keys,
+            "what the handshake needed is free once the connection is open"
+        );
+        assert_eq!(handshake.bytes_current > 0, keys > 0);
+        assert!(handshake.bytes_current <= 512);
+
+        // Messages that lie whole in an input, control frames, and messages in and out.
+        let used = measure_on(&mut connection, |connection| {
+            let mut out = Vec::new();
+            for _ in 0..3 {
+                let mut bytes = frame(peer_of(role), FIN_BINARY, &[1; 1024]);
+                bytes.extend(frame(peer_of(role), 0x89, b"ping"));
+                receive(connection, &mut bytes, usize::MAX, &mut out, |_, _, _| {});
+                connection.send_binary(&[2; 1024], &mut out).unwrap();
+            }
+        });
+        assert_eq!((used.count_current, used.bytes_current), (0, 0));
+
+        // Messages that had to be assembled, and a control frame: gone with their events.
+        let used = measure_on(&mut connection, |connection| {
+            let mut out = Vec::new();
+            for piece in [1, 100, SEGMENT] {
+                let mut bytes = frame(peer_of(role), FIN_BINARY, &[1; 10_000]);
+                bytes.extend(frame(peer_of(role), TEXT, "ä".repeat(5000).as_bytes()));
+                bytes.extend(frame(peer_of(role), 0x89, &[3; 125]));
+                bytes.extend(frame(peer_of(role), FIN_CONTINUATION, b"ende"));
+                receive(connection, &mut bytes, piece, &mut out, |_, _, _| {});
+            }
+        });
+        assert!(used.count_total > 0);
+        assert_eq!((used.count_current, used.bytes_current), (0, 0));
+    }
+}
+
+/// A connection holds what was given back to it until the next message that has to be assembled takes it.
+#[test]
+fn what_is_recycled_is_held_until_it_is_used() {
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        let mut out = Vec::new();
+        let mut bytes = frame(peer_of(role), FIN_BINARY, &[1; 10_000]);
+        let mut again = bytes.clone();
+
+        let used = measure_on(&mut connection, |connection| {
+            receive(connection, &mut bytes, SEGMENT, &mut out, |connection, event, _| {
+                connection.recycle(event);
+            });
+        });
+        report(
+            &format!("{role:?}: heap held after a recycled message of 10,000 bytes"),
+            used.bytes_current,
+            "bytes",
+        );
+        assert_eq!(used.count_current, 1);
+        assert!((10_000..=20_000 + RESERVE as i64).contains(&used.bytes_current));
+
+        let mut owned = None;
+        let used_again = measure_on(&mut connection, |connection| {
+            receive(connection, &mut again, SEGMENT, &mut out, |_, event, _| {
+                assert!(matches!(event, Event::Binary(Cow::Owned(_))));
+                owned = Some(event.into_owned());
+            });
+        });
+        assert_eq!(
+            used_again.count_total, 0,
+            "the next message uses the recycled allocation"
+        );
+        let dropped = measure(|| drop(owned));
+        assert_eq!(
+            dropped.bytes_current, -used.bytes_current,
+            "and takes it along: the connection holds nothing"
+        );
+    }
+}
+
+/// performance.md, goal 3: zero allocations a message in steady state.
+#[test]
+fn whole_messages_allocate_nothing() {
+    const MESSAGES: usize = 100;
+    for role in ROLES {
+        for first in [FIN_BINARY, 0x81] {
+            let mut connection = open(role, Config::default());
+            let mut out = Vec::with_capacity(2048);
+            let payload = [b'x'; 1024];
+            let mut bytes = frame(peer_of(role), first, &payload).repeat(MESSAGES);
+            let mut received = 0;
+            let info = measure_on(&mut connection, |connection| {
+                receive(
+                    connection,
+                    &mut bytes,
+                    usize::MAX,
+                    &mut out,
+                    |connection, event, out| {
+                        received += 1;
+                        out.clear();
+                        // It can be sent while it is held.
+                        match &event {
+                            Event::Text(text) => connection.send_text(text, out).unwrap(),
+                            Event::Binary(data) => connection.send_binary(data, out).unwrap(),
+                            _ => panic!("{event:?}"),
+                        }
+                    },
+                );
+            });
+            assert_eq!(received, MESSAGES);
+            report(
+                &format!("{role:?}: allocations for 100 whole messages of 1 KiB in and out ({first:#x})"),
+                info.count_total,
+                "",
+            );
+            assert_eq!(info.count_total, 0);
+        }
+    }
+}
+
+/// performance.md, goal 3; and messages that span inputs, if their allocations are given back.
+#[test]
+fn recycled_messages_that_span_inputs_allocate_nothing() {
+    const MESSAGES: usize = 100;
+    for role in ROLES {
+        for first in [FIN_BINARY, 0x81] {
+            let mut connection = open(role, Config::default());
+            let mut out = Vec::new();
+            let bytes = frame(peer_of(role), first, &[b'x'; 5000]);
+            let mut warm = bytes.clone();
+            let mut bytes = bytes.repeat(MESSAGES);
+            let mut received = 0;
+            let mut recycle = |connection: &mut Connection, event: Event<'_>, _: &mut Vec<u8>| {
+                received += 1;
+                connection.recycle(event);
+            };
+            receive(&mut connection, &mut warm, SEGMENT, &mut out, &mut recycle);
+            let info = measure_on(&mut connection, |connection| {
+                receive(connection, &mut bytes, SEGMENT, &mut out, &mut recycle);
+            });
+            assert_eq!(received, 1 + MESSAGES);
+            report(
+                &format!("{role:?}: allocations for 100 recycled messages of 5,000 bytes in pieces ({first:#x})"),
+                info.count_total,
+                "",
+            );
+            assert_eq!(info.count_total, 0);
+        }
+    }
+}
+
+/// R138, F04: a length is a claim. Nothing is reserved for it; the first byte reserves at most 64 KiB.
+#[test]
+fn r138_a_declared_length_allocates_nothing() {
+    for role in ROLES {
+        let masked = role == Role::Server;
+        let mut bytes = header(FIN_BINARY, masked, Length::Long, 1 << 62);
+        if masked {
+            bytes.extend(KEY);
+        }
+
+        // Over the limit: refused by the header alone.
+        let mut connection = open(role, Config::default());
+        let mut refused = bytes.clone();
+        let mut out = Vec::with_capacity(64);
+        let info = measure_on(&mut connection, |connection| {
+            let mut input = &mut refused[..];
+            let error = connection.receive(&mut input, &mut out).unwrap_err();
+            assert_eq!(error, ProtocolError::MessageTooBig);
+        });
+        report(
+            &format!("{role:?}: heap after a header of 2^62 bytes, refused (the Closure)"),
+            info.bytes_max,
+            "bytes",
+        );
+        assert!(info.count_total <= 1 && info.bytes_max <= 128);
+
+        // Without a limit: accepted, and awaited.
+        let mut config = Config::default();
+        config.max_message_size = u64::MAX;
+        let mut connection = open(role, config);
+        let mut out = Vec::new();
+        let info = measure_on(&mut connection, |connection| {
+            let mut input = &mut bytes[..];
+            assert_eq!(connection.receive(&mut input, &mut out), Ok(None));
+        });
+        report(
+            &format!("{role:?}: heap after a header of 2^62 bytes, accepted"),
+            info.bytes_max,
+            "bytes",
+        );
+        assert_eq!(info.count_total, 0);
+        let info = measure_on(&mut connection, |connection| {
+            let mut input = &mut [0][..];
+            assert_eq!(connection.receive(&mut input, &mut out), Ok(None));
+        });
+        report(
+            &format!("{role:?}: heap after the first byte behind it"),
+            info.bytes_max,
+            "bytes",
+        );
+        assert!(info.bytes_max <= (1 + RESERVE) as u64);
+    }
+}
+
+/// How much is held, and how much at most while it is allocated anew, for 1 MiB that arrives 1,460 bytes at a time, in
+/// frames of at most `frame_size` bytes. `each` sees both, and the bytes received so far, after every piece.
+fn receive_1_mib(role: Role, frame_size: usize, mut each: impl FnMut(usize, usize, usize)) -> (usize, usize) {
+    let mut config = Config::default();
+    config.fragment_size = std::num::NonZeroUsize::new(frame_size);
+    let mut bytes = Vec::new();
+    open(peer_of(role), config)
+        .send_binary(&vec![1; MIB], &mut bytes)
+        .unwrap();
+
+    let mut connection = open(role, Config::default());
+    let mut out = Vec::new();
+    let (mut received, mut held, mut peak) = (0, 0, 0);
+    let mut message = None;
+    for mut input in bytes.chunks_mut(SEGMENT) {
+        assert!(message.is_none());
+        received += input.len();
+        let info = measure_on(&mut connection, |connection| {
+            message = connection.receive(&mut input, &mut out).unwrap();
+        });
+        peak = peak.max(held + usize::try_from(info.bytes_max).unwrap());
+        held = held.checked_add_signed(info.bytes_current.try_into().unwrap()).unwrap();
+        each(received, held, peak);
+    }
+    assert!(message == Some(Event::Binary(vec![1; MIB].into())));
+    (held, peak)
+}
+
+/// A message of n bytes in pieces needs at most 2 n + 64 KiB; and while its buffer grows the old one beside the new
+/// one, at most n, unless the allocator can extend it in place.
+#[test]
+fn a_long_message_in_pieces_is_held_at_most_twice() {
+    for role in ROLES {
+        for (frame_size, frames) in [(MIB, "one frame"), (1000, "1,049 frames")] {
+            let (held, peak) = receive_1_mib(role, frame_size, |_, _, _| {});
+            report(
+                &format!("{role:?}: heap held by 1 MiB in 1,460-byte pieces, {frames}"),
+                held,
+                "bytes",
+            );
+            report(
+                &format!("{role:?}: ... and at most, the old buffer included while it grows"),
+                peak,
+                "bytes",
+            );
+            assert!(held <= 2 * MIB + RESERVE);
+            assert!(peak <= 3 * MIB + RESERVE);
+        }
+    }
+}
+
+/// `Connection`, "Memory": "While a message is assembled, at most twice the bytes received and 64 KiB more are held",
+/// at every moment.
+#[test]
+fn what_is_held_follows_what_was_received() {
+    for role in ROLES {
+        for frame_size in [MIB, 1000] {
+            receive_1_mib(role, frame_size, |received, held, peak| {
+                assert!(held <= 2 * received + RESERVE, "{held} bytes are held after {received}");
+                assert!(
+                    peak <= 3 * received + RESERVE,
+                    "{peak} bytes were needed for {received}"
+                );
+            });
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! Laws that hold for any input: made from conversations, whole or damaged, in both roles and both deliveries.
+
+#[path = "support/laws.rs"]
+mod laws;
+#[path = "support/streams.rs"]
+mod streams;
+
+use allocation_counter::AllocationInfo;
+use proptest::prelude::*;
+use sockless::{
+    Config, Connection, Delivery, ProtocolError,
+    frame::{Decoder, Header, Item, Opcode, Role},
+};
+
+use laws::{
+    options::{Opening, Options, cuts},
+    reference::{self, Limits},
+    support::{self, Length, frame, header, open, peer_of},
+};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+proptest! {
+    #![proptest_config(streams::cases(1000))]
+
+    /// R139 R104 R063 R064 R073 R074 R076 R082 R083 R084 R099 R137: whatever a client sends, the server says what the
+    /// reference says.
+    #[test]
+    fn s6_2_a_server_receives_as_the_reference_does(data in streams::input(Role::Server)) {
+        laws::server_bytes(&data);
+    }
+
+    /// R139 R104 R062 R063 R064 R073 R074 R076 R082 R083 R084 R099 R137: whatever a server sends, the client says what
+    /// the reference says.
+    #[test]
+    fn s6_2_a_client_receives_as_the_reference_does(data in streams::input(Role::Client)) {
+        laws::client_bytes(&data);
+    }
+
+    /// R032 R058 R139: whatever a client opens with, the server answers within bounds.
+    #[test]
+    fn s10_7_a_server_survives_any_opening(options in any::<[u8; 5]>(), head in streams::opening(Role::Server)) {
+        laws::server_bytes(&[&streams::any_opening(options), &head[..]].concat());
+    }
+
+    /// R021 R027 R139: whatever a server answers, the client stays within bounds.
+    #[test]
+    fn s10_7_a_client_survives_any_opening(options in any::<[u8; 5]>(), head in streams::opening(Role::Client)) {
+        laws::client_bytes(&[&streams::any_opening(options), &head[..]].concat());
+    }
+
+    /// Another engine takes over anywhere, in a server: nothing is lost, nothing comes twice.
+    #[test]
+    fn a_takeover_of_a_server_is_lossless(data in prop_oneof![streams::valid_input(Role::Server), streams::input(Role::Server)]) {
+        laws::takeover(&data);
+    }
+
+    /// Another engine takes over anywhere, in a client: nothing is lost, nothing comes twice.
+    #[test]
+    fn a_takeover_of_a_client_is_lossless(data in prop_oneof![streams::valid_input(Role::Client), streams::input(Role::Client)]) {
+        laws::takeover(&data);
+    }
+
+    /// R067 R072 R075 R077 R078 R079 R098 R103: what one end sends in any fragments arrives at the other.
+    #[test]
+    fn s5_4_a_conversation_arrives_as_it_was_sent(header in any::<[u8; 20]>(), steps in streams::conversation_bytes()) {
+        laws::frame_roundtrip(&[&header[..], &steps].concat());
+    }
+
+    /// R104 R068 R071: the decoder of frames says what the reference says, in any cut.
+    #[test]
+    fn s5_2_the_decoder_agrees_with_the_reference(
+        (role, bytes) in prop_oneof![
+            streams::stream(Role::Server).prop_map(|bytes| (Role::Server, bytes)),
+            streams::stream(Role::Client).prop_map(|bytes| (Role::Client, bytes)),
+        ],
+        seed in any::<u8>(),
+    ) {
+        let (frames, error) = reference::frames(role, &bytes);
+        let decoded = decode(role, &bytes, &cuts(seed, bytes.len()));
+        prop_assert_eq!(decoded, (frames, error));
+    }
+}
+
+/// What a decoder finds, as the reference's frames.
+fn decode(role: Role, bytes: &[u8], cuts: &[usize]) -> (Vec<reference::Frame>, Option<ProtocolError>) {
+    let mut decoder = Decoder::new(role);
+    let mut frames: Vec<reference::Frame> = Vec::new();
+    let mut from = 0;
+    for to in cuts.iter().copied().chain([bytes.len()]) {
+        let mut piece = bytes[from..to].to_vec();
+        from = to;
+        let mut input = &mut piece[..];
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(None) => {
+                    assert!(input.is_empty());
+                    break;
+                }
+                Ok(Some(Item::Header(header))) => frames.push(reference::Frame {
+                    first: first_byte(&header),
+                    len: header.len,
+                    key: header.mask,
+                    payload: Vec::new(),
+                }),
+                Ok(Some(Item::Payload { data, end })) => {
+                    let frame = frames.last_mut().unwrap();
+                    assert!(
+                        !data.is_empty() || frame.len == 0,
+                        "only an empty frame has an empty piece"
+                    );
+                    frame.payload.extend_from_slice(data);
+                    assert_eq!(end, frame.is_whole());
+                }
+                Err(error) => {
+                    assert_eq!(decoder.decode(&mut input), Err(error), "errors stay");
+                    return (frames, Some(error));
+                }
+            }
+        }
+    }
+    let in_header = frames.last().is_none_or(reference::Frame::is_whole);
+    let whole: usize = frames.iter().map(|frame| header_len(frame) + frame.payload.len()).sum();
+    assert_eq!(decoder.is_between_frames(), in_header && whole == bytes.len());
+    (frames, None)
+}
+
+fn first_byte(header: &Header) -> u8 {
+    let opcode = match header.opcode {
+        Opcode::Continuation => 0,
+        Opcode::Text => 1,
+        Opcode::Binary => 2,
+        Opcode::Close => 8,
+        Opcode::Ping => 9,
+        Opcode::Pong => 10,
+    };
+    let bits = [
+        (header.fin, 128),
+        (header.rsv1, 64),
+        (header.rsv2, 32),
+        (header.rsv3, 16),
+    ];
+    bits.iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum::<u8>() + opcode
+}
+
+fn header_len(frame: &reference::Frame) -> usize {
+    let key = if frame.key.is_some() { 4 } else { 0 };
+    key + match frame.len {
+        0..126 => 2,
+        126..65_536 => 4,
+        _ => 10,
+    }
+}
+
+/// R060 R062 R063 R064 R065 R066 R073 R074 R076 R082: every first byte with every second byte, in both roles, between
+/// messages and inside one.
+#[test]
+fn s5_2_all_first_two_bytes_are_judged_as_the_reference_does() {
+    // What follows decides about the longer lengths.
+    const MEDIUM: [&[u8]; 5] = [
+        &[],
+        &[0, 125],
+        &[0, 126],
+        &[255, 255, 1, 2, 3, 4],
+        &[0, 1, 0, 0, 0, 0, b'x'],
+    ];
+    const LONG: [&[u8]; 7] = [
+        &[128],
+        &[0, 0, 0, 0, 0, 0],
+        &[0, 0, 0, 0, 0, 1, 0, 0],
+        &[0, 0, 0, 0, 0, 0, 255, 255],
+        &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, b'x'],
+        &[127; 13],
+        &[128; 13],
+    ];
+    let limits = Limits {
+        message_size: 1 << 40,
+        fragments: 9,
+    };
+    let mut config = Config::default();
+    config.max_message_size = limits.message_size;
+    config.max_fragments = limits.fragments;
+    for role in ROLES {
+        for before in [vec![], frame(peer_of(role), 0x01, b"")] {
+            for (first, second) in (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second))) {
+                for behind in match second % 128 {
+                    126 => &MEDIUM[..],
+                    127 => &LONG[..],
+                    _ => &MEDIUM[..1],
+                } {
+                    let bytes = [&before[..], &[first, second], behind].concat();
+                    assert_eq!(decode(role, &bytes, &[]), reference::frames(role, &bytes), "{bytes:x?}");
+                    let outcome = support::feed(&mut open(role, config.clone()), &bytes);
+                    let verdict = reference::receive(role, &bytes, limits);
+                    assert_eq!(
+                        (outcome.events, outcome.error),
+                        (verdict.events, verdict.error),
+                        "{bytes:x?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// R065 R138: a header that announces 2^62 bytes reserves nothing, and the first bytes behind it 64 KiB at most.
+#[test]
+fn s10_4_an_announced_length_is_not_reserved() {
+    for (role, delivery, first) in every_receiver() {
+        let mut config = Config::default();
+        config.max_message_size = u64::MAX;
+        config.delivery = delivery;
+        let mut bytes = header(first, role == Role::Server, Length::Long, 1 << 62);
+        if role == Role::Server {
+            bytes.extend_from_slice(&support::KEY);
+        }
+        // Every piece that ends inside a code point leaves bytes that are not assembled yet.
+        for (first_piece, piece) in [(0, 1), (0, 3), (0, 7), (1, 3), (1, 99), (2, 98), (3, 97), (4, 96)] {
+            let mut connection = open(role, config.clone());
+            let heap = heap_of(&mut connection, bytes.clone().chunks_mut(1));
+            assert_eq!(heap.count_total, 0, "{role:?} {delivery:?} {first:x}");
+            let mut payload = "𝄞".repeat(25).into_bytes();
+            if role == Role::Server {
+                mask_naively(&mut payload, support::KEY);
+            }
+            let bound = (64 << 10) + 2 * payload.len() as u64;
+            let (front, rest) = payload.split_at_mut(first_piece);
+            let heap = heap_of(&mut connection, std::iter::once(front).chain(rest.chunks_mut(piece)));
+            assert!(
+                heap.bytes_max <= bound,
+                "{delivery:?} {first:x} {first_piece} {piece}: {heap:?}"
+            );
+        }
+    }
+}
+
+/// R137 R138: a length over the limit fails at its header, and holds nothing.
+#[test]
+fn s10_4_a_length_over_the_limit_fails_before_it_is_reserved() {
+    for (role, delivery, first) in every_receiver() {
+        let mut config = Config::default();
+        config.delivery = delivery;
+        let mut bytes = header(first, role == Role::Server, Length::Long, (16 << 20) + 1);
+        bytes.extend_from_slice(&support::KEY[..if role == Role::Server { 4 } else { 0 }]);
+        let mut connection = open(role, config);
+        let mut out = Vec::with_capacity(64);
+        let heap = allocation_counter::measure(|| {
+            let result = connection.receive(&mut &mut bytes[..], &mut out);
+            assert_eq!(result, Err(ProtocolError::MessageTooBig));
+        });
+        assert!(heap.bytes_max < 256, "the closure alone: {heap:?}");
+    }
+}
+
+/// R078 R137: fragments without end and without content cost no memory.
+#[test]
+fn s5_4_empty_fragments_hold_nothing() {
+    for (role, delivery, first) in every_receiver() {
+        let mut config = Config::default();
+        config.delivery = delivery;
+        let mut bytes = frame(peer_of(role), first & 0x7F, b"");
+        bytes.extend(frame(peer_of(role), 0x00, b"").repeat(100_000));
+        let heap = heap_of(&mut open(role, config), [&mut bytes[..]].into_iter());
+        assert_eq!(heap.count_total, 0, "{role:?} {delivery:?} {first:x}: {heap:?}");
+    }
+}
+
+/// R137: a message that drips in costs memory and copies in proportion to its bytes.
+#[test]
+fn s10_4_a_dripping_message_is_linear_in_its_bytes() {
+    const LEN: usize = 300_000;
+    for (role, delivery, first) in every_receiver() {
+        let mut config = Config::default();
+        config.delivery = delivery;
+        for pieces in [1, 1000] {
+            let mut bytes = frame(peer_of(role), first & 0x7F, &vec![b'x'; LEN / 2]);
+            for _ in 0..5 {
+                bytes.extend(frame(peer_of(role), 0x89, b"ping"));
+                bytes.extend(frame(peer_of(role), 0x00, &vec![b'y'; LEN / 10]));
+            }
+            let heap = heap_of(&mut open(role, config.clone()), bytes.chunks_mut(pieces));
+            let held = if delivery == Delivery::Chunks {
+                1024
+            } else {
+                3 * bytes.len() as u64 + (64 << 10)
+            };
+            assert!(heap.bytes_max <= held, "{role:?} {delivery:?} {first:x}: {heap:?}");
+            assert!(
+                heap.bytes_total <= 8 * bytes.len() as u64,
+                "{role:?} {delivery:?} {first:x}: {heap:?}"
+            );
+        }
+    }
+}
+
+/// A whole message in one input is lent: nothing is allocated, and nothing is held afterwards.
+#[test]
+fn a_whole_message_is_lent_without_allocation() {
+    for (role, delivery, first) in every_receiver() {
+        let mut config = Config::default();
+        config.delivery = delivery;
+        let mut bytes = Vec::new();
+        for len in [0, 1, 125, 126, 65_535, 65_536] {
+            bytes.extend(frame(peer_of(role), first, &vec![b'x'; len]));
+            bytes.extend(frame(peer_of(role), 0x8A, b"pong"));
+        }
+        let heap = heap_of(&mut open(role, config), [&mut bytes[..]].into_iter());
+        assert_eq!(heap.count_total, 0, "{role:?} {delivery:?} {first:x}: {heap:?}");
+    }
+}
+
+/// Both roles, deliveries and kinds.
+fn every_receiver() -> impl Iterator<Item = (Role, Delivery, u8)> {
+    ROLES.into_iter().flat_map(|role| {
+        [Delivery::Messages, Delivery::Chunks]
+            .into_iter()
+            .flat_map(move |delivery| [(role, delivery, 0x81), (role, delivery, 0x82)])
+    })
+}
+
+/// What the heap has to give while the pieces come; events are dropped, output is not.
+fn heap_of<'b>(connection: &mut Connection, pieces: impl Iterator<Item = &'b mut [u8]>) -> AllocationInfo {
+    let mut out = Vec::with_capacity(4096);
+    allocation_counter::measure(|| {
+        for mut input in pieces {
+            while connection.receive(&mut input, &mut out).unwrap().is_some() {}
+        }
+    })
+}
+
+fn mask_naively(bytes: &mut [u8], key: [u8; 4]) {
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte ^= key[i % 4];
+    }
+}
+
+/// A fuzz target, its law, and inputs with structure: a fuzzer needs long to find them by itself.
+type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
+
+fn seeds() -> [Seeds; 5] {
+    let inputs = |role: Role| {
+        let mut inputs = Vec::new();
+        let role_bit = u8::from(role == Role::Client);
+        for options in [
+            [0, 0, 0, 1, 128],
+            [2, 0, 1, 2, 60],
+            [28, 0, 3, 4, 200],
+            [96, 0, 5, 6, 99],
+            [0, 2, 1, 7, 230],
+            [18, 10, 9, 1, 128],
+        ] {
+            for stream in streams::short_streams(role) {
+                inputs.push([&[options[0] | role_bit], &options[1..], &stream].concat());
+            }
+        }
+        let (mut options, _) = Options::read(&[]);
+        options.role = role;
+        options.opening = Opening::WellFormed;
+        for second in [3, 11, 15, 19] {
+            inputs.push(
+                [
+                    &[role_bit, second, 0, 1, 0],
+                    &options.opening_bytes()[..],
+                    &streams::short_streams(role)[4],
+                ]
+                .concat(),
+            );
+        }
+        inputs
+    };
+    let both = [inputs(Role::Server), inputs(Role::Client)].concat();
+    // Nothing that is sent, and then every kind of step.
+    let conversations = (0..=255)
+        .map(|step| [&[step; 24][..], &[step, 20, 0x40, 0x92, 5, 130, 9, 0xF0, 3, 8]].concat())
+        .collect();
+    [
+        ("server_bytes", laws::server_bytes, inputs(Role::Server)),
+        ("client_bytes", laws::client_bytes, inputs(Role::Client)),
+        ("rechunk", laws::rechunk, both.clone()),
+        ("takeover", laws::takeover, both),
+        ("frame_roundtrip", laws::frame_roundtrip, conversations),
+    ]
+}
+
+#[test]
+fn the_laws_hold_for_the_seeds_of_the_fuzz_targets() {
+    for (_, law, inputs) in seeds() {
+        inputs.iter().for_each(|input| law(input));
+    }
+}
+
+#[test]
+#[ignore = "writes fuzz/corpus: cargo test --test properties -- --ignored"]
+fn write_the_seeds_of_the_fuzz_targets() {
+    for (target, _, inputs) in seeds() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fuzz/corpus")
+            .join(target);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (number, input) in inputs.iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{number:03}")), input).unwrap();
+        }
+    }
+}

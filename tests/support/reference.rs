@@ -1,0 +1,250 @@
+//! A slow and obvious decoder of RFC 6455: the oracle of the properties.
+//!
+//! It sees all the bytes that an open endpoint has received, at once, and says which events and which error they mean.
+//! Of the crate it uses the names of events and errors and nothing else, and it is written as differently as possible:
+//! arithmetic on offsets, bits taken out by division, and a text judged anew from its first byte with every frame.
+
+use sockless::{CloseFrame, Event, ProtocolError, frame::Role};
+
+/// The limits of the endpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub message_size: u64,
+    pub fragments: u32,
+}
+
+/// A frame, whole or cut off by the end of the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// FIN, reserved bits, opcode.
+    pub first: u8,
+    /// The length that its header announces.
+    pub len: u64,
+    pub key: Option<[u8; 4]>,
+    /// What is there of the payload, unmasked.
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    pub fn opcode(&self) -> u8 {
+        self.first % 16
+    }
+
+    pub fn fin(&self) -> bool {
+        self.first >= 128
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.payload.len() as u64 == self.len
+    }
+}
+
+/// What the bytes mean to an open endpoint that delivers messages.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    pub events: Vec<Event<'static>>,
+    pub error: Option<ProtocolError>,
+    /// What is there of the message in progress; of a text, as far as it is complete code points.
+    pub unfinished: Vec<u8>,
+}
+
+/// The frames, and the first thing wrong with a header (sections 5.1, 5.2, 5.4 and 5.5).
+pub fn frames(receiver: Role, bytes: &[u8]) -> (Vec<Frame>, Option<ProtocolError>) {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut at = 0;
+    loop {
+        let data_frame = frames.iter().rev().find(|frame| frame.opcode() < 8);
+        let in_message = data_frame.is_some_and(|frame| !frame.fin());
+        let (len, size) = match header(receiver, in_message, &bytes[at..]) {
+            Err(error) => return (frames, Some(error)),
+            Ok(None) => return (frames, None),
+            Ok(Some(found)) => found,
+        };
+        let start = at + size;
+        let end = (start as u128 + u128::from(len)).min(bytes.len() as u128) as usize;
+        let key = match receiver {
+            Role::Server => Some([bytes[start - 4], bytes[start - 3], bytes[start - 2], bytes[start - 1]]),
+            Role::Client => None,
+        };
+        let mut payload = bytes[start..end].to_vec();
+        for i in 0..payload.len() {
+            payload[i] ^= key.map_or(0, |key| key[i % 4]);
+        }
+        frames.push(Frame {
+            first: bytes[at],
+            len,
+            key,
+            payload,
+        });
+        at = end;
+    }
+}
+
+/// The announced length of the payload and the size of the header; `None` if the header is not whole.
+///
+/// The rules stand in the order of the bytes that break them.
+fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let (fin, reserved, opcode) = (bytes[0] / 128, bytes[0] / 16 % 8, bytes[0] % 16);
+    if reserved > 0 {
+        return Err(ProtocolError::ReservedBits);
+    }
+    if opcode == 0 && !in_message {
+        return Err(ProtocolError::UnexpectedContinuation);
+    }
+    if (opcode == 1 || opcode == 2) && in_message {
+        return Err(ProtocolError::InterleavedMessage);
+    }
+    if (3..=7).contains(&opcode) || opcode >= 11 {
+        return Err(ProtocolError::ReservedOpcode);
+    }
+    if opcode >= 8 && fin == 0 {
+        return Err(ProtocolError::FragmentedControlFrame);
+    }
+    if bytes.len() < 2 {
+        return Ok(None);
+    }
+    let (masked, short) = (bytes[1] / 128, bytes[1] % 128);
+    if receiver == Role::Server && masked == 0 {
+        return Err(ProtocolError::UnmaskedFrame);
+    }
+    if receiver == Role::Client && masked == 1 {
+        return Err(ProtocolError::MaskedFrame);
+    }
+    if opcode >= 8 && short > 125 {
+        return Err(ProtocolError::ControlFrameTooLong);
+    }
+    let width = match short {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    // The most significant bit decides alone, and zeros in all bytes but the last two decide before those are there.
+    if width == 8 && bytes.len() > 2 && bytes[2] >= 128 {
+        return Err(ProtocolError::LengthOverflow);
+    }
+    if width == 8 && bytes.len() >= 8 && bytes[2..8].iter().all(|&byte| byte == 0) {
+        return Err(ProtocolError::NonMinimalLength);
+    }
+    if bytes.len() < 2 + width {
+        return Ok(None);
+    }
+    let mut len = 0_u64;
+    for i in 0..width {
+        len = len * 256 + u64::from(bytes[2 + i]);
+    }
+    if width == 0 {
+        len = u64::from(short);
+    }
+    if width == 2 && len < 126 {
+        return Err(ProtocolError::NonMinimalLength);
+    }
+    let size = 2 + width + 4 * usize::from(masked);
+    Ok(if bytes.len() < size { None } else { Some((len, size)) })
+}
+
+/// The events and the error (sections 5.4 to 5.6, 7.1.5, 7.4, 8.1 and 10.4).
+pub fn receive(receiver: Role, bytes: &[u8], limits: Limits) -> Verdict {
+    let mut verdict = Verdict::default();
+    let (frames, broken_header) = frames(receiver, bytes);
+    let (mut is_text, mut announced, mut fragments) = (false, 0_u128, 0_u64);
+    for frame in frames {
+        let whole = frame.is_whole();
+        match frame.opcode() {
+            0..=2 => {
+                if frame.opcode() > 0 {
+                    is_text = frame.opcode() == 1;
+                    announced = 0;
+                    fragments = 0;
+                }
+                announced += u128::from(frame.len);
+                fragments += 1;
+                if announced > u128::from(limits.message_size) {
+                    verdict.error = Some(ProtocolError::MessageTooBig);
+                } else if fragments > u64::from(limits.fragments) {
+                    verdict.error = Some(ProtocolError::TooManyFragments);
+                } else {
+                    verdict.unfinished.extend(&frame.payload);
+                    if is_text && !may_become_text(&verdict.unfinished) {
+                        verdict.error = Some(ProtocolError::InvalidUtf8);
+                    } else if whole && frame.fin() {
+                        match std::str::from_utf8(&verdict.unfinished) {
+                            _ if !is_text => verdict.events.push(Event::Binary(verdict.unfinished.clone().into())),
+                            Ok(text) => verdict.events.push(Event::Text(text.to_owned().into())),
+                            Err(_) => verdict.error = Some(ProtocolError::InvalidUtf8),
+                        }
+                        if verdict.error.is_none() {
+                            verdict.unfinished.clear();
+                        }
+                    }
+                }
+            }
+            // A control frame means nothing before it is whole.
+            _ if !whole => {}
+            9 => verdict.events.push(Event::Ping(frame.payload.into())),
+            10 => verdict.events.push(Event::Pong(frame.payload.into())),
+            _ => match close(&frame.payload) {
+                Ok(frame) => verdict.events.push(Event::Close(frame)),
+                Err(error) => verdict.error = Some(error),
+            },
+        }
+        if verdict.error.is_some() || matches!(verdict.events.last(), Some(Event::Close(_))) {
+            keep_code_points(is_text, &mut verdict.unfinished);
+            return verdict;
+        }
+    }
+    verdict.error = broken_header;
+    keep_code_points(is_text, &mut verdict.unfinished);
+    verdict
+}
+
+/// Whether some continuation makes the bytes valid UTF-8.
+pub fn may_become_text(bytes: &[u8]) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    }
+}
+
+fn keep_code_points(is_text: bool, bytes: &mut Vec<u8>) {
+    if is_text {
+        let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+        bytes.truncate(valid);
+    }
+}
+
+fn close(body: &[u8]) -> Result<Option<CloseFrame<'static>>, ProtocolError> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    if body.len() == 1 {
+        return Err(ProtocolError::TruncatedCloseCode);
+    }
+    let code = u16::from(body[0]) * 256 + u16::from(body[1]);
+    let may_be_sent = match code {
+        // Registered, except 1004 (reserved) and 1005, 1006, 1015 (for local use).
+        1000..=1014 => code != 1004 && code != 1005 && code != 1006,
+        // Of libraries and of applications.
+        3000..=4999 => true,
+        _ => false,
+    };
+    if !may_be_sent {
+        return Err(ProtocolError::InvalidCloseCode);
+    }
+    match String::from_utf8(body[2..].to_vec()) {
+        Ok(reason) => Ok(Some(CloseFrame::new(code, reason))),
+        Err(_) => Err(ProtocolError::InvalidCloseReason),
+    }
+}
+
+/// The close code that tells the peer of an error (section 7.4.1).
+pub fn close_code(error: ProtocolError) -> u16 {
+    match error {
+        ProtocolError::InvalidUtf8 | ProtocolError::InvalidCloseReason => 1007,
+        ProtocolError::TooManyFragments => 1008,
+        ProtocolError::MessageTooBig => 1009,
+        _ => 1002,
+    }
+}
