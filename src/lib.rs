@@ -109,6 +109,9 @@
 #![cfg_attr(
     not(test),
     warn(
+        clippy::alloc_instead_of_core,
+        clippy::std_instead_of_core,
+        clippy::std_instead_of_alloc,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
