@@ -70,6 +70,12 @@ impl HeadReader {
         Ok(None)
     }
 
+    /// Goes on with another head behind one of `len` bytes, which count towards the same limit.
+    pub(crate) const fn follow(&mut self, len: usize) {
+        self.limit = self.limit.saturating_sub(len);
+        self.searched = 0;
+    }
+
     /// What has been collected of a head that is not whole yet.
     pub(crate) fn into_collected(self) -> Vec<u8> {
         self.buf
@@ -275,4 +281,24 @@ pub(crate) fn list_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone
 /// Whether the list holds the token, in any case.
 pub(crate) fn list_has(value: &[u8], token: &str) -> bool {
     list_elements(value).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HeadReader;
+
+    /// R137: what was searched is not searched again, however the head drips (F07).
+    #[test]
+    fn f07_a_dripping_head_is_searched_once() {
+        for line in ["x", "X: y\r\n", "\r\r\r"] {
+            let mut reader = HeadReader::new(1 << 20);
+            let head = std::format!("GET / HTTP/1.1\r\n{}", line.repeat(2000));
+            for (at, byte) in head.bytes().enumerate() {
+                let mut byte = [byte];
+                assert_eq!(reader.read(&mut &mut byte[..]), Ok(None));
+                // Only what may belong to a blank line is looked at again.
+                assert_eq!(reader.searched, (at + 1).saturating_sub(3), "{line:?}");
+            }
+        }
+    }
 }

@@ -111,13 +111,17 @@ impl Receiver {
         let in_control = in_payload && self.opcode.is_control();
         let in_data = in_payload && !in_control;
         if in_data || self.decoder.is_in_message() {
-            let mut opcode = self.message.opcode_of_rest(if in_data { rest } else { 0 });
+            let opcode = self.message.opcode_of_rest(if in_data { rest } else { 0 });
             let collected = self.message.into_collected();
-            if !collected.is_empty() || !in_data {
+            if !in_data {
                 self.decoder.write_frame(opcode, false, collected, 0, key, &mut unread);
-                opcode = Opcode::Continuation;
-            }
-            if in_data {
+            } else if (collected.len() as u64 + rest) >> 63 == 0 {
+                self.decoder
+                    .write_frame(opcode, self.fin, collected, rest, key, &mut unread);
+            } else {
+                // Together they are longer than a frame can be.
+                self.decoder.write_frame(opcode, false, collected, 0, key, &mut unread);
+                let opcode = Opcode::Continuation;
                 self.decoder
                     .write_frame(opcode, self.fin, Vec::new(), rest, key, &mut unread);
             }

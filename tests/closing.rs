@@ -1476,7 +1476,38 @@ fn s6_2_a_takeover_loses_nothing() {
     }
 }
 
-/// R104: the same in chunk delivery, where a message may be known in part; then a frame continues it.
+/// R104 R137: what is handed over fits the limits that it fitted before: it is not in more frames, nor longer.
+#[test]
+fn s6_2_a_takeover_stays_within_the_limits() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        for fragments in 1..4 {
+            let config = with(|config| {
+                config.max_fragments = fragments;
+                config.max_message_size = 4 * u64::from(fragments);
+            });
+            let mut input = Vec::new();
+            for i in 0..fragments {
+                let fin = if i + 1 == fragments { 0x80 } else { 0x00 };
+                let opcode = if i == 0 { 0x01 } else { 0x00 };
+                input.extend(frame(peer, fin | opcode, "😀".as_bytes()));
+            }
+            for cut in 0..input.len() {
+                let mut one = open(role, config.clone());
+                assert_eq!(feed_bytewise(&mut one, &input[..cut]), Outcome::default());
+                let unread = one.into_parts().unread;
+                let mut other = open(role, config.clone());
+                let outcome = feed(&mut other, &[&unread, &input[cut..]].concat());
+                let row = format!("{role:?}: {fragments} fragments, cut at {cut}");
+                assert_eq!(outcome.error, None, "{row}");
+                let text = "😀".repeat(usize::try_from(fragments).unwrap());
+                assert_eq!(outcome.events, [Event::Text(text.into())], "{row}");
+            }
+        }
+    }
+}
+
+/// R104: a takeover in chunk delivery, where a message may be known in part; then a frame continues it.
 #[test]
 fn s6_2_a_takeover_in_chunk_delivery_loses_nothing() {
     let config = with(|config| config.delivery = Delivery::Chunks);

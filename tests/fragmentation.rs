@@ -176,6 +176,9 @@ fn s5_4_a_data_frame_inside_a_message_fails_the_connection() {
                         let outcome = receive(role, &Config::default(), &input);
                         assert_eq!(outcome.events, [], "{row}");
                         assert_eq!(frames(role, &outcome.out), [(0x88, vec![0x03, 0xEA])], "{row}");
+                        // A frame that is all of an input is no different.
+                        let in_two = feed_cut(&mut open(role, Config::default()), &input, &[before.len()]);
+                        assert_eq!(outcome, in_two, "{row}");
                     }
                 }
             }
@@ -202,6 +205,8 @@ fn s5_4_a_continuation_outside_a_message_fails_the_connection() {
                     let outcome = receive(role, &Config::default(), &input);
                     let row = format!("{role:?}: {first:02x} after {before:02x?}");
                     assert_eq!(outcome.error, Some(ProtocolError::UnexpectedContinuation), "{row}");
+                    let in_two = feed_cut(&mut open(role, Config::default()), &input, &[before.len()]);
+                    assert_eq!(outcome, in_two, "{row}");
                     let close = frames(role, &outcome.out).pop();
                     assert_eq!(close, Some((0x88, vec![0x03, 0xEA])), "{row}");
                 }

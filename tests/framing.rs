@@ -540,8 +540,11 @@ mod connection {
 
     /// Fails with `error` and 1002, after `before`, which is valid and has no answer.
     fn assert_fails(role: Role, before: &[u8], input: &[u8], error: ProtocolError) {
-        let outcome = receive(role, &[before, input].concat());
+        let both = [before, input].concat();
+        let outcome = receive(role, &both);
         assert_eq!(outcome.error, Some(error), "{role:?}: {before:02x?} {input:02x?}");
+        let in_two = feed_cut(&mut open(role, Config::default()), &both, &[before.len()]);
+        assert_eq!(outcome, in_two, "{role:?}: {before:02x?} {input:02x?}");
         assert!(
             is_close(role, &outcome.out, CloseCode::PROTOCOL_ERROR),
             "{role:?}: {input:02x?}"

@@ -581,6 +581,11 @@ fn s4_1_odd_answers_are_accepted() {
         response_with("Connection", &["upgrade,keep-alive"]),
         response_with("Connection", &["keep-alive", "upgrade"]),
         response_with("Connection", &["upgrade", "keep-alive"]),
+        // Lines that end with LF alone (RFC 9112, section 2.2).
+        String::from_utf8(response())
+            .unwrap()
+            .replace("\r\n", "\n")
+            .into_bytes(),
         // Other headers.
         response_with("Server", &["x"]),
         response_with("Sec-WebSocket-Version", &["13"]),

@@ -106,6 +106,41 @@ fn s4_2_1_a_request_line_has_a_version() {
     admitted(&head("GET / HTTP/1.1", &REQUEST));
 }
 
+/// R032: "a recipient MAY recognize a single LF as a line terminator" (RFC 9112, section 2.2): in any mixture.
+#[test]
+fn s4_2_1_a_line_may_end_with_a_line_feed() {
+    let request = String::from_utf8(request_with("Origin", &["null"])).unwrap();
+    let ends: Vec<usize> = request.match_indices("\r\n").map(|(at, _)| at).collect();
+    // One line end without its CR, all but one, all.
+    let mut rows = vec![request.replace("\r\n", "\n")];
+    for at in &ends {
+        rows.push([&request[..*at], &request[at + 1..]].concat());
+        rows.push(
+            [
+                request[..*at].replace("\r\n", "\n"),
+                request[*at..]
+                    .replacen("\r\n", "\r", 1)
+                    .replace("\r\n", "\n")
+                    .replacen('\r', "\r\n", 1),
+            ]
+            .concat(),
+        );
+    }
+    for row in rows {
+        let request = admitted(row.as_bytes());
+        assert_eq!((request.target(), request.origin()), ("/", Some("null")), "{row:?}");
+        assert_eq!(request.headers().count(), REQUEST.len() + 1, "{row:?}");
+        let frames = [row.as_bytes(), &frame(Role::Client, 0x82, b"\n\n")].concat();
+        assert_eq!(
+            serve(&Config::default(), &frames).events[1..],
+            [Event::Binary(b"\n\n"[..].into())],
+            "{row:?}"
+        );
+    }
+    // A CR alone ends nothing.
+    denied(request.replacen("\r\n", "\r", 1).as_bytes(), RequestError::Syntax);
+}
+
 /// R033: the method is GET, in capitals; any other gets 405 with the one that is allowed.
 #[test]
 fn s4_2_1_1_method_is_get() {

@@ -587,13 +587,13 @@ fn f31_an_empty_first_fragment() {
         for delivery in [Delivery::Messages, Delivery::Chunks] {
             let config = with(|config| config.delivery = delivery);
             for (first, then) in [(0x01, 0x81), (0x01, 0x82), (0x02, 0x81), (0x02, 0x02)] {
-                let input = [frame(peer, first, b""), frame(peer, then, b"x")].concat();
-                let outcome = feed(&mut open(role, config.clone()), &input);
-                assert_eq!(
-                    outcome.error,
-                    Some(ProtocolError::InterleavedMessage),
-                    "{first:02x} {then:02x}"
-                );
+                let begun = frame(peer, first, b"");
+                let input = [&begun[..], &frame(peer, then, b"x")].concat();
+                for cuts in [&[][..], &[begun.len()]] {
+                    let outcome = feed_cut(&mut open(role, config.clone()), &input, cuts);
+                    let expected = Some(ProtocolError::InterleavedMessage);
+                    assert_eq!(outcome.error, expected, "{first:02x} {then:02x}, cut at {cuts:?}");
+                }
             }
         }
         for (first, expected) in [(0x01, Event::Text("x".into())), (0x02, Event::Binary(b"x"[..].into()))] {

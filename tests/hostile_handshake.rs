@@ -4,11 +4,10 @@
 mod heads;
 mod support;
 
-use std::time::{Duration, Instant};
-
 use heads::{
     ACCEPT, Answer, CLIENT_ACCEPT, KEY, REQUEST, RESPONSE, admitted, assert_denied, assert_fails, dial, drain, head,
-    opened, plain, refusal, request, request_of_fields, request_with, response, response_with, serve, undecided, with,
+    opened, plain, refusal, request, request_of_fields, request_of_len, request_with, response, response_with, serve,
+    undecided, with,
 };
 use sockless::{
     Accept, ClientRequest, Config, Connection, Event, HandshakeError, ProtocolError, Request, RequestError,
@@ -55,25 +54,12 @@ fn roomy() -> Config {
     config
 }
 
-/// Asserts that the work on 64 times the input takes about 64 times as long, and not about 4096 times.
-///
-/// No counter of ours reaches into the engine, so this is a clock after all: the work is compared with itself on the
-/// same machine, the bound is a factor of eight away from either, and a slow run is given two more chances.
-fn assert_linear<T>(what: &str, prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
-    const SMALL: usize = KIB;
-    const BOUND: u32 = 512;
-    let time = |size: usize| {
-        let input = prepare(size);
-        let start = Instant::now();
-        work(input);
-        start.elapsed()
-    };
-    let small = (0..20).map(|_| time(SMALL)).min().unwrap_or(Duration::MAX);
-    let linear = (0..3).any(|_| time(64 * SMALL) < small * BOUND);
-    assert!(
-        linear,
-        "{what}: {small:?} for {SMALL} bytes, over {BOUND} times that for 64 times as many"
-    );
+/// Does the work on two sizes of input, one 64 times the other. That its time is in proportion, the bench `handshake`
+/// shows; here it has to come to an end with a verdict.
+fn at_two_sizes<T>(prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
+    for size in [KIB, 64 * KIB] {
+        work(prepare(size));
+    }
 }
 
 /// R137 F14: with more headers than the limit, the head is refused; none is ever taken for absent.
@@ -190,7 +176,7 @@ fn f15_lists_of_separators() {
                 assert_eq!(event.err(), outcome.error, "{name}: {pattern:?}");
             });
             assert!(
-                held.bytes_max < 4 * KIB as u64,
+                held.bytes_max <= 16 * input.len() as u64,
                 "{name}: {pattern:?}: {} bytes at once",
                 held.bytes_max
             );
@@ -210,13 +196,12 @@ fn f15_lists_of_separators() {
     }
 }
 
-/// R137 F15 F07: the time that a list takes grows with its length, and not with the square of it.
+/// R137 F15: a list that fills the head is judged.
 #[test]
-fn f15_lists_take_linear_time() {
+fn f15_full_lists_are_judged() {
     for name in ["Connection", "Upgrade", "Sec-WebSocket-Extensions", "Origin", "X"] {
         for pattern in ["a,", "a;b=\"c\",", " ", "\"\\"] {
-            assert_linear(
-                &format!("{name}: {pattern:?}"),
+            at_two_sizes(
                 |size| (Connection::server(roomy()), filled(name, pattern, size)),
                 |(mut server, mut input)| {
                     let mut rest = &mut input[..];
@@ -230,16 +215,17 @@ fn f15_lists_take_linear_time() {
     }
 }
 
-/// R137 F15: so does the time that it takes to see that no subprotocol is there twice.
+/// A request that offers as many subprotocols as fit, all of them different.
+fn distinct_subprotocols(len: usize) -> Vec<u8> {
+    let names: Vec<String> = (0..len / 5).map(|number| format!("{number:04x}")).collect();
+    request_with("Sec-WebSocket-Protocol", &[&names.join(",")])
+}
+
+/// R137 F15: so are subprotocols that all differ.
 #[test]
-fn f15_subprotocols_take_linear_time() {
-    let distinct = |size: usize| {
-        let names: Vec<String> = (0..size / 5).map(|number| format!("{number:04x}")).collect();
-        request_with("Sec-WebSocket-Protocol", &[&names.join(",")])
-    };
-    assert_linear(
-        "Sec-WebSocket-Protocol",
-        |size| (Connection::server(roomy()), distinct(size)),
+fn f15_full_lists_of_subprotocols_are_judged() {
+    at_two_sizes(
+        |size| (Connection::server(roomy()), distinct_subprotocols(size)),
         |(mut server, mut input)| {
             let mut rest = &mut input[..];
             let judged = server
@@ -250,9 +236,49 @@ fn f15_subprotocols_take_linear_time() {
     );
 }
 
-/// R068 F15 F07: a head that drips is searched once: one line or many, of a request or a response.
+/// R137 R016 F15: and its memory is in proportion; many are as unique as few, and one that is there twice is found
+/// among many.
 #[test]
-fn f15_dripped_heads_take_linear_time() {
+fn f15_many_subprotocols() {
+    let mut input = distinct_subprotocols(60 * KIB);
+    let mut server = Connection::server(roomy());
+    let len = input.len();
+    let held = allocation_counter::measure(|| {
+        let mut rest = &mut input[..];
+        let event = server.receive(&mut rest, &mut Vec::new());
+        assert!(matches!(event, Ok(Some(Event::Request(_)))));
+    });
+    assert!(held.bytes_max <= 16 * len as u64, "{} bytes at once", held.bytes_max);
+    for count in [2, 10, 31, 32, 33, 34, 64, 65, 100, 1000] {
+        let names: Vec<String> = (0..count).map(|number| format!("p{number}")).collect();
+        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let request = admitted(&request_with("Sec-WebSocket-Protocol", &[&names.join(",")]));
+        assert_eq!(request.subprotocols().collect::<Vec<_>>(), names, "in their order");
+        let pairs = [(0, count - 1), (count / 2, count - 1), (0, 1), (count - 2, count - 1)];
+        for (one, other) in pairs {
+            let unique = names[other];
+            names[other] = if one == other { continue } else { names[one] };
+            for lines in [
+                vec![names.join(",")],
+                names.iter().map(|name| (*name).to_owned()).collect(),
+            ] {
+                let mut config = roomy();
+                config.max_headers = 2000;
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                let input = request_with("Sec-WebSocket-Protocol", &lines);
+                assert_denied(&config, &input, RequestError::Subprotocol);
+            }
+            names[other] = unique;
+        }
+        names[count - 1] = "";
+        let input = request_with("Sec-WebSocket-Protocol", &[&names.join(",")]);
+        assert_denied(&Config::default(), &input, RequestError::Subprotocol);
+    }
+}
+
+/// R068 F15: a head that drips and never ends is no error before its limit: one line or many, of a request or a response.
+#[test]
+fn f15_dripped_heads_wait_for_their_end() {
     for pattern in ["x", "x\r\ny: "] {
         let field = |size: usize| format!("X: {}", pattern.repeat(size / pattern.len()));
         let mut config = roomy();
@@ -265,8 +291,7 @@ fn f15_dripped_heads_take_linear_time() {
                 assert_eq!(connection.receive(&mut rest, &mut out), Ok(None), "no end of the head");
             }
         };
-        assert_linear(
-            &format!("server, {pattern:?}"),
+        at_two_sizes(
             |size| {
                 (
                     Connection::server(config.clone()),
@@ -275,8 +300,7 @@ fn f15_dripped_heads_take_linear_time() {
             },
             |(server, input)| drip(server, input.as_bytes()),
         );
-        assert_linear(
-            &format!("client, {pattern:?}"),
+        at_two_sizes(
             |size| (dial(&plain(), &config), format!("HTTP/1.1 101 x\r\n{}", field(size))),
             |(client, input)| drip(client, input.as_bytes()),
         );
@@ -372,15 +396,25 @@ fn f16_a_request_with_a_body() {
     admitted(&request_with("Content-Length", &["0"]));
 }
 
-/// R138: a head that lies whole in the input costs no memory at all.
+/// R138: a head that lies whole in the input costs no memory at all, as long and as full as it may be.
 #[test]
 fn f16_a_whole_head_is_not_copied() {
-    let mut bytes = request_of_fields(128);
-    let mut server = Connection::server(Config::default());
+    for mut bytes in [request(), request_of_fields(128), request_of_len(16 * KIB)] {
+        let mut server = Connection::server(Config::default());
+        let len = bytes.len();
+        let held = allocation_counter::measure(|| {
+            let mut rest = &mut bytes[..];
+            let event = server.receive(&mut rest, &mut Vec::new());
+            assert!(matches!(event, Ok(Some(Event::Request(_)))), "{len}");
+        });
+        assert_eq!(held.count_total, 0, "{len}");
+    }
+    let mut bytes = response();
+    let mut client = dial(&plain(), &Config::default());
     let held = allocation_counter::measure(|| {
         let mut rest = &mut bytes[..];
-        let event = server.receive(&mut rest, &mut Vec::new());
-        assert!(matches!(event, Ok(Some(Event::Request(_)))));
+        let event = client.receive(&mut rest, &mut Vec::new());
+        assert!(matches!(event, Ok(Some(Event::Open(_)))));
     });
     assert_eq!(held.count_total, 0);
 }

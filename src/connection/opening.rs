@@ -73,8 +73,7 @@ impl Opening {
             }
             100..=199 => {
                 // All heads together stay within the limit, so that this cannot go on for ever.
-                self.max_head_size = self.max_head_size.saturating_sub(len);
-                self.head = HeadReader::new(self.max_head_size);
+                self.head.follow(len);
                 Ok(Verdict::Interim)
             }
             _ => {
@@ -200,6 +199,9 @@ impl Connection {
     }
 
     /// Server: accepts the request of [`Event::Request`]; the connection is open (section 4.2.2).
+    ///
+    /// If the client has sent more before the answer, the next [`receive`](Self::receive) reports that first; call it,
+    /// with empty input if there is none, when the decision was not made in the loop around it.
     ///
     /// # Errors
     /// What of the acceptance cannot be sent: a subprotocol that was not offered, a header that is malformed or belongs

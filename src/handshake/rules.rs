@@ -6,7 +6,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{are_unique_tokens, extensions::are_well_formed};
+use super::{are_unique_tokens, extensions::are_well_formed, url::split_authority};
 use crate::{
     error::RequestError,
     http::{Headers, list_elements, list_has},
@@ -108,12 +108,9 @@ impl<'a> Single<'a> {
     }
 }
 
-/// "uri-host [ ":" port ]", as far as characters go (RFC 9112, section 3.2).
+/// "uri-host [ ":" port ]" (RFC 9112, section 3.2); a resource has a host, so it is not empty.
 fn is_host(value: &[u8]) -> bool {
-    !value.is_empty()
-        && value
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte))
+    core::str::from_utf8(value).is_ok_and(|host| split_authority(host).is_ok())
 }
 
 /// "when decoded, is 16 bytes in length" (section 4.2.1, item 5). Bits that pad the last character are ignored: the

@@ -160,10 +160,10 @@ impl<'b> Request<'b> {
         let Some((scheme, authority)) = origin.split_once("://") else {
             return false;
         };
-        let default_port = match scheme.to_ascii_lowercase().as_str() {
-            "http" | "ws" => ":80",
-            "https" | "wss" => ":443",
-            _ => "",
+        let default_port = match scheme {
+            _ if scheme.eq_ignore_ascii_case("http") => ":80",
+            _ if scheme.eq_ignore_ascii_case("https") => ":443",
+            _ => return false,
         };
         let strip = |authority: &str| {
             authority
