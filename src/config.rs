@@ -11,7 +11,8 @@ pub enum Delivery {
     #[default]
     Messages,
     /// The payload comes as it arrives, in [`Event::Chunk`](crate::Event::Chunk)s, before its frame or message is
-    /// complete, and nothing is assembled. For proxies, uploads, and messages without end.
+    /// complete, and nothing is assembled. For proxies, uploads, and, with the limits set to their maxima, messages
+    /// without end.
     Chunks,
 }
 
@@ -50,7 +51,8 @@ pub struct Config {
     /// Whole messages or chunks. Default: messages.
     pub delivery: Delivery,
     /// Outgoing messages of more bytes than this are sent in frames of at most so many bytes each, so that a
-    /// receiver need not take a large frame at once. Default: none, a message is a frame.
+    /// receiver need not take a large frame at once; what [`send_fragment`](crate::Connection::send_fragment) and
+    /// [`send_header`](crate::Connection::send_header) send is left as it is. Default: none, a message is a frame.
     pub fragment_size: Option<NonZeroUsize>,
     /// Whether a Ping is answered in the same call (RFC 6455, section 5.5.2). Default true. If false, the caller
     /// answers each [`Event::Ping`](crate::Event::Ping) with [`pong`](crate::Connection::pong).

@@ -237,7 +237,7 @@ error_enum! {
 error_enum! {
     /// A request, an acceptance or a rejection that cannot be sent. Nothing was sent and nothing has changed.
     HandshakeError {
-        /// not a ws or wss URL: scheme, host, port, path, or a fragment (3)
+        /// not a ws or wss URL, or one with a fragment (3)
         Url,
         /// the request target has a byte that must be percent-encoded (RFC 3986)
         Target,

@@ -74,7 +74,7 @@
 //!
 //! # The layers
 //!
-//! * [`Connection`] is the whole protocol. It cannot be used in a way that breaks it.
+//! * [`Connection`] is the whole protocol.
 //! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for those whose HTTP is done by
 //!   others; [`Connection::upgraded`] goes on from there.
 //! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies and small devices.
@@ -85,8 +85,8 @@
 //!   the same address in the handshake at a time (RFC 6455, section 4.1).
 //! * Time. A peer may fall silent anywhere; give the handshake, the idle connection and the closing handshake deadlines.
 //!   A client that connects again after a failure waits a random time first, longer each time (section 7.2.3).
-//! * Back pressure. Replies are never longer than the input that caused them (for a client, but for the mask key of four
-//!   bytes), so it is enough not to read while there is much to write.
+//! * Back pressure. A Pong is never longer than the Ping that caused it (but for a client's mask key of four bytes), and
+//!   besides there is at most one HTTP answer and one Close, so it is enough not to read while there is much to write.
 //! * Policy: who may connect ([`Request::is_same_origin`] is ready), and what a proxy does. One that forwards frames does
 //!   not change their fragmentation if an extension was negotiated that it does not know (section 5.4).
 //!
@@ -101,11 +101,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![warn(
-    clippy::alloc_instead_of_core,
-    clippy::std_instead_of_core,
-    clippy::std_instead_of_alloc
-)]
 #![cfg_attr(
     not(test),
     warn(

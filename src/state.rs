@@ -1,7 +1,7 @@
 //! The state machine of a connection (RFC 6455, sections 4 and 7): theory first, then the table.
 //!
-//! Two rules. Everything that decides what a connection may do stands in this file. And this file does not know which
-//! bytes carry a signal, nor what an endpoint wants: it is told that something has happened, and says what that means.
+//! Two rules. Every change of state stands in this file, and nowhere else. And this file does not know which bytes carry
+//! a signal, nor what an endpoint wants: it is told that something has happened, and says where that leads.
 //!
 //! The opening handshake is a sequence: a server awaits a request and then a decision, a client awaits a response.
 //! Once open, a connection is really two one-bit machines, one for each direction: "has a Close frame passed?". Their

@@ -54,8 +54,8 @@ fn roomy() -> Config {
     config
 }
 
-/// Does the work on two sizes of input, one 64 times the other. That its time is in proportion, the bench `handshake`
-/// shows; here it has to come to an end with a verdict.
+/// Does the work on two sizes of input, one 64 times the other: it has to come to an end with a verdict. (That a head is
+/// searched once, a test beside `HeadReader` shows, which can count.)
 fn at_two_sizes<T>(prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
     for size in [KIB, 64 * KIB] {
         work(prepare(size));

@@ -1140,7 +1140,7 @@ fn halves_exchange_large_messages() {
         thread::scope(|scope| {
             for (ws, barrier) in [client, server].into_iter().zip(&barriers) {
                 // If each waits for the other to read, this ends it.
-                ws.get_ref().set_write_timeout(Some(Duration::from_secs(3))).unwrap();
+                ws.get_ref().set_write_timeout(Some(Duration::from_secs(20))).unwrap();
                 let (mut reader, writer) = ws.split().unwrap();
                 let large = &large[..];
                 scope.spawn(move || writer.send(Together(large, barrier)).unwrap());

@@ -1,7 +1,7 @@
 //! Thin loops around [`Connection`]: they read, write, and keep nothing else.
 //!
 //! All state is in the struct: the engine, the input that is not processed yet, the output that is not written yet. A
-//! call that is interrupted, by an error or a timeout of the transport, loses nothing and repeats nothing.
+//! call on an open connection that is interrupted, by a timeout of the transport, loses nothing and repeats nothing.
 
 pub mod std_net;
 
@@ -199,15 +199,46 @@ impl Input {
 #[derive(Debug, Default)]
 struct Output {
     buf: Vec<u8>,
+    /// How much of it is written, while writing.
     written: usize,
+    /// Nothing can be written any more.
+    lost: Option<io::ErrorKind>,
 }
 
 impl Output {
-    /// Writes everything. After an error it goes on where it stopped, so that no byte is lost or sent twice.
+    /// Writes everything. After an error it goes on where it stopped, so that no byte is lost or sent twice; but if the
+    /// transport is lost, what is left is dropped.
     fn flush(&mut self, stream: &mut impl Write) -> io::Result<()> {
+        if let Some(lost) = self.lost {
+            self.buf.clear();
+            return Err(lost.into());
+        }
         if self.buf.is_empty() {
             return Ok(());
         }
+        let written = self.write(stream);
+        self.buf.drain(..self.written);
+        self.written = 0;
+        match &written {
+            Ok(()) => self.buf.shrink_to(OUTPUT_KEPT),
+            Err(error) if is_fatal(error) => {
+                self.lost = Some(error.kind());
+                self.buf = Vec::new();
+            }
+            Err(_) => {}
+        }
+        written
+    }
+
+    /// As [`flush`](Self::flush) for one who goes on reading: the peer may have said why it went.
+    fn flush_to_read(&mut self, stream: &mut impl Write) -> io::Result<()> {
+        match self.flush(stream) {
+            Err(error) if is_fatal(&error) => Ok(()),
+            written => written,
+        }
+    }
+
+    fn write(&mut self, stream: &mut impl Write) -> io::Result<()> {
         while let Some(rest) = self.buf.get(self.written..).filter(|rest| !rest.is_empty()) {
             match stream.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -216,16 +247,24 @@ impl Output {
                 Err(error) => return Err(error),
             }
         }
-        stream.flush()?;
-        self.buf.clear();
-        self.buf.shrink_to(OUTPUT_KEPT);
-        self.written = 0;
-        Ok(())
+        loop {
+            match stream.flush() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                flushed => return flushed,
+            }
+        }
     }
 
     /// What is not written yet.
-    fn into_rest(mut self) -> Vec<u8> {
-        self.buf.drain(..self.written);
+    fn into_rest(self) -> Vec<u8> {
         self.buf
     }
+}
+
+/// Whether the transport is lost, and not just late.
+fn is_fatal(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::WriteZero
+    )
 }

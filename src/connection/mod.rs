@@ -25,6 +25,7 @@ use crate::{
 /// Which end of a connection one is, for [`Connection::upgraded`].
 #[derive(Clone, Copy)]
 #[allow(clippy::exhaustive_enums, reason = "a connection has two ends")]
+#[allow(missing_debug_implementations, reason = "a seed does not belong into a log")]
 pub enum Endpoint {
     /// Accepts; never masks.
     Server,
@@ -57,7 +58,8 @@ pub enum Endpoint {
 ///
 /// **Memory.** An idle open connection holds no heap, but for a client's key stream and what
 /// [`recycle`](Self::recycle) gave it. While a message is assembled, at most twice the bytes received and 64 KiB more
-/// are held, never more than twice [`max_message_size`](Config::max_message_size) and 64 KiB.
+/// are held, and for the moment in which the buffer grows three times as much; never more than that of
+/// [`max_message_size`](Config::max_message_size).
 #[derive(Debug)]
 pub struct Connection {
     phase: Phase,
@@ -300,7 +302,7 @@ impl Connection {
     }
 
     /// Gives the allocation of an owned event back, from this connection or another, so that a steady stream of messages
-    /// that span inputs allocates nothing. The connection holds it until the next message needs it.
+    /// that span inputs allocates nothing. The connection holds it, however large, until the next message takes it.
     pub fn recycle(&mut self, event: Event<'_>) {
         self.receiver.recycle(event);
     }

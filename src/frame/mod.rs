@@ -16,11 +16,11 @@ pub enum Opcode {
     Text,
     /// 0x2: the first or only fragment of a binary message.
     Binary,
-    /// 0x8
+    /// 0x8: one direction of the connection ends (section 5.5.1).
     Close,
-    /// 0x9
+    /// 0x9: asks for a Pong (section 5.5.2).
     Ping,
-    /// 0xA
+    /// 0xA: answers a Ping, or is a heartbeat (section 5.5.3).
     Pong,
 }
 

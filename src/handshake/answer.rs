@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How a server accepts: with which subprotocol and which headers beside those of the handshake.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Accept<'a> {
     subprotocol: Option<&'a str>,
     headers: &'a [(&'a str, &'a str)],

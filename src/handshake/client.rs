@@ -23,7 +23,7 @@ use crate::{
 
 /// What a client asks for: the URL, and what goes into the opening handshake beside the fixed parts.
 ///
-/// Nothing is checked before [`Connection::client`](crate::Connection::client) but the URL.
+/// Only the URL is checked at once; the rest when the request is written.
 ///
 /// ```
 /// use sockless::{ClientRequest, Config, Connection};

@@ -12,6 +12,7 @@
 //! # Ok::<(), sockless::adapter::Error>(())
 //! ```
 
+mod incoming;
 mod split;
 
 use alloc::vec::Vec;
@@ -22,11 +23,14 @@ use std::{
     time::Instant,
 };
 
-pub use self::split::{Reader, Writer};
-use super::{AsMessage, Error, Input, Message, MessageRef, Output};
+pub use self::{
+    incoming::Incoming,
+    split::{Reader, Writer},
+};
+use super::{AsMessage, Error, Input, Message, MessageRef, Output, is_fatal};
 use crate::{
-    Accept, ClientRequest, CloseCode, Closure, Config, Connection, Delivery, Event, Request, Response, SendError,
-    State, Teardown,
+    Accept, ClientRequest, CloseCode, Closure, Config, Connection, Delivery, Event, Response, SendError, State,
+    Teardown,
 };
 
 /// How long a closed connection waits for the peer to close its side too.
@@ -57,12 +61,27 @@ pub fn connect_with(
     if request.is_secure() {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "wss needs a TLS stream").into());
     }
-    let tcp = TcpStream::connect((request.host(), request.port()))?;
+    client(TcpStream::connect((request.host(), request.port()))?, request, config)
+}
+
+/// Opens a connection over a TCP stream that is connected already, with timeouts of one's own for example, without Nagle's
+/// algorithm.
+///
+/// # Errors
+/// The request cannot be sent, the transport fails, the server breaks the protocol or [refuses](Error::Refused).
+pub fn client(
+    tcp: TcpStream,
+    request: &ClientRequest,
+    config: Config,
+) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     tcp.set_nodelay(true)?;
     WebSocket::open(tcp, request, config, finish_tcp)
 }
 
 /// Accepts a WebSocket on a TCP stream, whatever the client asks for, without Nagle's algorithm.
+///
+/// Whatever page it comes from, too: a server that browsers reach, and that trusts their cookies or their place in the
+/// network, takes [`incoming`] and checks [`Request::is_same_origin`](crate::Request::is_same_origin).
 ///
 /// # Errors
 /// The transport fails, or the request is invalid and was answered so.
@@ -82,7 +101,11 @@ pub fn incoming(tcp: TcpStream, config: Config) -> Result<Incoming<TcpStream>, E
 /// A blocking WebSocket over any stream.
 ///
 /// It delivers whole messages ([`Delivery::Chunks`] is for those who drive [`Connection`] themselves) and answers
-/// pings and the closing handshake while it [receives](Self::recv).
+/// pings and the closing handshake while it [receives](Self::recv). With manual replies, take
+/// [`recv_event`](Self::recv_event).
+///
+/// When a connection over TCP has ended, the call that reports it closes the stream in an orderly way, which may take it up
+/// to two seconds.
 pub struct WebSocket<S> {
     stream: S,
     engine: Connection,
@@ -174,7 +197,7 @@ impl<S: Read + Write> WebSocket<S> {
         loop {
             if self.event.is_some() {
                 // If this fails, the event is there when the caller comes back.
-                self.flush()?;
+                self.output.flush_to_read(&mut self.stream)?;
                 return Ok(self.event.take());
             }
             let pending = self.output.buf.len();
@@ -193,7 +216,7 @@ impl<S: Read + Write> WebSocket<S> {
                     return Err(error.into());
                 }
             }
-            self.flush()?;
+            self.output.flush_to_read(&mut self.stream)?;
             if self.engine.state() == State::Closed {
                 self.finish();
                 return Ok(self.engine.receive_eof()?);
@@ -219,7 +242,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// Sends a message and waits until it is written.
     ///
     /// # Errors
-    /// The transport failed, or the connection is closing.
+    /// The transport failed, or the connection is closing. After a timeout the message is in the output, perhaps half of it
+    /// written: [`flush`](Self::flush) goes on, another `send` would send it twice.
     pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
         self.feed(message)?;
         Ok(self.flush()?)
@@ -248,6 +272,15 @@ impl<S: Read + Write> WebSocket<S> {
     /// The transport failed, the connection is closing, or the payload is too long.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.engine.ping(payload, &mut self.output.buf)?;
+        Ok(self.flush()?)
+    }
+
+    /// Sends a Pong with at most 125 bytes, unsolicited or, with manual replies, as an answer.
+    ///
+    /// # Errors
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.engine.pong(payload, &mut self.output.buf)?;
         Ok(self.flush()?)
     }
 
@@ -302,70 +335,11 @@ impl<S> fmt::Debug for WebSocket<S> {
     }
 }
 
-/// A client's request that waits for a decision.
-#[derive(Debug)]
-pub struct Incoming<S> {
-    ws: WebSocket<S>,
-    request: Request<'static>,
-}
-
-impl<S: Read + Write> Incoming<S> {
-    /// Reads the opening handshake.
-    ///
-    /// # Errors
-    /// The transport fails, or the request is invalid and was answered so.
-    pub fn new(stream: S, config: Config) -> Result<Self, Error> {
-        Self::read(WebSocket::waiting(stream, config, |_, _| {}))
-    }
-
-    fn read(mut ws: WebSocket<S>) -> Result<Self, Error> {
-        loop {
-            match ws.recv_event()? {
-                Some(Event::Request(request)) => return Ok(Self { ws, request }),
-                Some(_) => {}
-                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            }
-        }
-    }
-
-    /// The request.
-    #[must_use]
-    pub const fn request(&self) -> &Request<'static> {
-        &self.request
-    }
-
-    /// Opens the connection.
-    ///
-    /// # Errors
-    /// The transport fails, or the acceptance cannot be sent: see [`Connection::accept`].
-    pub fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<S>, Error> {
-        self.ws.engine.accept(&self.request, accept, &mut self.ws.output.buf)?;
-        self.ws.flush()?;
-        Ok(self.ws)
-    }
-
-    /// Answers with another status and ends the connection: see [`Connection::reject`].
-    ///
-    /// # Errors
-    /// The transport fails, or the rejection cannot be sent.
-    pub fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
-        self.ws.engine.reject(status, headers, body, &mut self.ws.output.buf)?;
-        self.ws.flush()?;
-        self.ws.finish();
-        Ok(())
-    }
-}
-
 fn feed(engine: &mut Connection, message: MessageRef<'_>, out: &mut Vec<u8>) -> Result<(), SendError> {
     match message {
         MessageRef::Text(text) => engine.send_text(text, out),
         MessageRef::Binary(data) => engine.send_binary(data, out),
     }
-}
-
-/// Whether the transport is lost, and not just late.
-fn is_fatal(error: &io::Error) -> bool {
-    !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn messages(mut config: Config) -> Config {

@@ -8,10 +8,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
 };
 
-use super::{Finish, WebSocket, feed, is_fatal};
+use super::{Finish, WebSocket, feed};
 use crate::{
     CloseCode, Closure, Connection, Event, SendError,
-    adapter::{AsMessage, Error, HIGH_WATER, Input, Message, Output},
+    adapter::{AsMessage, Error, HIGH_WATER, Input, Message, Output, is_fatal},
 };
 
 impl<S: Read + Write> WebSocket<S> {
@@ -29,6 +29,7 @@ impl<S: Read + Write> WebSocket<S> {
                 engine: self.engine,
                 out: self.output.into_rest(),
                 replies: 0,
+                left: false,
                 writers: 0,
             }),
             writing: Mutex::new(Writing {
@@ -90,6 +91,8 @@ struct Core {
     out: Vec<u8>,
     /// How many bytes of that are replies.
     replies: usize,
+    /// A write was interrupted and has left something to write.
+    left: bool,
     /// How many writers have put something there and are about to write it.
     writers: usize,
 }
@@ -100,6 +103,11 @@ struct Writing<W> {
 }
 
 impl Core {
+    /// Whether there is something to write that no writer is about to write.
+    fn has_replies(&self) -> bool {
+        self.writers == 0 && (self.left || !self.out.is_empty())
+    }
+
     fn take_out(&mut self, output: &mut Output) {
         output.buf.append(&mut self.out);
         self.replies = 0;
@@ -148,7 +156,7 @@ impl<R: Read, W: Write> Reader<R, W> {
                 (Ok(Some(event)), _) => return Ok(Some(event)),
                 (Ok(None), None) => {
                     if much {
-                        self.shared.flush()?;
+                        self.shared.flush_to_read()?;
                     } else {
                         self.shared.flush_replies()?;
                     }
@@ -165,7 +173,7 @@ impl<R: Read, W: Write> Reader<R, W> {
                 }
                 (result, teardown) => {
                     // Also what a writer is writing; the peer may not read any more what it did wrong.
-                    let written = self.shared.flush();
+                    let written = self.shared.flush_to_read();
                     if let Some(teardown) = teardown {
                         (self.finish)(&mut self.stream, teardown);
                     }
@@ -194,9 +202,27 @@ impl<W: Write> Writer<W> {
     /// Sends a message and waits until it is written.
     ///
     /// # Errors
-    /// As [`WebSocket::send`].
+    /// As [`WebSocket::send`]; after a timeout, go on with [`flush`](Self::flush).
     pub fn send(&self, message: impl AsMessage) -> Result<(), Error> {
-        self.command(|engine, out| feed(engine, message.as_message(), out))
+        // Outside of the lock: it is not our code.
+        let message = message.as_message();
+        self.command(|engine, out| feed(engine, message, out))
+    }
+
+    /// Writes what an interrupted call has left.
+    ///
+    /// # Errors
+    /// As [`WebSocket::flush`].
+    pub fn flush(&self) -> io::Result<()> {
+        self.shared.flush()
+    }
+
+    /// Sends a Pong with at most 125 bytes.
+    ///
+    /// # Errors
+    /// As [`WebSocket::pong`].
+    pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.command(|engine, out| engine.pong(payload, out))
     }
 
     /// Sends a Ping with at most 125 bytes.
@@ -238,17 +264,31 @@ impl<W: Write> Shared<W> {
         loop {
             let Writing { stream, output } = &mut *writing;
             lock(&self.core).take_out(output);
-            if output.buf.is_empty() {
+            if output.buf.is_empty() && output.lost.is_none() {
                 return Ok(());
             }
-            output.flush(stream)?;
+            let written = output.flush(stream);
+            lock(&self.core).left = !output.buf.is_empty();
+            written?;
         }
     }
 
-    /// Writes replies, or leaves that to a writer: it looks for them when it has written its own. So a reader never waits
-    /// for a peer to take a message of ours, while the peer may wait for the reader.
+    /// As [`flush`](Self::flush) for one who goes on reading: the peer may have said why it went.
+    fn flush_to_read(&self) -> io::Result<()> {
+        match self.flush() {
+            Err(error) if is_fatal(&error) => Ok(()),
+            written => written,
+        }
+    }
+
+    /// Writes replies, or leaves that to whoever is writing: each looks for them when it has let go of the stream. So
+    /// a reader never waits for a peer to take a message of ours, while the peer may wait for the reader.
     fn flush_replies(&self) -> io::Result<()> {
         loop {
+            // With no lock but this one held, so that whoever is to look for them later does so after this.
+            if !lock(&self.core).has_replies() {
+                return Ok(());
+            }
             let mut writing = match self.writing.try_lock() {
                 Ok(writing) => writing,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -256,15 +296,13 @@ impl<W: Write> Shared<W> {
             };
             let Writing { stream, output } = &mut *writing;
             let mut core = lock(&self.core);
-            if core.writers > 0 {
-                return Ok(());
+            if core.has_replies() {
+                core.take_out(output);
+                drop(core);
+                let written = output.flush_to_read(stream);
+                lock(&self.core).left = !output.buf.is_empty();
+                written?;
             }
-            core.take_out(output);
-            drop(core);
-            if output.buf.is_empty() {
-                return Ok(());
-            }
-            output.flush(stream)?;
         }
     }
 }
