@@ -8,7 +8,7 @@ use std::{env, error::Error, net::TcpStream, process::ExitCode};
 
 use sockless::adapter::std_net::{self, WebSocket};
 use sockless::adapter::{self, Message};
-use sockless::{ClientRequest, Config};
+use sockless::{ClientRequest, Config, DeflateConfig};
 
 /// The suite's largest messages have 16 MiB, which is the default limit. This leaves room for more.
 const MAX_MESSAGE: u64 = 32 << 20;
@@ -65,6 +65,7 @@ fn listen(url: &str) -> Result<Option<Message>, adapter::Error> {
 fn connect(url: &str) -> Result<WebSocket<TcpStream>, adapter::Error> {
     let mut config = Config::default();
     config.max_message_size = MAX_MESSAGE;
+    config.deflate = Some(DeflateConfig::default());
     let (ws, _response) = std_net::connect_with(&ClientRequest::new(url)?, config)?;
     Ok(ws)
 }

@@ -12,13 +12,19 @@ use std::time::Duration;
 use std::{convert::Infallible, env, thread};
 
 use sockless::adapter::{Error, std_net};
-use sockless::{Accept, Config};
+use sockless::{Accept, Config, DeflateConfig, WindowBits};
 
 const USAGE: &str = "\
 usage: echo_server [OPTION]...
   --listen ADDR             where to listen; 127.0.0.1:9002 by default
   --max-message-size BYTES  fail connections that send a larger message
   --fragment BYTES          send messages in frames of at most so many bytes
+  --deflate                 accept permessage-deflate; implied by the options that follow
+  --server-window-bits N    compress with a window of at most 2^N bytes, 8 to 15
+  --client-window-bits N    demand the same of clients
+  --server-no-context-takeover, --client-no-context-takeover
+                            start each message with an empty window
+  --deflate-threshold BYTES send smaller messages as they are
   --subprotocol NAME        a subprotocol to agree to; repeatable, the preferred one first
   --origin ORIGIN           a page that may connect; repeatable, any page by default";
 
@@ -38,18 +44,36 @@ impl Options {
             origins: Vec::new(),
         };
         while let Some(name) = args.next() {
-            let value = args.next()?;
+            let config = &mut options.config;
             match name.as_str() {
-                "--listen" => options.listen = value,
-                "--max-message-size" => options.config.max_message_size = value.parse().ok()?,
-                "--fragment" => options.config.fragment_size = Some(value.parse().ok()?),
-                "--subprotocol" => options.subprotocols.push(value),
-                "--origin" => options.origins.push(value),
-                _ => return None,
+                "--deflate" => _ = deflate(config),
+                "--server-no-context-takeover" => deflate(config).server_no_context_takeover = true,
+                "--client-no-context-takeover" => deflate(config).client_no_context_takeover = true,
+                _ => options.set(&name, args.next()?)?,
             }
         }
         Some(options)
     }
+
+    fn set(&mut self, name: &str, value: String) -> Option<()> {
+        let config = &mut self.config;
+        match name {
+            "--listen" => self.listen = value,
+            "--max-message-size" => config.max_message_size = value.parse().ok()?,
+            "--fragment" => config.fragment_size = Some(value.parse().ok()?),
+            "--server-window-bits" => deflate(config).server_max_window_bits = WindowBits::new(value.parse().ok()?)?,
+            "--client-window-bits" => deflate(config).client_max_window_bits = WindowBits::new(value.parse().ok()?)?,
+            "--deflate-threshold" => deflate(config).threshold = value.parse().ok()?,
+            "--subprotocol" => self.subprotocols.push(value),
+            "--origin" => self.origins.push(value),
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn deflate(config: &mut Config) -> &mut DeflateConfig {
+    config.deflate.get_or_insert_with(DeflateConfig::default)
 }
 
 fn main() -> ExitCode {

@@ -75,6 +75,8 @@ error_enum! {
         InvalidCloseReason,
         /// a text message is not UTF-8 (8.1)
         InvalidUtf8,
+        /// a compressed message is not valid DEFLATE, or refers beyond the window (RFC 7692, 6.2)
+        InvalidDeflate,
         /// a message is larger than the limit (10.4)
         MessageTooBig,
         /// a message has more fragments than the limit (10.4)
@@ -95,7 +97,7 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_DATA,
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_DATA,
             Self::MessageTooBig => CloseCode::TOO_BIG,
             Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
             Self::UnexpectedEof | Self::Request(_) | Self::Response(_) => CloseCode::ABNORMAL,
@@ -195,8 +197,10 @@ error_enum! {
         Accept,
         /// Sec-WebSocket-Extensions does not follow its grammar (9.1)
         ExtensionsSyntax,
-        /// an extension that was not offered
+        /// an extension that was not offered, or more than one
         Extension,
+        /// extension parameters that are invalid or do not fit the offer (RFC 7692, 7)
+        ExtensionParameters,
         /// a subprotocol that was not offered, or more than one
         Subprotocol,
         /// no subprotocol, though the request required one (WHATWG)

@@ -1,6 +1,6 @@
 //! A WebSocket protocol engine without sockets: bytes in, events out, bytes out.
 //!
-//! `sockless` implements RFC 6455 as a pure state machine. It owns no socket, no buffer, no clock and no source of
+//! `sockless` implements RFC 6455 and permessage-deflate (RFC 7692) as a pure state machine. It owns no socket, no buffer, no clock and no source of
 //! randomness: the caller lends the bytes it has read and a `Vec` to append to, and gets events.
 //!
 //! ```text
@@ -94,6 +94,8 @@
 //!
 //! * `std` (default): [`adapter::std_net`], with seeds from the operating system. Implies `alloc`.
 //! * `alloc`: [`Connection`] and the handshakes.
+//! * `deflate` (default): permessage-deflate (RFC 7692) with `miniz_oxide`; off until [`Config::deflate`] turns it on.
+//! * `zlib-rs`: the faster `zlib-rs` for it. Implies `std`.
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
 //!
 //! With none of them the codec remains. No feature changes what is there without it.
@@ -101,6 +103,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Without it, the negotiation of permessage-deflate is there and has nothing to negotiate.
+#![cfg_attr(not(feature = "deflate"), allow(unreachable_pub))]
 #![cfg_attr(
     not(test),
     warn(
@@ -139,6 +143,8 @@ mod closure;
 mod config;
 #[cfg(feature = "alloc")]
 mod connection;
+#[cfg(feature = "deflate")]
+mod deflate;
 #[cfg(feature = "alloc")]
 mod event;
 #[cfg(feature = "alloc")]
@@ -173,6 +179,12 @@ mod engine {
         },
         http::Headers,
         state::State,
+    };
+    #[cfg(feature = "deflate")]
+    pub use crate::{
+        config::{DeflateConfig, WindowBits},
+        deflate::DeflatePool,
+        handshake::deflate::DeflateParams,
     };
 }
 

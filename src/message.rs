@@ -23,7 +23,8 @@ pub(crate) struct Limits {
 #[derive(Debug)]
 pub(crate) struct Message {
     kind: Option<Kind>,
-    /// The bytes of its frames so far, the current one's announced length included.
+    /// The bytes of its frames so far, the current one's announced length included; or, if it is compressed, the bytes
+    /// inflated so far.
     announced: u64,
     fragments: u32,
     utf8: Validator,
@@ -73,6 +74,15 @@ impl Message {
             return Err(ProtocolError::TooManyFragments);
         }
         Ok(())
+    }
+
+    /// How many of `len` bytes that were inflated the limit admits.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn admit(&mut self, len: usize, limits: Limits) -> usize {
+        let room = usize::try_from(limits.size.saturating_sub(self.announced)).unwrap_or(usize::MAX);
+        let admitted = len.min(room);
+        self.announced += admitted as u64;
+        admitted
     }
 
     /// The kind of the message in progress.

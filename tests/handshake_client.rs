@@ -412,7 +412,11 @@ fn assert_refused(request: &ClientRequest, error: HandshakeError) {
     let refused = Connection::client(request, Config::default(), SEED, &mut out).map(|_| ());
     assert_eq!(refused, Err(error), "{request:?}");
     assert_eq!(out, b"before", "{request:?}");
-    assert_eq!(request.fields(NONCE).map(|_| ()), Err(error), "{request:?}");
+    assert_eq!(
+        request.fields(NONCE, &Config::default()).map(|_| ()),
+        Err(error),
+        "{request:?}"
+    );
 }
 
 /// R019 R004: headers of the handshake cannot be set by hand, malformed ones cannot be set at all; nothing is sent.
@@ -1371,7 +1375,7 @@ fn a_request_without_bytes() {
         .subprotocol("b")
         .origin("null")
         .header("X", "y");
-    let (fields, expected) = request.fields(NONCE).unwrap();
+    let (fields, expected) = request.fields(NONCE, &Config::default()).unwrap();
     let sample = [
         ("Host", "example.com:444"),
         ("Upgrade", "websocket"),
@@ -1384,7 +1388,7 @@ fn a_request_without_bytes() {
     ];
     let sample = sample.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(fields, sample);
-    assert_ne!(request.fields([0; 16]).unwrap().1, expected);
+    assert_ne!(request.fields([0; 16], &Config::default()).unwrap().1, expected);
 
     let answer = with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]);
     let chosen = with(&answer, "Sec-WebSocket-Protocol", &["b"]);
@@ -1400,7 +1404,7 @@ fn a_request_without_bytes() {
 #[test]
 fn a_parsed_response_follows_the_same_rules() {
     let request = offer(&["a"]);
-    let (_, expected) = request.fields(NONCE).unwrap();
+    let (_, expected) = request.fields(NONCE, &Config::default()).unwrap();
     let valid = with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]);
     let rows: [(&str, &[&str], Option<ResponseError>); 16] = [
         ("Upgrade", &["WebSocket"], None),
@@ -1438,6 +1442,10 @@ fn a_parsed_response_follows_the_same_rules() {
         let lower = lower.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         assert_eq!(expected.check(lower).map(|_| ()), error.map_or(Ok(()), Err));
     }
-    let required: Expected = request.require_subprotocol(true).fields(NONCE).unwrap().1;
+    let required: Expected = request
+        .require_subprotocol(true)
+        .fields(NONCE, &Config::default())
+        .unwrap()
+        .1;
     assert_eq!(required.check(listed(&valid)), Err(ResponseError::MissingSubprotocol));
 }

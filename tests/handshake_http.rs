@@ -88,7 +88,7 @@ fn s4_2_a_server_behind_another_http_implementation() {
     let accept = Accept::new()
         .subprotocol(request.choose_subprotocol(&["b"]))
         .headers(&[("Set-Cookie", "a=1"), ("set-cookie", "b=2")]);
-    let (response, agreed) = request.to_http_response(&accept).unwrap();
+    let (response, agreed) = request.to_http_response(&accept, &Config::default()).unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(response.version(), Version::HTTP_11);
     assert_eq!(response.headers()["upgrade"], "websocket");
@@ -128,7 +128,7 @@ fn s4_1_a_client_above_another_http_implementation() {
         .subprotocol("a")
         .header("Cookie", "a=1")
         .header("Cookie", "b=2");
-    let (request, expected) = wanted.to_http(NONCE).unwrap();
+    let (request, expected) = wanted.to_http(NONCE, &Config::default()).unwrap();
     assert_eq!((request.method(), request.version()), (&Method::GET, Version::HTTP_11));
     assert_eq!(request.uri(), "/chat?room=1");
     assert_eq!(request.headers()["host"], "example.com:444");
@@ -200,8 +200,11 @@ fn s4_2_1_a_parsed_request_follows_the_same_rules() {
     ];
     for (name, values, error) in edits {
         let parsed = http_request(&with(&REQUEST, name, values));
-        let found =
-            Request::from_http(&parsed).map(|request| request.acceptance(&Accept::new()).unwrap().0[2].1.clone());
+        let found = Request::from_http(&parsed).map(|request| {
+            request.acceptance(&Accept::new(), &Config::default()).unwrap().0[2]
+                .1
+                .clone()
+        });
         assert_eq!(
             found,
             error.map_or_else(|| Ok(ACCEPT.to_owned()), Err),
@@ -264,12 +267,12 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
         (&[("X", "a\r\nY: b")], Some(HandshakeError::HeaderValue)),
     ];
     for (headers, error) in headers {
-        let found = request.to_http_response(&Accept::new().headers(headers));
+        let found = request.to_http_response(&Accept::new().headers(headers), &Config::default());
         assert_eq!(found.map(|_| ()), error.map_or(Ok(()), Err), "{headers:?}");
     }
     assert_eq!(
         request
-            .to_http_response(&Accept::new().subprotocol(Some("a")))
+            .to_http_response(&Accept::new().subprotocol(Some("a")), &Config::default())
             .map(|_| ()),
         Err(HandshakeError::SubprotocolNotOffered)
     );
@@ -341,7 +344,7 @@ fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {
 /// R022 R023 R024 R025 R026 R027 R056 R057: a parsed response is judged by the same rules.
 #[test]
 fn s4_1_a_parsed_response_follows_the_same_rules() {
-    let (_, expected) = plain().subprotocol("a").to_http(NONCE).unwrap();
+    let (_, expected) = plain().subprotocol("a").to_http(NONCE, &Config::default()).unwrap();
     let valid = with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]);
     let rows: [(&str, &[&str], Option<ResponseError>); 12] = [
         ("x", &["y"], None),
@@ -371,7 +374,7 @@ fn s4_1_a_parsed_response_follows_the_same_rules() {
 /// R021 R027: a parsed response of another status is no handshake, and one of another version is an invalid one.
 #[test]
 fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
-    let (_, expected) = plain().to_http(NONCE).unwrap();
+    let (_, expected) = plain().to_http(NONCE, &Config::default()).unwrap();
     let valid = || http_response(&with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]));
     assert!(matches!(expected.check_http(&valid()), Ok(Some(_))));
     for status in [100, 200, 204, 302, 401, 403, 426, 500] {
@@ -405,7 +408,15 @@ fn s4_1_a_request_cannot_be_broken() {
         (plain().origin("\0"), HandshakeError::HeaderValue),
     ];
     for (request, error) in rows {
-        assert_eq!(request.to_http(NONCE).map(|_| ()), Err(error), "{request:?}");
+        assert_eq!(
+            request.to_http(NONCE, &Config::default()).map(|_| ()),
+            Err(error),
+            "{request:?}"
+        );
     }
-    plain().subprotocol("a").header("X", "\u{e9}").to_http(NONCE).unwrap();
+    plain()
+        .subprotocol("a")
+        .header("X", "\u{e9}")
+        .to_http(NONCE, &Config::default())
+        .unwrap();
 }

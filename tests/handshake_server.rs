@@ -595,7 +595,7 @@ fn s4_2_2_response_names_the_subprotocol_or_has_no_header() {
             answer.all("Sec-WebSocket-Protocol"),
             chosen.into_iter().collect::<Vec<_>>()
         );
-        let (fields, agreed) = request.acceptance(&accept).unwrap();
+        let (fields, agreed) = request.acceptance(&accept, &Config::default()).unwrap();
         assert_eq!(agreed.subprotocol.as_deref(), chosen);
         assert_eq!(fields, answer.fields, "the same without a connection");
     }
@@ -620,7 +620,7 @@ fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
                 "{offer:?} {choice:?}"
             );
             assert_eq!(
-                request.acceptance(&accept).map(|_| ()),
+                request.acceptance(&accept, &Config::default()).map(|_| ()),
                 Err(HandshakeError::SubprotocolNotOffered)
             );
             assert_eq!((out.as_slice(), server.state()), (&b"before"[..], State::Opening));
@@ -1438,7 +1438,7 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
             Err(error),
             "{name:?}: {value:?}"
         );
-        assert_eq!(request.acceptance(&accept).map(|_| ()), Err(error));
+        assert_eq!(request.acceptance(&accept, &Config::default()).map(|_| ()), Err(error));
         assert_eq!(
             (out.as_slice(), server.state()),
             (&b"before"[..], State::Opening),
@@ -1706,7 +1706,7 @@ fn plain_requests_are_reported_if_wanted() {
             Err(HandshakeError::NotAnUpgrade)
         );
         assert_eq!(
-            request.acceptance(&Accept::new()).map(|_| ()),
+            request.acceptance(&Accept::new(), &Config::default()).map(|_| ()),
             Err(HandshakeError::NotAnUpgrade)
         );
         assert_eq!((out.len(), server.state()), (0, State::Opening));
@@ -1806,7 +1806,7 @@ fn a_parsed_request_follows_the_same_rules() {
         let request = Request::from_list("GET", "/chat", listed(&fields));
         match (request, error) {
             (Ok(request), None) => {
-                let (answer, agreed) = request.acceptance(&Accept::new()).unwrap();
+                let (answer, agreed) = request.acceptance(&Accept::new(), &Config::default()).unwrap();
                 assert_eq!(agreed.subprotocol, None);
                 let expected = [
                     ("Upgrade", "websocket"),
@@ -1847,7 +1847,7 @@ fn a_parsed_request_is_read_like_a_head() {
     assert_eq!(request.origin(), Some("http://example.com"));
     assert!(request.is_same_origin());
     let accept = Accept::new().subprotocol(Some("c"));
-    let (answer, agreed) = request.acceptance(&accept).unwrap();
+    let (answer, agreed) = request.acceptance(&accept, &Config::default()).unwrap();
     assert_eq!(agreed.subprotocol.as_deref(), Some("c"));
     assert!(answer.contains(&("Sec-WebSocket-Accept".to_owned(), ACCEPT.to_owned())));
     assert!(answer.contains(&("Sec-WebSocket-Protocol".to_owned(), "c".to_owned())));

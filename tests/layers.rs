@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 const LAYERS: [&[&str]; 8] = [
     &["close", "config", "keys", "mask", "state", "utf8"],
     &["error"],
-    &["closure", "frame", "http"],
+    &["closure", "deflate", "frame", "http"],
     &["handshake", "message"],
     &["event"],
     &["receive", "send"],

@@ -31,6 +31,16 @@ impl Connection {
         self.sending()?.message(Kind::Binary, data, out)
     }
 
+    /// Whether messages are compressed from now on, if permessage-deflate is agreed; true at first.
+    ///
+    /// Turn it off for a message that holds a secret beside something an attacker may choose: the length of what is sent
+    /// tells how alike they are (RFC 7692, section 8). A message that was begun in fragments goes on as it began.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub const fn set_compression(&mut self, enabled: bool) {
+        self.sender.set_compression(enabled);
+    }
+
     /// Sends one fragment of a message whose length is not known yet; `fin` ends the message (section 5.4).
     ///
     /// The first call begins a message of the given kind. Pings, pongs and a close may come between fragments, another

@@ -2,6 +2,8 @@
 
 mod commands;
 mod opening;
+#[cfg(feature = "deflate")]
+mod pooled;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
@@ -11,7 +13,7 @@ use self::opening::Opening;
 use crate::{
     close::{CloseCode, CloseFrame},
     closure::{ClosedBy, Closure, Teardown},
-    config::Config,
+    config::{Config, DeflateConfig},
     error::{HandshakeError, ProtocolError},
     event::Event,
     frame::{Opcode, Role},
@@ -21,6 +23,8 @@ use crate::{
     send::Sender,
     state::{Phase, Signal, State},
 };
+#[cfg(feature = "deflate")]
+use crate::{config::WindowBits, deflate::Direction};
 
 /// Which end of a connection one is, for [`Connection::upgraded`].
 #[derive(Clone, Copy)]
@@ -98,7 +102,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Self, HandshakeError> {
         let mut keys = Box::new(Keys::new(seed));
-        let expected = request.write_head(keys.nonce(), out)?;
+        let expected = request.write_head(keys.nonce(), config.deflate(), out)?;
         let opening = Some(Opening::new(&config, Some(expected)));
         Ok(Self::new(
             Phase::AwaitingResponse,
@@ -117,9 +121,35 @@ impl Connection {
             Endpoint::Server => (Role::Server, None),
             Endpoint::Client { seed } => (Role::Client, Some(Box::new(Keys::new(seed)))),
         };
-        // What is agreed so far needs nothing of the engine; an extension will.
-        let Agreed { subprotocol: _ } = agreed;
-        Self::new(Phase::Open, role, keys, &config, None)
+        let mut connection = Self::new(Phase::Open, role, keys, &config, None);
+        connection.agree(agreed, config.deflate());
+        connection
+    }
+
+    /// What the handshake settled takes effect.
+    #[cfg_attr(
+        not(feature = "deflate"),
+        allow(clippy::unused_self, clippy::needless_pass_by_ref_mut, unused_variables)
+    )]
+    fn agree(&mut self, agreed: &Agreed, config: Option<&DeflateConfig>) {
+        #[cfg(feature = "deflate")]
+        if let Some(params) = agreed.deflate {
+            let config = config.cloned().unwrap_or_default();
+            let direction = |bits: WindowBits, no_context_takeover: bool| Direction {
+                bits: bits.get(),
+                takeover: !no_context_takeover,
+                release: config.release,
+                level: config.level.min(9),
+            };
+            let server = direction(params.server_max_window_bits, params.server_no_context_takeover);
+            let client = direction(params.client_max_window_bits, params.client_no_context_takeover);
+            let (receives, sends) = match self.role() {
+                Role::Server => (client, server),
+                Role::Client => (server, client),
+            };
+            self.receiver.allow_compressed(receives);
+            self.sender.allow_compressed(sends, config.threshold);
+        }
     }
 
     const fn new(

@@ -5,10 +5,11 @@ use core::mem;
 
 use super::{Connection, take_all};
 use crate::{
-    config::Config,
+    config::{Config, DeflateConfig},
     error::{HandshakeError, ProtocolError, RequestError, ResponseError},
     event::Event,
     handshake::{
+        Agreed,
         answer::{Accept, write_acceptance, write_rejection},
         client::{Expected, Refusal, Response},
         refusal::{Body, Progress},
@@ -26,6 +27,7 @@ pub(super) struct Opening {
     pub(super) max_headers: usize,
     pub(super) max_refusal_body: usize,
     pub(super) plain_requests: bool,
+    pub(super) deflate: Option<DeflateConfig>,
     /// Client: what the response has to fit.
     pub(super) expected: Option<Expected>,
     /// Client: a refusal whose body is not whole yet.
@@ -43,6 +45,7 @@ impl Opening {
             max_headers: config.max_headers,
             max_refusal_body: config.max_refusal_body,
             plain_requests: config.plain_requests,
+            deflate: config.deflate().cloned(),
             expected,
             refusal: None,
             early: Vec::new(),
@@ -53,7 +56,7 @@ impl Opening {
 
 /// What a response head means.
 enum Verdict<'b> {
-    Open(Response<'b>),
+    Open(Response<'b>, Agreed),
     /// 100 to 199 but 101: a final response follows (RFC 9110, section 15.2).
     Interim,
     /// Any other status; the body follows.
@@ -66,10 +69,11 @@ impl Opening {
         let response = Response::from_head(head, self.max_headers)?;
         match response.status() {
             101 => {
-                if let Some(expected) = &self.expected {
-                    response.check(expected)?;
-                }
-                Ok(Verdict::Open(response))
+                let agreed = match &self.expected {
+                    Some(expected) => response.check(expected)?,
+                    None => Agreed::default(),
+                };
+                Ok(Verdict::Open(response, agreed))
             }
             100..=199 => {
                 // All heads together stay within the limit, so that this cannot go on for ever.
@@ -162,8 +166,9 @@ impl Connection {
             };
             match found {
                 Ok(Verdict::Interim | Verdict::Refused) => {}
-                Ok(Verdict::Open(response)) => {
-                    self.opening = None;
+                Ok(Verdict::Open(response, agreed)) => {
+                    let opening = self.opening.take();
+                    self.agree(&agreed, opening.as_ref().and_then(|opening| opening.deflate.as_ref()));
                     self.signal(Signal::Accepted);
                     return Ok(Some(Event::Open(response)));
                 }
@@ -215,7 +220,17 @@ impl Connection {
         if self.phase != Phase::Deciding {
             return Err(HandshakeError::NoRequest);
         }
-        write_acceptance(request, accept, out)?;
+        let deflate = self.opening.as_mut().and_then(|opening| opening.deflate.take());
+        let agreed = match write_acceptance(request, accept, deflate.as_ref(), out) {
+            Ok(agreed) => agreed,
+            Err(error) => {
+                if let Some(opening) = &mut self.opening {
+                    opening.deflate = deflate;
+                }
+                return Err(error);
+            }
+        };
+        self.agree(&agreed, deflate.as_ref());
         self.opening.take_if(|opening| opening.early.is_empty());
         self.signal(Signal::Accepted);
         Ok(())

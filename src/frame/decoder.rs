@@ -61,6 +61,8 @@ pub struct Decoder {
     in_payload: bool,
     /// A data frame without FIN has passed and its message has not ended.
     in_message: bool,
+    /// An extension gives the first reserved bit a meaning, on the first frame of a message.
+    rsv1: bool,
     failed: Option<ProtocolError>,
 }
 
@@ -76,8 +78,15 @@ impl Decoder {
             role,
             in_payload: false,
             in_message: false,
+            rsv1: false,
             failed: None,
         }
+    }
+
+    /// Lets the first reserved bit be set on the first frame of a message, as an extension was agreed that gives it
+    /// a meaning there: permessage-deflate marks compressed messages with it (RFC 7692, section 6).
+    pub const fn allow_rsv1(&mut self) {
+        self.rsv1 = true;
     }
 
     /// Takes the next item off the front of `input`, which shrinks as it is consumed.
@@ -174,7 +183,9 @@ impl Decoder {
             return Ok(());
         };
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (section 5.2)
-        if first & 0x70 != 0 {
+        let opens_message = matches!(first & 0x0F, 0x1 | 0x2);
+        let allowed = if self.rsv1 && opens_message { 0x40 } else { 0 };
+        if first & 0x70 & !allowed != 0 {
             return Err(ProtocolError::ReservedBits);
         }
         match Opcode::from_bits(first & 0x0F) {
@@ -307,6 +318,43 @@ impl Decoder {
             mask::apply(data, key);
         }
         Some((kind, data))
+    }
+}
+
+/// What compressed messages need: the inflater says how much of a payload it takes.
+#[cfg(feature = "deflate")]
+impl Decoder {
+    /// Unmasks what is there of the payload, at most `at_most` bytes, and returns how many. They stay in `input` until
+    /// [`consume`](Self::consume) takes them.
+    pub(crate) fn peek(&self, input: &mut [u8], at_most: usize) -> usize {
+        let len = usize::try_from(self.remaining)
+            .unwrap_or(usize::MAX)
+            .min(at_most)
+            .min(input.len());
+        if let Some(front) = input.get_mut(..len).filter(|_| self.role == Role::Server) {
+            mask::apply(front, self.key);
+        }
+        len
+    }
+
+    /// Takes `used` of the bytes that [`peek`](Self::peek) has unmasked, and masks the rest again.
+    pub(crate) fn consume(&mut self, input: &mut &mut [u8], peeked: usize, used: usize) {
+        self.key.rotate_left(used % 4);
+        take(input, used);
+        if let Some(rest) = input.get_mut(..peeked - used).filter(|_| self.role == Role::Server) {
+            mask::apply(rest, self.key);
+        }
+        self.remaining -= used as u64;
+    }
+
+    /// Whether all of the payload is consumed.
+    pub(crate) const fn is_payload_consumed(&self) -> bool {
+        self.remaining == 0
+    }
+
+    /// The payload is processed; a header follows.
+    pub(crate) const fn end_payload(&mut self) {
+        self.in_payload = false;
     }
 }
 

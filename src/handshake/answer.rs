@@ -2,8 +2,9 @@
 
 use alloc::{format, vec::Vec};
 
-use super::{check_header, server::Request};
+use super::{Agreed, check_header, server::Request};
 use crate::{
+    config::DeflateConfig,
     error::{HandshakeError, RequestError},
     http::write_field,
 };
@@ -13,6 +14,7 @@ use crate::{
 pub struct Accept<'a> {
     subprotocol: Option<&'a str>,
     headers: &'a [(&'a str, &'a str)],
+    decline_deflate: bool,
 }
 
 impl<'a> Accept<'a> {
@@ -22,6 +24,7 @@ impl<'a> Accept<'a> {
         Self {
             subprotocol: None,
             headers: &[],
+            decline_deflate: false,
         }
     }
 
@@ -39,6 +42,20 @@ impl<'a> Accept<'a> {
         self
     }
 
+    /// Declines permessage-deflate for this connection, whatever the configuration says: for a client whose
+    /// implementation is known to be broken, or a connection that carries secrets.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    #[must_use]
+    pub const fn decline_deflate(mut self) -> Self {
+        self.decline_deflate = true;
+        self
+    }
+
+    pub(crate) const fn declines_deflate(&self) -> bool {
+        self.decline_deflate
+    }
+
     pub(crate) const fn chosen_subprotocol(&self) -> Option<&'a str> {
         self.subprotocol
     }
@@ -52,18 +69,17 @@ impl<'a> Accept<'a> {
 pub(crate) fn write_acceptance(
     request: &Request<'_>,
     accept: &Accept<'_>,
+    deflate: Option<&DeflateConfig>,
     out: &mut Vec<u8>,
-) -> Result<(), HandshakeError> {
+) -> Result<Agreed, HandshakeError> {
     let start = out.len();
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
-    match request.accept_fields(accept, |name, value| write_field(out, name, value)) {
-        Ok(()) => out.extend_from_slice(b"\r\n"),
-        Err(error) => {
-            out.truncate(start);
-            return Err(error);
-        }
+    let agreed = request.accept_fields(accept, deflate, |name, value| write_field(out, name, value));
+    match &agreed {
+        Ok(_) => out.extend_from_slice(b"\r\n"),
+        Err(_) => out.truncate(start),
     }
-    Ok(())
+    agreed
 }
 
 /// Writes a response that refuses the upgrade and ends the connection: what follows it on the transport would be

@@ -12,11 +12,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     Agreed, accept_key, are_unique_tokens, check_header,
-    extensions::are_well_formed,
+    deflate::{self, DeflateParams},
+    extensions::{Extension, Malformed, extensions},
     is_reserved,
     url::{Url, is_target, split_authority},
 };
 use crate::{
+    config::{Config, DeflateConfig},
     error::{HandshakeError, ResponseError},
     http::{Brief, HeadError, Headers, list_has, parse_response, write_field},
 };
@@ -153,19 +155,30 @@ impl ClientRequest {
     ///
     /// # Errors
     /// What of the request cannot be sent.
-    pub fn fields(&self, nonce: [u8; 16]) -> Result<(Vec<(String, String)>, Expected), HandshakeError> {
+    pub fn fields(
+        &self,
+        nonce: [u8; 16],
+        config: &Config,
+    ) -> Result<(Vec<(String, String)>, Expected), HandshakeError> {
         let mut fields = Vec::new();
-        let expected = self.write(nonce, |name, value| fields.push((name.to_owned(), value.to_owned())))?;
+        let expected = self.write(nonce, config.deflate(), |name, value| {
+            fields.push((name.to_owned(), value.to_owned()));
+        })?;
         Ok((fields, expected))
     }
 
     /// Writes the request head.
-    pub(crate) fn write_head(&self, nonce: [u8; 16], out: &mut Vec<u8>) -> Result<Expected, HandshakeError> {
+    pub(crate) fn write_head(
+        &self,
+        nonce: [u8; 16],
+        deflate: Option<&DeflateConfig>,
+        out: &mut Vec<u8>,
+    ) -> Result<Expected, HandshakeError> {
         let start = out.len();
         for part in ["GET ", self.target(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
-        let written = self.write(nonce, |name, value| write_field(out, name, value.as_bytes()));
+        let written = self.write(nonce, deflate, |name, value| write_field(out, name, value.as_bytes()));
         match written {
             Ok(_) => out.extend_from_slice(b"\r\n"),
             Err(_) => out.truncate(start),
@@ -174,7 +187,12 @@ impl ClientRequest {
     }
 
     /// Checks everything, then gives the fields to `field`.
-    fn write(&self, nonce: [u8; 16], mut field: impl FnMut(&str, &str)) -> Result<Expected, HandshakeError> {
+    fn write(
+        &self,
+        nonce: [u8; 16],
+        deflate: Option<&DeflateConfig>,
+        mut field: impl FnMut(&str, &str),
+    ) -> Result<Expected, HandshakeError> {
         self.check()?;
         let key = STANDARD.encode(nonce);
         field("Host", &self.url.authority());
@@ -188,10 +206,14 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
+        if let Some(config) = deflate {
+            field("Sec-WebSocket-Extensions", &deflate::offer(config));
+        }
         for (name, value) in &self.headers {
             field(name, value);
         }
         Ok(Expected {
+            deflate: deflate.cloned(),
             accept: accept_key(key.as_bytes()),
             subprotocols: self.subprotocols.clone(),
             require_subprotocol: self.require_subprotocol,
@@ -221,6 +243,7 @@ pub struct Expected {
     accept: [u8; 28],
     subprotocols: Vec<String>,
     require_subprotocol: bool,
+    deflate: Option<DeflateConfig>,
 }
 
 impl Expected {
@@ -233,7 +256,7 @@ impl Expected {
         let (mut upgrade, mut connection) = (false, false);
         let mut accept = None;
         let mut subprotocol = None;
-        let mut extensions = None;
+        let mut deflate = None;
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
@@ -254,11 +277,12 @@ impl Expected {
                     return Err(ResponseError::Subprotocol);
                 }
             } else if is("sec-websocket-extensions") {
-                extensions = Some(if are_well_formed([value].into_iter()) {
-                    ResponseError::Extension
-                } else {
-                    ResponseError::ExtensionsSyntax
-                });
+                for extension in extensions(value) {
+                    let extension = extension.map_err(|Malformed| ResponseError::ExtensionsSyntax)?;
+                    if deflate.replace(extension).is_some() {
+                        return Err(ResponseError::Extension);
+                    }
+                }
             }
         }
         if !upgrade {
@@ -270,12 +294,23 @@ impl Expected {
         if accept != Some(&self.accept) {
             return Err(ResponseError::Accept);
         }
-        // No extension is offered, so that none may come back.
-        if let Some(error) = extensions {
-            return Err(error);
-        }
+        let deflate = match deflate {
+            None => None,
+            Some(extension) => Some(self.check_extension(&extension)?),
+        };
         let subprotocol = self.check_subprotocol(subprotocol)?;
-        Ok(Agreed { subprotocol })
+        Ok(Agreed::new(subprotocol, deflate))
+    }
+
+    /// "the client MUST _Fail the WebSocket Connection_" on an extension that was not offered, and on an answer that does
+    /// not fit the offer (RFC 6455, section 4.1; RFC 7692, section 7).
+    fn check_extension(&self, extension: &Extension<'_>) -> Result<DeflateParams, ResponseError> {
+        match &self.deflate {
+            Some(config) if extension.name() == deflate::NAME => {
+                deflate::agree(config, extension).ok_or(ResponseError::ExtensionParameters)
+            }
+            Some(_) | None => Err(ResponseError::Extension),
+        }
     }
 
     fn check_subprotocol(&self, chosen: Option<&[u8]>) -> Result<Option<Box<str>>, ResponseError> {

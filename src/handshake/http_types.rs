@@ -10,7 +10,10 @@ use super::{
     client::{ClientRequest, Expected},
     server::Request,
 };
-use crate::error::{HandshakeError, RequestError, ResponseError};
+use crate::{
+    config::Config,
+    error::{HandshakeError, RequestError, ResponseError},
+};
 
 impl<'b> Request<'b> {
     /// Checks a request that hyper, axum or another user of the `http` crate has parsed, by the rules of
@@ -31,8 +34,12 @@ impl<'b> Request<'b> {
     ///
     /// # Errors
     /// As [`Connection::accept`](crate::Connection::accept).
-    pub fn to_http_response(&self, accept: &Accept<'_>) -> Result<(http::Response<()>, Agreed), HandshakeError> {
-        let (list, agreed) = self.acceptance(accept)?;
+    pub fn to_http_response(
+        &self,
+        accept: &Accept<'_>,
+        config: &Config,
+    ) -> Result<(http::Response<()>, Agreed), HandshakeError> {
+        let (list, agreed) = self.acceptance(accept, config)?;
         let mut response = http::Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = header_map(list)?;
@@ -69,8 +76,8 @@ impl ClientRequest {
     ///
     /// # Errors
     /// What of the request cannot be sent.
-    pub fn to_http(&self, nonce: [u8; 16]) -> Result<(http::Request<()>, Expected), HandshakeError> {
-        let (list, expected) = self.fields(nonce)?;
+    pub fn to_http(&self, nonce: [u8; 16], config: &Config) -> Result<(http::Request<()>, Expected), HandshakeError> {
+        let (list, expected) = self.fields(nonce, config)?;
         let mut request = http::Request::new(());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = self.target().parse().map_err(|_| HandshakeError::Target)?;

@@ -6,6 +6,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod client;
+pub(crate) mod deflate;
 pub(crate) mod extensions;
 #[cfg(feature = "http")]
 mod http_types;
@@ -30,6 +31,21 @@ use crate::{
 pub struct Agreed {
     /// The subprotocol, if one was agreed (RFC 6455, section 1.9). The engine attaches no meaning to it.
     pub subprotocol: Option<Box<str>>,
+    /// permessage-deflate, if it was agreed (RFC 7692).
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub deflate: Option<deflate::DeflateParams>,
+}
+
+impl Agreed {
+    #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "it is always `None`"))]
+    fn new(subprotocol: Option<Box<str>>, deflate: Option<deflate::DeflateParams>) -> Self {
+        Self {
+            subprotocol,
+            #[cfg(feature = "deflate")]
+            deflate,
+        }
+    }
 }
 
 /// The value of `Sec-WebSocket-Accept` for a value of `Sec-WebSocket-Key`: "base64-encoded SHA-1 of the concatenation"

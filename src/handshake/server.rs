@@ -6,12 +6,13 @@ use core::{fmt, str};
 use super::{
     Agreed, accept_key,
     answer::Accept,
-    check_header,
+    check_header, deflate,
     extensions::{Extension, extensions},
     is_reserved,
     rules::{check_headers, check_line},
 };
 use crate::{
+    config::{Config, DeflateConfig},
     error::{HandshakeError, RequestError},
     http::{Brief, Field, HeadError, Headers, list_elements, parse_request},
 };
@@ -80,7 +81,7 @@ impl<'b> Request<'b> {
     ///     ("sec-websocket-version", b"13"),
     /// ];
     /// let request = Request::from_list("GET", "/chat", headers)?;
-    /// let (headers, agreed) = request.acceptance(&Accept::new())?;
+    /// let (headers, agreed) = request.acceptance(&Accept::new(), &Config::default())?;
     /// assert!(headers.contains(&("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into())));
     /// let connection = Connection::upgraded(Endpoint::Server, &agreed, Config::default());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -204,14 +205,15 @@ impl<'b> Request<'b> {
     ///
     /// # Errors
     /// As [`Connection::accept`](crate::Connection::accept).
-    pub fn acceptance(&self, accept: &Accept<'_>) -> Result<(Vec<(String, String)>, Agreed), HandshakeError> {
+    pub fn acceptance(
+        &self,
+        accept: &Accept<'_>,
+        config: &Config,
+    ) -> Result<(Vec<(String, String)>, Agreed), HandshakeError> {
         let mut headers = Vec::new();
-        self.accept_fields(accept, |name, value| {
+        let agreed = self.accept_fields(accept, config.deflate(), |name, value| {
             headers.push((name.into(), String::from_utf8_lossy(value).into_owned()));
         })?;
-        let agreed = Agreed {
-            subprotocol: accept.chosen_subprotocol().map(Into::into),
-        };
         Ok((headers, agreed))
     }
 
@@ -219,8 +221,9 @@ impl<'b> Request<'b> {
     pub(crate) fn accept_fields(
         &self,
         accept: &Accept<'_>,
+        deflate: Option<&DeflateConfig>,
         mut field: impl FnMut(&str, &[u8]),
-    ) -> Result<(), HandshakeError> {
+    ) -> Result<Agreed, HandshakeError> {
         if !self.upgrade {
             return Err(HandshakeError::NotAnUpgrade);
         }
@@ -242,10 +245,19 @@ impl<'b> Request<'b> {
         if let Some(subprotocol) = accept.chosen_subprotocol() {
             field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
+        let deflate = deflate
+            .filter(|_| !accept.declines_deflate())
+            .and_then(|config| deflate::accept(config, self.extensions()));
+        if let Some((answer, _)) = &deflate {
+            field("Sec-WebSocket-Extensions", answer.as_bytes());
+        }
         for (name, value) in accept.extra_headers() {
             field(name, value.as_bytes());
         }
-        Ok(())
+        Ok(Agreed::new(
+            accept.chosen_subprotocol().map(Into::into),
+            deflate.map(|(_, params)| params),
+        ))
     }
 
     /// The same request, borrowing nothing.

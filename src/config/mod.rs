@@ -1,6 +1,11 @@
 //! Limits and options, each with its unit, its default and the reason for it.
 
+#[cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "nothing is negotiated"))]
+mod deflate;
+
 use core::num::NonZeroUsize;
+
+pub use self::deflate::{DeflateConfig, WindowBits};
 
 /// How received messages reach the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +70,22 @@ pub struct Config {
     /// [`reject`](crate::Connection::reject): a page or a health check on the same port. Default false: such a
     /// request is answered with 426.
     pub plain_requests: bool,
+    /// Whether and how permessage-deflate is offered (client) or accepted (server). Default: not at all, because it
+    /// costs memory for each connection and time for each message.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub deflate: Option<DeflateConfig>,
+}
+
+impl Config {
+    #[allow(clippy::missing_const_for_fn, reason = "not for every set of features")]
+    pub(crate) fn deflate(&self) -> Option<&DeflateConfig> {
+        #[cfg(feature = "deflate")]
+        let deflate = self.deflate.as_ref();
+        #[cfg(not(feature = "deflate"))]
+        let deflate = None;
+        deflate
+    }
 }
 
 impl Default for Config {
@@ -80,6 +101,8 @@ impl Default for Config {
             auto_pong: true,
             auto_close: true,
             plain_requests: false,
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 }

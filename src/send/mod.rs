@@ -1,5 +1,8 @@
 //! The send half: commands to bytes. It knows nothing of the receive half and of the closing handshake.
 
+#[cfg(feature = "deflate")]
+mod compressed;
+
 use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroUsize;
 
@@ -20,6 +23,8 @@ pub(crate) struct Sender {
     /// The kind of the fragmented message in progress.
     message: Option<Kind>,
     utf8: Validator,
+    #[cfg(feature = "deflate")]
+    compressed: compressed::Compressed,
 }
 
 impl Sender {
@@ -29,6 +34,8 @@ impl Sender {
             fragment_size,
             message: None,
             utf8: Validator::new(),
+            #[cfg(feature = "deflate")]
+            compressed: compressed::Compressed::new(),
         }
     }
 
@@ -40,22 +47,35 @@ impl Sender {
     #[inline]
     pub(crate) fn message(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.check_between_messages()?;
-        match self.fragment_size {
-            Some(size) if data.len() > size.get() => self.fragments(kind, data, size.get(), out),
-            _ => self.frame(kind.into(), true, data, out),
+        #[cfg(feature = "deflate")]
+        if self.message_deflated(kind, data, out) {
+            return Ok(());
         }
+        self.frames(Header::new(kind.into(), 0), data, out);
         Ok(())
     }
 
-    fn fragments(&mut self, kind: Kind, data: &[u8], size: usize, out: &mut Vec<u8>) {
-        let mut opcode = kind.into();
+    /// A whole message; `first` is its first header but for length and key.
+    #[inline]
+    fn frames(&mut self, first: Header, data: &[u8], out: &mut Vec<u8>) {
+        match self.fragment_size {
+            Some(size) if data.len() > size.get() => self.fragments(first, data, size.get(), out),
+            _ => self.frame(first, data, out),
+        }
+    }
+
+    fn fragments(&mut self, first: Header, data: &[u8], size: usize, out: &mut Vec<u8>) {
+        let mut header = Header { fin: false, ..first };
         let mut rest = data;
         while let Some((piece, behind)) = rest.split_at_checked(size).filter(|(_, behind)| !behind.is_empty()) {
-            self.frame(opcode, false, piece, out);
-            opcode = Opcode::Continuation;
+            self.frame(header, piece, out);
+            header = Header {
+                fin: false,
+                ..Header::new(Opcode::Continuation, 0)
+            };
             rest = behind;
         }
-        self.frame(opcode, true, rest, out);
+        self.frame(Header { fin: true, ..header }, rest, out);
     }
 
     /// One fragment of a message whose length is not known yet (section 5.4).
@@ -74,8 +94,19 @@ impl Sender {
             }
             self.utf8 = utf8;
         }
+        let begins = self.message.is_none();
         self.message = if fin { None } else { Some(kind) };
-        self.frame(opcode, fin, data, out);
+        let header = Header {
+            fin,
+            ..Header::new(opcode, 0)
+        };
+        #[cfg(feature = "deflate")]
+        if self.fragment_deflated(header, begins, data, out) {
+            return Ok(());
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = begins;
+        self.frame(header, data, out);
         Ok(())
     }
 
@@ -99,7 +130,7 @@ impl Sender {
         if data.len() > Header::MAX_CONTROL_PAYLOAD {
             return Err(SendError::ControlFrameTooLong);
         }
-        self.frame(opcode, true, data, out);
+        self.frame(Header::new(opcode, 0), data, out);
         Ok(())
     }
 
@@ -121,7 +152,7 @@ impl Sender {
                 used += 1;
             }
         }
-        self.frame(Opcode::Close, true, body.get(..used).unwrap_or_default(), out);
+        self.frame(Header::new(Opcode::Close, 0), body.get(..used).unwrap_or_default(), out);
         Ok(())
     }
 
@@ -133,13 +164,14 @@ impl Sender {
         }
     }
 
+    /// One frame; length and key of its header are set here.
     #[inline]
-    fn frame(&mut self, opcode: Opcode, fin: bool, data: &[u8], out: &mut Vec<u8>) {
+    fn frame(&mut self, header: Header, data: &[u8], out: &mut Vec<u8>) {
         let mask = self.keys.as_mut().map(|keys| keys.mask());
         let header = Header {
-            fin,
             mask,
-            ..Header::new(opcode, data.len() as u64)
+            len: data.len() as u64,
+            ..header
         };
         let mut buf = [0; Header::MAX_LEN];
         let used = header.write(&mut buf);

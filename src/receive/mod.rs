@@ -1,6 +1,9 @@
 //! The receive half: bytes to events. It knows nothing of the send half and of the closing handshake; what has to be
 //! answered is in the event or the error that it returns.
 
+#[cfg(feature = "deflate")]
+mod compressed;
+
 use alloc::{borrow::Cow, vec::Vec};
 use core::mem;
 
@@ -27,6 +30,8 @@ pub(crate) struct Receiver {
     control: Vec<u8>,
     /// A violation found behind text that was delivered first.
     pending: Option<ProtocolError>,
+    #[cfg(feature = "deflate")]
+    compressed: compressed::Compressed,
 }
 
 impl Receiver {
@@ -43,6 +48,8 @@ impl Receiver {
             message: Message::new(),
             control: Vec::new(),
             pending: None,
+            #[cfg(feature = "deflate")]
+            compressed: compressed::Compressed::new(),
         }
     }
 
@@ -72,6 +79,15 @@ impl Receiver {
                 match self.decoder.header(input)? {
                     Some(header) => self.begin(&header)?,
                     None => return Ok(None),
+                }
+            }
+            #[cfg(feature = "deflate")]
+            if self.compressed.in_message() && !self.opcode.is_control() {
+                match self.inflate(input)? {
+                    Some(event) => return Ok(Some(event)),
+                    // The frame is processed, or it lacks input.
+                    None if self.decoder.is_in_payload() => return Ok(None),
+                    None => continue,
                 }
             }
             // The rest of a code point alone, so that the text behind it can be lent.
@@ -143,7 +159,15 @@ impl Receiver {
             Opcode::Continuation => None,
             Opcode::Close | Opcode::Ping | Opcode::Pong => return Ok(()),
         };
-        self.message.begin_frame(kind, header.len, self.limits)
+        #[cfg(feature = "deflate")]
+        let len = if self.compressed.begin_frame(header) {
+            0
+        } else {
+            header.len
+        };
+        #[cfg(not(feature = "deflate"))]
+        let len = header.len;
+        self.message.begin_frame(kind, len, self.limits)
     }
 
     fn piece<'b>(&mut self, data: &'b [u8], end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
@@ -156,10 +180,7 @@ impl Receiver {
         if !message_end {
             return Ok(None);
         }
-        Ok(Some(match self.message.finish()? {
-            Assembled::Text(text) => Event::Text(Cow::Owned(text)),
-            Assembled::Binary(data) => Event::Binary(Cow::Owned(data)),
-        }))
+        self.message.finish().map(|message| Some(message.into()))
     }
 
     fn chunk<'b>(&mut self, data: &'b [u8], end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
@@ -213,6 +234,15 @@ impl Receiver {
             Opcode::Pong => Event::Pong(payload),
             Opcode::Close | Opcode::Continuation | Opcode::Text | Opcode::Binary => Event::Close(close_frame(payload)?),
         }))
+    }
+}
+
+impl From<Assembled> for Event<'static> {
+    fn from(message: Assembled) -> Self {
+        match message {
+            Assembled::Text(text) => Event::Text(Cow::Owned(text)),
+            Assembled::Binary(data) => Event::Binary(Cow::Owned(data)),
+        }
     }
 }
 

@@ -1,0 +1,107 @@
+//! Sending: plain payload to compressed.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Deflate, Direction, Flush, TAIL};
+
+/// One direction's deflater. Nothing is allocated before the first compressed message.
+pub(crate) struct Deflater {
+    direction: Direction,
+    state: Option<Working>,
+    /// A message was begun and not ended.
+    begun: bool,
+    /// How many bytes went in since everything was forgotten: what a match can refer to.
+    reach: usize,
+}
+
+/// What a deflater needs while it works.
+pub(crate) struct Working {
+    deflate: Deflate,
+    /// What the last call put out.
+    output: Vec<u8>,
+}
+
+impl Deflater {
+    pub(crate) const fn new(direction: Direction) -> Self {
+        Self {
+            direction,
+            state: None,
+            begun: false,
+            reach: 0,
+        }
+    }
+
+    /// Deflates a piece of a message and returns what to send for it: up to the tail for the last one (RFC 7692, section
+    /// 7.2.1), with it for others.
+    pub(crate) fn deflate(&mut self, data: &[u8], last: bool) -> &[u8] {
+        self.begun = true;
+        let Working { deflate, output } = self.state.get_or_insert_with(|| Working {
+            deflate: Deflate::new(self.direction.level, self.direction.bits),
+            output: Vec::new(),
+        });
+        output.clear();
+        if Deflate::keeps_to(self.direction.bits) {
+            deflate.run(data, output, Flush::Sync);
+        } else {
+            let window = 1 << self.direction.bits;
+            let mut rest = data;
+            // No match reaches further back than to the last time that everything was forgotten.
+            while rest.len() > window - self.reach {
+                let (piece, behind) = rest.split_at(window - self.reach);
+                deflate.run(piece, output, Flush::Full);
+                self.reach = 0;
+                rest = behind;
+            }
+            self.reach += rest.len();
+            deflate.run(rest, output, Flush::Sync);
+        }
+        if last && output.is_empty() {
+            // Nothing new since the last flush: an empty stored block, whose lengths are the tail (section 7.2.3.6).
+            output.push(0x00);
+        } else if last {
+            debug_assert!(output.ends_with(&TAIL), "a sync flush ends with an empty stored block");
+            output.truncate(output.len().saturating_sub(TAIL.len()));
+        }
+        output
+    }
+
+    /// The message is over; keeps what the next one needs. If it was not sent, nothing may refer to it.
+    pub(crate) fn end_message(&mut self, sent: bool) {
+        self.begun = false;
+        if self.direction.release {
+            self.state = None;
+            self.reach = 0;
+        } else if !sent || !self.direction.takeover {
+            if let Some(state) = &mut self.state {
+                state.deflate.reset();
+            }
+            self.reach = 0;
+        }
+    }
+
+    /// The working state, if the next message does not need it.
+    pub(crate) fn take_state(&mut self) -> Option<Working> {
+        if self.direction.takeover || self.begun {
+            return None;
+        }
+        self.state.take()
+    }
+
+    /// Working state of another deflater, which has forgotten what it was used for; if this one has none.
+    pub(crate) fn put_state(&mut self, state: Working) {
+        self.state.get_or_insert(state);
+    }
+
+    pub(crate) const fn has_state(&self) -> bool {
+        self.state.is_some()
+    }
+}
+
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflater")
+            .field("direction", &self.direction)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Receiving: compressed payload to plain.
+
+use core::fmt;
+
+use super::{Direction, Inflate, Run, Stop, TAIL, window::Window};
+
+/// One direction's inflater. Nothing is allocated before the first compressed message.
+pub(crate) struct Inflater {
+    direction: Direction,
+    window: Window,
+    state: Option<Inflate>,
+    /// The message has bytes.
+    begun: bool,
+    /// The stream ended with a block of BFINAL, and nothing followed.
+    ended: bool,
+    /// How much of the tail is consumed.
+    tail: usize,
+}
+
+/// The payload is not valid DEFLATE, or it refers beyond the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Corrupt;
+
+/// What one step yields.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    /// How many bytes of the input were consumed.
+    pub(crate) consumed: usize,
+    /// The next plain bytes.
+    pub(crate) output: &'a [u8],
+    /// Whether the step came to its end: all input is consumed and has been put out.
+    pub(crate) done: bool,
+    /// What follows `output` is an error.
+    pub(crate) result: Result<(), Corrupt>,
+}
+
+impl Inflater {
+    pub(crate) const fn new(direction: Direction) -> Self {
+        Self {
+            direction,
+            window: Window::new(direction.bits),
+            state: None,
+            begun: false,
+            ended: false,
+            tail: 0,
+        }
+    }
+
+    /// Inflates from the front of `input`. Each step yields at most a window of output; call it again, with what it did
+    /// not consume, until it is done.
+    pub(crate) fn inflate(&mut self, input: &[u8]) -> Step<'_> {
+        if input.is_empty() && (!self.begun || self.ended) {
+            return Step::NOTHING;
+        }
+        self.begun = true;
+        self.ended = false;
+        let run = self.run(input, false);
+        let (done, result) = match run.stop {
+            Stop::Input => (true, Ok(())),
+            Stop::Output | Stop::Block => (false, Ok(())),
+            // "if the decompressor sees a block with BFINAL set", what follows is a new stream with the old window
+            // (section 7.2.1 allows it, and says that more blocks may follow).
+            Stop::End => {
+                if let Some(state) = &mut self.state {
+                    state.restart(&self.window);
+                }
+                self.ended = run.consumed == input.len();
+                (self.ended, Ok(()))
+            }
+            Stop::Corrupt => (true, Err(Corrupt)),
+        };
+        Step {
+            consumed: run.consumed,
+            output: self.window.last(run.produced),
+            done,
+            result,
+        }
+    }
+
+    /// Ends the message, as if the tail that is not sent had arrived (section 7.2.2). Call it until it is done, and then
+    /// [`end_message`](Self::end_message).
+    pub(crate) fn finish(&mut self) -> Step<'_> {
+        // A payload without bytes is no DEFLATE stream that the tail could end: an empty message. And one that ended with
+        // BFINAL is complete: senders that leave out the empty block behind it are understood.
+        if !self.begun || self.ended {
+            return Step::NOTHING;
+        }
+        let rest = TAIL.get(self.tail..).unwrap_or_default();
+        let run = self.run(rest, true);
+        self.tail += run.consumed;
+        let (done, result) = match run.stop {
+            Stop::Block if self.tail == TAIL.len() => (true, Ok(())),
+            Stop::Output | Stop::Block => (false, Ok(())),
+            // The payload did not end where a block ends.
+            Stop::Input | Stop::End | Stop::Corrupt => (true, Err(Corrupt)),
+        };
+        Step {
+            consumed: 0,
+            output: self.window.last(run.produced),
+            done,
+            result,
+        }
+    }
+
+    /// The output of the message is processed; keeps what the next one needs.
+    pub(crate) fn end_message(&mut self) {
+        self.begun = false;
+        self.ended = false;
+        self.tail = 0;
+        if !self.direction.takeover {
+            self.window.clear();
+        }
+        match &mut self.state {
+            state if self.direction.release => {
+                *state = None;
+                if !self.direction.takeover {
+                    self.window.release();
+                }
+            }
+            Some(state) if !self.direction.takeover => state.forget(),
+            Some(_) | None => {}
+        }
+    }
+
+    /// The working state, if the next message does not need it.
+    pub(crate) fn take_state(&mut self) -> Option<Inflate> {
+        let keeps_history = self.direction.takeover && self.state.as_ref().is_some_and(Inflate::keeps_history);
+        if self.begun || keeps_history {
+            return None;
+        }
+        if !self.direction.takeover {
+            self.window.release();
+        }
+        self.state.take()
+    }
+
+    /// Working state of another inflater, if this one has none.
+    pub(crate) fn put_state(&mut self, mut state: Inflate) {
+        if self.state.is_none() && !self.begun {
+            // What it knows belongs to somebody else; if a window was kept here, it is a start without the working state.
+            state.forget();
+            self.state = Some(state);
+        }
+    }
+
+    pub(crate) const fn has_state(&self) -> bool {
+        self.state.is_some()
+    }
+
+    fn run(&mut self, input: &[u8], stop_at_block: bool) -> Run {
+        self.window.make_room();
+        let state = self
+            .state
+            .get_or_insert_with(|| Inflate::new(self.direction.bits, &self.window));
+        let run = state.run(input, &mut self.window, stop_at_block);
+        self.window.advance(run.produced);
+        run
+    }
+}
+
+impl Step<'_> {
+    const NOTHING: Self = Self {
+        consumed: 0,
+        output: &[],
+        done: true,
+        result: Ok(()),
+    };
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("direction", &self.direction)
+            .finish_non_exhaustive()
+    }
+}

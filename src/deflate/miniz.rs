@@ -1,0 +1,99 @@
+//! The default back end: `miniz_oxide`.
+
+use alloc::boxed::Box;
+
+use miniz_oxide::inflate::{
+    TINFLStatus,
+    core::{DecompressorOxide, decompress, inflate_flags as flags},
+};
+
+use super::{Run, Stop, window::Window};
+
+/// A raw inflater that writes into a [`Window`], which is all of its history.
+pub(crate) struct Inflate(Box<DecompressorOxide>);
+
+impl Inflate {
+    pub(super) fn new() -> Self {
+        Self(Box::default())
+    }
+
+    /// Begins a new stream.
+    pub(super) fn restart(&mut self) {
+        self.0.init();
+    }
+
+    /// Inflates until the input is used up, the free part of the window is full, the stream ends, or, if
+    /// `stop_at_block`, a block ends.
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Run {
+        let mut options = flags::TINFL_FLAG_HAS_MORE_INPUT;
+        if !window.has_wrapped() {
+            // While nothing was overwritten, a distance beyond the first byte is found out.
+            options |= flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        }
+        if stop_at_block {
+            options |= flags::TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY;
+        }
+        let (buf, end) = window.parts();
+        let (status, consumed, produced) = decompress(&mut self.0, input, buf, end, options);
+        let stop = match status {
+            TINFLStatus::NeedsMoreInput => Stop::Input,
+            TINFLStatus::HasMoreOutput => Stop::Output,
+            TINFLStatus::BlockBoundary => Stop::Block,
+            TINFLStatus::Done => Stop::End,
+            _ => Stop::Corrupt,
+        };
+        Run {
+            consumed,
+            produced,
+            stop,
+        }
+    }
+}
+
+#[cfg(not(feature = "zlib-rs"))]
+pub(crate) use self::deflate::Deflate;
+
+#[cfg(not(feature = "zlib-rs"))]
+mod deflate {
+    use alloc::{boxed::Box, vec::Vec};
+
+    use miniz_oxide::deflate::core::{
+        CompressorOxide, TDEFLFlush, compress_to_output, create_comp_flags_from_zip_params,
+    };
+
+    use crate::deflate::Flush;
+
+    /// A raw deflater.
+    pub(crate) struct Deflate(Box<CompressorOxide>);
+
+    impl Deflate {
+        /// Whether the deflater itself keeps to a window of `bits`. `miniz_oxide` knows only the full one.
+        pub(in crate::deflate) const fn keeps_to(bits: u8) -> bool {
+            bits == 15
+        }
+
+        pub(in crate::deflate) fn new(level: u8, _bits: u8) -> Self {
+            // Negative bits: a raw stream.
+            let options = create_comp_flags_from_zip_params(level.into(), -15, 0);
+            Self(Box::new(CompressorOxide::new(options)))
+        }
+
+        /// Forgets everything.
+        pub(in crate::deflate) fn reset(&mut self) {
+            self.0.reset();
+        }
+
+        /// Deflates all of `input`, appending to `out`.
+        pub(in crate::deflate) fn run(&mut self, input: &[u8], out: &mut Vec<u8>, flush: Flush) {
+            let flush = match flush {
+                Flush::Sync => TDEFLFlush::Sync,
+                Flush::Full => TDEFLFlush::Full,
+            };
+            // With a callback that takes everything, one call does all of it.
+            compress_to_output(&mut self.0, input, flush, |bytes| {
+                out.extend_from_slice(bytes);
+                true
+            });
+        }
+    }
+}

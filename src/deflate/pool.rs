@@ -1,0 +1,82 @@
+//! Working state that connections share.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::{Deflater, Direction, Inflate, Inflater, deflater::Working};
+
+/// Working state of permessage-deflate for connections that are served one after another, as an event loop does.
+///
+/// The state of a deflater is hundreds of kilobytes, that of an inflater tens, and between messages a connection needs
+/// neither, if it need not remember: a deflater or inflater without context takeover, and, with `miniz_oxide`, any
+/// inflater, whose window is apart. [`lend`](Self::lend) the state before a connection receives or sends, and
+/// [`reclaim`](Self::reclaim) it afterwards; what takeover needs stays with the connection.
+///
+/// ```
+/// use sockless::{Config, Connection, DeflatePool};
+///
+/// let mut pool = DeflatePool::new(2);
+/// let mut connections = [Connection::server(Config::default()), Connection::server(Config::default())];
+/// for connection in &mut connections {
+///     pool.lend(connection);
+///     // … receive and send …
+///     pool.reclaim(connection);
+/// }
+/// ```
+pub struct DeflatePool {
+    /// Each with the level and the window that it was made for.
+    deflates: Vec<(u8, u8, Working)>,
+    inflates: Vec<Inflate>,
+    max: usize,
+}
+
+impl DeflatePool {
+    /// An empty pool that keeps the state of at most `max` deflaters and as many inflaters. What comes back beyond that
+    /// is dropped.
+    #[must_use]
+    pub const fn new(max: usize) -> Self {
+        Self {
+            deflates: Vec::new(),
+            inflates: Vec::new(),
+            max,
+        }
+    }
+}
+
+impl DeflatePool {
+    pub(crate) fn lend_inflater(&mut self, direction: Direction) -> Option<Inflate> {
+        let at = self.inflates.iter().rposition(|state| state.serves(direction.bits))?;
+        Some(self.inflates.swap_remove(at))
+    }
+
+    pub(crate) fn lend_deflater(&mut self, direction: Direction) -> Option<Working> {
+        let fits = |(level, bits, _): &(u8, u8, Working)| (*level, *bits) == (direction.level, direction.bits);
+        let at = self.deflates.iter().rposition(fits)?;
+        let (_, _, state) = self.deflates.swap_remove(at);
+        Some(state)
+    }
+
+    pub(crate) fn reclaim_inflater(&mut self, inflater: &mut Inflater) {
+        if self.inflates.len() < self.max {
+            self.inflates.extend(inflater.take_state());
+        }
+    }
+
+    pub(crate) fn reclaim_deflater(&mut self, direction: Direction, deflater: &mut Deflater) {
+        if self.deflates.len() < self.max {
+            let state = deflater.take_state();
+            self.deflates
+                .extend(state.map(|state| (direction.level, direction.bits, state)));
+        }
+    }
+}
+
+impl fmt::Debug for DeflatePool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeflatePool")
+            .field("deflaters", &self.deflates.len())
+            .field("inflaters", &self.inflates.len())
+            .field("max", &self.max)
+            .finish()
+    }
+}

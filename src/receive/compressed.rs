@@ -1,0 +1,224 @@
+//! Receiving compressed messages (RFC 7692, section 6.2).
+
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+
+use super::Receiver;
+use crate::{
+    config::Delivery,
+    deflate::{DeflatePool, Direction, Inflater},
+    error::ProtocolError,
+    event::{Chunk, Data, Event},
+    frame::{Header, Kind},
+    utf8::Piece,
+};
+
+/// How much payload is unmasked at a time, in bytes. What the inflater leaves of it is masked again, so it is small
+/// enough for that not to matter, and large enough for the inflater not to mind.
+const PIECE: usize = 8 << 10;
+
+/// What a receiver needs for compressed messages.
+#[derive(Debug)]
+pub(super) struct Compressed {
+    /// permessage-deflate is agreed.
+    agreed: Option<Direction>,
+    /// Made for the first compressed message.
+    inflater: Option<Box<Inflater>>,
+    /// The message in progress is compressed.
+    in_message: bool,
+    /// The payload is consumed; the tail that is not sent is being inflated.
+    in_tail: bool,
+    /// Output waits, so that the next step needs no input.
+    waits: bool,
+}
+
+/// Where a piece of output stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Within,
+    FrameEnd,
+    MessageEnd,
+}
+
+impl Compressed {
+    pub(super) const fn new() -> Self {
+        Self {
+            agreed: None,
+            inflater: None,
+            in_message: false,
+            in_tail: false,
+            waits: false,
+        }
+    }
+
+    pub(super) const fn in_message(&self) -> bool {
+        self.in_message
+    }
+
+    /// A data frame begins; whether its message is compressed. The decoder lets the bit be set on the first frame of
+    /// a message alone, and only if that is agreed.
+    pub(super) fn begin_frame(&mut self, header: &Header) -> bool {
+        self.in_message |= header.rsv1;
+        self.in_message
+    }
+}
+
+impl Receiver {
+    /// Compressed messages may come.
+    pub(crate) fn allow_compressed(&mut self, direction: Direction) {
+        self.compressed.agreed = Some(direction);
+        self.decoder.allow_rsv1();
+    }
+
+    /// Takes working state from the pool, if a compressed message may come and there is none.
+    pub(crate) fn borrow_state(&mut self, pool: &mut DeflatePool) {
+        let Some(direction) = self.compressed.agreed else {
+            return;
+        };
+        if self
+            .compressed
+            .inflater
+            .as_ref()
+            .is_some_and(|inflater| inflater.has_state())
+        {
+            return;
+        }
+        if let Some(state) = pool.lend_inflater(direction) {
+            let inflater = self
+                .compressed
+                .inflater
+                .get_or_insert_with(|| Box::new(Inflater::new(direction)));
+            inflater.put_state(state);
+        }
+    }
+
+    /// Gives working state to the pool, if the next message does not need it.
+    pub(crate) fn return_state(&mut self, pool: &mut DeflatePool) {
+        if let Some(inflater) = &mut self.compressed.inflater {
+            pool.reclaim_inflater(inflater);
+        }
+    }
+
+    /// Inflates the payload in `input` up to the next event. `None`: the frame is processed, or `input` is empty.
+    pub(super) fn inflate(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
+        let Compressed { agreed, inflater, .. } = &mut self.compressed;
+        // The decoder admits compressed frames only once that is agreed.
+        let Some(direction) = *agreed else {
+            return Err(ProtocolError::ReservedBits);
+        };
+        let mut inflater = inflater.take().unwrap_or_else(|| Box::new(Inflater::new(direction)));
+        let event = self.inflate_with(&mut inflater, input);
+        self.compressed.inflater = Some(inflater);
+        event
+    }
+
+    fn inflate_with(
+        &mut self,
+        inflater: &mut Inflater,
+        input: &mut &mut [u8],
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        while self.decoder.is_in_payload() {
+            let has_step = self.compressed.waits || self.compressed.in_tail || self.decoder.is_payload_consumed();
+            if input.is_empty() && !has_step {
+                return Ok(None);
+            }
+            let step = if self.compressed.in_tail {
+                inflater.finish()
+            } else {
+                let peeked = self.decoder.peek(input, PIECE);
+                let step = inflater.inflate(input.get(..peeked).unwrap_or_default());
+                self.decoder.consume(input, peeked, step.consumed);
+                step
+            };
+            self.compressed.waits = !step.done;
+            let place = if !step.done || !self.decoder.is_payload_consumed() {
+                Place::Within
+            } else if self.compressed.in_tail {
+                Place::MessageEnd
+            } else if self.fin {
+                self.compressed.in_tail = true;
+                Place::Within
+            } else {
+                Place::FrameEnd
+            };
+            let admitted = self.message.admit(step.output.len(), self.limits);
+            let (output, beyond) = step.output.split_at(admitted);
+            let result = if beyond.is_empty() {
+                step.result.map_err(|_| ProtocolError::InvalidDeflate)
+            } else {
+                Err(ProtocolError::MessageTooBig)
+            };
+            let event = match self.delivery {
+                Delivery::Messages => self.inflated_piece(output, place, result)?,
+                Delivery::Chunks => self.inflated_chunk(output, place, result)?,
+            };
+            if place != Place::Within {
+                self.decoder.end_payload();
+            }
+            if place == Place::MessageEnd {
+                inflater.end_message();
+                self.compressed.in_message = false;
+                self.compressed.in_tail = false;
+            }
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+        Ok(None)
+    }
+
+    fn inflated_piece(
+        &mut self,
+        output: &[u8],
+        place: Place,
+        result: Result<(), ProtocolError>,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        self.message.append(output, 0)?;
+        result?;
+        match place {
+            Place::Within | Place::FrameEnd => Ok(None),
+            Place::MessageEnd => self.message.finish().map(|message| Some(message.into())),
+        }
+    }
+
+    /// What is valid is delivered before the connection fails.
+    fn inflated_chunk(
+        &mut self,
+        output: &[u8],
+        place: Place,
+        mut result: Result<(), ProtocolError>,
+    ) -> Result<Option<Event<'static>>, ProtocolError> {
+        let data = match self.message.kind() {
+            Kind::Binary => Data::Binary(Cow::Owned(Vec::from(output))),
+            Kind::Text => {
+                let Piece {
+                    split,
+                    text,
+                    result: mut valid,
+                    ..
+                } = self.message.validate(output);
+                if valid.is_ok() && result.is_ok() && place == Place::MessageEnd {
+                    valid = self.message.finish_text();
+                }
+                if valid.is_err() {
+                    result = Err(ProtocolError::InvalidUtf8);
+                }
+                let mut joined = String::with_capacity(text.len() + 4);
+                joined.extend(split);
+                joined.push_str(text);
+                Data::Text(Cow::Owned(joined))
+            }
+        };
+        let mut chunk = Chunk::new(data, place != Place::Within, place == Place::MessageEnd);
+        let empty = chunk.as_bytes().is_empty();
+        if let Err(error) = result {
+            if empty {
+                return Err(error);
+            }
+            self.pending = Some(error);
+            (chunk.frame_end, chunk.message_end) = (false, false);
+        } else if empty && place == Place::Within {
+            return Ok(None);
+        }
+        Ok(Some(Event::Chunk(chunk)))
+    }
+}

@@ -1,0 +1,458 @@
+//! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1).
+#![cfg(feature = "deflate")]
+
+mod support;
+
+use sockless::{
+    Accept, ClientRequest, Config, Connection, DeflateConfig, DeflateParams, Event, ProtocolError, Request,
+    ResponseError, WindowBits,
+};
+use support::feed;
+
+const KEY: &[u8] = b"dGhlIHNhbXBsZSBub25jZQ==";
+
+fn with(set: impl FnOnce(&mut DeflateConfig)) -> DeflateConfig {
+    let mut deflate = DeflateConfig::default();
+    set(&mut deflate);
+    deflate
+}
+
+fn config(deflate: &DeflateConfig) -> Config {
+    let mut config = Config::default();
+    config.deflate = Some(deflate.clone());
+    config
+}
+
+fn bits(bits: u8) -> WindowBits {
+    WindowBits::new(bits).unwrap()
+}
+
+/// (server_no_context_takeover, client_no_context_takeover, server bits, client bits)
+type Terms = (bool, bool, u8, u8);
+
+fn terms(params: DeflateParams) -> Terms {
+    (
+        params.server_no_context_takeover,
+        params.client_no_context_takeover,
+        params.server_max_window_bits.get(),
+        params.client_max_window_bits.get(),
+    )
+}
+
+/// What a server answers to header lines of offers, and what it takes as agreed.
+fn answer(deflate: &DeflateConfig, offers: &[&str]) -> (Option<String>, Option<Terms>) {
+    let mut fields: Vec<(&str, &[u8])> = vec![
+        ("Host", b"example.com"),
+        ("Upgrade", b"websocket"),
+        ("Connection", b"Upgrade"),
+        ("Sec-WebSocket-Key", KEY),
+        ("Sec-WebSocket-Version", b"13"),
+    ];
+    fields.extend(
+        offers
+            .iter()
+            .map(|offer| ("Sec-WebSocket-Extensions", offer.as_bytes())),
+    );
+    let request = Request::from_list("GET", "/", fields).unwrap();
+    let (fields, agreed) = request.acceptance(&Accept::new(), &config(deflate)).unwrap();
+    let answers: Vec<String> = fields
+        .into_iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"))
+        .map(|(_, value)| value)
+        .collect();
+    assert!(answers.len() <= 1, "one element, on one line: {answers:?}");
+    (answers.into_iter().next(), agreed.deflate.map(terms))
+}
+
+/// What a client offers.
+fn offer(deflate: &DeflateConfig) -> Option<String> {
+    let request = ClientRequest::new("ws://example.com/").unwrap();
+    let (fields, _) = request.fields([7; 16], &config(deflate)).unwrap();
+    fields
+        .into_iter()
+        .find(|(name, _)| name == "Sec-WebSocket-Extensions")
+        .map(|(_, value)| value)
+}
+
+/// What a client makes of an answer.
+fn judge(deflate: &DeflateConfig, answers: &[&str]) -> Result<Option<Terms>, ResponseError> {
+    let request = ClientRequest::new("ws://example.com/").unwrap();
+    let (fields, expected) = request.fields([7; 16], &config(deflate)).unwrap();
+    let key = &fields.iter().find(|(name, _)| name == "Sec-WebSocket-Key").unwrap().1;
+    let probe = Request::from_list(
+        "GET",
+        "/",
+        [
+            ("Host", &b"example.com"[..]),
+            ("Upgrade", b"websocket"),
+            ("Connection", b"Upgrade"),
+            ("Sec-WebSocket-Key", key.as_bytes()),
+            ("Sec-WebSocket-Version", b"13"),
+        ],
+    )
+    .unwrap();
+    let (mut response, _) = probe.acceptance(&Accept::new(), &Config::default()).unwrap();
+    response.extend(
+        answers
+            .iter()
+            .map(|answer| ("Sec-WebSocket-Extensions".into(), (*answer).into())),
+    );
+    let fields = response.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    expected.check(fields).map(|agreed| agreed.deflate.map(terms))
+}
+
+/// R031 R134: a client offers what browsers offer; nothing, until it is configured.
+#[test]
+fn s7_1_the_default_offer_is_that_of_browsers() {
+    let default = DeflateConfig::default();
+    assert_eq!(
+        offer(&default).as_deref(),
+        Some("permessage-deflate; client_max_window_bits")
+    );
+    let request = ClientRequest::new("ws://example.com/").unwrap();
+    let (fields, _) = request.fields([7; 16], &Config::default()).unwrap();
+    assert!(fields.iter().all(|(name, _)| name != "Sec-WebSocket-Extensions"));
+}
+
+/// R141 R159: an offer is an element for each configuration, the preferred one first; its values are 8 to 15.
+#[test]
+fn s5_an_offer_says_what_is_demanded() {
+    for (deflate, expected) in [
+        (
+            with(|deflate| deflate.server_no_context_takeover = true),
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits",
+        ),
+        (
+            with(|deflate| deflate.client_no_context_takeover = true),
+            "permessage-deflate; client_no_context_takeover; client_max_window_bits",
+        ),
+        (
+            with(|deflate| deflate.server_max_window_bits = bits(9)),
+            "permessage-deflate; server_max_window_bits=9; client_max_window_bits",
+        ),
+        (
+            with(|deflate| deflate.client_max_window_bits = bits(8)),
+            "permessage-deflate; client_max_window_bits=8",
+        ),
+        (
+            with(|deflate| {
+                deflate.server_max_window_bits = bits(10);
+                deflate.fallback = true;
+            }),
+            "permessage-deflate; server_max_window_bits=10; client_max_window_bits, \
+             permessage-deflate; client_max_window_bits",
+        ),
+        (
+            with(|deflate| deflate.fallback = true),
+            "permessage-deflate; client_max_window_bits",
+        ),
+    ] {
+        assert_eq!(offer(&deflate).as_deref(), Some(expected));
+    }
+    assert_eq!(WindowBits::new(7), None);
+    assert_eq!(WindowBits::new(16), None);
+    assert_eq!((WindowBits::MIN.get(), WindowBits::MAX.get()), (8, 15));
+}
+
+/// R142 R149 R151 R153 R154 R156 R158 R160 R161 R128 R129: what a server answers to an offer that it accepts.
+#[test]
+fn s7_1_a_server_answers_an_offer() {
+    let default = DeflateConfig::default();
+    let small = with(|deflate| {
+        deflate.server_max_window_bits = bits(10);
+        deflate.client_max_window_bits = bits(11);
+    });
+    let forgetful = with(|deflate| {
+        deflate.server_no_context_takeover = true;
+        deflate.client_no_context_takeover = true;
+    });
+    for (deflate, offer, expected, agreed) in [
+        (
+            &default,
+            "permessage-deflate",
+            "permessage-deflate",
+            (false, false, 15, 15),
+        ),
+        // Window bits are not stated unasked.
+        (
+            &default,
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate",
+            (false, false, 15, 15),
+        ),
+        (
+            &default,
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            (true, true, 15, 15),
+        ),
+        (
+            &default,
+            "permessage-deflate; server_max_window_bits=8",
+            "permessage-deflate; server_max_window_bits=8",
+            (false, false, 8, 15),
+        ),
+        (
+            &default,
+            "permessage-deflate; server_max_window_bits=15; client_max_window_bits=9",
+            "permessage-deflate; server_max_window_bits=15; client_max_window_bits=9",
+            (false, false, 15, 9),
+        ),
+        (
+            &default,
+            "permessage-deflate; server_max_window_bits=\"12\"",
+            "permessage-deflate; server_max_window_bits=12",
+            (false, false, 12, 15),
+        ),
+        (
+            &small,
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=11",
+            (false, false, 10, 11),
+        ),
+        (
+            &small,
+            "permessage-deflate; client_max_window_bits=10; server_max_window_bits=12",
+            "permessage-deflate; server_max_window_bits=10; client_max_window_bits=10",
+            (false, false, 10, 10),
+        ),
+        (
+            &forgetful,
+            "permessage-deflate",
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            (true, true, 15, 15),
+        ),
+    ] {
+        let found = answer(deflate, &[offer]);
+        assert_eq!(found, (Some(expected.into()), Some(agreed)), "{offer}");
+    }
+}
+
+/// R144 R145 R146 R147 R155: an offer that is unknown, invalid, repeated or unsupported is declined, and the next is tried;
+/// with none left, the connection opens without (F21, F22).
+#[test]
+fn s7_a_bad_offer_is_declined() {
+    let default = DeflateConfig::default();
+    for bad in [
+        "permessage-deflate; foo",
+        "permessage-deflate; server_max_window_bits",
+        "permessage-deflate; server_max_window_bits=7",
+        "permessage-deflate; server_max_window_bits=16",
+        "permessage-deflate; server_max_window_bits=08",
+        "permessage-deflate; server_max_window_bits=+9",
+        "permessage-deflate; server_max_window_bits=0",
+        "permessage-deflate; server_max_window_bits=-1",
+        "permessage-deflate; server_max_window_bits=99999",
+        "permessage-deflate; server_max_window_bits=99999999999999999999",
+        "permessage-deflate; server_max_window_bits=1e1",
+        "permessage-deflate; client_max_window_bits=7",
+        "permessage-deflate; client_max_window_bits=\"16\"",
+        "permessage-deflate; client_max_window_bits=010",
+        "permessage-deflate; server_no_context_takeover=1",
+        "permessage-deflate; client_no_context_takeover=true",
+        "permessage-deflate; client_max_window_bits; client_max_window_bits=10",
+        "permessage-deflate; server_max_window_bits=10; server_max_window_bits=10",
+        "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+        "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
+        "permessage-deflate; client_max_window_bitsX=9",
+        "permessage-deflate; constructor",
+        "permessage-deflat",
+        "x-webkit-deflate-frame",
+    ] {
+        assert_eq!(answer(&default, &[bad]), (None, None), "{bad}");
+        let both = format!("{bad}, permessage-deflate; server_max_window_bits=9");
+        let second = (
+            Some("permessage-deflate; server_max_window_bits=9".into()),
+            Some((false, false, 9, 15)),
+        );
+        assert_eq!(answer(&default, &[&both]), second, "{bad}");
+        assert_eq!(
+            answer(&default, &[bad, "permessage-deflate; server_max_window_bits=9"]),
+            second,
+            "{bad}"
+        );
+    }
+    // A window that the client cannot be held to.
+    let small = with(|deflate| deflate.client_max_window_bits = bits(10));
+    assert_eq!(answer(&small, &["permessage-deflate"]), (None, None));
+    assert!(
+        answer(
+            &small,
+            &["permessage-deflate, permessage-deflate; client_max_window_bits"]
+        )
+        .0
+        .is_some()
+    );
+}
+
+/// R141 R142 R057 R132: of several offers the first that can be met is answered, alone.
+#[test]
+fn s5_1_the_first_acceptable_offer_wins() {
+    let default = DeflateConfig::default();
+    let found = answer(
+        &default,
+        &[
+            "x-other; a=\"b\", permessage-deflate; server_no_context_takeover",
+            "permessage-deflate",
+        ],
+    );
+    assert_eq!(
+        found,
+        (
+            Some("permessage-deflate; server_no_context_takeover".into()),
+            Some((true, false, 15, 15))
+        )
+    );
+}
+
+/// R150 R151 R152 R153 R154 R157 R158 R161 R163 R164: what a client makes of an answer that fits its offer.
+#[test]
+fn s7_1_a_client_takes_an_answer_that_fits() {
+    let default = DeflateConfig::default();
+    let demanding = with(|deflate| {
+        deflate.server_no_context_takeover = true;
+        deflate.server_max_window_bits = bits(10);
+        deflate.client_max_window_bits = bits(12);
+        deflate.client_no_context_takeover = true;
+    });
+    for (deflate, answer, agreed) in [
+        (&default, "permessage-deflate", (false, false, 15, 15)),
+        (
+            &default,
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            (true, true, 15, 15),
+        ),
+        (
+            &default,
+            "permessage-deflate; server_max_window_bits=8; client_max_window_bits=9",
+            (false, false, 8, 9),
+        ),
+        // Hints of the client are kept though the server did not take them up.
+        (
+            &demanding,
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=9",
+            (true, true, 9, 12),
+        ),
+        (
+            &demanding,
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=\"11\"",
+            (true, true, 10, 11),
+        ),
+    ] {
+        assert_eq!(judge(deflate, &[answer]), Ok(Some(agreed)), "{answer}");
+    }
+    assert_eq!(judge(&default, &[]), Ok(None), "a server may decline");
+    assert_eq!(judge(&demanding, &[]), Ok(None), "a server may decline a demand too");
+    let fallback = with(|deflate| {
+        deflate.server_max_window_bits = bits(9);
+        deflate.fallback = true;
+    });
+    assert_eq!(
+        judge(&fallback, &["permessage-deflate"]),
+        Ok(Some((false, false, 15, 15)))
+    );
+    assert_eq!(
+        judge(&fallback, &["permessage-deflate; server_max_window_bits=9"]),
+        Ok(Some((false, false, 9, 15)))
+    );
+}
+
+/// R025 R143 R148 R150 R155 R157 R161: any answer that does not fit fails the client (F22, F25).
+#[test]
+fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
+    let default = DeflateConfig::default();
+    for bad in [
+        "permessage-deflate; foo",
+        "permessage-deflate; server_max_window_bits",
+        "permessage-deflate; server_max_window_bits=7",
+        "permessage-deflate; server_max_window_bits=16",
+        "permessage-deflate; server_max_window_bits=09",
+        "permessage-deflate; server_max_window_bits=99999",
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; client_max_window_bits=0",
+        "permessage-deflate; server_no_context_takeover=1",
+        "permessage-deflate; server_max_window_bits=9; server_max_window_bits=9",
+        "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
+    ] {
+        assert_eq!(
+            judge(&default, &[bad]),
+            Err(ResponseError::ExtensionParameters),
+            "{bad}"
+        );
+    }
+    let demanding = with(|deflate| {
+        deflate.server_no_context_takeover = true;
+        deflate.server_max_window_bits = bits(10);
+        deflate.client_max_window_bits = bits(12);
+    });
+    for bad in [
+        "permessage-deflate",
+        "permessage-deflate; server_max_window_bits=10",
+        "permessage-deflate; server_no_context_takeover",
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=11",
+        "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=13",
+    ] {
+        assert_eq!(
+            judge(&demanding, &[bad]),
+            Err(ResponseError::ExtensionParameters),
+            "{bad}"
+        );
+    }
+    for two in [
+        &["permessage-deflate, permessage-deflate"][..],
+        &["permessage-deflate", "permessage-deflate; server_max_window_bits=9"],
+        &["x-other"],
+        &["permessage-deflate, x-other"],
+    ] {
+        assert_eq!(judge(&default, two), Err(ResponseError::Extension), "{two:?}");
+    }
+    assert_eq!(
+        judge(&default, &["permessage-deflate;"]),
+        Err(ResponseError::ExtensionsSyntax)
+    );
+}
+
+/// R101 R134 R063: without an offer nothing is answered, one connection can decline, and RSV1 then fails the connection (F44).
+#[test]
+fn s6_nothing_is_used_that_was_not_agreed() {
+    let head = |offer: &str| {
+        format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: \
+             dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
+        )
+    };
+    let offered = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let hello = support::frame(
+        sockless::frame::Role::Client,
+        0xC1,
+        &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
+    );
+    let on = config(&DeflateConfig::default());
+    for (config, offer, decline, agreed) in [
+        (on.clone(), offered, false, true),
+        (on.clone(), offered, true, false),
+        (on, "", false, false),
+        (Config::default(), offered, false, false),
+    ] {
+        let mut server = Connection::server(config);
+        let mut head = head(offer).into_bytes();
+        let (mut input, mut out) = (&mut head[..], Vec::new());
+        let Ok(Some(Event::Request(request))) = server.receive(&mut input, &mut out) else {
+            panic!("a request");
+        };
+        let accept = if decline {
+            Accept::new().decline_deflate()
+        } else {
+            Accept::new()
+        };
+        server.accept(&request, &accept, &mut out).unwrap();
+        let answered = out.windows(18).any(|window| window == b"permessage-deflate");
+        assert_eq!(answered, agreed);
+        let outcome = feed(&mut server, &hello);
+        if agreed {
+            assert_eq!(outcome.events, [Event::Text("Hello".into())]);
+        } else {
+            assert_eq!(outcome.error, Some(ProtocolError::ReservedBits));
+        }
+    }
+}
