@@ -203,6 +203,23 @@ fn s5_2_all_first_two_bytes_are_judged_as_the_reference_does() {
     }
 }
 
+/// R119 R120 R121 R122 R123 R124 R127: every close code is judged and answered as the reference says, by a server and a
+/// client, automatically and by hand.
+#[test]
+fn s7_4_every_close_code_is_judged_and_answered_as_the_reference_does() {
+    for code in (0..=5_100_u16).chain([9_999, 65_535]) {
+        for by_hand in [0, 0b1_1000] {
+            for (role, law) in [
+                (Role::Server, laws::server_bytes as fn(&[u8])),
+                (Role::Client, laws::client_bytes),
+            ] {
+                let close = frame(peer_of(role), 0x88, &code.to_be_bytes());
+                law(&[&[by_hand, 0, 0, 0, 0], &close[..]].concat());
+            }
+        }
+    }
+}
+
 /// R065 R138: a header that announces 2^62 bytes reserves nothing, and the first bytes behind it 64 KiB at most.
 #[test]
 fn s10_4_an_announced_length_is_not_reserved() {

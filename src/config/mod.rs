@@ -79,7 +79,7 @@ pub struct Config {
 
 impl Config {
     #[allow(clippy::missing_const_for_fn, reason = "not for every set of features")]
-    pub(crate) fn deflate(&self) -> Option<&DeflateConfig> {
+    pub(crate) fn deflate_settings(&self) -> Option<&DeflateConfig> {
         #[cfg(feature = "deflate")]
         let deflate = self.deflate.as_ref();
         #[cfg(not(feature = "deflate"))]

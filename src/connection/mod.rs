@@ -102,7 +102,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Self, HandshakeError> {
         let mut keys = Box::new(Keys::new(seed));
-        let expected = request.write_head(keys.nonce(), config.deflate(), out)?;
+        let expected = request.write_head(keys.nonce(), config.deflate_settings(), out)?;
         let opening = Some(Opening::new(&config, Some(expected)));
         Ok(Self::new(
             Phase::AwaitingResponse,
@@ -122,7 +122,7 @@ impl Connection {
             Endpoint::Client { seed } => (Role::Client, Some(Box::new(Keys::new(seed)))),
         };
         let mut connection = Self::new(Phase::Open, role, keys, &config, None);
-        connection.agree(agreed, config.deflate());
+        connection.agree(agreed, config.deflate_settings());
         connection
     }
 

@@ -45,7 +45,7 @@ impl Opening {
             max_headers: config.max_headers,
             max_refusal_body: config.max_refusal_body,
             plain_requests: config.plain_requests,
-            deflate: config.deflate().cloned(),
+            deflate: config.deflate_settings().cloned(),
             expected,
             refusal: None,
             early: Vec::new(),

@@ -161,7 +161,7 @@ impl ClientRequest {
         config: &Config,
     ) -> Result<(Vec<(String, String)>, Expected), HandshakeError> {
         let mut fields = Vec::new();
-        let expected = self.write(nonce, config.deflate(), |name, value| {
+        let expected = self.write(nonce, config.deflate_settings(), |name, value| {
             fields.push((name.to_owned(), value.to_owned()));
         })?;
         Ok((fields, expected))

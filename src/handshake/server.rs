@@ -211,7 +211,7 @@ impl<'b> Request<'b> {
         config: &Config,
     ) -> Result<(Vec<(String, String)>, Agreed), HandshakeError> {
         let mut headers = Vec::new();
-        let agreed = self.accept_fields(accept, config.deflate(), |name, value| {
+        let agreed = self.accept_fields(accept, config.deflate_settings(), |name, value| {
             headers.push((name.into(), String::from_utf8_lossy(value).into_owned()));
         })?;
         Ok((headers, agreed))

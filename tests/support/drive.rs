@@ -177,9 +177,9 @@ impl Drive {
                 }
             }
             Event::Close(frame) if by_hand && self.connection.state() == State::Closing => {
-                let code = frame.as_ref().map(|frame| match (frame.code, self.options.role) {
-                    (CloseCode::MANDATORY_EXTENSION, Role::Server) => CloseCode::NORMAL,
-                    (code, _) => code,
+                let code = frame.as_ref().map(|frame| match frame.code {
+                    CloseCode::MANDATORY_EXTENSION => CloseCode::NORMAL,
+                    code => code,
                 });
                 self.connection.close(code, "", out).unwrap();
             }

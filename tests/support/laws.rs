@@ -95,8 +95,8 @@ fn replies(options: &Options, verdict: &Verdict) -> Vec<(u8, Vec<u8>)> {
             Event::Ping(payload) if options.auto_pong || options.by_hand => frames.push((0x8A, payload.to_vec())),
             Event::Close(frame) if !options.closing && (options.auto_close || options.by_hand) => {
                 let body = frame.as_ref().map_or(vec![], |frame| match frame.code.0 {
-                    // "1010 ... is not used by the server" (section 7.4.1)
-                    1010 if options.role == Role::Server => 1000_u16.to_be_bytes().to_vec(),
+                    // "1010 ... is not used by the server" (section 7.4.1), so that neither end repeats it.
+                    1010 => 1000_u16.to_be_bytes().to_vec(),
                     code => code.to_be_bytes().to_vec(),
                 });
                 frames.push((0x88, body));

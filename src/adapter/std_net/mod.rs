@@ -81,7 +81,7 @@ pub fn client(
 /// Accepts a WebSocket on a TCP stream, whatever the client asks for, without Nagle's algorithm.
 ///
 /// Whatever page it comes from, too: a server that browsers reach, and that trusts their cookies or their place in the
-/// network, takes [`incoming`] and checks [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// network, takes [`incoming`](fn@incoming) and checks [`Request::is_same_origin`](crate::Request::is_same_origin).
 ///
 /// # Errors
 /// The transport fails, or the request is invalid and was answered so.
