@@ -1525,13 +1525,24 @@ fn s6_2_a_takeover_in_chunk_delivery_loses_nothing() {
                 let mut events = first(&mut one, &input[..cut]).events;
                 let unread = one.into_parts().unread;
                 let mut other = open(role, config.clone());
-                if unread.first().is_some_and(|first| first & 0x0F == 0x0) {
-                    let kind = events.iter().rev().find_map(|event| match event {
-                        Event::Chunk(chunk) => Some(chunk.kind()),
-                        _ => None,
-                    });
-                    // What the successor has to know: that a message is in progress.
-                    let opcode = if kind.unwrap() == Kind::Text { 0x01 } else { 0x02 };
+                // What is known of the message in progress.
+                let known = events.iter().fold(Vec::new(), |mut known, event| {
+                    match event {
+                        Event::Chunk(chunk) if chunk.message_end => known.clear(),
+                        Event::Chunk(chunk) => known.push((chunk.kind(), chunk.as_bytes().len())),
+                        _ => {}
+                    }
+                    known
+                });
+                let continues = unread.first().is_some_and(|first| first & 0x0F == 0x0);
+                assert_eq!(
+                    continues,
+                    known.iter().any(|(_, len)| *len > 0),
+                    "{role:?}, cut at {cut}"
+                );
+                if continues {
+                    // The successor has to know it too.
+                    let opcode = if known[0].0 == Kind::Text { 0x01 } else { 0x02 };
                     assert_eq!(feed(&mut other, &frame(peer, opcode, b"")).error, None);
                 }
                 let after = feed(&mut other, &[&unread, &input[cut..]].concat());

@@ -489,6 +489,61 @@ fn f35_an_interrupted_reply_loses_no_event() {
     }
 }
 
+/// A transport that keeps what is written until it is flushed, as TLS does.
+struct Buffered {
+    kept: Vec<u8>,
+    sent: Vec<u8>,
+    timeouts: usize,
+}
+
+impl Read for Buffered {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Write for Buffered {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.kept.extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(left) = self.timeouts.checked_sub(1) {
+            self.timeouts = left;
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.sent.append(&mut self.kept);
+        Ok(())
+    }
+}
+
+/// A flush of the transport itself that is interrupted is repeated, though every byte was written (F35).
+#[test]
+fn f35_an_interrupted_flush_of_the_transport_goes_on() {
+    for timeouts in 0..3 {
+        let stream = Buffered {
+            kept: Vec::new(),
+            sent: Vec::new(),
+            timeouts,
+        };
+        let mut ws = WebSocket::upgraded(stream, open(Role::Server, Config::default()));
+        let mut errors = 0;
+        let mut result = ws.send("text");
+        while let Err(error) = result {
+            assert!(is_timeout(&error), "{error:?}");
+            errors += 1;
+            result = ws.flush().map_err(Error::from);
+        }
+        assert_eq!(errors, timeouts);
+        assert_eq!(
+            frames(Role::Server, &ws.get_ref().sent),
+            [(0x81, b"text".to_vec())],
+            "{timeouts} timeouts"
+        );
+    }
+}
+
 /// R102: a transport that takes nothing is an error, and no endless loop.
 #[test]
 fn a_transport_that_takes_nothing_is_an_error() {

@@ -201,6 +201,8 @@ struct Output {
     buf: Vec<u8>,
     /// How much of it is written, while writing.
     written: usize,
+    /// The stream may keep what was written, until it is flushed too.
+    unflushed: bool,
     /// Nothing can be written any more.
     lost: Option<io::ErrorKind>,
 }
@@ -213,7 +215,7 @@ impl Output {
             self.buf.clear();
             return Err(lost.into());
         }
-        if self.buf.is_empty() {
+        if !self.is_pending() {
             return Ok(());
         }
         let written = self.write(stream);
@@ -223,6 +225,7 @@ impl Output {
             Ok(()) => self.buf.shrink_to(OUTPUT_KEPT),
             Err(error) if is_fatal(error) => {
                 self.lost = Some(error.kind());
+                self.unflushed = false;
                 self.buf = Vec::new();
             }
             Err(_) => {}
@@ -242,17 +245,29 @@ impl Output {
         while let Some(rest) = self.buf.get(self.written..).filter(|rest| !rest.is_empty()) {
             match stream.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => self.written += n,
+                Ok(n) => {
+                    self.written += n;
+                    self.unflushed = true;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
         loop {
             match stream.flush() {
+                Ok(()) => {
+                    self.unflushed = false;
+                    return Ok(());
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                flushed => return flushed,
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Whether a flush has something to do.
+    fn is_pending(&self) -> bool {
+        self.unflushed || !self.buf.is_empty()
     }
 
     /// What is not written yet.

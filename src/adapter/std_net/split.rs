@@ -264,11 +264,11 @@ impl<W: Write> Shared<W> {
         loop {
             let Writing { stream, output } = &mut *writing;
             lock(&self.core).take_out(output);
-            if output.buf.is_empty() && output.lost.is_none() {
+            if !output.is_pending() && output.lost.is_none() {
                 return Ok(());
             }
             let written = output.flush(stream);
-            lock(&self.core).left = !output.buf.is_empty();
+            lock(&self.core).left = output.is_pending();
             written?;
         }
     }
@@ -300,7 +300,7 @@ impl<W: Write> Shared<W> {
                 core.take_out(output);
                 drop(core);
                 let written = output.flush_to_read(stream);
-                lock(&self.core).left = !output.buf.is_empty();
+                lock(&self.core).left = output.is_pending();
                 written?;
             }
         }
