@@ -171,11 +171,12 @@ pub fn fragments_of(size: u8) -> Config {
     config
 }
 
-/// Where to cut `len` bytes: behind every byte if the seed is 1, not at all if it is 0.
+/// Where to cut `len` bytes: behind every byte if the seed is 1, not at all if it is 0. What is long is cut so finely
+/// at its front only: behind it is nothing but payload.
 pub fn cuts(seed: u8, len: usize) -> Vec<usize> {
     match seed % 8 {
         0 | 2 => Vec::new(),
-        1 => (1..len).collect(),
+        1 => (1..len.min(4096)).collect(),
         _ => {
             // A linear congruential generator: the cuts depend on the seed alone. Pieces have up to 2, 4, ... 256 bytes.
             let mut state = u64::from(seed);
