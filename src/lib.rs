@@ -78,12 +78,13 @@
 //! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for those whose HTTP is done by
 //!   others; [`Connection::upgraded`] goes on from there.
 //! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies and small devices.
+//! * [`timers`] stands beside them: deadlines on the caller's clock.
 //!
 //! # What stays with the caller
 //!
 //! * The transport. A `wss` URL means TLS with SNI around all bytes, the handshake included, and at most one connection to
 //!   the same address in the handshake at a time (RFC 6455, section 4.1).
-//! * Time. A peer may fall silent anywhere; give the handshake, the idle connection and the closing handshake deadlines.
+//! * Time. A peer may fall silent anywhere: [`timers`] has the deadlines, the clock is the caller's.
 //!   A client that connects again after a failure waits a random time first, longer each time (section 7.2.3).
 //! * Back pressure. A Pong is never longer than the Ping that caused it (but for a client's mask key of four bytes), and
 //!   besides there is at most one HTTP answer and one Close, so it is enough not to read while there is much to write.
@@ -128,6 +129,7 @@ mod close;
 mod error;
 pub mod frame;
 pub mod mask;
+pub mod timers;
 pub mod utf8;
 
 pub use close::CloseCode;

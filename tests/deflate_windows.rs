@@ -135,8 +135,13 @@ impl Ring {
         use miniz_oxide::inflate::{TINFLStatus, core::decompress, core::inflate_flags::TINFL_FLAG_HAS_MORE_INPUT};
         let mut plain = Vec::new();
         loop {
-            let (status, consumed, produced) =
-                decompress(&mut self.inflater, input, &mut self.ring, self.at, TINFL_FLAG_HAS_MORE_INPUT);
+            let (status, consumed, produced) = decompress(
+                &mut self.inflater,
+                input,
+                &mut self.ring,
+                self.at,
+                TINFL_FLAG_HAS_MORE_INPUT,
+            );
             plain.extend_from_slice(&self.ring[self.at..self.at + produced]);
             self.at = (self.at + produced) % self.ring.len();
             input = &input[consumed..];
@@ -190,7 +195,7 @@ fn message(sender: Role, wire: &[u8]) -> (bool, Vec<u8>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     /// R162 R164 R175 R182 (F43): for every window, level and way of cutting, with and without takeover: what is sent
     /// decodes, in a window of exactly that size, by two decoders that are not ours.

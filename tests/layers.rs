@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 /// From the bottom up. What stands together on a line does not know each other.
 const LAYERS: [&[&str]; 8] = [
-    &["close", "config", "keys", "mask", "state", "utf8"],
+    &["close", "config", "keys", "mask", "state", "timers", "utf8"],
     &["error"],
     &["closure", "deflate", "frame", "http"],
     &["handshake", "message"],

@@ -1,0 +1,277 @@
+//! Deadlines for a connection whose peer may fall silent, beside the engine and as pure as it.
+//!
+//! [`Timers`] owns no clock: the caller tells it what happens and when, asks when to [come back](Timers::poll_timeout),
+//! and then [what is due](Timers::handle_timeout). Any instant will do: `std::time::Instant`, tokio's, a bare
+//! [`Duration`] since boot.
+//!
+//! ```
+//! use core::time::Duration;
+//! use sockless::timers::{Due, Timeouts, Timers};
+//!
+//! let second = Duration::from_secs;
+//! // Here an instant is a time since boot. The connection is accepted; the handshake has its deadline.
+//! let mut timers = Timers::new(Timeouts::default(), second(100));
+//! assert_eq!(timers.poll_timeout(), Some(second(110)));
+//! timers.opened(second(101));
+//!
+//! // Nothing comes for a while. What to send is a Ping.
+//! assert_eq!(timers.poll_timeout(), Some(second(121)));
+//! let Some(Due::Ping(payload)) = timers.handle_timeout(second(121)) else { panic!() };
+//!
+//! // Its Pong comes, or does not.
+//! assert_eq!(timers.pong(&payload, second(123)), Some(second(2)));
+//! assert_eq!(timers.handle_timeout(second(124)), None);
+//! ```
+//!
+//! # Who tells it what
+//!
+//! | when | call |
+//! |---|---|
+//! | the opening handshake is done | [`opened`](Timers::opened) |
+//! | a message or a chunk of one was received | [`received`](Timers::received) |
+//! | a Pong was received | [`pong`](Timers::pong) |
+//! | a Close was sent or received | [`closing`](Timers::closing) |
+//! | the transport is closed | [`closed`](Timers::closed) |
+//!
+//! Process what has arrived before asking what is due: after a long sleep, the answer that proves the peer alive may lie in
+//! the receive buffer.
+
+use core::{
+    ops::{Add, Sub},
+    time::Duration,
+};
+
+/// No deadline is further away, in seconds: so that no instant overflows. A hundred years.
+const FOREVER: u64 = 100 * 365 * 86_400;
+
+/// How long to wait for what. `None` waits forever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For the opening handshake, from the first byte that could be sent to the last of the answer, the server's decision
+    /// included. Default 10 seconds: several round trips on the slowest network, and still no place to hide for
+    /// those who open connections and send nothing.
+    pub handshake: Option<Duration>,
+    /// Without a message, or a piece of one, until a Ping is sent (RFC 6455, section 5.5.2). Default 20 seconds:
+    /// proxies and address translators forget connections that are silent for 30 to 60. Control frames that the peer sends of
+    /// itself do not put it off.
+    pub ping: Option<Duration>,
+    /// From that Ping to its Pong, before the peer is given up. Anything of a message that arrives meanwhile is as good
+    /// and starts the time anew. Default 20 seconds: the Pong may have to wait behind a large message.
+    pub pong: Option<Duration>,
+    /// Without a message, or a piece of one, until the connection is closed, whatever pongs say. Default none: a client
+    /// that only listens is no worse for it.
+    pub idle: Option<Duration>,
+    /// For the closing handshake, from the first Close until the peer has closed the transport (sections 7.1.1 and
+    /// 7.1.2). Default 5 seconds: a peer that lives answers within a round trip.
+    pub close: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        Self {
+            handshake: seconds(10),
+            ping: seconds(20),
+            pong: seconds(20),
+            idle: None,
+            close: seconds(5),
+        }
+    }
+}
+
+impl Timeouts {
+    /// No deadlines at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            handshake: None,
+            ping: None,
+            pong: None,
+            idle: None,
+            close: None,
+        }
+    }
+}
+
+/// What [`Timers::handle_timeout`] asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a caller that leaves one out has a bug")]
+pub enum Due {
+    /// The opening handshake took too long: drop the transport. The last that comes.
+    Handshake,
+    /// Send a Ping with this payload.
+    Ping([u8; 8]),
+    /// The peer did not answer a Ping: it is gone, drop the transport. The last that comes.
+    Pong,
+    /// No message came for a long time: begin the closing handshake, 1001 is its code.
+    Idle,
+    /// The closing handshake took too long: drop the transport. The last that comes.
+    Close,
+}
+
+/// The deadlines of one connection. `I` is the caller's instant.
+///
+/// Each deadline comes due once, and never early. Calls that are spurious or late change nothing but the time at which
+/// things are noticed.
+#[derive(Clone, Debug)]
+pub struct Timers<I> {
+    timeouts: Timeouts,
+    phase: Phase<I>,
+    /// The payload of the last Ping, as a number.
+    pings: u64,
+    round_trip: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+enum Phase<I> {
+    Opening {
+        since: I,
+    },
+    Open {
+        /// The last time that something of a message came, or that the connection was opened.
+        heard: I,
+        /// The last time that the peer has shown to be alive: as above, or by a Pong.
+        alive: I,
+        /// When the Ping was sent whose Pong is waited for.
+        pinged: Option<I>,
+        /// `Due::Idle` has been reported.
+        idle: bool,
+    },
+    Closing {
+        since: I,
+    },
+    Over,
+}
+
+impl<I> Timers<I>
+where
+    I: Copy + Ord + Add<Duration, Output = I> + Sub<Output = Duration>,
+{
+    /// The deadlines of a connection whose opening handshake begins now.
+    #[must_use]
+    pub const fn new(timeouts: Timeouts, now: I) -> Self {
+        Self {
+            timeouts,
+            phase: Phase::Opening { since: now },
+            pings: 0,
+            round_trip: None,
+        }
+    }
+
+    /// The opening handshake is done. Later calls change nothing.
+    pub const fn opened(&mut self, now: I) {
+        if let Phase::Opening { .. } = self.phase {
+            self.phase = Phase::Open {
+                heard: now,
+                alive: now,
+                pinged: None,
+                idle: false,
+            };
+        }
+    }
+
+    /// Something of a message was received. Control frames do not count: a peer could live by them alone.
+    #[inline]
+    pub fn received(&mut self, now: I) {
+        if let Phase::Open { heard, alive, idle, .. } = &mut self.phase {
+            *heard = now.max(*heard);
+            *alive = now.max(*alive);
+            *idle = false;
+        }
+    }
+
+    /// A Pong was received. If it answers the Ping that is waited for, returns the round-trip time; any other one
+    /// changes nothing.
+    ///
+    /// A peer may answer only the last of several Pings (RFC 6455, section 5.5.3): do not send others while this waits
+    /// for one.
+    pub fn pong(&mut self, payload: &[u8], now: I) -> Option<Duration> {
+        let Phase::Open { alive, pinged, .. } = &mut self.phase else {
+            return None;
+        };
+        if payload != self.pings.to_be_bytes() {
+            return None;
+        }
+        let sent = pinged.take()?;
+        *alive = now.max(*alive);
+        self.round_trip = Some(if now > sent { now - sent } else { Duration::ZERO });
+        self.round_trip
+    }
+
+    /// A Close was sent or received, or the connection failed. Later calls change nothing.
+    pub const fn closing(&mut self, now: I) {
+        if let Phase::Opening { .. } | Phase::Open { .. } = self.phase {
+            self.phase = Phase::Closing { since: now };
+        }
+    }
+
+    /// The transport is closed. Nothing is waited for any more.
+    pub const fn closed(&mut self) {
+        self.phase = Phase::Over;
+    }
+
+    /// The time from the last Ping that was answered to its Pong.
+    #[must_use]
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); `None` is never, unless something happens. It changes with
+    /// every other call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<I> {
+        self.next().map(|(at, _)| at)
+    }
+
+    /// What is due. Call it until it returns `None`.
+    pub fn handle_timeout(&mut self, now: I) -> Option<Due> {
+        let (at, due) = self.next()?;
+        if now < at {
+            return None;
+        }
+        match (due, &mut self.phase) {
+            (Due::Ping(payload), Phase::Open { pinged, .. }) => {
+                self.pings = u64::from_be_bytes(payload);
+                *pinged = Some(now);
+            }
+            (Due::Idle, Phase::Open { idle, .. }) => *idle = true,
+            _ => self.phase = Phase::Over,
+        }
+        Some(due)
+    }
+
+    /// The next deadline.
+    fn next(&self) -> Option<(I, Due)> {
+        let at = |since: I, timeout: Option<Duration>, due| {
+            let timeout = timeout?.min(Duration::from_secs(FOREVER));
+            Some((since + timeout, due))
+        };
+        match self.phase {
+            Phase::Opening { since } => at(since, self.timeouts.handshake, Due::Handshake),
+            Phase::Closing { since } => at(since, self.timeouts.close, Due::Close),
+            Phase::Over => None,
+            Phase::Open {
+                heard,
+                alive,
+                pinged,
+                idle,
+            } => {
+                let alive = match pinged {
+                    Some(sent) => at(sent.max(alive), self.timeouts.pong, Due::Pong),
+                    None => at(
+                        alive,
+                        self.timeouts.ping,
+                        Due::Ping(self.pings.wrapping_add(1).to_be_bytes()),
+                    ),
+                };
+                let idle = at(heard, self.timeouts.idle.filter(|_| !idle), Due::Idle);
+                // With both due at once, a Ping would be in vain.
+                match (alive, idle) {
+                    (Some(alive), Some(idle)) => Some(if alive.0 < idle.0 { alive } else { idle }),
+                    (alive, idle) => alive.or(idle),
+                }
+            }
+        }
+    }
+}
