@@ -30,6 +30,7 @@
 //! | the opening handshake is done | [`opened`](Timers::opened) |
 //! | a message or a chunk of one was received | [`received`](Timers::received) |
 //! | a Pong was received | [`pong`](Timers::pong) |
+//! | the transport goes on writing after it had to wait | [`written`](Timers::written) |
 //! | a Close was sent or received | [`closing`](Timers::closing) |
 //! | the transport is closed | [`closed`](Timers::closed) |
 //!
@@ -57,7 +58,7 @@ pub struct Timeouts {
     /// itself do not put it off.
     pub ping: Option<Duration>,
     /// From that Ping to its Pong, before the peer is given up. Anything of a message that arrives meanwhile is as good
-    /// and starts the time anew. Default 20 seconds: the Pong may have to wait behind a large message.
+    /// and starts the time anew, and so does a transport that goes on writing. Default 20 seconds: the Pong may have to wait behind a large message.
     pub pong: Option<Duration>,
     /// Without a message, or a piece of one, until the connection is closed, whatever pongs say. Default none: a client
     /// that only listens is no worse for it.
@@ -131,7 +132,7 @@ enum Phase<I> {
     Open {
         /// The last time that something of a message came, or that the connection was opened.
         heard: I,
-        /// The last time that the peer has shown to be alive: as above, or by a Pong.
+        /// The last time that the peer has shown to be alive: as above, by a Pong, or by taking what was sent.
         alive: I,
         /// When the Ping was sent whose Pong is waited for.
         pinged: Option<I>,
@@ -178,6 +179,14 @@ where
             *heard = now.max(*heard);
             *alive = now.max(*alive);
             *idle = false;
+        }
+    }
+
+    /// The transport took bytes, having refused to take all of them before: the peer is taking what was sent. Bytes that it
+    /// takes at once are no sign of life, they may just fill its buffer.
+    pub fn written(&mut self, now: I) {
+        if let Phase::Open { alive, .. } = &mut self.phase {
+            *alive = now.max(*alive);
         }
     }
 

@@ -139,7 +139,7 @@ impl Write for Echo {
 
 /// An open WebSocket over a scripted transport.
 fn over(role: Role, script: Script) -> WebSocket<Script> {
-    WebSocket::upgraded(script, open(role, Config::default()))
+    WebSocket::upgraded(script, open(role, Config::default()), Config::default())
 }
 
 fn close(sender: Role, code: u16) -> Vec<u8> {
@@ -527,7 +527,7 @@ fn f35_an_interrupted_flush_of_the_transport_goes_on() {
             sent: Vec::new(),
             timeouts,
         };
-        let mut ws = WebSocket::upgraded(stream, open(Role::Server, Config::default()));
+        let mut ws = WebSocket::upgraded(stream, open(Role::Server, Config::default()), Config::default());
         let mut errors = 0;
         let mut result = ws.send("text");
         while let Err(error) = result {
@@ -766,7 +766,7 @@ fn a_connection_with_early_messages_goes_on() {
     engine.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
     let mut script = Script::default();
     script.reads.push_back(Err(ErrorKind::WouldBlock));
-    let mut ws = WebSocket::upgraded(script, engine);
+    let mut ws = WebSocket::upgraded(script, engine, Config::default());
     assert_eq!(ws.recv().unwrap(), Some(text("early")));
 }
 

@@ -3,13 +3,35 @@
 //! All state is in the struct: the engine, the input that is not processed yet, the output that is not written yet. A
 //! call on an open connection that is interrupted, by a timeout of the transport, loses nothing and repeats nothing.
 
+mod driver;
+#[cfg(feature = "futures-io")]
+#[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
+pub mod futures_io;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "futures-io", feature = "tokio"))))]
+pub mod poll;
 pub mod std_net;
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+pub mod tokio;
 
 use alloc::{boxed::Box, string::String, vec, vec::Vec};
 use core::{error, fmt};
-use std::io::{self, Read, Write};
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+use core::{
+    mem,
+    task::{Context, Poll, ready},
+};
+use std::{
+    io::{self, Read, Write},
+    time::Instant,
+};
 
-use crate::{Connection, Event, HandshakeError, ProtocolError, Refusal, SendError};
+use self::driver::Driver;
+use crate::{
+    Config, Event, HandshakeError, ProtocolError, Refusal, SendError,
+    timers::{Due, Timeouts},
+};
 
 /// How much is read at a time, in bytes: a TLS record.
 const INPUT_SIZE: usize = 16 << 10;
@@ -19,6 +41,42 @@ const HIGH_WATER: usize = 64 << 10;
 
 /// An output buffer that has grown beyond this, in bytes, is given back once it is written.
 const OUTPUT_KEPT: usize = 64 << 10;
+
+/// What an adapter needs to know: the options of the engine, and its own.
+///
+/// A [`Config`] will do where settings are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The limits and options of the engine. Adapters deliver whole messages, whatever
+    /// [`delivery`](Config::delivery) says.
+    pub config: Config,
+    /// How long to wait for a silent peer.
+    pub timeouts: Timeouts,
+    /// With more than this to write, in bytes, nothing is read, because what is received may have to be answered, and
+    /// nothing more is accepted for sending. Default 64 KiB: enough to keep a fast connection busy. One message may
+    /// exceed it.
+    pub high_water: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            timeouts: Timeouts::default(),
+            high_water: HIGH_WATER,
+        }
+    }
+}
+
+impl From<Config> for Settings {
+    fn from(config: Config) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+}
 
 /// A whole message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +155,9 @@ impl<T: AsMessage + ?Sized> AsMessage for &T {
 pub enum Error {
     /// The transport failed.
     Io(io::Error),
+    /// The peer was silent for too long, during the handshake, after a Ping, or while closing: see
+    /// [`Timeouts`].
+    TimedOut(Due),
     /// The peer broke the protocol, or the transport ended too early. The peer was told, as far as it still listens.
     Protocol(ProtocolError),
     /// A message could not be sent; nothing has changed.
@@ -111,6 +172,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => fmt::Display::fmt(error, f),
+            Self::TimedOut(Due::Handshake) => f.write_str("the opening handshake took too long"),
+            Self::TimedOut(Due::Close) => f.write_str("the closing handshake took too long"),
+            Self::TimedOut(_) => f.write_str("the peer does not answer"),
             Self::Protocol(error) => fmt::Display::fmt(error, f),
             Self::Send(error) => fmt::Display::fmt(error, f),
             Self::Handshake(error) => fmt::Display::fmt(error, f),
@@ -126,7 +190,7 @@ impl error::Error for Error {
             Self::Protocol(error) => Some(error),
             Self::Send(error) => Some(error),
             Self::Handshake(error) => Some(error),
-            Self::Refused(_) => None,
+            Self::TimedOut(_) | Self::Refused(_) => None,
         }
     }
 }
@@ -161,6 +225,8 @@ struct Input {
     buf: Box<[u8]>,
     start: usize,
     end: usize,
+    /// When.
+    read: Instant,
 }
 
 impl Input {
@@ -169,6 +235,7 @@ impl Input {
             buf: vec![0; INPUT_SIZE].into_boxed_slice(),
             start: 0,
             end: 0,
+            read: Instant::now(),
         }
     }
 
@@ -179,6 +246,7 @@ impl Input {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(n) => {
                     (self.start, self.end) = (0, n.min(self.buf.len()));
+                    self.read = Instant::now();
                     return Ok(n);
                 }
                 Err(error) => return Err(error),
@@ -186,10 +254,10 @@ impl Input {
         }
     }
 
-    /// The next event in what was read.
-    fn receive(&mut self, engine: &mut Connection, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, ProtocolError> {
+    /// The next event in what was read, and whether it has put something into the output.
+    fn receive(&mut self, driver: &mut Driver) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let event = engine.receive(&mut rest, out).map(|event| event.map(Event::into_owned));
+        let event = driver.receive(&mut rest, self.read);
         self.start = self.end - rest.len();
         event
     }
@@ -205,15 +273,19 @@ struct Output {
     unflushed: bool,
     /// Nothing can be written any more.
     lost: Option<io::ErrorKind>,
+    /// The transport did not take everything when it was last written to.
+    stalled: bool,
+    /// It has gone on since.
+    moved: bool,
 }
 
 impl Output {
     /// Writes everything. After an error it goes on where it stopped, so that no byte is lost or sent twice; but if the
     /// transport is lost, what is left is dropped.
     fn flush(&mut self, stream: &mut impl Write) -> io::Result<()> {
-        if let Some(lost) = self.lost {
+        if let Err(error) = self.check() {
             self.buf.clear();
-            return Err(lost.into());
+            return Err(error);
         }
         if !self.is_pending() {
             return Ok(());
@@ -224,33 +296,23 @@ impl Output {
         match &written {
             Ok(()) => self.buf.shrink_to(OUTPUT_KEPT),
             Err(error) if is_fatal(error) => {
-                self.lost = Some(error.kind());
-                self.unflushed = false;
-                self.buf = Vec::new();
+                self.lose(error.kind());
             }
             Err(_) => {}
         }
         written
     }
 
-    /// As [`flush`](Self::flush) for one who goes on reading: the peer may have said why it went.
-    fn flush_to_read(&mut self, stream: &mut impl Write) -> io::Result<()> {
-        match self.flush(stream) {
-            Err(error) if is_fatal(&error) => Ok(()),
-            written => written,
-        }
-    }
-
     fn write(&mut self, stream: &mut impl Write) -> io::Result<()> {
         while let Some(rest) = self.buf.get(self.written..).filter(|rest| !rest.is_empty()) {
             match stream.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.written += n;
-                    self.unflushed = true;
-                }
+                Ok(n) => self.took(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.stalled = true;
+                    return Err(error);
+                }
             }
         }
         loop {
@@ -268,6 +330,76 @@ impl Output {
     /// Whether a flush has something to do.
     fn is_pending(&self) -> bool {
         self.unflushed || !self.buf.is_empty()
+    }
+
+    /// Writes what the transport takes now. Once it is lost, what is left is dropped.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    fn poll_write<T: poll::Transport>(&mut self, transport: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        if !self.is_pending() {
+            return Poll::Ready(Ok(()));
+        }
+        let written = self.poll_write_all(transport, cx);
+        self.buf.drain(..mem::take(&mut self.written));
+        if let Poll::Ready(Err(error)) = &written {
+            self.lose(error.kind());
+        }
+        written
+    }
+
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    fn poll_write_all<T: poll::Transport>(&mut self, transport: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.buf.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match transport.poll_write(cx, rest) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(n)) => {
+                    self.took(n.min(rest.len()));
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.stalled = true;
+                    return Poll::Pending;
+                }
+            }
+        }
+        loop {
+            match ready!(transport.poll_flush(cx)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                flushed => {
+                    self.unflushed = false;
+                    return Poll::Ready(flushed);
+                }
+            }
+        }
+    }
+
+    /// The transport took so many bytes.
+    fn took(&mut self, bytes: usize) {
+        self.written += bytes;
+        self.unflushed = true;
+        self.moved |= self.stalled;
+        self.stalled = self.written < self.buf.len();
+    }
+
+    /// Nothing can be written any more.
+    fn lose(&mut self, kind: io::ErrorKind) {
+        self.lost.get_or_insert(kind);
+        self.buf = Vec::new();
+        self.unflushed = false;
+    }
+
+    /// Whether something can be written.
+    fn check(&self) -> io::Result<()> {
+        self.lost.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+
+    /// Gives a large allocation back, if it is not in use.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    fn release(&mut self, kept: usize) {
+        if self.buf.is_empty() && self.buf.capacity() > kept {
+            self.buf = Vec::new();
+        }
     }
 
     /// What is not written yet.

@@ -13,31 +13,24 @@
 //! ```
 
 mod incoming;
+mod patience;
 mod split;
 
 use alloc::vec::Vec;
-use core::{fmt, time::Duration};
+use core::{convert::Infallible, fmt, time::Duration};
 use std::{
     io::{self, Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{TcpStream, ToSocketAddrs},
     time::Instant,
 };
 
+use self::patience::{Direction, Means, Patience};
 pub use self::{
     incoming::Incoming,
     split::{Reader, Writer},
 };
-use super::{AsMessage, Error, Input, Message, MessageRef, Output, is_fatal};
-use crate::{
-    Accept, ClientRequest, CloseCode, Closure, Config, Connection, Delivery, Event, Response, SendError, State,
-    Teardown,
-};
-
-/// How long a closed connection waits for the peer to close its side too.
-const LINGER: Duration = Duration::from_secs(2);
-
-/// What to do with a stream whose connection is closed.
-type Finish<S> = fn(&mut S, Teardown);
+use super::{AsMessage, Error, Input, Message, Settings, driver::Driver, is_fatal};
+use crate::{Accept, ClientRequest, CloseCode, Closure, Connection, Event, Response, SendError, State, timers::Due};
 
 /// Connects to a `ws` URL over TCP, without Nagle's algorithm.
 ///
@@ -46,36 +39,57 @@ type Finish<S> = fn(&mut S, Teardown);
 /// # Errors
 /// The URL is invalid, the transport fails, the server breaks the protocol or [refuses](Error::Refused).
 pub fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
-    let (ws, _response) = connect_with(&ClientRequest::new(url)?, Config::default())?;
+    let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default())?;
     Ok(ws)
 }
 
-/// Connects over TCP with a request and a configuration of one's own; also returns the server's response.
+/// Connects over TCP with a request and settings of one's own; also returns the server's response.
 ///
 /// # Errors
 /// As [`connect`]; and `wss` is unsupported here, because TLS is another stream: see [`WebSocket::client`].
 pub fn connect_with(
     request: &ClientRequest,
-    config: Config,
+    settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     if request.is_secure() {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "wss needs a TLS stream").into());
     }
-    client(TcpStream::connect((request.host(), request.port()))?, request, config)
+    let settings = settings.into();
+    client(connect_tcp(request, settings.timeouts.handshake)?, request, settings)
 }
 
-/// Opens a connection over a TCP stream that is connected already, with timeouts of one's own for example, without Nagle's
-/// algorithm.
+/// Tries the addresses of the host one after another, until the deadline.
+fn connect_tcp(request: &ClientRequest, limit: Option<Duration>) -> Result<TcpStream, Error> {
+    let Some(limit) = limit else {
+        return Ok(TcpStream::connect((request.host(), request.port()))?);
+    };
+    let begun = Instant::now();
+    let mut last = Error::Io(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
+    for address in (request.host(), request.port()).to_socket_addrs()? {
+        let left = limit.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Err(Error::TimedOut(Due::Handshake));
+        }
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(tcp) => return Ok(tcp),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => last = Error::TimedOut(Due::Handshake),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+/// Opens a connection over a TCP stream that is connected already, without Nagle's algorithm.
 ///
 /// # Errors
 /// The request cannot be sent, the transport fails, the server breaks the protocol or [refuses](Error::Refused).
 pub fn client(
     tcp: TcpStream,
     request: &ClientRequest,
-    config: Config,
+    settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     tcp.set_nodelay(true)?;
-    WebSocket::open(tcp, request, config, finish_tcp)
+    WebSocket::open(tcp, request, settings.into(), Means::TCP)
 }
 
 /// Accepts a WebSocket on a TCP stream, whatever the client asks for, without Nagle's algorithm.
@@ -86,34 +100,44 @@ pub fn client(
 /// # Errors
 /// The transport fails, or the request is invalid and was answered so.
 pub fn accept(tcp: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
-    incoming(tcp, Config::default())?.accept(&Accept::new())
+    incoming(tcp, Settings::default())?.accept(&Accept::new())
 }
 
 /// Reads the opening handshake from a TCP stream, without Nagle's algorithm, and leaves the decision to the caller.
 ///
 /// # Errors
 /// The transport fails, or the request is invalid and was answered so.
-pub fn incoming(tcp: TcpStream, config: Config) -> Result<Incoming<TcpStream>, Error> {
+pub fn incoming(tcp: TcpStream, settings: impl Into<Settings>) -> Result<Incoming<TcpStream>, Error> {
     tcp.set_nodelay(true)?;
-    Incoming::read(WebSocket::waiting(tcp, config, finish_tcp))
+    Incoming::read(WebSocket::waiting(tcp, settings.into(), Means::TCP))
+}
+
+/// Goes on with a connection over TCP whose handshake is done: see [`WebSocket::upgraded`].
+#[must_use]
+pub fn upgraded(tcp: TcpStream, engine: Connection, settings: impl Into<Settings>) -> WebSocket<TcpStream> {
+    WebSocket::going_on(tcp, engine, settings.into(), Means::TCP)
 }
 
 /// A blocking WebSocket over any stream.
 ///
-/// It delivers whole messages ([`Delivery::Chunks`] is for those who drive [`Connection`] themselves) and answers
-/// pings and the closing handshake while it [receives](Self::recv). With manual replies, take
-/// [`recv_event`](Self::recv_event).
+/// It delivers whole messages and answers pings and the closing handshake while it [receives](Self::recv). With manual
+/// replies, take [`recv_event`](Self::recv_event).
 ///
-/// When a connection over TCP has ended, the call that reports it closes the stream in an orderly way, which may take it up
-/// to two seconds.
+/// Over TCP, [`Settings::timeouts`] are kept by whatever call waits, by means of the timeouts of the socket. Those that its
+/// owner sets limit a single call, as ever. Over other streams, deadlines are looked at when a read or a write returns, and
+/// somebody else has to see to it that it does.
+///
+/// When a connection over TCP has ended, the call that reports it closes the stream in an orderly way first (RFC 6455, section
+/// 7.1.1), within [`Timeouts::close`](crate::timers::Timeouts::close).
 pub struct WebSocket<S> {
     stream: S,
-    engine: Connection,
+    driver: Driver,
     input: Input,
-    output: Output,
     /// An event whose replies are not written yet.
     event: Option<Event<'static>>,
-    finish: Finish<S>,
+    means: Means<S>,
+    reading: Patience<S>,
+    writing: Patience<S>,
     finished: bool,
 }
 
@@ -122,21 +146,26 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     /// The request cannot be sent, the transport fails, the server breaks the protocol or [refuses](Error::Refused).
-    pub fn client(stream: S, request: &ClientRequest, config: Config) -> Result<(Self, Response<'static>), Error> {
-        Self::open(stream, request, config, |_, _| {})
+    pub fn client(
+        stream: S,
+        request: &ClientRequest,
+        settings: impl Into<Settings>,
+    ) -> Result<(Self, Response<'static>), Error> {
+        Self::open(stream, request, settings.into(), Means::NONE)
     }
 
     fn open(
         stream: S,
         request: &ClientRequest,
-        config: Config,
-        finish: Finish<S>,
+        settings: Settings,
+        means: Means<S>,
     ) -> Result<(Self, Response<'static>), Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let mut output = Output::default();
-        let engine = Connection::client(request, messages(config), seed, &mut output.buf)?;
-        let mut ws = Self::new(stream, engine, output, finish);
+        let driver = Driver::new(settings, Instant::now(), |config, out| {
+            Connection::client(request, config, seed, out)
+        })?;
+        let mut ws = Self::new(stream, driver, means);
         loop {
             match ws.recv_event()? {
                 Some(Event::Open(response)) => return Ok((ws, response)),
@@ -147,26 +176,37 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Goes on with a connection whose handshake is done.
+    /// Goes on with a connection whose handshake is done. Of the settings, those of the engine have no effect any more.
     #[must_use]
-    pub fn upgraded(stream: S, engine: Connection) -> Self {
-        Self::new(stream, engine, Output::default(), |_, _| {})
+    pub fn upgraded(stream: S, engine: Connection, settings: impl Into<Settings>) -> Self {
+        Self::going_on(stream, engine, settings.into(), Means::NONE)
+    }
+
+    fn going_on(stream: S, engine: Connection, settings: Settings, means: Means<S>) -> Self {
+        let now = Instant::now();
+        let made: Result<Driver, Infallible> = Driver::new(settings, now, |_, _| Ok(engine));
+        let Ok(mut driver) = made;
+        driver.timers.opened(now);
+        Self::new(stream, driver, means)
     }
 
     /// A server that waits for a request.
-    fn waiting(stream: S, config: Config, finish: Finish<S>) -> Self {
-        let engine = Connection::server(messages(config));
-        Self::new(stream, engine, Output::default(), finish)
+    fn waiting(stream: S, settings: Settings, means: Means<S>) -> Self {
+        let made: Result<Driver, Infallible> =
+            Driver::new(settings, Instant::now(), |config, _| Ok(Connection::server(config)));
+        let Ok(driver) = made;
+        Self::new(stream, driver, means)
     }
 
-    fn new(stream: S, engine: Connection, output: Output, finish: Finish<S>) -> Self {
+    fn new(stream: S, driver: Driver, means: Means<S>) -> Self {
         Self {
             stream,
-            engine,
+            driver,
             input: Input::new(),
-            output,
             event: None,
-            finish,
+            reading: Patience::new(&means, Direction::Read),
+            writing: Patience::new(&means, Direction::Write),
+            means,
             finished: false,
         }
     }
@@ -194,48 +234,105 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        self.driver.check()?;
         loop {
             if self.event.is_some() {
                 // If this fails, the event is there when the caller comes back.
-                self.output.flush_to_read(&mut self.stream)?;
+                self.write_to_read()?;
                 return Ok(self.event.take());
             }
-            let pending = self.output.buf.len();
-            match self.input.receive(&mut self.engine, &mut self.output.buf) {
+            match self.input.receive(&mut self.driver) {
                 // A reply does not wait until the caller comes back; what was fed does.
-                Ok(Some(event)) if self.output.buf.len() > pending => {
+                Ok(Some((event, true))) => {
                     self.event = Some(event);
                     continue;
                 }
-                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(Some((event, false))) => return Ok(Some(event)),
                 Ok(None) => {}
                 Err(error) => {
                     // The peer may not read any more what it did wrong.
-                    let _written = self.flush();
+                    let _written = self.write();
                     self.finish();
                     return Err(error.into());
                 }
             }
-            self.output.flush_to_read(&mut self.stream)?;
-            if self.engine.state() == State::Closed {
+            if self.driver.engine.state() == State::Closed {
+                self.write_to_read()?;
                 self.finish();
-                return Ok(self.engine.receive_eof()?);
+                return Ok(self.driver.engine.receive_eof()?);
             }
-            match self.input.fill(&mut self.stream) {
+            match self.read() {
                 Ok(0) => {
-                    if let Some(event) = self.engine.receive_eof()? {
+                    if let Some(event) = self.driver.engine.receive_eof()? {
                         return Ok(Some(event));
                     }
                 }
                 Ok(_) => {}
+                Err(Error::Io(error)) if !is_fatal(&error) => return Err(error.into()),
                 Err(error) => {
-                    if is_fatal(&error) {
-                        // The engine learns of it; what is reported is the cause.
-                        let _lost = self.engine.receive_eof();
-                    }
-                    return Err(error.into());
+                    // The engine learns of it; what is reported is the cause.
+                    let _lost = self.driver.engine.receive_eof();
+                    self.finish();
+                    return Err(error);
                 }
             }
+        }
+    }
+
+    /// Reads once, as long as the deadlines allow.
+    fn read(&mut self) -> Result<usize, Error> {
+        // Not by the present time: what proves the peer alive may just have arrived.
+        self.driver.handle_timeout(self.input.read)?;
+        loop {
+            self.write_to_read()?;
+            let now = Instant::now();
+            self.reading
+                .prepare(&self.stream, now, self.driver.timers.poll_timeout())?;
+            match self.input.fill(&mut self.stream) {
+                Ok(n) => {
+                    self.reading.renew();
+                    return Ok(n);
+                }
+                Err(error) if is_fatal(&error) => return Err(error.into()),
+                Err(error) => {
+                    let now = Instant::now();
+                    self.driver.handle_timeout(now)?;
+                    if !self.reading.lasts(&error, now) {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes everything, as long as the deadlines allow.
+    fn write(&mut self) -> io::Result<()> {
+        while self.driver.output.is_pending() {
+            self.writing
+                .prepare(&self.stream, Instant::now(), self.driver.timers.poll_timeout())?;
+            let written = self.driver.output.flush(&mut self.stream);
+            let now = Instant::now();
+            if self.driver.note_writing(now) {
+                self.writing.renew();
+            }
+            if let Err(error) = written {
+                if self.driver.handle_timeout(now).is_err() {
+                    return self.driver.output.check();
+                }
+                if !self.writing.lasts(&error, now) {
+                    return Err(error);
+                }
+            }
+        }
+        self.writing.renew();
+        self.driver.output.check()
+    }
+
+    /// As [`write`](Self::write) for one who goes on reading: the peer may have said why it went.
+    fn write_to_read(&mut self) -> io::Result<()> {
+        match self.write() {
+            Err(error) if is_fatal(&error) => Ok(()),
+            written => written,
         }
     }
 
@@ -255,7 +352,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The connection is closing.
     pub fn feed(&mut self, message: impl AsMessage) -> Result<(), SendError> {
-        feed(&mut self.engine, message.as_message(), &mut self.output.buf)
+        self.driver.feed(message.as_message())
     }
 
     /// Writes what is in the output.
@@ -263,7 +360,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The transport failed. A further call goes on where this one stopped.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.output.flush(&mut self.stream)
+        self.write()
     }
 
     /// Sends a Ping with at most 125 bytes.
@@ -271,7 +368,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The transport failed, the connection is closing, or the payload is too long.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.engine.ping(payload, &mut self.output.buf)?;
+        self.driver.engine.ping(payload, &mut self.driver.output.buf)?;
         Ok(self.flush()?)
     }
 
@@ -280,7 +377,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.engine.pong(payload, &mut self.output.buf)?;
+        self.driver.engine.pong(payload, &mut self.driver.output.buf)?;
         Ok(self.flush()?)
     }
 
@@ -289,19 +386,31 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The transport failed, the connection is closing already, or the code or reason may not be sent.
     pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        self.engine.close(code, reason, &mut self.output.buf)?;
+        self.driver.close(code.into(), reason, Instant::now())?;
         Ok(self.flush()?)
+    }
+
+    /// Gives the memory of a message back, so that a steady stream of messages allocates nothing. The connection holds
+    /// it, however large, until the next message takes it.
+    pub fn recycle(&mut self, message: Message) {
+        self.driver.recycle(message);
+    }
+
+    /// The time that the peer took to answer the last Ping of [`Timeouts::ping`](crate::timers::Timeouts::ping).
+    #[must_use]
+    pub const fn round_trip(&self) -> Option<Duration> {
+        self.driver.timers.round_trip()
     }
 
     /// How the connection was closed, or is being closed.
     #[must_use]
     pub fn closure(&self) -> Option<&Closure> {
-        self.engine.closure()
+        self.driver.engine.closure()
     }
 
     /// The engine and the output, for everything that has no method here. The output is written with the next call.
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
-        (&mut self.engine, &mut self.output.buf)
+        (&mut self.driver.engine, &mut self.driver.output.buf)
     }
 
     /// The stream.
@@ -314,15 +423,16 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`Parts::unread`](crate::Parts::unread) has it. Output that is not written is lost: [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_parts(self) -> (S, Vec<u8>) {
-        let mut unread = self.engine.into_parts().unread;
+        let mut unread = self.driver.engine.into_parts().unread;
         unread.extend_from_slice(self.input.buf.get(self.input.start..self.input.end).unwrap_or_default());
         (self.stream, unread)
     }
 
     fn finish(&mut self) {
-        if let (false, Some(teardown)) = (self.finished, self.engine.teardown()) {
+        if let (false, Some(teardown)) = (self.finished, self.driver.engine.teardown()) {
             self.finished = true;
-            (self.finish)(&mut self.stream, teardown);
+            let until = self.driver.linger(Instant::now());
+            self.means.finish(&mut self.stream, teardown, until);
         }
     }
 }
@@ -330,37 +440,7 @@ impl<S: Read + Write> WebSocket<S> {
 impl<S> fmt::Debug for WebSocket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
-            .field("engine", &self.engine)
+            .field("engine", &self.driver.engine)
             .finish_non_exhaustive()
     }
-}
-
-fn feed(engine: &mut Connection, message: MessageRef<'_>, out: &mut Vec<u8>) -> Result<(), SendError> {
-    match message {
-        MessageRef::Text(text) => engine.send_text(text, out),
-        MessageRef::Binary(data) => engine.send_binary(data, out),
-    }
-}
-
-fn messages(mut config: Config) -> Config {
-    config.delivery = Delivery::Messages;
-    config
-}
-
-/// Closes a TCP stream in an orderly way (RFC 6455, section 7.1.1): closing it while bytes of the peer are unread would
-/// send a reset, and that can destroy our last bytes before the peer has read them.
-fn finish_tcp(tcp: &mut TcpStream, teardown: Teardown) {
-    let deadline = Instant::now() + LINGER;
-    if teardown == Teardown::Close && tcp.shutdown(Shutdown::Write).is_err() {
-        return;
-    }
-    let mut sink = [0; 1024];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        // A timeout of zero is an error, and the end of this.
-        if tcp.set_read_timeout(Some(left)).is_err() || !matches!(tcp.read(&mut sink), Ok(1..)) {
-            break;
-        }
-    }
-    let _closed = tcp.shutdown(Shutdown::Both);
 }

@@ -1,0 +1,400 @@
+//! The loop.
+
+use alloc::{sync::Arc, task::Wake, vec, vec::Vec};
+use core::{
+    mem,
+    task::{Context, Poll, Waker, ready},
+};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use super::{Clock, Transport};
+use crate::{
+    CloseCode, Event, ProtocolError, State, Teardown,
+    adapter::{Error, driver::Driver},
+};
+
+/// The least and the most that is read at a time, in bytes. It grows with what comes.
+const INPUT_SIZES: [usize; 2] = [2 << 10, 64 << 10];
+
+/// An output buffer that has grown beyond this, in bytes, is given back when there is nothing to do.
+const OUTPUT_KEPT: usize = 1 << 10;
+
+/// After so many reads without an event others have their turn, and deadlines are looked at.
+const READS: usize = 32;
+
+/// A connection with its transport.
+pub(super) struct Socket<T, C> {
+    pub(super) transport: T,
+    clock: C,
+    pub(super) driver: Driver,
+    input: Input,
+    stage: Stage,
+    /// How it ended; reported when the transport is closed too.
+    outcome: Result<(), Error>,
+    /// Our side of the transport is closed.
+    shut: bool,
+    /// The peer's side is.
+    eof: bool,
+    /// When something was last read.
+    now: Instant,
+    /// The halves that wait, if there are two.
+    tasks: Option<(Arc<Tasks>, Waker)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Live,
+    /// The engine is closed, the transport is not yet.
+    Ending,
+    Over,
+}
+
+impl<T: Transport, C: Clock> Socket<T, C> {
+    pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
+        let now = clock.now();
+        Self {
+            transport,
+            clock,
+            driver,
+            input: Input::new(),
+            stage: Stage::Live,
+            outcome: Ok(()),
+            shut: false,
+            eof: false,
+            now,
+            tasks: None,
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The next event that is wanted. `None`: the connection has ended, and how was reported.
+    ///
+    /// Replies to what is not wanted do not leave at once: there is more to come, or else it is waited for.
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: impl Fn(&Event<'_>) -> bool,
+    ) -> Poll<Result<Option<Event<'static>>, Error>> {
+        self.enlist(cx);
+        for _ in 0..READS {
+            if self.stage != Stage::Live {
+                return self.poll_end(cx);
+            }
+            match self.next_event(&wanted) {
+                Ok(Some((event, replied))) => {
+                    if replied {
+                        let _later = self.poll_write(cx);
+                    }
+                    return Poll::Ready(Ok(Some(event)));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.end(Err(error));
+                    continue;
+                }
+            }
+            // Offered, and not waited for. If the transport is lost, the peer may have said why it went.
+            let _later = self.poll_write(cx);
+            if self.driver.engine.state() == State::Closed {
+                self.end(Ok(()));
+                continue;
+            }
+            if self.driver.is_above_high_water() {
+                ready!(self.poll_deadlines(cx));
+                continue;
+            }
+            match self.input.poll_fill(&mut self.transport, cx) {
+                Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
+                    Ok(Some(event)) => return Poll::Ready(Ok(Some(event))),
+                    Ok(None) => {}
+                    Err(error) => self.lost(error.into()),
+                },
+                Poll::Ready(Ok(_)) => self.now = self.clock.now(),
+                Poll::Ready(Err(error)) => {
+                    let _lost = self.driver.engine.receive_eof();
+                    self.lost(error.into());
+                }
+                Poll::Pending => {
+                    self.driver.output.release(OUTPUT_KEPT);
+                    // Only now: what proves the peer alive may just have been read.
+                    ready!(self.poll_deadlines(cx));
+                }
+            }
+        }
+        // A peer that sends without end keeps neither other tasks nor the deadlines waiting.
+        let _done = self.poll_deadlines(cx);
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn next_event(&mut self, wanted: impl Fn(&Event<'_>) -> bool) -> Result<Option<(Event<'static>, bool)>, Error> {
+        loop {
+            match self.input.receive(&mut self.driver, self.now)? {
+                Some((event, _)) if !wanted(&event) => {}
+                found => return Ok(found),
+            }
+        }
+    }
+
+    /// Waits until the output is below the high-water mark.
+    pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.enlist(cx);
+        while self.driver.is_above_high_water() {
+            if let Poll::Ready(written) = self.poll_write(cx) {
+                return Poll::Ready(written);
+            }
+            if self.driver.is_above_high_water() {
+                ready!(self.poll_deadlines(cx));
+            }
+        }
+        Poll::Ready(self.driver.output.check())
+    }
+
+    /// Waits until the output is written.
+    pub(super) fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.enlist(cx);
+        loop {
+            if let Poll::Ready(written) = self.poll_write(cx) {
+                return Poll::Ready(written);
+            }
+            ready!(self.poll_deadlines(cx));
+        }
+    }
+
+    /// Sends a Close, if there was none, and waits until it is written.
+    pub(super) fn poll_close(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        if self.driver.engine.state() == State::Open {
+            self.driver.close(Some(CloseCode::NORMAL), "", self.clock.now())?;
+            self.wake_others();
+        }
+        self.poll_flush(cx).map_err(Error::from)
+    }
+
+    /// How it ended was reported.
+    pub(super) fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    pub(super) fn into_parts(self) -> (T, Vec<u8>) {
+        let mut unread = self.driver.engine.into_parts().unread;
+        unread.extend_from_slice(self.input.unread());
+        (self.transport, unread)
+    }
+
+    /// Writes what the transport takes.
+    fn poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        let above = self.driver.is_above_high_water();
+        let mut cx = write_context(&self.tasks, cx);
+        let written = self.driver.output.poll_write(&mut self.transport, &mut cx);
+        if self.driver.output.moved {
+            self.driver.note_writing(self.clock.now());
+        }
+        if above && !self.driver.is_above_high_water() {
+            self.wake_others();
+        }
+        written
+    }
+
+    /// Is ready when a deadline has come and was dealt with.
+    fn poll_deadlines(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(at) = self.driver.timers.poll_timeout() else {
+            return Poll::Pending;
+        };
+        let mut cx = write_context(&self.tasks, cx);
+        ready!(self.clock.poll_until(at, &mut cx));
+        if let Err(error) = self.driver.handle_timeout(self.clock.now()) {
+            let _lost = self.driver.engine.receive_eof();
+            self.lost(error);
+        }
+        Poll::Ready(())
+    }
+
+    /// The engine is closed, the transport is not yet.
+    fn end(&mut self, outcome: Result<(), Error>) {
+        self.driver.timers.closing(self.now);
+        self.outcome = outcome;
+        self.stage = Stage::Ending;
+    }
+
+    /// The transport is of no more use. If all was said before, that is no error.
+    fn lost(&mut self, error: Error) {
+        if self.stage == Stage::Live {
+            self.end(Err(error));
+        }
+        (self.shut, self.eof) = (true, true);
+        self.driver.output.lose(io::ErrorKind::NotConnected);
+        self.wake_others();
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event<'static>>, Error>> {
+        for _ in 0..READS {
+            if self.stage == Stage::Over {
+                return Poll::Ready(Ok(None));
+            }
+            if self.poll_teardown(cx).is_ready() {
+                self.stage = Stage::Over;
+                self.driver.timers.closed();
+                self.wake_others();
+                return Poll::Ready(mem::replace(&mut self.outcome, Ok(())).map(|()| None));
+            }
+            ready!(self.poll_deadlines(cx));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Closes the transport in an orderly way (RFC 6455, section 7.1.1): to drop it while bytes of the peer are unread
+    /// would send a reset, and that can destroy our last bytes before the peer has read them.
+    fn poll_teardown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.shut {
+            // An error is noticed when reading.
+            let _written = ready!(self.poll_write(cx));
+        }
+        if self.driver.engine.teardown() != Some(Teardown::AwaitPeer) {
+            ready!(self.poll_shutdown(cx));
+        }
+        for _ in 0..READS {
+            if self.eof {
+                return self.poll_shutdown(cx);
+            }
+            self.eof = !matches!(ready!(self.input.poll_discard(&mut self.transport, cx)), Ok(1..));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_shutdown(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if !self.shut {
+            let mut cx = write_context(&self.tasks, cx);
+            let _error = ready!(self.transport.poll_shutdown(&mut cx));
+            self.shut = true;
+        }
+        Poll::Ready(())
+    }
+
+    /// From now on two halves poll, each from a task of its own. A transport keeps one waker for writing and a clock keeps
+    /// one, so that waker has to wake both.
+    pub(super) fn share(&mut self) {
+        let tasks = Arc::new(Tasks::default());
+        self.tasks = Some((Arc::clone(&tasks), Waker::from(tasks)));
+    }
+
+    fn enlist(&self, cx: &Context<'_>) {
+        if let Some((tasks, _)) = &self.tasks {
+            tasks.enlist(cx.waker());
+        }
+    }
+
+    /// Something has changed that another half may wait for, and the transport does not tell it.
+    pub(super) fn wake_others(&self) {
+        if let Some((_, waker)) = &self.tasks {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+/// For writing, and for the clock.
+fn write_context<'a>(tasks: &'a Option<(Arc<Tasks>, Waker)>, cx: &'a Context<'_>) -> Context<'a> {
+    Context::from_waker(tasks.as_ref().map_or_else(|| cx.waker(), |(_, waker)| waker))
+}
+
+/// The tasks that wait for one connection.
+#[derive(Default)]
+pub(super) struct Tasks {
+    parked: Mutex<Vec<Waker>>,
+}
+
+impl Tasks {
+    /// Before anything is polled, so that no wake falls between.
+    fn enlist(&self, waker: &Waker) {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !parked.iter().any(|other| other.will_wake(waker)) {
+            parked.push(waker.clone());
+        }
+    }
+}
+
+impl Wake for Tasks {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let parked = mem::take(&mut *self.parked.lock().unwrap_or_else(PoisonError::into_inner));
+        for waker in parked {
+            waker.wake();
+        }
+    }
+}
+
+/// What was read and is not processed yet. While nothing is, it holds no memory.
+struct Input {
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How much is read next.
+    size: usize,
+}
+
+impl Input {
+    const fn new() -> Self {
+        Self {
+            buf: Vec::new(),
+            start: 0,
+            end: 0,
+            size: INPUT_SIZES[0],
+        }
+    }
+
+    fn receive(&mut self, driver: &mut Driver, now: Instant) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
+        let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        let event = driver.receive(&mut rest, now);
+        self.start = self.end - rest.len();
+        event
+    }
+
+    /// Reads once; 0 is the end of the transport. Only when everything before is processed.
+    fn poll_fill<T: Transport>(&mut self, transport: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let [least, most] = INPUT_SIZES;
+        if self.buf.len() != self.size {
+            self.buf = vec![0; self.size];
+        }
+        loop {
+            return match transport.poll_read(cx, &mut self.buf) {
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Poll::Ready(Ok(n)) => {
+                    let n = n.min(self.size);
+                    (self.start, self.end) = (0, n);
+                    if n == self.size {
+                        self.size = (2 * n).min(most);
+                    } else if n < self.size / 4 {
+                        self.size = (self.size / 2).max(least);
+                    }
+                    Poll::Ready(Ok(n))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.buf = Vec::new();
+                    Poll::Pending
+                }
+            };
+        }
+    }
+
+    fn poll_discard<T: Transport>(&mut self, transport: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let read = self.poll_fill(transport, cx);
+        (self.start, self.end) = (0, 0);
+        read
+    }
+
+    fn unread(&self) -> &[u8] {
+        self.buf.get(self.start..self.end).unwrap_or_default()
+    }
+}
