@@ -70,8 +70,8 @@ impl Driver {
             Event::Text(_) | Event::Binary(_) | Event::Chunk(_) => self.timers.received(now),
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
             Event::Open(_) => self.timers.opened(now),
-            Event::Close(_) | Event::Refused(_) => self.timers.closing(now),
-            Event::Request(_) | Event::Ping(_) => {}
+            // The end begins when it is processed: see `is_end`.
+            Event::Close(_) | Event::Refused(_) | Event::Request(_) | Event::Ping(_) => {}
         }
     }
 
@@ -145,7 +145,7 @@ impl Driver {
     /// With so much to write, nothing is read: what is received may have to be answered.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) fn is_above_high_water(&self) -> bool {
-        self.output.buf.len() > self.high_water
+        self.output.left() > self.high_water
     }
 
     /// Keeps the allocation of a message: one for those that the engine assembles, one for the others.
@@ -163,6 +163,11 @@ impl Driver {
             });
         }
     }
+}
+
+/// Whether the peer has begun to close with that. From now on it has its time, however long ago this was read.
+pub(super) const fn is_end(event: &Event<'_>) -> bool {
+    matches!(event, Event::Close(_) | Event::Refused(_))
 }
 
 /// [`Event::into_owned`] with a recycled allocation.

@@ -53,9 +53,9 @@ pub struct Settings {
     pub config: Config,
     /// How long to wait for a silent peer.
     pub timeouts: Timeouts,
-    /// With more than this to write, in bytes, nothing is read, because what is received may have to be answered, and
-    /// nothing more is accepted for sending. Default 64 KiB: enough to keep a fast connection busy. One message may
-    /// exceed it.
+    /// With more than this to write, in bytes, nothing more is accepted for sending; and with so much of replies, nothing
+    /// is read, because what is received may have to be answered. Default 64 KiB: enough to keep a fast connection busy.
+    /// One message may exceed it.
     pub high_water: usize,
 }
 
@@ -259,6 +259,9 @@ impl Input {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         let event = driver.receive(&mut rest, self.read);
         self.start = self.end - rest.len();
+        if matches!(&event, Ok(Some((event, _))) if driver::is_end(event)) {
+            driver.timers.closing(Instant::now());
+        }
         event
     }
 }
@@ -267,7 +270,7 @@ impl Input {
 #[derive(Debug, Default)]
 struct Output {
     buf: Vec<u8>,
-    /// How much of it is written, while writing.
+    /// How much of it is written and still stands before the rest.
     written: usize,
     /// The stream may keep what was written, until it is flushed too.
     unflushed: bool,
@@ -335,12 +338,19 @@ impl Output {
     /// Writes what the transport takes now. Once it is lost, what is left is dropped.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     fn poll_write<T: poll::Transport>(&mut self, transport: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check()?;
+        if let Err(error) = self.check() {
+            self.buf.clear();
+            self.written = 0;
+            return Poll::Ready(Err(error));
+        }
         if !self.is_pending() {
             return Poll::Ready(Ok(()));
         }
         let written = self.poll_write_all(transport, cx);
-        self.buf.drain(..mem::take(&mut self.written));
+        // Only when that moves no more than was written: a large message is not moved once for each write.
+        if self.written >= self.left() {
+            self.trim();
+        }
         if let Poll::Ready(Err(error)) = &written {
             self.lose(error.kind());
         }
@@ -386,7 +396,20 @@ impl Output {
     fn lose(&mut self, kind: io::ErrorKind) {
         self.lost.get_or_insert(kind);
         self.buf = Vec::new();
+        self.written = 0;
         self.unflushed = false;
+    }
+
+    /// How many bytes are not written yet.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    fn left(&self) -> usize {
+        self.buf.len() - self.written
+    }
+
+    /// Lets go of what is written.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    fn trim(&mut self) {
+        self.buf.drain(..mem::take(&mut self.written));
     }
 
     /// Whether something can be written.

@@ -13,7 +13,7 @@
 //!
 //! Whatever is in the output is offered to the transport before [`recv`](WebSocket::recv) waits, so replies need no
 //! thought, and messages that are [fed](WebSocket::feed) in answer to those of one read leave in one write. With more than
-//! [`Settings::high_water`] bytes in the output, `feed` and `send` wait, and nothing is read.
+//! [`Settings::high_water`] bytes in the output, `feed` and `send` wait; with so many bytes of replies, nothing is read.
 
 mod incoming;
 mod socket;

@@ -7,14 +7,17 @@ use core::{
 };
 use std::{
     io,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
 use super::{Clock, Transport};
 use crate::{
     CloseCode, Event, ProtocolError, State, Teardown,
-    adapter::{Error, driver::Driver},
+    adapter::{
+        Error,
+        driver::{Driver, is_end},
+    },
 };
 
 /// The least and the most that is read at a time, in bytes. It grows with what comes.
@@ -23,7 +26,8 @@ const INPUT_SIZES: [usize; 2] = [2 << 10, 64 << 10];
 /// An output buffer that has grown beyond this, in bytes, is given back when there is nothing to do.
 const OUTPUT_KEPT: usize = 1 << 10;
 
-/// After so many reads without an event others have their turn, and deadlines are looked at.
+/// After so many reads without an event others have their turn; after so many, with events or without, deadlines are
+/// looked at.
 const READS: usize = 32;
 
 /// A connection with its transport.
@@ -41,6 +45,12 @@ pub(super) struct Socket<T, C> {
     eof: bool,
     /// When something was last read.
     now: Instant,
+    /// How often, since deadlines were looked at though there was more to read.
+    reads: usize,
+    /// How many bytes of the output are replies, as far as it is known.
+    replies: usize,
+    /// The transport has to wake those who wait for writing.
+    stalled: bool,
     /// The halves that wait, if there are two.
     tasks: Option<(Arc<Tasks>, Waker)>,
 }
@@ -66,6 +76,9 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             shut: false,
             eof: false,
             now,
+            reads: 0,
+            replies: 0,
+            stalled: false,
             tasks: None,
         }
     }
@@ -82,7 +95,17 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         cx: &mut Context<'_>,
         wanted: impl Fn(&Event<'_>) -> bool,
     ) -> Poll<Result<Option<Event<'static>>, Error>> {
-        self.enlist(cx);
+        self.begin();
+        let event = self.poll_next(cx, wanted);
+        self.park(cx, event.is_pending(), true);
+        event
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: impl Fn(&Event<'_>) -> bool,
+    ) -> Poll<Result<Option<Event<'static>>, Error>> {
         for _ in 0..READS {
             if self.stage != Stage::Live {
                 return self.poll_end(cx);
@@ -106,9 +129,16 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 self.end(Ok(()));
                 continue;
             }
-            if self.driver.is_above_high_water() {
+            if self.owes_much() {
                 ready!(self.poll_deadlines(cx));
                 continue;
+            }
+            // A peer that sends without end keeps neither the deadlines waiting nor, below, other tasks.
+            if self.reads >= READS {
+                self.reads = 0;
+                if self.poll_deadlines(cx).is_ready() {
+                    continue;
+                }
             }
             match self.input.poll_fill(&mut self.transport, cx) {
                 Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
@@ -116,7 +146,10 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                     Ok(None) => {}
                     Err(error) => self.lost(error.into()),
                 },
-                Poll::Ready(Ok(_)) => self.now = self.clock.now(),
+                Poll::Ready(Ok(_)) => {
+                    self.now = self.clock.now();
+                    self.reads += 1;
+                }
                 Poll::Ready(Err(error)) => {
                     let _lost = self.driver.engine.receive_eof();
                     self.lost(error.into());
@@ -128,24 +161,39 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 }
             }
         }
-        // A peer that sends without end keeps neither other tasks nor the deadlines waiting.
-        let _done = self.poll_deadlines(cx);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
     fn next_event(&mut self, wanted: impl Fn(&Event<'_>) -> bool) -> Result<Option<(Event<'static>, bool)>, Error> {
         loop {
-            match self.input.receive(&mut self.driver, self.now)? {
+            let before = self.driver.output.left();
+            let found = self.input.receive(&mut self.driver, self.now)?;
+            self.replies += self.driver.output.left() - before;
+            if found.as_ref().is_some_and(|(event, _)| is_end(event)) {
+                self.driver.timers.closing(self.clock.now());
+            }
+            match found {
                 Some((event, _)) if !wanted(&event) => {}
                 found => return Ok(found),
             }
         }
     }
 
+    /// What is received may have to be answered. Messages do not count: if both ends had many to write, neither would read.
+    fn owes_much(&self) -> bool {
+        self.replies.min(self.driver.output.left()) > self.driver.high_water
+    }
+
     /// Waits until the output is below the high-water mark.
     pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.enlist(cx);
+        self.begin();
+        let ready = self.poll_room(cx);
+        self.park(cx, ready.is_pending(), false);
+        ready
+    }
+
+    fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         while self.driver.is_above_high_water() {
             if let Poll::Ready(written) = self.poll_write(cx) {
                 return Poll::Ready(written);
@@ -159,7 +207,13 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Waits until the output is written.
     pub(super) fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.enlist(cx);
+        self.begin();
+        let flushed = self.poll_written(cx);
+        self.park(cx, flushed.is_pending(), false);
+        flushed
+    }
+
+    fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if let Poll::Ready(written) = self.poll_write(cx) {
                 return Poll::Ready(written);
@@ -190,13 +244,25 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Writes what the transport takes.
     fn poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        let above = self.driver.is_above_high_water();
+        let (before, much) = (self.driver.output.left(), self.owes_much());
         let mut cx = write_context(&self.tasks, cx);
         let written = self.driver.output.poll_write(&mut self.transport, &mut cx);
+        let left = self.driver.output.left();
+        self.replies = self.replies.saturating_sub(before - left);
+        let stalled = mem::replace(&mut self.stalled, written.is_pending());
         if self.driver.output.moved {
             self.driver.note_writing(self.clock.now());
+        } else if self.stalled && !stalled {
+            let now = self.clock.now();
+            // Nobody has polled for long, and a Pong may have come meanwhile: who begins to wait here gives it its time.
+            if self.driver.timers.poll_timeout().is_some_and(|at| at < now) {
+                self.driver.timers.written(now);
+            }
         }
-        if above && !self.driver.is_above_high_water() {
+        // Nothing is left for which the transport would wake the others.
+        let high_water = self.driver.high_water;
+        let has_room = before > high_water && left <= high_water || much && !self.owes_much();
+        if has_room || stalled && written.is_ready() {
             self.wake_others();
         }
         written
@@ -209,6 +275,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         };
         let mut cx = write_context(&self.tasks, cx);
         ready!(self.clock.poll_until(at, &mut cx));
+        // The clock may have forgotten the others with that, and the next deadline is theirs too.
+        self.wake_others();
         if let Err(error) = self.driver.handle_timeout(self.clock.now()) {
             let _lost = self.driver.engine.receive_eof();
             self.lost(error);
@@ -218,7 +286,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// The engine is closed, the transport is not yet.
     fn end(&mut self, outcome: Result<(), Error>) {
-        self.driver.timers.closing(self.now);
+        self.driver.timers.closing(self.clock.now());
         self.outcome = outcome;
         self.stage = Stage::Ending;
     }
@@ -286,9 +354,17 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.tasks = Some((Arc::clone(&tasks), Waker::from(tasks)));
     }
 
-    fn enlist(&self, cx: &Context<'_>) {
+    /// Before anything is polled.
+    fn begin(&self) {
         if let Some((tasks, _)) = &self.tasks {
-            tasks.enlist(cx.waker());
+            tasks.lock().woken = false;
+        }
+    }
+
+    /// After everything was polled: a task that does not wait leaves nothing behind.
+    fn park(&self, cx: &Context<'_>, waits: bool, reads: bool) {
+        if let Some((tasks, _)) = self.tasks.as_ref().filter(|_| waits) {
+            tasks.park(cx.waker(), reads);
         }
     }
 
@@ -308,15 +384,33 @@ fn write_context<'a>(tasks: &'a Option<(Arc<Tasks>, Waker)>, cx: &'a Context<'_>
 /// The tasks that wait for one connection.
 #[derive(Default)]
 pub(super) struct Tasks {
-    parked: Mutex<Vec<Waker>>,
+    parked: Mutex<Parked>,
+}
+
+#[derive(Default)]
+struct Parked {
+    /// The task that reads. There is one at a time.
+    reader: Option<Waker>,
+    writers: Vec<Waker>,
+    /// A wake came since a half began to poll.
+    woken: bool,
 }
 
 impl Tasks {
-    /// Before anything is polled, so that no wake falls between.
-    fn enlist(&self, waker: &Waker) {
-        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
-        if !parked.iter().any(|other| other.will_wake(waker)) {
-            parked.push(waker.clone());
+    fn lock(&self) -> MutexGuard<'_, Parked> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A wake that came while the half polled is for it too.
+    fn park(&self, waker: &Waker, reads: bool) {
+        let mut parked = self.lock();
+        if parked.woken {
+            drop(parked);
+            waker.wake_by_ref();
+        } else if reads {
+            parked.reader = Some(waker.clone());
+        } else if !parked.writers.iter().any(|other| other.will_wake(waker)) {
+            parked.writers.push(waker.clone());
         }
     }
 }
@@ -327,10 +421,12 @@ impl Wake for Tasks {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let parked = mem::take(&mut *self.parked.lock().unwrap_or_else(PoisonError::into_inner));
-        for waker in parked {
-            waker.wake();
-        }
+        let (reader, writers) = {
+            let mut parked = self.lock();
+            parked.woken = true;
+            (parked.reader.take(), mem::take(&mut parked.writers))
+        };
+        reader.into_iter().chain(writers).for_each(Waker::wake);
     }
 }
 

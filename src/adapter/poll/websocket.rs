@@ -201,8 +201,9 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// The engine and the output, for everything that has no method here. The output is written with the next call.
-    pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
+    pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         let driver = &mut self.socket.driver;
+        driver.output.trim();
         (&mut driver.engine, &mut driver.output.buf)
     }
 
