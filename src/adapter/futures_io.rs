@@ -1,4 +1,4 @@
-//! [`poll`](super::poll) over the streams of `futures-io`: smol, async-std, and many others.
+//! [`poll`] over the streams of `futures-io`: smol, async-std, and many others.
 //!
 //! These traits have no clock: a function that makes a timer is part of every connection, for smol
 //! `|at| smol::Timer::at(at)`. `()` does without, and without deadlines.

@@ -1,4 +1,4 @@
-//! Thin loops around [`Connection`]: they read, write, and keep nothing else.
+//! Thin loops around [`Connection`](crate::Connection): they read, write, and keep nothing else.
 //!
 //! All state is in the struct: the engine, the input that is not processed yet, the output that is not written yet. A
 //! call on an open connection that is interrupted, by a timeout of the transport, loses nothing and repeats nothing.

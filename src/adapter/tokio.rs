@@ -1,4 +1,4 @@
-//! [`poll`](super::poll) over tokio's streams and clock.
+//! [`poll`] over tokio's streams and clock.
 //!
 //! ```no_run
 //! use sockless::adapter::{Message, tokio};
