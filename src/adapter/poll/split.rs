@@ -1,6 +1,6 @@
 //! Two halves of a connection for two tasks.
 
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 use core::{
     fmt,
     future::poll_fn,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Locked for computing only: nothing in it waits.
-type Shared<T, C> = Arc<Mutex<Socket<T, C>>>;
+type Shared<T, C> = Arc<Mutex<Box<Socket<T, C>>>>;
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Splits into two halves that work from two tasks.
@@ -215,6 +215,6 @@ impl<M: AsMessage, T: Transport, C: Clock> Sink<M> for Writer<T, C> {
 }
 
 /// A panic elsewhere leaves the engine in a state it can go on from: each call completes before the lock is released.
-fn lock<T, C>(shared: &Shared<T, C>) -> MutexGuard<'_, Socket<T, C>> {
+fn lock<T, C>(shared: &Shared<T, C>) -> MutexGuard<'_, Box<Socket<T, C>>> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! A connection in one task.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::{
     convert::Infallible,
     fmt,
@@ -30,7 +30,8 @@ use crate::{
 ///
 /// It is a `Stream` of messages, which ends after the first error, and a `Sink` for them.
 pub struct WebSocket<T, C = ()> {
-    pub(super) socket: Socket<T, C>,
+    /// In one place, however often the connection moves from future to future.
+    pub(super) socket: Box<Socket<T, C>>,
 }
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
@@ -78,7 +79,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
 
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
         Self {
-            socket: Socket::new(transport, clock, driver),
+            socket: Box::new(Socket::new(transport, clock, driver)),
         }
     }
 
