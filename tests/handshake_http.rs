@@ -333,7 +333,10 @@ fn f20_a_rejection_ends_the_connection() {
     for error in ERRORS {
         let response = error.to_http();
         let options = response.headers()["connection"].to_str().unwrap();
-        assert!(options.split(", ").any(|option| option == "close"), "{error:?}: {options}");
+        assert!(
+            options.split(", ").any(|option| option == "close"),
+            "{error:?}: {options}"
+        );
     }
 }
 

@@ -220,6 +220,25 @@ fn a_takeover_gets_what_was_not_processed() {
     }
 }
 
+/// What whoever did the handshake has read too much comes first.
+#[test]
+fn what_was_read_ahead_comes_first() {
+    let mut world = World::new(0);
+    let (local, remote) = world.pipe([1000, 1000]);
+    let large = vec![7; 100_000];
+    let ahead = [frame(Role::Client, 0x82, &large), frame(Role::Client, 0x01, b"over ")].concat();
+    remote.output.borrow_mut().push(&frame(Role::Client, 0x80, b"the seam"));
+    let mut ws = open(local, world.clock(), Role::Server, 1000).read_ahead(ahead);
+    assert_eq!(
+        now(ws.recv()).map(Result::unwrap),
+        Poll::Ready(Some(Message::Binary(large)))
+    );
+    assert_eq!(
+        now(ws.recv()).map(Result::unwrap),
+        Poll::Ready(Some(Message::Text("over the seam".to_owned())))
+    );
+}
+
 /// The next call writes what was put into the output by hand; a Close by hand ends it all the same.
 #[test]
 fn the_engine_is_within_reach() {

@@ -753,6 +753,23 @@ fn a_takeover_gets_what_was_not_processed() {
     }
 }
 
+/// What whoever did the handshake has read too much is part of the stream.
+#[test]
+fn what_was_read_ahead_comes_first() {
+    let large = vec![7; 40_000];
+    let mut ahead = frame(Role::Client, 0x82, &large);
+    let (half, message) = (
+        frame(Role::Client, 0x01, b"over "),
+        frame(Role::Client, 0x80, b"the seam"),
+    );
+    ahead.extend(half);
+    let script = Script::reading([message]);
+    let engine = open(Role::Server, Config::default());
+    let mut ws = WebSocket::upgraded(script, engine, Config::default()).read_ahead(ahead);
+    assert_eq!(ws.recv().unwrap(), Some(binary(&large)));
+    assert_eq!(ws.recv().unwrap(), Some(text("over the seam")));
+}
+
 /// A connection that was driven by hand before goes on with what it has received: also what came before it was accepted.
 #[test]
 fn a_connection_with_early_messages_goes_on() {

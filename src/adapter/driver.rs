@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::{mem, time::Duration};
 use std::{io, time::Instant};
 
-use super::{Error, Message, MessageRef, Output, Settings};
+use super::{Error, Message, MessageRef, Settings, output::Output};
 use crate::{
     CloseCode, Connection, Delivery, Event, ProtocolError, SendError,
     timers::{Due, Timers},

@@ -16,8 +16,10 @@
 //! [`Settings::high_water`] bytes in the output, `feed` and `send` wait; with so many bytes of replies, nothing is read.
 
 mod incoming;
+mod input;
 mod socket;
 mod split;
+mod tasks;
 mod websocket;
 
 use core::task::{Context, Poll};

@@ -1,27 +1,24 @@
 //! The loop.
 
-use alloc::{sync::Arc, task::Wake, vec, vec::Vec};
+use alloc::{sync::Arc, vec::Vec};
 use core::{
     mem,
     task::{Context, Poll, Waker, ready},
 };
-use std::{
-    io,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::{io, time::Instant};
 
-use super::{Clock, Transport};
+use super::{
+    Clock, Transport,
+    input::Input,
+    tasks::{Tasks, write_context},
+};
 use crate::{
-    CloseCode, Event, ProtocolError, State, Teardown,
+    CloseCode, Event, State, Teardown,
     adapter::{
         Error,
         driver::{Driver, is_end},
     },
 };
-
-/// The least and the most that is read at a time, in bytes. It grows with what comes.
-const INPUT_SIZES: [usize; 2] = [2 << 10, 64 << 10];
 
 /// An output buffer that has grown beyond this, in bytes, is given back when there is nothing to do.
 const OUTPUT_KEPT: usize = 1 << 10;
@@ -35,7 +32,7 @@ pub(super) struct Socket<T, C> {
     pub(super) transport: T,
     clock: C,
     pub(super) driver: Driver,
-    input: Input,
+    pub(super) input: Input,
     stage: Stage,
     /// How it ended; reported when the transport is closed too.
     outcome: Result<(), Error>,
@@ -373,124 +370,5 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         if let Some((_, waker)) = &self.tasks {
             waker.wake_by_ref();
         }
-    }
-}
-
-/// For writing, and for the clock.
-fn write_context<'a>(tasks: &'a Option<(Arc<Tasks>, Waker)>, cx: &'a Context<'_>) -> Context<'a> {
-    Context::from_waker(tasks.as_ref().map_or_else(|| cx.waker(), |(_, waker)| waker))
-}
-
-/// The tasks that wait for one connection.
-#[derive(Default)]
-pub(super) struct Tasks {
-    parked: Mutex<Parked>,
-}
-
-#[derive(Default)]
-struct Parked {
-    /// The task that reads. There is one at a time.
-    reader: Option<Waker>,
-    writers: Vec<Waker>,
-    /// A wake came since a half began to poll.
-    woken: bool,
-}
-
-impl Tasks {
-    fn lock(&self) -> MutexGuard<'_, Parked> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A wake that came while the half polled is for it too.
-    fn park(&self, waker: &Waker, reads: bool) {
-        let mut parked = self.lock();
-        if parked.woken {
-            drop(parked);
-            waker.wake_by_ref();
-        } else if reads {
-            parked.reader = Some(waker.clone());
-        } else if !parked.writers.iter().any(|other| other.will_wake(waker)) {
-            parked.writers.push(waker.clone());
-        }
-    }
-}
-
-impl Wake for Tasks {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        let (reader, writers) = {
-            let mut parked = self.lock();
-            parked.woken = true;
-            (parked.reader.take(), mem::take(&mut parked.writers))
-        };
-        reader.into_iter().chain(writers).for_each(Waker::wake);
-    }
-}
-
-/// What was read and is not processed yet. While nothing is, it holds no memory.
-struct Input {
-    buf: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// How much is read next.
-    size: usize,
-}
-
-impl Input {
-    const fn new() -> Self {
-        Self {
-            buf: Vec::new(),
-            start: 0,
-            end: 0,
-            size: INPUT_SIZES[0],
-        }
-    }
-
-    fn receive(&mut self, driver: &mut Driver, now: Instant) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
-        let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let event = driver.receive(&mut rest, now);
-        self.start = self.end - rest.len();
-        event
-    }
-
-    /// Reads once; 0 is the end of the transport. Only when everything before is processed.
-    fn poll_fill<T: Transport>(&mut self, transport: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let [least, most] = INPUT_SIZES;
-        if self.buf.len() != self.size {
-            self.buf = vec![0; self.size];
-        }
-        loop {
-            return match transport.poll_read(cx, &mut self.buf) {
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Poll::Ready(Ok(n)) => {
-                    let n = n.min(self.size);
-                    (self.start, self.end) = (0, n);
-                    if n == self.size {
-                        self.size = (2 * n).min(most);
-                    } else if n < self.size / 4 {
-                        self.size = (self.size / 2).max(least);
-                    }
-                    Poll::Ready(Ok(n))
-                }
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    self.buf = Vec::new();
-                    Poll::Pending
-                }
-            };
-        }
-    }
-
-    fn poll_discard<T: Transport>(&mut self, transport: &mut T, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let read = self.poll_fill(transport, cx);
-        (self.start, self.end) = (0, 0);
-        read
-    }
-
-    fn unread(&self) -> &[u8] {
-        self.buf.get(self.start..self.end).unwrap_or_default()
     }
 }

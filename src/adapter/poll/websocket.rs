@@ -64,9 +64,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         }
     }
 
-    /// Goes on with a connection whose handshake is done.
-    ///
-    /// What another has read ahead of it from the transport goes into `engine` before, or into the transport. Of the
+    /// Goes on with a connection whose handshake is done, with an [engine that was upgraded](Connection::upgraded). Of the
     /// settings, those of the engine have no effect any more.
     #[must_use]
     pub fn upgraded(transport: T, clock: C, engine: Connection, settings: impl Into<Settings>) -> Self {
@@ -75,6 +73,13 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         let Ok(mut driver) = made;
         driver.timers.opened(now);
         Self::new(transport, clock, driver)
+    }
+
+    /// What whoever did the handshake has read from the transport beyond it: it comes before what is read from now on.
+    #[must_use]
+    pub fn read_ahead(mut self, bytes: Vec<u8>) -> Self {
+        self.socket.input.prefill(bytes);
+        self
     }
 
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {

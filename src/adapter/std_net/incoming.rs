@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Means, Settings, WebSocket};
+use super::{Settings, WebSocket, patience::Means};
 use crate::{Accept, Event, HandshakeError, Request, adapter::Error};
 
 /// A client's request that waits for a decision.

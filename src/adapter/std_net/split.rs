@@ -9,10 +9,18 @@ use std::{
     time::Instant,
 };
 
-use super::{Direction, Means, Patience, WebSocket};
+use super::{
+    WebSocket,
+    input::Input,
+    patience::{Direction, Means, Patience},
+};
 use crate::{
     CloseCode, Closure, Event, SendError,
-    adapter::{AsMessage, Error, Input, Message, Output, driver::Driver, is_fatal},
+    adapter::{
+        AsMessage, Error, Message,
+        driver::Driver,
+        output::{Output, is_fatal},
+    },
 };
 
 impl<S: Read + Write> WebSocket<S> {
