@@ -119,7 +119,7 @@ fn stored(data: &[u8]) -> Vec<u8> {
 /// R176 R177 R180 R183 R184 R185 R165 R168: the RFC's examples (7.2.3): fixed, stored, several blocks, BFINAL, an empty
 /// message (F38, F39).
 #[test]
-fn s7_2_3_the_examples_of_the_rfc() {
+fn f38_f39_the_examples_of_the_rfc() {
     for role in ROLES {
         for (payload, expected) in [
             (&HELLO[..], "Hello"),
@@ -159,7 +159,7 @@ fn s7_2_3_the_examples_of_the_rfc() {
 /// R173 R179 R165 R170: what is sent is exact to the byte where the RFC is: the tail removed, the second message referring to
 /// the first (F41).
 #[test]
-fn s7_2_3_hello_twice() {
+fn f41_hello_twice() {
     for role in ROLES {
         let (mut connection, mut out) = (open(role), Vec::new());
         connection.send_text("Hello", &mut out).unwrap();
@@ -189,7 +189,7 @@ fn s7_2_3_hello_twice() {
 
 /// R170 R171 R174 R165 (F48): fragments, made by hand and by size, of all sizes around the limits of what fits.
 #[test]
-fn s6_1_fragments_of_a_compressed_message() {
+fn f48_fragments_of_a_compressed_message() {
     for role in ROLES {
         for len in [0, 1, 5, 100, 4096, 70_000] {
             let message = json(len, 3);
@@ -253,7 +253,7 @@ fn s6_rsv1_is_for_the_first_frame_alone() {
 
 /// R165 R181 (F40, F42): plain messages and pings between compressed ones do not touch the window.
 #[test]
-fn s7_2_2_the_window_is_that_of_compressed_messages() {
+fn f40_the_window_is_that_of_compressed_messages() {
     for role in ROLES {
         let peer = peer_of(role);
         let input = [
@@ -320,7 +320,7 @@ fn s7_1_1_no_context_takeover_forgets() {
 /// R162 R164 R175 R182 R147 (F43): windows of every size: what is sent decodes in such a window; what is received may reach
 /// back to its end, and no further.
 #[test]
-fn s7_1_2_windows_of_every_size() {
+fn f43_windows_of_every_size() {
     for bits in 8..=15 {
         let window = 1 << bits;
         for (takeover, level) in [(true, 1), (true, 6), (false, 6), (true, 9)] {
@@ -419,7 +419,7 @@ fn fixed_match(distance: usize) -> Vec<u8> {
 
 /// R187 (F36, F37, F10): the limit acts on the inflated bytes, exactly, over any frames, and memory stays within the bound.
 #[test]
-fn f36_bombs_stop_at_the_limit() {
+fn f36_f37_bombs_stop_at_the_limit() {
     const LIMIT: usize = 100_000;
     for role in ROLES {
         for (delivery, data) in [Delivery::Messages, Delivery::Chunks]
@@ -538,7 +538,7 @@ fn s6_text_is_valid_when_inflated() {
 
 /// R186 (F47): what is not DEFLATE fails the connection, wherever it is cut, and what came before is delivered.
 #[test]
-fn s6_2_undecodable_data_fails_the_connection() {
+fn f47_undecodable_data_fails_the_connection() {
     for (what, payload) in [
         ("a reserved block type", vec![0x06]),
         ("lengths that do not match", vec![0x00, 0x05, 0x00, 0x00, 0x00]),
@@ -690,7 +690,7 @@ fn f46_memory_is_that_of_the_mode() {
 
 /// `DeflatePool` (F42, F46): many connections take turns with the state of one, and stay apart.
 #[test]
-fn a_pool_serves_many_connections() {
+fn f42_a_pool_serves_many_connections() {
     for (bits, takeover) in [(15, false), (12, false), (12, true), (15, true)] {
         let agreed = params(bits, !takeover);
         let mut pool = DeflatePool::new(1);
@@ -722,6 +722,133 @@ fn a_pool_serves_many_connections() {
         let deflaters = usize::from(!takeover);
         assert!(shown.contains(&format!("deflaters: {deflaters}")), "{shown}");
     }
+}
+
+/// A pool gives to those that give back: not to a sender with takeover; what was asked for last stays; and what is lent
+/// remembers what its new owner received before, not the old one (F42).
+#[test]
+fn f42_a_pool_is_for_those_that_give_back() {
+    let mut pool = DeflatePool::new(1);
+    let used = |pool: &mut DeflatePool, bits: u8, takeover: bool, message: &str| {
+        let mut server = open_with(Role::Server, params(bits, !takeover), settings());
+        pool.lend(&mut server);
+        let mut out = Vec::new();
+        server.send_text(message, &mut out).unwrap();
+        pool.reclaim(&mut server);
+    };
+    used(&mut pool, 15, false, &json(500, 1));
+    used(&mut pool, 15, true, &json(500, 1));
+    assert!(
+        format!("{pool:?}").contains("deflaters: 1"),
+        "it was not lent: {pool:?}"
+    );
+    used(&mut pool, 12, false, &json(500, 1));
+    let again = allocation_counter::measure(|| used(&mut pool, 12, false, &json(500, 2)));
+    assert!(
+        again.bytes_max < 50_000,
+        "that of the other window has made room: {again:?}"
+    );
+
+    for bits in [15, 12] {
+        // An inflater that has seen other messages comes to a connection that keeps nothing but its window.
+        let mut pool = DeflatePool::new(1);
+        let mut config = settings();
+        let mut other = open_with(Role::Client, params(bits, true), config.clone());
+        config.deflate.as_mut().unwrap().release = true;
+        let agreed = params(bits, false);
+        let mut sender = open_with(Role::Server, agreed, settings());
+        let mut receiver = open_with(Role::Client, agreed, config);
+        for round in 0..3 {
+            let message = json(800, round);
+            let mut plain = open_with(Role::Server, params(bits, true), settings());
+            let mut out = Vec::new();
+            plain.send_text(&json(700, 9), &mut out).unwrap();
+            assert_eq!(feed(&mut other, &out).events, [text(&json(700, 9))]);
+            pool.reclaim(&mut other);
+            let mut out = Vec::new();
+            sender.send_text(&message, &mut out).unwrap();
+            pool.lend(&mut receiver);
+            let outcome = feed(&mut receiver, &out);
+            assert_eq!(
+                (outcome.events, outcome.error),
+                (vec![text(&message)], None),
+                "{bits} {round}"
+            );
+        }
+    }
+}
+
+/// F36: blocks that hold nothing are no way around the limit: what may be on the wire has a bound too, for each message and
+/// in any frames; small fragments that are flushed one by one stay below it.
+#[test]
+fn f36_a_message_of_nothing_has_an_end() {
+    for size in [125, 4000] {
+        let mut config = settings();
+        config.max_message_size = 1000;
+        let mut connection = open_with(Role::Server, params(12, false), config);
+        let (mut fed, mut first) = (0, 0x42);
+        let error = loop {
+            // Empty stored blocks.
+            let payload = [0x00, 0x00, 0x00, 0xff, 0xff].repeat(size / 5);
+            let outcome = feed(&mut connection, &frame(Role::Client, first, &payload));
+            assert_eq!(outcome.events, []);
+            if let Some(error) = outcome.error {
+                break error;
+            }
+            (fed, first) = (fed + payload.len(), 0x00);
+        };
+        assert_eq!(error, ProtocolError::MessageTooBig);
+        assert!((60_000..80_000).contains(&fed), "{fed}");
+    }
+    // Two bytes at a time, each flushed.
+    let mut sender = open(Role::Client);
+    let mut config = settings();
+    config.max_message_size = 40_000;
+    let mut receiver = open_with(Role::Server, params(15, false), config);
+    let mut out = Vec::new();
+    for at in 0..20_000_u32 {
+        let data = at.wrapping_mul(2_654_435_761).to_be_bytes();
+        sender
+            .send_fragment(Kind::Binary, &data[..2], at == 19_999, &mut out)
+            .unwrap();
+    }
+    assert!(out.len() > 200_000);
+    let outcome = feed(&mut receiver, &out);
+    assert_eq!((outcome.events.len(), outcome.error), (1, None));
+}
+
+/// A takeover of the transport says whether it loses something: within a compressed message, and where later messages may
+/// refer to earlier ones.
+#[test]
+fn a_takeover_is_lossless_or_says_so() {
+    let parts = |takeover: bool, cut: usize| {
+        let agreed = params(15, !takeover);
+        let (mut sender, mut out) = (open_with(Role::Client, agreed, settings()), Vec::new());
+        sender.send_text(&json(300, 1), &mut out).unwrap();
+        let whole = out.len();
+        let mut receiver = open_with(Role::Server, agreed, settings());
+        let fed = feed(&mut receiver, &out[..if cut == 0 { whole } else { cut }]);
+        assert_eq!(fed.error, None);
+        receiver.into_parts()
+    };
+    assert!(parts(false, 0).lossless && parts(false, 0).unread.is_empty());
+    assert!(!parts(true, 0).lossless);
+    for takeover in [false, true] {
+        // In the header, nothing is inflated yet.
+        assert!(parts(takeover, 3).lossless && parts(takeover, 3).unread.len() == 3);
+        let within = parts(takeover, 40);
+        assert!(!within.lossless && within.unread.is_empty(), "{within:?}");
+    }
+}
+
+/// F46: a large message leaves no large buffer behind.
+#[test]
+fn f46_a_large_message_is_not_kept() {
+    let (mut sender, mut out) = (open(Role::Server), Vec::with_capacity(4 << 20));
+    sender.send_text(&json(300, 1), &mut out).unwrap();
+    let large = noise(3 << 20, 3);
+    let kept = allocation_counter::measure(|| sender.send_binary(&large, &mut out).unwrap());
+    assert!(kept.bytes_current < 1 << 16, "{kept:?}");
 }
 
 /// R162 R175: what a sender without takeover or with a small window makes is also what an independent inflater reads.

@@ -414,7 +414,7 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
 
 /// R101 R134 R063: without an offer nothing is answered, one connection can decline, and RSV1 then fails the connection (F44).
 #[test]
-fn s6_nothing_is_used_that_was_not_agreed() {
+fn f44_nothing_is_used_that_was_not_agreed() {
     let head = |offer: &str| {
         format!(
             "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: \

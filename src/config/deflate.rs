@@ -31,7 +31,8 @@ pub struct DeflateConfig {
     /// Client: whether an offer that demands something of the server is followed by one that does not, so that a server
     /// that cannot meet the demand still compresses. Default false: a demand is a demand.
     pub fallback: bool,
-    /// How hard to compress what is sent: 1 is the fastest, 9 the smallest, 0 does not compress. Default 6, as zlib.
+    /// How hard to compress what is sent: 1 is the fastest, 9 the smallest, and what is above counts as 9; 0
+    /// does not compress. Default 6, as zlib.
     pub level: u8,
     /// Messages of fewer bytes are sent as they are. Default 64: below, a frame's own header and the time for it weigh
     /// more than what is saved.

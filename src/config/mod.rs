@@ -23,7 +23,8 @@ pub enum Delivery {
 
 /// The limits and options of one connection.
 ///
-/// Every limit is on by default. Memory is bounded by bytes received, never by lengths that were only announced.
+/// Every limit is on by default. Memory is bounded by bytes received, and inflated, never by lengths that were only
+/// announced.
 ///
 /// ```
 /// use sockless::{Config, Connection, Delivery};
@@ -37,7 +38,8 @@ pub enum Delivery {
 #[non_exhaustive]
 pub struct Config {
     /// The largest message to receive, in bytes, whatever the frames that carry it; in both deliveries. A larger one
-    /// fails the connection with 1009 as soon as a header announces it. Default 16 MiB: more than browsers' and
+    /// fails the connection with 1009 as soon as a header announces it, a compressed one as soon as it is inflated so
+    /// far, or has far more bytes on the wire than that. Default 16 MiB: more than browsers' and
     /// servers' usual messages, and still small beside a machine's memory.
     pub max_message_size: u64,
     /// The most frames a message may come in, empty ones included; one more fails the connection with 1008.

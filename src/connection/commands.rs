@@ -34,7 +34,8 @@ impl Connection {
     /// Whether messages are compressed from now on, if permessage-deflate is agreed; true at first.
     ///
     /// Turn it off for a message that holds a secret beside something an attacker may choose: the length of what is sent
-    /// tells how alike they are (RFC 7692, section 8). A message that was begun in fragments goes on as it began.
+    /// tells how alike they are (RFC 7692, section 8). Turn it off, too, for images and other messages that are compressed
+    /// already: one that does not get smaller goes out as it is, but the next starts with an empty window. A message that was begun in fragments goes on as it began.
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub const fn set_compression(&mut self, enabled: bool) {

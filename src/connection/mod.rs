@@ -63,7 +63,8 @@ pub enum Endpoint {
 /// **Memory.** An idle open connection holds no heap, but for a client's key stream and what
 /// [`recycle`](Self::recycle) gave it. While a message is assembled, at most twice the bytes received and 64 KiB more
 /// are held, and for the moment in which the buffer grows three times as much; never more than that of
-/// [`max_message_size`](Config::max_message_size).
+/// [`max_message_size`](Config::max_message_size). With permessage-deflate the bytes are those inflated, and inflater,
+/// deflater and windows come to it once they are used: `docs/DEFLATE.md` has the figures.
 #[derive(Debug)]
 pub struct Connection {
     phase: Phase,
@@ -379,6 +380,10 @@ impl Connection {
     /// Ends the engine and hands over what it holds, for a lossless takeover of the transport.
     #[must_use]
     pub fn into_parts(self) -> Parts {
+        #[cfg(feature = "deflate")]
+        let lossless = !self.receiver.is_lossy();
+        #[cfg(not(feature = "deflate"))]
+        let lossless = true;
         let mut unread = match self.opening {
             Some(opening) if self.phase.receives_frames() || self.phase == Phase::Deciding => {
                 opening.early.get(opening.early_read..).unwrap_or_default().to_vec()
@@ -392,7 +397,7 @@ impl Connection {
             frames.append(&mut unread);
             unread = frames;
         }
-        Parts { unread }
+        Parts { unread, lossless }
     }
 }
 
@@ -406,6 +411,10 @@ pub struct Parts {
     /// Whatever reads on from the transport reads this first. With [`Delivery::Chunks`](crate::Delivery::Chunks), the
     /// chunks of a message in progress were reported; a frame then continues that message.
     pub unread: Vec<u8>,
+    /// Another engine that reads `unread` and goes on receives everything. Not so with permessage-deflate while a compressed
+    /// message is in progress, of which nothing is in `unread`, or while the peer may refer to earlier messages (context
+    /// takeover).
+    pub lossless: bool,
 }
 
 fn take_all<'b>(input: &mut &'b mut [u8]) -> &'b mut [u8] {

@@ -5,6 +5,9 @@ use core::fmt;
 
 use super::{Deflate, Direction, Flush, TAIL};
 
+/// A buffer that has grown beyond this, in bytes, is given back at the end of its message.
+const OUTPUT_KEPT: usize = 64 << 10;
+
 /// One direction's deflater. Nothing is allocated before the first compressed message.
 pub(crate) struct Deflater {
     direction: Direction,
@@ -77,6 +80,11 @@ impl Deflater {
                 state.deflate.reset();
             }
             self.reach = 0;
+        }
+        if let Some(state) = &mut self.state {
+            if state.output.capacity() > OUTPUT_KEPT {
+                state.output = Vec::new();
+            }
         }
     }
 

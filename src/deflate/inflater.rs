@@ -117,7 +117,7 @@ impl Inflater {
                     self.window.release();
                 }
             }
-            Some(state) if !self.direction.takeover => state.forget(),
+            Some(state) if !self.direction.takeover => state.restart(&self.window),
             Some(_) | None => {}
         }
     }
@@ -137,14 +137,19 @@ impl Inflater {
     /// Working state of another inflater, if this one has none.
     pub(crate) fn put_state(&mut self, mut state: Inflate) {
         if self.state.is_none() && !self.begun {
-            // What it knows belongs to somebody else; if a window was kept here, it is a start without the working state.
-            state.forget();
+            // What it knows belongs to somebody else; what is known here is in the window.
+            state.restart(&self.window);
             self.state = Some(state);
         }
     }
 
     pub(crate) const fn has_state(&self) -> bool {
         self.state.is_some()
+    }
+
+    /// The next message may refer to earlier ones.
+    pub(crate) const fn has_history(&self) -> bool {
+        self.direction.takeover && !self.window.is_empty()
     }
 
     fn run(&mut self, input: &[u8], stop_at_block: bool) -> Run {

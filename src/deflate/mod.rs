@@ -92,7 +92,7 @@ impl Inflate {
                 inflate.restart();
             }
             #[cfg(feature = "zlib-rs")]
-            Self::Zlib(inflate) => *inflate = zlib::Inflate::new(window),
+            Self::Zlib(inflate) => inflate.restart(window),
         }
     }
 
@@ -117,15 +117,6 @@ impl Inflate {
             }
             #[cfg(feature = "zlib-rs")]
             Self::Zlib(_) => bits == zlib::BITS,
-        }
-    }
-
-    /// Begins a new stream without history.
-    fn forget(&mut self) {
-        match self {
-            Self::Miniz(inflate) => inflate.restart(),
-            #[cfg(feature = "zlib-rs")]
-            Self::Zlib(inflate) => inflate.forget(),
         }
     }
 

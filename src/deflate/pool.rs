@@ -10,7 +10,8 @@ use super::{Deflater, Direction, Inflate, Inflater, deflater::Working};
 /// The state of a deflater is hundreds of kilobytes, that of an inflater tens, and between messages a connection needs
 /// neither, if it need not remember: a deflater or inflater without context takeover, and, with `miniz_oxide`, any
 /// inflater, whose window is apart. [`lend`](Self::lend) the state before a connection receives or sends, and
-/// [`reclaim`](Self::reclaim) it afterwards; what takeover needs stays with the connection.
+/// [`reclaim`](Self::reclaim) it afterwards; what takeover needs stays with the connection. With
+/// [`release`](crate::DeflateConfig::release) there would be nothing to reclaim.
 ///
 /// ```
 /// use sockless::{Config, Connection, DeflatePool};
@@ -32,7 +33,7 @@ pub struct DeflatePool {
 
 impl DeflatePool {
     /// An empty pool that keeps the state of at most `max` deflaters and as many inflaters. What comes back beyond that
-    /// is dropped.
+    /// is dropped, the oldest first.
     #[must_use]
     pub const fn new(max: usize) -> Self {
         Self {
@@ -45,7 +46,9 @@ impl DeflatePool {
 
 impl DeflatePool {
     pub(crate) fn lend_inflater(&mut self, direction: Direction) -> Option<Inflate> {
-        let at = self.inflates.iter().rposition(|state| state.serves(direction.bits))?;
+        // What keeps a history would not come back.
+        let fits = |state: &Inflate| state.serves(direction.bits) && !(direction.takeover && state.keeps_history());
+        let at = self.inflates.iter().rposition(fits)?;
         Some(self.inflates.swap_remove(at))
     }
 
@@ -57,17 +60,25 @@ impl DeflatePool {
     }
 
     pub(crate) fn reclaim_inflater(&mut self, inflater: &mut Inflater) {
-        if self.inflates.len() < self.max {
-            self.inflates.extend(inflater.take_state());
-        }
+        let state = inflater.take_state();
+        keep(&mut self.inflates, self.max, state);
     }
 
     pub(crate) fn reclaim_deflater(&mut self, direction: Direction, deflater: &mut Deflater) {
-        if self.deflates.len() < self.max {
-            let state = deflater.take_state();
-            self.deflates
-                .extend(state.map(|state| (direction.level, direction.bits, state)));
-        }
+        let state = deflater.take_state();
+        keep(
+            &mut self.deflates,
+            self.max,
+            state.map(|state| (direction.level, direction.bits, state)),
+        );
+    }
+}
+
+/// The newest stay: what nobody asks for any more goes.
+fn keep<T>(states: &mut Vec<T>, max: usize, state: Option<T>) {
+    states.extend(state);
+    if states.len() > max {
+        states.remove(0);
     }
 }
 

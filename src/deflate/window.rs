@@ -27,6 +27,11 @@ impl Window {
         }
     }
 
+    /// Nothing was written.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.end == 0 && !self.wrapped
+    }
+
     pub(super) const fn has_wrapped(&self) -> bool {
         self.wrapped
     }

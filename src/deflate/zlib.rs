@@ -15,18 +15,23 @@ pub(crate) struct Inflate(Inflater);
 
 impl Inflate {
     pub(super) fn new(window: &Window) -> Self {
-        let mut inflater = Inflater::new(false, BITS);
+        let mut inflate = Self(Inflater::new(false, BITS));
+        inflate.remember(window);
+        inflate
+    }
+
+    /// Begins a new stream that may refer to the window's history.
+    pub(super) fn restart(&mut self, window: &Window) {
+        self.0.reset(false);
+        self.remember(window);
+    }
+
+    fn remember(&mut self, window: &Window) {
         let (old, new) = window.history();
         for part in [old, new] {
             // For a raw stream, any bytes will do.
-            let _checksum = inflater.set_dictionary(part);
+            let _checksum = self.0.set_dictionary(part);
         }
-        Self(inflater)
-    }
-
-    /// Forgets the history.
-    pub(super) fn forget(&mut self) {
-        self.0.reset(false);
     }
 
     /// As the other back end's.

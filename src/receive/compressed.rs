@@ -9,12 +9,18 @@ use crate::{
     error::ProtocolError,
     event::{Chunk, Data, Event},
     frame::{Header, Kind},
+    message::Limits,
     utf8::Piece,
 };
 
-/// How much payload is unmasked at a time, in bytes. What the inflater leaves of it is masked again, so it is small
-/// enough for that not to matter, and large enough for the inflater not to mind.
+/// How much payload is unmasked at a time, in bytes, but no more than 4 windows: a step puts out a window at most, and
+/// what it leaves of the payload is masked again.
 const PIECE: usize = 8 << 10;
+
+/// Beside twice the limit on its inflated bytes, a compressed message may have so many on the wire, and for each frame
+/// so many more. Blocks that hold nothing are work for an inflater, and would have no end.
+const WIRE_ROOM: u64 = 64 << 10;
+const WIRE_ROOM_PER_FRAME: u64 = 16;
 
 /// What a receiver needs for compressed messages.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub(super) struct Compressed {
     in_tail: bool,
     /// Output waits, so that the next step needs no input.
     waits: bool,
+    /// The bytes of its frames, but for what each has free.
+    wire: u64,
 }
 
 /// Where a piece of output stands.
@@ -47,6 +55,7 @@ impl Compressed {
             in_message: false,
             in_tail: false,
             waits: false,
+            wire: 0,
         }
     }
 
@@ -56,9 +65,21 @@ impl Compressed {
 
     /// A data frame begins; whether its message is compressed. The decoder lets the bit be set on the first frame of
     /// a message alone, and only if that is agreed.
-    pub(super) fn begin_frame(&mut self, header: &Header) -> bool {
-        self.in_message |= header.rsv1;
-        self.in_message
+    pub(super) fn begin_frame(&mut self, header: &Header, limits: Limits) -> Result<bool, ProtocolError> {
+        if header.rsv1 {
+            self.in_message = true;
+            self.wire = 0;
+        }
+        self.wire = self.wire.saturating_add(header.len.saturating_sub(WIRE_ROOM_PER_FRAME));
+        if self.in_message && self.wire > limits.size.saturating_mul(2).saturating_add(WIRE_ROOM) {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        Ok(self.in_message)
+    }
+
+    /// What was received cannot be told to another engine: part of it is in the inflater.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.in_message || self.inflater.as_ref().is_some_and(|inflater| inflater.has_history())
     }
 }
 
@@ -74,12 +95,8 @@ impl Receiver {
         let Some(direction) = self.compressed.agreed else {
             return;
         };
-        if self
-            .compressed
-            .inflater
-            .as_ref()
-            .is_some_and(|inflater| inflater.has_state())
-        {
+        let inflater = self.compressed.inflater.as_ref();
+        if inflater.is_some_and(|inflater| inflater.has_state()) {
             return;
         }
         if let Some(state) = pool.lend_inflater(direction) {
@@ -106,7 +123,8 @@ impl Receiver {
             return Err(ProtocolError::ReservedBits);
         };
         let mut inflater = inflater.take().unwrap_or_else(|| Box::new(Inflater::new(direction)));
-        let event = self.inflate_with(&mut inflater, input);
+        let piece = PIECE.min(4 << direction.bits);
+        let event = self.inflate_with(&mut inflater, input, piece);
         self.compressed.inflater = Some(inflater);
         event
     }
@@ -115,6 +133,7 @@ impl Receiver {
         &mut self,
         inflater: &mut Inflater,
         input: &mut &mut [u8],
+        piece: usize,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
         while self.decoder.is_in_payload() {
             let has_step = self.compressed.waits || self.compressed.in_tail || self.decoder.is_payload_consumed();
@@ -124,7 +143,7 @@ impl Receiver {
             let step = if self.compressed.in_tail {
                 inflater.finish()
             } else {
-                let peeked = self.decoder.peek(input, PIECE);
+                let peeked = self.decoder.peek(input, piece);
                 let step = inflater.inflate(input.get(..peeked).unwrap_or_default());
                 self.decoder.consume(input, peeked, step.consumed);
                 step

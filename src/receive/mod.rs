@@ -123,15 +123,25 @@ impl Receiver {
         }
     }
 
+    /// What was received cannot be told to another engine.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.compressed.is_lossy()
+    }
+
     /// What was taken and not reported: the message and the control frame in progress, each as a frame that says the
-    /// same, and the beginning of a header.
+    /// same, and the beginning of a header. Nothing of a compressed message.
     pub(crate) fn into_unread(self) -> Vec<u8> {
         let mut unread = Vec::new();
         let (rest, key) = self.decoder.rest();
         let in_payload = self.decoder.is_in_payload();
         let in_control = in_payload && self.opcode.is_control();
         let in_data = in_payload && !in_control;
-        if in_data || self.decoder.is_in_message() {
+        #[cfg(feature = "deflate")]
+        let is_plain = !self.compressed.in_message();
+        #[cfg(not(feature = "deflate"))]
+        let is_plain = true;
+        if is_plain && (in_data || self.decoder.is_in_message()) {
             let opcode = self.message.opcode_of_rest(if in_data { rest } else { 0 });
             let collected = self.message.into_collected();
             if !in_data {
@@ -165,7 +175,7 @@ impl Receiver {
             Opcode::Close | Opcode::Ping | Opcode::Pong => return Ok(()),
         };
         #[cfg(feature = "deflate")]
-        let len = if self.compressed.begin_frame(header) {
+        let len = if self.compressed.begin_frame(header, self.limits)? {
             0
         } else {
             header.len

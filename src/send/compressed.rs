@@ -49,15 +49,12 @@ impl Sender {
 
     /// Takes working state from the pool, if messages may be compressed and there is none.
     pub(crate) fn borrow_state(&mut self, pool: &mut DeflatePool) {
-        let Some(direction) = self.compressed.agreed else {
+        // With takeover, it would not come back.
+        let Some(direction) = self.compressed.agreed.filter(|direction| !direction.takeover) else {
             return;
         };
-        if self
-            .compressed
-            .deflater
-            .as_ref()
-            .is_some_and(|deflater| deflater.has_state())
-        {
+        let deflater = self.compressed.deflater.as_ref();
+        if deflater.is_some_and(|deflater| deflater.has_state()) {
             return;
         }
         if let Some(state) = pool.lend_deflater(direction) {
