@@ -53,8 +53,8 @@ const FOREVER: u64 = 100 * 365 * 86_400;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For the opening handshake, from the first byte that could be sent to the last of the answer, the server's decision
-    /// included. Default 10 seconds: several round trips on the slowest network, and still no place to hide for
+    /// For the opening handshake, from the first byte that could be sent: for a client to the last of the answer, for a
+    /// server to the last of the request. How long it takes to decide is the server's own affair. Default 10 seconds: several round trips on the slowest network, and still no place to hide for
     /// those who open connections and send nothing.
     pub handshake: Option<Duration>,
     /// Without a message, or a piece of one, until a Ping is sent (RFC 6455, section 5.5.2). Default 20 seconds:

@@ -73,7 +73,7 @@ async fn outcome(ws: &mut Ws) -> (Vec<Message>, Option<Error>) {
     (messages, error)
 }
 
-/// F34 F35 R116: whatever the transport does, when it ends or breaks after any number of bytes, everything before that
+/// R116 (F34 F35): whatever the transport does, when it ends or breaks after any number of bytes, everything before that
 /// arrives, and there is one outcome.
 #[test]
 fn f34_a_transport_that_fails_at_any_byte_loses_nothing_before() {
@@ -223,7 +223,7 @@ fn f49_a_transport_that_cannot_be_written_is_read_to_its_end() {
     }
 }
 
-/// R096 R137 F49: a peer that floods with pings and takes no pong: what is held for it is bounded, and it is given up.
+/// R096 R137 (F49): a peer that floods with pings and takes no pong: what is held for it is bounded, and it is given up.
 #[test]
 fn f49_a_flood_of_pings_is_bounded() {
     for role in ROLES {

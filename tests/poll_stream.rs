@@ -228,7 +228,7 @@ fn what_was_read_ahead_comes_first() {
     let large = vec![7; 100_000];
     let ahead = [frame(Role::Client, 0x82, &large), frame(Role::Client, 0x01, b"over ")].concat();
     remote.output.borrow_mut().push(&frame(Role::Client, 0x80, b"the seam"));
-    let mut ws = open(local, world.clock(), Role::Server, 1000).read_ahead(ahead);
+    let mut ws = open(local, world.clock(), Role::Server, 1000).read_ahead(&ahead);
     assert_eq!(
         now(ws.recv()).map(Result::unwrap),
         Poll::Ready(Some(Message::Binary(large)))

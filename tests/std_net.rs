@@ -765,7 +765,7 @@ fn what_was_read_ahead_comes_first() {
     ahead.extend(half);
     let script = Script::reading([message]);
     let engine = open(Role::Server, Config::default());
-    let mut ws = WebSocket::upgraded(script, engine, Config::default()).read_ahead(ahead);
+    let mut ws = WebSocket::upgraded(script, engine, Config::default()).read_ahead(&ahead);
     assert_eq!(ws.recv().unwrap(), Some(binary(&large)));
     assert_eq!(ws.recv().unwrap(), Some(text("over the seam")));
 }

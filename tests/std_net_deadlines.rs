@@ -213,6 +213,124 @@ fn a_peer_that_does_not_read_is_given_up() {
     });
 }
 
+/// The same for one who feeds a message and goes on receiving.
+#[test]
+fn a_peer_that_does_not_read_is_given_up_while_receiving() {
+    let (_silent, mut server) = by_hand(settings(silent_peers));
+    server.feed(vec![7; 30 << 20]).unwrap();
+    timed_out(server.recv(), Due::Pong);
+    assert!(server.closure().is_some() && server.feed("late").is_err());
+}
+
+/// A Pong that has arrived counts, though it lies behind what is not received yet: who sends after a long pause does not give
+/// the peer up at once.
+#[test]
+fn a_pong_may_be_behind_a_pause() {
+    for halves in [false, true] {
+        let (mut client, mut server) = by_hand(settings(|timeouts| {
+            (timeouts.ping, timeouts.pong) = (Some(SHORT), Some(4 * SHORT));
+        }));
+        let peer = thread::spawn(move || {
+            let mut ping = [0; 10];
+            client.read_exact(&mut ping).unwrap();
+            // A message, and then the Pong.
+            client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
+            client
+                .write_all(&[&[0x8A, 0x88, 0, 0, 0, 0], &ping[2..]].concat())
+                .unwrap();
+            thread::sleep(9 * SHORT);
+            io::copy(&mut client.take(30 << 20), &mut io::sink()).unwrap()
+        });
+        let large = vec![7; 30 << 20];
+        assert!(server.recv().unwrap().is_some());
+        thread::sleep(8 * SHORT);
+        if halves {
+            let (_reader, writer) = server.split().unwrap();
+            writer.send(&large[..]).unwrap();
+            assert_eq!(peer.join().unwrap(), 30 << 20);
+        } else {
+            server.send(&large[..]).unwrap();
+            assert_eq!(peer.join().unwrap(), 30 << 20);
+        }
+    }
+}
+
+/// A Close that was put into the output by hand is one.
+#[test]
+fn s7_1_1_a_close_by_hand_has_its_deadline() {
+    let (_silent, mut server) = by_hand(settings(|timeouts| {
+        silent_peers(timeouts);
+        timeouts.ping = Some(PATIENCE);
+        timeouts.close = Some(SHORT);
+    }));
+    let (engine, out) = server.engine_mut();
+    engine.close(CloseCode::NORMAL, "", out).unwrap();
+    timed_out(server.recv(), Due::Close);
+}
+
+/// Halves do not take what was set before for their owner's.
+#[test]
+fn halves_wait_longer_than_the_handshake() {
+    let (mut client, server) = by_hand(settings(|timeouts| {
+        (timeouts.handshake, timeouts.ping) = (Some(SHORT), Some(PATIENCE));
+    }));
+    let (mut reader, _writer) = server.split().unwrap();
+    let late = thread::spawn(move || {
+        thread::sleep(3 * SHORT);
+        client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
+        client
+    });
+    assert!(reader.recv().unwrap().is_some());
+    drop(late.join().unwrap());
+}
+
+/// A stream that was set not to block does not, and is not asked again and again.
+#[test]
+fn a_stream_that_does_not_block_says_so() {
+    let (_silent, mut server) = by_hand(Settings::default());
+    server.get_ref().set_nonblocking(true).unwrap();
+    let begun = Instant::now();
+    assert!(matches!(server.recv(), Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock));
+    assert!(begun.elapsed() < Duration::from_secs(5), "not at the deadline");
+}
+
+/// A stream that is handed back is as it was.
+#[test]
+fn a_stream_goes_back_with_its_owners_timeouts() {
+    for owners in [None, Some(PATIENCE)] {
+        let (mut client, mut server) = by_hand(Settings::default());
+        server.get_ref().set_read_timeout(owners).unwrap();
+        client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
+        server.recv().unwrap();
+        server.send("bcd").unwrap();
+        let (tcp, _) = server.into_parts();
+        assert_eq!(
+            (tcp.read_timeout().unwrap(), tcp.write_timeout().unwrap()),
+            (owners, None)
+        );
+    }
+}
+
+/// No deadline is too far away.
+#[test]
+fn the_longest_timeouts_overflow_nothing() {
+    let longest = Some(Duration::MAX);
+    let (mut client, mut server) = by_hand(settings(|timeouts| {
+        (timeouts.handshake, timeouts.ping, timeouts.pong) = (longest, longest, longest);
+        (timeouts.idle, timeouts.close) = (longest, longest);
+    }));
+    client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
+    assert!(server.recv().unwrap().is_some());
+    let (mut reader, writer) = server.split().unwrap();
+    client
+        .write_all(&[0x81, 0x80, 0, 0, 0, 0, 0x88, 0x80, 0, 0, 0, 0])
+        .unwrap();
+    drop(client);
+    assert!(reader.recv().unwrap().is_some());
+    assert!(reader.recv().unwrap().is_none());
+    assert!(writer.send("late").is_err());
+}
+
 /// The owner's own timeouts limit a call, and no more than that.
 #[test]
 fn the_owners_timeouts_stay() {
@@ -231,6 +349,16 @@ fn the_owners_timeouts_stay() {
     }
     client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
     assert!(matches!(server.recv_event().unwrap(), Some(Event::Text(_))));
+
+    // Together with a deadline that comes first, and moves away.
+    let (_silent, mut server) = by_hand(settings(|timeouts| {
+        (timeouts.ping, timeouts.pong) = (Some(9 * SHORT), Some(PATIENCE));
+    }));
+    server.get_ref().set_read_timeout(Some(10 * SHORT)).unwrap();
+    let begun = Instant::now();
+    assert!(matches!(server.recv(), Err(Error::Io(_))));
+    let waited = begun.elapsed();
+    assert!(waited >= 10 * SHORT && waited < 17 * SHORT, "{waited:?}");
 }
 
 /// A host that does not answer: the deadline of the handshake holds for the connecting too.

@@ -67,7 +67,7 @@ impl Write for Whims {
     }
 }
 
-/// F34 F35 R116: whatever the transport does, when it ends or breaks after any number of bytes, everything before that
+/// R116 (F34 F35): whatever the transport does, when it ends or breaks after any number of bytes, everything before that
 /// arrives, every reply leaves once, and there is one outcome.
 #[test]
 fn f34_a_transport_that_fails_at_any_byte_loses_nothing_before() {

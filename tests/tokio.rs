@@ -203,3 +203,29 @@ fn halves_on_many_threads() {
         .block_on(async { tokio::time::timeout(PATIENCE, conversation).await })
         .expect("it ends in time");
 }
+
+/// A peer that has closed only its side gets all that it is due before the end is reported.
+#[test]
+fn a_half_closed_connection_is_written_to_its_end() {
+    const LEN: usize = 30 << 20;
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let server = async {
+            let mut ws = ws::accept(listener.accept().await.unwrap().0).await.unwrap();
+            ws.feed(vec![7; LEN]).await.unwrap();
+            assert!(ws.recv().await.is_err(), "there was no Close");
+        };
+        let client = async {
+            let ws = ws::connect(&url).await.unwrap();
+            let (io, unread) = ws.into_parts();
+            let mut tcp = io.0;
+            tcp.shutdown().await.unwrap();
+            sleep(Duration::from_millis(200)).await;
+            let mut all = unread;
+            tcp.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all.len(), LEN + 10);
+        };
+        tokio::join!(server, client);
+    });
+}

@@ -6,9 +6,12 @@ use std::{io, time::Instant};
 
 use super::{Error, Message, MessageRef, Settings, output::Output};
 use crate::{
-    CloseCode, Connection, Delivery, Event, ProtocolError, SendError,
+    CloseCode, Connection, Delivery, Event, ProtocolError, SendError, State,
     timers::{Due, Timers},
 };
+
+/// Who cannot be woken looks no more often than that.
+const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -70,7 +73,7 @@ impl Driver {
             Event::Text(_) | Event::Binary(_) | Event::Chunk(_) => self.timers.received(now),
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
             Event::Open(_) => self.timers.opened(now),
-            // The end begins when it is processed: see `is_end`.
+            // What ends the connection is seen in its state: see `deadline`.
             Event::Close(_) | Event::Refused(_) | Event::Request(_) | Event::Ping(_) => {}
         }
     }
@@ -121,11 +124,28 @@ impl Driver {
         self.check()
     }
 
+    /// The next deadline, for one who is about to wait. Whatever has begun to end the connection, a Close of the peer or of
+    /// ours, a refusal or a failure, the time for that begins here.
+    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        if matches!(self.engine.state(), State::Closing | State::Closed) {
+            self.timers.closing(now);
+        }
+        self.timers.poll_timeout()
+    }
+
+    /// The transport has begun to refuse what is written, at a time when nobody has looked at the deadlines for long. A Pong
+    /// may have come meanwhile, and is not read here: the peer has its time anew.
+    pub(super) fn begin_stall(&mut self, begun: Instant) {
+        if self.timers.poll_timeout().is_some_and(|at| at < begun) {
+            self.timers.written(begun);
+        }
+    }
+
     /// When to look at the deadlines again, for one who cannot be woken before: another may begin to close at any time.
-    pub(super) fn next_look(&self, now: Instant) -> Result<Option<Instant>, Error> {
+    pub(super) fn next_look(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
         self.check()?;
-        let closing = self.closing_limit.and_then(|limit| now.checked_add(limit));
-        Ok(self.timers.poll_timeout().into_iter().chain(closing).min())
+        let closing = self.closing_limit.and_then(|limit| now.checked_add(limit.max(LOOK)));
+        Ok(self.deadline(now).into_iter().chain(closing).min())
     }
 
     /// How long to wait for a peer to close the transport, now that the connection is closed.
@@ -163,11 +183,6 @@ impl Driver {
             });
         }
     }
-}
-
-/// Whether the peer has begun to close with that. From now on it has its time, however long ago this was read.
-pub(super) const fn is_end(event: &Event<'_>) -> bool {
-    matches!(event, Event::Close(_) | Event::Refused(_))
 }
 
 /// [`Event::into_owned`] with a recycled allocation.

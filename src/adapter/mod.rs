@@ -39,9 +39,9 @@ pub struct Settings {
     pub config: Config,
     /// How long to wait for a silent peer.
     pub timeouts: Timeouts,
-    /// With more than this to write, in bytes, nothing more is accepted for sending; and with so much of replies, nothing
-    /// is read, because what is received may have to be answered. Default 64 KiB: enough to keep a fast connection busy.
-    /// One message may exceed it.
+    /// With more than this to write, in bytes, a polled adapter accepts nothing more for sending; and with so much of
+    /// replies, nothing is read, because what is received may have to be answered. Default 64 KiB: enough to keep a fast
+    /// connection busy. One message may exceed it. A blocking adapter writes before it goes on, and holds what is fed.
     pub high_water: usize,
 }
 
@@ -136,6 +136,10 @@ impl<T: AsMessage + ?Sized> AsMessage for &T {
 }
 
 /// What can go wrong around a connection.
+///
+/// `recv` says how it ended: `None` or one of these. Asked again, a blocking adapter says so again, and a polled one
+/// returns `None`, as a stream has to. Whoever sends when it is over, or is cut off by a deadline while sending, gets
+/// [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

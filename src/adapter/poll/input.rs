@@ -87,8 +87,8 @@ impl Input {
     }
 
     /// What another has read from the transport.
-    pub(super) fn prefill(&mut self, bytes: Vec<u8>) {
-        (self.start, self.end) = (0, bytes.len());
-        self.buf = bytes;
+    pub(super) fn prefill(&mut self, bytes: &[u8]) {
+        self.buf = [self.unread(), bytes].concat();
+        (self.start, self.end) = (0, self.buf.len());
     }
 }

@@ -14,10 +14,7 @@ use super::{
 };
 use crate::{
     CloseCode, Event, State, Teardown,
-    adapter::{
-        Error,
-        driver::{Driver, is_end},
-    },
+    adapter::{Error, driver::Driver},
 };
 
 /// An output buffer that has grown beyond this, in bytes, is given back when there is nothing to do.
@@ -141,7 +138,11 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
                     Ok(Some(event)) => return Poll::Ready(Ok(Some(event))),
                     Ok(None) => {}
-                    Err(error) => self.lost(error.into()),
+                    // A peer that has closed only its side still reads what it is due.
+                    Err(error) => {
+                        self.eof = true;
+                        self.end(Err(error.into()));
+                    }
                 },
                 Poll::Ready(Ok(_)) => {
                     self.now = self.clock.now();
@@ -149,7 +150,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 }
                 Poll::Ready(Err(error)) => {
                     let _lost = self.driver.engine.receive_eof();
-                    self.lost(error.into());
+                    self.lost(error.into(), cx);
                 }
                 Poll::Pending => {
                     self.driver.output.release(OUTPUT_KEPT);
@@ -167,9 +168,6 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             let before = self.driver.output.left();
             let found = self.input.receive(&mut self.driver, self.now)?;
             self.replies += self.driver.output.left() - before;
-            if found.as_ref().is_some_and(|(event, _)| is_end(event)) {
-                self.driver.timers.closing(self.clock.now());
-            }
             match found {
                 Some((event, _)) if !wanted(&event) => {}
                 found => return Ok(found),
@@ -213,6 +211,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if let Poll::Ready(written) = self.poll_write(cx) {
+                self.driver.output.release(self.driver.high_water);
                 return Poll::Ready(written);
             }
             ready!(self.poll_deadlines(cx));
@@ -250,11 +249,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         if self.driver.output.moved {
             self.driver.note_writing(self.clock.now());
         } else if self.stalled && !stalled {
-            let now = self.clock.now();
-            // Nobody has polled for long, and a Pong may have come meanwhile: who begins to wait here gives it its time.
-            if self.driver.timers.poll_timeout().is_some_and(|at| at < now) {
-                self.driver.timers.written(now);
-            }
+            self.driver.begin_stall(self.clock.now());
         }
         // Nothing is left for which the transport would wake the others.
         let high_water = self.driver.high_water;
@@ -267,32 +262,32 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Is ready when a deadline has come and was dealt with.
     fn poll_deadlines(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let Some(at) = self.driver.timers.poll_timeout() else {
+        let Some(at) = self.driver.deadline(self.clock.now()) else {
             return Poll::Pending;
         };
-        let mut cx = write_context(&self.tasks, cx);
-        ready!(self.clock.poll_until(at, &mut cx));
+        ready!(self.clock.poll_until(at, &mut write_context(&self.tasks, cx)));
         // The clock may have forgotten the others with that, and the next deadline is theirs too.
         self.wake_others();
         if let Err(error) = self.driver.handle_timeout(self.clock.now()) {
             let _lost = self.driver.engine.receive_eof();
-            self.lost(error);
+            self.lost(error, cx);
         }
         Poll::Ready(())
     }
 
     /// The engine is closed, the transport is not yet.
     fn end(&mut self, outcome: Result<(), Error>) {
-        self.driver.timers.closing(self.clock.now());
         self.outcome = outcome;
         self.stage = Stage::Ending;
     }
 
     /// The transport is of no more use. If all was said before, that is no error.
-    fn lost(&mut self, error: Error) {
+    fn lost(&mut self, error: Error, cx: &Context<'_>) {
         if self.stage == Stage::Live {
             self.end(Err(error));
         }
+        // Not waited for: a half that is kept may keep the transport, and the peer is to see that it is over.
+        let _attempt = self.poll_shutdown(cx);
         (self.shut, self.eof) = (true, true);
         self.driver.output.lose(io::ErrorKind::NotConnected);
         self.wake_others();

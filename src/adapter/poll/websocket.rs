@@ -77,7 +77,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
 
     /// What whoever did the handshake has read from the transport beyond it: it comes before what is read from now on.
     #[must_use]
-    pub fn read_ahead(mut self, bytes: Vec<u8>) -> Self {
+    pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
         self.socket.input.prefill(bytes);
         self
     }

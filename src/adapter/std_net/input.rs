@@ -6,10 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    Event, ProtocolError,
-    adapter::driver::{Driver, is_end},
-};
+use crate::{Event, ProtocolError, adapter::driver::Driver};
 
 /// How much is read at a time, in bytes: a TLS record.
 const INPUT_SIZE: usize = 16 << 10;
@@ -35,9 +32,9 @@ impl Input {
     }
 
     /// What another has read from the stream.
-    pub(super) fn prefill(&mut self, bytes: Vec<u8>) {
-        (self.start, self.end) = (0, bytes.len());
-        self.buf = bytes;
+    pub(super) fn prefill(&mut self, bytes: &[u8]) {
+        self.buf = [self.unread(), bytes].concat();
+        (self.start, self.end) = (0, self.buf.len());
     }
 
     /// Reads once; 0 is the end of the transport. Only when everything before is processed.
@@ -61,9 +58,6 @@ impl Input {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         let event = driver.receive(&mut rest, self.read);
         self.start = self.end - rest.len();
-        if matches!(&event, Ok(Some((event, _))) if is_end(event)) {
-            driver.timers.closing(Instant::now());
-        }
         event
     }
 

@@ -18,6 +18,7 @@ mod patience;
 mod split;
 mod websocket;
 
+use alloc::vec::Vec;
 use core::time::Duration;
 use std::{
     io,
@@ -67,12 +68,15 @@ fn connect_tcp(request: &ClientRequest, limit: Option<Duration>) -> Result<TcpSt
     };
     let begun = Instant::now();
     let mut last = Error::Io(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
-    for address in (request.host(), request.port()).to_socket_addrs()? {
-        let left = limit.saturating_sub(begun.elapsed());
+    let addresses: Vec<_> = (request.host(), request.port()).to_socket_addrs()?.collect();
+    for (tried, address) in addresses.iter().enumerate() {
+        // One that does not answer leaves time for the others.
+        let share = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let left = limit.saturating_sub(begun.elapsed()) / share;
         if left.is_zero() {
             return Err(Error::TimedOut(Due::Handshake));
         }
-        match TcpStream::connect_timeout(&address, left) {
+        match TcpStream::connect_timeout(address, left) {
             Ok(tcp) => return Ok(tcp),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => last = Error::TimedOut(Due::Handshake),
             Err(error) => last = error.into(),

@@ -70,6 +70,8 @@ pub(super) struct Patience<S> {
     ours: Option<Option<Duration>>,
     /// Since when it has been waited for.
     since: Option<Instant>,
+    /// Since when this call has waited.
+    tried: Option<Instant>,
 }
 
 impl<S> Patience<S> {
@@ -85,11 +87,17 @@ impl<S> Patience<S> {
             owners: None,
             ours: None,
             since: None,
+            tried: None,
         }
     }
 
     /// Before a call that may block: it will return when the deadline has come, or before.
-    pub(super) fn prepare(&mut self, stream: &S, now: Instant, deadline: Option<Instant>) -> io::Result<()> {
+    /// An error of the stream is left for that call to find.
+    pub(super) fn prepare(&mut self, stream: &S, now: Instant, deadline: Option<Instant>) {
+        let _error = self.try_to_prepare(stream, now, deadline);
+    }
+
+    fn try_to_prepare(&mut self, stream: &S, now: Instant, deadline: Option<Instant>) -> io::Result<()> {
         let Some(timeout) = &self.timeout else {
             return Ok(());
         };
@@ -100,26 +108,35 @@ impl<S> Patience<S> {
         if self.ours != Some(set) {
             self.owners = set;
         }
-        self.since.get_or_insert(now);
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(now).max(LEAST));
+        let since = *self.since.get_or_insert(now);
+        let owners = self
+            .owners
+            .map(|owners| owners.saturating_sub(now.saturating_duration_since(since)));
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let left = left.into_iter().chain(owners).min().map(|left| left.max(LEAST));
         // Deadlines mostly move away, with everything that is received. To set less than is left, and leave it as long as it
         // is about right, spares a system call each time.
         let fits = match (left, set) {
             (Some(left), Some(set)) if self.ours == Some(Some(set)) => set <= left && set >= left / 2,
             (left, set) => left == set,
         };
-        if !fits || self.owners.is_some() {
-            let ours = left
-                .map(|left| (left - left / 8).max(LEAST))
-                .into_iter()
-                .chain(self.owners)
-                .min();
-            if set != ours {
-                (timeout.set)(stream, ours)?;
-            }
+        if fits {
+            self.ours = Some(set);
+        } else {
+            (timeout.set)(stream, left.map(|left| (left - left / 8).max(LEAST)))?;
             self.ours = Some((timeout.get)(stream)?);
         }
+        self.tried = Some(now);
         Ok(())
+    }
+
+    /// The stream goes back to its owner.
+    pub(super) fn restore(&self, stream: &S) {
+        if let (Some(timeout), Some(ours)) = (&self.timeout, self.ours) {
+            if (timeout.get)(stream).is_ok_and(|set| set == ours) {
+                let _error = (timeout.set)(stream, self.owners);
+            }
+        }
     }
 
     /// Something was read or written.
@@ -130,6 +147,15 @@ impl<S> Patience<S> {
     /// After a call that has not waited long enough for the owner of the stream: whether to try again.
     pub(super) fn lasts(&mut self, error: &io::Error, now: Instant) -> bool {
         if self.ours.is_none() || !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+            return false;
+        }
+        // A stream that is set not to block has not waited at all.
+        let waits = self
+            .ours
+            .flatten()
+            .zip(self.tried)
+            .is_none_or(|(ours, tried)| ours < 10 * LEAST || now.saturating_duration_since(tried) >= ours / 2);
+        if !waits {
             return false;
         }
         let waited = self
@@ -159,8 +185,13 @@ fn finish_tcp(tcp: &mut TcpStream, teardown: Teardown, until: Option<Instant>) {
     loop {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         // A timeout of zero is an error, and the end of this.
-        if tcp.set_read_timeout(left).is_err() || !matches!(tcp.read(&mut sink), Ok(1..)) {
+        if tcp.set_read_timeout(left).is_err() {
             break;
+        }
+        match tcp.read(&mut sink) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => break,
         }
     }
     let _closed = tcp.shutdown(Shutdown::Both);

@@ -1,7 +1,7 @@
 //! Two halves of a connection for two threads.
 
 use alloc::sync::Arc;
-use core::{fmt, mem};
+use core::{fmt, mem, time::Duration};
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
@@ -33,12 +33,15 @@ impl<S: Read + Write> WebSocket<S> {
         split: impl FnOnce(S) -> io::Result<(R, W)>,
     ) -> io::Result<(Reader<R, W>, Writer<W>)> {
         let (reader, writer) = split(self.stream)?;
-        let (reading, writing) = (Means::NONE, Means::NONE);
+        let (reading, writing) = (
+            Patience::new(&Means::NONE, Direction::Read),
+            Patience::new(&Means::NONE, Direction::Write),
+        );
         Ok(halves(
             self.driver,
             self.input,
             self.event,
-            (reader, reading),
+            (reader, Means::NONE, reading),
             (writer, writing),
         ))
     }
@@ -50,8 +53,8 @@ impl WebSocket<TcpStream> {
     /// # Errors
     /// The socket cannot be duplicated.
     pub fn split(self) -> io::Result<(Reader<TcpStream, TcpStream>, Writer<TcpStream>)> {
-        let reading = (self.stream.try_clone()?, self.means);
-        let writing = (self.stream, Means::TCP);
+        let reading = (self.stream.try_clone()?, self.means, self.reading);
+        let writing = (self.stream, self.writing);
         Ok(halves(self.driver, self.input, self.event, reading, writing))
     }
 }
@@ -60,8 +63,8 @@ fn halves<R: Read, W: Write>(
     mut driver: Driver,
     input: Input,
     event: Option<Event<'static>>,
-    (reader, reading): (R, Means<R>),
-    (writer, writing): (W, Means<W>),
+    (reader, means, reading): (R, Means<R>, Patience<R>),
+    (writer, writing): (W, Patience<W>),
 ) -> (Reader<R, W>, Writer<W>) {
     // What is written is the other one's, from now on; what is to be written goes through the driver's.
     let rest = mem::take(&mut driver.output).into_rest();
@@ -74,7 +77,7 @@ fn halves<R: Read, W: Write>(
             writers: 0,
         }),
         writing: Mutex::new(Writing {
-            patience: Patience::new(&writing, Direction::Write),
+            patience: writing,
             stream: writer,
             output: Output::default(),
         }),
@@ -84,8 +87,8 @@ fn halves<R: Read, W: Write>(
         input,
         shared: Arc::clone(&shared),
         event,
-        patience: Patience::new(&reading, Direction::Read),
-        means: reading,
+        patience: reading,
+        means,
     };
     (reader, Writer { shared })
 }
@@ -172,7 +175,10 @@ impl<R: Read, W: Write> Reader<R, W> {
                 return Ok(self.event.take());
             }
             let mut core = lock(&self.shared.core);
-            core.driver.check()?;
+            if let Err(error) = core.driver.check() {
+                drop(core);
+                return self.give_up(error);
+            }
             let before = core.driver.output.buf.len();
             let result = self.input.receive(&mut core.driver);
             core.replies += core.driver.output.buf.len() - before;
@@ -189,11 +195,7 @@ impl<R: Read, W: Write> Reader<R, W> {
                         Ok(0) => return Ok(lock(&self.shared.core).driver.engine.receive_eof()?),
                         Ok(_) => {}
                         Err(Error::Io(error)) if !is_fatal(&error) => return Err(error.into()),
-                        Err(error) => {
-                            let _lost = lock(&self.shared.core).driver.engine.receive_eof();
-                            self.finish();
-                            return Err(error);
-                        }
+                        Err(error) => return self.give_up(error),
                     }
                 }
                 (result, _) => {
@@ -208,6 +210,13 @@ impl<R: Read, W: Write> Reader<R, W> {
         }
     }
 
+    /// The transport is lost. The engine learns of it; what is reported is the cause.
+    fn give_up<T>(&mut self, error: Error) -> Result<T, Error> {
+        let _lost = lock(&self.shared.core).driver.engine.receive_eof();
+        self.finish();
+        Err(error)
+    }
+
     /// Reads once, as long as the deadlines allow.
     fn read(&mut self) -> Result<usize, Error> {
         lock(&self.shared.core).driver.handle_timeout(self.input.read)?;
@@ -215,7 +224,7 @@ impl<R: Read, W: Write> Reader<R, W> {
             self.shared.flush_replies()?;
             let now = Instant::now();
             let deadline = lock(&self.shared.core).driver.next_look(now)?;
-            self.patience.prepare(&self.stream, now, deadline)?;
+            self.patience.prepare(&self.stream, now, deadline);
             match self.input.fill(&mut self.stream) {
                 Ok(n) => {
                     self.patience.renew();
@@ -247,6 +256,17 @@ impl<R: Read, W: Write> Reader<R, W> {
     #[must_use]
     pub const fn get_ref(&self) -> &R {
         &self.stream
+    }
+
+    /// Gives the memory of a message back: see [`WebSocket::recycle`].
+    pub fn recycle(&mut self, message: Message) {
+        lock(&self.shared.core).driver.recycle(message);
+    }
+
+    /// See [`WebSocket::round_trip`].
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        lock(&self.shared.core).driver.timers.round_trip()
     }
 
     /// How the connection was closed, or is being closed.
@@ -331,8 +351,11 @@ impl<W: Write> Shared<W> {
             patience,
             output,
         } = writing;
+        let (begun, mut stalled) = (Instant::now(), false);
         loop {
-            patience.prepare(stream, Instant::now(), lock(&self.core).driver.timers.poll_timeout())?;
+            let now = Instant::now();
+            let deadline = lock(&self.core).driver.deadline(now);
+            patience.prepare(stream, now, deadline);
             let written = output.flush(stream);
             let now = Instant::now();
             let mut core = lock(&self.core);
@@ -345,6 +368,9 @@ impl<W: Write> Shared<W> {
                 patience.renew();
                 return Ok(());
             };
+            if !mem::replace(&mut stalled, true) {
+                core.driver.begin_stall(begun);
+            }
             if core.driver.handle_timeout(now).is_err() {
                 output.lose(io::ErrorKind::NotConnected);
                 return output.check();

@@ -1,7 +1,7 @@
 //! A connection in one thread.
 
 use alloc::vec::Vec;
-use core::{convert::Infallible, fmt, time::Duration};
+use core::{convert::Infallible, fmt, mem, time::Duration};
 use std::{
     io::{self, Read, Write},
     time::Instant,
@@ -34,8 +34,8 @@ pub struct WebSocket<S> {
     /// An event whose replies are not written yet.
     pub(super) event: Option<Event<'static>>,
     pub(super) means: Means<S>,
-    reading: Patience<S>,
-    writing: Patience<S>,
+    pub(super) reading: Patience<S>,
+    pub(super) writing: Patience<S>,
     finished: bool,
 }
 
@@ -91,7 +91,7 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// What whoever did the handshake has read from the stream beyond it: it comes before what is read from now on.
     #[must_use]
-    pub fn read_ahead(mut self, bytes: Vec<u8>) -> Self {
+    pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
         self.input.prefill(bytes);
         self
     }
@@ -140,7 +140,9 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        self.driver.check()?;
+        if let Err(error) = self.driver.check() {
+            return self.give_up(error);
+        }
         loop {
             if self.event.is_some() {
                 // If this fails, the event is there when the caller comes back.
@@ -175,14 +177,16 @@ impl<S: Read + Write> WebSocket<S> {
                 }
                 Ok(_) => {}
                 Err(Error::Io(error)) if !is_fatal(&error) => return Err(error.into()),
-                Err(error) => {
-                    // The engine learns of it; what is reported is the cause.
-                    let _lost = self.driver.engine.receive_eof();
-                    self.finish();
-                    return Err(error);
-                }
+                Err(error) => return self.give_up(error),
             }
         }
+    }
+
+    /// The transport is lost. The engine learns of it; what is reported is the cause.
+    fn give_up<T>(&mut self, error: Error) -> Result<T, Error> {
+        let _lost = self.driver.engine.receive_eof();
+        self.finish();
+        Err(error)
     }
 
     /// Reads once, as long as the deadlines allow.
@@ -191,9 +195,10 @@ impl<S: Read + Write> WebSocket<S> {
         self.driver.handle_timeout(self.input.read)?;
         loop {
             self.write_to_read()?;
+            // The peer may have been given up while writing.
+            self.driver.check()?;
             let now = Instant::now();
-            self.reading
-                .prepare(&self.stream, now, self.driver.timers.poll_timeout())?;
+            self.reading.prepare(&self.stream, now, self.driver.deadline(now));
             match self.input.fill(&mut self.stream) {
                 Ok(n) => {
                     self.reading.renew();
@@ -213,15 +218,19 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Writes everything, as long as the deadlines allow.
     fn write(&mut self) -> io::Result<()> {
+        let (begun, mut stalled) = (Instant::now(), false);
         while self.driver.output.is_pending() {
-            self.writing
-                .prepare(&self.stream, Instant::now(), self.driver.timers.poll_timeout())?;
+            let now = Instant::now();
+            self.writing.prepare(&self.stream, now, self.driver.deadline(now));
             let written = self.driver.output.flush(&mut self.stream);
             let now = Instant::now();
             if self.driver.note_writing(now) {
                 self.writing.renew();
             }
             if let Err(error) = written {
+                if !mem::replace(&mut stalled, true) {
+                    self.driver.begin_stall(begun);
+                }
                 if self.driver.handle_timeout(now).is_err() {
                     return self.driver.output.check();
                 }
@@ -331,6 +340,8 @@ impl<S: Read + Write> WebSocket<S> {
     pub fn into_parts(self) -> (S, Vec<u8>) {
         let mut unread = self.driver.engine.into_parts().unread;
         unread.extend_from_slice(self.input.unread());
+        self.reading.restore(&self.stream);
+        self.writing.restore(&self.stream);
         (self.stream, unread)
     }
 
