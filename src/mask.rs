@@ -15,26 +15,58 @@
 /// assert_eq!(&payload, b"Hello");
 /// ```
 #[inline]
-pub fn apply(data: &mut [u8], mut key: [u8; 4]) -> [u8; 4] {
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let rest = data.len() % 4;
-    // Whole words first: the compiler turns this loop into vector instructions.
-    let mut words = data.chunks_exact_mut(8);
-    for word in &mut words {
-        if let Ok(bytes) = <&mut [u8; 8]>::try_from(word) {
-            *bytes = (u64::from_ne_bytes(*bytes) ^ wide).to_ne_bytes();
+#[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
+pub fn apply(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
+    let key = u32::from_le_bytes(key);
+    // The key as it goes on after `data`. A shift counts modulo 32, a cut-off length too.
+    let after = key.rotate_right((data.len() as u32).wrapping_mul(8));
+    xor(data, key, after);
+    after.to_le_bytes()
+}
+
+/// The last bytes are read first and written last, so that whole blocks from the front may run into them and no
+/// remainder is left. A multiple of 4 bytes before the end the key stands as it does behind it.
+#[inline]
+fn xor(data: &mut [u8], key: u32, after: u32) {
+    if let Some(last) = data.last_chunk::<16>() {
+        let (key, after) = (wide(key), wide(after));
+        let mut last = *last;
+        xor_words(&mut last, after);
+        let front = (data.len() - 1) / 16 * 16;
+        for block in data.get_mut(..front).unwrap_or_default().chunks_exact_mut(16) {
+            if let Ok(block) = <&mut [u8; 16]>::try_from(block) {
+                xor_words(block, key);
+            }
+        }
+        if let Some(slot) = data.last_chunk_mut::<16>() {
+            *slot = last;
+        }
+    } else if let (Some(first), Some(last)) = (data.first_chunk::<8>(), data.last_chunk::<8>()) {
+        let first = (u64::from_le_bytes(*first) ^ wide(key)).to_le_bytes();
+        let last = (u64::from_le_bytes(*last) ^ wide(after)).to_le_bytes();
+        if let Some(slot) = data.first_chunk_mut() {
+            *slot = first;
+        }
+        if let Some(slot) = data.last_chunk_mut() {
+            *slot = last;
+        }
+    } else {
+        for (byte, key) in data.iter_mut().zip(key.to_le_bytes().into_iter().cycle()) {
+            *byte ^= key;
         }
     }
-    let mut halves = words.into_remainder().chunks_exact_mut(4);
-    for half in &mut halves {
-        if let Ok(bytes) = <&mut [u8; 4]>::try_from(half) {
-            *bytes = (u32::from_ne_bytes(*bytes) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+}
+
+#[inline]
+fn xor_words(bytes: &mut [u8], key: u64) {
+    for word in bytes.chunks_exact_mut(8) {
+        if let Ok(word) = <&mut [u8; 8]>::try_from(word) {
+            *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
         }
     }
-    for (byte, mask) in halves.into_remainder().iter_mut().zip(key) {
-        *byte ^= mask;
-    }
-    key.rotate_left(rest);
-    key
+}
+
+#[inline]
+fn wide(key: u32) -> u64 {
+    u64::from(key) << 32 | u64::from(key)
 }
