@@ -266,14 +266,16 @@ impl Decoder {
         out.append(&mut front);
     }
 
+    pub(crate) const fn is_between_messages(&self) -> bool {
+        self.is_between_frames() && !self.in_message && self.failed.is_none()
+    }
+
     /// The straight line for the common case: an unfragmented data frame that is whole in `input`, within `max`.
     ///
     /// `None` consumes nothing and says nothing: whatever is wrong or unusual, [`decode`](Self::decode) finds it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8], max: u64) -> Option<(Kind, &'b mut [u8])> {
-        if !self.is_between_frames() || self.in_message || self.failed.is_some() {
-            return None;
-        }
+        debug_assert!(self.is_between_messages());
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
         let kind = match first {
             0x81 => Kind::Text,
@@ -312,8 +314,9 @@ impl Decoder {
         if len > available || len as u64 > max {
             return None;
         }
-        take(input, used);
-        let data = take(input, len);
+        let (front, rest) = mem::take(input).split_at_mut_checked(used + len)?;
+        *input = rest;
+        let (_, data) = front.split_at_mut_checked(used)?;
         if masked {
             mask::apply(data, key);
         }
@@ -359,6 +362,7 @@ impl Decoder {
 }
 
 /// Takes `n` bytes off the front of `input`; `n` is at most its length.
+#[inline]
 fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
     let (front, rest) = mem::take(input).split_at_mut(n);
     *input = rest;

@@ -58,15 +58,17 @@ impl Receiver {
     }
 
     /// A whole message that lies at the front of `input`, lent from it: the straight line for the common case.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        if self.delivery != Delivery::Messages || self.limits.fragments == 0 {
-            return Ok(None);
-        }
         match self.decoder.whole_message(input, self.limits.size) {
             None => Ok(None),
             Some((kind, data)) => lend(kind, data).map(Some),
         }
+    }
+
+    /// Whether [`whole_message`](Self::whole_message) may be asked.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
     }
 
     /// The next event; `None` means that `input` is empty.
@@ -98,13 +100,15 @@ impl Receiver {
             let Some((data, end)) = self.decoder.payload(input, at_most) else {
                 return Ok(None);
             };
-            let event = match (self.opcode.is_control(), self.delivery) {
-                (true, _) => self.control(data, end)?,
-                (false, Delivery::Messages) => self.piece(data, end)?,
-                (false, Delivery::Chunks) => self.chunk(data, end)?,
+            let result = match (self.opcode.is_control(), self.delivery) {
+                (true, _) => self.control(data, end),
+                (false, Delivery::Messages) => self.piece(data, end),
+                (false, Delivery::Chunks) => self.chunk(data, end),
             };
-            if event.is_some() {
-                return Ok(event);
+            match result {
+                Ok(None) if input.is_empty() => return Ok(None),
+                Ok(None) => {}
+                result => return result,
             }
         }
     }
@@ -246,6 +250,7 @@ impl From<Assembled> for Event<'static> {
     }
 }
 
+#[inline(always)]
 fn lend(kind: Kind, data: &[u8]) -> Result<Event<'_>, ProtocolError> {
     match kind {
         Kind::Binary => Ok(Event::Binary(Cow::Borrowed(data))),
