@@ -109,21 +109,19 @@ impl Message {
                     split, text, result, ..
                 } = self.utf8.push(piece);
                 result.map_err(|_| ProtocolError::InvalidUtf8)?;
-                let mut buffer = self.buffer.take_text();
+                let buffer = self.buffer.text();
                 if buffer.is_empty() {
                     buffer.reserve(first);
                 }
                 buffer.extend(split);
                 buffer.push_str(text);
-                self.buffer = Buffer::Text(buffer);
             }
             Kind::Binary => {
-                let mut buffer = self.buffer.take_binary();
+                let buffer = self.buffer.binary();
                 if buffer.is_empty() {
                     buffer.reserve(first);
                 }
                 buffer.extend_from_slice(piece);
-                self.buffer = Buffer::Binary(buffer);
             }
         }
         Ok(())
@@ -190,6 +188,28 @@ impl Message {
 }
 
 impl Buffer {
+    /// The text in progress.
+    #[inline]
+    fn text(&mut self) -> &mut String {
+        loop {
+            match self {
+                Self::Text(text) => return text,
+                Self::Spare(_) | Self::Binary(_) => *self = Self::Text(self.take_text()),
+            }
+        }
+    }
+
+    /// The bytes in progress.
+    #[inline]
+    fn binary(&mut self) -> &mut Vec<u8> {
+        loop {
+            match self {
+                Self::Binary(data) => return data,
+                Self::Spare(_) | Self::Text(_) => *self = Self::Binary(self.take_binary()),
+            }
+        }
+    }
+
     fn take_text(&mut self) -> String {
         match mem::take(self) {
             Self::Text(text) => text,

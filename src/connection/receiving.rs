@@ -23,7 +23,11 @@ impl Connection {
         slot: &mut Option<Event<'b>>,
     ) -> Result<bool, ProtocolError> {
         let result = if self.phase.receives_frames() && self.opening.is_none() {
-            self.receive_frames(input, out)
+            match self.receiver.middle_of_message(input) {
+                Ok(false) => self.receive_frames(input, out),
+                Ok(true) => return Ok(false),
+                Err(error) => return Err(self.fail(error, out)),
+            }
         } else {
             self.receive_any(input, out)
         };

@@ -152,6 +152,22 @@ impl Decoder {
         Some((data, !self.in_payload))
     }
 
+    /// All of `input`, if it is payload and the frame goes on behind it; and what the frame lacks then.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn middle_of_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(&'b mut [u8], u64)> {
+        let len = input.len() as u64;
+        if !self.in_payload || len >= self.remaining || len == 0 {
+            return None;
+        }
+        let data = mem::take(input);
+        if self.role == Role::Server {
+            self.key = mask::apply(data, self.key);
+        }
+        self.remaining -= len;
+        Some((data, self.remaining))
+    }
+
     fn find_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
         if self.stashed == 0 {
             self.check(input)?;

@@ -71,6 +71,23 @@ impl Receiver {
         self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
     }
 
+    /// Takes all of `input` if it is a piece of a message's payload that does not end the frame, and says whether it
+    /// was: the straight line for what arrives in many small pieces.
+    #[inline]
+    pub(crate) fn middle_of_message(&mut self, input: &mut &mut [u8]) -> Result<bool, ProtocolError> {
+        if self.opcode.is_control() || self.delivery != Delivery::Messages {
+            return Ok(false);
+        }
+        #[cfg(feature = "deflate")]
+        if self.compressed.in_message() {
+            return Ok(false);
+        }
+        match self.decoder.middle_of_payload(input) {
+            None => Ok(false),
+            Some((data, rest)) => self.message.append(data, rest).map(|()| true),
+        }
+    }
+
     /// The next event; `None` means that `input` is empty.
     pub(crate) fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         if let Some(error) = self.pending {
