@@ -199,6 +199,8 @@ impl Connection {
     ) -> Result<Option<Event<'b>>, ProtocolError> {
         if self.straight {
             match self.receiver.whole_message(input) {
+                // The last call of the loop for every read.
+                Ok(None) if input.is_empty() => return Ok(None),
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
                 Err(error) => return Err(self.fail(error, out)),
