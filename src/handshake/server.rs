@@ -49,13 +49,14 @@ struct List<'b> {
 impl<'b> Request<'b> {
     /// Reads a whole head, from the request line to the blank line.
     pub(crate) fn from_head(head: Cow<'b, [u8]>, max_headers: usize, plain: bool) -> Result<Self, RequestError> {
-        let (line, target_len) = parse_request(&head, max_headers, |request| {
+        let (upgrade, target_len) = parse_request(&head, max_headers, |request| {
             let target = request.path.unwrap_or_default();
-            let line = check_line(request.method.unwrap_or_default(), target, request.version);
-            (line, target.len())
-        })?;
-        line?;
-        let upgrade = check_headers(&Headers::of_head(&head), plain)?;
+            check_line(request.method.unwrap_or_default(), target, request.version)?;
+            // As they are at hand: to find them in the head once more costs as much as to parse it.
+            let fields = request.headers.iter();
+            let upgrade = check_headers(fields.map(|field| (field.name, field.value.trim_ascii())), plain)?;
+            Ok::<_, RequestError>((upgrade, target.len()))
+        })??;
         Ok(Self {
             head: Head::Raw {
                 bytes: head,
@@ -99,7 +100,7 @@ impl<'b> Request<'b> {
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        check_headers(&Headers::of_list(&fields), false)?;
+        check_headers(Headers::of_list(&fields), false)?;
         let target = target.into();
         Ok(Self {
             head: Head::List(Box::new(List { target, fields })),
