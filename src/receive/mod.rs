@@ -14,7 +14,7 @@ use crate::{
     event::{Chunk, Data, Event},
     frame::{Decoder, Header, Kind, Opcode, Role},
     message::{Assembled, Limits, Message},
-    utf8::Piece,
+    utf8::{self, Piece},
 };
 
 #[derive(Debug)]
@@ -271,7 +271,7 @@ impl From<Assembled> for Event<'static> {
 fn lend(kind: Kind, data: &[u8]) -> Result<Event<'_>, ProtocolError> {
     match kind {
         Kind::Binary => Ok(Event::Binary(Cow::Borrowed(data))),
-        Kind::Text => match core::str::from_utf8(data) {
+        Kind::Text => match utf8::validate(data) {
             Ok(text) => Ok(Event::Text(Cow::Borrowed(text))),
             Err(_) => Err(ProtocolError::InvalidUtf8),
         },
