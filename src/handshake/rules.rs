@@ -31,11 +31,11 @@ pub(super) fn check_line(method: &str, target: &str, version: Option<u8>) -> Res
     Ok(())
 }
 
-/// The header fields (section 4.2.1, items 2 to 6, and sections 9.1 and 11.3). Whether it is an upgrade at all.
+/// The header fields (section 4.2.1, items 2 to 6, and sections 9.1 and 11.3). The key, if it is an upgrade at all.
 pub(super) fn check_headers<'a>(
     headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
     plain: bool,
-) -> Result<bool, RequestError> {
+) -> Result<Option<&'a [u8]>, RequestError> {
     let mut host = Single::default();
     let mut origin = Single::default();
     let mut key = Single::default();
@@ -72,7 +72,7 @@ pub(super) fn check_headers<'a>(
         return Err(RequestError::Body);
     }
     if plain && !upgrade {
-        return Ok(false);
+        return Ok(None);
     }
     if !upgrade {
         return Err(RequestError::Upgrade);
@@ -83,9 +83,9 @@ pub(super) fn check_headers<'a>(
     if version.one() != Some(b"13") {
         return Err(RequestError::Version);
     }
-    if !key.one().is_some_and(is_key) {
+    let Some(key) = key.one().filter(|key| is_key(key)) else {
         return Err(RequestError::Key);
-    }
+    };
     let offered = headers
         .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))
         .flat_map(|(_, value)| list_elements(value));
@@ -95,7 +95,7 @@ pub(super) fn check_headers<'a>(
     if !extensions_ok {
         return Err(RequestError::Extensions);
     }
-    Ok(true)
+    Ok(Some(key))
 }
 
 /// A field that may occur once.

@@ -18,11 +18,13 @@ pub trait Peer {
 
     fn sender(work: &Sending, wire: Wire) -> impl Send + 'static;
 
-    /// Answers the opening handshake that the wire brings.
-    fn handshake() -> Option<fn(&mut Wire)> {
+    /// What answers the opening handshake that the wire brings. It may keep buffers, not what is in them.
+    fn handshake() -> Option<Answer> {
         None
     }
 }
+
+pub type Answer = Box<dyn FnMut(&mut Wire)>;
 
 pub trait Receive {
     /// Shows `count` messages or a few more, as many as come in one read, to `see`, in their order.
@@ -73,7 +75,7 @@ pub fn bench<P: Peer>(work: &Work) -> Option<Box<dyn Bench>> {
             Some(Box::new(Sends(sender, *work, payload)))
         }
         Work::Handshake(head) => {
-            let answer = P::handshake()?;
+            let mut answer = P::handshake()?;
             let mut wire = Wire::new(head.as_bytes().to_vec(), READ);
             for _ in 0..2 {
                 answer(&mut wire);
@@ -118,7 +120,7 @@ impl<S: Send> Bench for Sends<S> {
     }
 }
 
-struct Answers(fn(&mut Wire), Wire);
+struct Answers(Answer, Wire);
 
 impl Bench for Answers {
     #[inline(never)]

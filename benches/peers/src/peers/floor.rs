@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1_smol::Sha1;
 
 use crate::{
-    peer::{Peer, Receive, Send},
+    peer::{Answer, Peer, Receive, Send},
     wire::Wire,
     work::{Content, End, READ, Receiving, Sending},
 };
@@ -38,9 +38,10 @@ impl Peer for Floor {
         }
     }
 
-    fn handshake() -> Option<fn(&mut Wire)> {
-        Some(|wire| {
-            let mut head = [0; 4096];
+    fn handshake() -> Option<Answer> {
+        let mut head = vec![0; READ];
+        let mut out = Vec::new();
+        Some(Box::new(move |wire| {
             let read = wire.read_into(&mut head);
             let mut headers = [httparse::EMPTY_HEADER; 32];
             let mut request = httparse::Request::new(&mut headers);
@@ -51,13 +52,13 @@ impl Peer for Floor {
             sha.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
             let mut accept = [0; 28];
             STANDARD.encode_slice(sha.digest().bytes(), &mut accept).unwrap();
-            let mut out = Vec::with_capacity(256);
             out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n");
             out.extend_from_slice(b"Connection: Upgrade\r\nSec-WebSocket-Accept: ");
             out.extend_from_slice(&accept);
             out.extend_from_slice(b"\r\n\r\n");
             wire.put(&out);
-        })
+            out.clear();
+        }))
     }
 }
 

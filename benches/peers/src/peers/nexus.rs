@@ -3,7 +3,7 @@
 use nexus_web::ws::{ClientBuilder, FrameReader, FrameWriter, Role};
 
 use crate::{
-    peer::{Peer, Receive, Send},
+    peer::{Answer, Peer, Receive, Send},
     wire::Wire,
     work::{End, READ, Receiving, Sending},
 };
@@ -39,8 +39,10 @@ impl Peer for Nexus {
         }
     }
 
-    fn handshake() -> Option<fn(&mut Wire)> {
-        Some(|wire| drop(ClientBuilder::new().buffer_capacity(4096).accept(wire).unwrap()))
+    fn handshake() -> Option<Answer> {
+        Some(Box::new(|wire| {
+            drop(ClientBuilder::new().buffer_capacity(4096).accept(wire).unwrap())
+        }))
     }
 }
 

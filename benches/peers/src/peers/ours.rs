@@ -8,7 +8,7 @@ use std::{
 use sockless::{Accept, Agreed, Config, Connection, Endpoint, Event, State, frame::Kind};
 
 use crate::{
-    peer::{Peer, Receive, Send},
+    peer::{Answer, Peer, Receive, Send},
     wire::Wire,
     work::{End, READ, Receiving, Sending},
 };
@@ -47,11 +47,11 @@ impl Peer for Sockless {
         }
     }
 
-    fn handshake() -> Option<fn(&mut Wire)> {
-        Some(|wire| {
+    fn handshake() -> Option<Answer> {
+        let mut buffer = vec![0; READ];
+        let mut out = Vec::new();
+        Some(Box::new(move |wire| {
             let mut connection = Connection::server(Config::default());
-            let mut buffer = [0; 4096];
-            let mut out = Vec::new();
             while connection.state() != State::Open {
                 let read = wire.read_into(&mut buffer);
                 let mut input = &mut buffer[..read];
@@ -63,7 +63,7 @@ impl Peer for Sockless {
                 wire.put(&out);
                 out.clear();
             }
-        })
+        }))
     }
 }
 

@@ -7,7 +7,7 @@ use sockudo_ws::{
 };
 
 use crate::{
-    peer::{Peer, Receive, Send},
+    peer::{Answer, Peer, Receive, Send},
     wire::{Wire, block_on},
     work::{End, READ, Receiving, Sending},
 };
@@ -45,8 +45,8 @@ impl Peer for Sockudo {
         }
     }
 
-    fn handshake() -> Option<fn(&mut Wire)> {
-        Some(|wire| drop(block_on(server_handshake(wire)).unwrap()))
+    fn handshake() -> Option<Answer> {
+        Some(Box::new(|wire| drop(block_on(server_handshake(wire)).unwrap())))
     }
 }
 

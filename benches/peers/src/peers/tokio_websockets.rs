@@ -5,7 +5,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_websockets::{ClientBuilder, Message, ServerBuilder, WebSocketStream};
 
 use crate::{
-    peer::{Peer, Receive, Send},
+    peer::{Answer, Peer, Receive, Send},
     wire::{Wire, block_on},
     work::{End, Receiving, Sending},
 };
@@ -30,8 +30,10 @@ impl Peer for TokioWebsockets {
         Sender(open(work.end, wire), work.payload().into())
     }
 
-    fn handshake() -> Option<fn(&mut Wire)> {
-        Some(|wire| drop(block_on(ServerBuilder::new().accept(wire)).unwrap()))
+    fn handshake() -> Option<Answer> {
+        Some(Box::new(|wire| {
+            drop(block_on(ServerBuilder::new().accept(wire)).unwrap())
+        }))
     }
 }
 

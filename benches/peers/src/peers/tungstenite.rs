@@ -7,7 +7,7 @@ use tungstenite::{
 };
 
 use crate::{
-    peer::{Peer, Receive, Send},
+    peer::{Answer, Peer, Receive, Send},
     wire::Wire,
     work::{End, Receiving, Sending},
 };
@@ -33,8 +33,8 @@ impl Peer for Tungstenite {
         Sender(open(work.end, wire), work.payload().into())
     }
 
-    fn handshake() -> Option<fn(&mut Wire)> {
-        Some(|wire| drop(tungstenite::accept(wire).unwrap()))
+    fn handshake() -> Option<Answer> {
+        Some(Box::new(|wire| drop(tungstenite::accept(wire).unwrap())))
     }
 }
 
