@@ -96,7 +96,18 @@ impl Message {
     }
 
     /// Appends a piece; `rest` is what its frame still lacks.
+    #[inline]
     pub(crate) fn append(&mut self, piece: &[u8], rest: u64) -> Result<(), ProtocolError> {
+        // A binary message in progress has its room already, and nothing is to be checked.
+        if let Buffer::Binary(buffer) = &mut self.buffer {
+            buffer.extend_from_slice(piece);
+            return Ok(());
+        }
+        self.append_any(piece, rest)
+    }
+
+    #[inline(never)]
+    fn append_any(&mut self, piece: &[u8], rest: u64) -> Result<(), ProtocolError> {
         if piece.is_empty() {
             return Ok(());
         }
@@ -117,11 +128,10 @@ impl Message {
                 buffer.push_str(text);
             }
             Kind::Binary => {
-                let buffer = self.buffer.binary();
-                if buffer.is_empty() {
-                    buffer.reserve(first);
-                }
+                let mut buffer = self.buffer.take_binary();
+                buffer.reserve(first);
                 buffer.extend_from_slice(piece);
+                self.buffer = Buffer::Binary(buffer);
             }
         }
         Ok(())
@@ -195,17 +205,6 @@ impl Buffer {
             match self {
                 Self::Text(text) => return text,
                 Self::Spare(_) | Self::Binary(_) => *self = Self::Text(self.take_text()),
-            }
-        }
-    }
-
-    /// The bytes in progress.
-    #[inline]
-    fn binary(&mut self) -> &mut Vec<u8> {
-        loop {
-            match self {
-                Self::Binary(data) => return data,
-                Self::Spare(_) | Self::Text(_) => *self = Self::Binary(self.take_binary()),
             }
         }
     }
