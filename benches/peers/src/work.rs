@@ -32,6 +32,8 @@ pub struct Receiving {
     pub frame: Option<usize>,
     /// How many bytes a read brings at most.
     pub read: usize,
+    /// How large the buffer is that is read into, where that is for the harness to choose.
+    pub buffer: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -64,7 +66,7 @@ const BROWSER: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConnect
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// The rows of the table, the most important first.
-pub fn all() -> Vec<Work> {
+pub fn all(buffer: usize) -> Vec<Work> {
     use {Content::*, End::*};
     let receive = |end, content, size| {
         Work::Receive(Receiving {
@@ -73,6 +75,7 @@ pub fn all() -> Vec<Work> {
             size,
             frame: None,
             read: READ,
+            buffer,
         })
     };
     let cut = |content, size, frame, read| {
@@ -82,6 +85,7 @@ pub fn all() -> Vec<Work> {
             size,
             frame,
             read,
+            buffer,
         })
     };
     let send = |end, size, batch| Work::Send(Sending { end, size, batch });

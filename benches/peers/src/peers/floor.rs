@@ -19,7 +19,7 @@ impl Peer for Floor {
             wire,
             masked: work.end == End::Server,
             text: work.content != Content::Binary,
-            buffer: vec![0; READ],
+            buffer: vec![0; work.buffer],
             head: Vec::with_capacity(14),
             rest: 0,
             key: [0; 4],

@@ -5,7 +5,7 @@ use nexus_web::ws::{ClientBuilder, FrameReader, FrameWriter, Role};
 use crate::{
     peer::{Answer, Peer, Receive, Send},
     wire::Wire,
-    work::{End, READ, Receiving, Sending},
+    work::{End, Receiving, Sending},
 };
 
 pub struct Nexus;
@@ -24,7 +24,7 @@ impl Peer for Nexus {
         // A message has to fit; beyond that, room for what a read brings.
         let reader = FrameReader::builder()
             .role(role(work.end))
-            .buffer_capacity(work.size + 64 + READ)
+            .buffer_capacity(work.size + 64 + work.buffer)
             .build();
         Receiver { reader, wire }
     }

@@ -33,7 +33,7 @@ impl Peer for Sockless {
         Receiver {
             connection: open(work.end),
             wire,
-            buffer: vec![0; READ],
+            buffer: vec![0; work.buffer],
             out: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use sockudo_ws::{
 use crate::{
     peer::{Answer, Peer, Receive, Send},
     wire::{Wire, block_on},
-    work::{End, READ, Receiving, Sending},
+    work::{End, Receiving, Sending},
 };
 
 pub struct Sockudo;
@@ -31,7 +31,8 @@ impl Peer for Sockudo {
         Receiver {
             protocol: open(work.end),
             wire,
-            buffer: BytesMut::with_capacity(READ),
+            room: work.buffer,
+            buffer: BytesMut::with_capacity(work.buffer),
             messages: Vec::new(),
         }
     }
@@ -53,6 +54,7 @@ impl Peer for Sockudo {
 struct Receiver {
     protocol: Protocol,
     wire: Wire,
+    room: usize,
     buffer: BytesMut,
     messages: Vec<Message>,
 }
@@ -62,7 +64,7 @@ impl Receive for Receiver {
     fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
         let mut rest = count as i64;
         while rest > 0 {
-            self.buffer.extend_from_slice(self.wire.next(READ));
+            self.buffer.extend_from_slice(self.wire.next(self.room));
             self.protocol
                 .process_into(&mut self.buffer, &mut self.messages)
                 .unwrap();
