@@ -93,6 +93,8 @@ impl Sender {
     }
 
     /// Sends a whole message compressed, if that is wanted and makes it smaller; whether it did.
+    ///
+    /// Never inlined: what the making of a deflater takes of the stack, 64 KiB, would be touched for every message.
     #[inline(never)]
     pub(super) fn message_deflated(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> bool {
         let Some(mut deflater) = self.take_deflater(data.len()) else {

@@ -17,8 +17,7 @@ use crate::{
 
 /// What of a header is known before its payload is at hand.
 ///
-/// Not a [`Header`]: that is built where it is written, in registers. Handed from call to call through memory, stored
-/// byte by byte and read by the word, it costs more than all the rest of a small frame.
+/// Not a [`Header`]: that is built where it is written, in registers, and not handed from call to call through memory.
 #[derive(Clone, Copy)]
 struct Start {
     opcode: Opcode,
@@ -204,10 +203,9 @@ impl Sender {
             out.reserve(used + data.len());
             out.extend_from_slice(bytes.get(..used).unwrap_or_default());
         }
-        let start = out.len();
-        out.extend_from_slice(data);
-        if let (Some(key), Some(payload)) = (mask, out.get_mut(start..)) {
-            mask::apply(payload, key);
+        match mask {
+            None => out.extend_from_slice(data),
+            Some(key) => mask::append(data, key, out),
         }
     }
 }
