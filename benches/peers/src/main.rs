@@ -5,8 +5,9 @@
 //! ```
 //!
 //! writes a table to standard output: nanoseconds a message, the median over the rounds, and in brackets the median over the
-//! rounds of the ratio to us: above 1 means slower than us. Machines are shared and noisy: the ratios count. A filter picks the workloads whose name contains it. `--buffer` is what the harness reads into where a crate leaves that
-//! to its caller, 64 KiB if nothing is said. Every result is verified byte by byte before anything is timed.
+//! rounds of the ratio to us: above 1 means slower than us. Machines are shared and noisy: the ratios count. A filter picks
+//! the workloads whose name contains it. `--buffer` is what the harness reads into where a crate leaves that to its caller,
+//! 64 KiB if nothing is said. Every result is verified byte by byte before anything is timed.
 
 mod peer;
 mod peers;
