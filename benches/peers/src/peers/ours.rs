@@ -1,9 +1,6 @@
 //! sockless.
 
-use std::{
-    borrow::Cow,
-    io::{IoSlice, Write},
-};
+use std::borrow::Cow;
 
 use sockless::{Accept, Agreed, Config, Connection, Endpoint, Event, State, frame::Kind};
 
@@ -110,8 +107,9 @@ impl Send for Sender {
             for _ in 0..count {
                 let len = payload.len() as u64;
                 self.connection.send_header(Kind::Binary, len, &mut self.out).unwrap();
-                let parts = [IoSlice::new(&self.out), IoSlice::new(payload)];
-                self.wire.write_vectored(&parts).unwrap();
+                // Two parts of one vectored write.
+                self.wire.put(&self.out);
+                self.wire.put(payload);
                 self.out.clear();
             }
             return;
