@@ -1,22 +1,27 @@
 //! permessage-deflate beside the raw library: JSON-like messages in and out, with takeover and without.
 //!
-//! `cargo bench --bench deflate` measures `miniz_oxide`, with `--features zlib-rs` the other back end. Memory of each mode:
-//! `cargo test --test deflate f46 -- --nocapture`.
+//! `cargo bench --bench deflate` measures `miniz_oxide`, with `--features zlib-rs` the other back end. Beside criterion's
+//! figures it writes a table of ratios, from rounds in which the two take turns: the machine disturbs both alike.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
-use std::{hint::black_box, time::Duration};
+use std::{
+    env,
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits};
 
 const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
-/// How many different messages a stream repeats.
-const MESSAGES: usize = 16;
+/// How much a round carries, in bytes: so much that none of the round before is left in a window, because to repeat that is no
+/// work.
+const ROUND: usize = 512 << 10;
 
 /// Messages like those that connections carry: alike, and each a little different.
 fn messages(len: usize) -> Vec<String> {
-    (0..MESSAGES)
+    (0..ROUND / len)
         .map(|seed| {
             let mut text = String::new();
             let mut n = seed * 7919;
@@ -63,110 +68,190 @@ fn send_round(server: &mut Connection, messages: &[String]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn out(c: &mut Criterion) {
-    let mut group = c.benchmark_group("deflate/out");
-    group
-        .measurement_time(Duration::from_secs(1))
-        .warm_up_time(Duration::from_millis(300))
-        .sample_size(10);
-    for len in SIZES {
-        let messages = messages(len);
-        group.throughput(Throughput::Bytes((len * MESSAGES) as u64));
-        for level in [1, 6] {
-            for takeover in [true, false] {
-                let id = BenchmarkId::new(format!("sockless/level {level}/takeover {takeover}"), len);
-                let mut server = connection(Endpoint::Server, takeover, level);
-                // What is measured is what a client understands, and smaller.
-                let mut client = connection(Endpoint::Client { seed: [1; 32] }, takeover, level);
-                for (mut bytes, message) in send_round(&mut server, &messages).into_iter().zip(&messages) {
-                    assert!(bytes.len() < message.len());
-                    let mut input = &mut bytes[..];
-                    let event = client.receive(&mut input, &mut Vec::new()).unwrap();
-                    assert_eq!(event, Some(Event::Text(message.as_str().into())));
-                }
-                let mut out = Vec::with_capacity(2 * len);
-                group.bench_function(id, |b| {
-                    b.iter(|| {
-                        for message in &messages {
-                            out.clear();
-                            server.send_text(message, &mut out).unwrap();
-                            black_box(&out);
-                        }
-                    });
-                });
-            }
-            let id = BenchmarkId::new(format!("raw/level {level}/takeover true"), len);
-            let mut raw = raw::Deflate::new(level);
-            let mut buf = vec![0; 2 * len + 1024];
-            group.bench_function(id, |b| {
-                b.iter(|| {
-                    for message in &messages {
-                        let used = raw.run(message.as_bytes(), &mut buf);
-                        assert!(used > 0 && used < message.len());
-                        black_box(&buf);
-                    }
-                });
-            });
-        }
-    }
-    group.finish();
+/// Work that is done round after round: all messages, once.
+type Round = Box<dyn FnMut()>;
+
+/// What is compared: the same messages, through a connection and through the library alone.
+struct Case {
+    name: String,
+    len: usize,
+    ours: Round,
+    raw: Round,
 }
 
-fn into(c: &mut Criterion) {
-    let mut group = c.benchmark_group("deflate/in");
-    group
-        .measurement_time(Duration::from_secs(1))
-        .warm_up_time(Duration::from_millis(300))
-        .sample_size(10);
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
     for len in SIZES {
-        let messages = messages(len);
-        group.throughput(Throughput::Bytes((len * MESSAGES) as u64));
         for takeover in [true, false] {
-            let id = BenchmarkId::new(format!("sockless/takeover {takeover}"), len);
-            let mut server = connection(Endpoint::Server, takeover, 6);
-            let mut client = connection(Endpoint::Client { seed: [1; 32] }, takeover, 6);
-            // The first round refers to nothing, each later one to the one before it; so the second can be repeated.
-            let first = send_round(&mut server, &messages);
-            let round = send_round(&mut server, &messages);
-            let mut scratch = Vec::new();
-            let mut feed = |client: &mut Connection, round: &[Vec<u8>]| {
-                for (bytes, message) in round.iter().zip(&messages) {
-                    scratch.clear();
-                    scratch.extend_from_slice(bytes);
-                    let mut input = &mut scratch[..];
-                    let event = client.receive(&mut input, &mut Vec::new()).unwrap().unwrap();
-                    assert!(matches!(&event, Event::Text(text) if text.len() == message.len()));
-                    client.recycle(event);
-                }
-            };
-            feed(&mut client, &first);
-            group.bench_function(id, |b| b.iter(|| feed(&mut client, &round)));
-        }
-        let id = BenchmarkId::new("raw/takeover true", len);
-        let mut deflate = raw::Deflate::new(6);
-        let mut buf = vec![0; 2 * len + 1024];
-        let mut rounds = [Vec::new(), Vec::new()];
-        for round in &mut rounds {
-            for message in &messages {
-                let used = deflate.run(message.as_bytes(), &mut buf);
-                round.push(buf[..used].to_vec());
+            for level in [1, 6] {
+                cases.push(Case {
+                    name: format!("out/level {level}/takeover {takeover}"),
+                    len,
+                    ours: out(len, level, takeover),
+                    raw: raw_out(len, level, takeover),
+                });
             }
-        }
-        let mut inflate = raw::Inflate::new();
-        let mut plain = vec![0; len + 1024];
-        for bytes in &rounds[0] {
-            assert_eq!(inflate.run(bytes, &mut plain), len);
-        }
-        group.bench_function(id, |b| {
-            b.iter(|| {
-                for bytes in &rounds[1] {
-                    assert_eq!(inflate.run(bytes, &mut plain), len);
-                    black_box(&plain);
-                }
+            cases.push(Case {
+                name: format!("in/takeover {takeover}"),
+                len,
+                ours: into(len, takeover),
+                raw: raw_in(len, takeover),
             });
-        });
+        }
+    }
+    cases
+}
+
+fn out(len: usize, level: u8, takeover: bool) -> Round {
+    let messages = messages(len);
+    let mut server = connection(Endpoint::Server, takeover, level);
+    // What is measured is what a client understands, and smaller.
+    let mut client = connection(Endpoint::Client { seed: [1; 32] }, takeover, level);
+    for (mut bytes, message) in send_round(&mut server, &messages).into_iter().zip(&messages) {
+        assert!(bytes.len() < message.len());
+        let event = client.receive(&mut &mut bytes[..], &mut Vec::new()).unwrap();
+        assert_eq!(event, Some(Event::Text(message.as_str().into())));
+    }
+    let mut out = Vec::with_capacity(2 * len);
+    Box::new(move || {
+        for message in &messages {
+            out.clear();
+            server.send_text(message, &mut out).unwrap();
+            black_box(&out);
+        }
+    })
+}
+
+fn raw_out(len: usize, level: u8, takeover: bool) -> Round {
+    let messages = messages(len);
+    let mut raw = raw::Deflate::new(level);
+    let mut buf = vec![0; 2 * len + 1024];
+    Box::new(move || {
+        for message in &messages {
+            if !takeover {
+                raw.reset();
+            }
+            let used = raw.run(message.as_bytes(), &mut buf);
+            assert!(used > 0 && used < message.len());
+            black_box(&buf);
+        }
+    })
+}
+
+fn into(len: usize, takeover: bool) -> Round {
+    let messages = messages(len);
+    let mut server = connection(Endpoint::Server, takeover, 6);
+    let mut client = connection(Endpoint::Client { seed: [1; 32] }, takeover, 6);
+    // The first round refers to nothing, each later one to the one before it; so the second can be repeated.
+    let mut round = send_round(&mut server, &messages);
+    let mut scratch = Vec::new();
+    let mut feed = move |round: &[Vec<u8>]| {
+        for (bytes, message) in round.iter().zip(&messages) {
+            scratch.clear();
+            scratch.extend_from_slice(bytes);
+            let event = client.receive(&mut &mut scratch[..], &mut Vec::new()).unwrap().unwrap();
+            assert!(matches!(&event, Event::Text(text) if text.len() == message.len()));
+            client.recycle(event);
+        }
+    };
+    feed(&round);
+    let messages = self::messages(len);
+    round = send_round(&mut server, &messages);
+    Box::new(move || feed(&round))
+}
+
+fn raw_in(len: usize, takeover: bool) -> Round {
+    let mut deflate = raw::Deflate::new(6);
+    let mut buf = vec![0; 2 * len + 1024];
+    let mut make = || -> Vec<Vec<u8>> {
+        messages(len)
+            .iter()
+            .map(|message| {
+                if !takeover {
+                    deflate.reset();
+                }
+                let used = deflate.run(message.as_bytes(), &mut buf);
+                buf[..used].to_vec()
+            })
+            .collect()
+    };
+    let (first, round) = (make(), make());
+    let mut inflate = raw::Inflate::new();
+    let mut plain = vec![0; len + 1024];
+    let mut feed = move |round: &[Vec<u8>]| {
+        for bytes in round {
+            if !takeover {
+                inflate.reset();
+            }
+            assert_eq!(inflate.run(bytes, &mut plain), len);
+            // As a connection has to.
+            black_box(std::str::from_utf8(&plain[..len]).unwrap());
+        }
+    };
+    feed(&first);
+    Box::new(move || feed(&round))
+}
+
+fn measure(c: &mut Criterion) {
+    let mut group = c.benchmark_group("deflate");
+    group
+        .measurement_time(Duration::from_millis(500))
+        .warm_up_time(Duration::from_millis(100))
+        .sample_size(10);
+    for Case {
+        name,
+        len,
+        mut ours,
+        mut raw,
+    } in cases()
+    {
+        group.throughput(Throughput::Bytes(ROUND as u64));
+        group.bench_function(BenchmarkId::new(format!("sockless/{name}"), len), |b| b.iter(&mut ours));
+        group.bench_function(BenchmarkId::new(format!("raw/{name}"), len), |b| b.iter(&mut raw));
     }
     group.finish();
+    // Not when criterion only tests.
+    if env::args().any(|arg| arg == "--bench") {
+        table();
+    }
+}
+
+/// Medians of rounds, and the median of the ratios within each.
+fn table() {
+    let median = |mut values: Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    println!("| direction | size | MiB/s | raw library, MiB/s | ratio |\n|---|---|---|---|---|");
+    for Case {
+        name,
+        len,
+        mut ours,
+        mut raw,
+    } in cases()
+    {
+        let time = |round: &mut Round| {
+            let begun = Instant::now();
+            round();
+            ROUND as f64 / (1 << 20) as f64 / begun.elapsed().as_secs_f64()
+        };
+        let rounds: Vec<[f64; 2]> = (0..41)
+            .map(|at| {
+                if at % 2 == 0 {
+                    [time(&mut ours), time(&mut raw)]
+                } else {
+                    let raw = time(&mut raw);
+                    [time(&mut ours), raw]
+                }
+            })
+            .collect();
+        println!(
+            "| {name} | {len} | {:.0} | {:.0} | {:.2} |",
+            median(rounds.iter().map(|[ours, _]| *ours).collect()),
+            median(rounds.iter().map(|[_, raw]| *raw).collect()),
+            median(rounds.iter().map(|[ours, raw]| ours / raw).collect()),
+        );
+    }
 }
 
 /// The library as it comes: its own stream interface.
@@ -192,6 +277,10 @@ mod raw {
             )))
         }
 
+        pub(super) fn reset(&mut self) {
+            self.0.reset();
+        }
+
         pub(super) fn run(&mut self, data: &[u8], out: &mut [u8]) -> usize {
             let result = deflate(&mut self.0, data, out, MZFlush::Sync);
             assert_eq!(result.bytes_consumed, data.len());
@@ -204,6 +293,10 @@ mod raw {
     impl Inflate {
         pub(super) fn new() -> Self {
             Self(InflateState::new_boxed(DataFormat::Raw))
+        }
+
+        pub(super) fn reset(&mut self) {
+            self.0.reset(DataFormat::Raw);
         }
 
         pub(super) fn run(&mut self, data: &[u8], out: &mut [u8]) -> usize {
@@ -232,6 +325,10 @@ mod raw {
             Self(zlib_rs::Deflate::new(level.into(), false, 15))
         }
 
+        pub(super) fn reset(&mut self) {
+            self.0.reset();
+        }
+
         pub(super) fn run(&mut self, data: &[u8], out: &mut [u8]) -> usize {
             let before = self.0.total_out();
             self.0.compress(data, out, DeflateFlush::SyncFlush).unwrap();
@@ -246,6 +343,10 @@ mod raw {
             Self(zlib_rs::Inflate::new(false, 15))
         }
 
+        pub(super) fn reset(&mut self) {
+            self.0.reset(false);
+        }
+
         pub(super) fn run(&mut self, data: &[u8], out: &mut [u8]) -> usize {
             let before = self.0.total_out();
             self.0.decompress(data, out, InflateFlush::NoFlush).unwrap();
@@ -254,5 +355,5 @@ mod raw {
     }
 }
 
-criterion_group!(benches, out, into);
+criterion_group!(benches, measure);
 criterion_main!(benches);

@@ -88,6 +88,8 @@
 //!   A client that connects again after a failure waits a random time first, longer each time (section 7.2.3).
 //! * Back pressure. A Pong is never longer than the Ping that caused it (but for a client's mask key of four bytes), and
 //!   besides there is at most one HTTP answer and one Close, so it is enough not to read while there is much to write.
+//! * The order of things: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the source, has the whole
+//!   contract as a list, and a way for each kind of runtime.
 //! * Policy: who may connect ([`Request::is_same_origin`] is ready), and what a proxy does. One that forwards frames does
 //!   not change their fragmentation if an extension was negotiated that it does not know (section 5.4).
 //!
@@ -100,6 +102,7 @@
 //! * `simdutf8`: long text is validated by the crate of that name, which is several times faster if it is not ASCII; with
 //!   `std` by the best instructions that the processor has.
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
+//! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!
 //! With none of them the codec remains. No feature changes what is there without it.
 
@@ -196,3 +199,8 @@ mod engine {
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of the guide too.
+#[cfg(all(doctest, feature = "http", feature = "tokio", feature = "futures-io"))]
+#[doc = include_str!("../docs/EMBEDDING.md")]
+struct Embedding;

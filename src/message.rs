@@ -174,11 +174,16 @@ impl Message {
     /// The opcode for a frame that holds what is collected and `rest` bytes more: a continuation if pieces of the
     /// message were delivered before.
     pub(crate) fn opcode_of_rest(&self, rest: u64) -> Opcode {
-        if self.collected().len() as u64 + self.utf8.unfinished().len() as u64 + rest == self.announced {
+        if self.assembled_len() as u64 + rest == self.announced {
             self.kind().into()
         } else {
             Opcode::Continuation
         }
+    }
+
+    /// How many bytes are assembled, an unfinished code point included.
+    pub(crate) fn assembled_len(&self) -> usize {
+        self.collected().len() + self.utf8.unfinished().len()
     }
 
     fn collected(&self) -> &[u8] {

@@ -30,8 +30,13 @@
 //! | the opening handshake is done | [`opened`](Timers::opened) |
 //! | a message or a chunk of one was received | [`received`](Timers::received) |
 //! | a Pong was received | [`pong`](Timers::pong) |
-//! | a Close was sent or received | [`closing`](Timers::closing) |
+//! | more of a message is [assembled](crate::Connection::assembled_len), after a read that gave no event for it | `received` |
+//! | the transport goes on writing after it had to wait | [`written`](Timers::written) |
+//! | a Close was sent or received, the connection failed, or its handshake did | [`closing`](Timers::closing) |
 //! | the transport is closed | [`closed`](Timers::closed) |
+//!
+//! Beside a `Connection`, `closing` is for whenever its state is found to be `Closing` or `Closed`; one that was `upgraded` is
+//! open from the beginning.
 //!
 //! Process what has arrived before asking what is due: after a long sleep, the answer that proves the peer alive may lie in
 //! the receive buffer.
@@ -57,7 +62,8 @@ pub struct Timeouts {
     /// itself do not put it off.
     pub ping: Option<Duration>,
     /// From that Ping to its Pong, before the peer is given up. Anything of a message that arrives meanwhile is as good
-    /// and starts the time anew. Default 20 seconds: the Pong may have to wait behind a large message.
+    /// and starts the time anew, and so does a transport that goes on writing. Default 20 seconds: the Pong may have to
+    /// wait behind a large message. With `None`, a Ping that is not answered is the last.
     pub pong: Option<Duration>,
     /// Without a message, or a piece of one, until the connection is closed, whatever pongs say. Default none: a client
     /// that only listens is no worse for it.
@@ -131,7 +137,7 @@ enum Phase<I> {
     Open {
         /// The last time that something of a message came, or that the connection was opened.
         heard: I,
-        /// The last time that the peer has shown to be alive: as above, or by a Pong.
+        /// The last time that the peer has shown to be alive: as above, by a Pong, or by taking what was sent.
         alive: I,
         /// When the Ping was sent whose Pong is waited for.
         pinged: Option<I>,
@@ -181,6 +187,14 @@ where
         }
     }
 
+    /// The transport took bytes, having refused to take all of them before: the peer is taking what was sent. Bytes that it
+    /// takes at once are no sign of life, they may just fill its buffer. It puts off Ping and Pong, not `idle`.
+    pub fn written(&mut self, now: I) {
+        if let Phase::Open { alive, .. } = &mut self.phase {
+            *alive = now.max(*alive);
+        }
+    }
+
     /// A Pong was received. If it answers the Ping that is waited for, returns the round-trip time; any other one
     /// changes nothing.
     ///
@@ -199,7 +213,7 @@ where
         self.round_trip
     }
 
-    /// A Close was sent or received, or the connection failed. Later calls change nothing.
+    /// A Close was sent or received, or the connection or its handshake failed. Later calls change nothing.
     pub const fn closing(&mut self, now: I) {
         if let Phase::Opening { .. } | Phase::Open { .. } = self.phase {
             self.phase = Phase::Closing { since: now };

@@ -327,6 +327,19 @@ fn s4_2_2_a_rejection_has_its_status_and_headers() {
     }
 }
 
+/// F20: what follows a refusal is nobody's request.
+#[test]
+fn f20_a_rejection_ends_the_connection() {
+    for error in ERRORS {
+        let response = error.to_http();
+        let options = response.headers()["connection"].to_str().unwrap();
+        assert!(
+            options.split(", ").any(|option| option == "close"),
+            "{error:?}: {options}"
+        );
+    }
+}
+
 /// R046: "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section 7.8).
 #[test]
 fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {

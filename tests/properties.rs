@@ -82,6 +82,37 @@ proptest! {
     }
 }
 
+#[cfg(feature = "deflate")]
+proptest! {
+    #![proptest_config(streams::cases(300))]
+
+    /// R171 R186 R187: with permessage-deflate, what a peer sends means the same in any cut and is held within bounds, whole
+    /// or damaged (F36, F45).
+    #[test]
+    fn s6_2_compressed_bytes_are_received_in_any_cut(
+        header in any::<[u8; 6]>(),
+        steps in streams::conversation_bytes(),
+        damage in proptest::collection::vec(any::<(u8, u16, u8)>(), 0..3),
+    ) {
+        let mut input = laws::compressed::compressed_input(&[&header[..], &steps].concat());
+        for (what, at, value) in damage {
+            let mut bytes = input.split_off(6);
+            streams::damage_bytes(&mut bytes, what, at, value);
+            input.append(&mut bytes);
+        }
+        laws::compressed::compressed_bytes(&input);
+    }
+
+    /// R165 R170 R171: what one end sends compressed, in any fragments, arrives at the other.
+    #[test]
+    fn s6_a_compressed_conversation_arrives_as_it_was_sent(
+        header in any::<[u8; 6]>(),
+        steps in streams::conversation_bytes(),
+    ) {
+        laws::compressed::compressed_roundtrip(&[&header[..], &steps].concat());
+    }
+}
+
 /// What a decoder finds, as the reference's frames.
 fn decode(role: Role, bytes: &[u8], cuts: &[usize]) -> (Vec<reference::Frame>, Option<ProtocolError>) {
     let mut decoder = Decoder::new(role);
@@ -354,7 +385,7 @@ fn mask_naively(bytes: &mut [u8], key: [u8; 4]) {
 /// A fuzz target, its law, and inputs with structure: a fuzzer needs long to find them by itself.
 type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
-fn seeds() -> [Seeds; 5] {
+fn seeds() -> Vec<Seeds> {
     let inputs = |role: Role| {
         let mut inputs = Vec::new();
         let role_bit = u8::from(role == Role::Client);
@@ -387,10 +418,25 @@ fn seeds() -> [Seeds; 5] {
     };
     let both = [inputs(Role::Server), inputs(Role::Client)].concat();
     // Nothing that is sent, and then every kind of step.
-    let conversations = (0..=255)
+    let conversations: Vec<Vec<u8>> = (0..=255)
         .map(|step| [&[step; 24][..], &[step, 20, 0x40, 0x92, 5, 130, 9, 0xF0, 3, 8]].concat())
         .collect();
-    [
+    vec![
+        #[cfg(feature = "deflate")]
+        (
+            "compressed_bytes",
+            laws::compressed::compressed_bytes,
+            conversations
+                .iter()
+                .map(|bytes| laws::compressed::compressed_input(bytes))
+                .collect(),
+        ),
+        #[cfg(feature = "deflate")]
+        (
+            "compressed_roundtrip",
+            laws::compressed::compressed_roundtrip,
+            conversations.clone(),
+        ),
         ("server_bytes", laws::server_bytes, inputs(Role::Server)),
         ("client_bytes", laws::client_bytes, inputs(Role::Client)),
         ("rechunk", laws::rechunk, both.clone()),

@@ -139,7 +139,7 @@ impl Write for Echo {
 
 /// An open WebSocket over a scripted transport.
 fn over(role: Role, script: Script) -> WebSocket<Script> {
-    WebSocket::upgraded(script, open(role, Config::default()))
+    WebSocket::upgraded(script, open(role, Config::default()), Config::default())
 }
 
 fn close(sender: Role, code: u16) -> Vec<u8> {
@@ -527,7 +527,7 @@ fn f35_an_interrupted_flush_of_the_transport_goes_on() {
             sent: Vec::new(),
             timeouts,
         };
-        let mut ws = WebSocket::upgraded(stream, open(Role::Server, Config::default()));
+        let mut ws = WebSocket::upgraded(stream, open(Role::Server, Config::default()), Config::default());
         let mut errors = 0;
         let mut result = ws.send("text");
         while let Err(error) = result {
@@ -753,6 +753,23 @@ fn a_takeover_gets_what_was_not_processed() {
     }
 }
 
+/// What whoever did the handshake has read too much is part of the stream.
+#[test]
+fn what_was_read_ahead_comes_first() {
+    let large = vec![7; 40_000];
+    let mut ahead = frame(Role::Client, 0x82, &large);
+    let (half, message) = (
+        frame(Role::Client, 0x01, b"over "),
+        frame(Role::Client, 0x80, b"the seam"),
+    );
+    ahead.extend(half);
+    let script = Script::reading([message]);
+    let engine = open(Role::Server, Config::default());
+    let mut ws = WebSocket::upgraded(script, engine, Config::default()).read_ahead(ahead);
+    assert_eq!(ws.recv().unwrap(), Some(binary(&large)));
+    assert_eq!(ws.recv().unwrap(), Some(text("over the seam")));
+}
+
 /// A connection that was driven by hand before goes on with what it has received: also what came before it was accepted.
 #[test]
 fn a_connection_with_early_messages_goes_on() {
@@ -766,7 +783,7 @@ fn a_connection_with_early_messages_goes_on() {
     engine.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
     let mut script = Script::default();
     script.reads.push_back(Err(ErrorKind::WouldBlock));
-    let mut ws = WebSocket::upgraded(script, engine);
+    let mut ws = WebSocket::upgraded(script, engine, Config::default());
     assert_eq!(ws.recv().unwrap(), Some(text("early")));
 }
 

@@ -1,24 +1,68 @@
-//! Thin loops around [`Connection`]: they read, write, and keep nothing else.
+//! Thin loops around [`Connection`](crate::Connection): they read, write, and keep nothing else.
 //!
 //! All state is in the struct: the engine, the input that is not processed yet, the output that is not written yet. A
 //! call on an open connection that is interrupted, by a timeout of the transport, loses nothing and repeats nothing.
 
+mod driver;
+#[cfg(feature = "futures-io")]
+#[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
+pub mod futures_io;
+mod output;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "futures-io", feature = "tokio"))))]
+pub mod poll;
 pub mod std_net;
+#[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+pub mod tokio;
 
-use alloc::{boxed::Box, string::String, vec, vec::Vec};
+use alloc::{boxed::Box, string::String, vec::Vec};
 use core::{error, fmt};
-use std::io::{self, Read, Write};
+use std::io;
 
-use crate::{Connection, Event, HandshakeError, ProtocolError, Refusal, SendError};
-
-/// How much is read at a time, in bytes: a TLS record.
-const INPUT_SIZE: usize = 16 << 10;
+use crate::{
+    Config, HandshakeError, ProtocolError, Refusal, SendError,
+    timers::{Due, Timeouts},
+};
 
 /// With more than this to write, in bytes, nothing is read: what is received may have to be answered.
 const HIGH_WATER: usize = 64 << 10;
 
-/// An output buffer that has grown beyond this, in bytes, is given back once it is written.
-const OUTPUT_KEPT: usize = 64 << 10;
+/// What an adapter needs to know: the options of the engine, and its own.
+///
+/// A [`Config`] will do where settings are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The limits and options of the engine. Adapters deliver whole messages, whatever
+    /// [`delivery`](Config::delivery) says.
+    pub config: Config,
+    /// How long to wait for a silent peer.
+    pub timeouts: Timeouts,
+    /// With more than this to write, in bytes, nothing more is accepted for sending; and with so much of replies, nothing
+    /// is read, because what is received may have to be answered. Default 64 KiB: enough to keep a fast connection busy.
+    /// One message may exceed it.
+    pub high_water: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            timeouts: Timeouts::default(),
+            high_water: HIGH_WATER,
+        }
+    }
+}
+
+impl From<Config> for Settings {
+    fn from(config: Config) -> Self {
+        Self {
+            config,
+            ..Self::default()
+        }
+    }
+}
 
 /// A whole message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +141,9 @@ impl<T: AsMessage + ?Sized> AsMessage for &T {
 pub enum Error {
     /// The transport failed.
     Io(io::Error),
+    /// The peer was silent for too long, during the handshake, after a Ping, or while closing: see
+    /// [`Timeouts`].
+    TimedOut(Due),
     /// The peer broke the protocol, or the transport ended too early. The peer was told, as far as it still listens.
     Protocol(ProtocolError),
     /// A message could not be sent; nothing has changed.
@@ -111,6 +158,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => fmt::Display::fmt(error, f),
+            Self::TimedOut(Due::Handshake) => f.write_str("the opening handshake took too long"),
+            Self::TimedOut(Due::Close) => f.write_str("the closing handshake took too long"),
+            Self::TimedOut(_) => f.write_str("the peer does not answer"),
             Self::Protocol(error) => fmt::Display::fmt(error, f),
             Self::Send(error) => fmt::Display::fmt(error, f),
             Self::Handshake(error) => fmt::Display::fmt(error, f),
@@ -126,7 +176,7 @@ impl error::Error for Error {
             Self::Protocol(error) => Some(error),
             Self::Send(error) => Some(error),
             Self::Handshake(error) => Some(error),
-            Self::Refused(_) => None,
+            Self::TimedOut(_) | Self::Refused(_) => None,
         }
     }
 }
@@ -153,133 +203,4 @@ impl From<HandshakeError> for Error {
     fn from(error: HandshakeError) -> Self {
         Self::Handshake(error)
     }
-}
-
-/// What was read and is not processed yet.
-#[derive(Debug)]
-struct Input {
-    buf: Box<[u8]>,
-    start: usize,
-    end: usize,
-}
-
-impl Input {
-    fn new() -> Self {
-        Self {
-            buf: vec![0; INPUT_SIZE].into_boxed_slice(),
-            start: 0,
-            end: 0,
-        }
-    }
-
-    /// Reads once; 0 is the end of the transport. Only when everything before is processed.
-    fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
-        loop {
-            match stream.read(&mut self.buf) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(n) => {
-                    (self.start, self.end) = (0, n.min(self.buf.len()));
-                    return Ok(n);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// The next event in what was read.
-    fn receive(&mut self, engine: &mut Connection, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, ProtocolError> {
-        let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let event = engine.receive(&mut rest, out).map(|event| event.map(Event::into_owned));
-        self.start = self.end - rest.len();
-        event
-    }
-}
-
-/// What is not written yet.
-#[derive(Debug, Default)]
-struct Output {
-    buf: Vec<u8>,
-    /// How much of it is written, while writing.
-    written: usize,
-    /// The stream may keep what was written, until it is flushed too.
-    unflushed: bool,
-    /// Nothing can be written any more.
-    lost: Option<io::ErrorKind>,
-}
-
-impl Output {
-    /// Writes everything. After an error it goes on where it stopped, so that no byte is lost or sent twice; but if the
-    /// transport is lost, what is left is dropped.
-    fn flush(&mut self, stream: &mut impl Write) -> io::Result<()> {
-        if let Some(lost) = self.lost {
-            self.buf.clear();
-            return Err(lost.into());
-        }
-        if !self.is_pending() {
-            return Ok(());
-        }
-        let written = self.write(stream);
-        self.buf.drain(..self.written);
-        self.written = 0;
-        match &written {
-            Ok(()) => self.buf.shrink_to(OUTPUT_KEPT),
-            Err(error) if is_fatal(error) => {
-                self.lost = Some(error.kind());
-                self.unflushed = false;
-                self.buf = Vec::new();
-            }
-            Err(_) => {}
-        }
-        written
-    }
-
-    /// As [`flush`](Self::flush) for one who goes on reading: the peer may have said why it went.
-    fn flush_to_read(&mut self, stream: &mut impl Write) -> io::Result<()> {
-        match self.flush(stream) {
-            Err(error) if is_fatal(&error) => Ok(()),
-            written => written,
-        }
-    }
-
-    fn write(&mut self, stream: &mut impl Write) -> io::Result<()> {
-        while let Some(rest) = self.buf.get(self.written..).filter(|rest| !rest.is_empty()) {
-            match stream.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.written += n;
-                    self.unflushed = true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        loop {
-            match stream.flush() {
-                Ok(()) => {
-                    self.unflushed = false;
-                    return Ok(());
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Whether a flush has something to do.
-    fn is_pending(&self) -> bool {
-        self.unflushed || !self.buf.is_empty()
-    }
-
-    /// What is not written yet.
-    fn into_rest(self) -> Vec<u8> {
-        self.buf
-    }
-}
-
-/// Whether the transport is lost, and not just late.
-fn is_fatal(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::WriteZero
-    )
 }

@@ -283,6 +283,13 @@ impl Connection {
         self.receiver.recycle(event);
     }
 
+    /// How many bytes of the message in progress are assembled: what has come of a large message before its event does. 0
+    /// between messages, and with [`Delivery::Chunks`](crate::Delivery::Chunks), where nothing is assembled.
+    #[must_use]
+    pub fn assembled_len(&self) -> usize {
+        self.receiver.assembled_len()
+    }
+
     /// Which end of the connection this is.
     #[must_use]
     pub const fn role(&self) -> Role {

@@ -48,18 +48,20 @@ impl<'b> Request<'b> {
 }
 
 impl RequestError {
-    /// The response that answers the error, with the headers that belong to its status.
+    /// The response that answers the error, with the headers that belong to its status. It ends the connection: what
+    /// follows an upgrade that was refused is ambiguous to a proxy between, and could be smuggled past it.
     #[must_use]
     pub fn to_http(self) -> http::Response<()> {
         let mut response = http::Response::new(());
         *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
         let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         match self.status() {
             405 => {
                 headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
             }
             426 => {
-                headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close, Upgrade"));
                 headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
                 headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             }

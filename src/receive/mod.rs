@@ -130,6 +130,11 @@ impl Receiver {
         }
     }
 
+    /// How many bytes of the message in progress are assembled.
+    pub(crate) fn assembled_len(&self) -> usize {
+        self.message.assembled_len()
+    }
+
     /// Keeps the allocation of an event for the next message.
     pub(crate) fn recycle(&mut self, event: Event<'_>) {
         match event {

@@ -333,11 +333,11 @@ class Test:
             program.end()
 
 
-def main():
+def main(kind=Test):
     # So that what was started is ended on a termination too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     profile = tempfile.mkdtemp(prefix="chat-browser-")
-    test = Test(profile)
+    test = kind(profile)
     failed = 0
     try:
         test.run()

@@ -1,13 +1,15 @@
-// A client of the `ws` library against our servers: client.js ECHO STRICT SCRIPT (see run).
+// A client of the `ws` library against our servers: client.js ECHO STRICT SCRIPT DEFLATE LIMITED (see run).
 'use strict';
 
 const assert = require('node:assert/strict');
+const { createCipheriv } = require('node:crypto');
 const { inspect } = require('node:util');
 const WebSocket = require('ws');
 
 const LIMIT = 30_000; // milliseconds; no check takes so long, even on a busy machine
-const [ECHO, STRICT, SCRIPT] = process.argv.slice(2);
+const [ECHO, STRICT, SCRIPT, DEFLATE, LIMITED] = process.argv.slice(2);
 const STRICT_SIZE = 65536;
+const SIDES = ['server', 'client'];
 
 const UNICODE = 'naïve Ωμέγα 日本語 \u{1f980} \u{10ffff} \0';
 // The longest there may be: 123 bytes.
@@ -249,6 +251,133 @@ check('permessage-deflate offered, not granted', async () => {
   const offer = peer.ws._req.getHeader('Sec-WebSocket-Extensions');
   same('offered', offer.includes('permessage-deflate'), true);
   same('opened', await peer.next(), 'open');
+  same('granted', peer.ws.extensions, '');
+  same('in the response', peer.response.headers['sec-websocket-extensions'], undefined);
+  await peer.echoes('a'.repeat(1000));
+  await peer.bye();
+});
+
+// 200 messages of all kinds and sizes, which repeat themselves at distances around that of every window.
+function mixedMessages() {
+  const dice = createCipheriv('aes-128-ctr', 'sixteen letters.', Buffer.alloc(16));
+  const random = (size) => dice.update(Buffer.alloc(size));
+  const messages = [];
+  for (let n = 0; n < 25; n += 1) {
+    const distance = (1 << (8 + Math.floor(n / 3))) + (n % 3) - 1;
+    // Of few letters, so that it gets smaller in any case; at random, so that it repeats nothing else at length.
+    const letters = random(distance).toString('hex').slice(0, distance);
+    messages.push(
+      ['', Buffer.alloc(0)][n % 2],
+      Buffer.from([n]),
+      JSON.stringify({ id: n, user: `guest ${n}`, text: 'hello, world', tags: Array(n).fill(n) }),
+      UNICODE.repeat((n % 5) + 1),
+      random(60 * n),
+      letters,
+      Buffer.from(letters),
+      [text(3500 * n), Buffer.alloc(2 * distance, random(distance)), binary(3000 * n)][n % 3],
+    );
+  }
+  return messages;
+}
+
+const MIXED = mixedMessages();
+
+// As they stand in paths: who has no takeover, of "server" and "client", and the bits; "-" for what is not set.
+const params = ([noTakeover, serverBits, clientBits]) =>
+  `${noTakeover.join('+') || '-'},${serverBits || '-'},${clientBits || '-'}`;
+
+const NOTHING = [[], undefined, undefined];
+
+// A connection that offers compression.
+function deflating(url, [noTakeover, serverBits, clientBits] = NOTHING) {
+  const perMessageDeflate = {
+    serverNoContextTakeover: noTakeover.includes('server'),
+    clientNoContextTakeover: noTakeover.includes('client') || undefined,
+    serverMaxWindowBits: serverBits,
+    clientMaxWindowBits: clientBits,
+    threshold: 0,
+  };
+  return Peer.open(url, { perMessageDeflate });
+}
+
+// What the library took from the response.
+function agreed({ ws }) {
+  same('extensions', ws.extensions, 'permessage-deflate');
+  const got = ws._extensions['permessage-deflate'].params;
+  const noTakeover = SIDES.filter((side) => got[`${side}_no_context_takeover`]);
+  return params([noTakeover, got.server_max_window_bits ?? 15, got.client_max_window_bits ?? 15]);
+}
+
+// Makes an encoder or decoder of messages count: them, and their bytes before and after.
+function metered(deflate, method) {
+  const counts = { messages: 0, before: 0, after: 0 };
+  const codec = deflate[method].bind(deflate);
+  deflate[method] = (data, fin, done) =>
+    codec(data, fin, (error, result) => {
+      counts.messages += 1;
+      counts.before += Buffer.byteLength(data);
+      counts.after += result?.length ?? 0;
+      done(error, result);
+    });
+  return counts;
+}
+
+// All messages and their echoes, compressed indeed.
+async function mixed(peer) {
+  const deflate = peer.ws._extensions['permessage-deflate'];
+  const sent = metered(deflate, 'compress');
+  const received = metered(deflate, 'decompress');
+  for (const message of MIXED) peer.send(message);
+  for (const message of MIXED) await peer.receives(message);
+  await peer.bye();
+  // The library compresses everything; our side what gets smaller, which two in five do with any window.
+  same('compressed', sent.messages, MIXED.length);
+  same(`enough compressed: ${received.messages}`, received.messages >= 0.4 * MIXED.length, true);
+  same(`smaller: ${inspect(sent)}`, sent.after < 0.6 * sent.before, true);
+  same(`smaller: ${inspect(received)}`, received.before < 0.6 * received.after, true);
+}
+
+// All that can be agreed, asked for by each side in turn: the server's settings, the offer, the agreement.
+for (let flags = 0; flags < 4; flags += 1) {
+  for (let server = 8; server <= 15; server += 1) {
+    for (let client = 8; client <= 15; client += 1) {
+      const noTakeover = SIDES.filter((_, bit) => (flags >> bit) & 1);
+      const asked = [noTakeover, server, client];
+      const more = [noTakeover, Math.min(server + 1, 15), Math.min(client + 1, 15)];
+      const [by, settings, offer, agreement] = [
+        ['the client', NOTHING, asked, asked],
+        // Our server uses the smaller window without a word about it.
+        ['the server', asked, NOTHING, [noTakeover, 15, client]],
+        ['both, the client for less', more, asked, asked],
+        ['both, the server for less', asked, more, asked],
+      ][(flags + server + client) % 4];
+      check(`compressed with ${params(asked)}, asked for by ${by}`, async () => {
+        const url = settings === NOTHING ? DEFLATE : `${SCRIPT}deflate/${params(settings)}`;
+        const peer = await deflating(url, offer);
+        same('agreed', agreed(peer), params(agreement));
+        await mixed(peer);
+      });
+    }
+  }
+}
+
+check("compressed with all the echo server's options", async () => {
+  const peer = await deflating(LIMITED);
+  same('agreed', agreed(peer), 'server+client,15,11');
+  await mixed(peer);
+  const asking = await deflating(LIMITED, [[], 15, undefined]);
+  same('agreed', agreed(asking), 'server+client,10,11');
+  await asking.bye();
+});
+
+check('compressed without client_max_window_bits in the offer', async () => {
+  const peer = await deflating(DEFLATE, [[], undefined, false]);
+  same('agreed', agreed(peer), '-,15,15');
+  await mixed(peer);
+});
+
+check('not compressed if the client does not say that it can have the window demanded', async () => {
+  const peer = await deflating(LIMITED, [[], undefined, false]);
   same('granted', peer.ws.extensions, '');
   same('in the response', peer.response.headers['sec-websocket-extensions'], undefined);
   await peer.echoes('a'.repeat(1000));

@@ -1,14 +1,19 @@
-"""A client of the `websockets` library against our servers: client.py ECHO STRICT SCRIPT (see run)."""
+"""A client of the `websockets` library against our servers: client.py ECHO STRICT SCRIPT DEFLATE LIMITED (see run)."""
 
 import asyncio
+import itertools
+import json
+import random
 import sys
 
 from websockets.asyncio.client import connect as library_connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 LIMIT = 30  # seconds; no check takes so long, even on a busy machine
-ECHO, STRICT, SCRIPT = sys.argv[1:]
+ECHO, STRICT, SCRIPT, DEFLATE, LIMITED = sys.argv[1:]
 STRICT_SIZE = 65536
+SIDES = ["server", "client"]
 
 UNICODE = "naïve Ωμέγα 日本語 \U0001f980 \U0010ffff \0"
 # The longest there may be: 123 bytes.
@@ -248,6 +253,146 @@ async def _():
         same("granted", ws.response.headers.get("Sec-WebSocket-Extensions"), None)
         await ws.send("a" * 1000)
         same("the echo", await ws.recv(), "a" * 1000)
+
+
+def mixed_messages():
+    """200 messages of all kinds and sizes, which repeat themselves at distances around that of every window."""
+    dice = random.Random(7692)
+    messages = []
+    for n in range(25):
+        distance = (1 << 8 + n // 3) + n % 3 - 1
+        # Of few letters, so that it gets smaller in any case; at random, so that it repeats nothing else at length.
+        letters = dice.randbytes(distance // 2 + 1).hex()[:distance]
+        messages += [
+            ["", b""][n % 2],
+            bytes([n]),
+            json.dumps({"id": n, "user": f"guest {n}", "text": "hello, world", "tags": [n] * n}),
+            UNICODE * (n % 5 + 1),
+            dice.randbytes(60 * n),
+            letters,
+            letters.encode(),
+            [text(3500 * n), dice.randbytes(distance) * 2, bytes(range(256)) * 12 * n][n % 3],
+        ]
+    return messages
+
+
+MIXED = mixed_messages()
+
+
+def params(no_takeover, server_bits, client_bits):
+    """As they stand in paths: who has no takeover, of "server" and "client", and the bits; "-" for what is not set."""
+    return f"{'+'.join(no_takeover) or '-'},{server_bits or '-'},{client_bits or '-'}"
+
+
+def deflating(url, no_takeover=(), server_bits=None, client_bits=True):
+    """A connection that offers compression."""
+    offer = ClientPerMessageDeflateFactory("server" in no_takeover, "client" in no_takeover, server_bits, client_bits)
+    return connect(url, extensions=[offer])
+
+
+def agreed(ws):
+    """What the library took from the response."""
+    same("extensions", [extension.name for extension in ws.protocol.extensions], ["permessage-deflate"])
+    [deflate] = ws.protocol.extensions
+    no_takeover = {"server": deflate.remote_no_context_takeover, "client": deflate.local_no_context_takeover}
+    no_takeover = [side for side in SIDES if no_takeover[side]]
+    return params(no_takeover, deflate.remote_max_window_bits, deflate.local_max_window_bits)
+
+
+def metered(codec):
+    """Makes an encoder or decoder of frames count: compressed messages, and their bytes when deflated and inflated."""
+    counts = [0, 0, 0]
+
+    def counting(frame, **options):
+        result = codec(frame, **options)
+        if frame.rsv1 or result.rsv1:
+            deflated, inflated = (frame, result) if frame.rsv1 else (result, frame)
+            counts[:] = counts[0] + 1, counts[1] + len(deflated.data), counts[2] + len(inflated.data)
+        return result
+
+    return counting, counts
+
+
+async def mixed(ws):
+    """All messages and their echoes, compressed indeed."""
+    [deflate] = ws.protocol.extensions
+    deflate.encode, sent = metered(deflate.encode)
+    deflate.decode, received = metered(deflate.decode)
+
+    async def send():
+        for message in MIXED:
+            await ws.send(message)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(send())
+        for number, message in enumerate(MIXED):
+            same(f"echo {number}", await ws.recv(), message)
+    # The library compresses everything; our side what gets smaller, which two in five do with any window.
+    same("compressed", sent[0], len(MIXED))
+    same(f"enough compressed: {received[0]}", received[0] >= 0.4 * len(MIXED), True)
+    for _, deflated, inflated in [sent, received]:
+        same(f"smaller: {inflated} bytes, now {deflated}", deflated < 0.6 * inflated, True)
+
+
+def combinations():
+    """All that can be agreed, asked for by each side in turn: the server's settings, the offer, the agreement."""
+    for flags, server, client in itertools.product(range(4), range(8, 16), range(9, 16)):
+        no_takeover = [side for bit, side in enumerate(SIDES) if flags >> bit & 1]
+        asked = no_takeover, server, client
+        more = no_takeover, min(server + 1, 15), min(client + 1, 15)
+        yield [
+            ("the client", ((), None, None), asked, asked),
+            # Our server uses the smaller window without a word about it.
+            ("the server", asked, ((), None, True), (no_takeover, 15, client)),
+            ("both, the client for less", more, asked, asked),
+            ("both, the server for less", asked, more, asked),
+        ][(flags + server + client) % 4], asked
+
+
+for (by, server, offer, agreement), asked in combinations():
+
+    @check(f"compressed with {params(*asked)}, asked for by {by}")
+    async def _(server=server, offer=offer, agreement=agreement):
+        url = f"{SCRIPT}deflate/{params(*server)}" if any(server) else DEFLATE
+        async with deflating(url, *offer) as ws:
+            same("agreed", agreed(ws), params(*agreement))
+            await mixed(ws)
+
+
+@check("compressed with all the echo server's options")
+async def _():
+    async with deflating(LIMITED) as ws:
+        same("agreed", agreed(ws), "server+client,15,11")
+        await mixed(ws)
+    async with deflating(LIMITED, server_bits=15) as ws:
+        same("agreed", agreed(ws), "server+client,10,11")
+
+
+@check("compressed without client_max_window_bits in the offer")
+async def _():
+    async with deflating(DEFLATE, client_bits=None) as ws:
+        same("agreed", agreed(ws), "-,15,15")
+        await mixed(ws)
+
+
+@check("not compressed if the client does not say that it can have the window demanded")
+async def _():
+    async with deflating(LIMITED, client_bits=None) as ws:
+        same("extensions", ws.protocol.extensions, [])
+        same("in the response", ws.response.headers.get("Sec-WebSocket-Extensions"), None)
+        await ws.send("a" * 1000)
+        same("the echo", await ws.recv(), "a" * 1000)
+
+
+@check("8 bits demanded of the client: the library gives up")
+async def _():
+    # Because zlib has no raw deflater for them.
+    try:
+        await deflating(f"{SCRIPT}deflate/-,-,8")
+    except NegotiationError as error:
+        same("declined", "('client_max_window_bits', '8')" in str(error), True)
+    else:
+        raise AssertionError("connected")
 
 
 async def refusal(url, **options):

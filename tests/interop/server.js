@@ -72,17 +72,41 @@ function refuse({ req }, done) {
   return done(false, Number(status), body, { 'Content-Length': Buffer.byteLength(body), ...headers });
 }
 
-const wss = new WebSocketServer({
+const OPTIONS = {
   noServer: true,
   verifyClient: refuse,
   handleProtocols: (offered) => SUBPROTOCOLS.find((name) => offered.has(name)) ?? false,
   perMessageDeflate: false,
   maxPayload: 2 << 20,
   closeTimeout: PATIENCE,
-});
+};
 
-wss.on('connection', (ws, request) => {
+const plain = new WebSocketServer(OPTIONS);
+
+// The library has one setting for all connections of a server. What is false, it refuses.
+function deflating(settings) {
+  const [noTakeover, serverBits, clientBits] = settings.split(',');
+  const perMessageDeflate = {
+    serverNoContextTakeover: noTakeover.includes('server') || undefined,
+    clientNoContextTakeover: noTakeover.includes('client') || undefined,
+    serverMaxWindowBits: Number(serverBits) || undefined,
+    clientMaxWindowBits: Number(clientBits) || undefined,
+    threshold: 0,
+  };
+  return new WebSocketServer({ ...OPTIONS, perMessageDeflate });
+}
+
+function agreed(ws) {
+  const deflate = ws._extensions['permessage-deflate'];
+  if (!deflate) return 'nothing';
+  const got = deflate.params;
+  const noTakeover = ['server', 'client'].filter((side) => got[`${side}_no_context_takeover`]);
+  return [noTakeover.join('+') || '-', got.server_max_window_bits ?? 15, got.client_max_window_bits ?? 15].join();
+}
+
+function connected(ws, request) {
   const [what, id] = path(request);
+  if (what === 'deflate') ws.send(agreed(ws));
   ws.on('message', (data, isBinary) => {
     if (what !== 'script') return ws.send(data, { binary: isBinary });
     const [, command, argument] = /^(\S+) ?(.*)$/s.exec(data);
@@ -91,12 +115,14 @@ wss.on('connection', (ws, request) => {
   });
   ws.on('error', (error) => console.error(`${request.url}: ${error.message}`));
   ws.on('close', (code, reason) => ending(id).resolve(`${code === 1006 ? 'unclean' : 'clean'} ${code} ${reason}`));
-});
+}
 
 const server = http.createServer();
 server.on('upgrade', (request, socket, head) => {
   if (request.url !== '/refuse/chunked') {
-    return wss.handleUpgrade(request, socket, head, (ws) => wss.emit('connection', ws, request));
+    const [what, argument] = path(request);
+    const wss = what === 'deflate' ? deflating(argument) : plain;
+    return wss.handleUpgrade(request, socket, head, connected);
   }
   // Not of `ws` but of Node itself: what a server says that has no WebSocket there.
   const response = new http.ServerResponse(request);

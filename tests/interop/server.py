@@ -1,8 +1,10 @@
 """A server of the `websockets` library for our client.
 
-/echo/ID echoes. /script/ID does what text messages say: `ping PAYLOAD`, `fragments`, `binary SIZE`, `invalid`,
-`close [CODE [REASON]]`, `drop`, and `ended ID`: how the connection with that ID ended, as seen here. /refuse/STATUS
-refuses the handshake.
+/echo/ID echoes. /deflate/SETTINGS/ID does so with compression, and says first what is agreed, as seen here; the
+settings are, separated by commas: who has no context takeover (`server`, `client`, `server+client`), the server's
+window bits, the client's; `-` for what is not set. /script/ID does what text messages say: `ping PAYLOAD`, `fragments`,
+`binary SIZE`, `invalid`, `close [CODE [REASON]]`, `drop`, and `ended ID`: how the connection with that ID ended, as
+seen here. /refuse/STATUS refuses the handshake.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from collections import defaultdict
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
 PATIENCE = 10  # seconds
 SUBPROTOCOLS = ["chat.v2", "chat.v1"]  # in the order of our preference
@@ -27,8 +30,26 @@ def path(request):
     return what, argument
 
 
+def settings(text):
+    no_takeover, *bits = text.split(",")
+    bits = [None if value == "-" else int(value) for value in bits]
+    return ServerPerMessageDeflateFactory("server" in no_takeover, "client" in no_takeover, *bits)
+
+
+def agreed(ws):
+    if not ws.protocol.extensions:
+        return "nothing"
+    [deflate] = ws.protocol.extensions
+    no_takeover = {"server": deflate.local_no_context_takeover, "client": deflate.remote_no_context_takeover}
+    no_takeover = "+".join(side for side in no_takeover if no_takeover[side])
+    return f"{no_takeover or '-'},{deflate.local_max_window_bits},{deflate.remote_max_window_bits}"
+
+
 def process_request(ws, request):
     what, argument = path(request)
+    if what == "deflate":
+        # The library has one setting for all, but looks for it only after this.
+        ws.protocol.available_extensions = [settings(argument.partition("/")[0])]
     if what != "refuse":
         return None
     if argument not in REFUSALS:
@@ -84,6 +105,8 @@ async def script(ws):
 async def handler(ws):
     what, argument = path(ws.request)
     try:
+        if what == "deflate":
+            await ws.send(agreed(ws))
         await (script if what == "script" else echo)(ws)
     except ConnectionClosed:
         pass

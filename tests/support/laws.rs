@@ -11,6 +11,8 @@
     reason = "each test binary and fuzz target uses a part of it"
 )]
 
+#[cfg(feature = "deflate")]
+pub mod compressed;
 pub mod conversation;
 pub mod drive;
 pub mod options;

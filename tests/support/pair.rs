@@ -31,7 +31,7 @@ impl End {
     }
 
     /// Receives bytes; a server accepts every request.
-    fn receive(&mut self, bytes: &mut [u8]) {
+    pub fn receive(&mut self, bytes: &mut [u8]) {
         let mut input = bytes;
         while self.error.is_none() {
             match self.engine.receive(&mut input, &mut self.out) {

@@ -158,7 +158,7 @@ fn damage_frames(receiver: Role, frames: &mut Vec<Vec<u8>>, what: u8, at: u16, v
     }
 }
 
-fn damage_bytes(bytes: &mut Vec<u8>, what: u8, at: u16, value: u8) {
+pub fn damage_bytes(bytes: &mut Vec<u8>, what: u8, at: u16, value: u8) {
     let at = usize::from(at) % (bytes.len() + 1);
     match what % 6 {
         0 => bytes.truncate(at),

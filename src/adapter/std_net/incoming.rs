@@ -1,9 +1,12 @@
 //! A server's connection between request and answer.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    time::Instant,
+};
 
-use super::WebSocket;
-use crate::{Accept, Config, Event, HandshakeError, Request, adapter::Error};
+use super::{Settings, WebSocket, patience::Means};
+use crate::{Accept, Event, HandshakeError, Request, adapter::Error};
 
 /// A client's request that waits for a decision.
 #[derive(Debug)]
@@ -17,8 +20,8 @@ impl<S: Read + Write> Incoming<S> {
     ///
     /// # Errors
     /// The transport fails, or the request is invalid and was answered so.
-    pub fn new(stream: S, config: Config) -> Result<Self, Error> {
-        Self::read(WebSocket::waiting(stream, config, |_, _| {}))
+    pub fn new(stream: S, settings: impl Into<Settings>) -> Result<Self, Error> {
+        Self::read(WebSocket::waiting(stream, settings.into(), Means::NONE))
     }
 
     pub(super) fn read(mut ws: WebSocket<S>) -> Result<Self, Error> {
@@ -42,7 +45,11 @@ impl<S: Read + Write> Incoming<S> {
     /// # Errors
     /// The transport fails, or the acceptance cannot be sent: see [`Connection::accept`](crate::Connection::accept). The client then gets a 500.
     pub fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<S>, Error> {
-        let accepted = self.ws.engine.accept(&self.request, accept, &mut self.ws.output.buf);
+        let driver = &mut self.ws.driver;
+        let accepted = driver.engine.accept(&self.request, accept, &mut driver.output.buf);
+        if accepted.is_ok() {
+            driver.timers.opened(Instant::now());
+        }
         self.answered(accepted)?;
         Ok(self.ws)
     }
@@ -52,8 +59,8 @@ impl<S: Read + Write> Incoming<S> {
     /// # Errors
     /// The transport fails, or the rejection cannot be sent. The client then gets a 500.
     pub fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
-        let out = &mut self.ws.output.buf;
-        let rejected = self.ws.engine.reject(status, headers, body, out);
+        let driver = &mut self.ws.driver;
+        let rejected = driver.engine.reject(status, headers, body, &mut driver.output.buf);
         self.answered(rejected)?;
         self.ws.finish();
         Ok(())
@@ -62,7 +69,8 @@ impl<S: Read + Write> Incoming<S> {
     /// Writes the answer. If it could not be made, the client is not left without one.
     fn answered(&mut self, answer: Result<(), HandshakeError>) -> Result<(), Error> {
         if answer.is_err() {
-            let _made = self.ws.engine.reject(500, &[], b"", &mut self.ws.output.buf);
+            let driver = &mut self.ws.driver;
+            let _made = driver.engine.reject(500, &[], b"", &mut driver.output.buf);
             let _written = self.ws.flush();
             self.ws.finish();
         }

@@ -1,17 +1,26 @@
 //! Two halves of a connection for two threads.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::fmt;
+use alloc::sync::Arc;
+use core::{fmt, mem};
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
     sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    time::Instant,
 };
 
-use super::{Finish, WebSocket, feed};
+use super::{
+    WebSocket,
+    input::Input,
+    patience::{Direction, Means, Patience},
+};
 use crate::{
-    CloseCode, Closure, Connection, Event, SendError,
-    adapter::{AsMessage, Error, HIGH_WATER, Input, Message, Output, is_fatal},
+    CloseCode, Closure, Event, SendError,
+    adapter::{
+        AsMessage, Error, Message,
+        driver::Driver,
+        output::{Output, is_fatal},
+    },
 };
 
 impl<S: Read + Write> WebSocket<S> {
@@ -24,27 +33,14 @@ impl<S: Read + Write> WebSocket<S> {
         split: impl FnOnce(S) -> io::Result<(R, W)>,
     ) -> io::Result<(Reader<R, W>, Writer<W>)> {
         let (reader, writer) = split(self.stream)?;
-        let shared = Arc::new(Shared {
-            core: Mutex::new(Core {
-                engine: self.engine,
-                out: self.output.into_rest(),
-                replies: 0,
-                left: false,
-                writers: 0,
-            }),
-            writing: Mutex::new(Writing {
-                stream: writer,
-                output: Output::default(),
-            }),
-        });
-        let reader = Reader {
-            stream: reader,
-            input: self.input,
-            shared: Arc::clone(&shared),
-            event: self.event,
-            finish: |_, _| {},
-        };
-        Ok((reader, Writer { shared }))
+        let (reading, writing) = (Means::NONE, Means::NONE);
+        Ok(halves(
+            self.driver,
+            self.input,
+            self.event,
+            (reader, reading),
+            (writer, writing),
+        ))
     }
 }
 
@@ -54,11 +50,44 @@ impl WebSocket<TcpStream> {
     /// # Errors
     /// The socket cannot be duplicated.
     pub fn split(self) -> io::Result<(Reader<TcpStream, TcpStream>, Writer<TcpStream>)> {
-        let finish = self.finish;
-        let (mut reader, writer) = self.split_with(|tcp| Ok((tcp.try_clone()?, tcp)))?;
-        reader.finish = finish;
-        Ok((reader, writer))
+        let reading = (self.stream.try_clone()?, self.means);
+        let writing = (self.stream, Means::TCP);
+        Ok(halves(self.driver, self.input, self.event, reading, writing))
     }
+}
+
+fn halves<R: Read, W: Write>(
+    mut driver: Driver,
+    input: Input,
+    event: Option<Event<'static>>,
+    (reader, reading): (R, Means<R>),
+    (writer, writing): (W, Means<W>),
+) -> (Reader<R, W>, Writer<W>) {
+    // What is written is the other one's, from now on; what is to be written goes through the driver's.
+    let rest = mem::take(&mut driver.output).into_rest();
+    driver.output.buf = rest;
+    let shared = Arc::new(Shared {
+        core: Mutex::new(Core {
+            driver,
+            replies: 0,
+            left: false,
+            writers: 0,
+        }),
+        writing: Mutex::new(Writing {
+            patience: Patience::new(&writing, Direction::Write),
+            stream: writer,
+            output: Output::default(),
+        }),
+    });
+    let reader = Reader {
+        stream: reader,
+        input,
+        shared: Arc::clone(&shared),
+        event,
+        patience: Patience::new(&reading, Direction::Read),
+        means: reading,
+    };
+    (reader, Writer { shared })
 }
 
 /// The reading half of a [`WebSocket`].
@@ -71,7 +100,8 @@ pub struct Reader<R, W> {
     shared: Arc<Shared<W>>,
     /// An event whose replies are not written yet.
     event: Option<Event<'static>>,
-    finish: Finish<R>,
+    means: Means<R>,
+    patience: Patience<R>,
 }
 
 /// The writing half of a [`WebSocket`]. Clones write to the same connection, a message at a time.
@@ -86,9 +116,8 @@ struct Shared<W> {
 }
 
 struct Core {
-    engine: Connection,
-    /// In the order in which it has to be written.
-    out: Vec<u8>,
+    /// In its output, what has to be written, in that order.
+    driver: Driver,
     /// How many bytes of that are replies.
     replies: usize,
     /// A write was interrupted and has left something to write.
@@ -99,17 +128,18 @@ struct Core {
 
 struct Writing<W> {
     stream: W,
+    patience: Patience<W>,
     output: Output,
 }
 
 impl Core {
     /// Whether there is something to write that no writer is about to write.
     fn has_replies(&self) -> bool {
-        self.writers == 0 && (self.left || !self.out.is_empty())
+        self.writers == 0 && (self.left || !self.driver.output.buf.is_empty())
     }
 
     fn take_out(&mut self, output: &mut Output) {
-        output.buf.append(&mut self.out);
+        output.buf.append(&mut self.driver.output.buf);
         self.replies = 0;
     }
 }
@@ -142,46 +172,74 @@ impl<R: Read, W: Write> Reader<R, W> {
                 return Ok(self.event.take());
             }
             let mut core = lock(&self.shared.core);
-            let Core {
-                engine, out, replies, ..
-            } = &mut *core;
-            let pending = out.len();
-            let result = self.input.receive(engine, out);
-            let replied = out.len() > pending;
-            *replies += out.len() - pending;
-            let (much, teardown) = (*replies > HIGH_WATER, engine.teardown());
+            core.driver.check()?;
+            let before = core.driver.output.buf.len();
+            let result = self.input.receive(&mut core.driver);
+            core.replies += core.driver.output.buf.len() - before;
+            let (much, teardown) = (core.replies > core.driver.high_water, core.driver.engine.teardown());
             drop(core);
             match (result, teardown) {
-                (Ok(Some(event)), _) if replied => self.event = Some(event),
-                (Ok(Some(event)), _) => return Ok(Some(event)),
+                (Ok(Some((event, true))), _) => self.event = Some(event),
+                (Ok(Some((event, false))), _) => return Ok(Some(event)),
                 (Ok(None), None) => {
                     if much {
                         self.shared.flush_to_read()?;
-                    } else {
-                        self.shared.flush_replies()?;
                     }
-                    match self.input.fill(&mut self.stream) {
-                        Ok(0) => return Ok(lock(&self.shared.core).engine.receive_eof()?),
+                    match self.read() {
+                        Ok(0) => return Ok(lock(&self.shared.core).driver.engine.receive_eof()?),
                         Ok(_) => {}
+                        Err(Error::Io(error)) if !is_fatal(&error) => return Err(error.into()),
                         Err(error) => {
-                            if is_fatal(&error) {
-                                let _lost = lock(&self.shared.core).engine.receive_eof();
-                            }
-                            return Err(error.into());
+                            let _lost = lock(&self.shared.core).driver.engine.receive_eof();
+                            self.finish();
+                            return Err(error);
                         }
                     }
                 }
-                (result, teardown) => {
+                (result, _) => {
                     // Also what a writer is writing; the peer may not read any more what it did wrong.
                     let written = self.shared.flush_to_read();
-                    if let Some(teardown) = teardown {
-                        (self.finish)(&mut self.stream, teardown);
-                    }
+                    self.finish();
                     result?;
                     written?;
                     return Ok(None);
                 }
             }
+        }
+    }
+
+    /// Reads once, as long as the deadlines allow.
+    fn read(&mut self) -> Result<usize, Error> {
+        lock(&self.shared.core).driver.handle_timeout(self.input.read)?;
+        loop {
+            self.shared.flush_replies()?;
+            let now = Instant::now();
+            let deadline = lock(&self.shared.core).driver.next_look(now)?;
+            self.patience.prepare(&self.stream, now, deadline)?;
+            match self.input.fill(&mut self.stream) {
+                Ok(n) => {
+                    self.patience.renew();
+                    return Ok(n);
+                }
+                Err(error) if is_fatal(&error) => return Err(error.into()),
+                Err(error) => {
+                    let now = Instant::now();
+                    lock(&self.shared.core).driver.handle_timeout(now)?;
+                    if !self.patience.lasts(&error, now) {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        let mut core = lock(&self.shared.core);
+        let until = core.driver.linger(Instant::now());
+        let teardown = core.driver.engine.teardown();
+        drop(core);
+        if let Some(teardown) = teardown {
+            self.means.finish(&mut self.stream, teardown, until);
         }
     }
 
@@ -194,7 +252,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// How the connection was closed, or is being closed.
     #[must_use]
     pub fn closure(&self) -> Option<Closure> {
-        lock(&self.shared.core).engine.closure().cloned()
+        lock(&self.shared.core).driver.engine.closure().cloned()
     }
 }
 
@@ -206,7 +264,7 @@ impl<W: Write> Writer<W> {
     pub fn send(&self, message: impl AsMessage) -> Result<(), Error> {
         // Outside of the lock: it is not our code.
         let message = message.as_message();
-        self.command(|engine, out| feed(engine, message, out))
+        self.command(|driver| driver.feed(message))
     }
 
     /// Writes what an interrupted call has left.
@@ -222,7 +280,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`WebSocket::pong`].
     pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
-        self.command(|engine, out| engine.pong(payload, out))
+        self.command(|driver| driver.engine.pong(payload, &mut driver.output.buf))
     }
 
     /// Sends a Ping with at most 125 bytes.
@@ -230,7 +288,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`WebSocket::ping`].
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.command(|engine, out| engine.ping(payload, out))
+        self.command(|driver| driver.engine.ping(payload, &mut driver.output.buf))
     }
 
     /// Begins the closing handshake; the reader returns `None` when it is complete. It waits for a write in progress.
@@ -238,16 +296,12 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// As [`WebSocket::close`].
     pub fn close(&self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        self.command(|engine, out| engine.close(code, reason, out))
+        self.command(|driver| driver.close(code.into(), reason, Instant::now()))
     }
 
-    fn command(
-        &self,
-        command: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>,
-    ) -> Result<(), Error> {
+    fn command(&self, command: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
         let mut core = lock(&self.shared.core);
-        let Core { engine, out, .. } = &mut *core;
-        command(engine, out)?;
+        command(&mut core.driver)?;
         core.writers += 1;
         drop(core);
         let written = self.shared.flush();
@@ -262,14 +316,42 @@ impl<W: Write> Shared<W> {
     fn flush(&self) -> io::Result<()> {
         let mut writing = lock(&self.writing);
         loop {
-            let Writing { stream, output } = &mut *writing;
-            lock(&self.core).take_out(output);
-            if !output.is_pending() && output.lost.is_none() {
+            lock(&self.core).take_out(&mut writing.output);
+            if !writing.output.is_pending() && writing.output.lost.is_none() {
                 return Ok(());
             }
+            self.write(&mut writing)?;
+        }
+    }
+
+    /// Writes once, as long as the deadlines allow.
+    fn write(&self, writing: &mut Writing<W>) -> io::Result<()> {
+        let Writing {
+            stream,
+            patience,
+            output,
+        } = writing;
+        loop {
+            patience.prepare(stream, Instant::now(), lock(&self.core).driver.timers.poll_timeout())?;
             let written = output.flush(stream);
-            lock(&self.core).left = output.is_pending();
-            written?;
+            let now = Instant::now();
+            let mut core = lock(&self.core);
+            core.left = output.is_pending();
+            if mem::take(&mut output.moved) {
+                core.driver.timers.written(now);
+                patience.renew();
+            }
+            let Err(error) = written else {
+                patience.renew();
+                return Ok(());
+            };
+            if core.driver.handle_timeout(now).is_err() {
+                output.lose(io::ErrorKind::NotConnected);
+                return output.check();
+            }
+            if !patience.lasts(&error, now) {
+                return Err(error);
+            }
         }
     }
 
@@ -294,14 +376,14 @@ impl<W: Write> Shared<W> {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return Ok(()),
             };
-            let Writing { stream, output } = &mut *writing;
             let mut core = lock(&self.core);
             if core.has_replies() {
-                core.take_out(output);
+                core.take_out(&mut writing.output);
                 drop(core);
-                let written = output.flush_to_read(stream);
-                lock(&self.core).left = output.is_pending();
-                written?;
+                match self.write(&mut writing) {
+                    Err(error) if is_fatal(&error) => {}
+                    written => written?,
+                }
             }
         }
     }

@@ -1,5 +1,7 @@
-//! Our client against a server of another library: `interop_client ws://ADDRESS/`. See `../../run`, and `server.py` and
-//! `server.js` for what the paths mean.
+//! Our client against a server of another library: `interop_client ws://ADDRESS/ LIBRARY`. See `../../run`, and
+//! `server.py` and `server.js` for what the paths mean.
+
+mod compressed;
 
 use std::{
     cell::Cell,
@@ -21,6 +23,8 @@ use sockless::{
     frame::Kind,
 };
 
+use self::compressed::Library;
+
 /// No check takes so long, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -32,9 +36,10 @@ const LONG_REASON: &str = "ändern, bleiben, gehen: was auch immer; this reason 
 
 type Failure = Box<dyn error::Error + Send + Sync>;
 type Tcp = WebSocket<TcpStream>;
-type Check = fn(&Server) -> Result<(), Failure>;
+type Function = fn(&Server) -> Result<(), Failure>;
+type Check = Box<dyn Fn(&Server) -> Result<(), Failure> + Send>;
 
-const CHECKS: &[(&str, Check)] = &[
+const CHECKS: &[(&str, Function)] = &[
     ("text", |s| s.echoes([text("hello"), text("again")])),
     ("unicode text", |s| s.echoes([text(UNICODE)])),
     ("binary, all byte values", |s| s.echoes([binary(256), binary(1000)])),
@@ -85,11 +90,16 @@ const CHECKS: &[(&str, Check)] = &[
 ];
 
 fn main() -> ExitCode {
-    let Some(url) = env::args().nth(1) else {
-        eprintln!("usage: interop_client ws://ADDRESS/");
+    let mut args = env::args().skip(1);
+    let (Some(url), Some(library)) = (args.next(), args.next().and_then(|name| Library::named(&name))) else {
+        eprintln!("usage: interop_client ws://ADDRESS/ websockets|ws");
         return ExitCode::from(2);
     };
-    for (number, (name, check)) in CHECKS.iter().enumerate() {
+    let checks = CHECKS
+        .iter()
+        .map(|(name, check)| ((*name).to_owned(), Box::new(check) as Check))
+        .chain(compressed::checks(library));
+    for (number, (name, check)) in checks.enumerate() {
         let (done, outcome) = mpsc::channel();
         let server = Server {
             url: url.clone(),

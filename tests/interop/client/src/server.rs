@@ -2,13 +2,16 @@
 //!
 //! * `/refuse/STATUS` refuses the handshake.
 //! * `/echo/ID` echoes.
+//! * `/deflate/SETTINGS` echoes with permessage-deflate, whatever the size. The settings are, separated by commas: who
+//!   has no context takeover (`server`, `client`, `server+client`), the server's window bits, the client's; `-` for a
+//!   default.
 //! * `/script/ID` does what text messages say: `ping PAYLOAD`, `fragments`, `close [CODE [REASON]]`, `drop`, and
 //!   `ended ID`: how the connection with that ID ended, as our side saw it.
 
 use std::{
     collections::HashMap,
     error,
-    io::Write,
+    io::{self, Write},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -16,7 +19,7 @@ use std::{
 };
 
 use sockless::{
-    Accept, CloseCode, Config, Event,
+    Accept, CloseCode, Config, DeflateConfig, Event, WindowBits,
     adapter::{
         Error, Message,
         std_net::{self, Incoming, WebSocket},
@@ -74,7 +77,9 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
 fn serve(tcp: TcpStream, ended: &Ended) -> Result<(), Error> {
     tcp.set_read_timeout(Some(PATIENCE))?;
-    let incoming = std_net::incoming(tcp, Config::default())?;
+    let mut config = Config::default();
+    config.deflate = deflate_settings(&tcp)?;
+    let incoming = std_net::incoming(tcp, config)?;
     let target = incoming.request().target().to_owned();
     let (what, argument) = target[1..].split_once('/').unwrap_or((&target[1..], ""));
     if what == "refuse" {
@@ -95,6 +100,32 @@ fn serve(tcp: TcpStream, ended: &Ended) -> Result<(), Error> {
     };
     ended.add(argument, ending);
     result
+}
+
+/// The settings that the path asks for. They are needed before the handshake is read; the clients of these tests send
+/// the whole of their request at once.
+fn deflate_settings(tcp: &TcpStream) -> io::Result<Option<DeflateConfig>> {
+    let mut head = [0; 256];
+    let peeked = tcp.peek(&mut head)?;
+    let head = String::from_utf8_lossy(&head[..peeked]);
+    let Some(settings) = head
+        .split(' ')
+        .nth(1)
+        .and_then(|target| target.strip_prefix("/deflate/"))
+    else {
+        return Ok(None);
+    };
+    let mut settings = settings.split(',');
+    let mut next = || settings.next().unwrap_or_default();
+    let bits = |text: &str| text.parse().ok().and_then(WindowBits::new).unwrap_or(WindowBits::MAX);
+    let mut config = DeflateConfig::default();
+    let no_takeover = next();
+    config.server_no_context_takeover = no_takeover.contains("server");
+    config.client_no_context_takeover = no_takeover.contains("client");
+    config.server_max_window_bits = bits(next());
+    config.client_max_window_bits = bits(next());
+    config.threshold = 0;
+    Ok(Some(config))
 }
 
 fn refuse(incoming: Incoming<TcpStream>, status: &str) -> Result<(), Error> {

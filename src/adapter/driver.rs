@@ -1,0 +1,190 @@
+//! What every adapter has: the engine, the output that is not written yet, and the deadlines.
+
+use alloc::vec::Vec;
+use core::{mem, time::Duration};
+use std::{io, time::Instant};
+
+use super::{Error, Message, MessageRef, Settings, output::Output};
+use crate::{
+    CloseCode, Connection, Delivery, Event, ProtocolError, SendError,
+    timers::{Due, Timers},
+};
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) engine: Connection,
+    pub(super) output: Output,
+    pub(super) timers: Timers<Instant>,
+    /// With more than this to write, in bytes, nothing is read.
+    pub(super) high_water: usize,
+    /// What was assembled of the message in progress when it was last looked at.
+    assembled: usize,
+    /// `Timeouts::close`.
+    closing_limit: Option<Duration>,
+    /// Why the peer was given up.
+    given_up: Option<Due>,
+    /// An allocation for the next message that lies whole in the input.
+    spare: Vec<u8>,
+}
+
+impl Driver {
+    /// `make` makes the engine, and may put a request into the output.
+    pub(super) fn new<E>(
+        settings: Settings,
+        now: Instant,
+        make: impl FnOnce(crate::Config, &mut Vec<u8>) -> Result<Connection, E>,
+    ) -> Result<Self, E> {
+        let mut config = settings.config;
+        config.delivery = Delivery::Messages;
+        let mut output = Output::default();
+        Ok(Self {
+            engine: make(config, &mut output.buf)?,
+            output,
+            timers: Timers::new(settings.timeouts, now),
+            high_water: settings.high_water,
+            assembled: 0,
+            closing_limit: settings.timeouts.close,
+            given_up: None,
+            spare: Vec::new(),
+        })
+    }
+
+    /// The next event in `input`, and whether it has put something into the output.
+    pub(super) fn receive(
+        &mut self,
+        input: &mut &mut [u8],
+        now: Instant,
+    ) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
+        let before = self.output.buf.len();
+        let Some(event) = self.engine.receive(input, &mut self.output.buf)? else {
+            self.look_at_assembly(now);
+            return Ok(None);
+        };
+        self.note(&event, now);
+        let event = own(event, &mut self.spare);
+        Ok(Some((event, self.output.buf.len() > before)))
+    }
+
+    fn note(&mut self, event: &Event<'_>, now: Instant) {
+        match event {
+            Event::Text(_) | Event::Binary(_) | Event::Chunk(_) => self.timers.received(now),
+            Event::Pong(payload) => _ = self.timers.pong(payload, now),
+            Event::Open(_) => self.timers.opened(now),
+            // The end begins when it is processed: see `is_end`.
+            Event::Close(_) | Event::Refused(_) | Event::Request(_) | Event::Ping(_) => {}
+        }
+    }
+
+    /// A peer that is sending a large message is alive, though there is no event yet.
+    fn look_at_assembly(&mut self, now: Instant) {
+        let assembled = self.engine.assembled_len();
+        if assembled != mem::replace(&mut self.assembled, assembled) && assembled > 0 {
+            self.timers.received(now);
+        }
+    }
+
+    /// Whether the transport has gone on writing after it had to wait.
+    pub(super) fn note_writing(&mut self, now: Instant) -> bool {
+        let moved = mem::take(&mut self.output.moved);
+        if moved {
+            self.timers.written(now);
+        }
+        moved
+    }
+
+    /// Puts a message into the output.
+    pub(super) fn feed(&mut self, message: MessageRef<'_>) -> Result<(), SendError> {
+        match message {
+            MessageRef::Text(text) => self.engine.send_text(text, &mut self.output.buf),
+            MessageRef::Binary(data) => self.engine.send_binary(data, &mut self.output.buf),
+        }
+    }
+
+    pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str, now: Instant) -> Result<(), SendError> {
+        self.engine.close(code, reason, &mut self.output.buf)?;
+        self.timers.closing(now);
+        Ok(())
+    }
+
+    /// Does what is due: puts a Ping or a Close into the output, or says that the peer is given up.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        while let Some(due) = self.timers.handle_timeout(now) {
+            match due {
+                Due::Ping(payload) => _ = self.engine.ping(&payload, &mut self.output.buf),
+                Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
+                Due::Handshake | Due::Pong | Due::Close => {
+                    self.given_up = Some(due);
+                    self.output.lose(io::ErrorKind::NotConnected);
+                }
+            }
+        }
+        self.check()
+    }
+
+    /// When to look at the deadlines again, for one who cannot be woken before: another may begin to close at any time.
+    pub(super) fn next_look(&self, now: Instant) -> Result<Option<Instant>, Error> {
+        self.check()?;
+        let closing = self.closing_limit.and_then(|limit| now.checked_add(limit));
+        Ok(self.timers.poll_timeout().into_iter().chain(closing).min())
+    }
+
+    /// How long to wait for a peer to close the transport, now that the connection is closed.
+    pub(super) fn linger(&mut self, now: Instant) -> Option<Instant> {
+        if self.given_up.is_some() {
+            return Some(now);
+        }
+        self.timers.closing(now);
+        self.timers.poll_timeout()
+    }
+
+    /// Whether the peer is not given up.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.given_up.map_or(Ok(()), |due| Err(Error::TimedOut(due)))
+    }
+
+    /// With so much to write, nothing is read: what is received may have to be answered.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) fn is_above_high_water(&self) -> bool {
+        self.output.left() > self.high_water
+    }
+
+    /// Keeps the allocation of a message: one for those that the engine assembles, one for the others.
+    pub(super) fn recycle(&mut self, message: Message) {
+        if self.spare.capacity() == 0 {
+            self.spare = match message {
+                Message::Text(text) => text.into_bytes(),
+                Message::Binary(data) => data,
+            };
+            self.spare.clear();
+        } else {
+            self.engine.recycle(match message {
+                Message::Text(text) => Event::Text(text.into()),
+                Message::Binary(data) => Event::Binary(data.into()),
+            });
+        }
+    }
+}
+
+/// Whether the peer has begun to close with that. From now on it has its time, however long ago this was read.
+pub(super) const fn is_end(event: &Event<'_>) -> bool {
+    matches!(event, Event::Close(_) | Event::Refused(_))
+}
+
+/// [`Event::into_owned`] with a recycled allocation.
+fn own(event: Event<'_>, spare: &mut Vec<u8>) -> Event<'static> {
+    use alloc::{borrow::Cow, string::String};
+
+    match event {
+        Event::Text(Cow::Borrowed(text)) => {
+            let mut owned = String::from_utf8(mem::take(spare)).unwrap_or_default();
+            owned.push_str(text);
+            Event::Text(owned.into())
+        }
+        Event::Binary(Cow::Borrowed(data)) => {
+            let mut owned = mem::take(spare);
+            owned.extend_from_slice(data);
+            Event::Binary(owned.into())
+        }
+        event => event.into_owned(),
+    }
+}

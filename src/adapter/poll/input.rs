@@ -1,0 +1,94 @@
+//! What the transport has delivered.
+
+use alloc::{vec, vec::Vec};
+use core::task::{Context, Poll};
+use std::{io, time::Instant};
+
+use super::Transport;
+use crate::{Event, ProtocolError, adapter::driver::Driver};
+
+/// The least and the most that is read at a time, in bytes. It grows with what comes.
+const INPUT_SIZES: [usize; 2] = [2 << 10, 64 << 10];
+
+/// What was read and is not processed yet. While nothing is, it holds no memory.
+pub(super) struct Input {
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How much is read next.
+    size: usize,
+}
+
+impl Input {
+    pub(super) const fn new() -> Self {
+        Self {
+            buf: Vec::new(),
+            start: 0,
+            end: 0,
+            size: INPUT_SIZES[0],
+        }
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        driver: &mut Driver,
+        now: Instant,
+    ) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
+        let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        let event = driver.receive(&mut rest, now);
+        self.start = self.end - rest.len();
+        event
+    }
+
+    /// Reads once; 0 is the end of the transport. Only when everything before is processed.
+    pub(super) fn poll_fill<T: Transport>(
+        &mut self,
+        transport: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let [least, most] = INPUT_SIZES;
+        if self.buf.len() != self.size {
+            self.buf = vec![0; self.size];
+        }
+        loop {
+            return match transport.poll_read(cx, &mut self.buf) {
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Poll::Ready(Ok(n)) => {
+                    let n = n.min(self.size);
+                    (self.start, self.end) = (0, n);
+                    if n == self.size {
+                        self.size = (2 * n).min(most);
+                    } else if n < self.size / 4 {
+                        self.size = (self.size / 2).max(least);
+                    }
+                    Poll::Ready(Ok(n))
+                }
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.buf = Vec::new();
+                    Poll::Pending
+                }
+            };
+        }
+    }
+
+    pub(super) fn poll_discard<T: Transport>(
+        &mut self,
+        transport: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let read = self.poll_fill(transport, cx);
+        (self.start, self.end) = (0, 0);
+        read
+    }
+
+    pub(super) fn unread(&self) -> &[u8] {
+        self.buf.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// What another has read from the transport.
+    pub(super) fn prefill(&mut self, bytes: Vec<u8>) {
+        (self.start, self.end) = (0, bytes.len());
+        self.buf = bytes;
+    }
+}

@@ -1,0 +1,374 @@
+//! The loop.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::{
+    mem,
+    task::{Context, Poll, Waker, ready},
+};
+use std::{io, time::Instant};
+
+use super::{
+    Clock, Transport,
+    input::Input,
+    tasks::{Tasks, write_context},
+};
+use crate::{
+    CloseCode, Event, State, Teardown,
+    adapter::{
+        Error,
+        driver::{Driver, is_end},
+    },
+};
+
+/// An output buffer that has grown beyond this, in bytes, is given back when there is nothing to do.
+const OUTPUT_KEPT: usize = 1 << 10;
+
+/// After so many reads without an event others have their turn; after so many, with events or without, deadlines are
+/// looked at.
+const READS: usize = 32;
+
+/// A connection with its transport.
+pub(super) struct Socket<T, C> {
+    pub(super) transport: T,
+    clock: C,
+    pub(super) driver: Driver,
+    pub(super) input: Input,
+    stage: Stage,
+    /// How it ended; reported when the transport is closed too.
+    outcome: Result<(), Error>,
+    /// Our side of the transport is closed.
+    shut: bool,
+    /// The peer's side is.
+    eof: bool,
+    /// When something was last read.
+    now: Instant,
+    /// How often, since deadlines were looked at though there was more to read.
+    reads: usize,
+    /// How many bytes of the output are replies, as far as it is known.
+    replies: usize,
+    /// The transport has to wake those who wait for writing.
+    stalled: bool,
+    /// The halves that wait, if there are two.
+    tasks: Option<(Arc<Tasks>, Waker)>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Live,
+    /// The engine is closed, the transport is not yet.
+    Ending,
+    Over,
+}
+
+impl<T: Transport, C: Clock> Socket<T, C> {
+    pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
+        let now = clock.now();
+        Self {
+            transport,
+            clock,
+            driver,
+            input: Input::new(),
+            stage: Stage::Live,
+            outcome: Ok(()),
+            shut: false,
+            eof: false,
+            now,
+            reads: 0,
+            replies: 0,
+            stalled: false,
+            tasks: None,
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The next event that is wanted. `None`: the connection has ended, and how was reported.
+    ///
+    /// Replies to what is not wanted do not leave at once: there is more to come, or else it is waited for.
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: impl Fn(&Event<'_>) -> bool,
+    ) -> Poll<Result<Option<Event<'static>>, Error>> {
+        self.begin();
+        let event = self.poll_next(cx, wanted);
+        self.park(cx, event.is_pending(), true);
+        event
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: impl Fn(&Event<'_>) -> bool,
+    ) -> Poll<Result<Option<Event<'static>>, Error>> {
+        for _ in 0..READS {
+            if self.stage != Stage::Live {
+                return self.poll_end(cx);
+            }
+            match self.next_event(&wanted) {
+                Ok(Some((event, replied))) => {
+                    if replied {
+                        let _later = self.poll_write(cx);
+                    }
+                    return Poll::Ready(Ok(Some(event)));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.end(Err(error));
+                    continue;
+                }
+            }
+            // Offered, and not waited for. If the transport is lost, the peer may have said why it went.
+            let _later = self.poll_write(cx);
+            if self.driver.engine.state() == State::Closed {
+                self.end(Ok(()));
+                continue;
+            }
+            if self.owes_much() {
+                ready!(self.poll_deadlines(cx));
+                continue;
+            }
+            // A peer that sends without end keeps neither the deadlines waiting nor, below, other tasks.
+            if self.reads >= READS {
+                self.reads = 0;
+                if self.poll_deadlines(cx).is_ready() {
+                    continue;
+                }
+            }
+            match self.input.poll_fill(&mut self.transport, cx) {
+                Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
+                    Ok(Some(event)) => return Poll::Ready(Ok(Some(event))),
+                    Ok(None) => {}
+                    Err(error) => self.lost(error.into()),
+                },
+                Poll::Ready(Ok(_)) => {
+                    self.now = self.clock.now();
+                    self.reads += 1;
+                }
+                Poll::Ready(Err(error)) => {
+                    let _lost = self.driver.engine.receive_eof();
+                    self.lost(error.into());
+                }
+                Poll::Pending => {
+                    self.driver.output.release(OUTPUT_KEPT);
+                    // Only now: what proves the peer alive may just have been read.
+                    ready!(self.poll_deadlines(cx));
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn next_event(&mut self, wanted: impl Fn(&Event<'_>) -> bool) -> Result<Option<(Event<'static>, bool)>, Error> {
+        loop {
+            let before = self.driver.output.left();
+            let found = self.input.receive(&mut self.driver, self.now)?;
+            self.replies += self.driver.output.left() - before;
+            if found.as_ref().is_some_and(|(event, _)| is_end(event)) {
+                self.driver.timers.closing(self.clock.now());
+            }
+            match found {
+                Some((event, _)) if !wanted(&event) => {}
+                found => return Ok(found),
+            }
+        }
+    }
+
+    /// What is received may have to be answered. Messages do not count: if both ends had many to write, neither would read.
+    fn owes_much(&self) -> bool {
+        self.replies.min(self.driver.output.left()) > self.driver.high_water
+    }
+
+    /// Waits until the output is below the high-water mark.
+    pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.begin();
+        let ready = self.poll_room(cx);
+        self.park(cx, ready.is_pending(), false);
+        ready
+    }
+
+    fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        while self.driver.is_above_high_water() {
+            if let Poll::Ready(written) = self.poll_write(cx) {
+                return Poll::Ready(written);
+            }
+            if self.driver.is_above_high_water() {
+                ready!(self.poll_deadlines(cx));
+            }
+        }
+        Poll::Ready(self.driver.output.check())
+    }
+
+    /// Waits until the output is written.
+    pub(super) fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.begin();
+        let flushed = self.poll_written(cx);
+        self.park(cx, flushed.is_pending(), false);
+        flushed
+    }
+
+    fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if let Poll::Ready(written) = self.poll_write(cx) {
+                return Poll::Ready(written);
+            }
+            ready!(self.poll_deadlines(cx));
+        }
+    }
+
+    /// Sends a Close, if there was none, and waits until it is written.
+    pub(super) fn poll_close(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+        if self.driver.engine.state() == State::Open {
+            self.driver.close(Some(CloseCode::NORMAL), "", self.clock.now())?;
+            self.wake_others();
+        }
+        self.poll_flush(cx).map_err(Error::from)
+    }
+
+    /// How it ended was reported.
+    pub(super) fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    pub(super) fn into_parts(self) -> (T, Vec<u8>) {
+        let mut unread = self.driver.engine.into_parts().unread;
+        unread.extend_from_slice(self.input.unread());
+        (self.transport, unread)
+    }
+
+    /// Writes what the transport takes.
+    fn poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        let (before, much) = (self.driver.output.left(), self.owes_much());
+        let mut cx = write_context(&self.tasks, cx);
+        let written = self.driver.output.poll_write(&mut self.transport, &mut cx);
+        let left = self.driver.output.left();
+        self.replies = self.replies.saturating_sub(before - left);
+        let stalled = mem::replace(&mut self.stalled, written.is_pending());
+        if self.driver.output.moved {
+            self.driver.note_writing(self.clock.now());
+        } else if self.stalled && !stalled {
+            let now = self.clock.now();
+            // Nobody has polled for long, and a Pong may have come meanwhile: who begins to wait here gives it its time.
+            if self.driver.timers.poll_timeout().is_some_and(|at| at < now) {
+                self.driver.timers.written(now);
+            }
+        }
+        // Nothing is left for which the transport would wake the others.
+        let high_water = self.driver.high_water;
+        let has_room = before > high_water && left <= high_water || much && !self.owes_much();
+        if has_room || stalled && written.is_ready() {
+            self.wake_others();
+        }
+        written
+    }
+
+    /// Is ready when a deadline has come and was dealt with.
+    fn poll_deadlines(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(at) = self.driver.timers.poll_timeout() else {
+            return Poll::Pending;
+        };
+        let mut cx = write_context(&self.tasks, cx);
+        ready!(self.clock.poll_until(at, &mut cx));
+        // The clock may have forgotten the others with that, and the next deadline is theirs too.
+        self.wake_others();
+        if let Err(error) = self.driver.handle_timeout(self.clock.now()) {
+            let _lost = self.driver.engine.receive_eof();
+            self.lost(error);
+        }
+        Poll::Ready(())
+    }
+
+    /// The engine is closed, the transport is not yet.
+    fn end(&mut self, outcome: Result<(), Error>) {
+        self.driver.timers.closing(self.clock.now());
+        self.outcome = outcome;
+        self.stage = Stage::Ending;
+    }
+
+    /// The transport is of no more use. If all was said before, that is no error.
+    fn lost(&mut self, error: Error) {
+        if self.stage == Stage::Live {
+            self.end(Err(error));
+        }
+        (self.shut, self.eof) = (true, true);
+        self.driver.output.lose(io::ErrorKind::NotConnected);
+        self.wake_others();
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event<'static>>, Error>> {
+        for _ in 0..READS {
+            if self.stage == Stage::Over {
+                return Poll::Ready(Ok(None));
+            }
+            if self.poll_teardown(cx).is_ready() {
+                self.stage = Stage::Over;
+                self.driver.timers.closed();
+                self.wake_others();
+                return Poll::Ready(mem::replace(&mut self.outcome, Ok(())).map(|()| None));
+            }
+            ready!(self.poll_deadlines(cx));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Closes the transport in an orderly way (RFC 6455, section 7.1.1): to drop it while bytes of the peer are unread
+    /// would send a reset, and that can destroy our last bytes before the peer has read them.
+    fn poll_teardown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.shut {
+            // An error is noticed when reading.
+            let _written = ready!(self.poll_write(cx));
+        }
+        if self.driver.engine.teardown() != Some(Teardown::AwaitPeer) {
+            ready!(self.poll_shutdown(cx));
+        }
+        for _ in 0..READS {
+            if self.eof {
+                return self.poll_shutdown(cx);
+            }
+            self.eof = !matches!(ready!(self.input.poll_discard(&mut self.transport, cx)), Ok(1..));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_shutdown(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if !self.shut {
+            let mut cx = write_context(&self.tasks, cx);
+            let _error = ready!(self.transport.poll_shutdown(&mut cx));
+            self.shut = true;
+        }
+        Poll::Ready(())
+    }
+
+    /// From now on two halves poll, each from a task of its own. A transport keeps one waker for writing and a clock keeps
+    /// one, so that waker has to wake both.
+    pub(super) fn share(&mut self) {
+        let tasks = Arc::new(Tasks::default());
+        self.tasks = Some((Arc::clone(&tasks), Waker::from(tasks)));
+    }
+
+    /// Before anything is polled.
+    fn begin(&self) {
+        if let Some((tasks, _)) = &self.tasks {
+            tasks.lock().woken = false;
+        }
+    }
+
+    /// After everything was polled: a task that does not wait leaves nothing behind.
+    fn park(&self, cx: &Context<'_>, waits: bool, reads: bool) {
+        if let Some((tasks, _)) = self.tasks.as_ref().filter(|_| waits) {
+            tasks.park(cx.waker(), reads);
+        }
+    }
+
+    /// Something has changed that another half may wait for, and the transport does not tell it.
+    pub(super) fn wake_others(&self) {
+        if let Some((_, waker)) = &self.tasks {
+            waker.wake_by_ref();
+        }
+    }
+}

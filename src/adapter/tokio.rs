@@ -1,0 +1,178 @@
+//! [`poll`] over tokio's streams and clock.
+//!
+//! ```no_run
+//! use sockless::adapter::{Message, tokio};
+//!
+//! # async fn run() -> Result<(), sockless::adapter::Error> {
+//! let mut ws = tokio::connect("ws://127.0.0.1:9001/").await?;
+//! ws.send("hello").await?;
+//! while let Some(message) = ws.recv().await? {
+//!     println!("{message:?}");
+//!     ws.close(sockless::CloseCode::NORMAL, "").await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use alloc::boxed::Box;
+use core::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use std::{io, time::Instant};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{self, Sleep},
+};
+
+use super::{
+    Error, Settings,
+    poll::{self, Transport},
+};
+use crate::{Accept, ClientRequest, Connection, Response, timers::Due};
+
+/// A WebSocket over a stream of tokio's.
+pub type WebSocket<S> = poll::WebSocket<Io<S>, Clock>;
+/// A client's request over a stream of tokio's, that waits for a decision.
+pub type Incoming<S> = poll::Incoming<Io<S>, Clock>;
+/// The reading half of a [`WebSocket`].
+pub type Reader<S> = poll::Reader<Io<S>, Clock>;
+/// The writing half of a [`WebSocket`].
+pub type Writer<S> = poll::Writer<Io<S>, Clock>;
+
+/// Connects to a `ws` URL over TCP, without Nagle's algorithm.
+///
+/// For `wss`, see [`client`].
+///
+/// # Errors
+/// The URL is invalid, the transport fails, the server breaks the protocol, [refuses](Error::Refused) or takes too long.
+pub async fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
+    let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default()).await?;
+    Ok(ws)
+}
+
+/// Connects over TCP with a request and settings of one's own; also returns the server's response.
+///
+/// # Errors
+/// As [`connect`]; and `wss` is unsupported here, because TLS is another stream: see [`client`].
+pub async fn connect_with(
+    request: &ClientRequest,
+    settings: impl Into<Settings>,
+) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
+    if request.is_secure() {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "wss needs a TLS stream").into());
+    }
+    let settings = settings.into();
+    let connecting = TcpStream::connect((request.host(), request.port()));
+    let tcp = match settings.timeouts.handshake {
+        Some(limit) => time::timeout(limit, connecting)
+            .await
+            .map_err(|_| Error::TimedOut(Due::Handshake))?,
+        None => connecting.await,
+    }?;
+    tcp.set_nodelay(true)?;
+    client(tcp, request, settings).await
+}
+
+/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for `wss`.
+///
+/// # Errors
+/// The request cannot be sent, the transport fails, the server breaks the protocol, [refuses](Error::Refused) or takes
+/// too long.
+pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: &ClientRequest,
+    settings: impl Into<Settings>,
+) -> Result<(WebSocket<S>, Response<'static>), Error> {
+    WebSocket::client(Io(stream), Clock::default(), request, settings).await
+}
+
+/// Accepts a WebSocket, whatever the client asks for and from whatever page it comes: a server that browsers reach, and
+/// that trusts their cookies or their place in the network, takes [`incoming`] and checks
+/// [`Request::is_same_origin`](crate::Request::is_same_origin).
+///
+/// # Errors
+/// The transport fails, the client takes too long, or its request is invalid and was answered so.
+pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocket<S>, Error> {
+    incoming(stream, Settings::default())
+        .await?
+        .accept(&Accept::new())
+        .await
+}
+
+/// Reads the opening handshake and leaves the decision to the caller.
+///
+/// # Errors
+/// The transport fails, the client takes too long, or its request is invalid and was answered so.
+pub async fn incoming<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    settings: impl Into<Settings>,
+) -> Result<Incoming<S>, Error> {
+    Incoming::new(Io(stream), Clock::default(), settings).await
+}
+
+/// Goes on with a connection whose handshake is done: see [`poll::WebSocket::upgraded`].
+#[must_use]
+pub fn upgraded<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    engine: Connection,
+    settings: impl Into<Settings>,
+) -> WebSocket<S> {
+    WebSocket::upgraded(Io(stream), Clock::default(), engine, settings)
+}
+
+/// A stream of tokio's as a [`Transport`].
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs, reason = "a wrapper and nothing else")]
+pub struct Io<S>(pub S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buf))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, data)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// The clock of tokio's runtime. It holds nothing until a deadline is waited for.
+#[derive(Debug, Default)]
+pub struct Clock {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl poll::Clock for Clock {
+    fn now(&self) -> Instant {
+        time::Instant::now().into_std()
+    }
+
+    fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let at = at.into();
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(time::sleep_until(at)));
+        // Deadlines mostly move away, with everything that is received. To wake too early now and then costs less than
+        // to move the timer each time.
+        if at < sleep.deadline() {
+            sleep.as_mut().reset(at);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if at <= time::Instant::now() {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,295 @@
+//! Connections with permessage-deflate: every window and takeover that the server's library can speak, asked for by
+//! each side in turn.
+
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    net::TcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use sockless::{
+    CloseCode, Config, DeflateConfig, WindowBits,
+    adapter::{
+        AsMessage, Error, Message, MessageRef,
+        std_net::{self, WebSocket},
+    },
+};
+
+use crate::{Check, Failure, Function, Server, UNICODE, binary, bye, long_text, same, text};
+
+/// Whose server it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Library {
+    Websockets,
+    Ws,
+}
+
+impl Library {
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "websockets" => Some(Self::Websockets),
+            "ws" => Some(Self::Ws),
+            _ => None,
+        }
+    }
+}
+
+/// What a side asks for, or what is agreed; the server's, then the client's.
+#[derive(Clone, Copy, Default)]
+struct Params {
+    no_takeover: [bool; 2],
+    bits: [Option<u8>; 2],
+}
+
+/// As the server reads and writes them.
+impl fmt::Display for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.no_takeover {
+            [false, false] => "-",
+            [true, false] => "server",
+            [false, true] => "client",
+            [true, true] => "server+client",
+        })?;
+        self.bits.iter().try_for_each(|bits| match bits {
+            Some(bits) => write!(f, ",{bits}"),
+            None => f.write_str(",-"),
+        })
+    }
+}
+
+impl Params {
+    fn config(&self) -> DeflateConfig {
+        let bits = |bits: Option<u8>| bits.and_then(WindowBits::new).unwrap_or(WindowBits::MAX);
+        let mut config = DeflateConfig::default();
+        [config.server_no_context_takeover, config.client_no_context_takeover] = self.no_takeover;
+        config.server_max_window_bits = bits(self.bits[0]);
+        config.client_max_window_bits = bits(self.bits[1]);
+        config.threshold = 0;
+        config
+    }
+}
+
+pub(crate) fn checks(library: Library) -> Vec<(String, Check)> {
+    let mut checks: Vec<(String, Check)> = vec![(
+        "permessage-deflate offered, not granted".to_owned(),
+        Box::new(|server| not_compressed(server, "echo", DeflateConfig::default())),
+    )];
+    // zlib has no raw deflater for 8 bits. Node takes one for 9, which never refers back further than 250 bytes.
+    let least = if library == Library::Ws { 8 } else { 9 };
+    for flags in 0..4 {
+        for server_bits in least..=15 {
+            for client_bits in 8..=15 {
+                let no_takeover = [flags & 1 != 0, flags & 2 != 0];
+                let asked = Params {
+                    no_takeover,
+                    ..params(server_bits, client_bits)
+                };
+                let more = Params {
+                    no_takeover,
+                    ..params((server_bits + 1).min(15), (client_bits + 1).min(15))
+                };
+                let ways = [
+                    ("the client", Params::default(), asked),
+                    ("the server", asked, Params::default()),
+                    ("both, the server for less", asked, more),
+                    // `ws` refuses an offer below what it is set to.
+                    ("both, the client for less", more, asked),
+                ];
+                let ways = &ways[..if library == Library::Ws { 3 } else { 4 }];
+                let (by, theirs, ours) = ways[usize::from(flags + server_bits + client_bits) % ways.len()];
+                checks.push((
+                    format!("compressed with {asked}, asked for by {by}"),
+                    Box::new(move |server| compressed(server, theirs, ours.config(), asked)),
+                ));
+            }
+        }
+    }
+    // A demand that the server cannot meet.
+    let demands: [(&str, Function); 2] = match library {
+        Library::Websockets => [
+            ("8 bits demanded of the server: declined", |server| {
+                not_compressed(server, "deflate/-,-,-", demand(8, false))
+            }),
+            (
+                "8 bits demanded of the server: compressed without, after a fallback",
+                |server| compressed(server, Params::default(), demand(8, true), params(15, 15)),
+            ),
+        ],
+        Library::Ws => [
+            (
+                "a smaller window demanded than the server is set to: refused with 400",
+                |server| refused(server, "deflate/-,12,15", demand(10, false)),
+            ),
+            (
+                "a smaller window demanded than the server is set to: compressed without, after a fallback",
+                |server| compressed(server, params(12, 15), demand(10, true), params(12, 15)),
+            ),
+        ],
+    };
+    checks.extend(demands.map(|(name, check)| (name.to_owned(), Box::new(check) as Check)));
+    checks
+}
+
+fn params(server_bits: u8, client_bits: u8) -> Params {
+    Params {
+        bits: [Some(server_bits), Some(client_bits)],
+        ..Params::default()
+    }
+}
+
+fn demand(server_bits: u8, fallback: bool) -> DeflateConfig {
+    let mut config = params(server_bits, 15).config();
+    config.fallback = fallback;
+    config
+}
+
+fn with(deflate: DeflateConfig) -> Config {
+    let mut config = Config::default();
+    config.deflate = Some(deflate);
+    config
+}
+
+fn not_compressed(server: &Server, path: &str, config: DeflateConfig) -> Result<(), Failure> {
+    let (request, _) = server.request(path)?;
+    let (mut ws, response) = std_net::connect_with(&request, with(config))?;
+    same("granted", response.headers().get("Sec-WebSocket-Extensions"), None)?;
+    if path != "echo" {
+        same("as the server sees it", ws.recv()?, Some(text("nothing")))?;
+    }
+    let message = text("a".repeat(1000));
+    ws.send(message.clone())?;
+    same("the echo", ws.recv()?, Some(message))?;
+    bye(&mut ws)
+}
+
+fn refused(server: &Server, path: &str, config: DeflateConfig) -> Result<(), Failure> {
+    let (request, _) = server.request(path)?;
+    match std_net::connect_with(&request, with(config)) {
+        Err(Error::Refused(refusal)) => same("status", refusal.response.status(), 400),
+        Err(error) => Err(error.into()),
+        Ok(_) => Err("not refused".into()),
+    }
+}
+
+/// A stream that counts the bytes read and written.
+#[derive(Clone)]
+struct Metered {
+    tcp: Arc<TcpStream>,
+    read: Arc<AtomicUsize>,
+    written: Arc<AtomicUsize>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = (&*self.tcp).read(buf)?;
+        self.read.fetch_add(len, Ordering::Relaxed);
+        Ok(len)
+    }
+}
+
+impl Write for Metered {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let len = (&*self.tcp).write(buf)?;
+        self.written.fetch_add(len, Ordering::Relaxed);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// All messages and their echoes, with what is agreed as expected, and compressed indeed.
+fn compressed(server: &Server, theirs: Params, ours: DeflateConfig, agreement: Params) -> Result<(), Failure> {
+    let (request, _) = server.request(&format!("deflate/{theirs}"))?;
+    let tcp = TcpStream::connect((request.host(), request.port()))?;
+    tcp.set_nodelay(true)?;
+    let metered = Metered {
+        tcp: Arc::new(tcp),
+        read: Arc::default(),
+        written: Arc::default(),
+    };
+    let (mut ws, _) = WebSocket::client(metered.clone(), &request, with(ours))?;
+    same("as the server sees it", ws.recv()?, Some(text(agreement.to_string())))?;
+
+    let messages = Arc::new(mixed_messages());
+    let (mut reader, writer) = ws.split_with(|stream| Ok((stream.clone(), stream)))?;
+    let sender = thread::spawn({
+        let (messages, writer) = (Arc::clone(&messages), writer.clone());
+        move || messages.iter().try_for_each(|message| writer.send(message.clone()))
+    });
+    for (number, message) in messages.iter().enumerate() {
+        same(&format!("echo {number}"), reader.recv()?.as_ref(), Some(message))?;
+    }
+    sender.join().map_err(|_| "panic")??;
+    writer.close(CloseCode::NORMAL, "")?;
+    same("after close", reader.recv()?, None)?;
+    same(
+        "clean",
+        reader.closure().is_some_and(|closure| closure.is_clean()),
+        true,
+    )?;
+
+    let plain: usize = messages.iter().map(len).sum();
+    for (what, count) in [("read", &metered.read), ("written", &metered.written)] {
+        let count = count.load(Ordering::Relaxed);
+        // With any window.
+        same(
+            &format!("{count} bytes {what} of {plain}: smaller"),
+            10 * count < 7 * plain,
+            true,
+        )?;
+    }
+    Ok(())
+}
+
+fn len(message: &Message) -> usize {
+    match message.as_message() {
+        MessageRef::Text(text) => text.len(),
+        MessageRef::Binary(data) => data.len(),
+    }
+}
+
+/// 200 messages of all kinds and sizes, which repeat themselves at distances around that of every window.
+fn mixed_messages() -> Vec<Message> {
+    let mut state = 7692_u32;
+    let mut random = |len: usize| -> Vec<u8> {
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..len).map(|_| next()).collect()
+    };
+    let mut messages = Vec::new();
+    for n in 0..25 {
+        let distance = (1 << (8 + n / 3)) + n % 3 - 1;
+        // Of few letters, so that it gets smaller in any case; at random, so that it repeats nothing else at length.
+        let letters: String = random(distance)
+            .iter()
+            .map(|byte| char::from(b'a' + byte % 16))
+            .collect();
+        let numbers = vec![n.to_string(); n].join(", ");
+        messages.extend([
+            if n % 2 == 0 { text("") } else { binary(0) },
+            Message::Binary(vec![n as u8]),
+            text(format!(
+                "{{\"id\": {n}, \"user\": \"guest {n}\", \"tags\": [{numbers}]}}"
+            )),
+            text(UNICODE.repeat(n % 5 + 1)),
+            Message::Binary(random(60 * n)),
+            text(letters.clone()),
+            Message::Binary(letters.into_bytes()),
+            match n % 3 {
+                0 => text(long_text(3500 * n)),
+                1 => Message::Binary(random(distance).repeat(2)),
+                _ => binary(3000 * n),
+            },
+        ]);
+    }
+    messages
+}

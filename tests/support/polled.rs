@@ -1,0 +1,78 @@
+//! Connections over the pipes of [`pipe`](super::pipe), and what goes through them.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it"
+)]
+
+use std::time::Duration;
+
+use sockless::{
+    Agreed, Config, Connection, Endpoint,
+    adapter::{
+        Message,
+        poll::{Settings, WebSocket},
+    },
+    frame::Role,
+    timers::Timeouts,
+};
+
+use super::pipe::{End, Rng, VirtualClock};
+
+pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+pub type Ws = WebSocket<End, VirtualClock>;
+
+pub const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// An open engine, with permessage-deflate or without.
+pub fn engine(role: Role, deflate: bool) -> Connection {
+    let endpoint = match role {
+        Role::Server => Endpoint::Server,
+        Role::Client => Endpoint::Client { seed: [7; 32] },
+    };
+    #[allow(unused_mut, reason = "for those without permessage-deflate")]
+    let mut agreed = Agreed::default();
+    #[cfg(feature = "deflate")]
+    if deflate {
+        agreed.deflate = Some(sockless::DeflateParams {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: sockless::WindowBits::MAX,
+            client_max_window_bits: sockless::WindowBits::MAX,
+        });
+    }
+    let _without = deflate;
+    Connection::upgraded(endpoint, &agreed, Config::default())
+}
+
+pub fn settings(high_water: usize, timeouts: Timeouts) -> Settings {
+    let mut settings = Settings::default();
+    settings.high_water = high_water;
+    settings.timeouts = timeouts;
+    settings
+}
+
+/// An open connection without deadlines.
+pub fn open(end: End, clock: VirtualClock, role: Role, high_water: usize) -> Ws {
+    Ws::upgraded(end, clock, engine(role, false), settings(high_water, Timeouts::none()))
+}
+
+/// An open connection with the deadlines that are the default.
+pub fn timed(end: End, clock: VirtualClock, role: Role) -> Ws {
+    Ws::upgraded(end, clock, engine(role, false), Settings::default())
+}
+
+/// A message that is not like the others: bytes that do not compress, or text.
+pub fn message(n: usize, len: usize) -> Message {
+    if n % 2 == 0 {
+        let mut rng = Rng(n as u64);
+        Message::Binary((0..len).map(|_| rng.below(256) as u8).collect())
+    } else {
+        Message::Text((0..len).map(|i| char::from(b'a' + ((i + n) % 26) as u8)).collect())
+    }
+}
