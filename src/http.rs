@@ -85,13 +85,35 @@ impl HeadReader {
 /// Where the head ends: behind the first blank line, found from `from` on.
 fn find_end(bytes: &[u8], mut from: usize) -> Option<usize> {
     loop {
-        let line_end = from + bytes.get(from..)?.iter().position(|&byte| byte == b'\n')? + 1;
+        let line_end = from + find(bytes.get(from..)?, b'\n')? + 1;
         match bytes.get(line_end..)? {
             [b'\n', ..] => return Some(line_end + 1),
             [b'\r', b'\n', ..] => return Some(line_end + 2),
             _ => from = line_end,
         }
     }
+}
+
+/// Where `byte` is first. It looks at eight bytes at a time: a search through a head costs as much as all else that is
+/// done with it, otherwise.
+#[inline]
+fn find(bytes: &[u8], byte: u8) -> Option<usize> {
+    const LOW: u64 = u64::MAX / 0xFF;
+    const HIGH: u64 = LOW << 7;
+    let pattern = LOW * u64::from(byte);
+    let mut at = 0;
+    let mut rest = bytes;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word) ^ pattern;
+        // The lowest bit that is left marks the first byte that the XOR has made zero.
+        let found = word.wrapping_sub(LOW) & !word & HIGH;
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        rest = behind;
+        at += 8;
+    }
+    Some(at + rest.iter().position(|&other| other == byte)?)
 }
 
 /// Takes `n` bytes off the front of `input`; `n` is at most its length.
@@ -193,8 +215,9 @@ impl<'a> Headers<'a> {
 
     /// The values of all fields with the given name, in their order.
     pub(crate) fn all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + Clone + use<'a, 'n> {
-        self.clone()
-            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
+        self.0
+            .clone()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 }
@@ -203,16 +226,26 @@ impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Fields::Lines(rest) => {
+        let (name, value) = self.0.next()?;
+        Some((core::str::from_utf8(name).ok()?, value))
+    }
+}
+
+/// Names as bytes, so that a name that is looked for is compared with each, and none is validated.
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Lines(rest) => {
                 let (line, behind) = next_line(rest);
                 *rest = behind;
-                let colon = line.iter().position(|&byte| byte == b':')?;
-                let (name, value) = line.split_at(colon);
+                let (name, value) = line.split_at(find(line, b':')?);
                 let value = value.split_first().map_or(value, |(_colon, value)| value);
-                Some((core::str::from_utf8(name).ok()?, value.trim_ascii()))
+                Some((name, value.trim_ascii()))
             }
-            Fields::List(list) => list.next().map(|(name, value)| (&**name, value.trim_ascii())),
+            Self::List(list) => list.next().map(|(name, value)| (name.as_bytes(), value.trim_ascii())),
         }
     }
 }
@@ -227,7 +260,7 @@ impl fmt::Debug for Headers<'_> {
 
 /// The first line, without its end, and what follows it.
 fn next_line(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().position(|&byte| byte == b'\n') {
+    match find(bytes, b'\n') {
         Some(at) => {
             let (line, rest) = bytes.split_at(at);
             (line, rest.get(1..).unwrap_or_default())
@@ -260,7 +293,19 @@ pub(crate) fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// "tchar" (RFC 9110, section 5.6.2).
 pub(crate) const fn is_tchar(byte: u8) -> bool {
-    matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
+    /// A bit for each of them: which ranges a byte is in would be a question for each.
+    const TCHARS: u128 = {
+        let (mut set, mut byte) = (0, 0);
+        while byte < 128 {
+            if matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' | b'|' | b'~')
+            {
+                set |= 1 << byte;
+            }
+            byte += 1;
+        }
+        set
+    };
+    byte < 128 && TCHARS >> byte & 1 != 0
 }
 
 /// "token" (RFC 9110, section 5.6.2).

@@ -1,5 +1,8 @@
 //! Masking: every byte from a client is XORed with a key of four bytes (RFC 6455, section 5.3).
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
 /// XORs `data` with `key`, in place, and returns the key as it goes on after `data`.
 ///
 /// Masking and unmasking are the same operation. A payload that comes in pieces is masked piece by piece by passing
@@ -15,26 +18,140 @@
 /// assert_eq!(&payload, b"Hello");
 /// ```
 #[inline]
-pub fn apply(data: &mut [u8], mut key: [u8; 4]) -> [u8; 4] {
-    let [a, b, c, d] = key;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let rest = data.len() % 4;
-    // Whole words first: the compiler turns this loop into vector instructions.
-    let mut words = data.chunks_exact_mut(8);
-    for word in &mut words {
-        if let Ok(bytes) = <&mut [u8; 8]>::try_from(word) {
-            *bytes = (u64::from_ne_bytes(*bytes) ^ wide).to_ne_bytes();
+#[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
+pub fn apply(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
+    let key = u32::from_le_bytes(key);
+    // The key as it goes on after `data`. A shift counts modulo 32, a cut-off length too.
+    let after = key.rotate_right((data.len() as u32).wrapping_mul(8));
+    xor(data, key, after);
+    after.to_le_bytes()
+}
+
+/// Appends `data`, XORed with `key`, to `out`.
+///
+/// In blocks that are loaded, XORed and stored. To copy first and XOR then would load what was just stored, in other steps
+/// than it was stored in, and wait for it.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    out.reserve(data.len());
+    match data.len() {
+        0..8 => out.extend(data.iter().zip(key.into_iter().cycle()).map(|(byte, key)| byte ^ key)),
+        8..16 => append_blocks::<8>(data, key, out),
+        16..32 => append_blocks::<16>(data, key, out),
+        32..128 => append_blocks::<32>(data, key, out),
+        128..=MAX_FUSED => append_blocks::<64>(data, key, out),
+        _ => append_pieces(data, key, out),
+    }
+}
+
+/// Up to here, blocks are faster than the C library's copy, which knows how to store what will not be looked at soon.
+#[cfg(feature = "alloc")]
+const MAX_FUSED: usize = 16 << 10;
+
+/// Copies and XORs pieces that stay in the nearest cache.
+#[cfg(feature = "alloc")]
+fn append_pieces(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    // A multiple of four, so that each begins with the key as it is.
+    for piece in data.chunks(8 << 10) {
+        let start = out.len();
+        out.extend_from_slice(piece);
+        apply(out.get_mut(start..).unwrap_or_default(), key);
+    }
+}
+
+/// Whole blocks from the front, and one that ends where `data` ends and may overlap the one before. `data` is at least one
+/// block long.
+#[cfg(feature = "alloc")]
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
+fn append_blocks<const N: usize>(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    let key = u32::from_le_bytes(key);
+    let end = out.len() + data.len();
+    for block in data.chunks_exact(N) {
+        if let Some(mut block) = block.first_chunk::<N>().copied() {
+            xor_words(&mut block, wide(key));
+            out.extend_from_slice(&block);
         }
     }
-    let mut halves = words.into_remainder().chunks_exact_mut(4);
-    for half in &mut halves {
-        if let Ok(bytes) = <&mut [u8; 4]>::try_from(half) {
-            *bytes = (u32::from_ne_bytes(*bytes) ^ u32::from_ne_bytes(key)).to_ne_bytes();
+    if let Some(mut last) = data.last_chunk::<N>().copied() {
+        // N is a multiple of four: before these bytes the key stands as it does behind them.
+        xor_words(&mut last, wide(key.rotate_right((data.len() as u32).wrapping_mul(8))));
+        out.truncate(end - N);
+        out.extend_from_slice(&last);
+    }
+}
+
+/// The last bytes are read first and written last, so that whole blocks from the front may run into them and no
+/// remainder is left. A multiple of 4 bytes before the end the key stands as it does behind it.
+#[inline]
+fn xor(data: &mut [u8], key: u32, after: u32) {
+    if let Some(last) = data.last_chunk::<16>() {
+        let (key, after) = (wide(key), wide(after));
+        let mut last = *last;
+        xor_words(&mut last, after);
+        let front = (data.len() - 1) / 16 * 16;
+        for block in data.get_mut(..front).unwrap_or_default().chunks_exact_mut(16) {
+            if let Ok(block) = <&mut [u8; 16]>::try_from(block) {
+                xor_words(block, key);
+            }
+        }
+        if let Some(slot) = data.last_chunk_mut::<16>() {
+            *slot = last;
+        }
+    } else if let (Some(first), Some(last)) = (data.first_chunk::<8>(), data.last_chunk::<8>()) {
+        let first = (u64::from_le_bytes(*first) ^ wide(key)).to_le_bytes();
+        let last = (u64::from_le_bytes(*last) ^ wide(after)).to_le_bytes();
+        if let Some(slot) = data.first_chunk_mut() {
+            *slot = first;
+        }
+        if let Some(slot) = data.last_chunk_mut() {
+            *slot = last;
+        }
+    } else {
+        for (byte, key) in data.iter_mut().zip(key.to_le_bytes().into_iter().cycle()) {
+            *byte ^= key;
         }
     }
-    for (byte, mask) in halves.into_remainder().iter_mut().zip(key) {
-        *byte ^= mask;
+}
+
+#[inline]
+fn xor_words(bytes: &mut [u8], key: u64) {
+    for word in bytes.chunks_exact_mut(8) {
+        if let Ok(word) = <&mut [u8; 8]>::try_from(word) {
+            *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
+        }
     }
-    key.rotate_left(rest);
-    key
+}
+
+#[inline]
+fn wide(key: u32) -> u64 {
+    u64::from(key) << 32 | u64::from(key)
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{MAX_FUSED, append, apply};
+
+    /// Both ways give what RFC 6455, section 5.3, says of each byte, whatever the length, and leave the rest alone.
+    #[test]
+    fn every_length_is_masked_byte_by_byte() {
+        let key = [0x37, 0xFA, 0x21, 0x3D];
+        let lengths = (0..=300)
+            .chain(MAX_FUSED - 70..MAX_FUSED + 70)
+            .chain([3 * MAX_FUSED + 5]);
+        for len in lengths {
+            let data: Vec<u8> = (0..len).map(|at| (at * 7 + at / 251) as u8).collect();
+            let expected: Vec<u8> = (0..len).map(|at| data[at] ^ key[at % 4]).collect();
+            let mut out = Vec::from(&b"before"[..]);
+            append(&data, key, &mut out);
+            assert_eq!(out.split_at(6), (&b"before"[..], &expected[..]), "{len} bytes");
+            let mut in_place = data;
+            let after = apply(&mut in_place, key);
+            assert_eq!(in_place, expected, "{len} bytes");
+            assert_eq!(after, core::array::from_fn(|at| key[(at + len) % 4]), "{len} bytes");
+        }
+    }
 }

@@ -96,7 +96,18 @@ impl Message {
     }
 
     /// Appends a piece; `rest` is what its frame still lacks.
+    #[inline]
     pub(crate) fn append(&mut self, piece: &[u8], rest: u64) -> Result<(), ProtocolError> {
+        // A binary message in progress has its room already, and nothing is to be checked.
+        if let Buffer::Binary(buffer) = &mut self.buffer {
+            buffer.extend_from_slice(piece);
+            return Ok(());
+        }
+        self.append_any(piece, rest)
+    }
+
+    #[inline(never)]
+    fn append_any(&mut self, piece: &[u8], rest: u64) -> Result<(), ProtocolError> {
         if piece.is_empty() {
             return Ok(());
         }
@@ -109,19 +120,16 @@ impl Message {
                     split, text, result, ..
                 } = self.utf8.push(piece);
                 result.map_err(|_| ProtocolError::InvalidUtf8)?;
-                let mut buffer = self.buffer.take_text();
+                let buffer = self.buffer.text();
                 if buffer.is_empty() {
                     buffer.reserve(first);
                 }
                 buffer.extend(split);
                 buffer.push_str(text);
-                self.buffer = Buffer::Text(buffer);
             }
             Kind::Binary => {
                 let mut buffer = self.buffer.take_binary();
-                if buffer.is_empty() {
-                    buffer.reserve(first);
-                }
+                buffer.reserve(first);
                 buffer.extend_from_slice(piece);
                 self.buffer = Buffer::Binary(buffer);
             }
@@ -195,6 +203,17 @@ impl Message {
 }
 
 impl Buffer {
+    /// The text in progress.
+    #[inline]
+    fn text(&mut self) -> &mut String {
+        loop {
+            match self {
+                Self::Text(text) => return text,
+                Self::Spare(_) | Self::Binary(_) => *self = Self::Text(self.take_text()),
+            }
+        }
+    }
+
     fn take_text(&mut self) -> String {
         match mem::take(self) {
             Self::Text(text) => text,

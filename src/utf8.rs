@@ -1,7 +1,10 @@
 //! Incremental validation of UTF-8: a text message may be cut anywhere, in the middle of a code point too
 //! (RFC 6455, sections 5.6 and 8.1).
 
-use core::{error, fmt};
+use core::{
+    error, fmt,
+    str::{self, Utf8Error},
+};
 
 /// Bytes that no continuation can make valid UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,26 @@ pub struct Piece<'a> {
     pub result: Result<(), InvalidUtf8>,
 }
 
+/// As [`core::str::from_utf8`], and faster for text that is long and not ASCII.
+#[inline]
+pub(crate) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    #[cfg(feature = "simdutf8")]
+    if is_for_vectors(bytes) {
+        // Where an error is, `core` knows.
+        return simdutf8::basic::from_utf8(bytes).or_else(|_| str::from_utf8(bytes));
+    }
+    str::from_utf8(bytes)
+}
+
+/// Whether `simdutf8` is likely to be faster than `core`: its start costs as much as `core` takes for 32 bytes, or for 128
+/// bytes of ASCII. What is ASCII is a guess from both ends, which decides about speed alone.
+#[cfg(feature = "simdutf8")]
+#[inline]
+fn is_for_vectors(bytes: &[u8]) -> bool {
+    let is_ascii = |end: Option<&[u8; 8]>| end.is_some_and(|end| end.is_ascii());
+    bytes.len() >= 128 || (bytes.len() >= 32 && !(is_ascii(bytes.first_chunk()) && is_ascii(bytes.last_chunk())))
+}
+
 impl Validator {
     /// A validator at the start of a text.
     #[must_use]
@@ -76,11 +99,11 @@ impl Validator {
         }
         // An unfinished code point at the end is cut off first, so that the rest is validated in one pass.
         let (body, unfinished) = rest.split_at(rest.len() - unfinished_len(rest));
-        let text = match core::str::from_utf8(body) {
+        let text = match validate(body) {
             Ok(text) => text,
             Err(error) => {
                 let (valid, _) = body.split_at(error.valid_up_to());
-                return Piece::invalid(split, core::str::from_utf8(valid).unwrap_or_default());
+                return Piece::invalid(split, str::from_utf8(valid).unwrap_or_default());
             }
         };
         for &byte in unfinished {
@@ -123,7 +146,7 @@ impl Validator {
             *slot = byte;
             self.carried += 1;
         }
-        match core::str::from_utf8(self.unfinished()) {
+        match str::from_utf8(self.unfinished()) {
             Ok(text) => {
                 let split = text.chars().next();
                 self.carried = 0;

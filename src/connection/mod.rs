@@ -4,6 +4,7 @@ mod commands;
 mod opening;
 #[cfg(feature = "deflate")]
 mod pooled;
+mod receiving;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
@@ -11,12 +12,12 @@ use core::mem;
 use self::opening::Opening;
 
 use crate::{
-    close::{CloseCode, CloseFrame},
+    close::CloseFrame,
     closure::{ClosedBy, Closure, Teardown},
     config::{Config, DeflateConfig},
     error::{HandshakeError, ProtocolError},
     event::Event,
-    frame::{Opcode, Role},
+    frame::Role,
     handshake::{Agreed, answer::write_error, client::ClientRequest},
     keys::Keys,
     receive::Receiver,
@@ -68,6 +69,9 @@ pub enum Endpoint {
 #[derive(Debug)]
 pub struct Connection {
     phase: Phase,
+    /// Whether a whole message may come next, so that the straight line is worth a look: open, the handshake put away,
+    /// between two messages. Never true when it may not; false is only slow.
+    straight: bool,
     auto_pong: bool,
     auto_close: bool,
     failed: Option<ProtocolError>,
@@ -162,6 +166,7 @@ impl Connection {
     ) -> Self {
         Self {
             phase,
+            straight: false,
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
             failed: None,
@@ -183,92 +188,32 @@ impl Connection {
     /// # Errors
     /// The peer broke a rule; everything before that was delivered. `out` holds what the peer is due, a Close frame or
     /// an HTTP response; later calls return the same error.
-    #[inline]
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "an event that is returned by a call goes through memory; measured"
+    )]
     pub fn receive<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if self.phase == Phase::Open && self.opening.is_none() {
+        if self.straight {
             match self.receiver.whole_message(input) {
+                // The last call of the loop for every read.
+                Ok(None) if input.is_empty() => return Ok(None),
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
                 Err(error) => return Err(self.fail(error, out)),
             }
         }
-        self.receive_any(input, out)
-    }
-
-    /// Everything but a whole message in an open connection.
-    fn receive_any<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        match self.phase {
-            Phase::AwaitingRequest => self.receive_request(input, out),
-            Phase::Deciding => self.receive_early(input, out),
-            Phase::AwaitingResponse => self.receive_response(input, out),
-            Phase::Open | Phase::CloseSent => {
-                if self.opening.is_some() {
-                    if let Some(event) = self.replay_early(out)? {
-                        return Ok(Some(event));
-                    }
-                }
-                if self.phase.receives_frames() {
-                    return self.receive_frames(input, out);
-                }
-                take_all(input);
-                Ok(None)
-            }
-            // "further data received is discarded" (section 1.4), and after a failure (section 7.1.7)
-            Phase::CloseReceived | Phase::Closed => {
-                take_all(input);
-                match self.failed {
-                    Some(error) => Err(error),
-                    None => Ok(None),
-                }
-            }
-        }
-    }
-
-    fn receive_frames<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let event = match self.receiver.receive(input) {
-            Ok(event) => event,
-            Err(error) => return Err(self.fail(error, out)),
-        };
-        match &event {
-            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received
-            // a Close frame." (section 5.5.2)
-            Some(Event::Ping(payload)) if self.auto_pong => {
-                // A control payload that was received is one that may be sent.
-                let _sent = self.sender.control(Opcode::Pong, payload, out);
-            }
-            Some(Event::Close(frame)) => {
-                take_all(input);
-                self.close_received(frame.as_ref(), out);
-            }
-            _ => {}
-        }
-        Ok(event)
-    }
-
-    /// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a Close
-    /// frame in response", typically with the same code (section 5.5.1).
-    fn close_received(&mut self, frame: Option<&CloseFrame<'_>>, out: &mut Vec<u8>) {
-        self.closure_mut(ClosedBy::Peer).received = Some(frame.cloned().map(CloseFrame::into_owned));
-        self.signal(Signal::CloseReceived);
-        if self.phase == Phase::CloseReceived && self.auto_close {
-            let echo = match frame {
-                // The one code that a server may receive and not send.
-                Some(frame) if frame.code == CloseCode::MANDATORY_EXTENSION => Some(CloseCode::NORMAL),
-                frame => frame.map(|frame| frame.code),
-            };
-            let _sent = self.send_close(echo.map(|code| CloseFrame::new(code, "")), out);
+        // Not one more `Result` that is passed on: it would be moved from one place in memory to another, in wider steps
+        // than it was written in, and a load that has to wait for several stores is what a small message costs.
+        let mut event = None;
+        if self.receive_into(input, out, &mut event)? {
+            Ok(event)
+        } else {
+            Ok(None)
         }
     }
 
@@ -304,6 +249,7 @@ impl Connection {
         let next = self.phase.after(signal);
         debug_assert!(next.is_some(), "{signal:?} in {}", self.phase);
         self.phase = next.unwrap_or(self.phase);
+        self.straight = false;
         if self.phase == Phase::Closed {
             self.opening = None;
         }

@@ -152,6 +152,22 @@ impl Decoder {
         Some((data, !self.in_payload))
     }
 
+    /// All of `input`, if it is payload and the frame goes on behind it; and what the frame lacks then.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn middle_of_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(&'b mut [u8], u64)> {
+        let len = input.len() as u64;
+        if !self.in_payload || len >= self.remaining || len == 0 {
+            return None;
+        }
+        let data = mem::take(input);
+        if self.role == Role::Server {
+            self.key = mask::apply(data, self.key);
+        }
+        self.remaining -= len;
+        Some((data, self.remaining))
+    }
+
     fn find_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
         if self.stashed == 0 {
             self.check(input)?;
@@ -266,14 +282,16 @@ impl Decoder {
         out.append(&mut front);
     }
 
+    pub(crate) const fn is_between_messages(&self) -> bool {
+        self.is_between_frames() && !self.in_message && self.failed.is_none()
+    }
+
     /// The straight line for the common case: an unfragmented data frame that is whole in `input`, within `max`.
     ///
     /// `None` consumes nothing and says nothing: whatever is wrong or unusual, [`decode`](Self::decode) finds it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8], max: u64) -> Option<(Kind, &'b mut [u8])> {
-        if !self.is_between_frames() || self.in_message || self.failed.is_some() {
-            return None;
-        }
+        debug_assert!(self.is_between_messages());
         let (&[first, second], rest) = input.split_first_chunk::<2>()?;
         let kind = match first {
             0x81 => Kind::Text,
@@ -312,8 +330,9 @@ impl Decoder {
         if len > available || len as u64 > max {
             return None;
         }
-        take(input, used);
-        let data = take(input, len);
+        let (front, rest) = mem::take(input).split_at_mut_checked(used + len)?;
+        *input = rest;
+        let (_, data) = front.split_at_mut_checked(used)?;
         if masked {
             mask::apply(data, key);
         }
@@ -359,6 +378,7 @@ impl Decoder {
 }
 
 /// Takes `n` bytes off the front of `input`; `n` is at most its length.
+#[inline]
 fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
     let (front, rest) = mem::take(input).split_at_mut(n);
     *input = rest;

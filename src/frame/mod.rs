@@ -224,9 +224,10 @@ impl Header {
         Ok(buf.get(..used).unwrap_or_default())
     }
 
-    /// Writes the header without judging it and returns its length.
+    /// The header, not judged, at the front of 16 bytes that are made in registers, and its length.
+    #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "each arm has tested the range")]
-    pub(crate) fn write(&self, buf: &mut [u8; Self::MAX_LEN]) -> usize {
+    pub(crate) fn to_bytes(self) -> ([u8; 16], usize) {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let first = bit(self.fin, 0x80)
             | bit(self.rsv1, 0x40)
@@ -234,24 +235,30 @@ impl Header {
             | bit(self.rsv3, 0x10)
             | self.opcode.bits();
         let masked = bit(self.mask.is_some(), 0x80);
-        let [k0, k1, k2, k3] = self.mask.unwrap_or_default();
+        let key = u32::from_le_bytes(self.mask.unwrap_or_default());
         let key_len = if self.mask.is_some() { 4 } else { 0 };
-        match self.len {
-            0..=125 => {
-                let short = masked | self.len as u8;
-                *buf = [first, short, k0, k1, k2, k3, 0, 0, 0, 0, 0, 0, 0, 0];
-                2 + key_len
-            }
+        let start = |second: u8| u64::from(first) | u64::from(masked | second) << 8;
+        let (low, high, used) = match self.len {
+            0..=125 => (start(self.len as u8) | u64::from(key) << 16, 0, 2),
             126..=0xFFFF => {
-                let [a, b] = (self.len as u16).to_be_bytes();
-                *buf = [first, masked | 126, a, b, k0, k1, k2, k3, 0, 0, 0, 0, 0, 0];
-                4 + key_len
+                let len = u64::from((self.len as u16).swap_bytes());
+                (start(126) | len << 16 | u64::from(key) << 32, 0, 4)
             }
             _ => {
-                let [a, b, c, d, e, f, g, h] = self.len.to_be_bytes();
-                *buf = [first, masked | 127, a, b, c, d, e, f, g, h, k0, k1, k2, k3];
-                10 + key_len
+                let len = self.len.swap_bytes();
+                (start(127) | len << 16, len >> 48 | u64::from(key) << 16, 10)
             }
+        };
+        let bytes = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
+        (bytes, used + key_len)
+    }
+
+    /// Writes the header without judging it and returns its length.
+    pub(crate) fn write(self, buf: &mut [u8; Self::MAX_LEN]) -> usize {
+        let (bytes, used) = self.to_bytes();
+        if let Some(front) = bytes.first_chunk() {
+            *buf = *front;
         }
+        used
     }
 }

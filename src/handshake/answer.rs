@@ -73,6 +73,8 @@ pub(crate) fn write_acceptance(
     out: &mut Vec<u8>,
 ) -> Result<Agreed, HandshakeError> {
     let start = out.len();
+    // What most answers take, so that the output grows once.
+    out.reserve(256);
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
     let agreed = request.accept_fields(accept, deflate, |name, value| write_field(out, name, value));
     match &agreed {

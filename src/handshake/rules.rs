@@ -9,7 +9,7 @@ use base64::{
 use super::{are_unique_tokens, extensions::are_well_formed, url::split_authority};
 use crate::{
     error::RequestError,
-    http::{Headers, list_elements, list_has},
+    http::{list_elements, list_has},
 };
 
 /// The request line (section 4.2.1, item 1).
@@ -31,13 +31,17 @@ pub(super) fn check_line(method: &str, target: &str, version: Option<u8>) -> Res
     Ok(())
 }
 
-/// The header fields (section 4.2.1, items 2 to 6, and sections 9.1 and 11.3). Whether it is an upgrade at all.
-pub(super) fn check_headers(headers: &Headers<'_>, plain: bool) -> Result<bool, RequestError> {
+/// The header fields (section 4.2.1, items 2 to 6, and sections 9.1 and 11.3). The key, if it is an upgrade at all.
+pub(super) fn check_headers<'a>(
+    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    plain: bool,
+) -> Result<Option<&'a [u8]>, RequestError> {
     let mut host = Single::default();
     let mut origin = Single::default();
     let mut key = Single::default();
     let mut version = Single::default();
     let (mut upgrade, mut connection, mut body, mut extensions_ok) = (false, false, false, true);
+    let mut subprotocols = false;
     for (name, value) in headers.clone() {
         // The length tells most fields apart before their names are compared.
         match name.len() {
@@ -49,6 +53,7 @@ pub(super) fn check_headers(headers: &Headers<'_>, plain: bool) -> Result<bool, 
             17 if name.eq_ignore_ascii_case("transfer-encoding") => body = true,
             17 if name.eq_ignore_ascii_case("sec-websocket-key") => key.add(value),
             21 if name.eq_ignore_ascii_case("sec-websocket-version") => version.add(value),
+            22 if name.eq_ignore_ascii_case("sec-websocket-protocol") => subprotocols = true,
             24 if name.eq_ignore_ascii_case("sec-websocket-extensions") => {
                 extensions_ok &= are_well_formed([value].into_iter());
             }
@@ -67,7 +72,7 @@ pub(super) fn check_headers(headers: &Headers<'_>, plain: bool) -> Result<bool, 
         return Err(RequestError::Body);
     }
     if plain && !upgrade {
-        return Ok(false);
+        return Ok(None);
     }
     if !upgrade {
         return Err(RequestError::Upgrade);
@@ -78,16 +83,19 @@ pub(super) fn check_headers(headers: &Headers<'_>, plain: bool) -> Result<bool, 
     if version.one() != Some(b"13") {
         return Err(RequestError::Version);
     }
-    if !key.one().is_some_and(is_key) {
+    let Some(key) = key.one().filter(|key| is_key(key)) else {
         return Err(RequestError::Key);
-    }
-    if !are_unique_tokens(headers.all("sec-websocket-protocol").flat_map(list_elements)) {
+    };
+    let offered = headers
+        .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))
+        .flat_map(|(_, value)| list_elements(value));
+    if subprotocols && !are_unique_tokens(offered) {
         return Err(RequestError::Subprotocol);
     }
     if !extensions_ok {
         return Err(RequestError::Extensions);
     }
-    Ok(true)
+    Ok(Some(key))
 }
 
 /// A field that may occur once.

@@ -28,6 +28,8 @@ const GET: &str = "GET ";
 pub struct Request<'b> {
     head: Head<'b>,
     upgrade: bool,
+    /// Where the key stands in raw bytes, so that nobody walks them once more for it; 0 if that is not known.
+    key_at: u32,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -49,19 +51,23 @@ struct List<'b> {
 impl<'b> Request<'b> {
     /// Reads a whole head, from the request line to the blank line.
     pub(crate) fn from_head(head: Cow<'b, [u8]>, max_headers: usize, plain: bool) -> Result<Self, RequestError> {
-        let (line, target_len) = parse_request(&head, max_headers, |request| {
+        let (upgrade, key_at, target_len) = parse_request(&head, max_headers, |request| {
             let target = request.path.unwrap_or_default();
-            let line = check_line(request.method.unwrap_or_default(), target, request.version);
-            (line, target.len())
-        })?;
-        line?;
-        let upgrade = check_headers(&Headers::of_head(&head), plain)?;
+            check_line(request.method.unwrap_or_default(), target, request.version)?;
+            // As they are at hand: to find them in the head once more costs as much as to parse it.
+            let fields = request.headers.iter();
+            let key = check_headers(fields.map(|field| (field.name, field.value.trim_ascii())), plain)?;
+            // The parser lends what it finds from the head.
+            let key_at = key.map_or(0, |key| key.as_ptr().addr().wrapping_sub(head.as_ptr().addr()));
+            Ok::<_, RequestError>((key.is_some(), key_at, target.len()))
+        })??;
         Ok(Self {
             head: Head::Raw {
                 bytes: head,
                 target_len,
             },
             upgrade,
+            key_at: key_at.try_into().unwrap_or(0),
         })
     }
 
@@ -99,11 +105,12 @@ impl<'b> Request<'b> {
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        check_headers(&Headers::of_list(&fields), false)?;
+        check_headers(Headers::of_list(&fields), false)?;
         let target = target.into();
         Ok(Self {
             head: Head::List(Box::new(List { target, fields })),
             upgrade: true,
+            key_at: 0,
         })
     }
 
@@ -177,10 +184,9 @@ impl<'b> Request<'b> {
 
     /// The subprotocols that the client offers, in its order of preference (section 4.1, step 10).
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
-        const NAME: &str = "sec-websocket-protocol";
         self.headers()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(NAME))
-            .flat_map(|(_, value)| list_elements(value))
+            .all("sec-websocket-protocol")
+            .flat_map(list_elements)
             .filter_map(|element| str::from_utf8(element).ok())
     }
 
@@ -196,8 +202,8 @@ impl<'b> Request<'b> {
     /// The extensions that the client offers, in its order of preference (section 9.1).
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
         self.headers()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-extensions"))
-            .flat_map(|(_, value)| extensions(value))
+            .all("sec-websocket-extensions")
+            .flat_map(extensions)
             .filter_map(Result::ok)
     }
 
@@ -238,10 +244,9 @@ impl<'b> Request<'b> {
                 return Err(HandshakeError::ReservedHeader);
             }
         }
-        let key = self.headers().get("sec-websocket-key").unwrap_or_default();
         field("Upgrade", b"websocket");
         field("Connection", b"Upgrade");
-        field("Sec-WebSocket-Accept", &accept_key(key));
+        field("Sec-WebSocket-Accept", &accept_key(self.key()));
         if let Some(subprotocol) = accept.chosen_subprotocol() {
             field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
@@ -280,7 +285,17 @@ impl<'b> Request<'b> {
         Request {
             head,
             upgrade: self.upgrade,
+            key_at: self.key_at,
         }
+    }
+
+    /// The key, which is 24 characters (section 4.1, step 7).
+    fn key(&self) -> &[u8] {
+        let key = match &self.head {
+            Head::Raw { bytes, .. } if self.key_at > 0 => bytes.get(self.key_at as usize..),
+            _ => self.headers().get("sec-websocket-key"),
+        };
+        key.and_then(|key| key.get(..24)).unwrap_or_default()
     }
 
     fn text(&self, name: &str) -> Option<&str> {

@@ -14,7 +14,7 @@ use crate::{
     event::{Chunk, Data, Event},
     frame::{Decoder, Header, Kind, Opcode, Role},
     message::{Assembled, Limits, Message},
-    utf8::Piece,
+    utf8::{self, Piece},
 };
 
 #[derive(Debug)]
@@ -58,14 +58,33 @@ impl Receiver {
     }
 
     /// A whole message that lies at the front of `input`, lent from it: the straight line for the common case.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        if self.delivery != Delivery::Messages || self.limits.fragments == 0 {
-            return Ok(None);
-        }
         match self.decoder.whole_message(input, self.limits.size) {
             None => Ok(None),
             Some((kind, data)) => lend(kind, data).map(Some),
+        }
+    }
+
+    /// Whether [`whole_message`](Self::whole_message) may be asked.
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
+    }
+
+    /// Takes all of `input` if it is a piece of a message's payload that does not end the frame, and says whether it
+    /// was: the straight line for what arrives in many small pieces.
+    #[inline]
+    pub(crate) fn middle_of_message(&mut self, input: &mut &mut [u8]) -> Result<bool, ProtocolError> {
+        if self.opcode.is_control() || self.delivery != Delivery::Messages {
+            return Ok(false);
+        }
+        #[cfg(feature = "deflate")]
+        if self.compressed.in_message() {
+            return Ok(false);
+        }
+        match self.decoder.middle_of_payload(input) {
+            None => Ok(false),
+            Some((data, rest)) => self.message.append(data, rest).map(|()| true),
         }
     }
 
@@ -98,13 +117,15 @@ impl Receiver {
             let Some((data, end)) = self.decoder.payload(input, at_most) else {
                 return Ok(None);
             };
-            let event = match (self.opcode.is_control(), self.delivery) {
-                (true, _) => self.control(data, end)?,
-                (false, Delivery::Messages) => self.piece(data, end)?,
-                (false, Delivery::Chunks) => self.chunk(data, end)?,
+            let result = match (self.opcode.is_control(), self.delivery) {
+                (true, _) => self.control(data, end),
+                (false, Delivery::Messages) => self.piece(data, end),
+                (false, Delivery::Chunks) => self.chunk(data, end),
             };
-            if event.is_some() {
-                return Ok(event);
+            match result {
+                Ok(None) if input.is_empty() => return Ok(None),
+                Ok(None) => {}
+                result => return result,
             }
         }
     }
@@ -261,10 +282,11 @@ impl From<Assembled> for Event<'static> {
     }
 }
 
+#[inline(always)]
 fn lend(kind: Kind, data: &[u8]) -> Result<Event<'_>, ProtocolError> {
     match kind {
         Kind::Binary => Ok(Event::Binary(Cow::Borrowed(data))),
-        Kind::Text => match core::str::from_utf8(data) {
+        Kind::Text => match utf8::validate(data) {
             Ok(text) => Ok(Event::Text(Cow::Borrowed(text))),
             Err(_) => Err(ProtocolError::InvalidUtf8),
         },

@@ -2,10 +2,10 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::Sender;
+use super::{Sender, Start};
 use crate::{
     deflate::{DeflatePool, Deflater, Direction},
-    frame::{Header, Kind},
+    frame::Kind,
 };
 
 /// What a sender needs for compressed messages.
@@ -73,6 +73,12 @@ impl Sender {
         }
     }
 
+    /// Whether [`message_deflated`](Self::message_deflated) is worth a call.
+    #[inline]
+    pub(super) const fn may_compress(&self) -> bool {
+        self.compressed.agreed.is_some()
+    }
+
     /// The deflater for a message of `len` bytes, or of which so many are known, taken out of its place.
     fn take_deflater(&mut self, len: usize) -> Option<Box<Deflater>> {
         let direction = self.compressed.agreed?;
@@ -84,6 +90,9 @@ impl Sender {
     }
 
     /// Sends a whole message compressed, if that is wanted and makes it smaller; whether it did.
+    ///
+    /// Never inlined: what the making of a deflater takes of the stack, 64 KiB, would be touched for every message.
+    #[inline(never)]
     pub(super) fn message_deflated(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> bool {
         let Some(mut deflater) = self.take_deflater(data.len()) else {
             return false;
@@ -92,9 +101,9 @@ impl Sender {
         let smaller = payload.len() < data.len();
         if smaller {
             // "Compress, then fragment": only the first frame has the bit (section 6.1).
-            let first = Header {
+            let first = Start {
                 rsv1: true,
-                ..Header::new(kind.into(), 0)
+                ..Start::new(kind.into(), true)
             };
             self.frames(first, payload, out);
         }
@@ -105,10 +114,10 @@ impl Sender {
     }
 
     /// Sends a fragment compressed, if its message is; whether it did. The first fragment decides.
-    pub(super) fn fragment_deflated(&mut self, header: Header, begins: bool, data: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(super) fn fragment_deflated(&mut self, start: Start, begins: bool, data: &[u8], out: &mut Vec<u8>) -> bool {
         let deflater = if begins {
             // Of a message that goes on, more is to come than what is known.
-            let known = if header.fin { data.len() } else { usize::MAX };
+            let known = if start.fin { data.len() } else { usize::MAX };
             self.take_deflater(known)
         } else if self.compressed.in_message {
             self.compressed.deflater.take()
@@ -118,12 +127,12 @@ impl Sender {
         let Some(mut deflater) = deflater else {
             return false;
         };
-        let header = Header { rsv1: begins, ..header };
-        self.frame(header, deflater.deflate(data, header.fin), out);
-        if header.fin {
+        let start = Start { rsv1: begins, ..start };
+        self.frame(start, deflater.deflate(data, start.fin), out);
+        if start.fin {
             deflater.end_message(true);
         }
-        self.compressed.in_message = !header.fin;
+        self.compressed.in_message = !start.fin;
         self.compressed.deflater = Some(deflater);
         true
     }

@@ -15,6 +15,26 @@ use crate::{
     utf8::Validator,
 };
 
+/// What of a header is known before its payload is at hand.
+///
+/// Not a [`Header`]: that is built where it is written, in registers, and not handed from call to call through memory.
+#[derive(Clone, Copy)]
+struct Start {
+    opcode: Opcode,
+    fin: bool,
+    rsv1: bool,
+}
+
+impl Start {
+    const fn new(opcode: Opcode, fin: bool) -> Self {
+        Self {
+            opcode,
+            fin,
+            rsv1: false,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Sender {
     /// A client's mask keys; a server has none and never masks (RFC 6455, section 5.1).
@@ -48,34 +68,32 @@ impl Sender {
     pub(crate) fn message(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.check_between_messages()?;
         #[cfg(feature = "deflate")]
-        if self.message_deflated(kind, data, out) {
+        if self.may_compress() && self.message_deflated(kind, data, out) {
             return Ok(());
         }
-        self.frames(Header::new(kind.into(), 0), data, out);
+        self.frames(Start::new(kind.into(), true), data, out);
         Ok(())
     }
 
-    /// A whole message; `first` is its first header but for length and key.
+    /// A whole message; `first` is how its first frame starts, if there is but one.
     #[inline]
-    fn frames(&mut self, first: Header, data: &[u8], out: &mut Vec<u8>) {
+    fn frames(&mut self, first: Start, data: &[u8], out: &mut Vec<u8>) {
         match self.fragment_size {
             Some(size) if data.len() > size.get() => self.fragments(first, data, size.get(), out),
             _ => self.frame(first, data, out),
         }
     }
 
-    fn fragments(&mut self, first: Header, data: &[u8], size: usize, out: &mut Vec<u8>) {
-        let mut header = Header { fin: false, ..first };
+    #[inline(never)]
+    fn fragments(&mut self, first: Start, data: &[u8], size: usize, out: &mut Vec<u8>) {
+        let mut start = Start { fin: false, ..first };
         let mut rest = data;
         while let Some((piece, behind)) = rest.split_at_checked(size).filter(|(_, behind)| !behind.is_empty()) {
-            self.frame(header, piece, out);
-            header = Header {
-                fin: false,
-                ..Header::new(Opcode::Continuation, 0)
-            };
+            self.frame(start, piece, out);
+            start = Start::new(Opcode::Continuation, false);
             rest = behind;
         }
-        self.frame(Header { fin: true, ..header }, rest, out);
+        self.frame(Start { fin: true, ..start }, rest, out);
     }
 
     /// One fragment of a message whose length is not known yet (section 5.4).
@@ -96,17 +114,14 @@ impl Sender {
         }
         let begins = self.message.is_none();
         self.message = if fin { None } else { Some(kind) };
-        let header = Header {
-            fin,
-            ..Header::new(opcode, 0)
-        };
+        let start = Start::new(opcode, fin);
         #[cfg(feature = "deflate")]
-        if self.fragment_deflated(header, begins, data, out) {
+        if self.fragment_deflated(start, begins, data, out) {
             return Ok(());
         }
         #[cfg(not(feature = "deflate"))]
         let _ = begins;
-        self.frame(header, data, out);
+        self.frame(start, data, out);
         Ok(())
     }
 
@@ -130,7 +145,7 @@ impl Sender {
         if data.len() > Header::MAX_CONTROL_PAYLOAD {
             return Err(SendError::ControlFrameTooLong);
         }
-        self.frame(Header::new(opcode, 0), data, out);
+        self.frame(Start::new(opcode, true), data, out);
         Ok(())
     }
 
@@ -152,7 +167,11 @@ impl Sender {
                 used += 1;
             }
         }
-        self.frame(Header::new(Opcode::Close, 0), body.get(..used).unwrap_or_default(), out);
+        self.frame(
+            Start::new(Opcode::Close, true),
+            body.get(..used).unwrap_or_default(),
+            out,
+        );
         Ok(())
     }
 
@@ -164,23 +183,29 @@ impl Sender {
         }
     }
 
-    /// One frame; length and key of its header are set here.
+    /// One frame.
     #[inline]
-    fn frame(&mut self, header: Header, data: &[u8], out: &mut Vec<u8>) {
+    fn frame(&mut self, start: Start, data: &[u8], out: &mut Vec<u8>) {
         let mask = self.keys.as_mut().map(|keys| keys.mask());
         let header = Header {
             mask,
-            len: data.len() as u64,
-            ..header
+            fin: start.fin,
+            rsv1: start.rsv1,
+            ..Header::new(start.opcode, data.len() as u64)
         };
-        let mut buf = [0; Header::MAX_LEN];
-        let used = header.write(&mut buf);
-        out.reserve(used + data.len());
-        out.extend_from_slice(buf.get(..used).unwrap_or_default());
-        let start = out.len();
-        out.extend_from_slice(data);
-        if let (Some(key), Some(payload)) = (mask, out.get_mut(start..)) {
-            mask::apply(payload, key);
+        let (bytes, used) = header.to_bytes();
+        if out.capacity() - out.len() >= bytes.len() + data.len() {
+            // All 16 bytes are stored, in one go, and those behind the header are written over.
+            let start = out.len();
+            out.extend_from_slice(&bytes);
+            out.truncate(start + used);
+        } else {
+            out.reserve(used + data.len());
+            out.extend_from_slice(bytes.get(..used).unwrap_or_default());
+        }
+        match mask {
+            None => out.extend_from_slice(data),
+            Some(key) => mask::append(data, key, out),
         }
     }
 }

@@ -1,0 +1,213 @@
+//! The paths that are watched, each a closure that goes through it so many times.
+
+use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
+
+use sockless::{Accept, Agreed, ClientRequest, Config, Connection, Delivery, Endpoint, Event, State};
+
+pub struct Workload {
+    pub name: &'static str,
+    /// After how many messages it begins anew; runs are whole periods.
+    pub period: u64,
+}
+
+pub type Run = Box<dyn FnMut(u64)>;
+
+const fn workload(name: &'static str) -> Workload {
+    Workload { name, period: PERIOD }
+}
+
+/// How many messages a stream has.
+const PERIOD: u64 = 200;
+
+pub const ALL: [Workload; 25] = [
+    workload("receive/server/binary/16"),
+    workload("receive/server/binary/125"),
+    workload("receive/server/binary/1024"),
+    workload("receive/server/binary/16384"),
+    workload("receive/server/ascii/125"),
+    workload("receive/server/ascii/1024"),
+    workload("receive/server/chinese/1024"),
+    workload("receive/client/binary/16"),
+    workload("receive/client/binary/1024"),
+    workload("receive/server/binary/4096/fragments"),
+    workload("receive/server/chinese/4096/fragments"),
+    workload("receive/server/binary/4096/by 1460"),
+    workload("receive/server/chinese/4096/by 1460"),
+    workload("receive/server/binary/125/by 131"),
+    workload("receive/server/binary/125/by 1"),
+    workload("receive/server/chinese/4096/chunks"),
+    workload("receive/server/ping/16"),
+    workload("send/server/16"),
+    workload("send/server/1024"),
+    workload("send/client/16"),
+    workload("send/client/125"),
+    workload("send/client/1024"),
+    workload("handshake/server/short"),
+    workload("handshake/server/browser"),
+    workload("handshake/client"),
+];
+
+const SHORT: &str = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+const BROWSER: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
+    Cache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
+    Chrome/126.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: https://example.com\r\n\
+    Sec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9,de;q=0.8\r\n\
+    Cookie: session=31d4d96e407aad42; theme=dark; consent=yes\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
+/// Makes everything ready for the workload of that name.
+pub fn start(name: &str) -> Option<Run> {
+    let parts: Vec<&str> = name.split('/').collect();
+    match parts[..] {
+        ["receive", end, content, size] => Some(receive(end, content, size.parse().ok()?, "")),
+        ["receive", end, content, size, how] => Some(receive(end, content, size.parse().ok()?, how)),
+        ["send", end, size] => Some(send(end, size.parse().ok()?)),
+        ["handshake", "server", "short"] => Some(serve(SHORT)),
+        ["handshake", "server", "browser"] => Some(serve(BROWSER)),
+        ["handshake", "client"] => Some(connect()),
+        _ => None,
+    }
+}
+
+fn open(end: &str, config: Config) -> Connection {
+    let endpoint = match end {
+        "server" => Endpoint::Server,
+        _ => Endpoint::Client { seed: [7; 32] },
+    };
+    Connection::upgraded(endpoint, &Agreed::default(), config)
+}
+
+fn text(content: &str, len: usize) -> String {
+    let sample = match content {
+        "chinese" => "道可道非常道名可名非常名無名天地之始有名萬物之母",
+        _ => "It is a truth universally acknowledged, that a single man must be in want of a wife. ",
+    };
+    let mut text = String::new();
+    for char in sample.chars().cycle() {
+        if text.len() + char.len_utf8() > len {
+            break;
+        }
+        text.push(char);
+    }
+    text.extend(std::iter::repeat_n('.', len - text.len()));
+    text
+}
+
+/// Receives a stream of `PERIOD` messages again and again, in reads of 64 KiB or as `how` says.
+fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
+    let mut config = Config::default();
+    if how == "fragments" {
+        config.fragment_size = NonZeroUsize::new(1000);
+    }
+    let mut peer = open(if end == "server" { "client" } else { "server" }, config);
+    let text = text(content, size);
+    let mut stream = Vec::new();
+    for _ in 0..PERIOD {
+        let sent = match content {
+            "binary" => peer.send_binary(text.as_bytes(), &mut stream),
+            "ping" => peer.ping(text.as_bytes(), &mut stream),
+            _ => peer.send_text(&text, &mut stream),
+        };
+        sent.expect("an open connection");
+    }
+    let read = how
+        .strip_prefix("by ")
+        .map_or(64 << 10, |n| n.parse().expect("a number"));
+    let mut config = Config::default();
+    if how == "chunks" {
+        config.delivery = Delivery::Chunks;
+    }
+    let mut connection = open(end, config);
+    let mut buffer = vec![0; read];
+    let mut out = Vec::new();
+    Box::new(move |count| {
+        let mut seen = 0;
+        for _ in 0..count / PERIOD {
+            for piece in stream.chunks(read) {
+                let mut input = &mut buffer[..piece.len()];
+                input.copy_from_slice(piece);
+                while let Some(event) = connection.receive(&mut input, &mut out).expect("a valid stream") {
+                    seen += match &event {
+                        Event::Text(text) => text.len(),
+                        Event::Binary(data) | Event::Ping(data) => data.len(),
+                        Event::Chunk(chunk) => chunk.as_bytes().len(),
+                        other => panic!("{other:?}"),
+                    };
+                    if let Event::Text(Cow::Owned(_)) | Event::Binary(Cow::Owned(_)) = event {
+                        connection.recycle(event);
+                    }
+                }
+                out.clear();
+            }
+        }
+        assert_eq!(seen as u64, count * size as u64);
+    })
+}
+
+fn send(end: &str, size: usize) -> Run {
+    let mut connection = open(end, Config::default());
+    let payload = vec![7; size];
+    let mut out = Vec::new();
+    Box::new(move |count| {
+        for at in 0..count {
+            connection
+                .send_binary(black_box(&payload), &mut out)
+                .expect("an open connection");
+            if at % 16 == 15 {
+                black_box(&out);
+                out.clear();
+            }
+        }
+    })
+}
+
+fn serve(head: &'static str) -> Run {
+    let mut buffer = vec![0; head.len()];
+    let mut out = Vec::new();
+    Box::new(move |count| {
+        for _ in 0..count {
+            out.clear();
+            answer(head.as_bytes(), &mut buffer, &mut out);
+        }
+    })
+}
+
+fn answer(head: &[u8], buffer: &mut [u8], out: &mut Vec<u8>) {
+    let mut connection = Connection::server(Config::default());
+    buffer.copy_from_slice(head);
+    let mut input = buffer;
+    while let Some(event) = connection.receive(&mut input, out).expect("a valid head") {
+        let Event::Request(request) = event else {
+            panic!("{event:?}")
+        };
+        connection
+            .accept(&request, &Accept::new(), out)
+            .expect("nothing to refuse");
+    }
+    assert_eq!(connection.state(), State::Open);
+}
+
+fn connect() -> Run {
+    let request = ClientRequest::new("ws://example.com/chat?room=1").expect("a URL");
+    let begin = move |out: &mut Vec<u8>| Connection::client(&request, Config::default(), [7; 32], out).expect("valid");
+    let (mut head, mut response) = (Vec::new(), Vec::new());
+    begin(&mut head);
+    let mut buffer = vec![0; head.len()];
+    answer(&head, &mut buffer, &mut response);
+    let mut buffer = vec![0; response.len()];
+    let mut out = Vec::new();
+    Box::new(move |count| {
+        for _ in 0..count {
+            out.clear();
+            let mut connection = begin(&mut out);
+            buffer.copy_from_slice(&response);
+            let mut input = &mut buffer[..];
+            while let Some(event) = connection.receive(&mut input, &mut out).expect("a valid response") {
+                black_box(&event);
+            }
+            assert_eq!(connection.state(), State::Open);
+        }
+    })
+}

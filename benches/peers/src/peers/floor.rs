@@ -1,0 +1,244 @@
+//! The least work in such a harness: no rules, no limits, nothing but what moves the bytes.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sha1_smol::Sha1;
+
+use crate::{
+    peer::{Answer, Peer, Receive, Send},
+    wire::Wire,
+    work::{Content, End, READ, Receiving, Sending},
+};
+
+pub struct Floor;
+
+impl Peer for Floor {
+    const NAME: &'static str = "floor";
+
+    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+        Receiver {
+            wire,
+            masked: work.end == End::Server,
+            text: work.content != Content::Binary,
+            buffer: vec![0; work.buffer],
+            head: Vec::with_capacity(14),
+            rest: 0,
+            key: [0; 4],
+            fin: false,
+            message: Vec::new(),
+        }
+    }
+
+    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+        Sender {
+            wire,
+            masked: work.end == End::Client,
+            vectored: work.end == End::Server && work.size >= 4 << 10,
+            key: 1,
+            out: Vec::new(),
+        }
+    }
+
+    fn handshake() -> Option<Answer> {
+        let mut head = vec![0; READ];
+        let mut out = Vec::new();
+        Some(Box::new(move |wire| {
+            let read = wire.read_into(&mut head);
+            let mut headers = [httparse::EMPTY_HEADER; 32];
+            let mut request = httparse::Request::new(&mut headers);
+            assert!(request.parse(&head[..read]).unwrap().is_complete());
+            let key = request.headers.iter().find(|header| header.name == "Sec-WebSocket-Key");
+            let mut sha = Sha1::new();
+            sha.update(key.unwrap().value);
+            sha.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+            let mut accept = [0; 28];
+            STANDARD.encode_slice(sha.digest().bytes(), &mut accept).unwrap();
+            out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n");
+            out.extend_from_slice(b"Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+            out.extend_from_slice(&accept);
+            out.extend_from_slice(b"\r\n\r\n");
+            wire.put(&out);
+            out.clear();
+        }))
+    }
+}
+
+struct Receiver {
+    wire: Wire,
+    masked: bool,
+    text: bool,
+    buffer: Vec<u8>,
+    /// The beginning of a header that was cut.
+    head: Vec<u8>,
+    /// Of the frame in progress.
+    rest: usize,
+    key: [u8; 4],
+    fin: bool,
+    /// The message in progress, if it does not lie in one read.
+    message: Vec<u8>,
+}
+
+/// Whether the first frame is final, the length of its payload, its key, and the length of its header.
+#[inline]
+fn header(bytes: &[u8], masked: bool) -> Option<(bool, usize, [u8; 4], usize)> {
+    let (&[first, second], behind) = bytes.split_first_chunk()?;
+    let (len, behind, used) = match second & 0x7F {
+        126 => {
+            let (len, behind) = behind.split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*len)), behind, 4)
+        }
+        127 => {
+            let (len, behind) = behind.split_first_chunk()?;
+            (u64::from_be_bytes(*len) as usize, behind, 10)
+        }
+        len => (usize::from(len), behind, 2),
+    };
+    if masked {
+        Some((first & 0x80 != 0, len, *behind.first_chunk()?, used + 4))
+    } else {
+        Some((first & 0x80 != 0, len, [0; 4], used))
+    }
+}
+
+impl Receive for Receiver {
+    #[inline]
+    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
+        let mut wanted = count as i64;
+        while wanted > 0 {
+            let read = self.wire.read_into(&mut self.buffer);
+            let mut input = &mut self.buffer[..read];
+            while !input.is_empty() {
+                if self.rest == 0 {
+                    let found = if self.head.is_empty() {
+                        header(input, self.masked)
+                    } else {
+                        None
+                    };
+                    let used = if let Some((fin, len, key, used)) = found {
+                        if fin && self.message.is_empty() && input.len() >= used + len {
+                            let (frame, behind) = std::mem::take(&mut input).split_at_mut(used + len);
+                            input = behind;
+                            let data = &mut frame[used..];
+                            if self.masked {
+                                xor(data, key);
+                            }
+                            check(self.text, data);
+                            see(data);
+                            wanted -= 1;
+                            continue;
+                        }
+                        (self.fin, self.rest, self.key) = (fin, len, key);
+                        used
+                    } else {
+                        self.head.push(input[0]);
+                        if let Some((fin, len, key, _)) = header(&self.head, self.masked) {
+                            (self.fin, self.rest, self.key) = (fin, len, key);
+                            self.head.clear();
+                        }
+                        1
+                    };
+                    input = &mut std::mem::take(&mut input)[used..];
+                    continue;
+                }
+                let here = self.rest.min(input.len());
+                let (data, behind) = std::mem::take(&mut input).split_at_mut(here);
+                input = behind;
+                if self.masked {
+                    xor(data, self.key);
+                    self.key.rotate_left(here % 4);
+                }
+                self.message.extend_from_slice(data);
+                self.rest -= here;
+                if self.rest == 0 && self.fin {
+                    check(self.text, &self.message);
+                    see(&self.message);
+                    self.message.clear();
+                    wanted -= 1;
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+fn check(text: bool, data: &[u8]) {
+    if text {
+        // What is faster for the first bytes depends on what they are.
+        if data.len() < 128 && data[..8.min(data.len())].is_ascii() {
+            assert!(std::str::from_utf8(data).is_ok());
+        } else {
+            assert!(simdutf8::basic::from_utf8(data).is_ok());
+        }
+    }
+}
+
+#[inline]
+fn xor(data: &mut [u8], key: [u8; 4]) {
+    #[cfg(target_arch = "x86_64")]
+    if data.len() >= 256 && is_x86_feature_detected!("avx2") {
+        // SAFETY: the feature is there.
+        return unsafe { xor_avx2(data, key) };
+    }
+    xor_words(data, key);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn xor_avx2(data: &mut [u8], key: [u8; 4]) {
+    xor_words(data, key);
+}
+
+#[inline(always)]
+fn xor_words(data: &mut [u8], key: [u8; 4]) {
+    let word = u32::from_ne_bytes(key);
+    let wide = u64::from(word) << 32 | u64::from(word);
+    let mut words = data.chunks_exact_mut(8);
+    for bytes in &mut words {
+        let bytes: &mut [u8; 8] = bytes.try_into().unwrap();
+        *bytes = (u64::from_ne_bytes(*bytes) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(key.into_iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+struct Sender {
+    wire: Wire,
+    masked: bool,
+    vectored: bool,
+    key: u32,
+    out: Vec<u8>,
+}
+
+impl Send for Sender {
+    #[inline]
+    fn send(&mut self, count: u64, payload: &[u8]) {
+        for _ in 0..count {
+            let masked = if self.masked { 0x80 } else { 0 };
+            match payload.len() {
+                len @ 0..126 => self.out.extend_from_slice(&[0x82, masked | len as u8]),
+                len => {
+                    let [high, low] = (len as u16).to_be_bytes();
+                    self.out.extend_from_slice(&[0x82, masked | 126, high, low]);
+                }
+            }
+            if self.vectored {
+                self.wire.put(&self.out);
+                self.wire.put(payload);
+                self.out.clear();
+                continue;
+            }
+            if self.masked {
+                self.key = self.key.wrapping_mul(0x9E37_79B9).wrapping_add(1);
+                let key = self.key.to_ne_bytes();
+                self.out.extend_from_slice(&key);
+                let start = self.out.len();
+                self.out.extend_from_slice(payload);
+                xor(&mut self.out[start..], key);
+            } else {
+                self.out.extend_from_slice(payload);
+            }
+        }
+        self.wire.put(&self.out);
+        self.out.clear();
+    }
+}

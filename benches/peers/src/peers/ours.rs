@@ -1,0 +1,123 @@
+//! sockless.
+
+use std::borrow::Cow;
+
+use sockless::{Accept, Agreed, Config, Connection, Endpoint, Event, State, frame::Kind};
+
+use crate::{
+    peer::{Answer, Peer, Receive, Send},
+    wire::Wire,
+    work::{End, READ, Receiving, Sending},
+};
+
+pub struct Sockless;
+
+/// From here on, a server's payload goes out by a vectored write.
+const VECTORED: usize = 4 << 10;
+
+fn open(end: End) -> Connection {
+    let endpoint = match end {
+        End::Server => Endpoint::Server,
+        End::Client => Endpoint::Client { seed: [7; 32] },
+    };
+    Connection::upgraded(endpoint, &Agreed::default(), Config::default())
+}
+
+impl Peer for Sockless {
+    const NAME: &'static str = "sockless";
+
+    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+        Receiver {
+            connection: open(work.end),
+            wire,
+            buffer: vec![0; work.buffer],
+            out: Vec::new(),
+        }
+    }
+
+    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+        Sender {
+            connection: open(work.end),
+            vectored: work.end == End::Server && work.size >= VECTORED,
+            wire,
+            out: Vec::new(),
+        }
+    }
+
+    fn handshake() -> Option<Answer> {
+        let mut buffer = vec![0; READ];
+        let mut out = Vec::new();
+        Some(Box::new(move |wire| {
+            let mut connection = Connection::server(Config::default());
+            while connection.state() != State::Open {
+                let read = wire.read_into(&mut buffer);
+                let mut input = &mut buffer[..read];
+                while let Some(event) = connection.receive(&mut input, &mut out).unwrap() {
+                    if let Event::Request(request) = event {
+                        connection.accept(&request, &Accept::new(), &mut out).unwrap();
+                    }
+                }
+                wire.put(&out);
+                out.clear();
+            }
+        }))
+    }
+}
+
+struct Receiver {
+    connection: Connection,
+    wire: Wire,
+    buffer: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Receive for Receiver {
+    #[inline]
+    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
+        let mut rest = count as i64;
+        while rest > 0 {
+            let read = self.wire.read_into(&mut self.buffer);
+            let mut input = &mut self.buffer[..read];
+            while let Some(event) = self.connection.receive(&mut input, &mut self.out).unwrap() {
+                match &event {
+                    Event::Text(text) => see(text.as_bytes()),
+                    Event::Binary(data) => see(data),
+                    other => panic!("{other:?}"),
+                }
+                rest -= 1;
+                if let Event::Text(Cow::Owned(_)) | Event::Binary(Cow::Owned(_)) = event {
+                    self.connection.recycle(event);
+                }
+            }
+        }
+    }
+}
+
+struct Sender {
+    connection: Connection,
+    vectored: bool,
+    wire: Wire,
+    out: Vec<u8>,
+}
+
+impl Send for Sender {
+    #[inline]
+    fn send(&mut self, count: u64, payload: &[u8]) {
+        if self.vectored {
+            for _ in 0..count {
+                let len = payload.len() as u64;
+                self.connection.send_header(Kind::Binary, len, &mut self.out).unwrap();
+                // Two parts of one vectored write.
+                self.wire.put(&self.out);
+                self.wire.put(payload);
+                self.out.clear();
+            }
+            return;
+        }
+        for _ in 0..count {
+            self.connection.send_binary(payload, &mut self.out).unwrap();
+        }
+        self.wire.put(&self.out);
+        self.out.clear();
+    }
+}

@@ -1,0 +1,95 @@
+//! sockudo-ws: the protocol without its stream, which is faster.
+
+use bytes::{Bytes, BytesMut};
+use sockudo_ws::{
+    handshake::server_handshake,
+    protocol::{Message, Protocol, Role},
+};
+
+use crate::{
+    peer::{Answer, Peer, Receive, Send},
+    wire::{Wire, block_on},
+    work::{End, Receiving, Sending},
+};
+
+pub struct Sockudo;
+
+const LIMIT: usize = 16 << 20;
+
+fn open(end: End) -> Protocol {
+    let role = match end {
+        End::Server => Role::Server,
+        End::Client => Role::Client,
+    };
+    Protocol::new(role, LIMIT, LIMIT)
+}
+
+impl Peer for Sockudo {
+    const NAME: &'static str = "sockudo-ws";
+
+    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+        Receiver {
+            protocol: open(work.end),
+            wire,
+            room: work.buffer,
+            buffer: BytesMut::with_capacity(work.buffer),
+            messages: Vec::new(),
+        }
+    }
+
+    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+        Sender {
+            protocol: open(work.end),
+            wire,
+            message: Message::Binary(Bytes::from(work.payload())),
+            out: BytesMut::new(),
+        }
+    }
+
+    fn handshake() -> Option<Answer> {
+        Some(Box::new(|wire| drop(block_on(server_handshake(wire)).unwrap())))
+    }
+}
+
+struct Receiver {
+    protocol: Protocol,
+    wire: Wire,
+    room: usize,
+    buffer: BytesMut,
+    messages: Vec<Message>,
+}
+
+impl Receive for Receiver {
+    #[inline]
+    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
+        let mut rest = count as i64;
+        while rest > 0 {
+            self.buffer.extend_from_slice(self.wire.next(self.room));
+            self.protocol
+                .process_into(&mut self.buffer, &mut self.messages)
+                .unwrap();
+            for message in self.messages.drain(..) {
+                see(message.as_bytes());
+                rest -= 1;
+            }
+        }
+    }
+}
+
+struct Sender {
+    protocol: Protocol,
+    wire: Wire,
+    message: Message,
+    out: BytesMut,
+}
+
+impl Send for Sender {
+    #[inline]
+    fn send(&mut self, count: u64, _: &[u8]) {
+        for _ in 0..count {
+            self.protocol.encode_message(&self.message, &mut self.out).unwrap();
+        }
+        self.wire.put(&self.out);
+        self.out.clear();
+    }
+}

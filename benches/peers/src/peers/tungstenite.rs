@@ -1,0 +1,66 @@
+//! tungstenite.
+
+use bytes::Bytes;
+use tungstenite::{
+    Message,
+    protocol::{Role, WebSocket},
+};
+
+use crate::{
+    peer::{Answer, Peer, Receive, Send},
+    wire::Wire,
+    work::{End, Receiving, Sending},
+};
+
+pub struct Tungstenite;
+
+fn open(end: End, wire: Wire) -> WebSocket<Wire> {
+    let role = match end {
+        End::Server => Role::Server,
+        End::Client => Role::Client,
+    };
+    WebSocket::from_raw_socket(wire, role, None)
+}
+
+impl Peer for Tungstenite {
+    const NAME: &'static str = "tungstenite";
+
+    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+        Receiver(open(work.end, wire))
+    }
+
+    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+        Sender(open(work.end, wire), work.payload().into())
+    }
+
+    fn handshake() -> Option<Answer> {
+        Some(Box::new(|wire| drop(tungstenite::accept(wire).unwrap())))
+    }
+}
+
+struct Receiver(WebSocket<Wire>);
+
+impl Receive for Receiver {
+    #[inline]
+    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
+        for _ in 0..count {
+            match self.0.read().unwrap() {
+                Message::Text(text) => see(text.as_bytes()),
+                Message::Binary(data) => see(&data),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+struct Sender(WebSocket<Wire>, Bytes);
+
+impl Send for Sender {
+    #[inline]
+    fn send(&mut self, count: u64, _: &[u8]) {
+        for _ in 0..count {
+            self.0.write(Message::Binary(self.1.clone())).unwrap();
+        }
+        self.0.flush().unwrap();
+    }
+}
