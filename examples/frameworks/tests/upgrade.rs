@@ -177,7 +177,11 @@ fn requests_that_are_none_are_refused() {
             "Upgrade: websocket\r\n",
             "",
             "426",
-            &["sec-websocket-version: 13", "upgrade: websocket", "connection: close, upgrade"],
+            &[
+                "sec-websocket-version: 13",
+                "upgrade: websocket",
+                "connection: close, upgrade",
+            ],
         ),
         (
             "Version: 13",
