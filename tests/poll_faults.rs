@@ -3,10 +3,14 @@
 
 mod support;
 
+#[path = "support/faults.rs"]
+mod faults;
 #[path = "support/pipe.rs"]
 mod pipe;
 #[path = "support/polled.rs"]
 mod polled;
+#[path = "support/script.rs"]
+mod script;
 
 use std::{
     io::{self, ErrorKind},
@@ -14,149 +18,46 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pipe::{End, Moods, Rng, Task, World};
-use polled::{ROLES, Ws, message, open, seconds, settings, timed};
+use faults::{Bare, outcome};
+use pipe::{End, Moods, Task, World};
+use polled::{ROLES, Ws, message, open, settings, timed};
+use script::REQUEST;
 use sockless::{
-    ClientRequest, Event, ProtocolError,
+    ClientRequest,
     adapter::{
-        Error, Message,
+        Error,
         poll::{Incoming, Settings, Transport, WebSocket},
     },
     frame::Role,
     timers::Timeouts,
 };
-use support::{feed, frame, frames, peer_of};
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
-/// Messages, fragments, pings, and at last a Close.
-fn conversation(peer: Role) -> Vec<u8> {
-    [
-        frame(peer, 0x81, "aé€😀".as_bytes()),
-        frame(peer, 0x02, &[7; 300]),
-        frame(peer, 0x89, b"ping"),
-        frame(peer, 0x80, &[8; 100]),
-        frame(peer, 0x82, b""),
-        frame(peer, 0x89, b"pong"),
-        frame(peer, 0x82, &[9; 5000]),
-        frame(peer, 0x88, &[3, 232]),
-    ]
-    .concat()
-}
-
-/// The messages that are complete in that.
-fn messages(role: Role, input: &[u8]) -> Vec<Message> {
-    let events = feed(&mut polled::engine(role, false), input).events;
-    let message = |event| match event {
-        Event::Text(text) => Some(Message::Text(text.into_owned())),
-        Event::Binary(data) => Some(Message::Binary(data.into_owned())),
-        _ => None,
-    };
-    events.into_iter().filter_map(message).collect()
-}
-
-/// Receives until it has ended, in one way, and stays so.
-async fn outcome(ws: &mut Ws) -> (Vec<Message>, Option<Error>) {
-    let mut messages = Vec::new();
-    let error = loop {
-        match ws.recv().await {
-            Ok(Some(message)) => messages.push(message),
-            Ok(None) => break None,
-            Err(error) => break Some(error),
-        }
-    };
-    for _ in 0..3 {
-        assert_eq!(ws.recv().await.unwrap(), None);
-        assert!(ws.send("more").await.is_err());
-    }
-    (messages, error)
-}
+use support::{frame, frames, peer_of};
 
 /// R116 (F34 F35): whatever the transport does, when it ends or breaks after any number of bytes, everything before that
 /// arrives, and there is one outcome.
 #[test]
 fn f34_a_transport_that_fails_at_any_byte_loses_nothing_before() {
-    for role in ROLES {
-        let input = &conversation(peer_of(role));
-        let mut rng = Rng(1);
-        for seed in 0..300 {
-            let broken = [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::TimedOut)][rng.below(3)];
-            let cut = if seed % 10 == 0 {
-                input.len()
-            } else {
-                rng.below(input.len())
-            };
-            let mut world = World::new(seed);
-            let (mut local, mut remote) = world.pipe([1 << 16, 0]);
-            local.moods = Moods::wild(seed);
-            remote.output.borrow_mut().push(&input[..cut]);
-            remote.output.borrow_mut().broken = broken;
-            remote.half_close();
-            let mut ws = open(local, world.clock(), role, 1000);
-            let local: Task<'_> = Box::pin(async move {
-                let (received, error) = outcome(&mut ws).await;
-                assert_eq!(received, messages(role, &input[..cut]), "{seed}");
-                match (error, broken) {
-                    (None, _) => assert!(cut == input.len() && ws.closure().unwrap().is_clean()),
-                    (Some(Error::Io(error)), Some(kind)) => assert!(error.kind() == kind && cut < input.len()),
-                    (Some(Error::Protocol(ProtocolError::UnexpectedEof)), None) => assert!(cut < input.len()),
-                    other => panic!("{seed} {cut}: {other:?}"),
-                }
-            });
-            let replies = if cut < input.len() { None } else { Some(()) };
-            let remote: Task<'_> = Box::pin(async move {
-                let sent = remote.read(usize::MAX).await;
-                if replies.is_some() {
-                    let expected = [(0x8A, b"ping".to_vec()), (0x8A, b"pong".to_vec()), (0x88, vec![3, 232])];
-                    assert_eq!(frames(role, &sent), expected, "{seed}");
-                }
-            });
-            world.run(vec![local, remote]);
-        }
-    }
+    faults::fails_at_any_byte::<Bare>(300);
 }
 
-/// R116: a handshake that ends or breaks after any number of bytes is an error, in both roles, and leaves the transport.
+/// R116 (F34 F35): the peer ends its sending direction after any number of bytes: all that was to be written is written,
+/// before the end is reported.
 #[test]
-fn a_handshake_that_breaks_at_any_byte() {
-    for role in ROLES {
-        let head: &[u8] = match role {
-            Role::Server => REQUEST,
-            Role::Client => b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n",
-        };
-        for broken in [None, Some(ErrorKind::ConnectionReset)] {
-            for cut in 0..head.len() {
-                let mut world = World::new(cut as u64);
-                let (mut local, mut remote) = world.pipe([1000, 0]);
-                local.moods = Moods::wild(cut as u64);
-                let lane = std::rc::Rc::clone(&local.output);
-                remote.output.borrow_mut().push(&head[..cut]);
-                remote.output.borrow_mut().broken = broken;
-                remote.half_close();
-                let clock = world.clock();
-                let local: Task<'_> = Box::pin(async move {
-                    let error = match role {
-                        Role::Server => Incoming::new(local, clock, Settings::default()).await.map(drop),
-                        Role::Client => {
-                            let request = ClientRequest::new("ws://example.com/").unwrap();
-                            Ws::client(local, clock, &request, Settings::default()).await.map(drop)
-                        }
-                    };
-                    match (error.unwrap_err(), broken) {
-                        (Error::Io(error), Some(kind)) => assert_eq!(error.kind(), kind),
-                        (Error::Protocol(ProtocolError::UnexpectedEof), None) => {}
-                        other => panic!("{other:?}"),
-                    }
-                });
-                world.run(vec![
-                    local,
-                    Box::pin(async move { drop(remote.read(usize::MAX).await) }),
-                ]);
-                assert!(lane.borrow().ended);
-            }
-        }
-    }
+fn f34_a_half_closed_transport_is_written_to_its_end() {
+    faults::half_closed_at_any_byte::<Bare>();
+}
+
+/// R116 (F34 F35): a transport that breaks under what is written, after any number of bytes, is read to its end.
+#[test]
+fn f34_a_transport_that_is_deaf_after_any_byte() {
+    faults::deaf_after_any_byte::<Bare>();
+}
+
+/// R116 (F34 F35): a handshake that ends or breaks after any number of bytes is an error, in both roles and directions, and
+/// leaves the transport; a whole one opens.
+#[test]
+fn f34_a_handshake_that_breaks_at_any_byte() {
+    faults::handshake_breaks_at_any_byte::<Bare>();
 }
 
 /// A handshake that is given up half way ends the connection.
@@ -296,26 +197,7 @@ fn f07_a_large_message_in_small_writes_takes_linear_time() {
 /// A byte every second, for longer than any deadline: nothing is lost, nobody is given up.
 #[test]
 fn a_slow_drip_is_received() {
-    for role in ROLES {
-        let input = conversation(peer_of(role));
-        let mut world = World::new(0);
-        let (local, mut remote) = world.pipe([1000, 1000]);
-        let (clock, mut pause) = (world.clock(), world.clock());
-        let expected = messages(role, &input);
-        let mut ws = timed(local, clock, role);
-        let local: Task<'_> = Box::pin(async move {
-            let (received, error) = outcome(&mut ws).await;
-            assert_eq!(received, expected);
-            assert!(error.is_none(), "{error:?}");
-        });
-        let remote: Task<'_> = Box::pin(async move {
-            for byte in input {
-                remote.write_all(&[byte]).await.unwrap();
-                pause.sleep(seconds(1)).await;
-            }
-        });
-        world.run(vec![local, remote]);
-    }
+    faults::drips::<Bare>(Timeouts::default());
 }
 
 /// R106 R107: the peer ends its sending direction right behind its Close: the answer still arrives.

@@ -1,0 +1,322 @@
+//! What is asked of every polled adapter, over the pipes of [`pipe`](super::pipe) in their wildest moods.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it"
+)]
+
+use std::{io::ErrorKind, rc::Rc};
+
+use sockless::{
+    Accept, ClientRequest, Config, Connection, ProtocolError, Response,
+    adapter::{
+        Error, Message,
+        poll::{Clock, Incoming, Settings, Transport, WebSocket},
+    },
+    frame::Role,
+    timers::Timeouts,
+};
+
+use super::{
+    pipe::{End, Moods, Rng, Task, VirtualClock, World},
+    polled::{ROLES, engine, seconds, settings},
+    script::{REQUEST, answer, conversation, fed, messages, written},
+    support::peer_of,
+};
+
+/// A way to make connections over the end of a pipe.
+pub trait Face {
+    type Transport: Transport;
+    type Clock: Clock;
+
+    fn upgraded(
+        end: End,
+        clock: VirtualClock,
+        engine: Connection,
+        settings: Settings,
+    ) -> WebSocket<Self::Transport, Self::Clock>;
+
+    async fn incoming(
+        end: End,
+        clock: VirtualClock,
+        settings: Settings,
+    ) -> Result<Incoming<Self::Transport, Self::Clock>, Error>;
+
+    async fn client(
+        end: End,
+        clock: VirtualClock,
+        request: &ClientRequest,
+        settings: Settings,
+    ) -> Result<(WebSocket<Self::Transport, Self::Clock>, Response<'static>), Error>;
+}
+
+/// The pipe as it is.
+pub struct Bare;
+
+impl Face for Bare {
+    type Transport = End;
+    type Clock = VirtualClock;
+
+    fn upgraded(end: End, clock: VirtualClock, engine: Connection, settings: Settings) -> WebSocket<End, VirtualClock> {
+        WebSocket::upgraded(end, clock, engine, settings)
+    }
+
+    async fn incoming(end: End, clock: VirtualClock, settings: Settings) -> Result<Incoming<End, VirtualClock>, Error> {
+        Incoming::new(end, clock, settings).await
+    }
+
+    async fn client(
+        end: End,
+        clock: VirtualClock,
+        request: &ClientRequest,
+        settings: Settings,
+    ) -> Result<(WebSocket<End, VirtualClock>, Response<'static>), Error> {
+        WebSocket::client(end, clock, request, settings).await
+    }
+}
+
+/// Receives until it has ended, in one way, and stays so.
+pub async fn outcome<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<Message>, Option<Error>) {
+    let mut messages = Vec::new();
+    let error = loop {
+        match ws.recv().await {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    for _ in 0..3 {
+        assert_eq!(ws.recv().await.unwrap(), None);
+        assert!(ws.send("more").await.is_err());
+    }
+    (messages, error)
+}
+
+/// An open connection with little room for what is sent, and no deadlines.
+fn open<F: Face>(end: End, clock: VirtualClock, role: Role) -> WebSocket<F::Transport, F::Clock> {
+    F::upgraded(end, clock, engine(role, false), settings(1000, Timeouts::none()))
+}
+
+/// An end, or a break in one of two ways.
+const BREAKS: [Option<ErrorKind>; 3] = [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::TimedOut)];
+
+/// Whether it ended as it broke.
+fn is_due(error: &Error, broken: Option<ErrorKind>) -> bool {
+    match (error, broken) {
+        (Error::Io(error), Some(kind)) => error.kind() == kind,
+        (Error::Protocol(ProtocolError::UnexpectedEof), None) => true,
+        _ => false,
+    }
+}
+
+/// The input ends or breaks.
+pub fn fails_at_any_byte<F: Face>(seeds: u64) {
+    for role in ROLES {
+        let input = &conversation(peer_of(role));
+        let mut rng = Rng(1);
+        for seed in 0..seeds {
+            let broken = BREAKS[rng.below(3)];
+            let cut = if seed % 10 == 0 {
+                input.len()
+            } else {
+                rng.below(input.len())
+            };
+            let input = &input[..cut];
+            let is_whole = seed % 10 == 0;
+            let mut world = World::new(seed);
+            let (mut local, mut remote) = world.pipe([1 << 16, 0]);
+            local.moods = Moods::wild(seed);
+            remote.output.borrow_mut().push(input);
+            remote.output.borrow_mut().broken = broken;
+            remote.half_close();
+            let mut ws = open::<F>(local, world.clock(), role);
+            let local: Task<'_> = Box::pin(async move {
+                let (received, error) = outcome(&mut ws).await;
+                assert_eq!(received, messages(role, input), "{seed}");
+                match error {
+                    None => assert!(is_whole && ws.closure().unwrap().is_clean()),
+                    Some(error) => assert!(!is_whole && is_due(&error, broken), "{seed} {cut}: {error:?}"),
+                }
+            });
+            let remote: Task<'_> = Box::pin(async move {
+                let (sent, due) = (remote.read(usize::MAX).await, written(role, &[], input));
+                // What was not written when it broke is lost.
+                let due = if is_whole || broken.is_none() {
+                    &due[..]
+                } else {
+                    &due[..sent.len()]
+                };
+                assert_eq!(sent, due, "{seed}");
+            });
+            world.run(vec![local, remote]);
+        }
+    }
+}
+
+/// The peer ends its direction, and there is much to write that it takes slowly.
+pub fn half_closed_at_any_byte<F: Face>() {
+    for role in ROLES {
+        let input = &conversation(peer_of(role));
+        for cut in (0..input.len()).step_by(71).chain([input.len()]) {
+            let input = &input[..cut];
+            let mut world = World::new(cut as u64);
+            let (mut local, mut remote) = world.pipe([7, 0]);
+            local.moods = Moods::wild(cut as u64);
+            remote.output.borrow_mut().push(input);
+            remote.half_close();
+            let lane = Rc::clone(&local.output);
+            let mut ws = open::<F>(local, world.clock(), role);
+            let local: Task<'_> = Box::pin(async move {
+                for message in fed() {
+                    ws.feed(message).await.unwrap();
+                }
+                let (received, error) = outcome(&mut ws).await;
+                assert!(lane.borrow().ended);
+                assert_eq!(lane.borrow().carried, written(role, &fed(), input), "{cut}");
+                assert_eq!(received, messages(role, input));
+                assert!(error.is_none_or(|error| is_due(&error, None)));
+            });
+            let remote: Task<'_> = Box::pin(async move { drop(remote.read(usize::MAX).await) });
+            world.run(vec![local, remote]);
+        }
+    }
+}
+
+/// The output breaks, and there is more to read.
+pub fn deaf_after_any_byte<F: Face>() {
+    for role in ROLES {
+        let input = &conversation(peer_of(role));
+        let all = written(role, &fed(), &[]);
+        for at in (0..all.len() - 1).step_by(29) {
+            let mut world = World::new(at as u64);
+            let (mut local, mut remote) = world.pipe([1, 0]);
+            local.moods = Moods::wild(at as u64);
+            remote.output.borrow_mut().push(input);
+            remote.half_close();
+            let lane = Rc::clone(&local.output);
+            let mut ws = open::<F>(local, world.clock(), role);
+            let local: Task<'_> = Box::pin(async move {
+                let mut errors = 0;
+                for message in fed() {
+                    errors += usize::from(ws.send(message).await.is_err());
+                }
+                let (received, error) = outcome(&mut ws).await;
+                assert_eq!(received, messages(role, input), "{at}");
+                assert!(errors > 0 && error.is_none(), "{at}: {error:?}");
+            });
+            let remote: Task<'_> = Box::pin(async move {
+                remote.read(at).await;
+            });
+            world.run(vec![local, remote]);
+            let lane = lane.borrow();
+            let got = lane.carried.len();
+            assert!(
+                lane.carried == all[..got] && (at..=at + 1).contains(&got),
+                "{got} of {at}"
+            );
+        }
+    }
+}
+
+/// The opening handshake, and what comes right behind it.
+async fn handshake<F: Face>(role: Role, end: End, clock: VirtualClock) -> Result<Vec<Message>, Error> {
+    let settings = settings(1000, Timeouts::none());
+    let mut ws = match role {
+        Role::Server => {
+            let incoming = F::incoming(end, clock, settings).await?;
+            incoming.accept(&Accept::new()).await?
+        }
+        Role::Client => {
+            let request = ClientRequest::new("ws://example.com/").unwrap();
+            F::client(end, clock, &request, settings).await?.0
+        }
+    };
+    let (received, error) = outcome(&mut ws).await;
+    assert!(error.is_none(), "{error:?}");
+    Ok(received)
+}
+
+/// The input of a handshake ends or breaks after any number of bytes, or its output breaks. A whole one opens.
+pub fn handshake_breaks_at_any_byte<F: Face>() {
+    let (mut asked, request) = (Vec::new(), ClientRequest::new("ws://example.com/").unwrap());
+    Connection::client(&request, Config::default(), [7; 32], &mut asked).unwrap();
+    let (request, response) = (asked.len(), answer(REQUEST).len());
+    for role in ROLES {
+        let tail = &conversation(peer_of(role))[..];
+        let (input, output) = match role {
+            Role::Server => (REQUEST.len(), response),
+            Role::Client => (response, request),
+        };
+        let reads = BREAKS
+            .into_iter()
+            .flat_map(|broken| (0..=input).map(move |cut| (cut, broken, usize::MAX)));
+        let writes = (0..output - 1).map(|room| (usize::MAX, None, room));
+        for (cut, broken, room) in reads.chain(writes) {
+            let mut world = World::new(cut as u64);
+            let (mut local, mut remote) = world.pipe([1, 1 << 16]);
+            local.moods = Moods::wild((cut ^ room) as u64);
+            let (clock, lane) = (world.clock(), Rc::clone(&local.output));
+            let (is_deaf, is_whole) = (room < output, cut == input);
+            let local: Task<'_> = Box::pin(async move {
+                match handshake::<F>(role, local, clock).await {
+                    Ok(received) => assert!(is_whole && received == messages(role, tail), "{cut}"),
+                    Err(Error::Io(error)) if is_deaf => {
+                        assert!(role == Role::Server && error.kind() == ErrorKind::BrokenPipe);
+                    }
+                    // A client goes on reading, and this peer is gone.
+                    Err(error) => {
+                        assert!(!is_whole && is_due(&error, broken), "{cut} {room}: {error:?}");
+                        assert!(!is_deaf || role == Role::Client);
+                    }
+                }
+            });
+            let remote: Task<'_> = Box::pin(async move {
+                let mut head = match role {
+                    Role::Server => REQUEST.to_vec(),
+                    Role::Client => answer(&remote.read(room.min(request)).await),
+                };
+                if is_whole {
+                    head.extend(tail);
+                } else {
+                    head.truncate(cut);
+                    remote.output.borrow_mut().broken = broken;
+                }
+                remote.output.borrow_mut().push(&head);
+                if !is_deaf {
+                    remote.half_close();
+                    remote.read(usize::MAX).await;
+                } else if role == Role::Server {
+                    remote.read(room).await;
+                }
+            });
+            world.run(vec![local, remote]);
+            assert!(lane.borrow().ended);
+        }
+    }
+}
+
+/// A byte every second, for longer than any deadline.
+pub fn drips<F: Face>(timeouts: Timeouts) {
+    for role in ROLES {
+        let input = conversation(peer_of(role));
+        let mut world = World::new(0);
+        let (local, mut remote) = world.pipe([1000, 1000]);
+        let (clock, mut pause) = (world.clock(), world.clock());
+        let expected = messages(role, &input);
+        let mut ws = F::upgraded(local, clock, engine(role, false), settings(1000, timeouts));
+        let local: Task<'_> = Box::pin(async move {
+            let (received, error) = outcome(&mut ws).await;
+            assert_eq!(received, expected);
+            assert!(error.is_none(), "{error:?}");
+        });
+        let remote: Task<'_> = Box::pin(async move {
+            for byte in input {
+                remote.write_all(&[byte]).await.unwrap();
+                pause.sleep(seconds(1)).await;
+            }
+        });
+        world.run(vec![local, remote]);
+    }
+}

@@ -1,0 +1,72 @@
+//! What is said over transports that fail, and what has to come of it.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test binary uses a part of it"
+)]
+
+use sockless::{
+    Config, Connection, Event,
+    adapter::{AsMessage, Message, MessageRef},
+    frame::Role,
+};
+
+use super::support::{feed, frame, open};
+
+pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// A server's answer, once the request is whole.
+pub fn answer(request: &[u8]) -> Vec<u8> {
+    feed(&mut Connection::server(Config::default()), request).out
+}
+
+/// Messages, fragments, pings, and at last a Close.
+pub fn conversation(peer: Role) -> Vec<u8> {
+    [
+        frame(peer, 0x81, "aé€😀".as_bytes()),
+        frame(peer, 0x02, &[7; 300]),
+        frame(peer, 0x89, b"ping"),
+        frame(peer, 0x80, &[8; 100]),
+        frame(peer, 0x82, b""),
+        frame(peer, 0x89, b"pong"),
+        frame(peer, 0x82, &[9; 5000]),
+        frame(peer, 0x88, &[3, 232]),
+    ]
+    .concat()
+}
+
+/// The messages that are complete in that.
+pub fn messages(role: Role, input: &[u8]) -> Vec<Message> {
+    let events = feed(&mut open(role, Config::default()), input).events;
+    let message = |event| match event {
+        Event::Text(text) => Some(Message::Text(text.into_owned())),
+        Event::Binary(data) => Some(Message::Binary(data.into_owned())),
+        _ => None,
+    };
+    events.into_iter().filter_map(message).collect()
+}
+
+/// Messages to send.
+pub fn fed() -> [Message; 3] {
+    [
+        Message::Text("abc".into()),
+        Message::Binary(vec![5; 900]),
+        Message::Binary(vec![6; 200]),
+    ]
+}
+
+/// What leaves: what was fed first, and then the replies to that input.
+pub fn written(role: Role, fed: &[Message], input: &[u8]) -> Vec<u8> {
+    let (mut engine, mut out) = (open(role, Config::default()), Vec::new());
+    for message in fed {
+        match message.as_message() {
+            MessageRef::Text(text) => engine.send_text(text, &mut out).unwrap(),
+            MessageRef::Binary(data) => engine.send_binary(data, &mut out).unwrap(),
+        }
+    }
+    out.extend(feed(&mut engine, input).out);
+    out
+}
