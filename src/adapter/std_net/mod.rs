@@ -15,6 +15,7 @@
 mod incoming;
 mod input;
 mod patience;
+mod shared;
 mod split;
 mod websocket;
 

@@ -5,7 +5,7 @@ use core::{fmt, mem, time::Duration};
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
-    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::Mutex,
     time::Instant,
 };
 
@@ -13,6 +13,7 @@ use super::{
     WebSocket,
     input::Input,
     patience::{Direction, Means, Patience},
+    shared::{Core, Shared, Writing, lock},
 };
 use crate::{
     CloseCode, Closure, Event, SendError,
@@ -110,41 +111,6 @@ pub struct Reader<R, W> {
 /// The writing half of a [`WebSocket`]. Clones write to the same connection, a message at a time.
 pub struct Writer<W> {
     shared: Arc<Shared<W>>,
-}
-
-struct Shared<W> {
-    /// Locked for computing only, never while the transport is waited for.
-    core: Mutex<Core>,
-    writing: Mutex<Writing<W>>,
-}
-
-struct Core {
-    /// In its output, what has to be written, in that order.
-    driver: Driver,
-    /// How many bytes of that are replies.
-    replies: usize,
-    /// A write was interrupted and has left something to write.
-    left: bool,
-    /// How many writers have put something there and are about to write it.
-    writers: usize,
-}
-
-struct Writing<W> {
-    stream: W,
-    patience: Patience<W>,
-    output: Output,
-}
-
-impl Core {
-    /// Whether there is something to write that no writer is about to write.
-    fn has_replies(&self) -> bool {
-        self.writers == 0 && (self.left || !self.driver.output.buf.is_empty())
-    }
-
-    fn take_out(&mut self, output: &mut Output) {
-        output.buf.append(&mut self.driver.output.buf);
-        self.replies = 0;
-    }
 }
 
 impl<R: Read, W: Write> Reader<R, W> {
@@ -331,90 +297,6 @@ impl<W: Write> Writer<W> {
     }
 }
 
-impl<W: Write> Shared<W> {
-    /// Writes everything, waiting for whoever is writing.
-    fn flush(&self) -> io::Result<()> {
-        let mut writing = lock(&self.writing);
-        loop {
-            lock(&self.core).take_out(&mut writing.output);
-            if !writing.output.is_pending() && writing.output.lost.is_none() {
-                return Ok(());
-            }
-            self.write(&mut writing)?;
-        }
-    }
-
-    /// Writes once, as long as the deadlines allow.
-    fn write(&self, writing: &mut Writing<W>) -> io::Result<()> {
-        let Writing {
-            stream,
-            patience,
-            output,
-        } = writing;
-        let (begun, mut stalled) = (Instant::now(), false);
-        loop {
-            let now = Instant::now();
-            let deadline = lock(&self.core).driver.deadline(now);
-            patience.prepare(stream, now, deadline);
-            let written = output.flush(stream);
-            let now = Instant::now();
-            let mut core = lock(&self.core);
-            core.left = output.is_pending();
-            if mem::take(&mut output.moved) {
-                core.driver.timers.written(now);
-                patience.renew();
-            }
-            let Err(error) = written else {
-                patience.renew();
-                return Ok(());
-            };
-            if !mem::replace(&mut stalled, true) {
-                core.driver.begin_stall(begun);
-            }
-            if core.driver.handle_timeout(now).is_err() {
-                output.lose(io::ErrorKind::NotConnected);
-                return output.check();
-            }
-            if !patience.lasts(&error, now) {
-                return Err(error);
-            }
-        }
-    }
-
-    /// As [`flush`](Self::flush) for one who goes on reading: the peer may have said why it went.
-    fn flush_to_read(&self) -> io::Result<()> {
-        match self.flush() {
-            Err(error) if is_fatal(&error) => Ok(()),
-            written => written,
-        }
-    }
-
-    /// Writes replies, or leaves that to whoever is writing: each looks for them when it has let go of the stream. So
-    /// a reader never waits for a peer to take a message of ours, while the peer may wait for the reader.
-    fn flush_replies(&self) -> io::Result<()> {
-        loop {
-            // With no lock but this one held, so that whoever is to look for them later does so after this.
-            if !lock(&self.core).has_replies() {
-                return Ok(());
-            }
-            let mut writing = match self.writing.try_lock() {
-                Ok(writing) => writing,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return Ok(()),
-            };
-            let mut core = lock(&self.core);
-            if core.has_replies() {
-                core.take_out(&mut writing.output);
-                drop(core);
-                match self.write(&mut writing) {
-                    Err(error) if is_fatal(&error) => {}
-                    written => written?,
-                }
-            }
-        }
-    }
-}
-
 impl<W> Clone for Writer<W> {
     fn clone(&self) -> Self {
         Self {
@@ -433,9 +315,4 @@ impl<W> fmt::Debug for Writer<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer").finish_non_exhaustive()
     }
-}
-
-/// A panic elsewhere leaves the engine in a state it can go on from: each call completes before the lock is released.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
