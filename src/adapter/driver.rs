@@ -6,7 +6,8 @@ use std::{io, time::Instant};
 
 use super::{Error, Message, MessageRef, Settings, output::Output};
 use crate::{
-    CloseCode, Connection, Delivery, Event, ProtocolError, SendError, State,
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, HandshakeError, ProtocolError, Request,
+    SendError, State,
     timers::{Due, Timers},
 };
 
@@ -31,25 +32,57 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// `make` makes the engine, and may put a request into the output.
-    pub(super) fn new<E>(
-        settings: Settings,
-        now: Instant,
-        make: impl FnOnce(crate::Config, &mut Vec<u8>) -> Result<Connection, E>,
-    ) -> Result<Self, E> {
-        let mut config = settings.config;
-        config.delivery = Delivery::Messages;
-        let mut output = Output::default();
-        Ok(Self {
-            engine: make(config, &mut output.buf)?,
-            output,
+    /// A client, whose request is in the output.
+    pub(super) fn client(request: &ClientRequest, settings: &Settings, now: Instant) -> Result<Self, Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(io::Error::other)?;
+        let mut out = Vec::new();
+        let engine = Connection::client(request, config(settings), seed, &mut out)?;
+        let mut driver = Self::new(engine, settings, now);
+        driver.output.buf = out;
+        Ok(driver)
+    }
+
+    /// A server that waits for a request.
+    pub(super) fn server(settings: &Settings, now: Instant) -> Self {
+        Self::new(Connection::server(config(settings)), settings, now)
+    }
+
+    /// A connection whose handshake is done.
+    pub(super) fn upgraded(engine: Connection, settings: &Settings, now: Instant) -> Self {
+        let mut driver = Self::new(engine, settings, now);
+        driver.timers.opened(now);
+        driver
+    }
+
+    fn new(engine: Connection, settings: &Settings, now: Instant) -> Self {
+        Self {
+            engine,
+            output: Output::default(),
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
             assembled: 0,
             closing_limit: settings.timeouts.close,
             given_up: None,
             spare: Vec::new(),
-        })
+        }
+    }
+
+    /// Puts the acceptance of a request into the output.
+    pub(super) fn accept(
+        &mut self,
+        request: &Request<'_>,
+        accept: &Accept<'_>,
+        now: Instant,
+    ) -> Result<(), HandshakeError> {
+        self.engine.accept(request, accept, &mut self.output.buf)?;
+        self.timers.opened(now);
+        Ok(())
+    }
+
+    /// Puts the rejection of a request into the output.
+    pub(super) fn reject(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HandshakeError> {
+        self.engine.reject(status, headers, body, &mut self.output.buf)
     }
 
     /// The next event in `input`, and whether it has put something into the output.
@@ -183,6 +216,13 @@ impl Driver {
             });
         }
     }
+}
+
+/// The engine's part of the settings: adapters deliver whole messages.
+fn config(settings: &Settings) -> Config {
+    let mut config = settings.config.clone();
+    config.delivery = Delivery::Messages;
+    config
 }
 
 /// [`Event::into_owned`] with a recycled allocation.

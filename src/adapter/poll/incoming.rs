@@ -1,11 +1,10 @@
 //! A server's connection between request and answer.
 
-use core::convert::Infallible;
 use std::io;
 
 use super::{Clock, Settings, Transport, WebSocket};
 use crate::{
-    Accept, Connection, Event, HandshakeError, Request,
+    Accept, Event, HandshakeError, Request,
     adapter::{Error, driver::Driver},
 };
 
@@ -24,9 +23,7 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// # Errors
     /// The transport fails, the client takes too long, or its request is invalid and was answered so.
     pub async fn new(transport: T, clock: C, settings: impl Into<Settings>) -> Result<Self, Error> {
-        let made: Result<Driver, Infallible> =
-            Driver::new(settings.into(), clock.now(), |config, _| Ok(Connection::server(config)));
-        let Ok(driver) = made;
+        let driver = Driver::server(&settings.into(), clock.now());
         let mut ws = WebSocket::new(transport, clock, driver);
         loop {
             match ws.recv_event().await? {
@@ -48,27 +45,22 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The transport fails, or the acceptance cannot be sent: see [`Connection::accept`]. The client then gets a 500.
+    /// The transport fails, or the acceptance cannot be sent: see [`Connection::accept`](crate::Connection::accept). The client then gets a 500.
     pub async fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<T, C>, Error> {
         let now = self.ws.socket.now();
-        let driver = &mut self.ws.socket.driver;
-        let accepted = driver.engine.accept(&self.request, accept, &mut driver.output.buf);
-        if accepted.is_ok() {
-            driver.timers.opened(now);
-        }
+        let accepted = self.ws.socket.driver.accept(&self.request, accept, now);
         self.answered(accepted).await?;
         Ok(self.ws)
     }
 
-    /// Answers with another status and ends the connection: see [`Connection::reject`].
+    /// Answers with another status and ends the connection: see [`Connection::reject`](crate::Connection::reject).
     ///
     /// Cancelling ends the connection.
     ///
     /// # Errors
     /// The transport fails, or the rejection cannot be sent. The client then gets a 500.
     pub async fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
-        let driver = &mut self.ws.socket.driver;
-        let rejected = driver.engine.reject(status, headers, body, &mut driver.output.buf);
+        let rejected = self.ws.socket.driver.reject(status, headers, body);
         self.answered(rejected).await?;
         while self.ws.recv_event().await?.is_some() {}
         Ok(())
@@ -77,8 +69,7 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// Writes the answer. If it could not be made, the client is not left without one.
     async fn answered(&mut self, answer: Result<(), HandshakeError>) -> Result<(), Error> {
         if answer.is_err() {
-            let driver = &mut self.ws.socket.driver;
-            let _made = driver.engine.reject(500, &[], b"", &mut driver.output.buf);
+            let _made = self.ws.socket.driver.reject(500, &[], b"");
             let _ended = self.ws.recv_event().await;
         }
         answer?;

@@ -1,6 +1,6 @@
 //! Two halves of a connection for two tasks.
 
-use alloc::{boxed::Box, sync::Arc};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
     fmt,
     future::poll_fn,
@@ -155,7 +155,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
 
     async fn command(
         &self,
-        command: impl FnOnce(&mut Connection, &mut alloc::vec::Vec<u8>) -> Result<(), SendError>,
+        command: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<(), Error> {
         {
             let driver = &mut lock(&self.shared).driver;

@@ -2,7 +2,6 @@
 
 use alloc::{boxed::Box, vec::Vec};
 use core::{
-    convert::Infallible,
     fmt,
     future::poll_fn,
     pin::Pin,
@@ -48,11 +47,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         request: &ClientRequest,
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let driver = Driver::new(settings.into(), clock.now(), |config, out| {
-            Connection::client(request, config, seed, out)
-        })?;
+        let driver = Driver::client(request, &settings.into(), clock.now())?;
         let mut ws = Self::new(transport, clock, driver);
         loop {
             match ws.recv_event().await? {
@@ -68,10 +63,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// settings, those of the engine have no effect any more.
     #[must_use]
     pub fn upgraded(transport: T, clock: C, engine: Connection, settings: impl Into<Settings>) -> Self {
-        let now = clock.now();
-        let made: Result<Driver, Infallible> = Driver::new(settings.into(), now, |_, _| Ok(engine));
-        let Ok(mut driver) = made;
-        driver.timers.opened(now);
+        let driver = Driver::upgraded(engine, &settings.into(), clock.now());
         Self::new(transport, clock, driver)
     }
 
@@ -233,11 +225,7 @@ pub(super) fn poll_message<T: Transport, C: Clock>(
     cx: &mut Context<'_>,
 ) -> Poll<Result<Option<Message>, Error>> {
     let wanted = |event: &Event<'_>| matches!(event, Event::Text(_) | Event::Binary(_));
-    Poll::Ready(match ready!(socket.poll_event(cx, wanted))? {
-        Some(Event::Text(text)) => Ok(Some(Message::Text(text.into_owned()))),
-        Some(Event::Binary(data)) => Ok(Some(Message::Binary(data.into_owned()))),
-        _ => Ok(None),
-    })
+    Poll::Ready(Ok(ready!(socket.poll_event(cx, wanted))?.and_then(Message::from_event)))
 }
 
 impl<T, C> fmt::Debug for WebSocket<T, C> {

@@ -21,7 +21,7 @@ impl<S: Read + Write> Incoming<S> {
     /// # Errors
     /// The transport fails, or the request is invalid and was answered so.
     pub fn new(stream: S, settings: impl Into<Settings>) -> Result<Self, Error> {
-        Self::read(WebSocket::waiting(stream, settings.into(), Means::NONE))
+        Self::read(WebSocket::waiting(stream, &settings.into(), Means::NONE))
     }
 
     pub(super) fn read(mut ws: WebSocket<S>) -> Result<Self, Error> {
@@ -45,11 +45,7 @@ impl<S: Read + Write> Incoming<S> {
     /// # Errors
     /// The transport fails, or the acceptance cannot be sent: see [`Connection::accept`](crate::Connection::accept). The client then gets a 500.
     pub fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<S>, Error> {
-        let driver = &mut self.ws.driver;
-        let accepted = driver.engine.accept(&self.request, accept, &mut driver.output.buf);
-        if accepted.is_ok() {
-            driver.timers.opened(Instant::now());
-        }
+        let accepted = self.ws.driver.accept(&self.request, accept, Instant::now());
         self.answered(accepted)?;
         Ok(self.ws)
     }
@@ -59,8 +55,7 @@ impl<S: Read + Write> Incoming<S> {
     /// # Errors
     /// The transport fails, or the rejection cannot be sent. The client then gets a 500.
     pub fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
-        let driver = &mut self.ws.driver;
-        let rejected = driver.engine.reject(status, headers, body, &mut driver.output.buf);
+        let rejected = self.ws.driver.reject(status, headers, body);
         self.answered(rejected)?;
         self.ws.finish();
         Ok(())
@@ -69,8 +64,7 @@ impl<S: Read + Write> Incoming<S> {
     /// Writes the answer. If it could not be made, the client is not left without one.
     fn answered(&mut self, answer: Result<(), HandshakeError>) -> Result<(), Error> {
         if answer.is_err() {
-            let driver = &mut self.ws.driver;
-            let _made = driver.engine.reject(500, &[], b"", &mut driver.output.buf);
+            let _made = self.ws.driver.reject(500, &[], b"");
             let _written = self.ws.flush();
             self.ws.finish();
         }

@@ -96,7 +96,7 @@ pub fn client(
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     tcp.set_nodelay(true)?;
-    WebSocket::open(tcp, request, settings.into(), Means::TCP)
+    WebSocket::open(tcp, request, &settings.into(), Means::TCP)
 }
 
 /// Accepts a WebSocket on a TCP stream, whatever the client asks for, without Nagle's algorithm.
@@ -116,11 +116,11 @@ pub fn accept(tcp: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
 /// The transport fails, or the request is invalid and was answered so.
 pub fn incoming(tcp: TcpStream, settings: impl Into<Settings>) -> Result<Incoming<TcpStream>, Error> {
     tcp.set_nodelay(true)?;
-    Incoming::read(WebSocket::waiting(tcp, settings.into(), Means::TCP))
+    Incoming::read(WebSocket::waiting(tcp, &settings.into(), Means::TCP))
 }
 
 /// Goes on with a connection over TCP whose handshake is done: see [`WebSocket::upgraded`].
 #[must_use]
 pub fn upgraded(tcp: TcpStream, engine: Connection, settings: impl Into<Settings>) -> WebSocket<TcpStream> {
-    WebSocket::going_on(tcp, engine, settings.into(), Means::TCP)
+    WebSocket::going_on(tcp, engine, &settings.into(), Means::TCP)
 }

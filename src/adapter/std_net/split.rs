@@ -119,14 +119,12 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// As [`WebSocket::recv`].
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        loop {
-            match self.recv_event()? {
-                None => return Ok(None),
-                Some(Event::Text(text)) => return Ok(Some(Message::Text(text.into_owned()))),
-                Some(Event::Binary(data)) => return Ok(Some(Message::Binary(data.into_owned()))),
-                Some(_) => {}
+        while let Some(event) = self.recv_event()? {
+            if let Some(message) = Message::from_event(event) {
+                return Ok(Some(message));
             }
         }
+        Ok(None)
     }
 
     /// Waits for the next event of any kind; see [`WebSocket::recv_event`].

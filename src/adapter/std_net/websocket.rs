@@ -1,7 +1,7 @@
 //! A connection in one thread.
 
 use alloc::vec::Vec;
-use core::{convert::Infallible, fmt, mem, time::Duration};
+use core::{fmt, mem, time::Duration};
 use std::{
     io::{self, Read, Write},
     time::Instant,
@@ -49,20 +49,16 @@ impl<S: Read + Write> WebSocket<S> {
         request: &ClientRequest,
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
-        Self::open(stream, request, settings.into(), Means::NONE)
+        Self::open(stream, request, &settings.into(), Means::NONE)
     }
 
     pub(super) fn open(
         stream: S,
         request: &ClientRequest,
-        settings: Settings,
+        settings: &Settings,
         means: Means<S>,
     ) -> Result<(Self, Response<'static>), Error> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(io::Error::other)?;
-        let driver = Driver::new(settings, Instant::now(), |config, out| {
-            Connection::client(request, config, seed, out)
-        })?;
+        let driver = Driver::client(request, settings, Instant::now())?;
         let mut ws = Self::new(stream, driver, means);
         loop {
             match ws.recv_event()? {
@@ -78,15 +74,11 @@ impl<S: Read + Write> WebSocket<S> {
     /// settings, those of the engine have no effect any more.
     #[must_use]
     pub fn upgraded(stream: S, engine: Connection, settings: impl Into<Settings>) -> Self {
-        Self::going_on(stream, engine, settings.into(), Means::NONE)
+        Self::going_on(stream, engine, &settings.into(), Means::NONE)
     }
 
-    pub(super) fn going_on(stream: S, engine: Connection, settings: Settings, means: Means<S>) -> Self {
-        let now = Instant::now();
-        let made: Result<Driver, Infallible> = Driver::new(settings, now, |_, _| Ok(engine));
-        let Ok(mut driver) = made;
-        driver.timers.opened(now);
-        Self::new(stream, driver, means)
+    pub(super) fn going_on(stream: S, engine: Connection, settings: &Settings, means: Means<S>) -> Self {
+        Self::new(stream, Driver::upgraded(engine, settings, Instant::now()), means)
     }
 
     /// What whoever did the handshake has read from the stream beyond it: it comes before what is read from now on.
@@ -97,11 +89,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// A server that waits for a request.
-    pub(super) fn waiting(stream: S, settings: Settings, means: Means<S>) -> Self {
-        let made: Result<Driver, Infallible> =
-            Driver::new(settings, Instant::now(), |config, _| Ok(Connection::server(config)));
-        let Ok(driver) = made;
-        Self::new(stream, driver, means)
+    pub(super) fn waiting(stream: S, settings: &Settings, means: Means<S>) -> Self {
+        Self::new(stream, Driver::server(settings, Instant::now()), means)
     }
 
     fn new(stream: S, driver: Driver, means: Means<S>) -> Self {
@@ -125,14 +114,12 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The transport failed, or ended without a closing handshake, or the peer broke the protocol.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        loop {
-            match self.recv_event()? {
-                None => return Ok(None),
-                Some(Event::Text(text)) => return Ok(Some(Message::Text(text.into_owned()))),
-                Some(Event::Binary(data)) => return Ok(Some(Message::Binary(data.into_owned()))),
-                Some(_) => {}
+        while let Some(event) = self.recv_event()? {
+            if let Some(message) = Message::from_event(event) {
+                return Ok(Some(message));
             }
         }
+        Ok(None)
     }
 
     /// Waits for the next event of any kind: as [`recv`](Self::recv), but Ping, Pong and Close are reported too.
