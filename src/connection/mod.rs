@@ -6,7 +6,7 @@ mod opening;
 mod pooled;
 mod receiving;
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::mem;
 
 use self::opening::Opening;
@@ -20,7 +20,7 @@ use crate::{
     frame::Role,
     handshake::{Agreed, answer::write_error, client::ClientRequest},
     keys::Keys,
-    receive::Receiver,
+    receive::{Receiver, Rest},
     send::Sender,
     state::{Phase, Signal, State},
 };
@@ -69,9 +69,7 @@ pub enum Endpoint {
 #[derive(Debug)]
 pub struct Connection {
     phase: Phase,
-    /// Whether a whole message may come next, so that the straight line is worth a look: open, the handshake put away,
-    /// between two messages. Never true when it may not; false is only slow.
-    straight: bool,
+    line: Line,
     auto_pong: bool,
     auto_close: bool,
     failed: Option<ProtocolError>,
@@ -80,6 +78,16 @@ pub struct Connection {
     /// Until the connection is open, and until what came before `accept` is processed.
     opening: Option<Box<Opening>>,
     closure: Option<Box<Closure>>,
+}
+
+/// Which straight line the next input is worth a look at. Never one that it may not take; `General` is only slow.
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    General,
+    /// A whole message may come: the connection is open, the handshake put away, and no message in progress.
+    Whole,
+    /// Payload of a binary message that is assembled may come.
+    Middle,
 }
 
 impl Connection {
@@ -166,7 +174,7 @@ impl Connection {
     ) -> Self {
         Self {
             phase,
-            straight: false,
+            line: Line::General,
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
             failed: None,
@@ -198,14 +206,23 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if self.straight {
-            match self.receiver.whole_message(input) {
+        match self.line {
+            Line::Whole => match self.receiver.whole_message(input) {
                 // The last call of the loop for every read.
                 Ok(None) if input.is_empty() => return Ok(None),
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
                 Err(error) => return Err(self.fail(error, out)),
-            }
+            },
+            Line::Middle => match self.receiver.rest_of_binary(input) {
+                Rest::Taken => return Ok(None),
+                Rest::Ended(message) => {
+                    self.line = self.next_line();
+                    return Ok(Some(Event::Binary(Cow::Owned(message))));
+                }
+                Rest::Unknown => {}
+            },
+            Line::General => {}
         }
         // Not one more `Result` that is passed on: it would be moved from one place in memory to another, in wider steps
         // than it was written in, and a load that has to wait for several stores is what a small message costs.
@@ -214,6 +231,16 @@ impl Connection {
             Ok(event)
         } else {
             Ok(None)
+        }
+    }
+
+    /// Which line the next input may take.
+    fn next_line(&self) -> Line {
+        match self.phase {
+            _ if self.opening.is_some() => Line::General,
+            Phase::Open if self.receiver.is_between_messages() => Line::Whole,
+            Phase::Open | Phase::CloseSent if self.receiver.is_in_binary() => Line::Middle,
+            _ => Line::General,
         }
     }
 
@@ -249,7 +276,7 @@ impl Connection {
         let next = self.phase.after(signal);
         debug_assert!(next.is_some(), "{signal:?} in {}", self.phase);
         self.phase = next.unwrap_or(self.phase);
-        self.straight = false;
+        self.line = Line::General;
         if self.phase == Phase::Closed {
             self.opening = None;
         }

@@ -103,6 +103,11 @@ fn xor(data: &mut [u8], key: u32, after: u32) {
 
 /// The key as it goes on behind `len` bytes.
 #[inline(always)]
+pub(crate) fn turned(key: [u8; 4], len: usize) -> [u8; 4] {
+    turn(u32::from_le_bytes(key), len).to_le_bytes()
+}
+
+#[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
 fn turn(key: u32, len: usize) -> u32 {
     // A shift counts modulo 32, a cut-off length too.
