@@ -297,6 +297,36 @@ impl Decoder {
         self.is_between_frames() && !self.in_message && self.failed.is_none()
     }
 
+    /// How many bytes at least `input` lacks to be what [`whole_message`](Self::whole_message) takes; `None` if it never will
+    /// be, or is.
+    #[inline(never)]
+    pub(crate) fn lacks(&self, input: &[u8], max: u64) -> Option<u64> {
+        debug_assert!(self.is_between_messages());
+        if !matches!(input.first(), None | Some(0x81 | 0x82)) || self.check(input).is_err() {
+            return None;
+        }
+        let len = match Header::decode(input) {
+            Ok(Some((header, used))) if header.len <= max => used as u64 + header.len,
+            Ok(None) => self.header_len(input.get(1).copied().unwrap_or_default()),
+            Ok(Some(_)) | Err(_) => return None,
+        };
+        len.checked_sub(input.len() as u64).filter(|&lacks| lacks > 0)
+    }
+
+    /// How long a header is whose second byte is this.
+    const fn header_len(&self, second: u8) -> u64 {
+        let key = match self.role {
+            Role::Server => 4,
+            Role::Client => 0,
+        };
+        let extended = match second & 0x7F {
+            127 => 8,
+            126 => 2,
+            _ => 0,
+        };
+        2 + extended + key
+    }
+
     /// The straight line for the common case: an unfragmented data frame that is whole in `input`, within `max`.
     ///
     /// `None` consumes nothing and says nothing: whatever is wrong or unusual, [`decode`](Self::decode) finds it.

@@ -76,6 +76,12 @@ impl Receiver {
         }
     }
 
+    /// How many bytes at least `input` lacks to be a message that [`whole_message`](Self::whole_message) lends; `None` if it
+    /// never will be, or is.
+    pub(crate) fn lacks(&self, input: &[u8]) -> Option<u64> {
+        self.decoder.lacks(input, self.limits.size)
+    }
+
     /// Whether [`whole_message`](Self::whole_message) may be asked.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
