@@ -3,7 +3,6 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    unused_imports,
     clippy::unwrap_used,
     reason = "each bench uses a part of it"
 )]
