@@ -361,6 +361,10 @@ fn a_message_is_lent_once_it_is_whole() {
             }
         }
         let masked = sender == Role::Client;
+        let unmasked = match role {
+            Role::Server => ProtocolError::UnmaskedFrame,
+            Role::Client => ProtocolError::MaskedFrame,
+        };
         let mut config = Config::default();
         config.max_message_size = 1000;
         for (begun, result) in [
