@@ -370,6 +370,7 @@ fn a_message_is_lent_once_it_is_whole() {
         for (begun, result) in [
             (header(0x02, masked, Length::Short, 5), Ok(None)),
             (header(0x89, masked, Length::Short, 5), Ok(None)),
+            (header(0x82, !masked, Length::Short, 5), Err(unmasked)),
             (
                 header(0x83, masked, Length::Short, 5),
                 Err(ProtocolError::ReservedOpcode),
