@@ -15,6 +15,9 @@ use crate::{
     utf8::Validator,
 };
 
+/// The longest payload whose length takes 7 bits (section 5.2).
+const MAX_SHORT: usize = 125;
+
 /// What of a header is known before its payload is at hand.
 ///
 /// Not a [`Header`]: that is built where it is written, in registers, and not handed from call to call through memory.
@@ -26,6 +29,14 @@ struct Start {
 }
 
 impl Start {
+    /// The first byte of the header.
+    #[inline]
+    const fn bits(self) -> u8 {
+        let fin = if self.fin { 0x80 } else { 0 };
+        let rsv1 = if self.rsv1 { 0x40 } else { 0 };
+        fin | rsv1 | self.opcode.bits()
+    }
+
     const fn new(opcode: Opcode, fin: bool) -> Self {
         Self {
             opcode,
@@ -186,6 +197,37 @@ impl Sender {
     /// One frame.
     #[inline]
     fn frame(&mut self, start: Start, data: &[u8], out: &mut Vec<u8>) {
+        if data.len() <= MAX_SHORT && out.capacity() - out.len() >= 8 + MAX_SHORT {
+            self.short_frame(start, data, out);
+        } else {
+            self.any_frame(start, data, out);
+        }
+    }
+
+    /// A frame whose length takes 7 bits, into an output that has room for it: its header is a word, stored as one, of which
+    /// the payload writes over what is too much.
+    #[inline]
+    fn short_frame(&mut self, start: Start, data: &[u8], out: &mut Vec<u8>) {
+        let head = u64::from(start.bits()) | (data.len() as u64) << 8;
+        let at = out.len();
+        match &mut self.keys {
+            None => {
+                out.extend_from_slice(&head.to_le_bytes());
+                out.truncate(at + 2);
+                append_short(data, out);
+            }
+            Some(keys) => {
+                let key = keys.mask();
+                let head = head | 0x8000 | u64::from(u32::from_le_bytes(key)) << 16;
+                out.extend_from_slice(&head.to_le_bytes());
+                out.truncate(at + 6);
+                mask::append(data, key, out);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn any_frame(&mut self, start: Start, data: &[u8], out: &mut Vec<u8>) {
         let mask = self.keys.as_mut().map(|keys| keys.mask());
         let header = Header {
             mask,
@@ -207,5 +249,18 @@ impl Sender {
             None => out.extend_from_slice(data),
             Some(key) => mask::append(data, key, out),
         }
+    }
+}
+
+/// Appends a short payload; of what is very short, the call of a copy would be the larger part.
+#[inline]
+fn append_short(data: &[u8], out: &mut Vec<u8>) {
+    let end = out.len() + data.len();
+    if let (8..=16, Some(first), Some(last)) = (data.len(), data.first_chunk::<8>(), data.last_chunk::<8>()) {
+        out.extend_from_slice(first);
+        out.truncate(end - 8);
+        out.extend_from_slice(last);
+    } else {
+        out.extend_from_slice(data);
     }
 }
