@@ -84,6 +84,9 @@ impl HeadReader {
 
 /// Where the head ends: behind the first blank line, found from `from` on.
 fn find_end(bytes: &[u8], mut from: usize) -> Option<usize> {
+    while bytes.get(from..).is_some_and(|rest| has_no_end(rest)) {
+        from += BLOCK;
+    }
     loop {
         let line_end = from + find(bytes.get(from..)?, b'\n')? + 1;
         match bytes.get(line_end..)? {
@@ -92,6 +95,26 @@ fn find_end(bytes: &[u8], mut from: usize) -> Option<usize> {
             _ => from = line_end,
         }
     }
+}
+
+const BLOCK: usize = 32;
+
+/// Whether no line that ends in the first `BLOCK` bytes can be the last before a blank one. All of them are looked at, with two
+/// more behind them and without a branch: the compiler makes vectors of that.
+#[inline]
+fn has_no_end(bytes: &[u8]) -> bool {
+    let block = |at: usize| bytes.get(at..)?.first_chunk::<BLOCK>();
+    let (Some(line_ends), Some(next), Some(second)) = (block(0), block(1), block(2)) else {
+        return false;
+    };
+    let is_end = |byte: &u8| u8::from(*byte == b'\n');
+    let found = line_ends
+        .iter()
+        .zip(next.iter().zip(second))
+        .fold(0, |found, (first, (next, second))| {
+            found | is_end(first) & (is_end(next) | is_end(second))
+        });
+    found == 0
 }
 
 /// Where `byte` is first. It looks at eight bytes at a time: a search through a head costs as much as all else that is
