@@ -15,8 +15,8 @@ use crate::{
     utf8::Validator,
 };
 
-/// The longest payload whose length takes 7 bits (section 5.2).
-const MAX_SHORT: usize = 125;
+/// What the header of a frame of less than 64 KiB takes at most, in bytes.
+const WORD: usize = 8;
 
 /// What of a header is known before its payload is at hand.
 ///
@@ -197,30 +197,33 @@ impl Sender {
     /// One frame.
     #[inline]
     fn frame(&mut self, start: Start, data: &[u8], out: &mut Vec<u8>) {
-        if data.len() <= MAX_SHORT && out.capacity() - out.len() >= 8 + MAX_SHORT {
-            self.short_frame(start, data, out);
-        } else {
-            self.any_frame(start, data, out);
+        match u16::try_from(data.len()) {
+            Ok(len) if out.capacity() - out.len() >= WORD + data.len() => self.word_frame(start, len, data, out),
+            _ => self.any_frame(start, data, out),
         }
     }
 
-    /// A frame whose length takes 7 bits, into an output that has room for it: its header is a word, stored as one, of which
-    /// the payload writes over what is too much.
+    /// A frame whose header fits into a word, and an output that has room for it: the word is stored as a whole, and the payload
+    /// writes over what of it is too much.
     #[inline]
-    fn short_frame(&mut self, start: Start, data: &[u8], out: &mut Vec<u8>) {
-        let head = u64::from(start.bits()) | (data.len() as u64) << 8;
+    fn word_frame(&mut self, start: Start, len: u16, data: &[u8], out: &mut Vec<u8>) {
+        let first = u64::from(start.bits());
+        let (head, used) = match len {
+            0..126 => (first | u64::from(len) << 8, 2),
+            _ => (first | 126 << 8 | u64::from(len.swap_bytes()) << 16, 4),
+        };
         let at = out.len();
         match &mut self.keys {
             None => {
                 out.extend_from_slice(&head.to_le_bytes());
-                out.truncate(at + 2);
-                append_short(data, out);
+                out.truncate(at + used);
+                append(data, out);
             }
             Some(keys) => {
                 let key = keys.mask();
-                let head = head | 0x8000 | u64::from(u32::from_le_bytes(key)) << 16;
+                let head = head | 0x8000 | u64::from(u32::from_le_bytes(key)) << (8 * used);
                 out.extend_from_slice(&head.to_le_bytes());
-                out.truncate(at + 6);
+                out.truncate(at + used + key.len());
                 mask::append(data, key, out);
             }
         }
@@ -252,15 +255,23 @@ impl Sender {
     }
 }
 
-/// Appends a short payload; of what is very short, the call of a copy would be the larger part.
+/// Appends a payload. Of a short one, the call of a copy would be the larger part.
 #[inline]
-fn append_short(data: &[u8], out: &mut Vec<u8>) {
-    let end = out.len() + data.len();
-    if let (8..=16, Some(first), Some(last)) = (data.len(), data.first_chunk::<8>(), data.last_chunk::<8>()) {
+fn append(data: &[u8], out: &mut Vec<u8>) {
+    match data.len() {
+        8..16 => append_ends::<8>(data, out),
+        16..=32 => append_ends::<16>(data, out),
+        _ => out.extend_from_slice(data),
+    }
+}
+
+/// As two blocks, which may overlap; `data` is of one block at least, and of two at most.
+#[inline]
+fn append_ends<const N: usize>(data: &[u8], out: &mut Vec<u8>) {
+    if let (Some(first), Some(last)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) {
+        let end = out.len() + data.len();
         out.extend_from_slice(first);
-        out.truncate(end - 8);
+        out.truncate(end - N);
         out.extend_from_slice(last);
-    } else {
-        out.extend_from_slice(data);
     }
 }

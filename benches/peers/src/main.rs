@@ -7,7 +7,7 @@
 //! writes a table to standard output: nanoseconds a message, the median over the rounds, and in brackets the median over the
 //! rounds of the ratio to us: above 1 means slower than us. Machines are shared and noisy: the ratios count. A filter picks
 //! the workloads whose name contains it. `--buffer` is what the harness reads into where a crate leaves that to its caller,
-//! 64 KiB if nothing is said. `--least` takes the best round of each instead of medians, for a machine with so much other
+//! 16 KiB and the header of a frame if nothing is said. `--least` takes the best round of each instead of medians, for a machine with so much other
 //! work that medians tell of that. `--curves` takes other workloads, those that the plots are drawn from: more sizes, and
 //! streams that are cut more or less finely. Every result is verified byte by byte before anything is timed.
 //!
@@ -40,7 +40,7 @@ fn options() -> Options {
         curves: false,
         rounds: 51,
         least: false,
-        buffer: work::READ,
+        buffer: work::BUFFER,
         csv: None,
         filters: Vec::new(),
     };

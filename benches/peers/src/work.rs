@@ -6,6 +6,8 @@ use crate::wire::Wire;
 
 /// What one read of a kernel copies at most.
 pub const READ: usize = 64 << 10;
+/// What is read into where that is for the harness to choose: what the nearest cache holds twice, and the header of a frame.
+pub const BUFFER: usize = (16 << 10) + 14;
 /// About how much a cyclic image holds.
 const IMAGE: usize = 256 << 10;
 

@@ -20,7 +20,8 @@ impl Peer for Floor {
             masked: work.end == End::Server,
             text: work.content != Content::Binary,
             buffer: vec![0; work.buffer],
-            head: Vec::with_capacity(14),
+            kept: 0,
+            wanted: 0,
             rest: 0,
             key: [0; 4],
             fin: false,
@@ -67,13 +68,14 @@ struct Receiver {
     masked: bool,
     text: bool,
     buffer: Vec<u8>,
-    /// The beginning of a header that was cut.
-    head: Vec<u8>,
-    /// Of the frame in progress.
+    /// How much of the buffer is the beginning of a frame, and before how much is there nothing comes of it.
+    kept: usize,
+    wanted: usize,
+    /// Of the frame in progress, if it is longer than the buffer.
     rest: usize,
     key: [u8; 4],
     fin: bool,
-    /// The message in progress, if it does not lie in one read.
+    /// The message in progress, if it is not one frame in the buffer.
     message: Vec<u8>,
 }
 
@@ -104,20 +106,37 @@ impl Receive for Receiver {
     fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
         let mut wanted = count as i64;
         while wanted > 0 {
-            let read = self.wire.read_into(&mut self.buffer);
-            let mut input = &mut self.buffer[..read];
+            let filled = self.kept + self.wire.read_into(&mut self.buffer[self.kept..]);
+            let full = self.buffer.len();
+            if filled < self.wanted && filled < full {
+                self.kept = filled;
+                continue;
+            }
+            let mut input = &mut self.buffer[..filled];
+            (self.kept, self.wanted) = (0, 0);
             while !input.is_empty() {
-                if self.rest == 0 {
-                    let found = if self.head.is_empty() {
-                        header(input, self.masked)
-                    } else {
-                        None
-                    };
-                    let used = if let Some((fin, len, key, used)) = found {
-                        if fin && self.message.is_empty() && input.len() >= used + len {
-                            let (frame, behind) = std::mem::take(&mut input).split_at_mut(used + len);
-                            input = behind;
-                            let data = &mut frame[used..];
+                if self.rest > 0 {
+                    let here = self.rest.min(input.len());
+                    let (data, behind) = std::mem::take(&mut input).split_at_mut(here);
+                    input = behind;
+                    self.rest -= here;
+                    let key = self.key;
+                    self.key.rotate_left(here % 4);
+                    collect(&mut self.message, data, self.masked.then_some(key));
+                    if self.rest == 0 && self.fin {
+                        check(self.text, &self.message);
+                        see(&self.message);
+                        self.message.clear();
+                        wanted -= 1;
+                    }
+                    continue;
+                }
+                match header(input, self.masked) {
+                    Some((fin, len, key, used)) if used + len <= input.len() => {
+                        let (frame, behind) = std::mem::take(&mut input).split_at_mut(used + len);
+                        input = behind;
+                        let data = &mut frame[used..];
+                        if fin && self.message.is_empty() {
                             if self.masked {
                                 xor(data, key);
                             }
@@ -126,36 +145,36 @@ impl Receive for Receiver {
                             wanted -= 1;
                             continue;
                         }
-                        (self.fin, self.rest, self.key) = (fin, len, key);
-                        used
-                    } else {
-                        self.head.push(input[0]);
-                        if let Some((fin, len, key, _)) = header(&self.head, self.masked) {
-                            (self.fin, self.rest, self.key) = (fin, len, key);
-                            self.head.clear();
+                        collect(&mut self.message, data, self.masked.then_some(key));
+                        if fin {
+                            check(self.text, &self.message);
+                            see(&self.message);
+                            self.message.clear();
+                            wanted -= 1;
                         }
-                        1
-                    };
-                    input = &mut std::mem::take(&mut input)[used..];
-                    continue;
-                }
-                let here = self.rest.min(input.len());
-                let (data, behind) = std::mem::take(&mut input).split_at_mut(here);
-                input = behind;
-                if self.masked {
-                    xor(data, self.key);
-                    self.key.rotate_left(here % 4);
-                }
-                self.message.extend_from_slice(data);
-                self.rest -= here;
-                if self.rest == 0 && self.fin {
-                    check(self.text, &self.message);
-                    see(&self.message);
-                    self.message.clear();
-                    wanted -= 1;
+                    }
+                    Some((fin, len, key, used)) if used + len > full => {
+                        (self.fin, self.rest, self.key) = (fin, len, key);
+                        input = &mut std::mem::take(&mut input)[used..];
+                    }
+                    found => {
+                        self.kept = input.len();
+                        self.wanted = found.map_or(self.kept + 1, |(_, len, _, used)| used + len);
+                        break;
+                    }
                 }
             }
+            self.buffer.copy_within(filled - self.kept..filled, 0);
         }
+    }
+}
+
+#[inline]
+fn collect(message: &mut Vec<u8>, data: &[u8], mask: Option<[u8; 4]>) {
+    let start = message.len();
+    message.extend_from_slice(data);
+    if let Some(key) = mask {
+        xor(&mut message[start..], key);
     }
 }
 
@@ -184,21 +203,38 @@ fn xor(data: &mut [u8], key: [u8; 4]) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn xor_avx2(data: &mut [u8], key: [u8; 4]) {
-    xor_words(data, key);
+    // In vectors that lie in one line of the cache each.
+    let (front, rest) = data.split_at_mut(data.as_ptr().align_offset(32).min(data.len()));
+    let key = xor_bytes(front, key);
+    xor_words(rest, key);
 }
 
 #[inline(always)]
 fn xor_words(data: &mut [u8], key: [u8; 4]) {
     let word = u32::from_ne_bytes(key);
     let wide = u64::from(word) << 32 | u64::from(word);
+    // The last word is read first and written last, and may overlap the one before.
+    let turned = wide.rotate_right(8 * (data.len() as u32 % 4));
+    let last = data.last_chunk().map(|last| u64::from_ne_bytes(*last) ^ turned);
     let mut words = data.chunks_exact_mut(8);
     for bytes in &mut words {
         let bytes: &mut [u8; 8] = bytes.try_into().unwrap();
         *bytes = (u64::from_ne_bytes(*bytes) ^ wide).to_ne_bytes();
     }
-    for (byte, key) in words.into_remainder().iter_mut().zip(key.into_iter().cycle()) {
+    match last {
+        Some(last) => *data.last_chunk_mut().unwrap() = last.to_ne_bytes(),
+        None => _ = xor_bytes(data, key),
+    }
+}
+
+/// Returns the key as it goes on.
+#[inline(always)]
+fn xor_bytes(data: &mut [u8], mut key: [u8; 4]) -> [u8; 4] {
+    for (byte, key) in data.iter_mut().zip(key.into_iter().cycle()) {
         *byte ^= key;
     }
+    key.rotate_left(data.len() % 4);
+    key
 }
 
 struct Sender {
