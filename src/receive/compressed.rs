@@ -5,7 +5,7 @@ use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use super::Receiver;
 use crate::{
     config::Delivery,
-    deflate::{DeflatePool, Direction, Inflater},
+    deflate::{DeflatePool, Direction, Inflater, MAX_REST},
     error::ProtocolError,
     event::{Chunk, Data, Event},
     frame::{Header, Kind},
@@ -31,7 +31,7 @@ pub(super) struct Compressed {
     inflater: Option<Box<Inflater>>,
     /// The message in progress is compressed.
     in_message: bool,
-    /// The payload is consumed; the tail that is not sent is being inflated.
+    /// The end of the payload is being inflated, with the tail that is not sent.
     in_tail: bool,
     /// Output waits, so that the next step needs no input.
     waits: bool,
@@ -135,26 +135,34 @@ impl Receiver {
         input: &mut &mut [u8],
         piece: usize,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
+        // What is delivered in chunks comes from the payload first, and then from the tail.
+        let at_end = match self.delivery {
+            Delivery::Messages => MAX_REST,
+            Delivery::Chunks => 0,
+        };
         while self.decoder.is_in_payload() {
-            let has_step = self.compressed.waits || self.compressed.in_tail || self.decoder.is_payload_consumed();
-            if input.is_empty() && !has_step {
+            let (left, _) = self.decoder.rest();
+            if self.fin && !self.compressed.waits && left <= input.len().min(at_end) as u64 {
+                self.compressed.in_tail = true;
+            }
+            let Compressed { in_tail, waits, .. } = self.compressed;
+            if input.is_empty() && left > 0 && !waits {
                 return Ok(None);
             }
-            let step = if self.compressed.in_tail {
-                inflater.finish()
+            let peeked = self.decoder.peek(input, piece);
+            let payload = input.get(..peeked).unwrap_or_default();
+            let step = if in_tail {
+                inflater.finish(payload)
             } else {
-                let peeked = self.decoder.peek(input, piece);
-                let step = inflater.inflate(input.get(..peeked).unwrap_or_default());
-                self.decoder.consume(input, peeked, step.consumed);
-                step
+                inflater.inflate(payload)
             };
+            self.decoder.consume(input, peeked, step.consumed);
             self.compressed.waits = !step.done;
             let place = if !step.done || !self.decoder.is_payload_consumed() {
                 Place::Within
-            } else if self.compressed.in_tail {
+            } else if in_tail {
                 Place::MessageEnd
             } else if self.fin {
-                self.compressed.in_tail = true;
                 Place::Within
             } else {
                 Place::FrameEnd
