@@ -6,7 +6,7 @@ use core::mem;
 use crate::{
     error::ProtocolError,
     frame::{Kind, Opcode},
-    utf8::{InvalidUtf8, Piece, Validator},
+    utf8::{self, InvalidUtf8, Piece, Validator},
 };
 
 /// The most that is reserved on the word of a header: a length is a claim, not data.
@@ -135,6 +135,24 @@ impl Message {
             }
         }
         Ok(())
+    }
+
+    /// A message that is here as a whole, while nothing is assembled.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn whole(&mut self, kind: Kind, data: &[u8]) -> Result<Assembled, ProtocolError> {
+        Ok(match kind {
+            Kind::Text => {
+                let valid = utf8::validate(data).map_err(|_| ProtocolError::InvalidUtf8)?;
+                let mut text = self.buffer.take_text();
+                text.push_str(valid);
+                Assembled::Text(text)
+            }
+            Kind::Binary => {
+                let mut buffer = self.buffer.take_binary();
+                buffer.extend_from_slice(data);
+                Assembled::Binary(buffer)
+            }
+        })
     }
 
     /// The message has ended; returns what was assembled.

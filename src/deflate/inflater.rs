@@ -5,7 +5,7 @@ use core::fmt;
 use super::{Direction, Inflate, Run, Stop, TAIL, window::Window};
 
 /// How much payload [`Inflater::finish`] takes at most: so much of it is copied.
-pub(crate) const MAX_REST: usize = 512;
+pub(crate) const MAX_REST: usize = 256 - TAIL.len() - PADDED;
 
 /// What lies behind the tail: inflaters are slow where their input is about to end, and stop at the end of a block, which
 /// tells it from the end of the input. No block begins with such a byte.

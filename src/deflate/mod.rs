@@ -18,7 +18,7 @@ use self::window::Window;
 pub(crate) use self::zlib::Deflate;
 pub(crate) use self::{
     deflater::Deflater,
-    inflater::{Inflater, MAX_REST},
+    inflater::{Inflater, MAX_REST, Step},
 };
 
 /// How messages in one direction are compressed.
