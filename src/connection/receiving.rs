@@ -22,6 +22,17 @@ impl Connection {
         out: &mut Vec<u8>,
         slot: &mut Option<Event<'b>>,
     ) -> Result<bool, ProtocolError> {
+        #[cfg(feature = "deflate")]
+        if self.straight {
+            match self.receiver.whole_compressed(input) {
+                Ok(None) => {}
+                Ok(event) => {
+                    *slot = event;
+                    return Ok(true);
+                }
+                Err(error) => return Err(self.fail(error, out)),
+            }
+        }
         let result = if self.phase.receives_frames() && self.opening.is_none() {
             match self.receiver.middle_of_message(input) {
                 Ok(false) => self.receive_frames(input, out),

@@ -27,6 +27,9 @@ impl Inflate {
     }
 
     fn remember(&mut self, window: &Window) {
+        if window.is_empty() {
+            return;
+        }
         let (old, new) = window.history();
         for part in [old, new] {
             // For a raw stream, any bytes will do.

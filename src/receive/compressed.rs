@@ -128,10 +128,7 @@ impl Receiver {
 
     /// A small message that lies whole at the front of `input`: the straight line for the common case. `None` consumes
     /// nothing and says nothing.
-    pub(super) fn whole_compressed(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
-        if !self.is_between_messages() {
-            return Ok(None);
-        }
+    pub(crate) fn whole_compressed(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
         let Some(direction) = self.compressed.agreed else {
             return Ok(None);
         };

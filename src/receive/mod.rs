@@ -93,10 +93,6 @@ impl Receiver {
         if let Some(error) = self.pending {
             return Err(error);
         }
-        #[cfg(feature = "deflate")]
-        if let Some(event) = self.whole_compressed(input)? {
-            return Ok(Some(event));
-        }
         loop {
             if !self.decoder.is_in_payload() {
                 match self.decoder.header(input)? {
