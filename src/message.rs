@@ -6,7 +6,7 @@ use core::mem;
 use crate::{
     error::ProtocolError,
     frame::{Kind, Opcode},
-    utf8::{self, InvalidUtf8, Piece, Validator},
+    utf8::{InvalidUtf8, Piece, Validator},
 };
 
 /// The most that is reserved on the word of a header: a length is a claim, not data.
@@ -142,7 +142,7 @@ impl Message {
     pub(crate) fn whole(&mut self, kind: Kind, data: &[u8]) -> Result<Assembled, ProtocolError> {
         Ok(match kind {
             Kind::Text => {
-                let valid = utf8::validate(data).map_err(|_| ProtocolError::InvalidUtf8)?;
+                let valid = crate::utf8::validate(data).map_err(|_| ProtocolError::InvalidUtf8)?;
                 let mut text = self.buffer.take_text();
                 text.push_str(valid);
                 Assembled::Text(text)

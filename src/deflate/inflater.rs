@@ -111,7 +111,7 @@ impl Inflater {
                 Stop::Block if used == end => break (true, Ok(())),
                 Stop::Block if used < end && !self.window.is_full() => {}
                 Stop::Output | Stop::Block if used <= end => break (false, Ok(())),
-                Stop::End if used <= rest.len() => {
+                Stop::End if self.tail == 0 && used <= rest.len() => {
                     self.restart();
                     self.ended = used == rest.len();
                     if self.ended {
