@@ -22,6 +22,11 @@ const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
 /// work.
 const ROUND: usize = 512 << 10;
 
+/// What a sender removes from the end of a message.
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+/// The library's output goes through so much room.
+const ROOM: usize = 32 << 10;
+
 /// Messages like those that connections carry: alike, and each a little different.
 fn messages(len: usize) -> Vec<String> {
     (0..ROUND / len)
@@ -174,21 +179,26 @@ fn raw_in(len: usize, takeover: bool) -> Round {
                     deflate.reset();
                 }
                 let used = deflate.run(message.as_bytes(), &mut buf);
-                buf[..used].to_vec()
+                buf[..used].strip_suffix(&TAIL).unwrap().to_vec()
             })
             .collect()
     };
     let (first, round) = (make(), make());
     let mut inflate = raw::Inflate::new();
-    let mut plain = vec![0; len + 1024];
+    let (mut scratch, mut message) = (Vec::new(), Vec::new());
+    // As a receiver has to: the payload comes without its tail (RFC 7692, section 7.2.2), how long the message will be is
+    // not known, and text is validated.
     let mut feed = move |round: &[Vec<u8>]| {
-        for bytes in round {
+        for payload in round {
             if !takeover {
                 inflate.reset();
             }
-            assert_eq!(inflate.run(bytes, &mut plain), len);
-            // As a connection has to.
-            black_box(std::str::from_utf8(&plain[..len]).unwrap());
+            scratch.clear();
+            scratch.extend_from_slice(payload);
+            scratch.extend_from_slice(&TAIL);
+            message.clear();
+            inflate.run(&scratch, &mut message);
+            assert_eq!(black_box(std::str::from_utf8(&message).unwrap()).len(), len);
         }
     };
     feed(&first);
@@ -247,6 +257,7 @@ fn table() {
 /// The library as it comes: its own stream interface.
 #[cfg(not(feature = "zlib-rs"))]
 mod raw {
+    use super::ROOM;
     use miniz_oxide::{
         DataFormat, MZFlush,
         deflate::{
@@ -278,25 +289,25 @@ mod raw {
         }
     }
 
-    pub(super) struct Inflate(Box<InflateState>);
+    pub(super) struct Inflate(Box<InflateState>, Vec<u8>);
 
     impl Inflate {
         pub(super) fn new() -> Self {
-            Self(InflateState::new_boxed(DataFormat::Raw))
+            Self(InflateState::new_boxed(DataFormat::Raw), vec![0; ROOM])
         }
 
         pub(super) fn reset(&mut self) {
             self.0.reset(DataFormat::Raw);
         }
 
-        pub(super) fn run(&mut self, data: &[u8], out: &mut [u8]) -> usize {
-            let (mut rest, mut written) = (data, 0);
+        pub(super) fn run(&mut self, data: &[u8], message: &mut Vec<u8>) {
+            let mut rest = data;
             loop {
-                let result = inflate(&mut self.0, rest, &mut out[written..], MZFlush::None);
+                let result = inflate(&mut self.0, rest, &mut self.1, MZFlush::None);
                 rest = &rest[result.bytes_consumed..];
-                written += result.bytes_written;
+                message.extend_from_slice(&self.1[..result.bytes_written]);
                 if rest.is_empty() && result.bytes_written == 0 {
-                    return written;
+                    return;
                 }
             }
         }
@@ -306,6 +317,7 @@ mod raw {
 /// The library as it comes: its own stream interface.
 #[cfg(feature = "zlib-rs")]
 mod raw {
+    use super::ROOM;
     use zlib_rs::{DeflateFlush, InflateFlush};
 
     pub(super) struct Deflate(zlib_rs::Deflate);
@@ -326,21 +338,30 @@ mod raw {
         }
     }
 
-    pub(super) struct Inflate(zlib_rs::Inflate);
+    pub(super) struct Inflate(zlib_rs::Inflate, Vec<u8>);
 
     impl Inflate {
         pub(super) fn new() -> Self {
-            Self(zlib_rs::Inflate::new(false, 15))
+            Self(zlib_rs::Inflate::new(false, 15), vec![0; ROOM])
         }
 
         pub(super) fn reset(&mut self) {
             self.0.reset(false);
         }
 
-        pub(super) fn run(&mut self, data: &[u8], out: &mut [u8]) -> usize {
-            let before = self.0.total_out();
-            self.0.decompress(data, out, InflateFlush::NoFlush).unwrap();
-            usize::try_from(self.0.total_out() - before).unwrap()
+        pub(super) fn run(&mut self, data: &[u8], message: &mut Vec<u8>) {
+            let mut rest = data;
+            loop {
+                let (from_in, from_out) = (self.0.total_in(), self.0.total_out());
+                self.0.decompress(rest, &mut self.1, InflateFlush::NoFlush).unwrap();
+                rest = &rest[usize::try_from(self.0.total_in() - from_in).unwrap()..];
+                let produced = usize::try_from(self.0.total_out() - from_out).unwrap();
+                message.extend_from_slice(&self.1[..produced]);
+                if produced < ROOM {
+                    assert!(rest.is_empty());
+                    return;
+                }
+            }
         }
     }
 }

@@ -172,6 +172,24 @@ impl Message {
         self.buffer = Buffer::Binary(buffer);
     }
 
+    /// A message that is here as a whole, while nothing is assembled.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn whole(&mut self, kind: Kind, data: &[u8]) -> Result<Assembled, ProtocolError> {
+        Ok(match kind {
+            Kind::Text => {
+                let valid = crate::utf8::validate(data).map_err(|_| ProtocolError::InvalidUtf8)?;
+                let mut text = self.buffer.take_text();
+                text.push_str(valid);
+                Assembled::Text(text)
+            }
+            Kind::Binary => {
+                let mut buffer = self.buffer.take_binary();
+                buffer.extend_from_slice(data);
+                Assembled::Binary(buffer)
+            }
+        })
+    }
+
     /// The message has ended; returns what was assembled.
     pub(crate) fn finish(&mut self) -> Result<Assembled, ProtocolError> {
         self.finish_text().map_err(|_| ProtocolError::InvalidUtf8)?;

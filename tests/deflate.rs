@@ -573,6 +573,42 @@ fn f47_undecodable_data_fails_the_connection() {
     }
 }
 
+/// R171 R186 (F45, F47): a message that ends anywhere, or has a wrong bit anywhere, is judged the same in one piece, byte by
+/// byte, and with its end in a frame of its own.
+#[test]
+fn f47_the_end_is_judged_the_same_in_any_pieces() {
+    let (mut sender, mut out) = (open(Role::Server), Vec::new());
+    sender.send_text(&json(90, 1), &mut out).unwrap();
+    sender.send_text(&json(400, 5), &mut out).unwrap();
+    let mut payloads: Vec<Vec<u8>> = frames(Role::Server, &out)
+        .into_iter()
+        .map(|(_, payload)| payload)
+        .collect();
+    payloads.truncate(1 + usize::from(payloads.len() > 1));
+    payloads.push([&stored("größe".as_bytes())[..], &[0]].concat());
+    // BFINAL, with and without the empty block behind it.
+    payloads.push([&[HELLO[0] | 1], &HELLO[1..]].concat());
+    payloads.push([&[HELLO[0] | 1], &HELLO[1..], &[0]].concat());
+    let mut damaged = payloads.clone();
+    for payload in &payloads {
+        damaged.extend((0..payload.len()).map(|end| payload[..end].to_vec()));
+        damaged.extend((0..=u8::MAX).step_by(5).map(|byte| [&payload[..], &[byte]].concat()));
+        damaged.extend((0..8 * payload.len()).map(|bit| {
+            let mut payload = payload.clone();
+            payload[bit / 8] ^= 1 << (bit % 8);
+            payload
+        }));
+    }
+    for payload in &damaged {
+        let make = || open(Role::Client);
+        let behind = frame(Role::Server, 0x81, b"behind");
+        let whole = receive(make, &[&frame(Role::Server, 0xC1, payload)[..], &behind].concat());
+        let (front, end) = (frame(Role::Server, 0x41, payload), frame(Role::Server, 0x80, b""));
+        let apart = receive(make, &[&front[..], &end, &behind].concat());
+        assert_eq!(whole, apart, "{payload:x?}");
+    }
+}
+
 /// R171 R165 (F29, F45): a conversation, cut at every position, and chunk delivery in any cut.
 #[test]
 fn f45_the_result_does_not_depend_on_the_cuts() {

@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "deflate")]
+use super::Line;
 use super::{Connection, take_all};
 use crate::{
     close::{CloseCode, CloseFrame},
@@ -22,6 +24,17 @@ impl Connection {
         out: &mut Vec<u8>,
         slot: &mut Option<Event<'b>>,
     ) -> Result<bool, ProtocolError> {
+        #[cfg(feature = "deflate")]
+        if matches!(self.line, Line::Whole) {
+            match self.receiver.whole_compressed(input) {
+                Ok(None) => {}
+                Ok(event) => {
+                    *slot = event;
+                    return Ok(true);
+                }
+                Err(error) => return Err(self.fail(error, out)),
+            }
+        }
         let result = if self.phase.receives_frames() && self.opening.is_none() {
             self.receive_frames(input, out)
         } else {

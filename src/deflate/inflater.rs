@@ -4,6 +4,14 @@ use core::fmt;
 
 use super::{Direction, Inflate, Run, Stop, TAIL, window::Window};
 
+/// How much payload [`Inflater::finish`] takes at most: so much of it is copied.
+pub(crate) const MAX_REST: usize = 256 - TAIL.len() - PADDED;
+
+/// What lies behind the tail: inflaters are slow where their input is about to end, and stop at the end of a block, which
+/// tells it from the end of the input. No block begins with such a byte.
+const PADDING: u8 = 0x06;
+const PADDED: usize = 20;
+
 /// One direction's inflater. Nothing is allocated before the first compressed message.
 pub(crate) struct Inflater {
     direction: Direction,
@@ -54,6 +62,7 @@ impl Inflater {
         }
         self.begun = true;
         self.ended = false;
+        self.window.make_room();
         let run = self.run(input, false);
         let (done, result) = match run.stop {
             Stop::Input => (true, Ok(())),
@@ -61,9 +70,7 @@ impl Inflater {
             // "if the decompressor sees a block with BFINAL set", what follows is a new stream with the old window
             // (section 7.2.1 allows it, and says that more blocks may follow).
             Stop::End => {
-                if let Some(state) = &mut self.state {
-                    state.restart(&self.window);
-                }
+                self.restart();
                 self.ended = run.consumed == input.len();
                 (self.ended, Ok(()))
             }
@@ -77,26 +84,49 @@ impl Inflater {
         }
     }
 
-    /// Ends the message, as if the tail that is not sent had arrived (section 7.2.2). Call it until it is done, and then
+    /// Inflates the last of the payload, at most [`MAX_REST`] bytes, and ends the message, as if the tail that is not sent
+    /// had arrived (section 7.2.2). Call it until it is done, with what it did not consume, and then
     /// [`end_message`](Self::end_message).
-    pub(crate) fn finish(&mut self) -> Step<'_> {
+    pub(crate) fn finish(&mut self, rest: &[u8]) -> Step<'_> {
         // A payload without bytes is no DEFLATE stream that the tail could end: an empty message. And one that ended with
         // BFINAL is complete: senders that leave out the empty block behind it are understood.
-        if !self.begun || self.ended {
+        if rest.is_empty() && (!self.begun || self.ended) {
             return Step::NOTHING;
         }
-        let rest = TAIL.get(self.tail..).unwrap_or_default();
-        let run = self.run(rest, true);
-        self.tail += run.consumed;
-        let (done, result) = match run.stop {
-            Stop::Block if self.tail == TAIL.len() => (true, Ok(())),
-            Stop::Output | Stop::Block => (false, Ok(())),
-            // The payload did not end where a block ends.
-            Stop::Input | Stop::End | Stop::Corrupt => (true, Err(Corrupt)),
+        self.begun = true;
+        self.ended = false;
+        let tail = TAIL.get(self.tail..).unwrap_or_default();
+        let mut input = [PADDING; MAX_REST + TAIL.len() + PADDED];
+        let (front, back) = input.split_at_mut(rest.len());
+        front.copy_from_slice(rest);
+        back.split_at_mut(tail.len()).0.copy_from_slice(tail);
+        let end = rest.len() + tail.len();
+        let (mut used, mut produced) = (0, 0);
+        self.window.make_room();
+        let (done, result) = loop {
+            let run = self.run(input.get(used..).unwrap_or_default(), true);
+            used += run.consumed;
+            produced += run.produced;
+            match run.stop {
+                Stop::Block if used == end => break (true, Ok(())),
+                Stop::Block if used < end && !self.window.is_full() => {}
+                Stop::Output | Stop::Block if used <= end => break (false, Ok(())),
+                Stop::End if self.tail == 0 && used <= rest.len() => {
+                    self.restart();
+                    self.ended = used == rest.len();
+                    if self.ended {
+                        break (true, Ok(()));
+                    }
+                }
+                // The payload did not end where a block ends.
+                Stop::Input | Stop::Output | Stop::Block | Stop::End | Stop::Corrupt => break (true, Err(Corrupt)),
+            }
         };
+        let consumed = used.min(rest.len());
+        self.tail += used - consumed;
         Step {
-            consumed: 0,
-            output: self.window.last(run.produced),
+            consumed,
+            output: self.window.last(produced),
             done,
             result,
         }
@@ -152,8 +182,13 @@ impl Inflater {
         self.direction.takeover && !self.window.is_empty()
     }
 
+    fn restart(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.restart(&self.window);
+        }
+    }
+
     fn run(&mut self, input: &[u8], stop_at_block: bool) -> Run {
-        self.window.make_room();
         let state = self
             .state
             .get_or_insert_with(|| Inflate::new(self.direction.bits, &self.window));

@@ -16,7 +16,10 @@ pub use self::pool::DeflatePool;
 use self::window::Window;
 #[cfg(feature = "zlib-rs")]
 pub(crate) use self::zlib::Deflate;
-pub(crate) use self::{deflater::Deflater, inflater::Inflater};
+pub(crate) use self::{
+    deflater::Deflater,
+    inflater::{Inflater, MAX_REST, Step},
+};
 
 /// How messages in one direction are compressed.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +151,7 @@ mod tests {
             }
         }
         loop {
-            let step = inflater.finish();
+            let step = inflater.finish(&[]);
             plain.extend_from_slice(step.output);
             step.result?;
             if step.done {

@@ -41,9 +41,14 @@ impl Window {
         (&mut self.buf, self.end)
     }
 
+    /// There is no room to write.
+    pub(super) fn is_full(&self) -> bool {
+        self.end == self.buf.len()
+    }
+
     /// Makes sure that there is room to write: behind the end, or at the front again.
     pub(super) fn make_room(&mut self) {
-        if self.end < self.buf.len() {
+        if !self.is_full() {
             return;
         }
         if self.end < self.size {

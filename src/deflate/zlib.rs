@@ -27,6 +27,9 @@ impl Inflate {
     }
 
     fn remember(&mut self, window: &Window) {
+        if window.is_empty() {
+            return;
+        }
         let (old, new) = window.history();
         for part in [old, new] {
             // For a raw stream, any bytes will do.
@@ -34,35 +37,30 @@ impl Inflate {
         }
     }
 
-    /// As the other back end's.
+    /// As the other back end's. An end of a block is told from an end of the input by bytes that are left over.
     pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Run {
         let (buf, end) = window.parts();
         let room = buf.get_mut(end..).unwrap_or_default();
         let space = room.len() as u64;
         let (from_in, from_out) = (self.0.total_in(), self.0.total_out());
-        let status = if stop_at_block {
-            // A byte that is left over tells an end of a block from an end of the input.
-            let mut probe = [0; super::TAIL.len() + 1];
-            for (slot, byte) in probe.iter_mut().zip(input) {
-                *slot = *byte;
-            }
-            let probe = probe.get(..=input.len()).unwrap_or_default();
-            self.0.decompress(probe, room, InflateFlush::Block)
+        let flush = if stop_at_block {
+            InflateFlush::Block
         } else {
-            self.0.decompress(input, room, InflateFlush::NoFlush)
+            InflateFlush::NoFlush
         };
+        let status = self.0.decompress(input, room, flush);
         let (consumed, produced) = (self.0.total_in() - from_in, self.0.total_out() - from_out);
         let stop = match status {
             Err(_) => Stop::Corrupt,
             Ok(Status::StreamEnd) => Stop::End,
             Ok(Status::Ok | Status::BufError) if produced == space => Stop::Output,
-            Ok(Status::Ok | Status::BufError) if stop_at_block && consumed <= input.len() as u64 => Stop::Block,
+            Ok(Status::Ok | Status::BufError) if consumed < input.len() as u64 => Stop::Block,
             Ok(Status::Ok | Status::BufError) => Stop::Input,
         };
         // Both are lengths of slices.
         let size = |len: u64| usize::try_from(len).unwrap_or(usize::MAX);
         Run {
-            consumed: size(consumed).min(input.len()),
+            consumed: size(consumed),
             produced: size(produced),
             stop,
         }

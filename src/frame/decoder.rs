@@ -407,6 +407,22 @@ impl Decoder {
         self.remaining -= used as u64;
     }
 
+    /// As [`whole_message`](Self::whole_message), with the bit that extensions may set.
+    pub(crate) fn whole_message_with_rsv1<'b>(
+        &self,
+        input: &mut &'b mut [u8],
+        max: u64,
+    ) -> Option<(Kind, &'b mut [u8])> {
+        let first = input.first_mut().filter(|first| self.rsv1 && **first & 0x40 != 0)?;
+        *first ^= 0x40;
+        let found = self.whole_message(input, max);
+        if found.is_none() {
+            // Nothing was consumed.
+            *input.first_mut()? ^= 0x40;
+        }
+        found
+    }
+
     /// Whether all of the payload is consumed.
     pub(crate) const fn is_payload_consumed(&self) -> bool {
         self.remaining == 0

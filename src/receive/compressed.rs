@@ -5,11 +5,11 @@ use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use super::Receiver;
 use crate::{
     config::Delivery,
-    deflate::{DeflatePool, Direction, Inflater},
+    deflate::{DeflatePool, Direction, Inflater, MAX_REST, Step},
     error::ProtocolError,
     event::{Chunk, Data, Event},
     frame::{Header, Kind},
-    message::Limits,
+    message::{Limits, Message},
     utf8::Piece,
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Compressed {
     inflater: Option<Box<Inflater>>,
     /// The message in progress is compressed.
     in_message: bool,
-    /// The payload is consumed; the tail that is not sent is being inflated.
+    /// The end of the payload is being inflated, with the tail that is not sent.
     in_tail: bool,
     /// Output waits, so that the next step needs no input.
     waits: bool,
@@ -83,6 +83,17 @@ impl Compressed {
     }
 }
 
+/// What of a step's output the limit admits, and what is behind that.
+fn admit<'a>(message: &mut Message, step: &Step<'a>, limits: Limits) -> (&'a [u8], Result<(), ProtocolError>) {
+    let (output, beyond) = step.output.split_at(message.admit(step.output.len(), limits));
+    let result = if beyond.is_empty() {
+        step.result.map_err(|_| ProtocolError::InvalidDeflate)
+    } else {
+        Err(ProtocolError::MessageTooBig)
+    };
+    (output, result)
+}
+
 impl Receiver {
     /// Compressed messages may come.
     pub(crate) fn allow_compressed(&mut self, direction: Direction) {
@@ -115,6 +126,42 @@ impl Receiver {
         }
     }
 
+    /// A small message that lies whole at the front of `input`: the straight line for the common case. `None` consumes
+    /// nothing and says nothing.
+    pub(crate) fn whole_compressed(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
+        let Some(direction) = self.compressed.agreed else {
+            return Ok(None);
+        };
+        let Some((kind, mut payload)) = self.decoder.whole_message_with_rsv1(input, MAX_REST as u64) else {
+            return Ok(None);
+        };
+        let Compressed {
+            inflater, in_message, ..
+        } = &mut self.compressed;
+        let inflater = inflater.get_or_insert_with(|| Box::new(Inflater::new(direction)));
+        *in_message = true;
+        let mut step = inflater.finish(payload);
+        let message = if step.done && step.result.is_ok() && step.output.len() as u64 <= self.limits.size {
+            self.message.whole(kind, step.output)?
+        } else {
+            // It does not fit into the rest of the window, or something is wrong.
+            self.message.begin_frame(Some(kind), 0, self.limits)?;
+            loop {
+                let (output, result) = admit(&mut self.message, &step, self.limits);
+                self.message.append(output, 0)?;
+                result?;
+                if step.done {
+                    break self.message.finish()?;
+                }
+                payload = payload.get_mut(step.consumed..).unwrap_or_default();
+                step = inflater.finish(payload);
+            }
+        };
+        inflater.end_message();
+        *in_message = false;
+        Ok(Some(message.into()))
+    }
+
     /// Inflates the payload in `input` up to the next event. `None`: the frame is processed, or `input` is empty.
     pub(super) fn inflate(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
         let Compressed { agreed, inflater, .. } = &mut self.compressed;
@@ -135,38 +182,42 @@ impl Receiver {
         input: &mut &mut [u8],
         piece: usize,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
+        // What is delivered in chunks comes from the payload first, and then from the tail.
+        let at_end = match self.delivery {
+            Delivery::Messages => MAX_REST,
+            Delivery::Chunks => 0,
+        };
         while self.decoder.is_in_payload() {
-            let has_step = self.compressed.waits || self.compressed.in_tail || self.decoder.is_payload_consumed();
-            if input.is_empty() && !has_step {
+            let (left, _) = self.decoder.rest();
+            if self.fin && !self.compressed.waits && left <= input.len().min(at_end) as u64 {
+                self.compressed.in_tail = true;
+            }
+            let Compressed { in_tail, waits, .. } = self.compressed;
+            if input.is_empty() && left > 0 && !waits {
                 return Ok(None);
             }
-            let step = if self.compressed.in_tail {
-                inflater.finish()
+            let peeked = self.decoder.peek(input, piece);
+            let payload = input.get(..peeked).unwrap_or_default();
+            let step = if in_tail {
+                inflater.finish(payload)
             } else {
-                let peeked = self.decoder.peek(input, piece);
-                let step = inflater.inflate(input.get(..peeked).unwrap_or_default());
-                self.decoder.consume(input, peeked, step.consumed);
-                step
+                inflater.inflate(payload)
             };
+            self.decoder.consume(input, peeked, step.consumed);
             self.compressed.waits = !step.done;
             let place = if !step.done || !self.decoder.is_payload_consumed() {
                 Place::Within
-            } else if self.compressed.in_tail {
+            } else if in_tail {
                 Place::MessageEnd
             } else if self.fin {
-                self.compressed.in_tail = true;
                 Place::Within
             } else {
                 Place::FrameEnd
             };
-            let admitted = self.message.admit(step.output.len(), self.limits);
-            let (output, beyond) = step.output.split_at(admitted);
-            let result = if beyond.is_empty() {
-                step.result.map_err(|_| ProtocolError::InvalidDeflate)
-            } else {
-                Err(ProtocolError::MessageTooBig)
-            };
+            let (output, result) = admit(&mut self.message, &step, self.limits);
             let event = match self.delivery {
+                // What the tail was taken for, if it ends no block, is nobody's data.
+                Delivery::Chunks if in_tail && step.result.is_err() => self.inflated_chunk(&[], place, result)?,
                 Delivery::Messages => self.inflated_piece(output, place, result)?,
                 Delivery::Chunks => self.inflated_chunk(output, place, result)?,
             };
