@@ -84,7 +84,7 @@ impl HeadReader {
 
 /// Where the head ends: behind the first blank line, found from `from` on.
 fn find_end(bytes: &[u8], mut from: usize) -> Option<usize> {
-    while bytes.get(from..).is_some_and(|rest| has_no_end(rest)) {
+    while bytes.get(from..).is_some_and(has_no_end) {
         from += BLOCK;
     }
     loop {

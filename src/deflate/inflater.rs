@@ -104,7 +104,7 @@ impl Inflater {
         let (mut used, mut produced) = (0, 0);
         self.window.make_room();
         let (done, result) = loop {
-            let run = self.run(input.get(used..).unwrap_or_default(), true);
+            let run = self.run(input.get(used..end + PADDED).unwrap_or_default(), true);
             used += run.consumed;
             produced += run.produced;
             match run.stop {
