@@ -17,6 +17,7 @@
 
 mod incoming;
 mod input;
+mod shelf;
 mod socket;
 mod split;
 mod tasks;

@@ -10,6 +10,7 @@ use std::{io, time::Instant};
 use super::{
     Clock, Transport,
     input::Input,
+    shelf,
     tasks::{Tasks, write_context},
 };
 use crate::{
@@ -147,13 +148,14 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 Poll::Ready(Ok(_)) => {
                     self.now = self.clock.now();
                     self.reads += 1;
+                    self.driver.output.begin(shelf::take_output);
                 }
                 Poll::Ready(Err(error)) => {
                     let _lost = self.driver.engine.receive_eof();
                     self.lost(error.into(), cx);
                 }
                 Poll::Pending => {
-                    self.driver.output.release(OUTPUT_KEPT);
+                    shelf::keep_output(self.driver.output.release(OUTPUT_KEPT));
                     // Only now: what proves the peer alive may just have been read.
                     ready!(self.poll_deadlines(cx));
                 }
@@ -211,7 +213,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if let Poll::Ready(written) = self.poll_write(cx) {
-                self.driver.output.release(self.driver.high_water);
+                drop(self.driver.output.release(self.driver.high_water));
                 return Poll::Ready(written);
             }
             ready!(self.poll_deadlines(cx));
