@@ -8,7 +8,10 @@ use core::{
 use std::{io, time::Instant};
 
 use super::{Transport, shelf};
-use crate::{Event, ProtocolError, adapter::driver::Driver};
+use crate::{
+    Event, ProtocolError,
+    adapter::driver::{Driver, Received},
+};
 
 /// The least and the most that is read at a time, in bytes, if there is no buffer yet. It grows with what comes.
 const INPUT_SIZES: [usize; 2] = [2 << 10, 64 << 10];
@@ -32,15 +35,17 @@ impl Input {
         }
     }
 
-    pub(super) fn receive(
+    /// As [`Driver::receive`], from what was read.
+    pub(super) fn receive<R: Received>(
         &mut self,
         driver: &mut Driver,
         now: Instant,
-    ) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
+        other: impl FnOnce(Event<'_>, bool) -> Option<R>,
+    ) -> Result<Option<Option<R>>, ProtocolError> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let event = driver.receive(&mut rest, now);
+        let received = driver.receive(&mut rest, now, other);
         self.start = self.end - rest.len();
-        event
+        received
     }
 
     /// Reads once; 0 is the end of the transport. Only when everything before is processed.

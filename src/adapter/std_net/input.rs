@@ -6,7 +6,10 @@ use std::{
     time::Instant,
 };
 
-use crate::{Event, ProtocolError, adapter::driver::Driver};
+use crate::{
+    Event, ProtocolError,
+    adapter::driver::{Driver, Received},
+};
 
 /// How much is read at a time, in bytes: a TLS record.
 const INPUT_SIZE: usize = 16 << 10;
@@ -53,12 +56,22 @@ impl Input {
         }
     }
 
-    /// The next event in what was read, and whether it has put something into the output.
-    pub(super) fn receive(&mut self, driver: &mut Driver) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
+    /// As [`Driver::receive`], from what was read. An event that has put something into the output is `held` instead.
+    pub(super) fn receive<R: Received>(
+        &mut self,
+        driver: &mut Driver,
+        held: &mut Option<Event<'static>>,
+    ) -> Result<Option<Option<R>>, ProtocolError> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let event = driver.receive(&mut rest, self.read);
+        let received = driver.receive(&mut rest, self.read, |event, replied| {
+            if replied {
+                *held = Some(event.into_owned());
+                return None;
+            }
+            R::other(event)
+        });
         self.start = self.end - rest.len();
-        event
+        received
     }
 
     pub(super) fn unread(&self) -> &[u8] {
