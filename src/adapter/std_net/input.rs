@@ -11,8 +11,8 @@ use crate::{
     adapter::driver::{Driver, Received},
 };
 
-/// How much is read at a time, in bytes: a TLS record.
-const INPUT_SIZE: usize = 16 << 10;
+/// How much is read at a time, in bytes: a TLS record, and for a peer that sends more at a time, more.
+const INPUT_SIZES: [usize; 2] = [16 << 10, 64 << 10];
 
 /// What was read and is not processed yet.
 #[derive(Debug)]
@@ -20,16 +20,19 @@ pub(super) struct Input {
     buf: Vec<u8>,
     start: usize,
     end: usize,
-    /// When.
+    /// How much is read next.
+    size: usize,
+    /// When it was read.
     pub(super) read: Instant,
 }
 
 impl Input {
     pub(super) fn new() -> Self {
         Self {
-            buf: vec![0; INPUT_SIZE],
+            buf: Vec::new(),
             start: 0,
             end: 0,
+            size: INPUT_SIZES[0],
             read: Instant::now(),
         }
     }
@@ -42,12 +45,17 @@ impl Input {
 
     /// Reads once; 0 is the end of the transport. Only when everything before is processed.
     pub(super) fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
-        self.buf.resize(INPUT_SIZE, 0);
+        if self.buf.len() != self.size {
+            self.buf = vec![0; self.size];
+        }
         loop {
             match stream.read(&mut self.buf) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(n) => {
-                    (self.start, self.end) = (0, n.min(self.buf.len()));
+                    (self.start, self.end) = (0, n.min(self.size));
+                    if n >= self.size {
+                        self.size = INPUT_SIZES[1];
+                    }
                     self.read = Instant::now();
                     return Ok(n);
                 }
