@@ -5,6 +5,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
+mod support;
+
 use std::{
     env,
     hint::black_box,
@@ -13,6 +15,7 @@ use std::{
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits};
+use support::{median, rounds};
 
 const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
 /// How much a round carries, in bytes: so much that none of the round before is left in a window, because to repeat that is no
@@ -218,10 +221,6 @@ fn measure(c: &mut Criterion) {
 
 /// Medians of rounds, and the median of the ratios within each.
 fn table() {
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
-    };
     println!("| direction | size | MiB/s | raw library, MiB/s | ratio |\n|---|---|---|---|---|");
     for Case {
         name,
@@ -235,21 +234,12 @@ fn table() {
             round();
             ROUND as f64 / (1 << 20) as f64 / begun.elapsed().as_secs_f64()
         };
-        let rounds: Vec<[f64; 2]> = (0..41)
-            .map(|at| {
-                if at % 2 == 0 {
-                    [time(&mut ours), time(&mut raw)]
-                } else {
-                    let raw = time(&mut raw);
-                    [time(&mut ours), raw]
-                }
-            })
-            .collect();
+        let rounds = rounds(41, [&mut || time(&mut ours), &mut || time(&mut raw)]);
         println!(
             "| {name} | {len} | {:.0} | {:.0} | {:.2} |",
-            median(rounds.iter().map(|[ours, _]| *ours).collect()),
-            median(rounds.iter().map(|[_, raw]| *raw).collect()),
-            median(rounds.iter().map(|[ours, raw]| ours / raw).collect()),
+            median(rounds.iter().map(|[ours, _]| *ours)),
+            median(rounds.iter().map(|[_, raw]| *raw)),
+            median(rounds.iter().map(|[ours, raw]| ours / raw)),
         );
     }
 }

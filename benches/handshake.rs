@@ -1,9 +1,12 @@
 //! The opening handshake, from the birth of a connection until it is open: in one read, and byte by byte.
 
-use std::{hint::black_box, time::Duration};
+mod support;
+
+use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sockless::{Accept, ClientRequest, Config, Connection, Event, State};
+use support::config;
 
 /// What RFC 6455 asks for, and no more; its key is that of section 1.3.
 const SHORT: &str = "GET / HTTP/1.1\r\n\
@@ -34,6 +37,15 @@ const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\n\
     Upgrade: websocket\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// What a proxy in front of a server adds.
+const PROXY: &[u8] = b"\r\n\
+    Server: nginx\r\n\
+    Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
+    Via: 1.1 proxy.example.com\r\n\
+    Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n\
+    Set-Cookie: route=31d4d96e407aad42; Path=/; Secure; HttpOnly\r\n\
+    X-Request-Id: 0af7651916cd43dd8448eb211c80319c\r\n\r\n";
 
 const PIECES: [(&str, usize); 2] = [("whole", usize::MAX), ("by bytes", 1)];
 
@@ -97,21 +109,24 @@ fn client(criterion: &mut Criterion) {
     connect(&request, None, usize::MAX, &mut out);
     assert!(out.starts_with(b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\n"));
     let len = out.len();
-    let mut response = Vec::new();
-    serve(&mut out, usize::MAX, &mut response);
+    let mut short = Vec::new();
+    serve(&mut out, usize::MAX, &mut short);
+    let long = [short.trim_ascii_end(), PROXY].concat();
 
-    for (how, piece) in PIECES {
-        let mut read = vec![0; response.len()];
-        group.throughput(Throughput::Elements(1));
-        group.bench_function(how, |bencher| {
-            bencher.iter(|| {
-                out.clear();
-                read.copy_from_slice(black_box(&response));
-                let connection = connect(&request, Some(&mut read), piece, &mut out);
-                assert_eq!((connection.state(), out.len()), (State::Open, len));
-                connection
+    for (name, response) in [("short", short), ("proxy", long)] {
+        for (how, piece) in PIECES {
+            let mut read = vec![0; response.len()];
+            group.throughput(Throughput::Elements(1));
+            group.bench_function(format!("{name}/{how}"), |bencher| {
+                bencher.iter(|| {
+                    out.clear();
+                    read.copy_from_slice(black_box(&response));
+                    let connection = connect(&request, Some(&mut read), piece, &mut out);
+                    assert_eq!((connection.state(), out.len()), (State::Open, len));
+                    connection
+                });
             });
-        });
+        }
     }
 }
 
@@ -120,14 +135,6 @@ fn sorted_lines(head: &[u8]) -> Vec<&str> {
     let mut lines: Vec<&str> = std::str::from_utf8(head).unwrap().split("\r\n").collect();
     lines.sort_unstable();
     lines
-}
-
-fn config() -> Criterion {
-    Criterion::default()
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(20)
-        .nresamples(2000)
 }
 
 criterion_group!(name = handshake; config = config(); targets = server, client);

@@ -1,11 +1,13 @@
 //! Masking in place, beside a copy of as many bytes.
 
-use std::{hint::black_box, time::Duration};
+mod support;
+
+use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::mask;
+use support::{SIZES, config};
 
-const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
 /// Where a payload starts, modulo 64: at the start of a read, behind the three forms of a masked header, and behind
 /// what was before them.
 const ALIGNMENTS: [usize; 5] = [0, 6, 8, 14, 37];
@@ -51,14 +53,6 @@ fn mask(criterion: &mut Criterion) {
         // Empty if a filter left the benchmark out.
         assert!(to == from || to.iter().all(|&byte| byte == 0));
     }
-}
-
-fn config() -> Criterion {
-    Criterion::default()
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500))
-        .sample_size(20)
-        .nresamples(2000)
 }
 
 criterion_group!(name = benches; config = config(); targets = mask);

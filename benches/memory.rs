@@ -1,16 +1,32 @@
 //! What a connection costs in heap, by a counting allocator: `cargo bench --bench memory`, with `--features zlib-rs` for the
-//! other back end of permessage-deflate. It measures bytes, and so needs no repetition.
+//! other back end of permessage-deflate. It measures bytes, and so needs no repetition. What is promised is asserted.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
+mod support;
+
 use allocation_counter::measure;
-use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits};
+use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits, frame::Role};
+use support::{
+    Content, ROLES, SEGMENT, SIZES, peer_of,
+    receiving::{Receiving, Stream},
+    sending::{Messages, Sending},
+};
 
 const CLIENT: Endpoint = Endpoint::Client { seed: [7; 32] };
 const LEN: usize = 20_000;
+/// How many messages are counted.
+const MESSAGES: u64 = 20;
 
 /// How compression is agreed: window bits, takeover, and whether working state is given back between messages.
 type Mode = Option<(u8, bool, bool)>;
+
+const fn endpoint(role: Role) -> Endpoint {
+    match role {
+        Role::Server => Endpoint::Server,
+        Role::Client => CLIENT,
+    }
+}
 
 fn open(endpoint: Endpoint, mode: Mode) -> Connection {
     let (mut config, mut agreed) = (Config::default(), Agreed::default());
@@ -52,8 +68,18 @@ fn main() {
     for mode in std::iter::once(None).chain(modes) {
         row(mode);
     }
-    for (name, endpoint) in [("server", Endpoint::Server), ("client", CLIENT)] {
-        steady(name, endpoint);
+    println!("\n| open and idle, compression | heap |\n|---|---|");
+    ROLES.into_iter().for_each(idle);
+    println!("\nAllocations in {MESSAGES} messages:\n");
+    println!("| | received | in 8 frames | in segments | in both | sent | in 8 frames |");
+    println!("|---|---|---|---|---|---|---|");
+    ROLES.into_iter().for_each(steady);
+    println!(
+        "\nAllocations in {MESSAGES} compressed messages of {LEN} bytes, in segments and out:\n\n| | |\n|---|---|"
+    );
+    for role in ROLES {
+        compressed(role, true);
+        compressed(role, false);
     }
 }
 
@@ -103,32 +129,87 @@ fn row(mode: Mode) {
     );
 }
 
-/// Messages that come and go: what is allocated for each.
-fn steady(name: &str, endpoint: Endpoint) {
-    let mut idle = None;
-    let born = measure(|| idle = Some(open(endpoint, None)));
-    let mut end = idle.unwrap();
-    let mut peer = open(if name == "server" { CLIENT } else { Endpoint::Server }, None);
-    let (mut wire, mut out) = (Vec::with_capacity(1 << 16), Vec::with_capacity(1 << 16));
-    let data = [0x5A; 5000];
+/// An open end that did nothing yet, by role and by whether compression is agreed.
+fn idle(role: Role) {
+    for (name, mode) in [("none", None), ("agreed", Some((15, true, false)))] {
+        let mut connection = None;
+        let born = measure(|| connection = Some(open(endpoint(role), mode)));
+        println!("| {role:?}, {name} | {} |", born.bytes_current);
+        let promised = match role {
+            Role::Server => 0,
+            Role::Client => 512,
+        };
+        assert!(mode.is_some() || born.bytes_current <= promised);
+    }
+}
+
+/// Messages that come and go, and are given back: what is allocated for them.
+fn steady(role: Role) {
+    for content in [Content::Binary, Content::Mixed] {
+        for size in SIZES {
+            let whole = Stream::new(role, content, size);
+            let frame = Some(size.div_ceil(8));
+            let received = [
+                whole,
+                Stream { frame, ..whole },
+                Stream { read: SEGMENT, ..whole },
+                Stream {
+                    frame,
+                    read: SEGMENT,
+                    ..whole
+                },
+            ]
+            .map(|stream| {
+                let mut receiving = Receiving::new(stream);
+                measure(|| _ = receiving.run(MESSAGES)).count_total
+            });
+            let sent = [None, frame].map(|frame| {
+                let mut sending = Sending::new(Messages {
+                    role,
+                    content,
+                    size,
+                    frame,
+                    batch: 1,
+                });
+                measure(|| _ = sending.run(MESSAGES)).count_total
+            });
+            let [whole, frames, segments, both] = received;
+            println!(
+                "| {role:?}, {} {size} | {whole} | {frames} | {segments} | {both} | {} | {} |",
+                content.name(),
+                sent[0],
+                sent[1],
+            );
+            assert_eq!((received, sent), ([0; 4], [0; 2]));
+        }
+    }
+}
+
+/// The same for compressed messages, in pieces.
+fn compressed(role: Role, takeover: bool) {
+    let mode = Some((15, takeover, false));
+    let (mut end, mut peer) = (open(endpoint(role), mode), open(endpoint(peer_of(role)), mode));
+    let (mut wire, mut out) = (Vec::new(), Vec::new());
+    let text = message(0);
     let mut exchange = || {
         wire.clear();
         out.clear();
-        peer.send_binary(&data, &mut wire).unwrap();
-        // In pieces, so that it has to be assembled.
-        for piece in wire.chunks_mut(1460) {
-            let mut rest = piece;
-            while let Some(event) = end.receive(&mut rest, &mut out).unwrap() {
+        allocation_counter::opt_out(|| peer.send_text(&text, &mut wire).unwrap());
+        let mut received = 0;
+        for mut piece in wire.chunks_mut(SEGMENT) {
+            while let Some(event) = end.receive(&mut piece, &mut out).unwrap() {
+                assert!(matches!(&event, Event::Text(got) if *got == text));
                 end.recycle(event);
+                received += 1;
             }
         }
-        end.send_binary(&data, &mut out).unwrap();
+        assert_eq!(received, 1);
+        end.send_text(&text, &mut out).unwrap();
+        assert!(out.len() < text.len());
     };
     exchange();
-    let steady = measure(|| (0..100).for_each(|_| exchange()));
-    println!(
-        "\nAn idle open {name}: {} bytes of heap; {} allocations in 100 messages of 5,000 bytes in and out.",
-        born.bytes_current, steady.count_total
-    );
-    assert_eq!(steady.count_total, 0);
+    exchange();
+    let steady = measure(|| (0..MESSAGES).for_each(|_| exchange()));
+    let takeover = if takeover { "takeover" } else { "no takeover" };
+    println!("| {role:?}, {takeover} | {} |", steady.count_total);
 }

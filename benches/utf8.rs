@@ -1,39 +1,12 @@
 //! Validating UTF-8, whole and in pieces of a segment, beside `core::str::from_utf8`.
 
-use std::{hint::black_box, time::Duration};
+mod support;
+
+use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::utf8::Validator;
-
-const SIZES: [usize; 3] = [125, 1 << 10, 16 << 10];
-const SEGMENT: usize = 1460;
-const SAMPLES: [(&str, &str); 3] = [
-    (
-        "ascii",
-        "It is a truth universally acknowledged, that a single man must be in want of a wife. ",
-    ),
-    (
-        "chinese",
-        "道可道非常道名可名非常名無名天地之始有名萬物之母故常無欲以觀其妙常有欲以觀其徼。",
-    ),
-    (
-        "mixed",
-        "Größe: 3 µm, naïve café, Ελληνικά, Война и мир, 雨ニモマケズ, emoji 🙂🚀, and plain text. ",
-    ),
-];
-
-/// The sample again and again, `len` bytes of it.
-fn text(sample: &str, len: usize) -> String {
-    let mut text = String::with_capacity(len);
-    for char in sample.chars().cycle() {
-        if text.len() + char.len_utf8() > len {
-            break;
-        }
-        text.push(char);
-    }
-    text.extend(std::iter::repeat_n('.', len - text.len()));
-    text
-}
+use support::{Content, SEGMENT, SIZES, config};
 
 /// Validates `text` in pieces and returns how many bytes of it were text.
 fn push(text: &[u8], piece: usize) -> usize {
@@ -65,9 +38,10 @@ fn verify(text: &str, piece: usize) {
 
 fn utf8(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("utf8");
-    for (name, sample) in SAMPLES {
+    for content in Content::TEXT {
+        let name = content.name();
         for size in SIZES {
-            let text = text(sample, size);
+            let text = String::from_utf8(content.message(0, size)).unwrap();
             group.throughput(Throughput::Bytes(size as u64));
             for (how, piece) in [("push", usize::MAX), ("push by 1460 bytes", SEGMENT)] {
                 if piece != usize::MAX && piece >= size {
@@ -83,14 +57,6 @@ fn utf8(criterion: &mut Criterion) {
             });
         }
     }
-}
-
-fn config() -> Criterion {
-    Criterion::default()
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500))
-        .sample_size(20)
-        .nresamples(2000)
 }
 
 criterion_group!(name = benches; config = config(); targets = utf8);

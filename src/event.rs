@@ -18,6 +18,7 @@ use crate::{
 /// An event borrows from the input slice, never from the connection: one can send while holding it. What lies whole in
 /// one input is lent from it; what had to be assembled is owned.
 #[derive(Clone, PartialEq, Eq)]
+#[repr(u8)]
 #[non_exhaustive]
 pub enum Event<'b> {
     /// Server: a client asks to open a connection, and its request is valid. Answer with

@@ -99,8 +99,8 @@
 //! * `alloc`: [`Connection`] and the handshakes.
 //! * `deflate` (default): permessage-deflate (RFC 7692) with `miniz_oxide`; off until [`Config::deflate`] turns it on.
 //! * `zlib-rs`: the faster `zlib-rs` for it. Implies `std`.
-//! * `simdutf8`: long text is validated by the crate of that name, which is several times faster if it is not ASCII; with
-//!   `std` by the best instructions that the processor has.
+//! * `simd`: masking and the validation of long text use the vectors that the processor has when it runs, by the crates
+//!   `fearless_simd` and `simdutf8`. Implies `std`.
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!

@@ -54,7 +54,7 @@ pub struct Piece<'a> {
 /// As [`core::str::from_utf8`], and faster for text that is long and not ASCII.
 #[inline]
 pub(crate) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
-    #[cfg(feature = "simdutf8")]
+    #[cfg(feature = "simd")]
     if is_for_vectors(bytes) {
         // Where an error is, `core` knows.
         return simdutf8::basic::from_utf8(bytes).or_else(|_| str::from_utf8(bytes));
@@ -64,7 +64,7 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
 
 /// Whether `simdutf8` is likely to be faster than `core`: its start costs as much as `core` takes for 32 bytes, or for 128
 /// bytes of ASCII. What is ASCII is a guess from both ends, which decides about speed alone.
-#[cfg(feature = "simdutf8")]
+#[cfg(feature = "simd")]
 #[inline]
 fn is_for_vectors(bytes: &[u8]) -> bool {
     let is_ascii = |end: Option<&[u8; 8]>| end.is_some_and(|end| end.is_ascii());

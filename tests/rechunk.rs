@@ -5,14 +5,16 @@ mod laws;
 #[path = "support/streams.rs"]
 mod streams;
 
+use std::borrow::Cow;
+
 use proptest::{collection::vec, prelude::*};
-use sockless::{frame::Role, mask, utf8::Validator};
+use sockless::{Config, Event, ProtocolError, frame::Role, mask, utf8::Validator};
 
 use laws::{
-    drive::{joined, run},
+    drive::{joined, run, run_whole},
     options::{Opening, Options, cuts},
     reference::may_become_text,
-    support::{frame, peer_of},
+    support::{Length, feed, frame, header, open, peer_of},
 };
 
 proptest! {
@@ -160,7 +162,14 @@ fn checker<'a>(options: &'a Options, input: &'a [u8]) -> impl Fn(&[usize]) + 'a 
         outcome
     };
     let whole = outcome(&[]);
-    move |cuts| assert_eq!(outcome(cuts), whole, "{input:x?} cut at {cuts:?}")
+    move |cuts| {
+        assert_eq!(outcome(cuts), whole, "{input:x?} cut at {cuts:?}");
+        for room in [2, 1000] {
+            let mut kept = run_whole(options, input, cuts, room);
+            kept.events = joined(kept.events);
+            assert_eq!(kept, whole, "{input:x?} cut at {cuts:?}, in a buffer of {room}");
+        }
+    }
 }
 
 /// R071: all lengths to 130 at all alignments, in one piece and in two.
@@ -313,6 +322,74 @@ fn bytes_may_become_text_if_some_continuation_is_valid() {
         for second in [0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF] {
             check(&[0xF0, second, first]);
             check(&[0xF4, second, first]);
+        }
+    }
+}
+
+/// A message that comes in pieces is lent as a whole from the caller's buffer, and `wanted` says when; what cannot be lent,
+/// or is wrong, is not waited for.
+#[test]
+fn a_message_is_lent_once_it_is_whole() {
+    for role in [Role::Server, Role::Client] {
+        let sender = peer_of(role);
+        for len in [0, 1, 125, 126, 65_535, 65_536] {
+            for first in [0x81, 0x82] {
+                let bytes = frame(sender, first, &vec![b'x'; len]);
+                let header = bytes.len() - len;
+                let mut connection = open(role, Config::default());
+                // What was received before puts the connection onto the line of whole messages.
+                let _first = feed(&mut connection, &frame(sender, 0x82, b""));
+                let mut calls = 0;
+                let (mut buffer, mut filled) = (bytes.clone(), 0);
+                loop {
+                    let mut input = &mut buffer[..filled];
+                    calls += 1;
+                    match connection.receive_whole(&mut input, &mut Vec::new()).unwrap() {
+                        None => {
+                            assert_eq!(input.len(), filled, "it is left as it is");
+                            let wanted = connection.wanted(input);
+                            assert!((filled + wanted <= header) || filled + wanted == bytes.len());
+                            filled += wanted;
+                        }
+                        Some(Event::Text(Cow::Borrowed(text))) => break assert_eq!(text.len(), len),
+                        Some(Event::Binary(Cow::Borrowed(data))) => break assert_eq!(data.len(), len),
+                        Some(event) => panic!("{event:?}"),
+                    }
+                }
+                // The two bytes that every header has; the longer form of its length; the header; the payload.
+                assert!(calls <= 4, "{calls} calls for {len} bytes");
+            }
+        }
+        let masked = sender == Role::Client;
+        let unmasked = match role {
+            Role::Server => ProtocolError::UnmaskedFrame,
+            Role::Client => ProtocolError::MaskedFrame,
+        };
+        let mut config = Config::default();
+        config.max_message_size = 1000;
+        for (begun, result) in [
+            (header(0x02, masked, Length::Short, 5), Ok(None)),
+            (header(0x89, masked, Length::Short, 5), Ok(None)),
+            (
+                header(0x83, masked, Length::Short, 5),
+                Err(ProtocolError::ReservedOpcode),
+            ),
+            (header(0xC2, masked, Length::Short, 5), Err(ProtocolError::ReservedBits)),
+            (
+                header(0x82, masked, Length::Medium, 5),
+                Err(ProtocolError::NonMinimalLength),
+            ),
+            (
+                header(0x82, masked, Length::Medium, 1001),
+                Err(ProtocolError::MessageTooBig),
+            ),
+        ] {
+            let mut connection = open(role, config.clone());
+            let _first = feed(&mut connection, &frame(sender, 0x82, b""));
+            let mut begun = [&begun[..], if masked { &[1, 2, 3, 4] } else { &[] }].concat();
+            let mut input = &mut begun[..];
+            assert_eq!(connection.receive_whole(&mut input, &mut Vec::new()), result);
+            assert!(result.is_err() || input.is_empty(), "{begun:x?}");
         }
     }
 }

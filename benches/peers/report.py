@@ -1,6 +1,8 @@
 """Writes docs/PERFORMANCE.md's tables and plots from the data of this bench: report.py CSV OUTDIR.
 
-The CSV is what `cargo run --release -- --csv FILE` wrote. OUTDIR gets `table.md`, `receive.svg` and `send.svg`.
+The CSV is what `cargo run --release -- --csv FILE` wrote: OUTDIR gets `table.md`. What lies beside it is plotted:
+`curves.csv`, written with `--curves`, as `receive.svg`, `send.svg` and `arrival.svg`; `memory.csv`, of
+`--bin memory -- --csv FILE`, as `memory.svg`, with `memory.md`.
 """
 
 import csv
@@ -10,10 +12,7 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-US, FLOOR = "sockless", "floor"
-COLOURS = ["#d62728", "#7f7f7f", "#1f77b4", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#bcbd22"]
-WIDTH, HEIGHT, MARGIN = 720, 420, 60
-UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20}
+from charts import FLOOR, UNITS, US, bars, curves
 
 
 def read(path):
@@ -46,55 +45,65 @@ def table(figures):
     return "\n".join(lines) + "\n"
 
 
-def size(workload):
-    number, unit = re.search(r"(\d+) (B|KiB|MiB)", workload).groups()
+def size(words):
+    number, unit = words.split()
     return int(number) * UNITS[unit]
 
 
-def plot(figures, prefix, title):
-    """Nanoseconds a message against its size, both by powers of ten."""
+def by_size(figures, work):
+    """Nanoseconds a message, by its size."""
     series = defaultdict(list)
     for workload, row in figures.items():
-        if re.fullmatch(rf"{prefix} \d+ (B|KiB|MiB).*", workload):
+        if match := re.fullmatch(work.format(size=r"(\d+ \w+)"), workload):
             for peer, ns in row.items():
-                series[peer].append((size(workload), ns))
-    points = [point for line in series.values() for point in line]
-    low = [math.log10(min(point[axis] for point in points)) for axis in (0, 1)]
-    high = [math.log10(max(point[axis] for point in points)) for axis in (0, 1)]
+                series[peer].append((size(match[1]), ns))
+    return series
 
-    def place(point):
-        x, y = ((math.log10(point[axis]) - low[axis]) / (high[axis] - low[axis]) for axis in (0, 1))
-        return MARGIN + x * (WIDTH - 3 * MARGIN), HEIGHT - MARGIN - y * (HEIGHT - 2 * MARGIN)
 
-    svg = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="{WIDTH / 2}" y="24" text-anchor="middle" font-size="15">{title}</text>',
-    ]
-    for bytes_ in sorted({point[0] for point in points}):
-        x, _ = place((bytes_, 10 ** low[1]))
-        unit = next(unit for unit in ("MiB", "KiB", "B") if bytes_ >= UNITS[unit])
-        svg.append(f'<text x="{x:.0f}" y="{HEIGHT - MARGIN + 20}" text-anchor="middle">{bytes_ // UNITS[unit]} {unit}</text>')
-    for power in range(math.ceil(low[1]), math.floor(high[1]) + 1):
-        _, y = place((10 ** low[0], 10**power))
-        svg.append(f'<path d="M{MARGIN} {y:.0f}H{WIDTH - 2 * MARGIN}" stroke="#ddd"/>')
-        svg.append(f'<text x="{MARGIN - 6}" y="{y + 4:.0f}" text-anchor="end">{10**power:,} ns</text>')
-    for at, (peer, line) in enumerate(series.items()):
-        colour, width = COLOURS[at % len(COLOURS)], 3 if peer == US else 1.5
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, sorted(line)))
-        svg.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>')
-        svg.append(f'<text x="{WIDTH - 2 * MARGIN + 10}" y="{MARGIN + 20 * at}" fill="{colour}">{peer}</text>')
-    return "\n".join([*svg, "</svg>", ""])
+def by_arrival(figures, message):
+    """Nanoseconds a byte of the payload, by how many bytes a read brings."""
+    series = defaultdict(list)
+    for workload, row in figures.items():
+        if match := re.fullmatch(rf"server receives binary {message}(?:, (\d+ B|one byte) at a time)?", workload):
+            read = size((match[1] or "64 KiB").replace("one byte", "1 B"))
+            for peer, ns in row.items():
+                series[peer].append((read, ns / size(message)))
+    return series
+
+
+def plot_curves(figures, outdir):
+    ends = {end: f"a {end}" for end in ("server", "client")}
+    receive = {name: by_size(figures, f"{end} receives binary {{size}}") for end, name in ends.items()}
+    title = "Receiving binary messages in one frame"
+    (outdir / "receive.svg").write_text(curves(title, receive, "payload", "ns a message"))
+    send = {name: by_size(figures, f"{end} sends {{size}}, each flushed") for end, name in ends.items()}
+    title = "Sending binary messages, each flushed"
+    (outdir / "send.svg").write_text(curves(title, send, "payload", "ns a message"))
+    arrival = {f"messages of {message}": by_arrival(figures, message) for message in ("1 KiB", "16 KiB")}
+    title = "A server receives binary messages that arrive in pieces"
+    (outdir / "arrival.svg").write_text(curves(title, arrival, "bytes a read brings", "ns a byte"))
+
+
+def plot_memory(path, outdir):
+    with open(path, newline="") as file:
+        rows = [(row["peer"], int(row["value"]), int(row["heap"])) for row in csv.DictReader(file)]
+    lines = ["| | value, bytes | heap, bytes |", "|---|--:|--:|"]
+    lines += [f"| {peer} | {value:,} | {heap:,} |" for peer, value, heap in rows]
+    (outdir / "memory.md").write_text("\n".join(lines) + "\n")
+    title = "What an open, idle connection of a server holds"
+    sums = sorted(((peer, value + heap) for peer, value, heap in rows), key=lambda row: row[1])
+    (outdir / "memory.svg").write_text(bars(title, sums, "bytes, value and heap"))
 
 
 def main(path, outdir):
     figures, outdir = read(path), Path(outdir)
     outdir.mkdir(parents=True, exist_ok=True)
     (outdir / "table.md").write_text(table(figures))
-    receive = plot(figures, "server receives binary", "A server receives binary messages: ns a message")
-    (outdir / "receive.svg").write_text(receive)
-    send = plot(figures, "server sends", "A server sends: ns a message")
-    (outdir / "send.svg").write_text(send)
+    beside = Path(path).parent
+    if (beside / "curves.csv").exists():
+        plot_curves(read(beside / "curves.csv"), outdir)
+    if (beside / "memory.csv").exists():
+        plot_memory(beside / "memory.csv", outdir)
 
 
 main(*sys.argv[1:])

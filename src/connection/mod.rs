@@ -6,7 +6,7 @@ mod opening;
 mod pooled;
 mod receiving;
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::mem;
 
 use self::opening::Opening;
@@ -20,7 +20,7 @@ use crate::{
     frame::Role,
     handshake::{Agreed, answer::write_error, client::ClientRequest},
     keys::Keys,
-    receive::Receiver,
+    receive::{Receiver, Rest},
     send::Sender,
     state::{Phase, Signal, State},
 };
@@ -69,9 +69,7 @@ pub enum Endpoint {
 #[derive(Debug)]
 pub struct Connection {
     phase: Phase,
-    /// Whether a whole message may come next, so that the straight line is worth a look: open, the handshake put away,
-    /// between two messages. Never true when it may not; false is only slow.
-    straight: bool,
+    line: Line,
     auto_pong: bool,
     auto_close: bool,
     failed: Option<ProtocolError>,
@@ -80,6 +78,16 @@ pub struct Connection {
     /// Until the connection is open, and until what came before `accept` is processed.
     opening: Option<Box<Opening>>,
     closure: Option<Box<Closure>>,
+}
+
+/// Which straight line the next input is worth a look at. Never one that it may not take; `General` is only slow.
+#[derive(Clone, Copy, Debug)]
+enum Line {
+    General,
+    /// A whole message may come: the connection is open, the handshake put away, and no message in progress.
+    Whole,
+    /// Payload of a binary message that is assembled may come.
+    Middle,
 }
 
 impl Connection {
@@ -166,7 +174,7 @@ impl Connection {
     ) -> Self {
         Self {
             phase,
-            straight: false,
+            line: Line::General,
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
             failed: None,
@@ -198,14 +206,96 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        if self.straight {
-            match self.receiver.whole_message(input) {
+        self.receive_with::<false>(input, out)
+    }
+
+    /// As [`receive`](Self::receive), but leaves the beginning of a message in `input` when the rest of it has not come, so
+    /// that it can be lent, and is not copied, when it has.
+    ///
+    /// `Ok(None)` means: keep what is left of `input`, which may be nothing, read more behind it, and come with all of it
+    /// again. If there is no room to read more, give it to [`receive`](Self::receive), which takes everything. What is left
+    /// is not in [`Parts::unread`], and is not looked at: that a text is not UTF-8 shows when all of it is there. Fragments,
+    /// compressed messages and control frames are taken as they come.
+    ///
+    /// ```
+    /// use sockless::{Agreed, Config, Connection, Endpoint, Event};
+    ///
+    /// # let seed = [0; 32];
+    /// # let mut server = Connection::upgraded(Endpoint::Server, &Agreed::default(), Config::default());
+    /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];
+    /// let mut connection = Connection::upgraded(Endpoint::Client { seed }, &Agreed::default(), Config::default());
+    /// let (mut buffer, mut filled, mut out) = ([0; 1024], 0, Vec::new());
+    /// # let mut messages = Vec::new();
+    /// # let mut transport = reads.drain(..);
+    /// # let mut read = |room: &mut [u8]| transport.next().map_or(0, |bytes| { room[..bytes.len()].copy_from_slice(bytes); bytes.len() });
+    /// loop {
+    ///     let n = read(&mut buffer[filled..]);
+    ///     # if n == 0 { break }
+    ///     filled += n;
+    ///     let mut input = &mut buffer[..filled];
+    ///     while let Some(event) = connection.receive_whole(&mut input, &mut out)? {
+    ///         let Event::Binary(data) = event else { continue };
+    ///         # messages.push(data.into_owned());
+    ///     }
+    ///     while input.len() == 1024 {
+    ///         // The message is longer than the buffer.
+    ///         connection.receive(&mut input, &mut out)?;
+    ///     }
+    ///     let left = input.len();
+    ///     buffer.copy_within(filled - left..filled, 0);
+    ///     filled = left;
+    /// }
+    /// # assert_eq!(messages, [&b"abc"[..], b"d"]);
+    /// # Ok::<(), sockless::ProtocolError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As those of [`receive`](Self::receive).
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `receive`")]
+    pub fn receive_whole<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.receive_with::<true>(input, out)
+    }
+
+    /// How many bytes at least have to come behind `left`, which [`receive_whole`](Self::receive_whole) has left, until it
+    /// takes it: more than 0, and all that the message lacks once its header is there. Not before is it worth to call it again.
+    #[must_use]
+    pub fn wanted(&self, left: &[u8]) -> usize {
+        let lacks = match self.line {
+            Line::Whole => self.receiver.lacks(left),
+            Line::Middle | Line::General => None,
+        };
+        lacks.map_or(1, |lacks| usize::try_from(lacks).unwrap_or(usize::MAX))
+    }
+
+    #[inline(always)]
+    fn receive_with<'b, const WHOLE: bool>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.line {
+            Line::Whole => match self.receiver.whole_message(input) {
                 // The last call of the loop for every read.
                 Ok(None) if input.is_empty() => return Ok(None),
+                Ok(None) if WHOLE && self.receiver.lacks(input).is_some() => return Ok(None),
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
                 Err(error) => return Err(self.fail(error, out)),
-            }
+            },
+            Line::Middle => match self.receiver.rest_of_binary(input) {
+                Rest::Taken => return Ok(None),
+                Rest::Ended(message) => {
+                    self.line = self.next_line();
+                    return Ok(Some(Event::Binary(Cow::Owned(message))));
+                }
+                Rest::Unknown => {}
+            },
+            Line::General => {}
         }
         // Not one more `Result` that is passed on: it would be moved from one place in memory to another, in wider steps
         // than it was written in, and a load that has to wait for several stores is what a small message costs.
@@ -214,6 +304,16 @@ impl Connection {
             Ok(event)
         } else {
             Ok(None)
+        }
+    }
+
+    /// Which line the next input may take.
+    fn next_line(&self) -> Line {
+        match self.phase {
+            _ if self.opening.is_some() => Line::General,
+            Phase::Open if self.receiver.is_between_messages() => Line::Whole,
+            Phase::Open | Phase::CloseSent if self.receiver.is_in_binary() => Line::Middle,
+            _ => Line::General,
         }
     }
 
@@ -249,7 +349,7 @@ impl Connection {
         let next = self.phase.after(signal);
         debug_assert!(next.is_some(), "{signal:?} in {}", self.phase);
         self.phase = next.unwrap_or(self.phase);
-        self.straight = false;
+        self.line = Line::General;
         if self.phase == Phase::Closed {
             self.opening = None;
         }

@@ -23,11 +23,7 @@ impl Connection {
         slot: &mut Option<Event<'b>>,
     ) -> Result<bool, ProtocolError> {
         let result = if self.phase.receives_frames() && self.opening.is_none() {
-            match self.receiver.middle_of_message(input) {
-                Ok(false) => self.receive_frames(input, out),
-                Ok(true) => return Ok(false),
-                Err(error) => return Err(self.fail(error, out)),
-            }
+            self.receive_frames(input, out)
         } else {
             self.receive_any(input, out)
         };
@@ -40,7 +36,7 @@ impl Connection {
             }
             Err(error) => return Err(error),
         };
-        self.straight = self.phase == Phase::Open && self.opening.is_none() && self.receiver.is_between_messages();
+        self.line = self.next_line();
         Ok(is_some)
     }
 

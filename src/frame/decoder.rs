@@ -97,9 +97,10 @@ impl Decoder {
     /// The rule that the peer broke, at the first byte that breaks it. Later calls return the same error.
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Item<'b>>, ProtocolError> {
         if self.in_payload {
-            Ok(self
-                .payload(input, usize::MAX)
-                .map(|(data, end)| Item::Payload { data, end }))
+            Ok(self.payload(input, usize::MAX).map(|(data, mask, end)| {
+                unmask(data, mask);
+                Item::Payload { data, end }
+            }))
         } else {
             Ok(self.header(input)?.map(Item::Header))
         }
@@ -136,36 +137,46 @@ impl Decoder {
         found
     }
 
-    /// The next piece of the payload, of at most `at_most` bytes, and whether the frame ends with it; or `None` if
-    /// `input` is empty and the frame is not.
-    pub(crate) fn payload<'b>(&mut self, input: &mut &'b mut [u8], at_most: usize) -> Option<(&'b mut [u8], bool)> {
+    /// The next piece of the payload, of at most `at_most` bytes, still masked with the key beside it, and whether the frame
+    /// ends with it; or `None` if `input` is empty and the frame is not.
+    pub(crate) fn payload<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        at_most: usize,
+    ) -> Option<(&'b mut [u8], Mask, bool)> {
         let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(at_most);
         if wanted > 0 && input.is_empty() {
             return None;
         }
         let data = take(input, wanted.min(input.len()));
-        if self.role == Role::Server {
-            self.key = mask::apply(data, self.key);
-        }
-        self.remaining -= data.len() as u64;
+        let mask = self.pass(data.len());
         self.in_payload = self.remaining > 0;
-        Some((data, !self.in_payload))
+        Some((data, mask, !self.in_payload))
     }
 
-    /// All of `input`, if it is payload and the frame goes on behind it; and what the frame lacks then.
+    /// All of `input`, as [`payload`](Self::payload) gives it, if it is payload and the frame goes on behind it.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn middle_of_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(&'b mut [u8], u64)> {
-        let len = input.len() as u64;
-        if !self.in_payload || len >= self.remaining || len == 0 {
+    pub(crate) fn middle_of_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(&'b mut [u8], Mask)> {
+        let len = input.len();
+        if !self.in_payload || len as u64 >= self.remaining || len == 0 {
             return None;
         }
-        let data = mem::take(input);
-        if self.role == Role::Server {
-            self.key = mask::apply(data, self.key);
+        Some((mem::take(input), self.pass(len)))
+    }
+
+    /// Passes over so many bytes of the payload, and returns what they are masked with.
+    #[inline]
+    fn pass(&mut self, len: usize) -> Mask {
+        self.remaining -= len as u64;
+        match self.role {
+            Role::Client => None,
+            Role::Server => {
+                let key = self.key;
+                self.key = mask::turned(key, len);
+                Some(key)
+            }
         }
-        self.remaining -= len;
-        Some((data, self.remaining))
     }
 
     fn find_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
@@ -286,6 +297,36 @@ impl Decoder {
         self.is_between_frames() && !self.in_message && self.failed.is_none()
     }
 
+    /// How many bytes at least `input` lacks to be what [`whole_message`](Self::whole_message) takes; `None` if it never will
+    /// be, or is.
+    #[inline(never)]
+    pub(crate) fn lacks(&self, input: &[u8], max: u64) -> Option<u64> {
+        debug_assert!(self.is_between_messages());
+        if !matches!(input.first(), None | Some(0x81 | 0x82)) || self.check(input).is_err() {
+            return None;
+        }
+        let len = match Header::decode(input) {
+            Ok(Some((header, used))) if header.len <= max => used as u64 + header.len,
+            Ok(None) => self.header_len(input.get(1).copied().unwrap_or_default()),
+            Ok(Some(_)) | Err(_) => return None,
+        };
+        len.checked_sub(input.len() as u64).filter(|&lacks| lacks > 0)
+    }
+
+    /// How long a header is whose second byte is this.
+    const fn header_len(&self, second: u8) -> u64 {
+        let key = match self.role {
+            Role::Server => 4,
+            Role::Client => 0,
+        };
+        let extended = match second & 0x7F {
+            127 => 8,
+            126 => 2,
+            _ => 0,
+        };
+        2 + extended + key
+    }
+
     /// The straight line for the common case: an unfragmented data frame that is whole in `input`, within `max`.
     ///
     /// `None` consumes nothing and says nothing: whatever is wrong or unusual, [`decode`](Self::decode) finds it.
@@ -374,6 +415,16 @@ impl Decoder {
     /// The payload is processed; a header follows.
     pub(crate) const fn end_payload(&mut self) {
         self.in_payload = false;
+    }
+}
+
+/// What a piece of payload is masked with, if it is.
+pub(crate) type Mask = Option<[u8; 4]>;
+
+#[inline]
+pub(crate) fn unmask(data: &mut [u8], mask: Mask) {
+    if let Some(key) = mask {
+        mask::apply(data, key);
     }
 }
 

@@ -4,6 +4,8 @@
 mod decoder;
 
 pub use self::decoder::{Decoder, Item};
+#[cfg(feature = "alloc")]
+pub(crate) use self::decoder::{Mask, unmask};
 use crate::error::ProtocolError;
 
 /// What a frame is (RFC 6455, section 5.2).

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, Delivery},
     error::ProtocolError,
     event::{Chunk, Data, Event},
-    frame::{Decoder, Header, Kind, Opcode, Role},
+    frame::{Decoder, Header, Kind, Mask, Opcode, Role, unmask},
     message::{Assembled, Limits, Message},
     utf8::{self, Piece},
 };
@@ -32,6 +32,16 @@ pub(crate) struct Receiver {
     pending: Option<ProtocolError>,
     #[cfg(feature = "deflate")]
     compressed: compressed::Compressed,
+}
+
+/// What became of the input where the rest of a binary message was expected.
+pub(crate) enum Rest {
+    /// It is consumed.
+    Taken,
+    /// The message ended with it, or before it did.
+    Ended(Vec<u8>),
+    /// What is left of it is something else.
+    Unknown,
 }
 
 impl Receiver {
@@ -66,26 +76,50 @@ impl Receiver {
         }
     }
 
+    /// How many bytes at least `input` lacks to be a message that [`whole_message`](Self::whole_message) lends; `None` if it
+    /// never will be, or is.
+    pub(crate) fn lacks(&self, input: &[u8]) -> Option<u64> {
+        self.decoder.lacks(input, self.limits.size)
+    }
+
     /// Whether [`whole_message`](Self::whole_message) may be asked.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
     }
 
-    /// Takes all of `input` if it is a piece of a message's payload that does not end the frame, and says whether it
-    /// was: the straight line for what arrives in many small pieces.
-    #[inline]
-    pub(crate) fn middle_of_message(&mut self, input: &mut &mut [u8]) -> Result<bool, ProtocolError> {
-        if self.opcode.is_control() || self.delivery != Delivery::Messages {
-            return Ok(false);
+    /// The straight line for what arrives in pieces: payload of a binary message of which pieces have come.
+    #[inline(never)]
+    pub(crate) fn rest_of_binary(&mut self, input: &mut &mut [u8]) -> Rest {
+        debug_assert!(self.is_in_binary());
+        match self.decoder.middle_of_payload(input) {
+            Some((data, mask)) => {
+                self.message.append_binary(data, mask);
+                Rest::Taken
+            }
+            None => self.end_of_binary(input),
         }
+    }
+
+    #[inline(never)]
+    fn end_of_binary(&mut self, input: &mut &mut [u8]) -> Rest {
+        let Some((data, mask, end)) = self.decoder.payload(input, usize::MAX) else {
+            return Rest::Taken;
+        };
+        self.message.append_binary(data, mask);
+        if end && self.fin {
+            Rest::Ended(self.message.take_binary())
+        } else {
+            Rest::Unknown
+        }
+    }
+
+    /// Whether [`rest_of_binary`](Self::rest_of_binary) may be asked.
+    pub(crate) fn is_in_binary(&self) -> bool {
         #[cfg(feature = "deflate")]
         if self.compressed.in_message() {
-            return Ok(false);
+            return false;
         }
-        match self.decoder.middle_of_payload(input) {
-            None => Ok(false),
-            Some((data, rest)) => self.message.append(data, rest).map(|()| true),
-        }
+        self.decoder.is_in_payload() && !self.opcode.is_control() && self.message.is_assembling_binary()
     }
 
     /// The next event; `None` means that `input` is empty.
@@ -114,13 +148,13 @@ impl Receiver {
                 (Delivery::Messages, _, _) | (_, true, _) | (_, _, 0) => usize::MAX,
                 (Delivery::Chunks, false, missing) => missing,
             };
-            let Some((data, end)) = self.decoder.payload(input, at_most) else {
+            let Some((data, mask, end)) = self.decoder.payload(input, at_most) else {
                 return Ok(None);
             };
             let result = match (self.opcode.is_control(), self.delivery) {
-                (true, _) => self.control(data, end),
-                (false, Delivery::Messages) => self.piece(data, end),
-                (false, Delivery::Chunks) => self.chunk(data, end),
+                (true, _) => self.control(data, mask, end),
+                (false, Delivery::Messages) => self.piece(data, mask, end),
+                (false, Delivery::Chunks) => self.chunk(data, mask, end),
             };
             match result {
                 Ok(None) if input.is_empty() => return Ok(None),
@@ -206,20 +240,22 @@ impl Receiver {
         self.message.begin_frame(kind, len, self.limits)
     }
 
-    fn piece<'b>(&mut self, data: &'b [u8], end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn piece<'b>(&mut self, data: &'b mut [u8], mask: Mask, end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
         let message_end = end && self.fin;
         // `data` is the whole message unless something of it came before.
         if message_end && self.message.is_whole(data.len()) {
+            unmask(data, mask);
             return lend(self.message.kind(), data).map(Some);
         }
-        self.message.append(data, self.decoder.rest().0)?;
+        self.message.append_masked(data, mask, self.decoder.rest().0)?;
         if !message_end {
             return Ok(None);
         }
         self.message.finish().map(|message| Some(message.into()))
     }
 
-    fn chunk<'b>(&mut self, data: &'b [u8], end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn chunk<'b>(&mut self, data: &'b mut [u8], mask: Mask, end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
+        unmask(data, mask);
         let message_end = end && self.fin;
         let data = match self.message.kind() {
             Kind::Binary => Data::Binary(Cow::Borrowed(data)),
@@ -255,7 +291,8 @@ impl Receiver {
         Ok(Some(Event::Chunk(Chunk::new(data, end, message_end))))
     }
 
-    fn control<'b>(&mut self, data: &'b [u8], end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
+    fn control<'b>(&mut self, data: &'b mut [u8], mask: Mask, end: bool) -> Result<Option<Event<'b>>, ProtocolError> {
+        unmask(data, mask);
         let payload = if end && self.control.is_empty() {
             Cow::Borrowed(data)
         } else {

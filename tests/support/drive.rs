@@ -30,6 +30,37 @@ pub fn run(options: &Options, input: &[u8], cuts: &[usize]) -> Outcome {
     drive.outcome
 }
 
+/// As [`run`], but through a buffer that keeps up to `room` bytes of a message that has not come as a whole.
+pub fn run_whole(options: &Options, input: &[u8], cuts: &[usize], room: usize) -> Outcome {
+    let mut drive = Drive::new(options);
+    let mut kept = Vec::new();
+    let mut wanted = 0;
+    let mut from = 0;
+    for to in cuts.iter().copied().chain([input.len()]) {
+        kept.extend_from_slice(&input[from..to]);
+        from = to;
+        let had = kept.clone();
+        drive.feed_whole(&mut kept);
+        if had.len() < wanted {
+            assert_eq!(kept, had, "less than is wanted leads to nothing");
+        }
+        if kept.len() > room {
+            drive.feed(&mut kept);
+            kept.clear();
+        }
+        wanted = 0;
+        if !kept.is_empty() {
+            let wants = drive.connection.wanted(&kept);
+            assert_ne!(wants, 0);
+            wanted = kept.len() + wants;
+        }
+    }
+    // What is judged before it is whole.
+    drive.feed(&mut kept);
+    drive.finish();
+    drive.outcome
+}
+
 /// The heap that a fresh endpoint needs, once it is born, for the input; events are dropped as they come.
 pub fn peak_heap(options: &Options, input: &[u8], cuts: &[usize]) -> AllocationInfo {
     let mut drive = Drive::new(options);
@@ -123,12 +154,27 @@ impl Drive {
 
     /// Feeds one piece and does what the application does.
     pub fn feed(&mut self, piece: &mut [u8]) {
+        self.feed_with::<false>(piece);
+    }
+
+    /// Feeds what `buffer` holds, and leaves there what is left: the beginning of a message.
+    pub fn feed_whole(&mut self, buffer: &mut Vec<u8>) {
+        let left = self.feed_with::<true>(buffer);
+        buffer.drain(..buffer.len() - left);
+    }
+
+    fn feed_with<const WHOLE: bool>(&mut self, piece: &mut [u8]) -> usize {
         self.fed += piece.len();
         self.pieces += 1;
         let mut input = piece;
         while self.outcome.error.is_none() {
             let (had, state) = (input.len(), self.state());
-            let result = self.connection.receive(&mut input, &mut self.outcome.out);
+            let out = &mut self.outcome.out;
+            let result = if WHOLE {
+                self.connection.receive_whole(&mut input, out)
+            } else {
+                self.connection.receive(&mut input, out)
+            };
             assert!(input.len() <= had && rank(self.connection.state()) >= rank(state));
             self.calls += 1;
             match result {
@@ -139,6 +185,7 @@ impl Drive {
                         self.outcome.events.push(event.into_owned());
                     }
                 }
+                Ok(None) if WHOLE && !input.is_empty() => break,
                 Ok(None) => {
                     assert!(input.is_empty(), "`None` means that the input is empty");
                     let again = self.connection.receive(&mut &mut [][..], &mut self.outcome.out);
@@ -155,6 +202,7 @@ impl Drive {
             assert!(self.calls <= self.fed + self.pieces + 2, "{} calls", self.calls);
             self.check_output();
         }
+        input.len()
     }
 
     fn react(&mut self, event: &Event<'_>) {

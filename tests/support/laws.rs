@@ -27,7 +27,7 @@ use sockless::{
 
 use self::{
     conversation::Conversation,
-    drive::{Drive, joined, messages, peak_heap, run},
+    drive::{Drive, joined, messages, peak_heap, run, run_whole},
     options::{Answer, Cursor, Opening, Options, cuts},
     reference::Verdict,
     support::{frames, open, peer_of},
@@ -114,7 +114,7 @@ fn replies(options: &Options, verdict: &Verdict) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
-/// The same bytes in two cuts: the same events, error and output.
+/// The same bytes in two cuts, and with messages kept until they are whole: the same events, error and output.
 pub fn rechunk(data: &[u8]) {
     let (options, stream) = Options::read(data);
     let input = [&options.opening_bytes(), stream].concat();
@@ -124,6 +124,10 @@ pub fn rechunk(data: &[u8]) {
         outcome
     });
     assert_eq!(one, other);
+    let room = usize::from(options.spare) * 4;
+    let mut kept = run_whole(&options, &input, &cuts(options.cuts[1], input.len()), room);
+    kept.events = joined(kept.events);
+    assert_eq!(kept, one);
 }
 
 /// A fresh engine that gets what another has not read, and then the rest, reports exactly the remaining events.

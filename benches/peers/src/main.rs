@@ -1,14 +1,17 @@
 //! sockless beside other WebSocket crates: the same work in memory, in one process, in rounds in which each takes its turn.
 //!
 //! ```text
-//! cargo run --release -- [--rounds N] [--least] [--buffer BYTES] [--csv FILE] [FILTER...]
+//! cargo run --release -- [--curves] [--rounds N] [--least] [--buffer BYTES] [--csv FILE] [FILTER...]
 //! ```
 //!
 //! writes a table to standard output: nanoseconds a message, the median over the rounds, and in brackets the median over the
 //! rounds of the ratio to us: above 1 means slower than us. Machines are shared and noisy: the ratios count. A filter picks
 //! the workloads whose name contains it. `--buffer` is what the harness reads into where a crate leaves that to its caller,
 //! 64 KiB if nothing is said. `--least` takes the best round of each instead of medians, for a machine with so much other
-//! work that medians tell of that. Every result is verified byte by byte before anything is timed.
+//! work that medians tell of that. `--curves` takes other workloads, those that the plots are drawn from: more sizes, and
+//! streams that are cut more or less finely. Every result is verified byte by byte before anything is timed.
+//!
+//! What a connection holds is counted by another program, `cargo run --release --bin memory`.
 
 mod peer;
 mod peers;
@@ -24,6 +27,7 @@ use work::Work;
 const TURN: Duration = Duration::from_millis(1);
 
 struct Options {
+    curves: bool,
     rounds: usize,
     least: bool,
     buffer: usize,
@@ -33,6 +37,7 @@ struct Options {
 
 fn options() -> Options {
     let mut options = Options {
+        curves: false,
         rounds: 51,
         least: false,
         buffer: work::READ,
@@ -42,6 +47,7 @@ fn options() -> Options {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match &*arg {
+            "--curves" => options.curves = true,
             "--rounds" => options.rounds = args.next().and_then(|n| n.parse().ok()).expect("--rounds N"),
             "--least" => options.least = true,
             "--buffer" => options.buffer = args.next().and_then(|n| n.parse().ok()).expect("--buffer BYTES"),
@@ -123,7 +129,8 @@ fn main() {
     println!("|---|{}", "---|".repeat(names.len()));
     let mut csv = String::from("workload,peer,nanoseconds,ratio\n");
     let mut floors = Vec::new();
-    for work in work::all(options.buffer) {
+    let works = if options.curves { work::curves } else { work::all };
+    for work in works(options.buffer) {
         let name = work.to_string();
         if !options.filters.is_empty() && !options.filters.iter().any(|filter| name.contains(filter)) {
             continue;

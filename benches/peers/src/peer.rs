@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    wire::Wire,
+    wire::{RING, Wire},
     work::{ACCEPT, End, READ, Receiving, Sending, Work, read_frame},
 };
 
@@ -61,6 +61,9 @@ pub fn bench<P: Peer>(work: &Work) -> Option<Box<dyn Bench>> {
             let wire = Wire::new(Vec::new(), READ);
             let ring = wire.ring();
             let mut sender = P::sender(work, wire);
+            // Room for all that is verified at once.
+            ring.borrow_mut()
+                .resize(RING.max(2 * work.batch as usize * (payload.len() + 14) + 1));
             for count in [1, work.batch, 2 * work.batch] {
                 sender.send(count, &payload);
                 let written = ring.borrow_mut().take_written();
@@ -72,6 +75,7 @@ pub fn bench<P: Peer>(work: &Work) -> Option<Box<dyn Bench>> {
                 }
                 assert!(rest.is_empty(), "{}", P::NAME);
             }
+            ring.borrow_mut().resize(RING);
             Some(Box::new(Sends(sender, *work, payload)))
         }
         Work::Handshake(head) => {

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-const RING: usize = 256 << 10;
+pub const RING: usize = 256 << 10;
 
 pub struct Wire {
     image: Vec<u8>,
@@ -76,11 +76,17 @@ impl Ring {
             let (front, rest) = bytes.split_at(bytes.len().min(room.len()));
             room[..front.len()].copy_from_slice(front);
             self.at += front.len();
-            if self.at == RING {
+            if self.at == self.bytes.len() {
                 self.at = 0;
             }
             bytes = rest;
         }
+    }
+
+    /// Makes it hold less or more; it starts at its beginning.
+    pub fn resize(&mut self, len: usize) {
+        self.bytes.resize(len, 0);
+        self.at = 0;
     }
 
     /// What was written since the last call, if it is less than the ring holds.

@@ -113,6 +113,31 @@ pub fn all(buffer: usize) -> Vec<Work> {
     all
 }
 
+/// What curves are drawn from: sizes in every role, and how finely a stream may be cut.
+pub fn curves(buffer: usize) -> Vec<Work> {
+    let sizes = [16, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
+    let receive = |end, size, read| {
+        Work::Receive(Receiving {
+            end,
+            content: Content::Binary,
+            size,
+            frame: None,
+            read,
+            buffer,
+        })
+    };
+    let mut curves = Vec::new();
+    for end in [End::Server, End::Client] {
+        curves.extend(sizes.map(|size| receive(end, size, READ)));
+        curves.extend(sizes.map(|size| Work::Send(Sending { end, size, batch: 1 })));
+    }
+    for size in [1 << 10, 16 << 10] {
+        // In the longest reads, it is received already.
+        curves.extend([1, 16, 64, 256, 1460, 4 << 10, 16 << 10].map(|read| receive(End::Server, size, read)));
+    }
+    curves
+}
+
 impl Receiving {
     pub fn kind_bits(&self) -> u8 {
         if self.content == Content::Binary { 2 } else { 1 }

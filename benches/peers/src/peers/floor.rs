@@ -216,9 +216,13 @@ impl Send for Sender {
             let masked = if self.masked { 0x80 } else { 0 };
             match payload.len() {
                 len @ 0..126 => self.out.extend_from_slice(&[0x82, masked | len as u8]),
-                len => {
+                len @ 126..65536 => {
                     let [high, low] = (len as u16).to_be_bytes();
                     self.out.extend_from_slice(&[0x82, masked | 126, high, low]);
+                }
+                len => {
+                    self.out.extend_from_slice(&[0x82, masked | 127]);
+                    self.out.extend_from_slice(&(len as u64).to_be_bytes());
                 }
             }
             if self.vectored {

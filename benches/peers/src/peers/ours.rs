@@ -31,6 +31,8 @@ impl Peer for Sockless {
             connection: open(work.end),
             wire,
             buffer: vec![0; work.buffer],
+            kept: 0,
+            wanted: 0,
             out: Vec::new(),
         }
     }
@@ -68,6 +70,10 @@ struct Receiver {
     connection: Connection,
     wire: Wire,
     buffer: Vec<u8>,
+    /// How much of the buffer is the beginning of a message whose rest is to come.
+    kept: usize,
+    /// Before so much is there, nothing comes of it.
+    wanted: usize,
     out: Vec<u8>,
 }
 
@@ -76,9 +82,23 @@ impl Receive for Receiver {
     fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
         let mut rest = count as i64;
         while rest > 0 {
-            let read = self.wire.read_into(&mut self.buffer);
-            let mut input = &mut self.buffer[..read];
-            while let Some(event) = self.connection.receive(&mut input, &mut self.out).unwrap() {
+            let filled = self.kept + self.wire.read_into(&mut self.buffer[self.kept..]);
+            let is_full = filled == self.buffer.len();
+            if filled < self.wanted && !is_full {
+                self.kept = filled;
+                continue;
+            }
+            let mut input = &mut self.buffer[..filled];
+            loop {
+                // A message that is longer than the buffer is assembled.
+                let event = if is_full && input.len() == filled {
+                    self.connection.receive(&mut input, &mut self.out)
+                } else {
+                    self.connection.receive_whole(&mut input, &mut self.out)
+                };
+                let Some(event) = event.unwrap() else {
+                    break;
+                };
                 match &event {
                     Event::Text(text) => see(text.as_bytes()),
                     Event::Binary(data) => see(data),
@@ -88,6 +108,11 @@ impl Receive for Receiver {
                 if let Event::Text(Cow::Owned(_)) | Event::Binary(Cow::Owned(_)) = event {
                     self.connection.recycle(event);
                 }
+            }
+            (self.kept, self.wanted) = (input.len(), 0);
+            if self.kept > 0 {
+                self.wanted = self.kept + self.connection.wanted(input);
+                self.buffer.copy_within(filled - self.kept..filled, 0);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Masking: every byte from a client is XORed with a key of four bytes (RFC 6455, section 5.3).
 
+mod long;
+
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
@@ -18,55 +20,40 @@ use alloc::vec::Vec;
 /// assert_eq!(&payload, b"Hello");
 /// ```
 #[inline]
-#[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
 pub fn apply(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let key = u32::from_le_bytes(key);
-    // The key as it goes on after `data`. A shift counts modulo 32, a cut-off length too.
-    let after = key.rotate_right((data.len() as u32).wrapping_mul(8));
-    xor(data, key, after);
+    let after = turn(key, data.len());
+    if data.len() < long::MIN {
+        xor(data, key, after);
+    } else {
+        long::xor(data, key, after);
+    }
     after.to_le_bytes()
 }
 
 /// Appends `data`, XORed with `key`, to `out`.
-///
-/// In blocks that are loaded, XORed and stored. To copy first and XOR then would load what was just stored, in other steps
-/// than it was stored in, and wait for it.
 #[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     out.reserve(data.len());
+    let word = u32::from_le_bytes(key);
+    let after = turn(word, data.len());
     match data.len() {
         0..8 => out.extend(data.iter().zip(key.into_iter().cycle()).map(|(byte, key)| byte ^ key)),
-        8..16 => append_blocks::<8>(data, key, out),
-        16..32 => append_blocks::<16>(data, key, out),
-        32..128 => append_blocks::<32>(data, key, out),
-        128..=MAX_FUSED => append_blocks::<64>(data, key, out),
-        _ => append_pieces(data, key, out),
-    }
-}
-
-/// Up to here, blocks are faster than the C library's copy, which knows how to store what will not be looked at soon.
-#[cfg(feature = "alloc")]
-const MAX_FUSED: usize = 16 << 10;
-
-/// Copies and XORs pieces that stay in the nearest cache.
-#[cfg(feature = "alloc")]
-fn append_pieces(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
-    // A multiple of four, so that each begins with the key as it is.
-    for piece in data.chunks(8 << 10) {
-        let start = out.len();
-        out.extend_from_slice(piece);
-        apply(out.get_mut(start..).unwrap_or_default(), key);
+        8..16 => append_blocks::<8>(data, word, after, out),
+        16..32 => append_blocks::<16>(data, word, after, out),
+        32..long::MIN => append_blocks::<32>(data, word, after, out),
+        _ => long::append(data, word, after, out),
     }
 }
 
 /// Whole blocks from the front, and one that ends where `data` ends and may overlap the one before. `data` is at least one
-/// block long.
+/// block long, and a block a multiple of four: before the last one the key stands as it does behind it.
+///
+/// To copy first and XOR then would load what was just stored, in other steps than it was stored in, and wait for it.
 #[cfg(feature = "alloc")]
 #[inline]
-#[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
-fn append_blocks<const N: usize>(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
-    let key = u32::from_le_bytes(key);
+fn append_blocks<const N: usize>(data: &[u8], key: u32, after: u32, out: &mut Vec<u8>) {
     let end = out.len() + data.len();
     for block in data.chunks_exact(N) {
         if let Some(mut block) = block.first_chunk::<N>().copied() {
@@ -75,15 +62,14 @@ fn append_blocks<const N: usize>(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
         }
     }
     if let Some(mut last) = data.last_chunk::<N>().copied() {
-        // N is a multiple of four: before these bytes the key stands as it does behind them.
-        xor_words(&mut last, wide(key.rotate_right((data.len() as u32).wrapping_mul(8))));
+        xor_words(&mut last, wide(after));
         out.truncate(end - N);
         out.extend_from_slice(&last);
     }
 }
 
 /// The last bytes are read first and written last, so that whole blocks from the front may run into them and no
-/// remainder is left. A multiple of 4 bytes before the end the key stands as it does behind it.
+/// remainder is left.
 #[inline]
 fn xor(data: &mut [u8], key: u32, after: u32) {
     if let Some(last) = data.last_chunk::<16>() {
@@ -115,7 +101,20 @@ fn xor(data: &mut [u8], key: u32, after: u32) {
     }
 }
 
-#[inline]
+/// The key as it goes on behind `len` bytes.
+#[inline(always)]
+pub(crate) fn turned(key: [u8; 4], len: usize) -> [u8; 4] {
+    turn(u32::from_le_bytes(key), len).to_le_bytes()
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
+fn turn(key: u32, len: usize) -> u32 {
+    // A shift counts modulo 32, a cut-off length too.
+    key.rotate_right((len as u32).wrapping_mul(8))
+}
+
+#[inline(always)]
 fn xor_words(bytes: &mut [u8], key: u64) {
     for word in bytes.chunks_exact_mut(8) {
         if let Ok(word) = <&mut [u8; 8]>::try_from(word) {
@@ -124,7 +123,7 @@ fn xor_words(bytes: &mut [u8], key: u64) {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn wide(key: u32) -> u64 {
     u64::from(key) << 32 | u64::from(key)
 }
@@ -133,15 +132,13 @@ fn wide(key: u32) -> u64 {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{MAX_FUSED, append, apply};
+    use super::{append, apply};
 
     /// Both ways give what RFC 6455, section 5.3, says of each byte, whatever the length, and leave the rest alone.
     #[test]
     fn every_length_is_masked_byte_by_byte() {
         let key = [0x37, 0xFA, 0x21, 0x3D];
-        let lengths = (0..=300)
-            .chain(MAX_FUSED - 70..MAX_FUSED + 70)
-            .chain([3 * MAX_FUSED + 5]);
+        let lengths = (0..=1200).chain([16 << 10, (64 << 10) + 5]);
         for len in lengths {
             let data: Vec<u8> = (0..len).map(|at| (at * 7 + at / 251) as u8).collect();
             let expected: Vec<u8> = (0..len).map(|at| data[at] ^ key[at % 4]).collect();

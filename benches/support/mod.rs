@@ -1,0 +1,124 @@
+//! What the benches share: roles, sizes and contents, what receives and what sends, and how two are compared.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each bench uses a part of it"
+)]
+
+#[path = "../../tests/support/mod.rs"]
+mod hand_made;
+pub mod receiving;
+pub mod sending;
+
+use std::time::Duration;
+
+use criterion::Criterion;
+pub use hand_made::{frames, open, peer_of};
+use sockless::frame::Role;
+
+pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
+pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
+/// What one read of a kernel copies at most.
+pub const READ: usize = 64 << 10;
+/// What a segment of TCP carries.
+pub const SEGMENT: usize = 1460;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Content {
+    Binary,
+    Ascii,
+    Chinese,
+    Mixed,
+}
+
+impl Content {
+    pub const ALL: [Self; 4] = [Self::Binary, Self::Ascii, Self::Chinese, Self::Mixed];
+    pub const TEXT: [Self; 3] = [Self::Ascii, Self::Chinese, Self::Mixed];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Ascii => "ascii",
+            Self::Chinese => "chinese",
+            Self::Mixed => "mixed",
+        }
+    }
+
+    const fn sample(self) -> &'static str {
+        match self {
+            Self::Binary => "",
+            Self::Ascii => "It is a truth universally acknowledged, that a single man must be in want of a wife. ",
+            Self::Chinese => "道可道非常道名可名非常名無名天地之始有名萬物之母故常無欲以觀其妙常有欲以觀其徼。",
+            Self::Mixed => "Größe: 3 µm, naïve café, Ελληνικά, Война и мир, 雨ニモマケズ, emoji 🙂🚀, and plain text. ",
+        }
+    }
+
+    /// Message number `index` of a stream; each differs from the next.
+    pub fn message(self, index: usize, len: usize) -> Vec<u8> {
+        if self == Self::Binary {
+            return (0..len).map(|at| (at * 7 + at / 251 + index * 31) as u8).collect();
+        }
+        let sample = self.sample();
+        let mut text = String::with_capacity(len);
+        for char in sample.chars().cycle().skip(index % sample.chars().count()) {
+            if text.len() + char.len_utf8() > len {
+                break;
+            }
+            text.push(char);
+        }
+        text.extend(std::iter::repeat_n('.', len - text.len()));
+        text.into_bytes()
+    }
+}
+
+/// Roles have a group each.
+pub fn group(bench: &str, role: Role) -> String {
+    match role {
+        Role::Server => format!("{bench}/server"),
+        Role::Client => format!("{bench}/client"),
+    }
+}
+
+/// The length on the wire of a frame that `sender` sends.
+pub const fn frame_len(sender: Role, len: usize) -> usize {
+    let header = match len {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    };
+    let key = match sender {
+        Role::Client => 4,
+        Role::Server => 0,
+    };
+    header + key + len
+}
+
+pub fn config() -> Criterion {
+    Criterion::default()
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
+        .sample_size(20)
+        .nresamples(2000)
+}
+
+/// Rounds in which all take turns, another one first each time, so that the machine disturbs them alike.
+pub fn rounds<const N: usize>(count: usize, mut turns: [&mut dyn FnMut() -> f64; N]) -> Vec<[f64; N]> {
+    (0..count)
+        .map(|round| {
+            let mut figures = [0.0; N];
+            for turn in 0..N {
+                let at = (round + turn) % N;
+                figures[at] = turns[at]();
+            }
+            figures
+        })
+        .collect()
+}
+
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,185 @@
+//! What receives: the stream is an image in memory that repeats for ever.
+
+use std::{
+    borrow::Cow,
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use sockless::{
+    Config, Connection, Event,
+    frame::{Kind, Role},
+};
+
+use super::{Content, READ, frames, group, open, peer_of};
+
+/// The length of the image, unless two messages are longer, and how many reads of it are enough.
+const IMAGE: usize = 256 << 10;
+const READS: usize = 4 << 10;
+const PING: &[u8] = b"still there?";
+const FIN_PONG: u8 = 0x8A;
+
+/// What is received, and how it arrives.
+#[derive(Clone, Copy)]
+pub struct Stream {
+    /// Who receives.
+    pub role: Role,
+    pub content: Content,
+    pub size: usize,
+    /// The payload of a frame, if a message is several.
+    pub frame: Option<usize>,
+    /// Whether a Ping stands between two frames of a message.
+    pub pings: bool,
+    /// How many bytes a read brings at most.
+    pub read: usize,
+}
+
+impl Stream {
+    /// Messages of one frame, in reads as long as a kernel makes them.
+    pub const fn new(role: Role, content: Content, size: usize) -> Self {
+        Self {
+            role,
+            content,
+            size,
+            frame: None,
+            pings: false,
+            read: READ,
+        }
+    }
+
+    /// How many messages the image holds.
+    fn messages(&self) -> usize {
+        (IMAGE.min(READS * self.read) / (self.size + 14)).max(2)
+    }
+
+    /// Its frames are made by the crate's other role.
+    fn image(&self) -> Vec<u8> {
+        let mut peer = open(peer_of(self.role), Config::default());
+        let kind = match self.content {
+            Content::Binary => Kind::Binary,
+            _ => Kind::Text,
+        };
+        let mut image = Vec::new();
+        for index in 0..self.messages() {
+            let message = self.content.message(index, self.size);
+            let mut frames = message.chunks(self.frame.unwrap_or(self.size)).peekable();
+            while let Some(frame) = frames.next() {
+                let fin = frames.peek().is_none();
+                peer.send_fragment(kind, frame, fin, &mut image).unwrap();
+                if self.pings && !fin {
+                    peer.ping(PING, &mut image).unwrap();
+                }
+            }
+        }
+        image
+    }
+}
+
+/// A connection and the stream that it receives.
+///
+/// A read copies the next bytes out of the image, as a kernel would: what is unmasked in place was masked every time.
+/// The application looks at the ends of a message and drops it; what had to be assembled is recycled. Replies are thrown
+/// away behind every read.
+pub struct Receiving {
+    stream: Stream,
+    connection: Connection,
+    image: Vec<u8>,
+    at: usize,
+    read: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Receiving {
+    pub fn new(stream: Stream) -> Self {
+        let mut receiving = Self {
+            stream,
+            connection: open(stream.role, Config::default()),
+            image: stream.image(),
+            at: 0,
+            read: vec![0; stream.read],
+            out: Vec::new(),
+        };
+        receiving.verify();
+        receiving
+    }
+
+    /// One read; the messages that come of it go to `then`, replies are left in `out`.
+    #[inline]
+    fn read(&mut self, mut then: impl FnMut(&Event<'_>, &[u8])) {
+        let rest = &self.image[self.at..];
+        let len = rest.len().min(self.read.len());
+        self.read[..len].copy_from_slice(&rest[..len]);
+        self.at += len;
+        if self.at == self.image.len() {
+            self.at = 0;
+        }
+        self.out.clear();
+        let mut input = &mut self.read[..len];
+        while let Some(event) = self.connection.receive(&mut input, &mut self.out).unwrap() {
+            match &event {
+                Event::Text(text) => then(&event, text.as_bytes()),
+                Event::Binary(data) => then(&event, data),
+                Event::Ping(_) => {}
+                event => panic!("{event:?}"),
+            }
+            if matches!(event, Event::Text(Cow::Owned(_)) | Event::Binary(Cow::Owned(_))) {
+                self.connection.recycle(event);
+            }
+        }
+    }
+
+    /// Receives the image twice and compares every byte.
+    fn verify(&mut self) {
+        let (stream, messages) = (self.stream, self.stream.messages());
+        let expected: Vec<_> = (0..messages)
+            .map(|index| stream.content.message(index, stream.size))
+            .collect();
+        let (mut received, mut pongs) = (0, 0);
+        while received < 2 * messages {
+            self.read(|event, payload| {
+                assert_eq!(matches!(event, Event::Binary(_)), stream.content == Content::Binary);
+                assert!(payload == expected[received % messages]);
+                received += 1;
+            });
+            for pong in frames(stream.role, &self.out) {
+                assert_eq!(pong, (FIN_PONG, PING.to_vec()));
+                pongs += 1;
+            }
+        }
+        assert_eq!((received, self.at), (2 * messages, 0));
+        let between = match stream.frame {
+            Some(frame) if stream.pings => stream.size.div_ceil(frame) - 1,
+            _ => 0,
+        };
+        assert_eq!(pongs, 2 * messages * between);
+    }
+
+    /// How long `iterations` messages take. A read that brings more than are asked for counts by its share.
+    pub fn run(&mut self, iterations: u64) -> Duration {
+        let (mut received, mut bytes) = (0, 0);
+        let start = Instant::now();
+        while received < iterations {
+            self.read(|_, payload| {
+                received += 1;
+                bytes += payload.len();
+                black_box((payload.first(), payload.last()));
+            });
+        }
+        let elapsed = start.elapsed();
+        assert_eq!(bytes as u64, received * self.stream.size as u64);
+        assert!(self.stream.pings || self.out.is_empty());
+        elapsed.mul_f64(iterations as f64 / received as f64)
+    }
+}
+
+/// An iteration is a message, whatever the reads.
+pub fn bench(criterion: &mut Criterion, name: &str, how: &str, stream: Stream) {
+    let mut receiving = Receiving::new(stream);
+    let mut group = criterion.benchmark_group(group(name, stream.role));
+    group.throughput(Throughput::Bytes(stream.size as u64));
+    let id = BenchmarkId::new(format!("{}{how}", stream.content.name()), stream.size);
+    group.bench_function(id, |bencher| {
+        bencher.iter_custom(|iterations| receiving.run(iterations));
+    });
+}

@@ -1,0 +1,177 @@
+//! What sends: what was sent is copied into a ring, as a kernel would take it, and the output is cleared.
+
+use std::{
+    hint::black_box,
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use sockless::{Config, Connection, frame::Role};
+
+use super::{Content, frame_len, frames, group, open};
+
+/// Where written bytes go.
+pub struct Ring {
+    buf: Vec<u8>,
+    at: usize,
+    /// All bytes ever written.
+    pub written: u64,
+}
+
+impl Ring {
+    fn new() -> Self {
+        Self {
+            buf: vec![0; 256 << 10],
+            at: 0,
+            written: 0,
+        }
+    }
+
+    #[inline]
+    pub fn write(&mut self, mut bytes: &[u8]) {
+        self.written += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let room = &mut self.buf[self.at..];
+            let (front, rest) = bytes.split_at(bytes.len().min(room.len()));
+            room[..front.len()].copy_from_slice(front);
+            self.at = (self.at + front.len()) % self.buf.len();
+            bytes = rest;
+        }
+    }
+}
+
+/// Who sends what.
+#[derive(Clone, Copy)]
+pub struct Messages {
+    pub role: Role,
+    pub content: Content,
+    pub size: usize,
+    /// [`Config::fragment_size`], if a message is several frames.
+    pub frame: Option<usize>,
+    /// How many are sent before they are flushed.
+    pub batch: u64,
+}
+
+enum Payload {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+impl Payload {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(data) => data,
+        }
+    }
+}
+
+/// A connection and what it sends.
+pub struct Sending {
+    messages: Messages,
+    connection: Connection,
+    payload: Payload,
+    out: Vec<u8>,
+    ring: Ring,
+}
+
+impl Sending {
+    pub fn new(messages: Messages) -> Self {
+        let mut config = Config::default();
+        config.fragment_size = messages.frame.and_then(NonZeroUsize::new);
+        let payload = messages.content.message(0, messages.size);
+        let mut sending = Self {
+            messages,
+            connection: open(messages.role, config),
+            payload: match messages.content {
+                Content::Binary => Payload::Binary(payload),
+                _ => Payload::Text(String::from_utf8(payload).unwrap()),
+            },
+            out: Vec::new(),
+            ring: Ring::new(),
+        };
+        sending.verify();
+        sending
+    }
+
+    /// The pieces, for what is not done with [`run`](Self::run).
+    pub fn into_parts(self) -> (Connection, Vec<u8>, Ring) {
+        (self.connection, self.payload.as_bytes().to_vec(), self.ring)
+    }
+
+    #[inline]
+    fn send(&mut self) {
+        match black_box(&self.payload) {
+            Payload::Text(text) => self.connection.send_text(text, &mut self.out),
+            Payload::Binary(data) => self.connection.send_binary(data, &mut self.out),
+        }
+        .unwrap();
+    }
+
+    fn flush(&mut self) {
+        self.ring.write(&self.out);
+        self.out.clear();
+    }
+
+    /// The payloads of a message's frames.
+    fn frames(&self) -> impl Iterator<Item = &[u8]> {
+        let payload = self.payload.as_bytes();
+        payload.chunks(self.messages.frame.unwrap_or(payload.len()))
+    }
+
+    /// Takes three messages apart and compares every byte.
+    fn verify(&mut self) {
+        for _ in 0..3 {
+            self.send();
+        }
+        let opcode = match self.payload {
+            Payload::Text(_) => 0x1,
+            Payload::Binary(_) => 0x2,
+        };
+        let mut sent = frames(self.messages.role, &self.out).into_iter();
+        for _ in 0..3 {
+            let mut pieces = self.frames().enumerate().peekable();
+            while let Some((index, piece)) = pieces.next() {
+                let fin = if pieces.peek().is_none() { 0x80 } else { 0 };
+                let opcode = if index == 0 { opcode } else { 0x0 };
+                assert!(sent.next() == Some((fin | opcode, piece.to_vec())));
+            }
+        }
+        assert!(sent.next().is_none());
+        self.out.clear();
+    }
+
+    /// How long `iterations` messages take.
+    pub fn run(&mut self, iterations: u64) -> Duration {
+        let before = self.ring.written;
+        let start = Instant::now();
+        let mut rest = iterations;
+        while rest > 0 {
+            let now = rest.min(self.messages.batch);
+            for _ in 0..now {
+                self.send();
+            }
+            self.flush();
+            rest -= now;
+        }
+        let elapsed = start.elapsed();
+        let message: usize = self
+            .frames()
+            .map(|piece| frame_len(self.messages.role, piece.len()))
+            .sum();
+        assert_eq!(self.ring.written - before, iterations * message as u64);
+        elapsed
+    }
+}
+
+/// An iteration is a message.
+pub fn bench(criterion: &mut Criterion, name: &str, how: &str, messages: Messages) {
+    let mut sending = Sending::new(messages);
+    let mut group = criterion.benchmark_group(group(name, messages.role));
+    group.throughput(Throughput::Bytes(messages.size as u64));
+    let id = BenchmarkId::new(format!("{}{how}", messages.content.name()), messages.size);
+    group.bench_function(id, |bencher| {
+        bencher.iter_custom(|iterations| sending.run(iterations));
+    });
+}

@@ -1,0 +1,117 @@
+//! Masking of what is long enough for blocks that begin where a line of the cache does: one that lies across two lines takes
+//! twice as long to load or to store.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+#[cfg(feature = "simd")]
+use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64, u32x16};
+
+use super::{turn, wide, xor_words};
+
+const BLOCK: usize = 64;
+type Block = [u8; BLOCK];
+
+/// The shortest that is worth it, in bytes: at least a block.
+pub(super) const MIN: usize = 128;
+
+/// From here on, it is worth to ask which vectors the processor has.
+#[cfg(feature = "simd")]
+const MIN_ASKED: usize = 256;
+
+/// XORs `data`, of at least a block, with `key`, which is `after` behind it.
+#[inline(never)]
+pub(super) fn xor(data: &mut [u8], key: u32, after: u32) {
+    #[cfg(feature = "simd")]
+    if data.len() >= MIN_ASKED {
+        return dispatch!(Level::new(), simd => xor_with(data, key, after, in_vectors(simd)));
+    }
+    xor_with(data, key, after, in_words);
+}
+
+/// Appends `data`, of at least a block, XORed with `key`, which is `after` behind it.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+pub(super) fn append(data: &[u8], key: u32, after: u32, out: &mut Vec<u8>) {
+    out.reserve(data.len());
+    #[cfg(feature = "simd")]
+    if data.len() >= MIN_ASKED {
+        return dispatch!(Level::new(), simd => append_with::<512>(data, key, after, out, in_vectors(simd)));
+    }
+    append_with::<128>(data, key, after, out, in_words);
+}
+
+#[inline(always)]
+fn in_words(mut block: Block, key: u32) -> Block {
+    xor_words(&mut block, wide(key));
+    block
+}
+
+#[cfg(feature = "simd")]
+#[inline(always)]
+fn in_vectors<S: Simd>(simd: S) -> impl Fn(Block, u32) -> Block {
+    #[inline(always)]
+    move |block, key| {
+        let key: u8x64<S> = u32x16::splat(simd, key.to_le()).bitcast();
+        (u8x64::simd_from(simd, block) ^ key).into()
+    }
+}
+
+/// The ends are read first and written last, so that whole blocks from the first line on may run into them.
+#[inline(always)]
+fn xor_with(data: &mut [u8], key: u32, after: u32, xor: impl Fn(Block, u32) -> Block) {
+    let (Some(&first), Some(&last)) = (data.first_chunk(), data.last_chunk()) else {
+        return;
+    };
+    let skip = data.as_ptr().align_offset(BLOCK).min(BLOCK);
+    let turned = turn(key, skip);
+    for block in data.get_mut(skip..).unwrap_or_default().chunks_exact_mut(BLOCK) {
+        if let Ok(block) = <&mut Block>::try_from(block) {
+            *block = xor(*block, turned);
+        }
+    }
+    if let Some(slot) = data.first_chunk_mut() {
+        *slot = xor(first, key);
+    }
+    if let Some(slot) = data.last_chunk_mut() {
+        *slot = xor(last, after);
+    }
+}
+
+/// In blocks that are loaded, XORed and stored: to copy first and XOR then would go over it twice.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn append_with<const N: usize>(
+    data: &[u8],
+    key: u32,
+    after: u32,
+    out: &mut Vec<u8>,
+    xor: impl Fn(Block, u32) -> Block,
+) {
+    let (Some(&first), Some(&last)) = (data.first_chunk(), data.last_chunk()) else {
+        return;
+    };
+    let (start, end) = (out.len(), out.len() + data.len());
+    let skip = out.as_ptr().wrapping_add(start).align_offset(BLOCK).min(BLOCK);
+    let turned = turn(key, skip);
+    out.extend_from_slice(&xor(first, key));
+    out.truncate(start + skip);
+    let mut groups = data.get(skip..).unwrap_or_default().chunks_exact(N);
+    for group in &mut groups {
+        // As one, since each that is appended is asked whether there is room.
+        let mut done = [0; N];
+        for (block, done) in group.chunks_exact(BLOCK).zip(done.chunks_exact_mut(BLOCK)) {
+            if let (Ok(block), Ok(done)) = (<&Block>::try_from(block), <&mut Block>::try_from(done)) {
+                *done = xor(*block, turned);
+            }
+        }
+        out.extend_from_slice(&done);
+    }
+    for block in groups.remainder().chunks_exact(BLOCK) {
+        if let Ok(block) = <&Block>::try_from(block) {
+            out.extend_from_slice(&xor(*block, turned));
+        }
+    }
+    out.truncate(end - BLOCK);
+    out.extend_from_slice(&xor(last, after));
+}
