@@ -6,8 +6,8 @@
 //!
 //! Each server is a process of its own, and one client, a thread that does little more than compare bytes, drives one after
 //! the other. The figure is the processor time of the server, user and system together, by the message: what else the machine
-//! does disturbs that least. In brackets is its ratio to the bare event loop, the median over the rounds; below it stands how
-//! many messages passed in a second, which is as much a figure of the client. A filter picks the workloads whose name
+//! does disturbs that least. In brackets is its ratio to the bare event loop, the median over the rounds; beside it stands
+//! how many messages passed in a second, which is as much a figure of the client. A filter picks the workloads whose name
 //! contains it, `--server` the servers; `--external` adds one that listens already. `--least` takes the best round of each
 //! instead of medians, for a machine with so much other work that medians tell of that. Linux only.
 

@@ -64,8 +64,8 @@ pub fn run<S: Session>(listener: TcpListener) {
 impl<S: Session> Connection<S> {
     /// Reads and answers until nothing more has come, or the socket takes no more.
     fn turn(&mut self, event: &Event, input: &mut [u8], out: &mut Vec<u8>) -> io::Result<()> {
-        *out = mem::take(&mut self.backlog);
-        self.write(out)?;
+        let backlog = mem::take(&mut self.backlog);
+        self.write(&backlog)?;
         while self.backlog.is_empty() {
             let n = match self.tcp.read(input) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -74,7 +74,10 @@ impl<S: Session> Connection<S> {
                 Err(error) => return Err(error),
             };
             self.session.receive(&mut input[..n], out);
-            self.write(out)?;
+            let written = self.write(out);
+            // Before an error ends this: nobody must get the output of another.
+            out.clear();
+            written?;
             // A short read has emptied the socket: what comes after it is reported anew. The end of the transport may have
             // been reported already.
             if n < input.len() && !event.is_read_closed() {
@@ -84,8 +87,7 @@ impl<S: Session> Connection<S> {
         Ok(())
     }
 
-    fn write(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        let mut rest = &out[..];
+    fn write(&mut self, mut rest: &[u8]) -> io::Result<()> {
         while !rest.is_empty() {
             match self.tcp.write(rest) {
                 Ok(n) => rest = &rest[n..],
@@ -94,7 +96,6 @@ impl<S: Session> Connection<S> {
             }
         }
         self.backlog.extend_from_slice(rest);
-        out.clear();
         Ok(())
     }
 }
