@@ -160,9 +160,24 @@ fn recycled_messages_allocate_nothing() {
 }
 
 /// While a connection waits and nothing is in progress, it holds no buffers, however much it has read and written; a
-/// message in progress holds no more than itself.
+/// message in progress holds no more than itself. What the connections of a thread share is bounded.
 #[test]
 fn an_idle_connection_holds_no_buffers() {
+    let shared = measure(|| {
+        let mut world = World::new(0);
+        let (local, remote) = world.pipe([1 << 24, 0]);
+        let mut ws = timed(local, world.clock(), ROLES[0]);
+        for _ in 0..10 {
+            let whole = frame(peer_of(ROLES[0]), 0x82, &[7; 300_000]);
+            remote.output.borrow_mut().push(&whole);
+            let Poll::Ready(Ok(Some(message))) = now(ws.recv()) else {
+                panic!()
+            };
+            assert!(now(ws.send(&message)).is_ready());
+            assert!(now(ws.recv()).is_pending());
+        }
+    });
+    assert!((1..=192 << 10).contains(&shared.bytes_current), "{shared:?}");
     for role in ROLES {
         let peer = peer_of(role);
         let mut world = World::new(0);

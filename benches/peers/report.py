@@ -2,7 +2,7 @@
 
 The CSV is what `cargo run --release -- --csv FILE` wrote: OUTDIR gets `table.md`. What lies beside it is plotted:
 `curves.csv`, written with `--curves`, as `receive.svg`, `send.svg` and `arrival.svg`; `memory.csv`, of
-`--bin memory -- --csv FILE`, as `memory.svg`, with `memory.md`.
+`--bin memory -- --csv FILE`, as `memory.svg`, with `memory.md`. Of `echo.csv`, which `benches/echo` wrote, `echo.md` is the table.
 """
 
 import csv
@@ -95,6 +95,18 @@ def plot_memory(path, outdir):
     (outdir / "memory.svg").write_text(bars(title, sums, "bytes, value and heap"))
 
 
+def echo_table(path):
+    """A row for each server: nanoseconds of its processor, and the ratio to the bare loop."""
+    cells = defaultdict(dict)
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            cells[row["server"]][row["workload"]] = f"{float(row['nanoseconds']):,.0f} ({float(row['ratio']):.2f})"
+    workloads = list(dict.fromkeys(workload for row in cells.values() for workload in row))
+    lines = ["| | " + " | ".join(workloads) + " |", "|---|" + "--:|" * len(workloads)]
+    lines += [f"| {server} | " + " | ".join(row.get(name, "–") for name in workloads) + " |" for server, row in cells.items()]
+    return "\n".join(lines) + "\n"
+
+
 def main(path, outdir):
     figures, outdir = read(path), Path(outdir)
     outdir.mkdir(parents=True, exist_ok=True)
@@ -104,6 +116,8 @@ def main(path, outdir):
         plot_curves(read(beside / "curves.csv"), outdir)
     if (beside / "memory.csv").exists():
         plot_memory(beside / "memory.csv", outdir)
+    if (beside / "echo.csv").exists():
+        (outdir / "echo.md").write_text(echo_table(beside / "echo.csv"))
 
 
 main(*sys.argv[1:])

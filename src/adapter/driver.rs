@@ -1,6 +1,6 @@
 //! What every adapter has: the engine, the output that is not written yet, and the deadlines.
 
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::{mem, time::Duration};
 use std::{io, time::Instant};
 
@@ -85,29 +85,38 @@ impl Driver {
         self.engine.reject(status, headers, body, &mut self.output.buf)
     }
 
-    /// The next event in `input`, and whether it has put something into the output.
-    pub(super) fn receive(
+    /// The next event in `input`: a message, or what `other` makes of it, knowing whether it has put something into the output.
+    pub(super) fn receive<R: Received>(
         &mut self,
         input: &mut &mut [u8],
         now: Instant,
-    ) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
+        other: impl FnOnce(Event<'_>, bool) -> Option<R>,
+    ) -> Result<Option<Option<R>>, ProtocolError> {
         let before = self.output.buf.len();
-        let Some(event) = self.engine.receive(input, &mut self.output.buf)? else {
-            self.look_at_assembly(now);
-            return Ok(None);
+        // As a `match` on the whole, and messages apart: an event is large, and to move it would cost more than to receive it.
+        let message = match self.engine.receive(input, &mut self.output.buf) {
+            Ok(Some(Event::Binary(data))) => Message::Binary(own(data, &mut self.spare)),
+            Ok(Some(Event::Text(text))) => Message::Text(own_text(text, &mut self.spare)),
+            Ok(Some(event)) => {
+                self.note(&event, now);
+                return Ok(Some(other(event, self.output.buf.len() > before)));
+            }
+            Ok(None) => {
+                self.look_at_assembly(now);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         };
-        self.note(&event, now);
-        let event = own(event, &mut self.spare);
-        Ok(Some((event, self.output.buf.len() > before)))
+        self.timers.received(now);
+        Ok(Some(Some(R::message(message))))
     }
 
     fn note(&mut self, event: &Event<'_>, now: Instant) {
         match event {
-            Event::Text(_) | Event::Binary(_) | Event::Chunk(_) => self.timers.received(now),
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
             Event::Open(_) => self.timers.opened(now),
             // What ends the connection is seen in its state: see `deadline`.
-            Event::Close(_) | Event::Refused(_) | Event::Request(_) | Event::Ping(_) => {}
+            _ => {}
         }
     }
 
@@ -129,6 +138,7 @@ impl Driver {
     }
 
     /// Puts a message into the output.
+    #[inline]
     pub(super) fn feed(&mut self, message: MessageRef<'_>) -> Result<(), SendError> {
         match message {
             MessageRef::Text(text) => self.engine.send_text(text, &mut self.output.buf),
@@ -202,6 +212,7 @@ impl Driver {
     }
 
     /// Keeps the allocation of a message: one for those that the engine assembles, one for the others.
+    #[inline]
     pub(super) fn recycle(&mut self, message: Message) {
         if self.spare.capacity() == 0 {
             self.spare = match message {
@@ -225,21 +236,60 @@ fn config(settings: &Settings) -> Config {
     config
 }
 
-/// [`Event::into_owned`] with a recycled allocation.
-fn own(event: Event<'_>, spare: &mut Vec<u8>) -> Event<'static> {
-    use alloc::{borrow::Cow, string::String};
+/// What is asked for: messages alone, or every event.
+pub(super) trait Received: Sized {
+    fn message(message: Message) -> Self;
 
-    match event {
-        Event::Text(Cow::Borrowed(text)) => {
+    /// `None`: an event that has done what it had to.
+    fn other(event: Event<'_>) -> Option<Self>;
+}
+
+impl Received for Message {
+    fn message(message: Message) -> Self {
+        message
+    }
+
+    fn other(_event: Event<'_>) -> Option<Self> {
+        None
+    }
+}
+
+impl Received for Event<'static> {
+    fn message(message: Message) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text.into()),
+            Message::Binary(data) => Self::Binary(data.into()),
+        }
+    }
+
+    fn other(event: Event<'_>) -> Option<Self> {
+        Some(event.into_owned())
+    }
+}
+
+/// [`Cow::into_owned`] with a recycled allocation.
+fn own(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
+    match data {
+        Cow::Borrowed(data) => {
+            let mut owned = mem::take(spare);
+            owned.clear();
+            if owned.capacity() < data.len() {
+                owned = Vec::with_capacity(data.len());
+            }
+            owned.extend_from_slice(data);
+            owned
+        }
+        Cow::Owned(data) => data,
+    }
+}
+
+fn own_text(text: Cow<'_, str>, spare: &mut Vec<u8>) -> String {
+    match text {
+        Cow::Borrowed(text) => {
             let mut owned = String::from_utf8(mem::take(spare)).unwrap_or_default();
             owned.push_str(text);
-            Event::Text(owned.into())
+            owned
         }
-        Event::Binary(Cow::Borrowed(data)) => {
-            let mut owned = mem::take(spare);
-            owned.extend_from_slice(data);
-            Event::Binary(owned.into())
-        }
-        event => event.into_owned(),
+        Cow::Owned(text) => text,
     }
 }

@@ -21,7 +21,7 @@ use core::{error, fmt};
 use std::io;
 
 use crate::{
-    Config, Event, HandshakeError, ProtocolError, Refusal, SendError,
+    Config, HandshakeError, ProtocolError, Refusal, SendError,
     timers::{Due, Timeouts},
 };
 
@@ -72,17 +72,6 @@ pub enum Message {
     Text(String),
     /// A binary message.
     Binary(Vec<u8>),
-}
-
-impl Message {
-    /// The message that an event is, if it is one.
-    fn from_event(event: Event<'_>) -> Option<Self> {
-        match event {
-            Event::Text(text) => Some(Self::Text(text.into_owned())),
-            Event::Binary(data) => Some(Self::Binary(data.into_owned())),
-            _ => None,
-        }
-    }
 }
 
 /// What can be sent as a message, without a copy before the one into the output: strings as text, bytes as binary.

@@ -165,11 +165,20 @@ impl Output {
         self.lost.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
-    /// Gives a large allocation back, if it is not in use.
+    /// A large allocation, if it is not in use.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(super) fn release(&mut self, kept: usize) {
+    pub(super) fn release(&mut self, kept: usize) -> Vec<u8> {
         if self.buf.is_empty() && self.buf.capacity() > kept {
-            self.buf = Vec::new();
+            return mem::take(&mut self.buf);
+        }
+        Vec::new()
+    }
+
+    /// If it has no allocation, it gets one.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) fn begin(&mut self, make: impl FnOnce() -> Vec<u8>) {
+        if self.buf.capacity() == 0 {
+            self.buf = make();
         }
     }
 

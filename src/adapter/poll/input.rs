@@ -1,13 +1,19 @@
 //! What the transport has delivered.
 
-use alloc::{vec, vec::Vec};
-use core::task::{Context, Poll};
+use alloc::vec::Vec;
+use core::{
+    mem,
+    task::{Context, Poll},
+};
 use std::{io, time::Instant};
 
-use super::Transport;
-use crate::{Event, ProtocolError, adapter::driver::Driver};
+use super::{Transport, shelf};
+use crate::{
+    Event, ProtocolError,
+    adapter::driver::{Driver, Received},
+};
 
-/// The least and the most that is read at a time, in bytes. It grows with what comes.
+/// The least and the most that is read at a time, in bytes, if there is no buffer yet. It grows with what comes.
 const INPUT_SIZES: [usize; 2] = [2 << 10, 64 << 10];
 
 /// What was read and is not processed yet. While nothing is, it holds no memory.
@@ -15,7 +21,7 @@ pub(super) struct Input {
     buf: Vec<u8>,
     start: usize,
     end: usize,
-    /// How much is read next.
+    /// How much is read next, at least.
     size: usize,
 }
 
@@ -29,15 +35,17 @@ impl Input {
         }
     }
 
-    pub(super) fn receive(
+    /// As [`Driver::receive`], from what was read.
+    pub(super) fn receive<R: Received>(
         &mut self,
         driver: &mut Driver,
         now: Instant,
-    ) -> Result<Option<(Event<'static>, bool)>, ProtocolError> {
+        other: impl FnOnce(Event<'_>, bool) -> Option<R>,
+    ) -> Result<Option<Option<R>>, ProtocolError> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let event = driver.receive(&mut rest, now);
+        let received = driver.receive(&mut rest, now, other);
         self.start = self.end - rest.len();
-        event
+        received
     }
 
     /// Reads once; 0 is the end of the transport. Only when everything before is processed.
@@ -47,16 +55,16 @@ impl Input {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let [least, most] = INPUT_SIZES;
-        if self.buf.len() != self.size {
-            self.buf = vec![0; self.size];
+        if self.buf.len() < self.size {
+            self.buf = shelf::take_input(self.size);
         }
         loop {
             return match transport.poll_read(cx, &mut self.buf) {
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Poll::Ready(Ok(n)) => {
-                    let n = n.min(self.size);
+                    let n = n.min(self.buf.len());
                     (self.start, self.end) = (0, n);
-                    if n == self.size {
+                    if n >= self.size {
                         self.size = (2 * n).min(most);
                     } else if n < self.size / 4 {
                         self.size = (self.size / 2).max(least);
@@ -65,7 +73,7 @@ impl Input {
                 }
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    self.buf = Vec::new();
+                    shelf::keep_input(mem::take(&mut self.buf));
                     Poll::Pending
                 }
             };

@@ -14,9 +14,15 @@
 //! Whatever is in the output is offered to the transport before [`recv`](WebSocket::recv) waits, so replies need no
 //! thought, and messages that are [fed](WebSocket::feed) in answer to those of one read leave in one write. With more than
 //! [`Settings::high_water`] bytes in the output, `feed` and `send` wait; with so many bytes of replies, nothing is read.
+//!
+//! # Memory
+//!
+//! A connection that waits and has nothing in progress holds no buffers. A thread keeps one to read into and one to write
+//! from, of at most 128 KiB each, and the connections that it polls take turns with them.
 
 mod incoming;
 mod input;
+mod shelf;
 mod socket;
 mod split;
 mod tasks;

@@ -10,11 +10,15 @@ use std::{io, time::Instant};
 use super::{
     Clock, Transport,
     input::Input,
+    shelf,
     tasks::{Tasks, write_context},
 };
 use crate::{
-    CloseCode, Event, State, Teardown,
-    adapter::{Error, driver::Driver},
+    CloseCode, Event, ProtocolError, State, Teardown,
+    adapter::{
+        Error,
+        driver::{Driver, Received},
+    },
 };
 
 /// An output buffer that has grown beyond this, in bytes, is given back when there is nothing to do.
@@ -81,30 +85,22 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.clock.now()
     }
 
-    /// The next event that is wanted. `None`: the connection has ended, and how was reported.
+    /// The next event of those that are asked for. `None`: the connection has ended, and how was reported.
     ///
-    /// Replies to what is not wanted do not leave at once: there is more to come, or else it is waited for.
-    pub(super) fn poll_event(
-        &mut self,
-        cx: &mut Context<'_>,
-        wanted: impl Fn(&Event<'_>) -> bool,
-    ) -> Poll<Result<Option<Event<'static>>, Error>> {
+    /// Replies to other events do not leave at once: there is more to come, or else it is waited for.
+    pub(super) fn poll_event<R: Received>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
         self.begin();
-        let event = self.poll_next(cx, wanted);
+        let event = self.poll_next(cx);
         self.park(cx, event.is_pending(), true);
         event
     }
 
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        wanted: impl Fn(&Event<'_>) -> bool,
-    ) -> Poll<Result<Option<Event<'static>>, Error>> {
+    fn poll_next<R: Received>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
         for _ in 0..READS {
             if self.stage != Stage::Live {
                 return self.poll_end(cx);
             }
-            match self.next_event(&wanted) {
+            match self.next_event() {
                 Ok(Some((event, replied))) => {
                     if replied {
                         let _later = self.poll_write(cx);
@@ -113,7 +109,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    self.end(Err(error));
+                    self.end(Err(error.into()));
                     continue;
                 }
             }
@@ -136,7 +132,11 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             }
             match self.input.poll_fill(&mut self.transport, cx) {
                 Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
-                    Ok(Some(event)) => return Poll::Ready(Ok(Some(event))),
+                    Ok(Some(event)) => {
+                        if let Some(event) = R::other(event) {
+                            return Poll::Ready(Ok(Some(event)));
+                        }
+                    }
                     Ok(None) => {}
                     // A peer that has closed only its side still reads what it is due.
                     Err(error) => {
@@ -147,13 +147,14 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 Poll::Ready(Ok(_)) => {
                     self.now = self.clock.now();
                     self.reads += 1;
+                    self.driver.output.begin(shelf::take_output);
                 }
                 Poll::Ready(Err(error)) => {
                     let _lost = self.driver.engine.receive_eof();
                     self.lost(error.into(), cx);
                 }
                 Poll::Pending => {
-                    self.driver.output.release(OUTPUT_KEPT);
+                    shelf::keep_output(self.driver.output.release(OUTPUT_KEPT));
                     // Only now: what proves the peer alive may just have been read.
                     ready!(self.poll_deadlines(cx));
                 }
@@ -163,14 +164,20 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Pending
     }
 
-    fn next_event(&mut self, wanted: impl Fn(&Event<'_>) -> bool) -> Result<Option<(Event<'static>, bool)>, Error> {
+    /// And whether the event has put something into the output.
+    fn next_event<R: Received>(&mut self) -> Result<Option<(R, bool)>, ProtocolError> {
         loop {
-            let before = self.driver.output.left();
-            let found = self.input.receive(&mut self.driver, self.now)?;
+            let (before, mut replied) = (self.driver.output.left(), false);
+            let other = |event: Event<'_>, has_replied| {
+                replied = has_replied;
+                R::other(event)
+            };
+            let received = self.input.receive(&mut self.driver, self.now, other)?;
             self.replies += self.driver.output.left() - before;
-            match found {
-                Some((event, _)) if !wanted(&event) => {}
-                found => return Ok(found),
+            match received {
+                Some(Some(event)) => return Ok(Some((event, replied))),
+                Some(None) => {}
+                None => return Ok(None),
             }
         }
     }
@@ -211,7 +218,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if let Poll::Ready(written) = self.poll_write(cx) {
-                self.driver.output.release(self.driver.high_water);
+                drop(self.driver.output.release(self.driver.high_water));
                 return Poll::Ready(written);
             }
             ready!(self.poll_deadlines(cx));
@@ -293,7 +300,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.wake_others();
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event<'static>>, Error>> {
+    fn poll_end<R>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
         for _ in 0..READS {
             if self.stage == Stage::Over {
                 return Poll::Ready(Ok(None));

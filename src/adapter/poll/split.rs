@@ -56,8 +56,8 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     ///
     /// # Errors
     /// As [`WebSocket::recv`].
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|cx| poll_message(&mut lock(&self.shared), cx)).await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        poll_fn(|cx| poll_message(&mut lock(&self.shared), cx))
     }
 
     /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
@@ -65,7 +65,7 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     /// # Errors
     /// As [`WebSocket::recv`].
     pub async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        poll_fn(|cx| lock(&self.shared).poll_event(cx, |_| true)).await
+        poll_fn(|cx| lock(&self.shared).poll_event(cx)).await
     }
 
     /// Gives the memory of a message back: see [`WebSocket::recycle`].

@@ -5,7 +5,7 @@ use core::{
     fmt,
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 use std::io;
@@ -87,8 +87,9 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     ///
     /// # Errors
     /// The transport failed, or ended without a closing handshake; the peer broke the protocol, or was silent for too long.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    // Not an `async fn`, whose future would move every message once more.
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        poll_fn(|cx| self.poll_recv(cx))
     }
 
     /// [`recv`](Self::recv) for those who poll.
@@ -106,7 +107,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        poll_fn(|cx| self.socket.poll_event(cx, |_| true)).await
+        poll_fn(|cx| self.socket.poll_event(cx)).await
     }
 
     /// Sends a message and waits until it is written.
@@ -224,8 +225,7 @@ pub(super) fn poll_message<T: Transport, C: Clock>(
     socket: &mut Socket<T, C>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Option<Message>, Error>> {
-    let wanted = |event: &Event<'_>| matches!(event, Event::Text(_) | Event::Binary(_));
-    Poll::Ready(Ok(ready!(socket.poll_event(cx, wanted))?.and_then(Message::from_event)))
+    socket.poll_event(cx)
 }
 
 impl<T, C> fmt::Debug for WebSocket<T, C> {

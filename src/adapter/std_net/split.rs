@@ -19,7 +19,7 @@ use crate::{
     CloseCode, Closure, Event, SendError,
     adapter::{
         AsMessage, Error, Message,
-        driver::Driver,
+        driver::{Driver, Received},
         output::{Output, is_fatal},
     },
 };
@@ -119,12 +119,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// As [`WebSocket::recv`].
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(event) = self.recv_event()? {
-            if let Some(message) = Message::from_event(event) {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
+        self.next()
     }
 
     /// Waits for the next event of any kind; see [`WebSocket::recv_event`].
@@ -132,11 +127,18 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// As [`WebSocket::recv`].
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        self.next()
+    }
+
+    /// The next event of those that are asked for.
+    fn next<P: Received>(&mut self) -> Result<Option<P>, Error> {
         loop {
             if self.event.is_some() {
                 // If this fails, the event is there when the caller comes back.
                 self.shared.flush_replies()?;
-                return Ok(self.event.take());
+                if let Some(event) = self.event.take().and_then(P::other) {
+                    return Ok(Some(event));
+                }
             }
             let mut core = lock(&self.shared.core);
             if let Err(error) = core.driver.check() {
@@ -144,19 +146,22 @@ impl<R: Read, W: Write> Reader<R, W> {
                 return self.give_up(error);
             }
             let before = core.driver.output.buf.len();
-            let result = self.input.receive(&mut core.driver);
+            let result = self.input.receive(&mut core.driver, &mut self.event);
             core.replies += core.driver.output.buf.len() - before;
             let (much, teardown) = (core.replies > core.driver.high_water, core.driver.engine.teardown());
             drop(core);
             match (result, teardown) {
-                (Ok(Some((event, true))), _) => self.event = Some(event),
-                (Ok(Some((event, false))), _) => return Ok(Some(event)),
+                (Ok(Some(Some(event))), _) => return Ok(Some(event)),
+                (Ok(Some(None)), _) => {}
                 (Ok(None), None) => {
                     if much {
                         self.shared.flush_to_read()?;
                     }
                     match self.read() {
-                        Ok(0) => return Ok(lock(&self.shared.core).driver.engine.receive_eof()?),
+                        Ok(0) => {
+                            let event = lock(&self.shared.core).driver.engine.receive_eof()?;
+                            return Ok(event.and_then(P::other));
+                        }
                         Ok(_) => {}
                         Err(Error::Io(error)) if !is_fatal(&error) => return Err(error.into()),
                         Err(error) => return self.give_up(error),

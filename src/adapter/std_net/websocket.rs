@@ -13,7 +13,11 @@ use super::{
 };
 use crate::{
     ClientRequest, CloseCode, Closure, Connection, Event, Response, SendError, State,
-    adapter::{AsMessage, Error, Message, Settings, driver::Driver, output::is_fatal},
+    adapter::{
+        AsMessage, Error, Message, Settings,
+        driver::{Driver, Received},
+        output::is_fatal,
+    },
 };
 
 /// A blocking WebSocket over any stream.
@@ -114,12 +118,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The transport failed, or ended without a closing handshake, or the peer broke the protocol.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(event) = self.recv_event()? {
-            if let Some(message) = Message::from_event(event) {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
+        self.next()
     }
 
     /// Waits for the next event of any kind: as [`recv`](Self::recv), but Ping, Pong and Close are reported too.
@@ -127,22 +126,27 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// As [`recv`](Self::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        if let Err(error) = self.driver.check() {
-            return self.give_up(error);
-        }
+        self.next()
+    }
+
+    /// The next event of those that are asked for.
+    fn next<R: Received>(&mut self) -> Result<Option<R>, Error> {
         loop {
+            if let Err(error) = self.driver.check() {
+                return self.give_up(error);
+            }
             if self.event.is_some() {
                 // If this fails, the event is there when the caller comes back.
                 self.write_to_read()?;
-                return Ok(self.event.take());
-            }
-            match self.input.receive(&mut self.driver) {
-                // A reply does not wait until the caller comes back; what was fed does.
-                Ok(Some((event, true))) => {
-                    self.event = Some(event);
-                    continue;
+                match self.event.take().and_then(R::other) {
+                    Some(event) => return Ok(Some(event)),
+                    None => continue,
                 }
-                Ok(Some((event, false))) => return Ok(Some(event)),
+            }
+            // A reply does not wait until the caller comes back; what was fed does.
+            match self.input.receive(&mut self.driver, &mut self.event) {
+                Ok(Some(Some(event))) => return Ok(Some(event)),
+                Ok(Some(None)) => continue,
                 Ok(None) => {}
                 Err(error) => {
                     // The peer may not read any more what it did wrong.
@@ -154,11 +158,13 @@ impl<S: Read + Write> WebSocket<S> {
             if self.driver.engine.state() == State::Closed {
                 self.write_to_read()?;
                 self.finish();
-                return Ok(self.driver.engine.receive_eof()?);
+                let event = self.driver.engine.receive_eof()?;
+                return Ok(event.and_then(R::other));
             }
             match self.read() {
                 Ok(0) => {
-                    if let Some(event) = self.driver.engine.receive_eof()? {
+                    let event = self.driver.engine.receive_eof()?;
+                    if let Some(event) = event.and_then(R::other) {
                         return Ok(Some(event));
                     }
                 }

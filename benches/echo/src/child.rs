@@ -1,0 +1,83 @@
+//! A server in a process of its own, and what that has used of the processor.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    process::{Child, Command, Stdio, exit},
+    thread,
+};
+
+use crate::servers;
+
+pub struct Server {
+    pub name: String,
+    pub address: SocketAddr,
+    pid: u32,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// This program again, as one of its servers.
+    pub fn start(name: &str) -> Self {
+        let mut child = Command::new(env::current_exe().expect("this has a path"))
+            .args(["--serve", name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this can be started");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).expect("it says where it listens");
+        Self {
+            name: name.into(),
+            address: line.trim().parse().expect("an address"),
+            pid: child.id(),
+            child: Some(child),
+        }
+    }
+
+    /// One that listens already.
+    pub fn external(name: String, address: SocketAddr, pid: u32) -> Self {
+        Self {
+            name,
+            address,
+            pid,
+            child: None,
+        }
+    }
+
+    /// Nanoseconds of processor time of all its threads. They are counted when a thread ceases to run, so they are exact
+    /// only while it waits.
+    pub fn processor_time(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("it runs");
+        let time = |task: io::Result<fs::DirEntry>| {
+            // A thread may just have ended.
+            let schedstat = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            schedstat.split(' ').next()?.parse::<u64>().ok()
+        };
+        tasks.filter_map(time).sum()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // The end of its input is the end of it.
+            drop(child.stdin.take());
+            _ = child.wait();
+        }
+    }
+}
+
+/// Runs the server of that name until the standard input ends.
+pub fn serve(name: &str) {
+    let (_, run) = servers::ALL.iter().find(|(known, _)| *known == name).expect("a server");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    println!("{}", listener.local_addr().unwrap());
+    thread::spawn(|| {
+        _ = io::stdin().read_to_end(&mut Vec::new());
+        exit(0);
+    });
+    run(listener);
+}

@@ -1,0 +1,197 @@
+//! The client: as many connections as there are, on one thread, and as little work as it can do and still see every byte.
+
+use std::{
+    io::{self, ErrorKind, Read, Write},
+    net, thread,
+    time::{Duration, Instant},
+};
+
+use mio::{Events, Interest, Poll, Token, net::TcpStream};
+
+use crate::{
+    child::Server,
+    work::{CONNECTIONS, Work},
+};
+
+/// Before it is measured, a server grows its buffers.
+const WARM_UP: Duration = Duration::from_millis(30);
+/// How long a server has for the next byte.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+/// What answers that key.
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+#[derive(Clone)]
+pub struct Sample {
+    messages: u64,
+    /// Of the processor, in nanoseconds.
+    used: u64,
+    elapsed: Duration,
+}
+
+impl Sample {
+    pub fn nanoseconds(&self) -> f64 {
+        self.used as f64 / self.messages as f64
+    }
+
+    /// Messages a second.
+    pub fn rate(&self) -> f64 {
+        self.messages as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Drives the server for about that long.
+pub fn drive(server: &Server, work: &Work, turn: Duration) -> Sample {
+    let mut client = Client::connect(server, work).expect("the server opens a connection");
+    let mut run = |time| {
+        client
+            .run(time)
+            .unwrap_or_else(|error| panic!("{}, {work}: {error}", server.name))
+    };
+    run(WARM_UP);
+    let (before, start) = (settled(server), Instant::now());
+    let batches = run(turn);
+    let elapsed = start.elapsed();
+    Sample {
+        messages: batches * work.depth as u64,
+        used: settled(server) - before,
+        elapsed,
+    }
+}
+
+/// The processor time of a server that has nothing more to do.
+fn settled(server: &Server) -> u64 {
+    thread::sleep(Duration::from_millis(2));
+    server.processor_time()
+}
+
+struct Client {
+    poll: Poll,
+    connections: Vec<Connection>,
+    sent: Vec<u8>,
+    expected: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+struct Connection {
+    tcp: TcpStream,
+    /// How much of the batch has left, and has come back.
+    written: usize,
+    read: usize,
+}
+
+impl Client {
+    fn connect(server: &Server, work: &Work) -> io::Result<Self> {
+        let (poll, (sent, expected)) = (Poll::new()?, work.images());
+        let mut connections = Vec::new();
+        for index in 0..CONNECTIONS {
+            let mut tcp = TcpStream::from_std(open(server)?);
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(&mut tcp, Token(index), interest)?;
+            let (written, read) = (sent.len(), expected.len());
+            connections.push(Connection { tcp, written, read });
+        }
+        let buffer = vec![0; 256 << 10];
+        Ok(Self {
+            poll,
+            connections,
+            sent,
+            expected,
+            buffer,
+        })
+    }
+
+    /// Sends batch after batch on every connection for that long, and waits for the last answers. Returns how many came back.
+    fn run(&mut self, time: Duration) -> io::Result<u64> {
+        let (end, mut batches, mut busy) = (Instant::now() + time, 0, self.connections.len());
+        for connection in &mut self.connections {
+            connection.begin(&self.sent)?;
+        }
+        let mut events = Events::with_capacity(2 * CONNECTIONS);
+        while busy > 0 {
+            self.poll.poll(&mut events, Some(PATIENCE))?;
+            if events.is_empty() {
+                return Err(io::Error::other("the server does not answer"));
+            }
+            let over = Instant::now() >= end;
+            for event in &events {
+                let connection = &mut self.connections[event.token().0];
+                if connection.is_done(&self.expected) {
+                    continue;
+                }
+                connection.write(&self.sent)?;
+                connection.read(&self.expected, &mut self.buffer)?;
+                if connection.is_done(&self.expected) {
+                    batches += 1;
+                    if over {
+                        busy -= 1;
+                    } else {
+                        connection.begin(&self.sent)?;
+                    }
+                }
+            }
+        }
+        Ok(batches)
+    }
+}
+
+impl Connection {
+    fn begin(&mut self, sent: &[u8]) -> io::Result<()> {
+        (self.written, self.read) = (0, 0);
+        self.write(sent)
+    }
+
+    fn is_done(&self, expected: &[u8]) -> bool {
+        self.read == expected.len()
+    }
+
+    fn write(&mut self, sent: &[u8]) -> io::Result<()> {
+        while self.written < sent.len() {
+            match self.tcp.write(&sent[self.written..]) {
+                Ok(n) => self.written += n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, expected: &[u8], buffer: &mut [u8]) -> io::Result<()> {
+        // After the last byte of a batch nothing can come, and so no report of it is lost.
+        while !self.is_done(expected) {
+            let n = match self.tcp.read(buffer) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(n) => n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            };
+            if expected.get(self.read..self.read + n) != Some(&buffer[..n]) {
+                return Err(io::Error::other("the answer is wrong"));
+            }
+            self.read += n;
+        }
+        Ok(())
+    }
+}
+
+/// A connection whose handshake is done.
+fn open(server: &Server) -> io::Result<net::TcpStream> {
+    let mut tcp = net::TcpStream::connect(server.address)?;
+    tcp.set_nodelay(true)?;
+    tcp.set_read_timeout(Some(PATIENCE))?;
+    tcp.write_all(REQUEST.as_bytes())?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        tcp.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8_lossy(&head);
+    if !head.starts_with("HTTP/1.1 101 ") || !head.contains(ACCEPT) {
+        return Err(io::Error::other(format!("{}: {head}", server.name)));
+    }
+    tcp.set_nonblocking(true)?;
+    Ok(tcp)
+}

@@ -1,0 +1,60 @@
+//! The workloads, and what they look like on the wire.
+
+use std::fmt;
+
+/// Connections at a time.
+pub const CONNECTIONS: usize = 16;
+
+pub struct Work {
+    pub size: usize,
+    /// Messages in flight on each connection: so many leave together, and when all have come back, again.
+    pub depth: usize,
+}
+
+/// The rows of the table.
+pub fn all() -> impl Iterator<Item = Work> {
+    let sizes = [(16, 64), (125, 64), (1 << 10, 32), (16 << 10, 4)];
+    let depths = sizes.map(|(size, deep)| [1, deep].map(|depth| Work { size, depth }));
+    depths.into_iter().flatten()
+}
+
+impl Work {
+    /// A client's frames, and a server's answer to them; binary messages.
+    pub fn images(&self) -> (Vec<u8>, Vec<u8>) {
+        let (mut sent, mut expected) = (Vec::new(), Vec::new());
+        for index in 0..self.depth {
+            let key = (index as u32 + 1).wrapping_mul(0x9E37_79B9).to_le_bytes();
+            let payload: Vec<u8> = (0..self.size)
+                .map(|at| (at * 7 + at / 251 + index * 31) as u8)
+                .collect();
+            head(self.size, 0x80, &mut sent);
+            sent.extend(key);
+            sent.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+            head(self.size, 0, &mut expected);
+            expected.extend(payload);
+        }
+        (sent, expected)
+    }
+}
+
+/// As RFC 6455, section 5.2, has it, up to the key.
+fn head(len: usize, masked: u8, out: &mut Vec<u8>) {
+    match len {
+        0..126 => out.extend([0x82, masked | len as u8]),
+        126..65536 => {
+            out.extend([0x82, masked | 126]);
+            out.extend((len as u16).to_be_bytes());
+        }
+        _ => unreachable!("no workload has such messages"),
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.size {
+            size if size >= 1 << 10 => write!(f, "{} KiB", size >> 10)?,
+            size => write!(f, "{size} B")?,
+        }
+        write!(f, ", depth {}", self.depth)
+    }
+}
