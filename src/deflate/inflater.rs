@@ -189,13 +189,21 @@ impl Inflater {
     }
 
     fn run(&mut self, input: &[u8], stop_at_block: bool) -> Run {
-        let state = self
-            .state
-            .get_or_insert_with(|| Inflate::new(self.direction.bits, &self.window));
+        let state = match &mut self.state {
+            Some(state) => state,
+            none => make_state(none, self.direction, &self.window),
+        };
         let run = state.run(input, &mut self.window, stop_at_block);
         self.window.advance(run.produced);
         run
     }
+}
+
+/// On its own, because what the making takes of the stack would be touched for every message.
+#[cold]
+#[inline(never)]
+fn make_state<'s>(slot: &'s mut Option<Inflate>, direction: Direction, window: &Window) -> &'s mut Inflate {
+    slot.insert(Inflate::new(direction.bits, window))
 }
 
 impl Step<'_> {
