@@ -96,48 +96,55 @@ impl Message {
     }
 
     /// Appends a piece that may be masked; `rest` is what its frame still lacks.
-    pub(crate) fn append_masked(&mut self, piece: &mut [u8], mask: Mask, rest: u64) -> Result<(), ProtocolError> {
-        if self.kind() == Kind::Text {
-            unmask(piece, mask);
-            return self.append(piece, rest);
-        }
-        if !self.is_assembling_binary() {
-            if piece.is_empty() {
-                return Ok(());
-            }
-            self.begin_binary(piece.len(), rest);
-        }
-        self.append_binary(piece, mask);
-        Ok(())
-    }
-
-    /// Whether pieces of a binary message have come.
-    pub(crate) const fn is_assembling_binary(&self) -> bool {
-        matches!(self.buffer, Buffer::Binary(_))
-    }
-
-    /// Appends a piece to the pieces of a binary message.
     #[inline]
-    pub(crate) fn append_binary(&mut self, piece: &[u8], mask: Mask) {
-        match (&mut self.buffer, piece) {
+    pub(crate) fn append_masked(&mut self, piece: &mut [u8], mask: Mask, rest: u64) -> Result<(), ProtocolError> {
+        match (&mut self.buffer, &mut *piece) {
             // Of what arrives byte by byte, the call of a copy would be the larger part.
-            (Buffer::Binary(buffer), &[byte]) if buffer.len() < buffer.capacity() => {
-                buffer.push(byte ^ mask.map_or(0, |[first, ..]| first));
+            (Buffer::Binary(buffer), &mut [byte]) if buffer.len() < buffer.capacity() => {
+                buffer.push(byte ^ first_of(mask));
+                Ok(())
             }
-            _ => self.append_binary_piece(piece, mask),
+            (Buffer::Text(text), &mut [byte])
+                if (byte ^ first_of(mask)).is_ascii() && text.len() < text.capacity() && self.utf8.missing() == 0 =>
+            {
+                text.push(char::from(byte ^ first_of(mask)));
+                Ok(())
+            }
+            _ => self.append_piece(piece, mask, rest),
         }
     }
 
     #[inline(never)]
-    fn append_binary_piece(&mut self, piece: &[u8], mask: Mask) {
-        let Buffer::Binary(buffer) = &mut self.buffer else {
-            return;
-        };
-        // In two passes, and not in the one of `mask::append`: what is collected lies in a farther cache than what was just
-        // read, and a copy brings it near in the fastest way.
-        let start = buffer.len();
-        buffer.extend_from_slice(piece);
-        unmask(buffer.get_mut(start..).unwrap_or_default(), mask);
+    fn append_piece(&mut self, piece: &mut [u8], mask: Mask, rest: u64) -> Result<(), ProtocolError> {
+        if self.kind() == Kind::Text {
+            unmask(piece, mask);
+            return self.append(piece, rest);
+        }
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.append_binary(piece, mask, rest);
+        Ok(())
+    }
+
+    /// Whether pieces of the message have come.
+    pub(crate) const fn is_assembling(&self) -> bool {
+        !matches!(self.buffer, Buffer::Spare(_))
+    }
+
+    fn append_binary(&mut self, piece: &[u8], mask: Mask, rest: u64) {
+        if !matches!(self.buffer, Buffer::Binary(_)) {
+            let mut buffer = self.buffer.take_binary();
+            buffer.reserve(first_room(piece.len(), rest));
+            self.buffer = Buffer::Binary(buffer);
+        }
+        if let Buffer::Binary(buffer) = &mut self.buffer {
+            // In two passes, and not in the one of `mask::append`: what is collected lies in a farther cache than what was
+            // just read, and a copy brings it near in the fastest way.
+            let start = buffer.len();
+            buffer.extend_from_slice(piece);
+            unmask(buffer.get_mut(start..).unwrap_or_default(), mask);
+        }
     }
 
     /// Appends a piece; `rest` is what its frame still lacks.
@@ -146,10 +153,7 @@ impl Message {
             return Ok(());
         }
         if self.kind() == Kind::Binary {
-            if !self.is_assembling_binary() {
-                self.begin_binary(piece.len(), rest);
-            }
-            self.append_binary(piece, None);
+            self.append_binary(piece, None, rest);
             return Ok(());
         }
         let Piece {
@@ -163,13 +167,6 @@ impl Message {
         buffer.extend(split);
         buffer.push_str(text);
         Ok(())
-    }
-
-    #[inline(never)]
-    fn begin_binary(&mut self, len: usize, rest: u64) {
-        let mut buffer = self.buffer.take_binary();
-        buffer.reserve(first_room(len, rest));
-        self.buffer = Buffer::Binary(buffer);
     }
 
     /// A message that is here as a whole, while nothing is assembled.
@@ -197,11 +194,6 @@ impl Message {
             Kind::Text => Assembled::Text(self.buffer.take_text()),
             Kind::Binary => Assembled::Binary(self.buffer.take_binary()),
         })
-    }
-
-    /// What was assembled of a binary message, which has ended.
-    pub(crate) fn take_binary(&mut self) -> Vec<u8> {
-        self.buffer.take_binary()
     }
 
     /// Validates a piece of a text that is delivered in chunks.
@@ -258,6 +250,12 @@ impl Message {
         bytes.extend_from_slice(self.utf8.unfinished());
         bytes
     }
+}
+
+/// The first byte of the key, or what changes nothing.
+#[inline]
+fn first_of(mask: Mask) -> u8 {
+    mask.map_or(0, |[first, ..]| first)
 }
 
 /// What is reserved for a message that begins with `len` bytes of a frame that has `rest` bytes more. Later, the allocation

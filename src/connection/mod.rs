@@ -6,7 +6,7 @@ mod opening;
 mod pooled;
 mod receiving;
 
-use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
 use self::opening::Opening;
@@ -86,7 +86,7 @@ enum Line {
     General,
     /// A whole message may come: the connection is open, the handshake put away, and no message in progress.
     Whole,
-    /// Payload of a binary message that is assembled may come.
+    /// Payload of a message that is assembled may come.
     Middle,
 }
 
@@ -287,12 +287,13 @@ impl Connection {
                 Ok(event) => return Ok(event),
                 Err(error) => return Err(self.fail(error, out)),
             },
-            Line::Middle => match self.receiver.rest_of_binary(input) {
+            Line::Middle => match self.receiver.rest_of_message(input) {
                 Rest::Taken => return Ok(None),
                 Rest::Ended(message) => {
                     self.line = self.next_line();
-                    return Ok(Some(Event::Binary(Cow::Owned(message))));
+                    return Ok(Some(message.into()));
                 }
+                Rest::Failed(error) => return Err(self.fail(error, out)),
                 Rest::Unknown => {}
             },
             Line::General => {}
@@ -312,7 +313,7 @@ impl Connection {
         match self.phase {
             _ if self.opening.is_some() => Line::General,
             Phase::Open if self.receiver.is_between_messages() => Line::Whole,
-            Phase::Open | Phase::CloseSent if self.receiver.is_in_binary() => Line::Middle,
+            Phase::Open | Phase::CloseSent if self.receiver.is_in_pieces() => Line::Middle,
             _ => Line::General,
         }
     }

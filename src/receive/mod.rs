@@ -34,12 +34,14 @@ pub(crate) struct Receiver {
     compressed: compressed::Compressed,
 }
 
-/// What became of the input where the rest of a binary message was expected.
+/// What became of the input where the rest of a message was expected.
 pub(crate) enum Rest {
     /// It is consumed.
     Taken,
     /// The message ended with it, or before it did.
-    Ended(Vec<u8>),
+    Ended(Assembled),
+    /// It breaks a rule.
+    Failed(ProtocolError),
     /// What is left of it is something else.
     Unknown,
 }
@@ -87,39 +89,39 @@ impl Receiver {
         self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
     }
 
-    /// The straight line for what arrives in pieces: payload of a binary message of which pieces have come.
+    /// The straight line for what arrives in pieces: payload of a message of which pieces have come.
     #[inline(never)]
-    pub(crate) fn rest_of_binary(&mut self, input: &mut &mut [u8]) -> Rest {
-        debug_assert!(self.is_in_binary());
-        match self.decoder.middle_of_payload(input) {
-            Some((data, mask)) => {
-                self.message.append_binary(data, mask);
-                Rest::Taken
-            }
-            None => self.end_of_binary(input),
-        }
-    }
-
-    #[inline(never)]
-    fn end_of_binary(&mut self, input: &mut &mut [u8]) -> Rest {
-        let Some((data, mask, end)) = self.decoder.payload(input, usize::MAX) else {
-            return Rest::Taken;
+    pub(crate) fn rest_of_message(&mut self, input: &mut &mut [u8]) -> Rest {
+        debug_assert!(self.is_in_pieces());
+        let Some((data, mask)) = self.decoder.middle_of_payload(input) else {
+            return self.end_of_frame(input).unwrap_or_else(Rest::Failed);
         };
-        self.message.append_binary(data, mask);
-        if end && self.fin {
-            Rest::Ended(self.message.take_binary())
-        } else {
-            Rest::Unknown
+        match self.message.append_masked(data, mask, self.decoder.rest().0) {
+            Ok(()) => Rest::Taken,
+            Err(error) => Rest::Failed(error),
         }
     }
 
-    /// Whether [`rest_of_binary`](Self::rest_of_binary) may be asked.
-    pub(crate) fn is_in_binary(&self) -> bool {
+    #[inline(never)]
+    fn end_of_frame(&mut self, input: &mut &mut [u8]) -> Result<Rest, ProtocolError> {
+        let Some((data, mask, end)) = self.decoder.payload(input, usize::MAX) else {
+            return Ok(Rest::Taken);
+        };
+        self.message.append_masked(data, mask, self.decoder.rest().0)?;
+        if end && self.fin {
+            self.message.finish().map(Rest::Ended)
+        } else {
+            Ok(Rest::Unknown)
+        }
+    }
+
+    /// Whether [`rest_of_message`](Self::rest_of_message) may be asked.
+    pub(crate) fn is_in_pieces(&self) -> bool {
         #[cfg(feature = "deflate")]
         if self.compressed.in_message() {
             return false;
         }
-        self.decoder.is_in_payload() && !self.opcode.is_control() && self.message.is_assembling_binary()
+        self.decoder.is_in_payload() && !self.opcode.is_control() && self.message.is_assembling()
     }
 
     /// The next event; `None` means that `input` is empty.
