@@ -52,8 +52,11 @@ const fn sensible(size: usize, read: usize) -> bool {
 }
 
 fn table() {
-    println!("| receives | whole, ns a message | 1,460 bytes at a time | ratio | one byte at a time, ns a byte |");
-    println!("|---|--:|--:|--:|--:|");
+    println!(
+        "ns a message in one read, and how many times that by 1,460 bytes; ns a byte by single bytes; with either method.\n"
+    );
+    println!("| receives | one read | by 1,460, `receive` | `receive_whole` | by 1, `receive` | `receive_whole` |");
+    println!("|---|--:|--:|--:|--:|--:|");
     for role in ROLES {
         for content in Content::ALL {
             for size in SIZES {
@@ -65,21 +68,26 @@ fn table() {
 
 /// Medians of rounds, and the median of the ratios within each.
 fn row(role: Role, content: Content, size: usize) {
-    let [mut whole, mut segments, mut bytes] = [READ, SEGMENT, 1].map(|read| {
+    let cuts = [(READ, false), (SEGMENT, false), (SEGMENT, true), (1, false), (1, true)];
+    let mut turns = cuts.map(|(read, whole)| {
         turn(Stream {
             read,
+            whole,
             ..Stream::new(role, content, size)
         })
     });
-    let rounds = rounds(ROUNDS, [&mut whole, &mut segments, &mut bytes]);
-    let wire = frame_len(peer_of(role), size);
+    let rounds = rounds(ROUNDS, turns.each_mut().map(|turn| turn as &mut dyn FnMut() -> f64));
+    let wire = frame_len(peer_of(role), size) as f64;
+    let ratio = |cut: usize| median(rounds.iter().map(|times| times[cut] / times[0]));
+    let per_byte = |cut: usize| median(rounds.iter().map(|times| times[cut] / wire));
     println!(
-        "| {role:?}, {} {size} | {:.1} | {:.1} | {:.2} | {:.1} |",
+        "| {role:?}, {} {size} | {:.1} | {:.2} | {:.2} | {:.1} | {:.1} |",
         content.name(),
-        median(rounds.iter().map(|[whole, ..]| *whole)),
-        median(rounds.iter().map(|[_, segments, _]| *segments)),
-        median(rounds.iter().map(|[whole, segments, _]| segments / whole)),
-        median(rounds.iter().map(|[.., bytes]| bytes / wire as f64)),
+        median(rounds.iter().map(|times| times[0])),
+        ratio(1),
+        ratio(2),
+        per_byte(3),
+        per_byte(4),
     );
 }
 

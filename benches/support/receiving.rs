@@ -33,6 +33,8 @@ pub struct Stream {
     pub pings: bool,
     /// How many bytes a read brings at most.
     pub read: usize,
+    /// Whether the beginning of a message is left in the buffer until all of it is there, to be lent.
+    pub whole: bool,
 }
 
 impl Stream {
@@ -45,6 +47,7 @@ impl Stream {
             frame: None,
             pings: false,
             read: READ,
+            whole: false,
         }
     }
 
@@ -86,7 +89,10 @@ pub struct Receiving {
     connection: Connection,
     image: Vec<u8>,
     at: usize,
-    read: Vec<u8>,
+    buffer: Vec<u8>,
+    /// How much of the buffer is the beginning of a message, and before how much is there nothing comes of it.
+    kept: usize,
+    wanted: usize,
     out: Vec<u8>,
 }
 
@@ -97,7 +103,9 @@ impl Receiving {
             connection: open(stream.role, Config::default()),
             image: stream.image(),
             at: 0,
-            read: vec![0; stream.read],
+            buffer: vec![0; if stream.whole { READ } else { stream.read }],
+            kept: 0,
+            wanted: 0,
             out: Vec::new(),
         };
         receiving.verify();
@@ -108,15 +116,31 @@ impl Receiving {
     #[inline]
     fn read(&mut self, mut then: impl FnMut(&Event<'_>, &[u8])) {
         let rest = &self.image[self.at..];
-        let len = rest.len().min(self.read.len());
-        self.read[..len].copy_from_slice(&rest[..len]);
+        let room = &mut self.buffer[self.kept..];
+        let len = rest.len().min(self.stream.read).min(room.len());
+        room[..len].copy_from_slice(&rest[..len]);
         self.at += len;
         if self.at == self.image.len() {
             self.at = 0;
         }
         self.out.clear();
-        let mut input = &mut self.read[..len];
-        while let Some(event) = self.connection.receive(&mut input, &mut self.out).unwrap() {
+        let filled = self.kept + len;
+        let is_full = filled == self.buffer.len();
+        if filled < self.wanted && !is_full {
+            self.kept = filled;
+            return;
+        }
+        let mut input = &mut self.buffer[..filled];
+        loop {
+            // A message that is longer than the buffer is assembled.
+            let event = if self.stream.whole && !(is_full && input.len() == filled) {
+                self.connection.receive_whole(&mut input, &mut self.out)
+            } else {
+                self.connection.receive(&mut input, &mut self.out)
+            };
+            let Some(event) = event.unwrap() else {
+                break;
+            };
             match &event {
                 Event::Text(text) => then(&event, text.as_bytes()),
                 Event::Binary(data) => then(&event, data),
@@ -126,6 +150,11 @@ impl Receiving {
             if matches!(event, Event::Text(Cow::Owned(_)) | Event::Binary(Cow::Owned(_))) {
                 self.connection.recycle(event);
             }
+        }
+        (self.kept, self.wanted) = (input.len(), 0);
+        if self.kept > 0 {
+            self.wanted = self.kept + self.connection.wanted(input);
+            self.buffer.copy_within(filled - self.kept..filled, 0);
         }
     }
 
