@@ -87,12 +87,10 @@ impl Validator {
     pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Piece<'a> {
         let mut rest = bytes;
         let mut split = None;
-        while self.carried > 0 {
-            let Some((&byte, tail)) = rest.split_first() else {
-                return Piece::ok(None, "");
-            };
-            rest = tail;
-            split = match self.complete(byte) {
+        if self.carried > 0 {
+            let (front, behind) = bytes.split_at(self.missing().min(bytes.len()));
+            rest = behind;
+            split = match self.carry(front) {
                 Ok(split) => split,
                 Err(InvalidUtf8) => return Piece::invalid(None, ""),
             };
@@ -106,10 +104,8 @@ impl Validator {
                 return Piece::invalid(split, str::from_utf8(valid).unwrap_or_default());
             }
         };
-        for &byte in unfinished {
-            if self.complete(byte).is_err() {
-                return Piece::invalid(split, text);
-            }
+        if !unfinished.is_empty() && self.carry(unfinished).is_err() {
+            return Piece::invalid(split, text);
         }
         Piece::ok(split, text)
     }
@@ -140,10 +136,10 @@ impl Validator {
         self.carry.get(..self.carried.into()).unwrap_or_default()
     }
 
-    /// Adds one byte to the unfinished code point and returns the code point when that completes it.
-    fn complete(&mut self, byte: u8) -> Result<Option<char>, InvalidUtf8> {
-        if let Some(slot) = self.carry.get_mut(usize::from(self.carried)) {
-            *slot = byte;
+    /// Adds bytes to the unfinished code point, no more than it lacks, and returns the code point if they complete it.
+    fn carry(&mut self, bytes: &[u8]) -> Result<Option<char>, InvalidUtf8> {
+        for (slot, byte) in self.carry.iter_mut().skip(self.carried.into()).zip(bytes) {
+            *slot = *byte;
             self.carried += 1;
         }
         match str::from_utf8(self.unfinished()) {
