@@ -30,18 +30,20 @@ def brief(ns):
 
 def table(figures):
     """Ours, the best of the others, and the floor."""
-    lines = ["| workload | ours, ns | best peer, ns | ratio to it | floor, ns | ratio to it |", "|---|---|---|---|---|---|"]
+    lines = ["| workload | ours, ns | best peer, ns | ratio to it | floor, ns | ratio to it |", "|---|--:|---|--:|--:|--:|"]
     to_floor = []
     for workload, row in figures.items():
         ours, floor = row[US], row.get(FLOOR)
         peers = {name: ns for name, ns in row.items() if name not in (US, FLOOR)}
-        best = min(peers, key=peers.get)
-        line = f"| {workload} | {brief(ours)} | {brief(peers[best])} {best} | {ours / peers[best]:.2f} |"
+        best = min(peers, key=peers.get, default=None)
+        line = f"| {workload} | {brief(ours)} |"
+        line += f" {brief(peers[best])} {best} | {ours / peers[best]:.2f} |" if best else " | |"
         if floor:
             to_floor.append(ours / floor)
         lines.append(line + (f" {brief(floor)} | {ours / floor:.2f} |" if floor else " | |"))
-    mean = math.exp(sum(map(math.log, to_floor)) / len(to_floor))
-    lines.append(f"\nGeometric mean of our time to the floor: {mean:.2f}.")
+    if to_floor:
+        mean = math.exp(sum(map(math.log, to_floor)) / len(to_floor))
+        lines.append(f"\nGeometric mean of our time to the floor: {mean:.2f}; at most {max(to_floor):.2f}.")
     return "\n".join(lines) + "\n"
 
 
@@ -120,4 +122,6 @@ def main(path, outdir):
         (outdir / "echo.md").write_text(echo_table(beside / "echo.csv"))
 
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 main(*sys.argv[1:])

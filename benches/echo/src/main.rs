@@ -13,6 +13,8 @@
 
 mod child;
 mod client;
+#[path = "../../peers/src/floor_xor.rs"]
+mod floor_xor;
 mod servers;
 mod work;
 
@@ -60,6 +62,7 @@ fn options() -> Options {
                 let pid = number(value()) as u32;
                 options.externals.push(Server::external(name, address, pid));
             }
+            _ if arg.starts_with("--") => panic!("{arg} is no option"),
             _ => options.filters.push(arg),
         }
     }

@@ -13,6 +13,7 @@
 //!
 //! What a connection holds is counted by another program, `cargo run --release --bin memory`.
 
+mod floor_xor;
 mod peer;
 mod peers;
 mod wire;
@@ -52,6 +53,7 @@ fn options() -> Options {
             "--least" => options.least = true,
             "--buffer" => options.buffer = args.next().and_then(|n| n.parse().ok()).expect("--buffer BYTES"),
             "--csv" => options.csv = Some(args.next().expect("--csv FILE")),
+            _ if arg.starts_with("--") => panic!("{arg} is no option"),
             _ => options.filters.push(arg),
         }
     }
@@ -130,11 +132,14 @@ fn main() {
     let mut csv = String::from("workload,peer,nanoseconds,ratio\n");
     let mut floors = Vec::new();
     let works = if options.curves { work::curves } else { work::all };
-    for work in works(options.buffer) {
+    let mut works = works(options.buffer);
+    works.retain(|work| {
         let name = work.to_string();
-        if !options.filters.is_empty() && !options.filters.iter().any(|filter| name.contains(filter)) {
-            continue;
-        }
+        options.filters.is_empty() || options.filters.iter().any(|filter| name.contains(filter))
+    });
+    assert!(!works.is_empty(), "no workload has such a name");
+    for work in works {
+        let name = work.to_string();
         let figures = measure(&work, &options);
         println!(
             "| {name} | {} |",

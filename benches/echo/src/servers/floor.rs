@@ -4,6 +4,7 @@
 use tungstenite::handshake::derive_accept_key;
 
 use super::bare::Session;
+use crate::floor_xor::xor;
 
 #[derive(Default)]
 pub struct Floor {
@@ -28,7 +29,7 @@ impl Session for Floor {
                 input = &mut input[used..];
             }
             let (payload, rest) = input.split_at_mut(self.left.min(input.len()));
-            unmask(payload, self.key);
+            xor(payload, self.key);
             out.extend_from_slice(payload);
             self.left -= payload.len();
             self.key.rotate_left(payload.len() % 4);
@@ -73,17 +74,6 @@ fn parse(bytes: &[u8]) -> Option<(usize, usize)> {
         len => (6, u64::from(len)),
     };
     (bytes.len() >= head).then_some((head, len as usize))
-}
-
-fn unmask(payload: &mut [u8], key: [u8; 4]) {
-    let wide = u64::from(u32::from_ne_bytes(key)) * 0x1_0000_0001;
-    let (words, rest) = payload.as_chunks_mut::<8>();
-    for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip(key.iter().cycle()) {
-        *byte ^= key;
-    }
 }
 
 /// Answers a request that comes whole.

@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1_smol::Sha1;
 
 use crate::{
+    floor_xor::xor,
     peer::{Answer, Peer, Receive, Send},
     wire::Wire,
     work::{Content, End, READ, Receiving, Sending},
@@ -188,53 +189,6 @@ fn check(text: bool, data: &[u8]) {
             assert!(simdutf8::basic::from_utf8(data).is_ok());
         }
     }
-}
-
-#[inline]
-fn xor(data: &mut [u8], key: [u8; 4]) {
-    #[cfg(target_arch = "x86_64")]
-    if data.len() >= 256 && is_x86_feature_detected!("avx2") {
-        // SAFETY: the feature is there.
-        return unsafe { xor_avx2(data, key) };
-    }
-    xor_words(data, key);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn xor_avx2(data: &mut [u8], key: [u8; 4]) {
-    // In vectors that lie in one line of the cache each.
-    let (front, rest) = data.split_at_mut(data.as_ptr().align_offset(32).min(data.len()));
-    let key = xor_bytes(front, key);
-    xor_words(rest, key);
-}
-
-#[inline(always)]
-fn xor_words(data: &mut [u8], key: [u8; 4]) {
-    let word = u32::from_ne_bytes(key);
-    let wide = u64::from(word) << 32 | u64::from(word);
-    // The last word is read first and written last, and may overlap the one before.
-    let turned = wide.rotate_right(8 * (data.len() as u32 % 4));
-    let last = data.last_chunk().map(|last| u64::from_ne_bytes(*last) ^ turned);
-    let mut words = data.chunks_exact_mut(8);
-    for bytes in &mut words {
-        let bytes: &mut [u8; 8] = bytes.try_into().unwrap();
-        *bytes = (u64::from_ne_bytes(*bytes) ^ wide).to_ne_bytes();
-    }
-    match last {
-        Some(last) => *data.last_chunk_mut().unwrap() = last.to_ne_bytes(),
-        None => _ = xor_bytes(data, key),
-    }
-}
-
-/// Returns the key as it goes on.
-#[inline(always)]
-fn xor_bytes(data: &mut [u8], mut key: [u8; 4]) -> [u8; 4] {
-    for (byte, key) in data.iter_mut().zip(key.into_iter().cycle()) {
-        *byte ^= key;
-    }
-    key.rotate_left(data.len() % 4);
-    key
 }
 
 struct Sender {

@@ -21,10 +21,10 @@ impl Peer for Nexus {
     const NAME: &'static str = "nexus-web";
 
     fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
-        // A message has to fit; beyond that, room for what a read brings.
+        // A message has to fit.
         let reader = FrameReader::builder()
             .role(role(work.end))
-            .buffer_capacity(work.size + 64 + work.buffer)
+            .buffer_capacity((work.size + 64).max(work.buffer))
             .build();
         Receiver { reader, wire }
     }
