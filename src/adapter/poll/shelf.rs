@@ -35,9 +35,6 @@ pub(super) fn keep_output(mut buf: Vec<u8>) {
 
 /// Of two the larger one.
 fn keep(shelf: &Cell<Vec<u8>>, buf: Vec<u8>) {
-    if buf.capacity() == 0 {
-        return;
-    }
     let other = shelf.take();
     let fits = buf.capacity() > other.capacity() && buf.capacity() <= MOST;
     shelf.set(if fits { buf } else { other });

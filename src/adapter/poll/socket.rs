@@ -217,7 +217,9 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Gives the output buffer back, if all of it is written.
     fn release_output(&mut self) {
-        shelf::keep_output(self.driver.output.release(OUTPUT_KEPT));
+        if let Some(buf) = self.driver.output.release(OUTPUT_KEPT) {
+            shelf::keep_output(buf);
+        }
     }
 
     /// Waits until the output is written.
