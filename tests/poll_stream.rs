@@ -299,6 +299,28 @@ fn large_messages_with_waits_allocate_nothing() {
     }
 }
 
+/// F49: neither is it for the answers to many Pings at a time.
+#[test]
+fn many_pings_with_waits_allocate_nothing() {
+    for role in ROLES {
+        let mut world = World::new(0);
+        let (local, remote) = world.pipe([1 << 24, 0]);
+        remote.input.borrow_mut().reserve(1 << 22);
+        remote.output.borrow_mut().reserve(1 << 17);
+        let pings = frame(peer_of(role), 0x89, &[7; 125]).repeat(200);
+        let mut ws = open(local, world.clock(), role, 1 << 20);
+        let mut answer = |times| {
+            for _ in 0..times {
+                remote.output.borrow_mut().push(&pings);
+                assert!(now(ws.recv()).is_pending());
+            }
+        };
+        answer(20);
+        let used = measure(|| answer(20));
+        assert_eq!(used.count_total, 0, "{role:?} {used:?}");
+    }
+}
+
 /// What was fed and left while the connection waits leaves no buffer behind, though it is below the high-water mark.
 #[test]
 fn what_was_fed_leaves_no_buffer_behind() {
