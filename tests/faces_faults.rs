@@ -226,6 +226,18 @@ fn f34_futures_io_handshake_breaks_at_any_byte() {
     faults::handshake_breaks_at_any_byte::<FuturesIo>();
 }
 
+/// A refusal over tokio whose body ends with the stream arrives with its body.
+#[test]
+fn a_tokio_refusal_ends_with_the_stream() {
+    faults::refusal_ends_with_the_transport::<Tokio>();
+}
+
+/// The same over `futures-io`.
+#[test]
+fn a_futures_io_refusal_ends_with_the_stream() {
+    faults::refusal_ends_with_the_transport::<FuturesIo>();
+}
+
 /// A byte every second over `futures-io`, for longer than any deadline: nothing is lost, nobody is given up.
 #[test]
 fn futures_io_drips() {

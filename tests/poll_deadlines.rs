@@ -13,7 +13,7 @@ use std::time::Duration;
 use pipe::{End, Task, VirtualClock, World};
 use polled::{ROLES, Ws, message, seconds, settings, timed};
 use sockless::{
-    Accept, ClientRequest, CloseCode, Event, ProtocolError,
+    Accept, Agreed, ClientRequest, CloseCode, Config, Connection, Delivery, Endpoint, Event, ProtocolError,
     adapter::{
         Error, Message,
         poll::{Incoming, Settings},
@@ -180,6 +180,43 @@ fn an_idle_connection_is_closed() {
                         _ => {}
                     }
                 }
+            });
+            world.run(vec![local, remote]);
+        }
+    }
+}
+
+/// A peer that sends a message now and then is neither silent nor idle, though it answers no Ping: messages that lie whole
+/// in what is read, and those of an engine that delivers chunks.
+#[test]
+fn a_peer_that_sends_is_alive() {
+    for role in ROLES {
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
+            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
+            let mut timeouts = Timeouts::default();
+            timeouts.idle = Some(seconds(10));
+            timeouts.ping = Some(seconds(5));
+            let mut config = Config::default();
+            config.delivery = delivery;
+            let endpoint = match role {
+                Role::Server => Endpoint::Server,
+                Role::Client => Endpoint::Client { seed: [7; 32] },
+            };
+            let engine = Connection::upgraded(endpoint, &Agreed::default(), config);
+            let mut ws = Ws::upgraded(local, clock, engine, settings(1000, timeouts));
+            let local: Task<'_> = Box::pin(async move {
+                for _ in 0..20 {
+                    let event = ws.recv_event().await.unwrap().unwrap();
+                    assert!(matches!(event, Event::Text(_) | Event::Chunk(_)), "{event:?}");
+                }
+                assert_eq!(time(), seconds(20 * 3));
+            });
+            let remote: Task<'_> = Box::pin(async move {
+                for _ in 0..20 {
+                    pause.sleep(seconds(3)).await;
+                    remote.write_all(&frame(peer_of(role), 0x81, b"abc")).await.unwrap();
+                }
+                assert_eq!(remote.read(usize::MAX).await, b"", "nobody had to ask");
             });
             world.run(vec![local, remote]);
         }

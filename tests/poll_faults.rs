@@ -60,6 +60,12 @@ fn f34_a_handshake_that_breaks_at_any_byte() {
     faults::handshake_breaks_at_any_byte::<Bare>();
 }
 
+/// A refusal whose body ends with the transport arrives with its body.
+#[test]
+fn a_refusal_ends_with_the_transport() {
+    faults::refusal_ends_with_the_transport::<Bare>();
+}
+
 /// A handshake that is given up half way ends the connection.
 #[test]
 fn f35_a_handshake_that_is_cancelled_ends_the_connection() {

@@ -20,8 +20,8 @@ use futures_sink::Sink;
 use pipe::{Task, World};
 use polled::{ROLES, Ws, message, open, seconds, timed};
 use sockless::{
-    CloseCode, SendError,
-    adapter::{Error, Message},
+    CloseCode, Event, SendError,
+    adapter::{Error, Message, poll::Settings},
     frame::Role,
 };
 use support::{frame, frames, peer_of};
@@ -210,6 +210,152 @@ fn an_idle_connection_holds_no_buffers() {
             assert!(now(ws.recv()).is_pending());
         });
         assert!(used.bytes_current < 70_000, "{used:?}");
+    }
+}
+
+/// Echoes one message, and waits for the next.
+fn echo(ws: &mut Ws, send: bool) {
+    let Poll::Ready(Ok(Some(message))) = now(ws.recv()) else {
+        panic!()
+    };
+    if send {
+        assert!(now(ws.send(&message)).is_ready());
+    } else {
+        assert!(now(ws.feed(&message)).is_ready());
+    }
+    ws.recycle(message);
+    assert!(now(ws.recv()).is_pending());
+}
+
+/// Connections that have received a message, and perhaps answered it, and now wait for something else hold no buffers,
+/// though one beside them in the same thread has made those of the thread large.
+#[test]
+fn a_slow_handler_holds_no_buffers() {
+    const SLOW: usize = 50;
+    for role in ROLES {
+        for answers in [false, true] {
+            let peer = peer_of(role);
+            let mut world = World::new(0);
+            let (heavy, remote) = world.pipe([1 << 24, 0]);
+            remote.input.borrow_mut().reserve(1 << 24);
+            remote.output.borrow_mut().reserve(1 << 20);
+            let whole = frame(peer, 0x82, &vec![7; 120_000]);
+            let mut heavy = open(heavy, world.clock(), role, 64 << 10);
+            let mut work = || {
+                remote.output.borrow_mut().push(&whole);
+                echo(&mut heavy, true);
+            };
+            let (mut slow, mut ends) = (Vec::new(), Vec::new());
+            for _ in 0..SLOW {
+                let (local, remote) = world.pipe([1 << 16, 0]);
+                remote.input.borrow_mut().reserve(1 << 10);
+                remote.output.borrow_mut().push(&frame(peer, 0x82, b"small"));
+                slow.push(open(local, world.clock(), role, 64 << 10));
+                ends.push(remote);
+            }
+            for _ in 0..5 {
+                work();
+            }
+            let used = measure(|| {
+                for ws in &mut slow {
+                    let Poll::Ready(Ok(Some(message))) = now(ws.recv()) else {
+                        panic!()
+                    };
+                    if answers {
+                        assert!(now(ws.send(&message)).is_ready());
+                    }
+                    work();
+                }
+            });
+            assert!(used.bytes_current < 1024 * SLOW as i64, "{role:?} {answers} {used:?}");
+        }
+    }
+}
+
+/// F49: the same with large messages, one at a time, and a wait after each: what was written from is not made anew for
+/// each of them.
+#[test]
+fn large_messages_with_waits_allocate_nothing() {
+    for role in ROLES {
+        for len in [100, 60_000, 70_000, 120_000] {
+            for send in [false, true] {
+                let mut world = World::new(0);
+                let (local, remote) = world.pipe([1 << 24, 0]);
+                remote.input.borrow_mut().reserve(1 << 23);
+                remote.output.borrow_mut().reserve(1 << 20);
+                let whole = frame(peer_of(role), 0x82, &vec![7; len]);
+                let mut ws = open(local, world.clock(), role, Settings::default().high_water);
+                let mut echoes = |times| {
+                    for _ in 0..times {
+                        remote.output.borrow_mut().push(&whole);
+                        echo(&mut ws, send);
+                    }
+                };
+                echoes(20);
+                let used = measure(|| echoes(20));
+                assert_eq!(used.count_total, 0, "{role:?} {len} {send} {used:?}");
+            }
+        }
+    }
+}
+
+/// F49: neither is it for the answers to many Pings at a time.
+#[test]
+fn many_pings_with_waits_allocate_nothing() {
+    for role in ROLES {
+        let mut world = World::new(0);
+        let (local, remote) = world.pipe([1 << 24, 0]);
+        remote.input.borrow_mut().reserve(1 << 22);
+        remote.output.borrow_mut().reserve(1 << 17);
+        let pings = frame(peer_of(role), 0x89, &[7; 125]).repeat(200);
+        let mut ws = open(local, world.clock(), role, 1 << 20);
+        let mut answer = |times| {
+            for _ in 0..times {
+                remote.output.borrow_mut().push(&pings);
+                assert!(now(ws.recv()).is_pending());
+            }
+        };
+        answer(20);
+        let used = measure(|| answer(20));
+        assert_eq!(used.count_total, 0, "{role:?} {used:?}");
+    }
+}
+
+/// What was fed and left while the connection waits leaves no buffer behind, though it is below the high-water mark.
+#[test]
+fn what_was_fed_leaves_no_buffer_behind() {
+    let mut world = World::new(0);
+    let (mut idle, mut ends) = (Vec::new(), Vec::new());
+    for _ in 0..50 {
+        let (local, remote) = world.pipe([1 << 16, 0]);
+        remote.input.borrow_mut().reserve(1 << 16);
+        idle.push(timed(local, world.clock(), Role::Server));
+        ends.push(remote);
+    }
+    let message = vec![7; 20_000];
+    let used = measure(|| {
+        for ws in &mut idle {
+            assert!(now(ws.feed(&message)).is_ready());
+            assert!(now(ws.recv()).is_pending());
+        }
+    });
+    assert!(used.bytes_current < 192 << 10, "{used:?}");
+}
+
+/// The answer to a Ping is on its way when the Ping is reported, whatever its receiver does next.
+#[test]
+fn a_pong_leaves_before_its_ping_is_reported() {
+    for role in ROLES {
+        let mut world = World::new(0);
+        let (local, remote) = world.pipe([1000, 0]);
+        remote.output.borrow_mut().push(&frame(peer_of(role), 0x89, b"there?"));
+        let mut ws = open(local, world.clock(), role, 1000);
+        let Poll::Ready(Ok(Some(Event::Ping(payload)))) = now(ws.recv_event()) else {
+            panic!()
+        };
+        assert_eq!(*payload, *b"there?");
+        let sent = frames(role, &remote.input.borrow().carried);
+        assert_eq!(sent, [(0x8A, b"there?".to_vec())]);
     }
 }
 

@@ -157,35 +157,40 @@ fn f49_a_reader_that_only_reads_answers() {
 #[test]
 fn f49_a_reader_above_high_water_goes_on_when_a_writer_drains() {
     for seed in 0..300 {
-        let mut world = World::new(seed);
-        let (local, mut remote) = world.pipe([10, 100_000]);
-        let clock = world.clock();
-        let (mut reader, writer) = open(local, clock, Role::Server, 50).split();
-        // More than is read at a time.
-        let ping = frame(Role::Client, 0x89, &[7; 100]);
-        let input = [ping.repeat(200), frame(Role::Client, 0x81, b"text")].concat();
-        remote.output.borrow_mut().push(&input);
-        let unread = Rc::clone(&remote.output);
-        let mut clock = world.clock();
-        world.run(vec![
-            Box::pin(async move {
-                assert_eq!(reader.recv().await.unwrap(), Some(Message::Text("text".into())));
-                drop(reader);
-            }),
-            Box::pin(async move {
-                for _ in 0..3 {
-                    writer.send("m").await.unwrap();
-                }
-            }),
-            Box::pin(async move {
-                clock.sleep(seconds(1)).await;
-                assert!(unread.borrow().len() > input.len() / 2, "nothing more is read");
-                let sent = remote.read(usize::MAX).await;
-                let messages = |first| frames_whole(&sent).iter().filter(|(f, _)| *f == first).count();
-                assert_eq!(messages(0x81), 3);
-            }),
-        ]);
+        // Each in a thread whose read buffer has not grown.
+        std::thread::spawn(move || above_high_water(seed)).join().unwrap();
     }
+}
+
+fn above_high_water(seed: u64) {
+    let mut world = World::new(seed);
+    let (local, mut remote) = world.pipe([10, 100_000]);
+    let clock = world.clock();
+    let (mut reader, writer) = open(local, clock, Role::Server, 50).split();
+    // More than is read at a time.
+    let ping = frame(Role::Client, 0x89, &[7; 100]);
+    let input = [ping.repeat(200), frame(Role::Client, 0x81, b"text")].concat();
+    remote.output.borrow_mut().push(&input);
+    let unread = Rc::clone(&remote.output);
+    let mut clock = world.clock();
+    world.run(vec![
+        Box::pin(async move {
+            assert_eq!(reader.recv().await.unwrap(), Some(Message::Text("text".into())));
+            drop(reader);
+        }),
+        Box::pin(async move {
+            for _ in 0..3 {
+                writer.send("m").await.unwrap();
+            }
+        }),
+        Box::pin(async move {
+            clock.sleep(seconds(1)).await;
+            assert!(unread.borrow().len() > input.len() / 2, "nothing more is read");
+            let sent = remote.read(usize::MAX).await;
+            let messages = |first| frames_whole(&sent).iter().filter(|(f, _)| *f == first).count();
+            assert_eq!(messages(0x81), 3);
+        }),
+    ]);
 }
 
 /// The frames of a server that are complete.

@@ -710,6 +710,32 @@ fn a_refusal_is_an_error_with_an_answer() {
     }
 }
 
+/// A refusal whose body ends with the transport, or is cut by its end, arrives with its body: from the whole connection,
+/// and from a half of one that another has begun.
+#[test]
+fn a_refusal_ends_with_the_transport() {
+    for (length, is_complete) in [("", true), ("Content-Length: 10\r\n", false)] {
+        let response = format!("HTTP/1.1 403 Forbidden\r\n{length}\r\ngo away");
+        for piece in [1, 10, response.len()] {
+            let script = || Script::reading(response.as_bytes().chunks(piece).map(<[u8]>::to_vec));
+            let request = ClientRequest::new("ws://example.com/").unwrap();
+            let Err(Error::Refused(whole)) = WebSocket::client(script(), &request, Config::default()) else {
+                panic!()
+            };
+            let engine = Connection::client(&request, Config::default(), [7; 32], &mut Vec::new()).unwrap();
+            let ws = WebSocket::upgraded(script(), engine, Config::default());
+            let (mut reader, _writer) = ws.split_with(|script| Ok((script, io::sink()))).unwrap();
+            let Ok(Some(Event::Refused(half))) = reader.recv_event() else {
+                panic!()
+            };
+            for refusal in [whole, half] {
+                assert_eq!(refusal.response.status(), 403);
+                assert_eq!((&refusal.body[..], refusal.is_complete), (&b"go away"[..], is_complete));
+            }
+        }
+    }
+}
+
 /// An acceptance that cannot be sent is an error; so is a URL that is none, and one that needs TLS.
 #[test]
 fn what_cannot_be_asked_or_answered_is_an_error() {

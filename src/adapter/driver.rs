@@ -115,6 +115,7 @@ impl Driver {
         match event {
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
             Event::Open(_) => self.timers.opened(now),
+            Event::Chunk(_) => self.timers.received(now),
             // What ends the connection is seen in its state: see `deadline`.
             _ => {}
         }

@@ -167,11 +167,8 @@ impl Output {
 
     /// A large allocation, if it is not in use.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(super) fn release(&mut self, kept: usize) -> Vec<u8> {
-        if self.buf.is_empty() && self.buf.capacity() > kept {
-            return mem::take(&mut self.buf);
-        }
-        Vec::new()
+    pub(super) fn release(&mut self, kept: usize) -> Option<Vec<u8>> {
+        (self.buf.is_empty() && self.buf.capacity() > kept).then(|| mem::take(&mut self.buf))
     }
 
     /// If it has no allocation, it gets one.

@@ -297,6 +297,36 @@ pub fn handshake_breaks_at_any_byte<F: Face>() {
     }
 }
 
+/// A refusal whose body ends with the transport, or is cut by its end.
+pub fn refusal_ends_with_the_transport<F: Face>() {
+    for (length, is_complete) in [("", true), ("Content-Length: 10\r\n", false)] {
+        for seed in 0..50 {
+            let mut world = World::new(seed);
+            let (mut local, mut remote) = world.pipe([1 << 10, 0]);
+            local.moods = Moods::wild(seed);
+            let clock = world.clock();
+            let response = format!("HTTP/1.1 403 Forbidden\r\n{length}\r\ngo away");
+            remote.output.borrow_mut().push(response.as_bytes());
+            remote.half_close();
+            let local: Task<'_> = Box::pin(async move {
+                let request = ClientRequest::new("ws://example.com/").unwrap();
+                let settings = settings(1000, Timeouts::none());
+                let refusal = match F::client(local, clock, &request, settings).await {
+                    Err(Error::Refused(refusal)) => refusal,
+                    Err(error) => panic!("{error:?}"),
+                    Ok(_) => panic!(),
+                };
+                assert_eq!(refusal.response.status(), 403);
+                assert_eq!((&refusal.body[..], refusal.is_complete), (&b"go away"[..], is_complete));
+            });
+            let remote: Task<'_> = Box::pin(async move {
+                remote.read(usize::MAX).await;
+            });
+            world.run(vec![local, remote]);
+        }
+    }
+}
+
 /// A byte every second, for longer than any deadline.
 pub fn drips<F: Face>(timeouts: Timeouts) {
     for role in ROLES {

@@ -45,7 +45,15 @@ impl Input {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         let received = driver.receive(&mut rest, now, other);
         self.start = self.end - rest.len();
+        self.release();
         received
+    }
+
+    /// Gives the buffer back, if all of it is processed: who asked for an event may be long in coming back.
+    fn release(&mut self) {
+        if self.start == self.end && !self.buf.is_empty() {
+            shelf::keep_input(mem::take(&mut self.buf));
+        }
     }
 
     /// Reads once; 0 is the end of the transport. Only when everything before is processed.
@@ -58,9 +66,9 @@ impl Input {
         if self.buf.len() < self.size {
             self.buf = shelf::take_input(self.size);
         }
-        loop {
-            return match transport.poll_read(cx, &mut self.buf) {
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+        let read = loop {
+            match transport.poll_read(cx, &mut self.buf) {
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Poll::Ready(Ok(n)) => {
                     let n = n.min(self.buf.len());
                     (self.start, self.end) = (0, n);
@@ -69,15 +77,13 @@ impl Input {
                     } else if n < self.size / 4 {
                         self.size = (self.size / 2).max(least);
                     }
-                    Poll::Ready(Ok(n))
+                    break Poll::Ready(Ok(n));
                 }
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    shelf::keep_input(mem::take(&mut self.buf));
-                    Poll::Pending
-                }
-            };
-        }
+                other => break other,
+            }
+        };
+        self.release();
+        read
     }
 
     pub(super) fn poll_discard<T: Transport>(
@@ -87,6 +93,7 @@ impl Input {
     ) -> Poll<io::Result<usize>> {
         let read = self.poll_fill(transport, cx);
         (self.start, self.end) = (0, 0);
+        self.release();
         read
     }
 

@@ -17,8 +17,9 @@
 //!
 //! # Memory
 //!
-//! A connection that waits and has nothing in progress holds no buffers. A thread keeps one to read into and one to write
-//! from, of at most 128 KiB each, and the connections that it polls take turns with them.
+//! A connection that has nothing in progress holds no buffers, but for up to 1 KiB of output. A thread keeps one to read
+//! into and one to write from, of at most 128 KiB each, and the connections that it polls take turns with them. The one to
+//! read into is not wiped in between: a [`Transport`] that reports more than it has read hands on bytes of another connection.
 
 mod incoming;
 mod input;

@@ -14,14 +14,14 @@ use super::{
     tasks::{Tasks, write_context},
 };
 use crate::{
-    CloseCode, Event, ProtocolError, State, Teardown,
+    CloseCode, Event, ProtocolError, SendError, State, Teardown,
     adapter::{
-        Error,
+        Error, MessageRef,
         driver::{Driver, Received},
     },
 };
 
-/// An output buffer that has grown beyond this, in bytes, is given back when there is nothing to do.
+/// An output buffer that has grown beyond this, in bytes, is given back once it is written.
 const OUTPUT_KEPT: usize = 1 << 10;
 
 /// After so many reads without an event others have their turn; after so many, with events or without, deadlines are
@@ -105,6 +105,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                     if replied {
                         let _later = self.poll_write(cx);
                     }
+                    self.release_output();
                     return Poll::Ready(Ok(Some(event)));
                 }
                 Ok(None) => {}
@@ -154,7 +155,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                     self.lost(error.into(), cx);
                 }
                 Poll::Pending => {
-                    shelf::keep_output(self.driver.output.release(OUTPUT_KEPT));
+                    self.release_output();
                     // Only now: what proves the peer alive may just have been read.
                     ready!(self.poll_deadlines(cx));
                 }
@@ -207,6 +208,20 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Ready(self.driver.output.check())
     }
 
+    /// Puts a message into the output.
+    #[inline]
+    pub(super) fn feed(&mut self, message: MessageRef<'_>) -> Result<(), SendError> {
+        self.driver.output.begin(shelf::take_output);
+        self.driver.feed(message)
+    }
+
+    /// Gives the output buffer back, if all of it is written.
+    fn release_output(&mut self) {
+        if let Some(buf) = self.driver.output.release(OUTPUT_KEPT) {
+            shelf::keep_output(buf);
+        }
+    }
+
     /// Waits until the output is written.
     pub(super) fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.begin();
@@ -218,7 +233,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if let Poll::Ready(written) = self.poll_write(cx) {
-                drop(self.driver.output.release(self.driver.high_water));
+                self.release_output();
                 return Poll::Ready(written);
             }
             ready!(self.poll_deadlines(cx));

@@ -106,7 +106,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
             let mut socket = lock(&self.shared);
             // In one go: another writer might take the room.
             match socket.poll_ready(cx) {
-                Poll::Ready(Ok(())) => Poll::Ready(socket.driver.feed(message.as_message()).map_err(Error::from)),
+                Poll::Ready(Ok(())) => Poll::Ready(socket.feed(message.as_message()).map_err(Error::from)),
                 Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
                 Poll::Pending => Poll::Pending,
             }
@@ -201,7 +201,7 @@ impl<M: AsMessage, T: Transport, C: Clock> Sink<M> for Writer<T, C> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(lock(&self.shared).driver.feed(message.as_message())?)
+        Ok(lock(&self.shared).feed(message.as_message())?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -131,7 +131,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// The transport failed, or the connection is closing.
     pub async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
         poll_fn(|cx| self.socket.poll_ready(cx)).await?;
-        Ok(self.socket.driver.feed(message.as_message())?)
+        Ok(self.socket.feed(message.as_message())?)
     }
 
     /// Writes what is in the output.
@@ -256,7 +256,7 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(self.get_mut().socket.driver.feed(message.as_message())?)
+        Ok(self.get_mut().socket.feed(message.as_message())?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
