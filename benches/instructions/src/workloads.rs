@@ -19,7 +19,7 @@ const fn workload(name: &'static str) -> Workload {
 /// How many messages a stream has.
 const PERIOD: u64 = 200;
 
-pub const ALL: [Workload; 25] = [
+pub const ALL: [Workload; 27] = [
     workload("receive/server/binary/16"),
     workload("receive/server/binary/125"),
     workload("receive/server/binary/1024"),
@@ -35,6 +35,8 @@ pub const ALL: [Workload; 25] = [
     workload("receive/server/chinese/4096/by 1460"),
     workload("receive/server/binary/125/by 131"),
     workload("receive/server/binary/125/by 1"),
+    workload("receive/server/binary/4096/whole by 1460"),
+    workload("receive/server/binary/125/whole by 1"),
     workload("receive/server/chinese/4096/chunks"),
     workload("receive/server/ping/16"),
     workload("send/server/16"),
@@ -112,7 +114,9 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
         };
         sent.expect("an open connection");
     }
+    let whole = how.starts_with("whole ");
     let read = how
+        .trim_start_matches("whole ")
         .strip_prefix("by ")
         .map_or(64 << 10, |n| n.parse().expect("a number"));
     let mut config = Config::default();
@@ -120,15 +124,27 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
         config.delivery = Delivery::Chunks;
     }
     let mut connection = open(end, config);
-    let mut buffer = vec![0; read];
+    let mut buffer = vec![0; 64 << 10];
     let mut out = Vec::new();
     Box::new(move |count| {
-        let mut seen = 0;
+        let (mut seen, mut kept, mut wanted) = (0, 0, 0);
         for _ in 0..count / PERIOD {
             for piece in stream.chunks(read) {
-                let mut input = &mut buffer[..piece.len()];
-                input.copy_from_slice(piece);
-                while let Some(event) = connection.receive(&mut input, &mut out).expect("a valid stream") {
+                let filled = kept + piece.len();
+                buffer[kept..filled].copy_from_slice(piece);
+                kept = filled;
+                if filled < wanted {
+                    continue;
+                }
+                let mut input = &mut buffer[..filled];
+                loop {
+                    let event = match whole {
+                        true => connection.receive_whole(&mut input, &mut out),
+                        false => connection.receive(&mut input, &mut out),
+                    };
+                    let Some(event) = event.expect("a valid stream") else {
+                        break;
+                    };
                     seen += match &event {
                         Event::Text(text) => text.len(),
                         Event::Binary(data) | Event::Ping(data) => data.len(),
@@ -138,6 +154,11 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
                     if let Event::Text(Cow::Owned(_)) | Event::Binary(Cow::Owned(_)) = event {
                         connection.recycle(event);
                     }
+                }
+                (kept, wanted) = (input.len(), 0);
+                if kept > 0 {
+                    wanted = kept + connection.wanted(input);
+                    buffer.copy_within(filled - kept..filled, 0);
                 }
                 out.clear();
             }
