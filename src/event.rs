@@ -18,6 +18,7 @@ use crate::{
 /// An event borrows from the input slice, never from the connection: one can send while holding it. What lies whole in
 /// one input is lent from it; what had to be assembled is owned.
 #[derive(Clone, PartialEq, Eq)]
+// With its tag in a byte, an error that is returned instead lies beside it and not over the payload: docs/DESIGN.md.
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Event<'b> {

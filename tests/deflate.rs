@@ -619,6 +619,44 @@ fn f47_the_end_is_judged_the_same_in_any_pieces() {
     }
 }
 
+/// R165 R176 (F47): a block that lacks data does not get it from the tail, nor from what is put behind that: neither is
+/// delivered, and no block ends with them, whatever their lengths.
+#[test]
+fn f47_the_tail_is_nobodys_data() {
+    for data in [0, 10, 1000, 1020, 1024, 2044] {
+        for lacking in [1, 3, 4, 5, 20, 24, 90] {
+            for last in [0, 1] {
+                let mut payload = stored(&vec![b'x'; data + lacking]);
+                payload[0] |= last;
+                payload.truncate(5 + data);
+                let input = frame(Role::Server, 0xC2, &payload);
+                for delivered in [
+                    feed(&mut open(Role::Client), &input),
+                    feed_bytewise(&mut open(Role::Client), &input),
+                ] {
+                    assert_eq!(
+                        (delivered.events, delivered.error),
+                        (vec![], Some(ProtocolError::InvalidDeflate))
+                    );
+                }
+                let mut client = open_with(Role::Client, params(15, false), chunks(settings()));
+                let delivered = feed(&mut client, &input);
+                assert_eq!(
+                    delivered.error,
+                    Some(ProtocolError::InvalidDeflate),
+                    "{data} of {}",
+                    data + lacking
+                );
+                let bytes = delivered.events.iter().flat_map(|event| match event {
+                    Event::Chunk(chunk) => chunk.as_bytes().to_vec(),
+                    event => panic!("{event:?}"),
+                });
+                assert_eq!(bytes.collect::<Vec<_>>(), vec![b'x'; data]);
+            }
+        }
+    }
+}
+
 /// R171 R165 (F29, F45): a conversation, cut at every position, and chunk delivery in any cut.
 #[test]
 fn f45_the_result_does_not_depend_on_the_cuts() {

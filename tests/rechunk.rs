@@ -8,13 +8,15 @@ mod streams;
 use std::borrow::Cow;
 
 use proptest::{collection::vec, prelude::*};
-use sockless::{Config, Event, ProtocolError, frame::Role, mask, utf8::Validator};
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError, frame::Role, mask, utf8::Validator,
+};
 
 use laws::{
     drive::{joined, run, run_whole},
     options::{Opening, Options, cuts},
     reference::may_become_text,
-    support::{Length, feed, frame, header, open, peer_of},
+    support::{Length, feed_cut, frame, header, open, peer_of},
 };
 
 proptest! {
@@ -326,6 +328,42 @@ fn bytes_may_become_text_if_some_continuation_is_valid() {
     }
 }
 
+/// Behind a message that was assembled, behind our own Close, and behind a handshake, messages are lent again.
+#[test]
+fn messages_are_lent_behind_what_is_not() {
+    let (mut request, mut out) = (Vec::new(), Vec::new());
+    let _client = Connection::client(
+        &ClientRequest::new("ws://a/").unwrap(),
+        Config::default(),
+        [1; 32],
+        &mut request,
+    );
+    let whole = frame(Role::Client, 0x82, b"whole");
+    let is_lent = |server: &mut Connection| {
+        let (mut begun, mut out) = (whole.clone(), Vec::new());
+        let mut half = &mut begun[..8];
+        assert!(matches!(server.receive_whole(&mut half, &mut out), Ok(None)));
+        assert_eq!(half.len(), 8, "left in the buffer");
+        let event = server.receive_whole(&mut &mut begun[..], &mut out);
+        assert!(
+            matches!(event, Ok(Some(Event::Binary(Cow::Borrowed(b"whole"))))),
+            "{event:?}"
+        );
+    };
+    let mut server = Connection::server(Config::default());
+    let event = server.receive(&mut &mut request[..], &mut out).unwrap();
+    let Some(Event::Request(request)) = event else {
+        panic!("{event:?}")
+    };
+    server.accept(&request, &Accept::new(), &mut out).unwrap();
+    is_lent(&mut server);
+    let pieces = frame(Role::Client, 0x82, b"in pieces");
+    assert_eq!(feed_cut(&mut server, &pieces, &[9, 11]).events.len(), 1);
+    is_lent(&mut server);
+    server.close(CloseCode::NORMAL, "", &mut out).unwrap();
+    is_lent(&mut server);
+}
+
 /// A message that comes in pieces is lent as a whole from the caller's buffer, and `wanted` says when; what cannot be lent,
 /// or is wrong, is not waited for.
 #[test]
@@ -337,8 +375,6 @@ fn a_message_is_lent_once_it_is_whole() {
                 let bytes = frame(sender, first, &vec![b'x'; len]);
                 let header = bytes.len() - len;
                 let mut connection = open(role, Config::default());
-                // What was received before puts the connection onto the line of whole messages.
-                let _first = feed(&mut connection, &frame(sender, 0x82, b""));
                 let mut calls = 0;
                 let (mut buffer, mut filled) = (bytes.clone(), 0);
                 loop {
@@ -386,7 +422,6 @@ fn a_message_is_lent_once_it_is_whole() {
             ),
         ] {
             let mut connection = open(role, config.clone());
-            let _first = feed(&mut connection, &frame(sender, 0x82, b""));
             let mut begun = [&begun[..], if masked { &[1, 2, 3, 4] } else { &[] }].concat();
             let mut input = &mut begun[..];
             assert_eq!(connection.receive_whole(&mut input, &mut Vec::new()), result);

@@ -84,7 +84,7 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug)]
 enum Line {
     General,
-    /// A whole message may come: the connection is open, the handshake put away, and no message in progress.
+    /// A whole message may come: the handshake is put away, and no message in progress.
     Whole,
     /// Payload of a message that is assembled may come.
     Middle,
@@ -136,6 +136,7 @@ impl Connection {
         };
         let mut connection = Self::new(Phase::Open, role, keys, &config, None);
         connection.agree(agreed, config.deflate_settings());
+        connection.line = connection.next_line();
         connection
     }
 
@@ -221,7 +222,6 @@ impl Connection {
     /// use sockless::{Agreed, Config, Connection, Endpoint, Event};
     ///
     /// # let seed = [0; 32];
-    /// # let mut server = Connection::upgraded(Endpoint::Server, &Agreed::default(), Config::default());
     /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];
     /// let mut connection = Connection::upgraded(Endpoint::Client { seed }, &Agreed::default(), Config::default());
     /// let (mut buffer, mut filled, mut out) = ([0; 1024], 0, Vec::new());
@@ -241,6 +241,7 @@ impl Connection {
     ///         // The message is longer than the buffer.
     ///         connection.receive(&mut input, &mut out)?;
     ///     }
+    ///     // Here `out` is written.
     ///     let left = input.len();
     ///     buffer.copy_within(filled - left..filled, 0);
     ///     filled = left;
@@ -262,7 +263,8 @@ impl Connection {
     }
 
     /// How many bytes at least have to come behind `left`, which [`receive_whole`](Self::receive_whole) has left, until it
-    /// takes it: more than 0, and all that the message lacks once its header is there. Not before is it worth to call it again.
+    /// takes it: more than 0, and all that the message lacks once its header is there. To call it again before that is of use
+    /// only to find a length that breaks a rule before all of the header has come.
     #[must_use]
     pub fn wanted(&self, left: &[u8]) -> usize {
         let lacks = match self.line {
@@ -310,11 +312,14 @@ impl Connection {
 
     /// Which line the next input may take.
     fn next_line(&self) -> Line {
-        match self.phase {
-            _ if self.opening.is_some() => Line::General,
-            Phase::Open if self.receiver.is_between_messages() => Line::Whole,
-            Phase::Open | Phase::CloseSent if self.receiver.is_in_pieces() => Line::Middle,
-            _ => Line::General,
+        if !self.phase.receives_frames() || self.opening.is_some() {
+            Line::General
+        } else if self.receiver.is_between_messages() {
+            Line::Whole
+        } else if self.receiver.is_in_pieces() {
+            Line::Middle
+        } else {
+            Line::General
         }
     }
 
@@ -350,10 +355,10 @@ impl Connection {
         let next = self.phase.after(signal);
         debug_assert!(next.is_some(), "{signal:?} in {}", self.phase);
         self.phase = next.unwrap_or(self.phase);
-        self.line = Line::General;
         if self.phase == Phase::Closed {
             self.opening = None;
         }
+        self.line = self.next_line();
     }
 
     /// The transport has ended: its `read` returned no bytes, or an error.

@@ -108,9 +108,11 @@ impl Inflater {
             used += run.consumed;
             produced += run.produced;
             match run.stop {
+                // The block that the tail completes is empty: what is put out here took the tail for data.
+                _ if used > rest.len() && run.produced > 0 => break (true, Err(Corrupt)),
                 Stop::Block if used == end => break (true, Ok(())),
-                Stop::Block if used < end && !self.window.is_full() => {}
-                Stop::Output | Stop::Block if used <= end => break (false, Ok(())),
+                Stop::Block if used < end => {}
+                Stop::Output if used <= end => break (false, Ok(())),
                 Stop::End if self.tail == 0 && used <= rest.len() => {
                     self.restart();
                     self.ended = used == rest.len();

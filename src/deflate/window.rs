@@ -42,7 +42,7 @@ impl Window {
     }
 
     /// There is no room to write.
-    pub(super) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.end == self.buf.len()
     }
 

@@ -307,7 +307,8 @@ impl Decoder {
         }
         let len = match Header::decode(input) {
             Ok(Some((header, used))) if header.len <= max => used as u64 + header.len,
-            Ok(None) => self.header_len(input.get(1).copied().unwrap_or_default()),
+            // Both bytes that all headers have are judged when they come.
+            Ok(None) => input.get(1).map_or(2, |&second| self.header_len(second)),
             Ok(Some(_)) | Err(_) => return None,
         };
         len.checked_sub(input.len() as u64).filter(|&lacks| lacks > 0)

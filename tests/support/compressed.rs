@@ -7,7 +7,7 @@ use super::{
     conversation::Conversation,
     drive::joined,
     options::{Cursor, cuts},
-    support::{feed_cut, peer_of},
+    support::{Outcome, feed_cut, peer_of},
 };
 
 /// What a connection with compression needs to know.
@@ -79,6 +79,9 @@ pub fn compressed_bytes(data: &[u8]) {
         outcome
     });
     assert_eq!(one, other);
+    let mut kept = feed_whole(&mut agreement.open(agreement.role), input, &cuts(seeds[0], input.len()));
+    kept.events = joined(kept.events);
+    assert_eq!(kept, one);
 
     let mut bytes = input.to_vec();
     let heap = measure(|| {
@@ -89,6 +92,32 @@ pub fn compressed_bytes(data: &[u8]) {
     // of the back ends; a piece to deliver; and the replies.
     let bound = 3 * agreement.limit + (64 << 10) + 3 * (1 << agreement.bits) + (64 << 10) + input.len() as u64;
     assert!(heap.bytes_max <= bound, "{} > {bound}", heap.bytes_max);
+}
+
+/// As [`feed_cut`], but messages are kept until they are whole; what is left at the end is taken as it is.
+fn feed_whole(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outcome {
+    let (mut outcome, mut kept, mut from) = (Outcome::default(), Vec::new(), 0);
+    for to in cuts.iter().copied().chain([input.len()]) {
+        kept.extend_from_slice(&input[from..to]);
+        from = to;
+        let mut rest = &mut kept[..];
+        while outcome.error.is_none() {
+            match connection.receive_whole(&mut rest, &mut outcome.out) {
+                Ok(Some(event)) => outcome.events.push(event.into_owned()),
+                Ok(None) => break,
+                Err(error) => outcome.error = Some(error),
+            }
+        }
+        let left = rest.len();
+        kept.drain(..kept.len() - left);
+    }
+    if outcome.error.is_none() {
+        let last = feed_cut(connection, &kept, &[]);
+        outcome.events.extend(last.events);
+        outcome.out.extend(last.out);
+        outcome.error = last.error;
+    }
+    outcome
 }
 
 /// Whole conversations arrive as they were sent, however they were fragmented and cut.

@@ -42,7 +42,8 @@ pub fn run_whole(options: &Options, input: &[u8], cuts: &[usize], room: usize) -
         let had = kept.clone();
         drive.feed_whole(&mut kept);
         if had.len() < wanted {
-            assert_eq!(kept, had, "less than is wanted leads to nothing");
+            let is_found_early = drive.outcome.error.is_some();
+            assert!(kept == had || is_found_early, "less than is wanted leads to nothing");
         }
         if kept.len() > room {
             drive.feed(&mut kept);
