@@ -15,6 +15,10 @@ from pathlib import Path
 from charts import FLOOR, UNITS, US, bars, curves
 
 
+# What a peer leaves out: it takes text that spans reads without looking at it.
+LEAVES_OUT = {"nexus-web": "text 16 KiB"}
+
+
 def read(path):
     """Nanoseconds by workload and peer, in the order of the file."""
     figures = defaultdict(dict)
@@ -35,6 +39,7 @@ def table(figures):
     for workload, row in figures.items():
         ours, floor = row[US], row.get(FLOOR)
         peers = {name: ns for name, ns in row.items() if name not in (US, FLOOR)}
+        peers = {name: ns for name, ns in peers.items() if LEAVES_OUT.get(name, workload + ".") not in workload}
         best = min(peers, key=peers.get, default=None)
         line = f"| {workload} | {brief(ours)} |"
         line += f" {brief(peers[best])} {best} | {ours / peers[best]:.2f} |" if best else " | |"
