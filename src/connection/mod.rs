@@ -263,7 +263,7 @@ impl Connection {
     }
 
     /// How many bytes at least have to come behind `left`, which [`receive_whole`](Self::receive_whole) has left, until it
-    /// takes it: more than 0, and all that the message lacks once its header is there. To call it again before that is of use
+    /// takes it: more than 0, and all that the message lacks once its length is there. To call it again before that is of use
     /// only to find a length that breaks a rule before all of the header has come.
     #[must_use]
     pub fn wanted(&self, left: &[u8]) -> usize {

@@ -305,27 +305,31 @@ impl Decoder {
         if !matches!(input.first(), None | Some(0x81 | 0x82)) || self.check(input).is_err() {
             return None;
         }
-        let len = match Header::decode(input) {
-            Ok(Some((header, used))) if header.len <= max => used as u64 + header.len,
-            // Both bytes that all headers have are judged when they come.
-            Ok(None) => input.get(1).map_or(2, |&second| self.header_len(second)),
-            Ok(Some(_)) | Err(_) => return None,
+        let (header, payload) = match Header::decode(input) {
+            Ok(Some((header, used))) => (used as u64, header.len),
+            // The two bytes that all headers have are judged when they come.
+            Ok(None) => input.get(1).map_or((2, 0), |&second| self.least(second)),
+            Err(_) => return None,
         };
-        len.checked_sub(input.len() as u64).filter(|&lacks| lacks > 0)
+        if payload > max {
+            return None;
+        }
+        (header + payload)
+            .checked_sub(input.len() as u64)
+            .filter(|&lacks| lacks > 0)
     }
 
-    /// How long a header is whose second byte is this.
-    const fn header_len(&self, second: u8) -> u64 {
+    /// How long a header is whose second byte is this, and its payload at least.
+    fn least(&self, second: u8) -> (u64, u64) {
         let key = match self.role {
             Role::Server => 4,
             Role::Client => 0,
         };
-        let extended = match second & 0x7F {
-            127 => 8,
-            126 => 2,
-            _ => 0,
-        };
-        2 + extended + key
+        match second & 0x7F {
+            127 => (2 + 8 + key, 0),
+            126 => (2 + 2 + key, 0),
+            short => (2 + key, short.into()),
+        }
     }
 
     /// The straight line for the common case: an unfragmented data frame that is whole in `input`, within `max`.
