@@ -1,9 +1,7 @@
-//! Receiving, but for the straight line.
+//! Receiving: the straight lines, and what there is beside them.
 
 use alloc::vec::Vec;
 
-#[cfg(feature = "deflate")]
-use super::Line;
 use super::{Connection, take_all};
 use crate::{
     close::{CloseCode, CloseFrame},
@@ -11,14 +9,162 @@ use crate::{
     error::ProtocolError,
     event::Event,
     frame::Opcode,
+    receive::Rest,
     state::{Phase, Signal},
 };
 
+/// Which straight line the next input is worth a look at. Never one that it may not take; `General` is only slow.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Line {
+    General,
+    /// A whole message may come: the handshake is put away, and no message in progress.
+    Whole,
+    /// Payload of a message that is assembled may come.
+    Middle,
+}
+
 impl Connection {
+    /// Takes the next event off the front of `input`, which shrinks as it is consumed.
+    ///
+    /// `Ok(None)` means exactly: `input` is empty. Payload is unmasked in place. A whole message inside one `input` is
+    /// lent from it; one that spans inputs, is fragmented or was compressed arrives owned. Replies are appended to `out`.
+    ///
+    /// Call it until it returns `None` or an error, then write `out`, in either case. Once the connection is
+    /// [`Closed`](crate::State::Closed), input is discarded.
+    ///
+    /// # Errors
+    /// The peer broke a rule; everything before that was delivered. `out` holds what the peer is due, a Close frame or
+    /// an HTTP response; later calls return the same error.
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "an event that is returned by a call goes through memory; measured"
+    )]
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.receive_with::<false>(input, out)
+    }
+
+    /// As [`receive`](Self::receive), but leaves the beginning of a message in `input` when the rest of it has not come, so
+    /// that it can be lent, and is not copied, when it has.
+    ///
+    /// `Ok(None)` means: keep what is left of `input`, which may be nothing, read more behind it, and come with all of it
+    /// again. If there is no room to read more, give it to [`receive`](Self::receive), which takes everything. What is left
+    /// is not in [`Parts::unread`](crate::Parts::unread), and is not looked at: that a text is not UTF-8 shows when all of it is there. Fragments,
+    /// compressed messages and control frames are taken as they come.
+    ///
+    /// ```
+    /// use sockless::{Agreed, Config, Connection, Endpoint, Event};
+    ///
+    /// # let seed = [0; 32];
+    /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];
+    /// let mut connection = Connection::upgraded(Endpoint::Client { seed }, &Agreed::default(), Config::default());
+    /// let (mut buffer, mut filled, mut out) = ([0; 1024], 0, Vec::new());
+    /// # let mut messages = Vec::new();
+    /// # let mut transport = reads.drain(..);
+    /// # let mut read = |room: &mut [u8]| transport.next().map_or(0, |bytes| { room[..bytes.len()].copy_from_slice(bytes); bytes.len() });
+    /// loop {
+    ///     let n = read(&mut buffer[filled..]);
+    ///     # if n == 0 { break }
+    ///     filled += n;
+    ///     let mut input = &mut buffer[..filled];
+    ///     while let Some(event) = connection.receive_whole(&mut input, &mut out)? {
+    ///         let Event::Binary(data) = event else { continue };
+    ///         # messages.push(data.into_owned());
+    ///     }
+    ///     while input.len() == 1024 {
+    ///         // The message is longer than the buffer.
+    ///         connection.receive(&mut input, &mut out)?;
+    ///     }
+    ///     // Here `out` is written.
+    ///     let left = input.len();
+    ///     buffer.copy_within(filled - left..filled, 0);
+    ///     filled = left;
+    /// }
+    /// # assert_eq!(messages, [&b"abc"[..], b"d"]);
+    /// # Ok::<(), sockless::ProtocolError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As those of [`receive`](Self::receive).
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `receive`")]
+    pub fn receive_whole<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        self.receive_with::<true>(input, out)
+    }
+
+    /// How many bytes at least have to come behind `left`, which [`receive_whole`](Self::receive_whole) has left, until it
+    /// takes it: more than 0, and all that the message lacks once its length is there. To call it again before that is of use
+    /// only to find a length that breaks a rule before all of the header has come.
+    #[must_use]
+    pub fn wanted(&self, left: &[u8]) -> usize {
+        let lacks = match self.line {
+            Line::Whole => self.receiver.lacks(left),
+            Line::Middle | Line::General => None,
+        };
+        lacks.map_or(1, |lacks| usize::try_from(lacks).unwrap_or(usize::MAX))
+    }
+
+    #[inline(always)]
+    fn receive_with<'b, const WHOLE: bool>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.line {
+            Line::Whole => match self.receiver.whole_message(input) {
+                // The last call of the loop for every read.
+                Ok(None) if input.is_empty() => return Ok(None),
+                Ok(None) if WHOLE && self.receiver.lacks(input).is_some() => return Ok(None),
+                Ok(None) => {}
+                Ok(event) => return Ok(event),
+                Err(error) => return Err(self.fail(error, out)),
+            },
+            Line::Middle => match self.receiver.rest_of_message(input) {
+                Rest::Taken => return Ok(None),
+                Rest::Ended(message) => {
+                    self.line = self.next_line();
+                    return Ok(Some(message.into()));
+                }
+                Rest::Failed(error) => return Err(self.fail(error, out)),
+                Rest::Unknown => {}
+            },
+            Line::General => {}
+        }
+        // Not one more `Result` that is passed on: it would be moved from one place in memory to another, in wider steps
+        // than it was written in, and a load that has to wait for several stores is what a small message costs.
+        let mut event = None;
+        if self.receive_into(input, out, &mut event)? {
+            Ok(event)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Which line the next input may take.
+    pub(super) fn next_line(&self) -> Line {
+        if !self.phase.receives_frames() || self.opening.is_some() {
+            Line::General
+        } else if self.receiver.is_between_messages() {
+            Line::Whole
+        } else if self.receiver.is_in_pieces() {
+            Line::Middle
+        } else {
+            Line::General
+        }
+    }
+
     /// What [`receive`](Self::receive) does when there is no whole message at hand. The event, if there is one, is in
     /// `slot`.
     #[inline(never)]
-    pub(super) fn receive_into<'b>(
+    fn receive_into<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
