@@ -90,7 +90,7 @@ impl Validator {
         if self.carried > 0 {
             let (front, behind) = bytes.split_at(self.missing().min(bytes.len()));
             rest = behind;
-            split = match self.carry(front) {
+            split = match self.extend(front) {
                 Ok(split) => split,
                 Err(InvalidUtf8) => return Piece::invalid(None, ""),
             };
@@ -104,7 +104,7 @@ impl Validator {
                 return Piece::invalid(split, str::from_utf8(valid).unwrap_or_default());
             }
         };
-        if !unfinished.is_empty() && self.carry(unfinished).is_err() {
+        if !unfinished.is_empty() && self.extend(unfinished).is_err() {
             return Piece::invalid(split, text);
         }
         Piece::ok(split, text)
@@ -137,7 +137,7 @@ impl Validator {
     }
 
     /// Adds bytes to the unfinished code point, no more than it lacks, and returns the code point if they complete it.
-    fn carry(&mut self, bytes: &[u8]) -> Result<Option<char>, InvalidUtf8> {
+    fn extend(&mut self, bytes: &[u8]) -> Result<Option<char>, InvalidUtf8> {
         for (slot, byte) in self.carry.iter_mut().skip(self.carried.into()).zip(bytes) {
             *slot = *byte;
             self.carried += 1;

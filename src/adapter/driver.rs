@@ -273,10 +273,6 @@ fn own(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
     match data {
         Cow::Borrowed(data) => {
             let mut owned = mem::take(spare);
-            owned.clear();
-            if owned.capacity() < data.len() {
-                owned = Vec::with_capacity(data.len());
-            }
             owned.extend_from_slice(data);
             owned
         }

@@ -53,8 +53,8 @@ impl Connection {
     ///
     /// `Ok(None)` means: keep what is left of `input`, which may be nothing, read more behind it, and come with all of it
     /// again. If there is no room to read more, give it to [`receive`](Self::receive), which takes everything. What is left
-    /// is not in [`Parts::unread`](crate::Parts::unread), and is not looked at: that a text is not UTF-8 shows when all of it is there. Fragments,
-    /// compressed messages and control frames are taken as they come.
+    /// is not in [`Parts::unread`](crate::Parts::unread), and is not looked at: that a text is not UTF-8 shows when all of
+    /// it is there. Fragments, compressed messages and control frames are taken as they come.
     ///
     /// ```
     /// use sockless::{Agreed, Config, Connection, Endpoint, Event};

@@ -226,10 +226,9 @@ impl Header {
         Ok(buf.get(..used).unwrap_or_default())
     }
 
-    /// The header, not judged, at the front of 16 bytes that are made in registers, and its length.
-    #[inline]
+    /// Writes the header, made in registers, without judging it and returns its length.
     #[allow(clippy::cast_possible_truncation, reason = "each arm has tested the range")]
-    pub(crate) fn to_bytes(self) -> ([u8; 16], usize) {
+    pub(crate) fn write(self, buf: &mut [u8; Self::MAX_LEN]) -> usize {
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
         let first = bit(self.fin, 0x80)
             | bit(self.rsv1, 0x40)
@@ -252,15 +251,9 @@ impl Header {
             }
         };
         let bytes = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
-        (bytes, used + key_len)
-    }
-
-    /// Writes the header without judging it and returns its length.
-    pub(crate) fn write(self, buf: &mut [u8; Self::MAX_LEN]) -> usize {
-        let (bytes, used) = self.to_bytes();
         if let Some(front) = bytes.first_chunk() {
             *buf = *front;
         }
-        used
+        used + key_len
     }
 }

@@ -29,11 +29,10 @@ pub(super) fn xor(data: &mut [u8], key: u32, after: u32) {
     xor_with(data, key, after, in_words);
 }
 
-/// Appends `data`, of at least a block, XORed with `key`, which is `after` behind it.
+/// Appends `data`, of at least a block, XORed with `key`, which is `after` behind it; `out` has room for it.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(super) fn append(data: &[u8], key: u32, after: u32, out: &mut Vec<u8>) {
-    out.reserve(data.len());
     #[cfg(feature = "simd")]
     if data.len() >= MIN_ASKED {
         return dispatch!(Level::new(), simd => append_with::<512>(data, key, after, out, in_vectors(simd)));

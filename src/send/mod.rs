@@ -238,16 +238,10 @@ impl Sender {
             rsv1: start.rsv1,
             ..Header::new(start.opcode, data.len() as u64)
         };
-        let (bytes, used) = header.to_bytes();
-        if out.capacity() - out.len() >= bytes.len() + data.len() {
-            // All 16 bytes are stored, in one go, and those behind the header are written over.
-            let start = out.len();
-            out.extend_from_slice(&bytes);
-            out.truncate(start + used);
-        } else {
-            out.reserve(used + data.len());
-            out.extend_from_slice(bytes.get(..used).unwrap_or_default());
-        }
+        let mut buf = [0; Header::MAX_LEN];
+        let used = header.write(&mut buf);
+        out.reserve(used + data.len());
+        out.extend_from_slice(buf.get(..used).unwrap_or_default());
         match mask {
             None => out.extend_from_slice(data),
             Some(key) => mask::append(data, key, out),

@@ -13,6 +13,8 @@
 //!
 //! What a connection holds is counted by another program, `cargo run --release --bin memory`.
 
+#[path = "../../support/content.rs"]
+mod content;
 mod floor_xor;
 mod peer;
 mod peers;

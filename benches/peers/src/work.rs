@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use crate::content::Content;
 use crate::wire::Wire;
 
 /// What one read of a kernel copies at most.
@@ -15,14 +16,6 @@ const IMAGE: usize = 256 << 10;
 pub enum End {
     Server,
     Client,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub enum Content {
-    Binary,
-    Ascii,
-    Chinese,
-    Mixed,
 }
 
 #[derive(Clone, Copy)]
@@ -214,26 +207,6 @@ pub fn read_frame(bytes: &[u8], first: u8, masked: bool) -> (Vec<u8>, &[u8]) {
 impl Sending {
     pub fn payload(&self) -> Vec<u8> {
         Content::Binary.message(0, self.size)
-    }
-}
-
-impl Content {
-    fn message(self, index: usize, len: usize) -> Vec<u8> {
-        let sample = match self {
-            Self::Binary => return (0..len).map(|at| (at * 7 + at / 251 + index * 31) as u8).collect(),
-            Self::Ascii => "It is a truth universally acknowledged, that a single man must be in want of a wife. ",
-            Self::Chinese => "道可道非常道名可名非常名無名天地之始有名萬物之母故常無欲以觀其妙常有欲以觀其徼。",
-            Self::Mixed => "Größe: 3 µm, naïve café, Ελληνικά, Война и мир, 雨ニモマケズ, emoji 🙂🚀, and plain text. ",
-        };
-        let mut text = String::with_capacity(len);
-        for char in sample.chars().cycle().skip(index % sample.chars().count()) {
-            if text.len() + char.len_utf8() > len {
-                break;
-            }
-            text.push(char);
-        }
-        text.extend(std::iter::repeat_n('.', len - text.len()));
-        text.into_bytes()
     }
 }
 
