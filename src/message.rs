@@ -5,7 +5,7 @@ use core::mem;
 
 use crate::{
     error::ProtocolError,
-    frame::{Kind, Mask, Opcode, unmask},
+    frame::{Decoder, Kind, Mask, Opcode, unmask},
     utf8::{InvalidUtf8, Piece, Validator},
 };
 
@@ -95,27 +95,32 @@ impl Message {
         self.announced == len as u64
     }
 
-    /// Appends a piece that may be masked; `rest` is what its frame still lacks.
-    #[inline]
-    pub(crate) fn append_masked(&mut self, piece: &mut [u8], mask: Mask, rest: u64) -> Result<(), ProtocolError> {
-        match (&mut self.buffer, &mut *piece) {
-            // Of what arrives byte by byte, the call of a copy would be the larger part.
-            (Buffer::Binary(buffer), &mut [byte]) if buffer.len() < buffer.capacity() => {
-                buffer.push(byte ^ first_of(mask));
-                Ok(())
+    /// Takes a byte for `decoder` and appends it, if the frame goes on behind it, it breaks no rule, and there is room; whether
+    /// it did.
+    #[inline(always)]
+    pub(crate) fn append_byte(&mut self, byte: u8, decoder: &mut Decoder) -> bool {
+        let Some(byte) = decoder.peek_byte(byte) else {
+            return false;
+        };
+        match &mut self.buffer {
+            Buffer::Binary(data) if data.len() < data.capacity() => {
+                decoder.pass_byte();
+                data.push(byte);
+                true
             }
-            (Buffer::Text(text), &mut [byte])
-                if (byte ^ first_of(mask)).is_ascii() && text.len() < text.capacity() && self.utf8.missing() == 0 =>
-            {
-                text.push(char::from(byte ^ first_of(mask)));
-                Ok(())
+            Buffer::Text(text) if self.utf8.is_at_ascii(byte) && text.len() < text.capacity() => {
+                decoder.pass_byte();
+                // `String::push` is not inlined.
+                text.push_str(char::from(byte & 0x7F).encode_utf8(&mut [0]));
+                true
             }
-            _ => self.append_piece(piece, mask, rest),
+            Buffer::Text(text) => append_of_code_point(text, &mut self.utf8, byte, decoder),
+            Buffer::Spare(_) | Buffer::Binary(_) => false,
         }
     }
 
-    #[inline(never)]
-    fn append_piece(&mut self, piece: &mut [u8], mask: Mask, rest: u64) -> Result<(), ProtocolError> {
+    /// Appends a piece that may be masked; `rest` is what its frame still lacks.
+    pub(crate) fn append_masked(&mut self, piece: &mut [u8], mask: Mask, rest: u64) -> Result<(), ProtocolError> {
         if self.kind() == Kind::Text {
             unmask(piece, mask);
             return self.append(piece, rest);
@@ -252,10 +257,27 @@ impl Message {
     }
 }
 
-/// The first byte of the key, or what changes nothing.
-#[inline]
-fn first_of(mask: Mask) -> u8 {
-    mask.map_or(0, |[first, ..]| first)
+/// [`Message::append_byte`] for a byte of several. Each call is the last thing that its caller does, so that nobody has to
+/// keep anything over it.
+#[inline(never)]
+fn append_of_code_point(text: &mut String, utf8: &mut Validator, byte: u8, decoder: &mut Decoder) -> bool {
+    if text.len() + char::MAX.len_utf8() > text.capacity() {
+        return false;
+    }
+    let Ok(ends) = utf8.next(byte) else {
+        return false;
+    };
+    decoder.pass_byte();
+    !ends || push(text, *utf8)
+}
+
+#[inline(never)]
+fn push(text: &mut String, utf8: Validator) -> bool {
+    // Known before, and said again for a `String::push` that need not care for room.
+    if text.len() + char::MAX.len_utf8() <= text.capacity() {
+        text.push(utf8.last());
+    }
+    true
 }
 
 /// What is reserved for a message that begins with `len` bytes of a frame that has `rest` bytes more. Later, the allocation

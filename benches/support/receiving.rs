@@ -12,7 +12,7 @@ use sockless::{
     frame::{Kind, Role},
 };
 
-use super::{Content, READ, frames, group, open, peer_of};
+use super::{Content, READ, SEGMENT, frames, group, open, peer_of};
 
 /// The length of the image, unless two messages are longer, and how many reads of it are enough.
 const IMAGE: usize = 256 << 10;
@@ -81,59 +81,77 @@ impl Stream {
 
 /// A connection and the stream that it receives.
 ///
-/// A read copies the next bytes out of the image, as a kernel would: what is unmasked in place was masked every time.
-/// The application looks at the ends of a message and drops it; what had to be assembled is recycled. Replies are thrown
-/// away behind every read.
+/// The next bytes are copied out of the image, as a kernel would: what is unmasked in place was masked every time. The
+/// application looks at the ends of a message and drops it; what had to be assembled is recycled. Replies are thrown away
+/// behind every read.
 pub struct Receiving {
     stream: Stream,
     connection: Connection,
     image: Vec<u8>,
     at: usize,
     buffer: Vec<u8>,
-    /// How much of the buffer is the beginning of a message, and before how much is there nothing comes of it.
-    kept: usize,
+    /// How much of the buffer is copied, how much of that has arrived, and how much of that is taken.
+    copied: usize,
+    arrived: usize,
+    taken: usize,
+    /// Before how much is there nothing comes of it.
     wanted: usize,
     out: Vec<u8>,
 }
 
 impl Receiving {
     pub fn new(stream: Stream) -> Self {
+        let room = if stream.whole { READ } else { stream.read.max(SEGMENT) };
         let mut receiving = Self {
             stream,
             connection: open(stream.role, Config::default()),
             image: stream.image(),
             at: 0,
-            buffer: vec![0; if stream.whole { READ } else { stream.read }],
-            kept: 0,
+            buffer: vec![0; room],
+            copied: 0,
+            arrived: 0,
+            taken: 0,
             wanted: 0,
             out: Vec::new(),
         };
-        receiving.verify();
+        if stream.whole {
+            receiving.verify::<true>();
+        } else {
+            receiving.verify::<false>();
+        }
         receiving
     }
 
-    /// One read; the messages that come of it go to `then`, replies are left in `out`.
-    #[inline]
-    fn read(&mut self, mut then: impl FnMut(&Event<'_>, &[u8])) {
+    /// Copies what the next read brings, a segment at least: to copy a byte takes longer than what is measured by bytes.
+    fn copy(&mut self) {
+        self.buffer.copy_within(self.taken..self.copied, 0);
+        (self.copied, self.taken) = (self.copied - self.taken, 0);
+        self.arrived = self.copied;
         let rest = &self.image[self.at..];
-        let room = &mut self.buffer[self.kept..];
-        let len = rest.len().min(self.stream.read).min(room.len());
+        let room = &mut self.buffer[self.copied..];
+        let len = rest.len().min(self.stream.read.max(SEGMENT)).min(room.len());
         room[..len].copy_from_slice(&rest[..len]);
-        self.at += len;
-        if self.at == self.image.len() {
-            self.at = 0;
-        }
+        self.copied += len;
+        self.at = (self.at + len) % self.image.len();
+    }
+
+    /// One read; the messages that come of it go to `then`, replies are left in `out`.
+    #[inline(always)]
+    fn read<const WHOLE: bool>(&mut self, mut then: impl FnMut(&Event<'_>, &[u8])) {
         self.out.clear();
-        let filled = self.kept + len;
-        let is_full = filled == self.buffer.len();
-        if filled < self.wanted && !is_full {
-            self.kept = filled;
+        if self.arrived == self.copied {
+            self.copy();
+        }
+        self.arrived = self.copied.min(self.arrived + self.stream.read);
+        let is_full = self.taken == 0 && self.arrived == self.buffer.len();
+        if WHOLE && self.arrived - self.taken < self.wanted && !is_full {
             return;
         }
-        let mut input = &mut self.buffer[..filled];
+        let mut input = &mut self.buffer[self.taken..self.arrived];
+        let all = input.len();
         loop {
             // A message that is longer than the buffer is assembled.
-            let event = if self.stream.whole && !(is_full && input.len() == filled) {
+            let event = if WHOLE && !(is_full && input.len() == all) {
                 self.connection.receive_whole(&mut input, &mut self.out)
             } else {
                 self.connection.receive(&mut input, &mut self.out)
@@ -151,22 +169,21 @@ impl Receiving {
                 self.connection.recycle(event);
             }
         }
-        (self.kept, self.wanted) = (input.len(), 0);
-        if self.kept > 0 {
-            self.wanted = self.kept + self.connection.wanted(input);
-            self.buffer.copy_within(filled - self.kept..filled, 0);
+        self.taken = self.arrived - input.len();
+        if WHOLE {
+            self.wanted = input.len() + self.connection.wanted(input);
         }
     }
 
     /// Receives the image twice and compares every byte.
-    fn verify(&mut self) {
+    fn verify<const WHOLE: bool>(&mut self) {
         let (stream, messages) = (self.stream, self.stream.messages());
         let expected: Vec<_> = (0..messages)
             .map(|index| stream.content.message(index, stream.size))
             .collect();
         let (mut received, mut pongs) = (0, 0);
         while received < 2 * messages {
-            self.read(|event, payload| {
+            self.read::<WHOLE>(|event, payload| {
                 assert_eq!(matches!(event, Event::Binary(_)), stream.content == Content::Binary);
                 assert!(payload == expected[received % messages]);
                 received += 1;
@@ -186,10 +203,18 @@ impl Receiving {
 
     /// How long `iterations` messages take. A read that brings more than are asked for counts by its share.
     pub fn run(&mut self, iterations: u64) -> Duration {
+        if self.stream.whole {
+            self.run_as::<true>(iterations)
+        } else {
+            self.run_as::<false>(iterations)
+        }
+    }
+
+    fn run_as<const WHOLE: bool>(&mut self, iterations: u64) -> Duration {
         let (mut received, mut bytes) = (0, 0);
         let start = Instant::now();
         while received < iterations {
-            self.read(|_, payload| {
+            self.read::<WHOLE>(|_, payload| {
                 received += 1;
                 bytes += payload.len();
                 black_box((payload.first(), payload.last()));

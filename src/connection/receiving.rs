@@ -100,16 +100,19 @@ impl Connection {
         self.receive_with::<true>(input, out)
     }
 
-    /// How many bytes at least have to come behind `left`, which [`receive_whole`](Self::receive_whole) has left, until it
-    /// takes it: more than 0, and all that the message lacks once its length is there. To call it again before that is of use
-    /// only to find a length that breaks a rule before all of the header has come.
+    /// How many bytes at least have to come behind `left`, which [`receive_whole`](Self::receive_whole) has left and which may
+    /// be nothing, until an event comes of them: more than 0; all that the message lacks once its length is there, and all
+    /// that the frame lacks if the message is longer than the buffer. To call it again before that is of use only to find
+    /// early what breaks a rule: a length before all of the header has come, or text that is not UTF-8 in a message that is
+    /// longer than the buffer.
     #[must_use]
     pub fn wanted(&self, left: &[u8]) -> usize {
         let lacks = match self.line {
-            Line::Whole => self.receiver.lacks(left),
-            Line::Middle | Line::General => None,
+            Line::Whole => self.receiver.lacks(left).unwrap_or(1),
+            Line::Middle => self.receiver.lacks_of_frame().saturating_sub(left.len() as u64).max(1),
+            Line::General => 1,
         };
-        lacks.map_or(1, |lacks| usize::try_from(lacks).unwrap_or(usize::MAX))
+        usize::try_from(lacks).unwrap_or(usize::MAX)
     }
 
     #[inline(always)]
@@ -127,15 +130,23 @@ impl Connection {
                 Ok(event) => return Ok(event),
                 Err(error) => return Err(self.fail(error, out)),
             },
-            Line::Middle => match self.receiver.rest_of_message(input) {
-                Rest::Taken => return Ok(None),
-                Rest::Ended(message) => {
-                    self.line = self.next_line();
-                    return Ok(Some(message.into()));
+            Line::Middle => {
+                if let [byte] = **input {
+                    if self.receiver.next_byte(byte) {
+                        *input = &mut [];
+                        return Ok(None);
+                    }
                 }
-                Rest::Failed(error) => return Err(self.fail(error, out)),
-                Rest::Unknown => {}
-            },
+                match self.receiver.rest_of_message(input) {
+                    Rest::Taken => return Ok(None),
+                    Rest::Ended(message) => {
+                        self.line = self.next_line();
+                        return Ok(Some(message.into()));
+                    }
+                    Rest::Failed(error) => return Err(self.fail(error, out)),
+                    Rest::Unknown => {}
+                }
+            }
             Line::General => {}
         }
         // Not one more `Result` that is passed on: it would be moved from one place in memory to another, in wider steps

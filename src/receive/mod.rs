@@ -84,9 +84,21 @@ impl Receiver {
         self.decoder.lacks(input, self.limits.size)
     }
 
+    /// How many bytes of payload the frame in progress lacks.
+    pub(crate) fn lacks_of_frame(&self) -> u64 {
+        self.decoder.rest().0
+    }
+
     /// Whether [`whole_message`](Self::whole_message) may be asked.
     pub(crate) fn is_between_messages(&self) -> bool {
         self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
+    }
+
+    /// The straight line for what arrives byte by byte: takes a byte if it is as it should be, and says whether.
+    #[inline(never)]
+    pub(crate) fn next_byte(&mut self, byte: u8) -> bool {
+        debug_assert!(self.is_in_pieces());
+        self.message.append_byte(byte, &mut self.decoder)
     }
 
     /// The straight line for what arrives in pieces: payload of a message of which pieces have come.

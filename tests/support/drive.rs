@@ -37,24 +37,27 @@ pub fn run_whole(options: &Options, input: &[u8], cuts: &[usize], room: usize) -
     let mut wanted = 0;
     let mut from = 0;
     for to in cuts.iter().copied().chain([input.len()]) {
+        let is_begun = !kept.is_empty();
         kept.extend_from_slice(&input[from..to]);
         from = to;
         let had = kept.clone();
+        let events = drive.outcome.events.len();
         drive.feed_whole(&mut kept);
-        if had.len() < wanted {
-            let is_found_early = drive.outcome.error.is_some();
-            assert!(kept == had || is_found_early, "less than is wanted leads to nothing");
+        if had.len() < wanted && drive.outcome.error.is_none() {
+            assert_eq!(
+                drive.outcome.events.len(),
+                events,
+                "less than is wanted leads to nothing"
+            );
+            assert!(kept == had || !is_begun, "and a beginning stays where it is");
         }
         if kept.len() > room {
             drive.feed(&mut kept);
             kept.clear();
         }
-        wanted = 0;
-        if !kept.is_empty() {
-            let wants = drive.connection.wanted(&kept);
-            assert_ne!(wants, 0);
-            wanted = kept.len() + wants;
-        }
+        let wants = drive.connection.wanted(&kept);
+        assert_ne!(wants, 0);
+        wanted = kept.len() + wants;
     }
     // What is judged before it is whole.
     drive.feed(&mut kept);

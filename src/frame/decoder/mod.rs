@@ -181,7 +181,7 @@ impl Decoder {
     }
 
     fn find_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
-        if self.stashed == 0 {
+        if self.stashed == 0 && input.len() > 1 {
             self.check(input)?;
             if let Some((header, used)) = Header::decode(input)? {
                 take(input, used);
@@ -251,6 +251,21 @@ impl Decoder {
 /// What only a connection needs.
 #[cfg(feature = "alloc")]
 impl Decoder {
+    /// `byte`, unmasked, if it is payload and more of that has to follow it.
+    #[inline(always)]
+    pub(crate) fn peek_byte(&self, byte: u8) -> Option<u8> {
+        // The key of a frame that is not masked is zero.
+        let [key, ..] = self.key;
+        (self.in_payload && self.remaining > 1).then_some(byte ^ key)
+    }
+
+    /// Passes over the byte that was peeked.
+    #[inline(always)]
+    pub(crate) fn pass_byte(&mut self) {
+        self.remaining -= 1;
+        self.key = mask::turned(self.key, 1);
+    }
+
     pub(crate) const fn is_in_payload(&self) -> bool {
         self.in_payload
     }

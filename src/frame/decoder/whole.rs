@@ -14,14 +14,18 @@ impl Decoder {
     #[inline(never)]
     pub(crate) fn lacks(&self, input: &[u8], max: u64) -> Option<u64> {
         debug_assert!(self.is_between_messages());
-        if !matches!(input.first(), None | Some(0x81 | 0x82)) || self.check(input).is_err() {
-            return None;
-        }
-        let (header, payload) = match Header::decode(input) {
-            Ok(Some((header, used))) => (used as u64, header.len),
+        let is_masked = self.role == Role::Server;
+        let (header, payload) = match *input {
             // The two bytes that all headers have are judged when they come.
-            Ok(None) => input.get(1).map_or((2, 0), |&second| self.least(second)),
-            Err(_) => return None,
+            [] | [0x81 | 0x82] => (2, 0),
+            [0x81 | 0x82, second, ..] if (second & 0x80 != 0) != is_masked => return None,
+            [0x81 | 0x82, second, ..] if second & 0x7F < 126 => self.least(second),
+            [0x81 | 0x82, second, ..] => match Header::decode(input) {
+                Ok(Some((header, used))) => (used as u64, header.len),
+                Ok(None) => self.least(second),
+                Err(_) => return None,
+            },
+            _ => return None,
         };
         if payload > max {
             return None;

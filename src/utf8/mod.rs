@@ -1,10 +1,14 @@
 //! Incremental validation of UTF-8: a text message may be cut anywhere, in the middle of a code point too
 //! (RFC 6455, sections 5.6 and 8.1).
 
+mod automaton;
+
 use core::{
-    error, fmt,
+    error, fmt, mem,
     str::{self, Utf8Error},
 };
+
+use self::automaton::State;
 
 /// Bytes that no continuation can make valid UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +39,9 @@ impl error::Error for InvalidUtf8 {}
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validator {
+    state: State,
+    /// The last bytes, the newest last: those of an unfinished code point among them.
     carry: [u8; 4],
-    carried: u8,
 }
 
 /// What [`Validator::push`] found in a piece.
@@ -76,8 +81,8 @@ impl Validator {
     #[must_use]
     pub const fn new() -> Self {
         Self {
+            state: State::START,
             carry: [0; 4],
-            carried: 0,
         }
     }
 
@@ -87,7 +92,7 @@ impl Validator {
     pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Piece<'a> {
         let mut rest = bytes;
         let mut split = None;
-        if self.carried > 0 {
+        if self.state != State::START {
             let (front, behind) = bytes.split_at(self.missing().min(bytes.len()));
             rest = behind;
             split = match self.extend(front) {
@@ -113,10 +118,7 @@ impl Validator {
     /// How many bytes the unfinished code point still needs: 0 to 3, and 0 if the text so far is complete.
     #[must_use]
     pub fn missing(&self) -> usize {
-        match self.carry.first() {
-            Some(&lead) if self.carried > 0 => sequence_len(lead) - usize::from(self.carried),
-            _ => 0,
-        }
+        self.state.missing()
     }
 
     /// The text ends here; the validator stands at the start of a new one.
@@ -124,8 +126,8 @@ impl Validator {
     /// # Errors
     /// The text ends inside a code point.
     pub fn finish(&mut self) -> Result<(), InvalidUtf8> {
-        match core::mem::take(&mut self.carried) {
-            0 => Ok(()),
+        match mem::take(&mut self.state) {
+            State::START => Ok(()),
             _ => Err(InvalidUtf8),
         }
     }
@@ -133,27 +135,65 @@ impl Validator {
     /// The bytes of the unfinished code point.
     #[must_use]
     pub fn unfinished(&self) -> &[u8] {
-        self.carry.get(..self.carried.into()).unwrap_or_default()
+        if self.state == State::START {
+            return &[];
+        }
+        let lead = self.carry.iter().rposition(|&byte| byte >= 0xC0);
+        self.carry.get(lead.unwrap_or_default()..).unwrap_or_default()
+    }
+
+    /// Whether `byte` is a code point of its own, at the right place. The validator need not see it.
+    /// Whether `byte` is a code point, and what comes before it is complete. [`next`](Self::next) need not be told of it.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn is_at_ascii(&self, byte: u8) -> bool {
+        self.state.is_at_ascii(byte)
+    }
+
+    /// Takes the next byte and says whether a code point ends with it, which [`last`](Self::last) is then.
+    ///
+    /// # Errors
+    /// The byte cannot be here; the validator is as it was.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, byte: u8) -> Result<bool, InvalidUtf8> {
+        let state = self.state.next(byte);
+        if state == State::INVALID {
+            return Err(InvalidUtf8);
+        }
+        self.state = state;
+        self.carry = (u32::from_le_bytes(self.carry) >> 8 | u32::from(byte) << 24).to_le_bytes();
+        Ok(state == State::START)
+    }
+
+    /// The code point that has ended.
+    #[inline]
+    pub(crate) fn last(&self) -> char {
+        let bits = |byte: u8, count: u8| u32::from(byte & ((1 << count) - 1));
+        let code = match self.carry {
+            [.., last @ 0..=0x7F] => last.into(),
+            [.., lead @ 0xC0..=0xDF, last] => bits(lead, 5) << 6 | bits(last, 6),
+            [_, lead @ 0xE0..=0xEF, third, last] => bits(lead, 4) << 12 | bits(third, 6) << 6 | bits(last, 6),
+            [lead, second, third, last] => {
+                bits(lead, 3) << 18 | bits(second, 6) << 12 | bits(third, 6) << 6 | bits(last, 6)
+            }
+        };
+        char::from_u32(code).unwrap_or_default()
     }
 
     /// Adds bytes to the unfinished code point, no more than it lacks, and returns the code point if they complete it.
     fn extend(&mut self, bytes: &[u8]) -> Result<Option<char>, InvalidUtf8> {
-        for (slot, byte) in self.carry.iter_mut().skip(self.carried.into()).zip(bytes) {
-            *slot = *byte;
-            self.carried += 1;
-        }
-        match str::from_utf8(self.unfinished()) {
-            Ok(text) => {
-                let split = text.chars().next();
-                self.carried = 0;
-                Ok(split)
-            }
-            Err(error) if error.error_len().is_none() => Ok(None),
-            Err(_) => {
-                self.carried = 0;
-                Err(InvalidUtf8)
+        let mut split = None;
+        for &byte in bytes {
+            match self.next(byte) {
+                Ok(false) => {}
+                Ok(true) => split = Some(self.last()),
+                Err(error) => {
+                    self.state = State::START;
+                    return Err(error);
+                }
             }
         }
+        Ok(split)
     }
 }
 
@@ -175,21 +215,12 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// How long a code point is by its first byte; 1 for a byte that begins none.
-const fn sequence_len(lead: u8) -> usize {
-    match lead {
-        0xC2..=0xDF => 2,
-        0xE0..=0xEF => 3,
-        0xF0..=0xF4 => 4,
-        _ => 1,
-    }
-}
-
 /// How many bytes at the end look like the beginning of a code point that goes on: 0 to 3.
 fn unfinished_len(bytes: &[u8]) -> usize {
     for (back, &byte) in (1..=3).zip(bytes.iter().rev()) {
         if byte & 0xC0 != 0x80 {
-            return if sequence_len(byte) > back { back } else { 0 };
+            let goes_on = State::START.next(byte).missing() >= back;
+            return if goes_on { back } else { 0 };
         }
     }
     0

@@ -1,0 +1,103 @@
+//! UTF-8 byte by byte and without a branch (RFC 3629, section 4): for text that comes in small pieces.
+
+/// Where in a code point a text stands: the number of the bit at which a row of [`ROWS`] says what follows this state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct State(u8);
+
+impl State {
+    /// Between two code points.
+    pub(super) const START: Self = Self(0);
+    /// One byte is missing, two, three.
+    const ONE: Self = Self(6);
+    const TWO: Self = Self(12);
+    const THREE: Self = Self(18);
+    /// Two or three are, behind a byte that restricts the next: no longer form than needed, no surrogate, nothing above
+    /// U+10FFFF.
+    const E0: Self = Self(24);
+    const ED: Self = Self(30);
+    const F0: Self = Self(36);
+    const F4: Self = Self(42);
+    /// No continuation makes this valid.
+    pub(super) const INVALID: Self = Self(48);
+
+    const ALL: [Self; 9] = [
+        Self::START,
+        Self::ONE,
+        Self::TWO,
+        Self::THREE,
+        Self::E0,
+        Self::ED,
+        Self::F0,
+        Self::F4,
+        Self::INVALID,
+    ];
+
+    /// The state behind `byte`.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "its low bits are cut out")]
+    pub(super) fn next(self, byte: u8) -> Self {
+        let row = ROWS.get(usize::from(byte)).copied().unwrap_or_default();
+        Self((row >> self.0) as u8 & 0x3F)
+    }
+
+    /// Whether `byte` is a code point and none is unfinished, in one comparison.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(super) fn is_at_ascii(self, byte: u8) -> bool {
+        u32::from(self.0) << 8 | u32::from(byte) < 0x80
+    }
+
+    /// How many bytes the code point lacks.
+    #[inline]
+    pub(super) const fn missing(self) -> usize {
+        match self {
+            Self::ONE => 1,
+            Self::TWO | Self::E0 | Self::ED => 2,
+            Self::THREE | Self::F0 | Self::F4 => 3,
+            _ => 0,
+        }
+    }
+
+    const fn behind(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::START, 0..=0x7F) | (Self::ONE, 0x80..=0xBF) => Self::START,
+            (Self::START, 0xC2..=0xDF)
+            | (Self::TWO, 0x80..=0xBF)
+            | (Self::E0, 0xA0..=0xBF)
+            | (Self::ED, 0x80..=0x9F) => Self::ONE,
+            (Self::START, 0xE1..=0xEC | 0xEE..=0xEF)
+            | (Self::THREE, 0x80..=0xBF)
+            | (Self::F0, 0x90..=0xBF)
+            | (Self::F4, 0x80..=0x8F) => Self::TWO,
+            (Self::START, 0xF1..=0xF3) => Self::THREE,
+            (Self::START, 0xE0) => Self::E0,
+            (Self::START, 0xED) => Self::ED,
+            (Self::START, 0xF0) => Self::F0,
+            (Self::START, 0xF4) => Self::F4,
+            _ => Self::INVALID,
+        }
+    }
+}
+
+/// For each byte, the state behind it for each state before it, in six bits: to go on is a shift.
+static ROWS: [u64; 256] = rows();
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "computed by the compiler, of numbers below 256"
+)]
+const fn rows() -> [u64; 256] {
+    let mut rows = [0; 256];
+    let mut byte = 0;
+    while byte < rows.len() {
+        let mut at = 0;
+        while at < State::ALL.len() {
+            let state = State::ALL[at];
+            rows[byte] |= (state.behind(byte as u8).0 as u64) << state.0;
+            at += 1;
+        }
+        byte += 1;
+    }
+    rows
+}
