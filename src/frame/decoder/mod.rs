@@ -51,7 +51,7 @@ pub enum Item<'b> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    /// What the payload still lacks; meaningful while `in_payload`.
+    /// What the payload still lacks: 0 where no payload is in progress.
     remaining: u64,
     /// Turned to the next byte of the payload; zero if the frame is not masked.
     key: [u8; 4],
@@ -160,7 +160,7 @@ impl Decoder {
     #[inline]
     pub(crate) fn middle_of_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(&'b mut [u8], Mask)> {
         let len = input.len();
-        if !self.in_payload || len as u64 >= self.remaining || len == 0 {
+        if len as u64 >= self.remaining || len == 0 {
             return None;
         }
         Some((mem::take(input), self.pass(len)))
@@ -256,7 +256,7 @@ impl Decoder {
     pub(crate) fn peek_byte(&self, byte: u8) -> Option<u8> {
         // The key of a frame that is not masked is zero.
         let [key, ..] = self.key;
-        (self.in_payload && self.remaining > 1).then_some(byte ^ key)
+        (self.remaining > 1).then_some(byte ^ key)
     }
 
     /// Passes over the byte that was peeked.
