@@ -364,6 +364,36 @@ fn messages_are_lent_behind_what_is_not() {
     is_lent(&mut server);
 }
 
+/// Of a message that is longer than the caller's buffer, `wanted` says what its frame lacks.
+#[test]
+fn what_a_frame_lacks_is_wanted() {
+    for role in [Role::Server, Role::Client] {
+        for opcode in [0x01, 0x02] {
+            let mut connection = open(role, Config::default());
+            let first = frame(peer_of(role), opcode, &[b'x'; 1000]);
+            let mut out = Vec::new();
+            let (front, rest) = first.split_at(first.len() - 900);
+            assert_eq!(connection.receive(&mut &mut front.to_vec()[..], &mut out), Ok(None));
+            assert_eq!(connection.wanted(&[]), 900);
+            assert_eq!(connection.wanted(&rest[..300]), 600, "with what was read since");
+            assert_eq!(connection.wanted(rest), 1, "it is there");
+            let mut rest = rest.to_vec();
+            let (most, last) = rest.split_at_mut(899);
+            for (mut piece, wanted) in [(most, 1), (last, 1)] {
+                assert_eq!(connection.receive_whole(&mut piece, &mut out), Ok(None));
+                assert!(piece.is_empty());
+                assert_eq!(connection.wanted(&[]), wanted);
+            }
+            let mut end = frame(peer_of(role), 0x80, b"end");
+            let event = connection.receive_whole(&mut &mut end[..], &mut out).unwrap();
+            assert!(matches!(
+                event,
+                Some(Event::Text(Cow::Owned(_)) | Event::Binary(Cow::Owned(_)))
+            ));
+        }
+    }
+}
+
 /// A message that comes in pieces is lent as a whole from the caller's buffer, and `wanted` says when; what cannot be lent,
 /// or is wrong, is not waited for.
 #[test]
