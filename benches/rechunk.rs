@@ -53,7 +53,8 @@ const fn sensible(size: usize, read: usize) -> bool {
 
 fn table() {
     println!(
-        "ns a message in one read, and how many times that by 1,460 bytes; ns a byte by single bytes; with either method.\n"
+        "ns a message in one read, and how many times that by 1,460 bytes; ns a byte by single bytes, which are handed out of \
+         segments; with either method.\n"
     );
     println!("| receives | one read | by 1,460, `receive` | `receive_whole` | by 1, `receive` | `receive_whole` |");
     println!("|---|--:|--:|--:|--:|--:|");

@@ -257,8 +257,7 @@ impl Message {
     }
 }
 
-/// [`Message::append_byte`] for a byte of several. Each call is the last thing that its caller does, so that nobody has to
-/// keep anything over it.
+/// [`Message::append_byte`] for a byte of several.
 #[inline(never)]
 fn append_of_code_point(text: &mut String, utf8: &mut Validator, byte: u8, decoder: &mut Decoder) -> bool {
     if text.len() + char::MAX.len_utf8() > text.capacity() {
@@ -268,16 +267,16 @@ fn append_of_code_point(text: &mut String, utf8: &mut Validator, byte: u8, decod
         return false;
     };
     decoder.pass_byte();
-    !ends || push(text, *utf8)
-}
-
-#[inline(never)]
-fn push(text: &mut String, utf8: Validator) -> bool {
-    // Known before, and said again for a `String::push` that need not care for room.
-    if text.len() + char::MAX.len_utf8() <= text.capacity() {
-        text.push(utf8.last());
+    if ends {
+        push(text, utf8.last());
     }
     true
+}
+
+/// Out of line, as it needs more registers than a byte that ends nothing.
+#[inline(never)]
+fn push(text: &mut String, char: char) {
+    text.push(char);
 }
 
 /// What is reserved for a message that begins with `len` bytes of a frame that has `rest` bytes more. Later, the allocation

@@ -52,9 +52,9 @@ impl Connection {
     /// that it can be lent, and is not copied, when it has.
     ///
     /// `Ok(None)` means: keep what is left of `input`, which may be nothing, read more behind it, and come with all of it
-    /// again. If there is no room to read more, give it to [`receive`](Self::receive), which takes everything. What is left
-    /// is not in [`Parts::unread`](crate::Parts::unread), and is not looked at: that a text is not UTF-8 shows when all of
-    /// it is there. Fragments, compressed messages and control frames are taken as they come.
+    /// again. If there is no room to read more, or nothing more will come, give it to [`receive`](Self::receive), which takes
+    /// everything. What is left is not in [`Parts::unread`](crate::Parts::unread), and is not looked at: that a text is not
+    /// UTF-8 shows when all of it is there. Fragments, compressed messages and control frames are taken as they come.
     ///
     /// ```
     /// use sockless::{Agreed, Config, Connection, Endpoint, Event};
@@ -62,7 +62,7 @@ impl Connection {
     /// # let seed = [0; 32];
     /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];
     /// let mut connection = Connection::upgraded(Endpoint::Client { seed }, &Agreed::default(), Config::default());
-    /// let (mut buffer, mut filled, mut out) = ([0; 1024], 0, Vec::new());
+    /// let (mut buffer, mut filled, mut wanted, mut out) = ([0; 1024], 0, 0, Vec::new());
     /// # let mut messages = Vec::new();
     /// # let mut transport = reads.drain(..);
     /// # let mut read = |room: &mut [u8]| transport.next().map_or(0, |bytes| { room[..bytes.len()].copy_from_slice(bytes); bytes.len() });
@@ -70,6 +70,9 @@ impl Connection {
     ///     let n = read(&mut buffer[filled..]);
     ///     # if n == 0 { break }
     ///     filled += n;
+    ///     if filled < wanted && filled < buffer.len() {
+    ///         continue;
+    ///     }
     ///     let mut input = &mut buffer[..filled];
     ///     while let Some(event) = connection.receive_whole(&mut input, &mut out)? {
     ///         let Event::Binary(data) = event else { continue };
@@ -81,6 +84,7 @@ impl Connection {
     ///     }
     ///     // Here `out` is written.
     ///     let left = input.len();
+    ///     wanted = left + connection.wanted(input);
     ///     buffer.copy_within(filled - left..filled, 0);
     ///     filled = left;
     /// }
@@ -101,16 +105,18 @@ impl Connection {
     }
 
     /// How many bytes at least have to come behind `left`, which [`receive_whole`](Self::receive_whole) has left and which may
-    /// be nothing, until an event comes of them: more than 0; all that the message lacks once its length is there, and all
-    /// that the frame lacks if the message is longer than the buffer. To call it again before that is of use only to find
-    /// early what breaks a rule: a length before all of the header has come, or text that is not UTF-8 in a message that is
-    /// longer than the buffer.
+    /// be nothing, before an event can come of them: more than 0. It is all that the message lacks once its length is there;
+    /// and of a message of which pieces were taken, as it is fragmented or longer than the buffer, all that its frame lacks.
+    ///
+    /// Wait for so many, or until the buffer is full. To come before that is of use only to find early what breaks a rule: a
+    /// length before all of the header has come, or, where pieces were taken, text that is not UTF-8.
     #[must_use]
+    #[inline]
     pub fn wanted(&self, left: &[u8]) -> usize {
         let lacks = match self.line {
-            Line::Whole => self.receiver.lacks(left).unwrap_or(1),
+            Line::Whole if !left.is_empty() => self.receiver.lacks(left).unwrap_or(1),
             Line::Middle => self.receiver.lacks_of_frame().saturating_sub(left.len() as u64).max(1),
-            Line::General => 1,
+            Line::Whole | Line::General => 1,
         };
         usize::try_from(lacks).unwrap_or(usize::MAX)
     }

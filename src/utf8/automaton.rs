@@ -47,7 +47,7 @@ impl State {
         u32::from(self.0) << 8 | u32::from(byte) < 0x80
     }
 
-    /// How many bytes the code point lacks.
+    /// How many bytes the code point lacks; none also if it is invalid.
     #[inline]
     pub(super) const fn missing(self) -> usize {
         match self {

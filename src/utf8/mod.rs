@@ -142,7 +142,6 @@ impl Validator {
         self.carry.get(lead.unwrap_or_default()..).unwrap_or_default()
     }
 
-    /// Whether `byte` is a code point of its own, at the right place. The validator need not see it.
     /// Whether `byte` is a code point, and what comes before it is complete. [`next`](Self::next) need not be told of it.
     #[cfg(feature = "alloc")]
     #[inline(always)]
@@ -165,12 +164,11 @@ impl Validator {
         Ok(state == State::START)
     }
 
-    /// The code point that has ended.
+    /// The code point of several bytes that has ended.
     #[inline]
     pub(crate) fn last(&self) -> char {
         let bits = |byte: u8, count: u8| u32::from(byte & ((1 << count) - 1));
         let code = match self.carry {
-            [.., last @ 0..=0x7F] => last.into(),
             [.., lead @ 0xC0..=0xDF, last] => bits(lead, 5) << 6 | bits(last, 6),
             [_, lead @ 0xE0..=0xEF, third, last] => bits(lead, 4) << 12 | bits(third, 6) << 6 | bits(last, 6),
             [lead, second, third, last] => {

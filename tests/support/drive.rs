@@ -30,8 +30,9 @@ pub fn run(options: &Options, input: &[u8], cuts: &[usize]) -> Outcome {
     drive.outcome
 }
 
-/// As [`run`], but through a buffer that keeps up to `room` bytes of a message that has not come as a whole.
-pub fn run_whole(options: &Options, input: &[u8], cuts: &[usize], room: usize) -> Outcome {
+/// As [`run`], but through a buffer that keeps up to `room` bytes of a message that has not come as a whole; and that waits
+/// for as much as is wanted, if it is `patient`.
+pub fn run_whole(options: &Options, input: &[u8], cuts: &[usize], room: usize, patient: bool) -> Outcome {
     let mut drive = Drive::new(options);
     let mut kept = Vec::new();
     let mut wanted = 0;
@@ -40,6 +41,9 @@ pub fn run_whole(options: &Options, input: &[u8], cuts: &[usize], room: usize) -
         let is_begun = !kept.is_empty();
         kept.extend_from_slice(&input[from..to]);
         from = to;
+        if patient && kept.len() < wanted && kept.len() <= room {
+            continue;
+        }
         let had = kept.clone();
         let events = drive.outcome.events.len();
         drive.feed_whole(&mut kept);
@@ -49,7 +53,7 @@ pub fn run_whole(options: &Options, input: &[u8], cuts: &[usize], room: usize) -
                 events,
                 "less than is wanted leads to nothing"
             );
-            assert!(kept == had || !is_begun, "and a beginning stays where it is");
+            assert!(kept == had || !is_begun || patient, "and a beginning stays where it is");
         }
         if kept.len() > room {
             drive.feed(&mut kept);

@@ -125,9 +125,11 @@ pub fn rechunk(data: &[u8]) {
     });
     assert_eq!(one, other);
     let room = usize::from(options.spare) * 4;
-    let mut kept = run_whole(&options, &input, &cuts(options.cuts[1], input.len()), room);
-    kept.events = joined(kept.events);
-    assert_eq!(kept, one);
+    for patient in [false, true] {
+        let mut kept = run_whole(&options, &input, &cuts(options.cuts[1], input.len()), room, patient);
+        kept.events = joined(kept.events);
+        assert_eq!(kept, one);
+    }
 }
 
 /// A fresh engine that gets what another has not read, and then the rest, reports exactly the remaining events.

@@ -19,7 +19,7 @@ const fn workload(name: &'static str) -> Workload {
 /// How many messages a stream has.
 const PERIOD: u64 = 200;
 
-pub const ALL: [Workload; 27] = [
+pub const ALL: [Workload; 28] = [
     workload("receive/server/binary/16"),
     workload("receive/server/binary/125"),
     workload("receive/server/binary/1024"),
@@ -35,6 +35,7 @@ pub const ALL: [Workload; 27] = [
     workload("receive/server/chinese/4096/by 1460"),
     workload("receive/server/binary/125/by 131"),
     workload("receive/server/binary/125/by 1"),
+    workload("receive/server/chinese/1024/by 1"),
     workload("receive/server/binary/4096/whole by 1460"),
     workload("receive/server/binary/125/whole by 1"),
     workload("receive/server/chinese/4096/chunks"),

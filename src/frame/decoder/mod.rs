@@ -181,6 +181,7 @@ impl Decoder {
     }
 
     fn find_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
+        // One byte is no header.
         if self.stashed == 0 && input.len() > 1 {
             self.check(input)?;
             if let Some((header, used)) = Header::decode(input)? {

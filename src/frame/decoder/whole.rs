@@ -17,7 +17,8 @@ impl Decoder {
         let is_masked = self.role == Role::Server;
         let (header, payload) = match *input {
             // The two bytes that all headers have are judged when they come.
-            [] | [0x81 | 0x82] => (2, 0),
+            [0x81 | 0x82] => (2, 0),
+            // What is unusual or wrong, the general path finds.
             [0x81 | 0x82, second, ..] if (second & 0x80 != 0) != is_masked => return None,
             [0x81 | 0x82, second, ..] if second & 0x7F < 126 => self.least(second),
             [0x81 | 0x82, second, ..] => match Header::decode(input) {

@@ -109,9 +109,9 @@ impl Receive for Receiver {
                     self.connection.recycle(event);
                 }
             }
-            (self.kept, self.wanted) = (input.len(), 0);
+            self.kept = input.len();
+            self.wanted = self.kept + self.connection.wanted(input);
             if self.kept > 0 {
-                self.wanted = self.kept + self.connection.wanted(input);
                 self.buffer.copy_within(filled - self.kept..filled, 0);
             }
         }
