@@ -15,25 +15,27 @@ impl Decoder {
     pub(crate) fn lacks(&self, input: &[u8], max: u64) -> Option<u64> {
         debug_assert!(self.is_between_messages());
         let is_masked = self.role == Role::Server;
-        let (header, payload) = match *input {
+        let whole = match *input {
             // The two bytes that all headers have are judged when they come.
             [0x81 | 0x82] => (2, 0),
-            // What is unusual or wrong, the general path finds.
-            [0x81 | 0x82, second, ..] if (second & 0x80 != 0) != is_masked => return None,
-            [0x81 | 0x82, second, ..] if second & 0x7F < 126 => self.least(second),
-            [0x81 | 0x82, second, ..] => match Header::decode(input) {
-                Ok(Some((header, used))) => (used as u64, header.len),
-                Ok(None) => self.least(second),
-                Err(_) => return None,
+            [0x81 | 0x82, second, ..] if (second & 0x80 != 0) == is_masked => match second & 0x7F {
+                126 | 127 => return self.lacks_of_longer(input, max),
+                _ => self.least(second),
             },
+            // What is unusual or wrong, the general path finds.
             _ => return None,
         };
-        if payload > max {
-            return None;
-        }
-        (header + payload)
-            .checked_sub(input.len() as u64)
-            .filter(|&lacks| lacks > 0)
+        lacking(whole, input, max)
+    }
+
+    #[inline(never)]
+    fn lacks_of_longer(&self, input: &[u8], max: u64) -> Option<u64> {
+        let whole = match Header::decode(input) {
+            Ok(Some((header, used))) => (used as u64, header.len),
+            Ok(None) => self.least(*input.get(1)?),
+            Err(_) => return None,
+        };
+        lacking(whole, input, max)
     }
 
     /// How long a header is whose second byte is this, and its payload at least.
@@ -118,4 +120,15 @@ impl Decoder {
         }
         found
     }
+}
+
+/// What `input` lacks of a header and a payload of at most `max`, so long each.
+#[inline]
+fn lacking((header, payload): (u64, u64), input: &[u8], max: u64) -> Option<u64> {
+    if payload > max {
+        return None;
+    }
+    (header + payload)
+        .checked_sub(input.len() as u64)
+        .filter(|&lacks| lacks > 0)
 }
