@@ -345,9 +345,14 @@ fn s5_4_messages_are_fragmented_by_size() {
                 let mut config = Config::default();
                 config.fragment_size = NonZeroUsize::new(size);
                 let mut connection = open(role, config);
+                if size % 2 == 0 {
+                    // Behind fragments of one's own, too.
+                    connection.send_fragment(kind, b"x", true, &mut Vec::new()).unwrap();
+                }
                 for len in text.char_indices().map(|(at, _)| at).chain([text.len()]) {
                     let data = &text[..len];
-                    let mut out = Vec::new();
+                    // With room for all of it, or without.
+                    let mut out = Vec::with_capacity(len % 2 * 10_000);
                     match kind {
                         Kind::Text => connection.send_text(data, &mut out).unwrap(),
                         Kind::Binary => connection.send_binary(data.as_bytes(), &mut out).unwrap(),
@@ -391,10 +396,10 @@ fn s5_4_control_frames_are_not_fragmented_by_size() {
 fn s5_4_messages_are_not_interleaved() {
     for role in ROLES {
         for (kind, opcode) in KINDS {
-            for first in [&b"first"[..], b""] {
+            for (first, room) in [(&b"first"[..], 0), (b"", 1000), (b"first", 1000)] {
                 let other = if kind == Kind::Text { Kind::Binary } else { Kind::Text };
                 let mut connection = open(role, Config::default());
-                let mut out = Vec::new();
+                let mut out = Vec::with_capacity(room);
                 connection.send_fragment(kind, first, false, &mut out).unwrap();
                 let (sent, before) = (out.len(), format!("{connection:?}"));
                 let refused = Err(SendError::MessageInProgress);

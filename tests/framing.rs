@@ -551,6 +551,35 @@ mod connection {
         );
     }
 
+    /// R066 R068 R071: a message of any length is one frame, the same whatever room the output has for it, behind what is
+    /// there.
+    #[test]
+    fn s5_2_a_frame_is_the_same_in_any_room() {
+        const BEFORE: &[u8] = b"before";
+        for role in ROLES {
+            for len in (0..=200).chain([1000, 65_535, 65_536]) {
+                let payload: Vec<u8> = (0..len).map(|at: usize| (at * 7 + at / 251) as u8).collect();
+                let sent = |room: usize| {
+                    let mut out = Vec::with_capacity(BEFORE.len() + room);
+                    out.extend_from_slice(BEFORE);
+                    let mut connection = open(role, Config::default());
+                    connection.send_binary(&payload, &mut out).unwrap();
+                    assert_eq!(&out[..BEFORE.len()], BEFORE);
+                    out.split_off(BEFORE.len())
+                };
+                let expected = sent(0);
+                assert_eq!(
+                    frames(role, &expected),
+                    [(0x82, payload.clone())],
+                    "{role:?}, {len} bytes"
+                );
+                for room in (len..len + 20).chain([1, 100_000]) {
+                    assert!(sent(room) == expected, "{role:?}, {len} bytes with room for {room}");
+                }
+            }
+        }
+    }
+
     /// One frame of each kind that `role` can send, and what answers to its peer's frames.
     fn everything_sent(role: Role) -> Vec<(&'static str, Vec<u8>)> {
         let mut sent = Vec::new();

@@ -33,7 +33,7 @@ pub fn apply(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
 
 /// Appends `data`, XORed with `key`, to `out`.
 #[cfg(feature = "alloc")]
-#[inline]
+#[inline(always)]
 pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     out.reserve(data.len());
     let word = u32::from_le_bytes(key);

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "deflate")]
 mod compressed;
+mod straight;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroUsize;
@@ -14,9 +15,6 @@ use crate::{
     mask,
     utf8::Validator,
 };
-
-/// What the header of a frame of less than 64 KiB takes at most, in bytes.
-const WORD: usize = 8;
 
 /// What of a header is known before its payload is at hand.
 ///
@@ -48,6 +46,8 @@ impl Start {
 
 #[derive(Debug)]
 pub(crate) struct Sender {
+    /// A whole message is one frame, and not compressed: no message is in progress, none is cut, compression is not agreed.
+    is_straight: bool,
     /// A client's mask keys; a server has none and never masks (RFC 6455, section 5.1).
     keys: Option<Box<Keys>>,
     fragment_size: Option<NonZeroUsize>,
@@ -61,6 +61,7 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) const fn new(keys: Option<Box<Keys>>, fragment_size: Option<NonZeroUsize>) -> Self {
         Self {
+            is_straight: fragment_size.is_none(),
             keys,
             fragment_size,
             message: None,
@@ -74,9 +75,19 @@ impl Sender {
         self.keys.is_some()
     }
 
-    /// A whole message, cut into frames of the configured size.
-    #[inline]
+    /// A whole message.
+    #[inline(always)]
     pub(crate) fn message(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        if !self.is_straight || !straight::fits(data, out) {
+            return self.any_message(kind, data, out);
+        }
+        self.straight_frame(Start::new(kind.into(), true), data, out);
+        Ok(())
+    }
+
+    /// A whole message, compressed, or cut into frames of the configured size, or refused.
+    #[inline(never)]
+    fn any_message(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.check_between_messages()?;
         #[cfg(feature = "deflate")]
         if self.may_compress() && self.message_deflated(kind, data, out) {
@@ -84,6 +95,15 @@ impl Sender {
         }
         self.frames(Start::new(kind.into(), true), data, out);
         Ok(())
+    }
+
+    /// Behind every change of what decides about it.
+    const fn set_straight(&mut self) {
+        #[cfg(feature = "deflate")]
+        let may_compress = self.may_compress();
+        #[cfg(not(feature = "deflate"))]
+        let may_compress = false;
+        self.is_straight = self.message.is_none() && self.fragment_size.is_none() && !may_compress;
     }
 
     /// A whole message; `first` is how its first frame starts, if there is but one.
@@ -125,6 +145,7 @@ impl Sender {
         }
         let begins = self.message.is_none();
         self.message = if fin { None } else { Some(kind) };
+        self.set_straight();
         let start = Start::new(opcode, fin);
         #[cfg(feature = "deflate")]
         if self.fragment_deflated(start, begins, data, out) {
@@ -195,37 +216,20 @@ impl Sender {
     }
 
     /// One frame.
-    #[inline]
+    #[inline(never)]
     fn frame(&mut self, start: Start, data: &[u8], out: &mut Vec<u8>) {
-        match u16::try_from(data.len()) {
-            Ok(len) if out.capacity() - out.len() >= WORD + data.len() => self.word_frame(start, len, data, out),
-            _ => self.any_frame(start, data, out),
+        if straight::fits(data, out) {
+            self.straight_frame(start, data, out);
+        } else {
+            self.any_frame(start, data, out);
         }
     }
 
-    /// A frame whose header fits into a word, and an output that has room for it: the word is stored as a whole, and the payload
-    /// writes over what of it is too much.
-    #[inline]
-    fn word_frame(&mut self, start: Start, len: u16, data: &[u8], out: &mut Vec<u8>) {
-        let first = u64::from(start.bits());
-        let (head, used) = match len {
-            0..126 => (first | u64::from(len) << 8, 2),
-            _ => (first | 126 << 8 | u64::from(len.swap_bytes()) << 16, 4),
-        };
-        let at = out.len();
+    #[inline(always)]
+    fn straight_frame(&mut self, start: Start, data: &[u8], out: &mut Vec<u8>) {
         match &mut self.keys {
-            None => {
-                out.extend_from_slice(&head.to_le_bytes());
-                out.truncate(at + used);
-                append(data, out);
-            }
-            Some(keys) => {
-                let key = keys.mask();
-                let head = head | 0x8000 | u64::from(u32::from_le_bytes(key)) << (8 * used);
-                out.extend_from_slice(&head.to_le_bytes());
-                out.truncate(at + used + key.len());
-                mask::append(data, key, out);
-            }
+            None => straight::unmasked(start.bits(), data, out),
+            Some(keys) => straight::masked(start.bits(), data, keys.mask(), out),
         }
     }
 
@@ -246,26 +250,5 @@ impl Sender {
             None => out.extend_from_slice(data),
             Some(key) => mask::append(data, key, out),
         }
-    }
-}
-
-/// Appends a payload. Of a short one, the call of a copy would be the larger part.
-#[inline]
-fn append(data: &[u8], out: &mut Vec<u8>) {
-    match data.len() {
-        8..16 => append_ends::<8>(data, out),
-        16..=32 => append_ends::<16>(data, out),
-        _ => out.extend_from_slice(data),
-    }
-}
-
-/// As two blocks, which may overlap; `data` is of one block at least, and of two at most.
-#[inline]
-fn append_ends<const N: usize>(data: &[u8], out: &mut Vec<u8>) {
-    if let (Some(first), Some(last)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) {
-        let end = out.len() + data.len();
-        out.extend_from_slice(first);
-        out.truncate(end - N);
-        out.extend_from_slice(last);
     }
 }
