@@ -731,6 +731,26 @@ fn s8_the_caller_chooses_what_is_compressed() {
     assert_eq!(frames(Role::Server, &out)[0].0, 0x81, "level 0 does not compress");
 }
 
+/// Section 6.1: messages are compressed whatever room the output has, behind fragments too.
+#[test]
+fn s6_1_messages_are_compressed_in_any_room() {
+    for role in [Role::Server, Role::Client] {
+        let sent = |room: usize| {
+            let mut sender = open_with(role, params(15, false), settings());
+            let mut out = Vec::with_capacity(room);
+            sender.send_text(&json(900, 1), &mut out).unwrap();
+            sender
+                .send_fragment(Kind::Text, b"in fragments", true, &mut out)
+                .unwrap();
+            sender.send_text(&json(900, 2), &mut out).unwrap();
+            out
+        };
+        let heads: Vec<u8> = frames(role, &sent(100_000)).iter().map(|(first, _)| *first).collect();
+        assert_eq!((heads[0], heads[2]), (0xC1, 0xC1));
+        assert!(sent(0) == sent(100_000));
+    }
+}
+
 /// `DeflateConfig`, memory (F46): nothing before the first compressed message; with `release`, nothing after it but the
 /// window that takeover needs.
 #[test]

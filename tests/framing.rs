@@ -551,31 +551,46 @@ mod connection {
         );
     }
 
-    /// R066 R068 R071: a message of any length is one frame, the same whatever room the output has for it, behind what is
-    /// there.
+    /// R066 R071: messages of any length are one frame each, the same whatever room the output has for them, behind what is
+    /// there; with room for all, nothing is allocated.
     #[test]
     fn s5_2_a_frame_is_the_same_in_any_room() {
         const BEFORE: &[u8] = b"before";
+        const HEADER: usize = 8;
         for role in ROLES {
             for len in (0..=200).chain([1000, 65_535, 65_536]) {
                 let payload: Vec<u8> = (0..len).map(|at: usize| (at * 7 + at / 251) as u8).collect();
                 let sent = |room: usize| {
+                    let mut connection = open(role, Config::default());
                     let mut out = Vec::with_capacity(BEFORE.len() + room);
                     out.extend_from_slice(BEFORE);
-                    let mut connection = open(role, Config::default());
+                    let capacity = out.capacity();
                     connection.send_binary(&payload, &mut out).unwrap();
+                    assert!(len > 65_535 || room < HEADER + len || out.capacity() == capacity);
                     assert_eq!(&out[..BEFORE.len()], BEFORE);
+                    // The key of the next frame does not depend on the room either.
+                    out.reserve(1000);
+                    connection.send_binary(b"the next", &mut out).unwrap();
                     out.split_off(BEFORE.len())
                 };
                 let expected = sent(0);
-                assert_eq!(
-                    frames(role, &expected),
-                    [(0x82, payload.clone())],
-                    "{role:?}, {len} bytes"
-                );
+                let both = [(0x82, payload.clone()), (0x82, b"the next".to_vec())];
+                assert_eq!(frames(role, &expected), both, "{role:?}, {len} bytes");
                 for room in (len..len + 20).chain([1, 100_000]) {
                     assert!(sent(room) == expected, "{role:?}, {len} bytes with room for {room}");
                 }
+            }
+        }
+    }
+
+    /// An output that is written and cleared has room for the next message of the same length, with the longest header.
+    #[test]
+    fn an_output_that_has_grown_takes_the_next_message() {
+        for role in ROLES {
+            for len in [0, 16, 125, 126, 1000] {
+                let (mut connection, mut out) = (open(role, Config::default()), Vec::new());
+                connection.send_binary(&vec![1; len], &mut out).unwrap();
+                assert!(out.capacity() >= 14 + len, "{role:?}, {len} bytes");
             }
         }
     }

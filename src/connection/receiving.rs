@@ -104,9 +104,10 @@ impl Connection {
         self.receive_with::<true>(input, out)
     }
 
-    /// How many bytes at least have to come behind `left`, which [`receive_whole`](Self::receive_whole) has left and which may
-    /// be nothing, before an event can come of them: more than 0. It is all that the message lacks once its length is there;
-    /// and of a message of which pieces were taken, as it is fragmented or longer than the buffer, all that its frame lacks.
+    /// How many bytes at least have to come behind `left`, before an event can come of them: more than 0. `left` is what
+    /// [`receive_whole`](Self::receive_whole) has left, which may be nothing, and what was read since. The answer is all that the
+    /// message lacks once its length is there; and of a message of which pieces were taken, as it is fragmented or longer than
+    /// the buffer, all that its frame lacks. Together with the length of `left` it is at most `usize::MAX`.
     ///
     /// Wait for so many, or until the buffer is full. To come before that is of use only to find early what breaks a rule: a
     /// length before all of the header has come, or, where pieces were taken, text that is not UTF-8.
@@ -118,7 +119,8 @@ impl Connection {
             Line::Middle => self.receiver.lacks_of_frame().saturating_sub(left.len() as u64).max(1),
             Line::Whole | Line::General => 1,
         };
-        usize::try_from(lacks).unwrap_or(usize::MAX)
+        let countable = usize::MAX - left.len();
+        usize::try_from(lacks).map_or(countable, |lacks| lacks.min(countable))
     }
 
     #[inline(always)]

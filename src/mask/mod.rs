@@ -31,7 +31,16 @@ pub fn apply(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     after.to_le_bytes()
 }
 
-/// Appends `data`, XORed with `key`, to `out`.
+/// A block of whole words, XORed with `key`.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+pub(crate) fn xored<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N] {
+    xor_words(&mut block, wide(u32::from_le_bytes(key)));
+    block
+}
+
+/// Appends `data`, XORed with `key`, to `out`. In line, as a call between the header and the payload of what is sent would wait
+/// for the length that was just stored.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {

@@ -40,7 +40,7 @@ impl Sender {
     pub(crate) const fn allow_compressed(&mut self, direction: Direction, threshold: usize) {
         self.compressed.agreed = Some(direction);
         self.compressed.threshold = threshold;
-        self.set_straight();
+        self.update_straight();
     }
 
     /// Whether messages are compressed from now on, if that is agreed.

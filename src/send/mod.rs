@@ -46,7 +46,8 @@ impl Start {
 
 #[derive(Debug)]
 pub(crate) struct Sender {
-    /// A whole message is one frame, and not compressed: no message is in progress, none is cut, compression is not agreed.
+    /// Every whole message is one plain frame, as no message is in progress, none is cut, and compression is not agreed. False
+    /// is only slow.
     is_straight: bool,
     /// A client's mask keys; a server has none and never masks (RFC 6455, section 5.1).
     keys: Option<Box<Keys>>,
@@ -85,7 +86,7 @@ impl Sender {
         Ok(())
     }
 
-    /// A whole message, compressed, or cut into frames of the configured size, or refused.
+    /// A whole message of any kind: refused, compressed, cut into frames of the configured size, long, or without room.
     #[inline(never)]
     fn any_message(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.check_between_messages()?;
@@ -97,8 +98,8 @@ impl Sender {
         Ok(())
     }
 
-    /// Behind every change of what decides about it.
-    const fn set_straight(&mut self) {
+    /// Finds out about [`is_straight`](Self::is_straight); to be called behind every change of `message` and of what is agreed.
+    const fn update_straight(&mut self) {
         #[cfg(feature = "deflate")]
         let may_compress = self.may_compress();
         #[cfg(not(feature = "deflate"))]
@@ -145,7 +146,7 @@ impl Sender {
         }
         let begins = self.message.is_none();
         self.message = if fin { None } else { Some(kind) };
-        self.set_straight();
+        self.update_straight();
         let start = Start::new(opcode, fin);
         #[cfg(feature = "deflate")]
         if self.fragment_deflated(start, begins, data, out) {
@@ -244,7 +245,10 @@ impl Sender {
         };
         let mut buf = [0; Header::MAX_LEN];
         let used = header.write(&mut buf);
-        out.reserve(used + data.len());
+        if out.capacity() - out.len() < used + data.len() {
+            // For the longest header: the next frame of this length takes the straight line.
+            out.reserve(buf.len() + data.len());
+        }
         out.extend_from_slice(buf.get(..used).unwrap_or_default());
         match mask {
             None => out.extend_from_slice(data),

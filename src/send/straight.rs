@@ -1,17 +1,18 @@
-//! The straight lines for frames of less than 64 KiB that the output has room for.
+//! The straight lines for frames with less than 64 KiB of payload that the output has room for.
 //!
-//! A short payload is two blocks, which may overlap, written by functions that call nothing: they save nothing on the stack, and
-//! whoever reads the output soon waits for every store before it. Each has few cases, as what has many is not inlined.
+//! A short payload is written as two blocks, which may overlap, by functions that call nothing: they save nothing on the stack,
+//! and each store more is one that whoever reads the output soon waits for. Two sizes of block for each function: with more,
+//! what appends a block would be called, and not inlined into it.
 
 use alloc::vec::Vec;
 
 use crate::mask;
 
-/// What a header takes at most.
+/// What a header takes here at most.
 const HEADER: usize = 8;
 
-/// What it takes for a client's short frame.
-const MASKED: usize = 6;
+/// What the header of a client's short frame takes.
+const MASKED_HEADER: usize = 6;
 
 /// Whether a frame of this payload can be written here.
 #[inline(always)]
@@ -22,6 +23,7 @@ pub(super) fn fits(data: &[u8], out: &Vec<u8>) -> bool {
 /// A server's frame that [`fits`]; `first` is the first byte of its header.
 #[inline(always)]
 pub(super) fn unmasked(first: u8, data: &[u8], out: &mut Vec<u8>) {
+    debug_assert!(fits(data, out));
     match data.len() {
         8..=32 => unmasked_short(first, data, out),
         _ => unmasked_any(first, data, out),
@@ -39,6 +41,7 @@ fn unmasked_short(first: u8, data: &[u8], out: &mut Vec<u8>) {
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "at most 125")]
 fn unmasked_blocks<const N: usize>(first: u8, data: &[u8], out: &mut Vec<u8>) {
+    debug_assert!((N..=2 * N).contains(&data.len()));
     if let (Some(front), Some(back)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) {
         put([first, data.len() as u8], out);
         let end = out.len() + data.len();
@@ -49,7 +52,7 @@ fn unmasked_blocks<const N: usize>(first: u8, data: &[u8], out: &mut Vec<u8>) {
 }
 
 #[inline(never)]
-#[allow(clippy::cast_possible_truncation, reason = "each arm has tested the range")]
+#[allow(clippy::cast_possible_truncation, reason = "`fits` has tested the range")]
 fn unmasked_any(first: u8, data: &[u8], out: &mut Vec<u8>) {
     match data.len() {
         len @ 0..126 => put([first, len as u8], out),
@@ -64,6 +67,7 @@ fn unmasked_any(first: u8, data: &[u8], out: &mut Vec<u8>) {
 /// A client's frame that [`fits`].
 #[inline(always)]
 pub(super) fn masked(first: u8, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    debug_assert!(fits(data, out));
     match data.len() {
         8..=32 => masked_short(first, data, key, out),
         33..=125 => masked_longer(first, data, key, out),
@@ -90,23 +94,25 @@ fn masked_longer(first: u8, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
 /// The header goes with the first block: to append the two one after the other takes longer by half.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "at most 125")]
-fn masked_blocks<const N: usize, const M: usize>(first: u8, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+fn masked_blocks<const N: usize, const BEGIN: usize>(first: u8, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
+    const { assert!(BEGIN == MASKED_HEADER + N) }
+    debug_assert!((N..=2 * N).contains(&data.len()));
     if let (Some(front), Some(back)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) {
         let [a, b, c, d] = key;
-        let mut begin = [0; M];
-        let (header, block) = begin.split_at_mut(MASKED);
+        let mut begin = [0; BEGIN];
+        let (header, block) = begin.split_at_mut(MASKED_HEADER);
         header.copy_from_slice(&[first, 0x80 | data.len() as u8, a, b, c, d]);
-        block.copy_from_slice(&xored(*front, key));
-        let end = out.len() + MASKED + data.len();
+        block.copy_from_slice(&mask::xored(*front, key));
+        let end = out.len() + MASKED_HEADER + data.len();
         put(begin, out);
         out.truncate(end - N);
         // A block is a multiple of four: the key stands before the last one as it does behind it.
-        put(xored(*back, mask::turned(key, data.len())), out);
+        put(mask::xored(*back, mask::turned(key, data.len())), out);
     }
 }
 
 #[inline(never)]
-#[allow(clippy::cast_possible_truncation, reason = "each arm has tested the range")]
+#[allow(clippy::cast_possible_truncation, reason = "`fits` has tested the range")]
 fn masked_any(first: u8, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     let [a, b, c, d] = key;
     match data.len() {
@@ -119,17 +125,8 @@ fn masked_any(first: u8, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     mask::append(data, key, out);
 }
 
-#[inline(always)]
-fn xored<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N] {
-    for word in block.chunks_exact_mut(4) {
-        if let Ok(word) = <&mut [u8; 4]>::try_from(word) {
-            *word = (u32::from_le_bytes(*word) ^ u32::from_le_bytes(key)).to_le_bytes();
-        }
-    }
-    block
-}
-
-/// Appends a block. There is room; to ask for it once more leaves out the call that would make some.
+/// Appends a block. There is room, as the frame `fits`; that it is asked for again lets the compiler leave out the call that
+/// would make some.
 #[inline(always)]
 fn put<const N: usize>(block: [u8; N], out: &mut Vec<u8>) {
     let has_room = out.capacity() - out.len() >= N;
