@@ -109,15 +109,17 @@ impl Connection {
     /// message lacks once its length is there; and of a message of which pieces were taken, as it is fragmented or longer than
     /// the buffer, all that its frame lacks. Together with the length of `left` it is at most `usize::MAX`.
     ///
-    /// Wait for so many, or until the buffer is full. To come before that is of use only to find early what breaks a rule: a
-    /// length before all of the header has come, or, where pieces were taken, text that is not UTF-8.
+    /// Wait for so many, or until the buffer is full. To come before that is of use only to find early what breaks a rule: the
+    /// first byte of a header, a length before all of the header has come, or, where pieces were taken, text that is not UTF-8.
     #[must_use]
     #[inline]
     pub fn wanted(&self, left: &[u8]) -> usize {
         let lacks = match self.line {
-            Line::Whole if !left.is_empty() => self.receiver.lacks(left).unwrap_or(1),
+            // The two bytes that all headers have.
+            Line::Whole if left.is_empty() => 2,
+            Line::Whole => self.receiver.lacks(left).unwrap_or(1),
             Line::Middle => self.receiver.lacks_of_frame().saturating_sub(left.len() as u64).max(1),
-            Line::Whole | Line::General => 1,
+            Line::General => 1,
         };
         let countable = usize::MAX - left.len();
         usize::try_from(lacks).map_or(countable, |lacks| lacks.min(countable))
