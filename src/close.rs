@@ -1,121 +1,170 @@
-//! Close codes and the body of a Close frame (RFC 6455, sections 5.5.1 and 7.4).
+//! Close frames, and how a connection ended (RFC 6455, sections 5.5.1 and 7.1).
 
-use core::fmt;
+use alloc::borrow::Cow;
 
-/// A close status code (RFC 6455, section 7.4).
-///
-/// A newtype and not an enum: 3000 to 4999 belong to libraries and applications.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CloseCode(pub u16);
+use crate::{
+    close_code::CloseCode,
+    error::{ProtocolError, SendError},
+    frame::header::Header,
+    role::Role,
+};
 
-impl CloseCode {
-    /// 1000: the purpose of the connection is fulfilled.
-    pub const NORMAL: Self = Self(1000);
-    /// 1001: the endpoint goes away: a server shuts down, a browser leaves the page.
-    pub const GOING_AWAY: Self = Self(1001);
-    /// 1002: the peer broke the protocol.
-    pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a type of data that the endpoint cannot accept.
-    pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1005: the Close frame held no code. Never on the wire (section 7.4.1).
-    pub const NO_STATUS: Self = Self(1005);
-    /// 1006: there was no Close frame at all. Never on the wire (section 7.4.1).
-    pub const ABNORMAL: Self = Self(1006);
-    /// 1007: data that do not fit the type of the message, such as invalid UTF-8 in text.
-    pub const INVALID_DATA: Self = Self(1007);
-    /// 1008: the message broke a policy of the receiver.
-    pub const POLICY_VIOLATION: Self = Self(1008);
-    /// 1009: the message is too big to process.
-    pub const TOO_BIG: Self = Self(1009);
-    /// 1010: the client needed an extension that the server did not negotiate. Sent by clients only.
-    pub const MANDATORY_EXTENSION: Self = Self(1010);
-    /// 1011: an unexpected condition at the sender.
-    pub const INTERNAL_ERROR: Self = Self(1011);
-    /// 1012: the service restarts (IANA registry).
-    pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: try again later (IANA registry).
-    pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway received an invalid answer from upstream (IANA registry).
-    pub const BAD_GATEWAY: Self = Self(1014);
-    /// 1015: the TLS handshake failed. Never on the wire (section 7.4.1).
-    pub const TLS_HANDSHAKE: Self = Self(1015);
-
-    /// Whether the code may stand in a Close frame, sent or received: the registered ones of 1000 to 2999 that
-    /// are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1 and 7.4.2).
-    #[must_use]
-    pub const fn is_valid_on_wire(self) -> bool {
-        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
-    }
-
-    /// Whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or 3000 to 4999.
-    ///
-    /// The engine sends any code that is [valid on the wire](Self::is_valid_on_wire); a binding that offers the
-    /// browser's interface checks with this first.
-    #[must_use]
-    pub const fn is_allowed_to_scripts(self) -> bool {
-        matches!(self.0, 1000 | 3000..=4999)
-    }
+/// The content of a Close frame that has a body (RFC 6455, section 5.5.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CloseFrame<'b> {
+    /// Why the connection is closed.
+    pub code: CloseCode,
+    /// A text for debugging, at most 123 bytes, often empty. It is not meant for end users (section 5.5.1), and it
+    /// comes from the peer: escape it before you log it.
+    pub reason: Cow<'b, str>,
 }
 
-impl From<u16> for CloseCode {
-    fn from(code: u16) -> Self {
-        Self(code)
-    }
-}
+impl<'b> CloseFrame<'b> {
+    /// The longest reason in bytes: a control payload of 125 less the code.
+    pub const MAX_REASON: usize = Header::MAX_CONTROL_PAYLOAD - 2;
 
-impl From<CloseCode> for u16 {
-    fn from(code: CloseCode) -> Self {
-        code.0
-    }
-}
-
-impl fmt::Display for CloseCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl fmt::Debug for CloseCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CloseCode({})", self.0)
-    }
-}
-
-#[cfg(feature = "alloc")]
-pub use frame::CloseFrame;
-
-#[cfg(feature = "alloc")]
-mod frame {
-    use alloc::borrow::Cow;
-
-    use super::CloseCode;
-
-    /// What a Close frame with a body says (RFC 6455, section 5.5.1).
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct CloseFrame<'b> {
-        /// Why the connection is closed.
-        pub code: CloseCode,
-        /// A text for whoever debugs, at most 123 bytes, often empty. It is not meant for end users
-        /// (section 5.5.1), and it comes from the peer: escape it before you log it.
-        pub reason: Cow<'b, str>,
-    }
-
-    impl<'b> CloseFrame<'b> {
-        /// The longest reason in bytes: a control payload of 125 less the code.
-        pub const MAX_REASON: usize = 123;
-
-        /// A Close frame's content.
-        pub fn new(code: impl Into<CloseCode>, reason: impl Into<Cow<'b, str>>) -> Self {
-            Self {
-                code: code.into(),
-                reason: reason.into(),
-            }
-        }
-
-        /// The same, borrowing nothing.
-        #[must_use]
-        pub fn into_owned(self) -> CloseFrame<'static> {
-            CloseFrame::new(self.code, self.reason.into_owned())
+    /// Returns the content of a Close frame.
+    pub fn new(code: impl Into<CloseCode>, reason: impl Into<Cow<'b, str>>) -> Self {
+        Self {
+            code: code.into(),
+            reason: reason.into(),
         }
     }
+
+    /// Returns the same, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> CloseFrame<'static> {
+        CloseFrame::new(self.code, self.reason.into_owned())
+    }
+
+    /// Decodes the body of a Close frame; `None` if it is empty.
+    pub(crate) fn decode(body: Cow<'b, [u8]>) -> Result<Option<Self>, ProtocolError> {
+        let code = match *body {
+            [] => return Ok(None),
+            // "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer"
+            [_] => return Err(ProtocolError::TruncatedCloseCode),
+            [high, low, ..] => CloseCode(u16::from_be_bytes([high, low])),
+        };
+        if !code.is_valid_on_wire() {
+            return Err(ProtocolError::InvalidCloseCode);
+        }
+        let reason = match body {
+            Cow::Borrowed(body) => reason(body).map(Cow::Borrowed),
+            Cow::Owned(body) => reason(&body).map(|reason| Cow::Owned(reason.into())),
+        };
+        reason.map(|reason| Some(Self { code, reason }))
+    }
+
+    /// Encodes the body of the Close frame that `sender` sends into the front of `buf`, and returns what it takes of it.
+    pub(crate) fn encode<'a>(
+        frame: Option<&CloseFrame<'_>>,
+        sender: Role,
+        buf: &'a mut [u8; Header::MAX_CONTROL_PAYLOAD],
+    ) -> Result<&'a [u8], SendError> {
+        let Some(CloseFrame { code, reason }) = frame else {
+            return Ok(&[]);
+        };
+        // "1010 ... is not used by the server" (section 7.4.1)
+        if !code.is_valid_on_wire() || (*code == CloseCode::MANDATORY_EXTENSION && sender == Role::Server) {
+            return Err(SendError::InvalidCloseCode);
+        }
+        if reason.len() > CloseFrame::MAX_REASON {
+            return Err(SendError::ReasonTooLong);
+        }
+        let code = u16::from(*code).to_be_bytes();
+        for (slot, byte) in buf.iter_mut().zip(code.iter().chain(reason.as_bytes())) {
+            *slot = *byte;
+        }
+        Ok(buf.get(..code.len() + reason.len()).unwrap_or_default())
+    }
+
+    /// The Close frame that answers this one: "typically echos the status code it received" (section 5.5.1).
+    pub(crate) fn echo(&self) -> CloseFrame<'static> {
+        let code = match self.code {
+            // The one code that a server may receive and not send.
+            CloseCode::MANDATORY_EXTENSION => CloseCode::NORMAL,
+            code => code,
+        };
+        CloseFrame::new(code, "")
+    }
+}
+
+fn reason(body: &[u8]) -> Result<&str, ProtocolError> {
+    core::str::from_utf8(body.get(2..).unwrap_or_default()).map_err(|_| ProtocolError::InvalidCloseReason)
+}
+
+/// Who began to close a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "there is nobody else")]
+pub enum ClosedBy {
+    /// This endpoint sent the first Close frame, or found that the peer broke the protocol.
+    Us,
+    /// The peer sent the first Close frame.
+    Peer,
+    /// The transport ended before either did.
+    Transport,
+}
+
+/// How a connection was closed, or is being closed (RFC 6455, section 7.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Closure {
+    /// Who began. If both sent a Close frame at the same time, this endpoint did: it sent before it received.
+    pub by: ClosedBy,
+    /// The Close frame sent: `None` if none was, `Some(None)` if it was empty.
+    pub sent: Option<Option<CloseFrame<'static>>>,
+    /// The Close frame received: `None` if none was, `Some(None)` if it was empty.
+    pub received: Option<Option<CloseFrame<'static>>>,
+    /// What the peer did wrong, if that is why the connection ended.
+    pub error: Option<ProtocolError>,
+}
+
+impl Closure {
+    pub(crate) const fn new(by: ClosedBy) -> Self {
+        Self {
+            by,
+            sent: None,
+            received: None,
+            error: None,
+        }
+    }
+
+    /// "the WebSocket connection is closed cleanly": both Close frames have passed and nothing went wrong
+    /// (section 7.1.4).
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
+        self.sent.is_some() && self.received.is_some() && self.error.is_none()
+    }
+
+    /// "The WebSocket connection close code" (section 7.1.5): that of the Close frame received, 1005 if it held none,
+    /// 1006 if there was none.
+    #[must_use]
+    pub fn code(&self) -> CloseCode {
+        match &self.received {
+            None => CloseCode::ABNORMAL,
+            Some(None) => CloseCode::NO_STATUS,
+            Some(Some(frame)) => frame.code,
+        }
+    }
+
+    /// "The WebSocket connection close reason" (section 7.1.6): that of the Close frame received, or nothing.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match &self.received {
+            None | Some(None) => "",
+            Some(Some(frame)) => &frame.reason,
+        }
+    }
+}
+
+/// What is left to do with the transport of a closed connection, once the output is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "there is nothing else to do")]
+pub enum Teardown {
+    /// Close it now, orderly (for TCP: shut down the sending side, read to the end, close). A server does so after the
+    /// closing handshake, and either side after a failure (sections 7.1.1 and 7.1.7).
+    Close,
+    /// Wait for the peer to close it, for a while that the caller sets. A client does so after the closing handshake,
+    /// so that the port's TIME_WAIT stays with it and not with the server (section 7.1.1).
+    AwaitPeer,
 }

@@ -8,7 +8,7 @@
 
 use core::fmt;
 
-use crate::close::CloseCode;
+use crate::{close_code::CloseCode, utf8::InvalidUtf8};
 
 /// Declares an error enum whose `Display` text is its first line of documentation, so that the two cannot differ.
 macro_rules! error_enum {
@@ -275,5 +275,17 @@ impl From<RequestError> for ProtocolError {
 impl From<ResponseError> for ProtocolError {
     fn from(error: ResponseError) -> Self {
         Self::Response(error)
+    }
+}
+
+impl From<InvalidUtf8> for ProtocolError {
+    fn from(InvalidUtf8: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
+
+impl From<InvalidUtf8> for SendError {
+    fn from(InvalidUtf8: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
     }
 }

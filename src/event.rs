@@ -5,12 +5,9 @@ use core::fmt;
 
 use crate::{
     close::CloseFrame,
-    frame::Kind,
-    handshake::{
-        client::{Refusal, Response},
-        server::Request,
-    },
-    http::Brief,
+    excerpt::Excerpt,
+    handshake::{Refusal, Request, Response},
+    message::{Message, MessageKind},
 };
 
 /// What [`Connection::receive`](crate::Connection::receive) found in the input.
@@ -77,7 +74,7 @@ impl fmt::Debug for Event<'_> {
             Self::Ping(data) => ("Ping", data),
             Self::Pong(data) => ("Pong", data),
         };
-        f.debug_tuple(name).field(&Brief(payload)).finish()
+        f.debug_tuple(name).field(&Excerpt(payload)).finish()
     }
 }
 
@@ -89,27 +86,17 @@ impl fmt::Debug for Event<'_> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chunk<'b> {
-    /// The payload.
-    pub data: Data<'b>,
+    /// The payload. Text is cut at a code point boundary: the bytes of a code point that is not complete yet come with a
+    /// later chunk, also if the frame ends between them.
+    pub data: Message<'b>,
     /// The frame ends with this chunk.
     pub frame_end: bool,
     /// The message ends with this chunk.
     pub message_end: bool,
 }
 
-/// The payload of a [`Chunk`].
-#[derive(Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "the protocol has these two kinds")]
-pub enum Data<'b> {
-    /// A piece of a text message, cut at a code point boundary: bytes of a code point that is not complete yet come
-    /// with a later chunk, also if the frame ends between them.
-    Text(Cow<'b, str>),
-    /// A piece of a binary message.
-    Binary(Cow<'b, [u8]>),
-}
-
 impl<'b> Chunk<'b> {
-    pub(crate) const fn new(data: Data<'b>, frame_end: bool, message_end: bool) -> Self {
+    pub(crate) const fn new(data: Message<'b>, frame_end: bool, message_end: bool) -> Self {
         Self {
             data,
             frame_end,
@@ -119,30 +106,20 @@ impl<'b> Chunk<'b> {
 
     /// What the message is that the chunk belongs to.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
-        match self.data {
-            Data::Text(_) => Kind::Text,
-            Data::Binary(_) => Kind::Binary,
-        }
+    pub const fn kind(&self) -> MessageKind {
+        self.data.kind()
     }
 
     /// The payload as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        match &self.data {
-            Data::Text(text) => text.as_bytes(),
-            Data::Binary(data) => data,
-        }
+        self.data.as_bytes()
     }
 
     /// The same chunk, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Chunk<'static> {
-        let data = match self.data {
-            Data::Text(text) => Data::Text(Cow::Owned(text.into_owned())),
-            Data::Binary(data) => Data::Binary(Cow::Owned(data.into_owned())),
-        };
-        Chunk::new(data, self.frame_end, self.message_end)
+        Chunk::new(self.data.into_owned(), self.frame_end, self.message_end)
     }
 }
 
@@ -150,18 +127,9 @@ impl fmt::Debug for Chunk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Chunk")
             .field("kind", &self.kind())
-            .field("data", &Brief(self.as_bytes()))
+            .field("data", &Excerpt(self.as_bytes()))
             .field("frame_end", &self.frame_end)
             .field("message_end", &self.message_end)
             .finish()
-    }
-}
-
-impl fmt::Debug for Data<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.debug_tuple("Text").field(&Brief(text.as_bytes())).finish(),
-            Self::Binary(data) => f.debug_tuple("Binary").field(&Brief(data)).finish(),
-        }
     }
 }

@@ -7,6 +7,8 @@ use core::{
     slice,
 };
 
+use crate::excerpt::Excerpt;
+
 /// Why a head could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadError {
@@ -276,7 +278,10 @@ impl<'a> Iterator for Fields<'a> {
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
-            .entries(self.clone().map(|(name, value)| (Brief(name.as_bytes()), Brief(value))))
+            .entries(
+                self.clone()
+                    .map(|(name, value)| (Excerpt(name.as_bytes()), Excerpt(value))),
+            )
             .finish()
     }
 }
@@ -289,21 +294,6 @@ fn next_line(bytes: &[u8]) -> (&[u8], &[u8]) {
             (line, rest.get(1..).unwrap_or_default())
         }
         None => (bytes, &[]),
-    }
-}
-
-/// Bytes from a peer as they may be logged: escaped, and cut off after a while.
-pub(crate) struct Brief<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Debug for Brief<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 64;
-        match self.0.get(..SHOWN) {
-            Some(front) if self.0.len() > SHOWN => {
-                write!(f, "\"{}\"... ({} bytes)", front.escape_ascii(), self.0.len())
-            }
-            _ => write!(f, "\"{}\"", self.0.escape_ascii()),
-        }
     }
 }
 

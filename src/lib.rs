@@ -109,8 +109,6 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// Without it, the negotiation of permessage-deflate is there and has nothing to negotiate.
-#![cfg_attr(not(feature = "deflate"), allow(unreachable_pub))]
 #![cfg_attr(
     not(test),
     warn(
@@ -130,38 +128,47 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-mod close;
+mod close_code;
 mod error;
 pub mod frame;
 pub mod mask;
+mod message;
+mod role;
 pub mod timers;
 pub mod utf8;
 
-pub use close::CloseCode;
+pub use close_code::CloseCode;
 #[cfg(feature = "alloc")]
 pub use engine::*;
 pub use error::{HandshakeError, ProtocolError, RequestError, ResponseError, SendError};
+pub use message::MessageKind;
+pub use role::Role;
 
 #[cfg(feature = "std")]
 pub mod adapter;
 #[cfg(feature = "alloc")]
-mod closure;
+mod assembler;
+#[cfg(feature = "alloc")]
+mod close;
 #[cfg(feature = "alloc")]
 mod config;
 #[cfg(feature = "alloc")]
 mod connection;
 #[cfg(feature = "deflate")]
+pub mod deflate;
+#[cfg(all(feature = "alloc", not(feature = "deflate")))]
+#[path = "deflate/stub.rs"]
 mod deflate;
 #[cfg(feature = "alloc")]
 mod event;
 #[cfg(feature = "alloc")]
+mod excerpt;
+#[cfg(feature = "alloc")]
+mod extensions;
+#[cfg(feature = "alloc")]
 pub mod handshake;
 #[cfg(feature = "alloc")]
 mod http;
-#[cfg(feature = "alloc")]
-mod keys;
-#[cfg(feature = "alloc")]
-mod message;
 #[cfg(feature = "alloc")]
 mod receive;
 #[cfg(feature = "alloc")]
@@ -171,27 +178,17 @@ mod state;
 
 #[cfg(feature = "alloc")]
 mod engine {
+    #[cfg(feature = "deflate")]
+    pub use crate::deflate::{DeflateConfig, DeflateParams, DeflatePool, WindowBits};
     pub use crate::{
-        close::CloseFrame,
-        closure::{ClosedBy, Closure, Teardown},
+        close::{CloseFrame, ClosedBy, Closure, Teardown},
         config::{Config, Delivery},
         connection::{Connection, Endpoint, Parts},
-        event::{Chunk, Data, Event},
-        handshake::{
-            Agreed,
-            answer::Accept,
-            client::{ClientRequest, Expected, Refusal, Response},
-            extensions::Extension,
-            server::Request,
-        },
-        http::Headers,
+        event::{Chunk, Event},
+        handshake::{Accept, Agreed, ClientRequest, Expected, Extension, Headers, Refusal, Request, Response},
+        message::Message,
+        message::Message as Data,
         state::State,
-    };
-    #[cfg(feature = "deflate")]
-    pub use crate::{
-        config::{DeflateConfig, WindowBits},
-        deflate::DeflatePool,
-        handshake::deflate::DeflateParams,
     };
 }
 

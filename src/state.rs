@@ -1,7 +1,8 @@
 //! The state machine of a connection (RFC 6455, sections 4 and 7): theory first, then the table.
 //!
-//! Two rules. Every change of state stands in this file, and nowhere else. And this file does not know which bytes carry
-//! a signal, nor what an endpoint wants: it is told that something has happened, and says where that leads.
+//! Two rules. Every change of state, and what may be sent in which state, stands in this file and nowhere else. And this
+//! file does not know which bytes carry a signal, nor what an endpoint wants: it is told that something has happened, and
+//! says where that leads; it is asked for a command, and says whether it is permitted.
 //!
 //! The opening handshake is a sequence: a server awaits a request and then a decision, a client awaits a response.
 //! Once open, a connection is really two one-bit machines, one for each direction: "has a Close frame passed?". Their
@@ -66,7 +67,58 @@ pub(crate) enum Signal {
     Failed,
 }
 
+/// What an endpoint can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Server: accept or reject the request.
+    Answer,
+    /// Send a message or a fragment of one.
+    SendData,
+    SendPing,
+    SendPong,
+    SendClose,
+}
+
+/// Whether a command is permitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    Granted,
+    /// The opening handshake comes first.
+    TooEarly,
+    /// It was done before, or the connection is closing or closed.
+    TooLate,
+}
+
 impl Phase {
+    /// Whether a command is permitted in this phase.
+    #[inline(always)]
+    pub(crate) const fn permits(self, command: Command) -> Permission {
+        use Permission::{Granted, TooEarly, TooLate};
+        match (self, command) {
+            (Self::Deciding, Command::Answer) => Granted,
+            (Self::AwaitingRequest | Self::AwaitingResponse, Command::Answer) => TooEarly,
+            (Self::Open | Self::CloseSent | Self::CloseReceived | Self::Closed, Command::Answer) => TooLate,
+
+            (
+                Self::AwaitingRequest | Self::Deciding | Self::AwaitingResponse,
+                Command::SendData | Command::SendPing | Command::SendPong | Command::SendClose,
+            ) => TooEarly,
+
+            (Self::Open, Command::SendData | Command::SendPing | Command::SendPong | Command::SendClose) => Granted,
+
+            // "After sending a Close frame an endpoint MUST NOT send any more data frames" (section 5.5.1). A Ping is
+            // still to be answered, "unless it already received a Close frame" (section 5.5.2).
+            (Self::CloseSent, Command::SendPong) => Granted,
+            (Self::CloseSent, Command::SendData | Command::SendPing | Command::SendClose) => TooLate,
+
+            // The peer's Close frame is to be answered (section 5.5.1).
+            (Self::CloseReceived, Command::SendClose) => Granted,
+            (Self::CloseReceived, Command::SendData | Command::SendPing | Command::SendPong) => TooLate,
+
+            (Self::Closed, Command::SendData | Command::SendPing | Command::SendPong | Command::SendClose) => TooLate,
+        }
+    }
+
     /// The phase after a signal; `None` if the signal cannot occur in this phase.
     pub(crate) const fn after(self, signal: Signal) -> Option<Self> {
         match (self, signal) {
@@ -132,7 +184,7 @@ impl fmt::Display for Phase {
 mod tests {
     use std::{collections::BTreeMap, format, fs, string::String, vec::Vec};
 
-    use super::{Phase, Signal, State};
+    use super::{Command, Permission, Phase, Signal, State};
 
     const PHASES: [Phase; 7] = [
         Phase::AwaitingRequest,
@@ -151,6 +203,14 @@ mod tests {
         Signal::CloseSent,
         Signal::CloseReceived,
         Signal::Failed,
+    ];
+
+    const COMMANDS: [Command; 5] = [
+        Command::Answer,
+        Command::SendData,
+        Command::SendPing,
+        Command::SendPong,
+        Command::SendClose,
     ];
 
     /// The page of the documentation, written from the machine that runs.
@@ -186,6 +246,22 @@ mod tests {
                 page += &from
                     .after(signal)
                     .map_or_else(|| String::from(" |"), |to| format!(" {to} |"));
+            }
+            page += "\n";
+        }
+        page += "\n## What is permitted in which phase\n\n| phase |";
+        for command in COMMANDS {
+            page += &format!(" {command:?} |");
+        }
+        page += "\n|---|---|---|---|---|---|\n";
+        for phase in PHASES {
+            page += &format!("| {phase} |");
+            for command in COMMANDS {
+                page += match phase.permits(command) {
+                    Permission::Granted => " yes |",
+                    Permission::TooEarly => " too early |",
+                    Permission::TooLate => " too late |",
+                };
             }
             page += "\n";
         }

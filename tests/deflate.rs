@@ -810,16 +810,16 @@ fn f42_a_pool_serves_many_connections() {
             for (at, (server, client)) in pairs.iter_mut().enumerate() {
                 let message = json(2000, at * 10 + round / 2);
                 let mut out = Vec::new();
-                pool.lend(server);
+                server.borrow_deflate_state(&mut pool);
                 server.send_text(&message, &mut out).unwrap();
-                pool.reclaim(server);
-                pool.lend(client);
+                server.return_deflate_state(&mut pool);
+                client.borrow_deflate_state(&mut pool);
                 assert_eq!(
                     feed(client, &out).events,
                     [text(&message)],
                     "{bits} {takeover} {round} {at}"
                 );
-                pool.reclaim(client);
+                client.return_deflate_state(&mut pool);
             }
         }
         let shown = format!("{pool:?}");
@@ -835,10 +835,10 @@ fn f42_a_pool_is_for_those_that_give_back() {
     let mut pool = DeflatePool::new(1);
     let used = |pool: &mut DeflatePool, bits: u8, takeover: bool, message: &str| {
         let mut server = open_with(Role::Server, params(bits, !takeover), settings());
-        pool.lend(&mut server);
+        server.borrow_deflate_state(pool);
         let mut out = Vec::new();
         server.send_text(message, &mut out).unwrap();
-        pool.reclaim(&mut server);
+        server.return_deflate_state(pool);
     };
     used(&mut pool, 15, false, &json(500, 1));
     used(&mut pool, 15, true, &json(500, 1));
@@ -868,10 +868,10 @@ fn f42_a_pool_is_for_those_that_give_back() {
             let mut out = Vec::new();
             plain.send_text(&json(700, 9), &mut out).unwrap();
             assert_eq!(feed(&mut other, &out).events, [text(&json(700, 9))]);
-            pool.reclaim(&mut other);
+            other.return_deflate_state(&mut pool);
             let mut out = Vec::new();
             sender.send_text(&message, &mut out).unwrap();
-            pool.lend(&mut receiver);
+            receiver.borrow_deflate_state(&mut pool);
             let outcome = feed(&mut receiver, &out);
             assert_eq!(
                 (outcome.events, outcome.error),

@@ -3,11 +3,14 @@
 use std::{fs, path::Path};
 
 /// From the bottom up. What stands together on a line does not know each other.
-const LAYERS: [&[&str]; 8] = [
-    &["close", "config", "keys", "mask", "state", "timers", "utf8"],
-    &["error"],
-    &["closure", "deflate", "frame", "http"],
-    &["handshake", "message"],
+const LAYERS: [&[&str]; 11] = [
+    &["close_code", "excerpt", "mask", "role", "state", "timers", "utf8"],
+    &["error", "message"],
+    &["frame", "http"],
+    &["close", "extensions"],
+    &["deflate"],
+    &["config"],
+    &["assembler", "handshake"],
     &["event"],
     &["receive", "send"],
     &["connection"],

@@ -1,31 +1,27 @@
-//! A connection: the two halves and the handshake, joined by the state machine of `state.rs`.
+//! A connection: the two halves and the opening handshake, joined by the state machine of `state.rs`.
 
-mod commands;
+mod handshake;
 mod opening;
-#[cfg(feature = "deflate")]
-mod pooled;
-mod receiving;
+mod receive;
+mod send;
 
 use alloc::{boxed::Box, vec::Vec};
-use core::mem;
 
-use self::{opening::Opening, receiving::Line};
-
+use self::opening::Opening;
+#[cfg(feature = "deflate")]
+use crate::deflate::DeflatePool;
 use crate::{
-    close::CloseFrame,
-    closure::{ClosedBy, Closure, Teardown},
-    config::{Config, DeflateConfig},
+    close::{CloseFrame, ClosedBy, Closure, Teardown},
+    config::Config,
     error::{HandshakeError, ProtocolError},
     event::Event,
-    frame::Role,
-    handshake::{Agreed, answer::write_error, client::ClientRequest},
-    keys::Keys,
-    receive::Receiver,
+    handshake::{Agreed, ClientRequest, answer::write_error},
+    mask::keys::MaskKeys,
+    receive::{Path, Receiver},
+    role::Role,
     send::Sender,
     state::{Phase, Signal, State},
 };
-#[cfg(feature = "deflate")]
-use crate::{config::WindowBits, deflate::Direction};
 
 /// Which end of a connection one is, for [`Connection::upgraded`].
 #[derive(Clone, Copy)]
@@ -69,10 +65,10 @@ pub enum Endpoint {
 #[derive(Debug)]
 pub struct Connection {
     phase: Phase,
-    line: Line,
+    /// What [`compute_path`](Self::compute_path) says; computed after every change of what it depends on.
+    path: Path,
     auto_pong: bool,
     auto_close: bool,
-    failed: Option<ProtocolError>,
     receiver: Receiver,
     sender: Sender,
     /// Until the connection is open, and until what came before `accept` is processed.
@@ -104,7 +100,7 @@ impl Connection {
         seed: [u8; 32],
         out: &mut Vec<u8>,
     ) -> Result<Self, HandshakeError> {
-        let mut keys = Box::new(Keys::new(seed));
+        let mut keys = Box::new(MaskKeys::new(seed));
         let expected = request.write_head(keys.nonce(), config.deflate_settings(), out)?;
         let opening = Some(Opening::new(&config, Some(expected)));
         Ok(Self::new(
@@ -122,53 +118,26 @@ impl Connection {
     pub fn upgraded(endpoint: Endpoint, agreed: &Agreed, config: Config) -> Self {
         let (role, keys) = match endpoint {
             Endpoint::Server => (Role::Server, None),
-            Endpoint::Client { seed } => (Role::Client, Some(Box::new(Keys::new(seed)))),
+            Endpoint::Client { seed } => (Role::Client, Some(Box::new(MaskKeys::new(seed)))),
         };
         let mut connection = Self::new(Phase::Open, role, keys, &config, None);
-        connection.agree(agreed, config.deflate_settings());
-        connection.line = connection.next_line();
+        connection.apply(agreed, config.deflate_settings());
+        connection.update_path();
         connection
     }
 
-    /// What the handshake settled takes effect.
-    #[cfg_attr(
-        not(feature = "deflate"),
-        allow(clippy::unused_self, clippy::needless_pass_by_ref_mut, unused_variables)
-    )]
-    fn agree(&mut self, agreed: &Agreed, config: Option<&DeflateConfig>) {
-        #[cfg(feature = "deflate")]
-        if let Some(params) = agreed.deflate {
-            let config = config.cloned().unwrap_or_default();
-            let direction = |bits: WindowBits, no_context_takeover: bool| Direction {
-                bits: bits.get(),
-                takeover: !no_context_takeover,
-                release: config.release,
-                level: config.level.min(9),
-            };
-            let server = direction(params.server_max_window_bits, params.server_no_context_takeover);
-            let client = direction(params.client_max_window_bits, params.client_no_context_takeover);
-            let (receives, sends) = match self.role() {
-                Role::Server => (client, server),
-                Role::Client => (server, client),
-            };
-            self.receiver.allow_compressed(receives);
-            self.sender.allow_compressed(sends, config.threshold);
-        }
-    }
-
-    const fn new(
+    fn new(
         phase: Phase,
         role: Role,
-        keys: Option<Box<Keys>>,
+        keys: Option<Box<MaskKeys>>,
         config: &Config,
         opening: Option<Box<Opening>>,
     ) -> Self {
         Self {
             phase,
-            line: Line::General,
+            path: Path::General,
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
-            failed: None,
             receiver: Receiver::new(role, config),
             sender: Sender::new(keys, config.fragment_size),
             opening,
@@ -195,7 +164,6 @@ impl Connection {
             _ => ClosedBy::Us,
         };
         self.closure_mut(by).error = Some(error);
-        self.failed = Some(error);
         self.signal(Signal::Failed);
         error
     }
@@ -211,7 +179,22 @@ impl Connection {
         if self.phase == Phase::Closed {
             self.opening = None;
         }
-        self.line = self.next_line();
+        self.update_path();
+    }
+
+    /// Computes which code takes the next input.
+    fn compute_path(&self) -> Path {
+        Path::of(&self.receiver, self.phase.receives_frames() && self.opening.is_none())
+    }
+
+    /// To be called after every change of what [`compute_path`](Self::compute_path) depends on.
+    fn update_path(&mut self) {
+        self.path = self.compute_path();
+    }
+
+    /// Why the connection failed, if it did.
+    fn failure(&self) -> Option<ProtocolError> {
+        self.closure.as_ref()?.error
     }
 
     /// The transport has ended: its `read` returned no bytes, or an error.
@@ -223,7 +206,7 @@ impl Connection {
     /// [`UnexpectedEof`](ProtocolError::UnexpectedEof): the connection is lost, or the peer closed the transport too
     /// early (section 7.1.5). Or the error with which the connection failed before.
     pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
-        if let Some(error) = self.failed {
+        if let Some(error) = self.failure() {
             return Err(error);
         }
         if self.phase == Phase::Closed {
@@ -241,6 +224,31 @@ impl Connection {
     /// that span inputs allocates nothing. The connection holds it, however large, until the next message takes it.
     pub fn recycle(&mut self, event: Event<'_>) {
         self.receiver.recycle(event);
+    }
+
+    /// Takes working state of permessage-deflate from a pool, if it is negotiated and working state is missing. What the pool
+    /// does not have, the connection makes when it needs it.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub fn borrow_deflate_state(&mut self, pool: &mut DeflatePool) {
+        self.receiver.borrow_state(pool);
+        self.sender.borrow_state(pool);
+    }
+
+    /// Returns to a pool the working state that the connection does not need for its next message.
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub fn return_deflate_state(&mut self, pool: &mut DeflatePool) {
+        self.receiver.return_state(pool);
+        self.sender.return_state(pool);
+    }
+
+    /// For tests: from now on everything takes the general paths, which the fast ones are compared with.
+    #[doc(hidden)]
+    pub fn disable_fast_paths(&mut self) {
+        self.receiver.disable_fast_paths();
+        self.sender.disable_fast_paths();
+        self.update_path();
     }
 
     /// How many bytes of the message in progress are assembled: what has come of a large message before its event does. 0
@@ -285,10 +293,7 @@ impl Connection {
     /// Ends the engine and hands over what it holds, for a lossless takeover of the transport.
     #[must_use]
     pub fn into_parts(self) -> Parts {
-        #[cfg(feature = "deflate")]
         let lossless = !self.receiver.is_lossy();
-        #[cfg(not(feature = "deflate"))]
-        let lossless = true;
         let mut unread = match self.opening {
             Some(opening) if self.phase.receives_frames() || self.phase == Phase::Deciding => {
                 opening.early.get(opening.early_read..).unwrap_or_default().to_vec()
@@ -320,8 +325,4 @@ pub struct Parts {
     /// message is in progress, of which nothing is in `unread`, or while the peer may refer to earlier messages (context
     /// takeover).
     pub lossless: bool,
-}
-
-fn take_all<'b>(input: &mut &'b mut [u8]) -> &'b mut [u8] {
-    mem::take(input)
 }

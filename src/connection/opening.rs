@@ -1,22 +1,13 @@
-//! The opening handshake as part of a connection (RFC 6455, section 4).
+//! What a connection keeps until it is open.
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
-use core::mem;
 
-use super::{Connection, take_all};
 use crate::{
-    config::{Config, DeflateConfig},
-    error::{HandshakeError, ProtocolError, RequestError, ResponseError},
-    event::Event,
-    handshake::{
-        Agreed,
-        answer::{Accept, write_acceptance, write_rejection},
-        client::{Expected, Refusal, Response},
-        refusal::{Body, Progress},
-        server::Request,
-    },
+    config::Config,
+    deflate::DeflateConfig,
+    error::ResponseError,
+    handshake::{Agreed, Expected, Response, refusal_body::Body},
     http::HeadReader,
-    state::{Phase, Signal},
 };
 
 /// What only the opening handshake needs.
@@ -28,13 +19,22 @@ pub(super) struct Opening {
     pub(super) max_refusal_body: usize,
     pub(super) plain_requests: bool,
     pub(super) deflate: Option<DeflateConfig>,
-    /// Client: what the response has to fit.
+    /// Client: what the response is judged by.
     pub(super) expected: Option<Expected>,
     /// Client: a refusal whose body is not whole yet.
     pub(super) refusal: Option<(Response<'static>, Body)>,
     /// Server: bytes that came before `accept`, and how many of them are processed.
     pub(super) early: Vec<u8>,
     pub(super) early_read: usize,
+}
+
+/// What a response head means.
+pub(super) enum Verdict<'b> {
+    Open(Response<'b>, Agreed),
+    /// 100 to 199 but 101: a final response follows (RFC 9110, section 15.2).
+    Interim,
+    /// Any other status; the body follows.
+    Refused,
 }
 
 impl Opening {
@@ -52,19 +52,8 @@ impl Opening {
             early_read: 0,
         })
     }
-}
 
-/// What a response head means.
-enum Verdict<'b> {
-    Open(Response<'b>, Agreed),
-    /// 100 to 199 but 101: a final response follows (RFC 9110, section 15.2).
-    Interim,
-    /// Any other status; the body follows.
-    Refused,
-}
-
-impl Opening {
-    fn judge<'b>(&mut self, head: Cow<'b, [u8]>) -> Result<Verdict<'b>, ResponseError> {
+    pub(super) fn judge<'b>(&mut self, head: Cow<'b, [u8]>) -> Result<Verdict<'b>, ResponseError> {
         let len = head.len();
         let response = Response::from_head(head, self.max_headers)?;
         match response.status() {
@@ -86,176 +75,5 @@ impl Opening {
                 Ok(Verdict::Refused)
             }
         }
-    }
-}
-
-impl Connection {
-    pub(super) fn receive_request<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let Some(opening) = &mut self.opening else {
-            return Ok(None);
-        };
-        let found = match opening.head.read(input) {
-            Ok(None) => return Ok(None),
-            Ok(Some(head)) => Request::from_head(head, opening.max_headers, opening.plain_requests),
-            Err(error) => Err(error.into()),
-        };
-        match found {
-            Ok(request) => {
-                self.signal(Signal::Requested);
-                Ok(Some(Event::Request(request)))
-            }
-            Err(error) => Err(self.fail(error.into(), out)),
-        }
-    }
-
-    /// Holds what a client sends before it has our answer. It must not (section 4.1), but a decision may take its time.
-    pub(super) fn receive_early<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let bytes = take_all(input);
-        if let Some(opening) = &mut self.opening {
-            if bytes.len() > opening.max_head_size - opening.early.len() {
-                return Err(self.fail(RequestError::EarlyData.into(), out));
-            }
-            opening.early.extend_from_slice(bytes);
-        }
-        Ok(None)
-    }
-
-    /// The next event in what came before `accept`.
-    pub(super) fn replay_early(&mut self, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, ProtocolError> {
-        let Some(opening) = &mut self.opening else {
-            return Ok(None);
-        };
-        let mut early = mem::take(&mut opening.early);
-        let mut input = early.get_mut(opening.early_read..).unwrap_or_default();
-        let event = self.receive_frames(&mut input, out)?.map(Event::into_owned);
-        let rest = input.len();
-        match &mut self.opening {
-            Some(opening) if rest > 0 => {
-                opening.early_read = early.len() - rest;
-                opening.early = early;
-            }
-            _ => self.opening = None,
-        }
-        Ok(event)
-    }
-
-    pub(super) fn receive_response<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        loop {
-            let Some(opening) = &mut self.opening else {
-                return Ok(None);
-            };
-            if opening.refusal.is_some() {
-                return self.receive_refusal(input, out);
-            }
-            let found = match opening.head.read(input) {
-                Ok(None) => return Ok(None),
-                Ok(Some(head)) => opening.judge(head),
-                Err(error) => Err(error.into()),
-            };
-            match found {
-                Ok(Verdict::Interim | Verdict::Refused) => {}
-                Ok(Verdict::Open(response, agreed)) => {
-                    let opening = self.opening.take();
-                    self.agree(&agreed, opening.as_ref().and_then(|opening| opening.deflate.as_ref()));
-                    self.signal(Signal::Accepted);
-                    return Ok(Some(Event::Open(response)));
-                }
-                Err(error) => return Err(self.fail(error.into(), out)),
-            }
-        }
-    }
-
-    fn receive_refusal<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let Some((_, body)) = self.opening.as_mut().and_then(|opening| opening.refusal.as_mut()) else {
-            return Ok(None);
-        };
-        match body.read(input) {
-            Ok(Progress::Incomplete) => Ok(None),
-            Ok(Progress::Complete) => Ok(self.refused(true)),
-            Ok(Progress::Truncated) => Ok(self.refused(false)),
-            Err(error) => Err(self.fail(error.into(), out)),
-        }
-    }
-
-    pub(super) fn refused(&mut self, is_complete: bool) -> Option<Event<'static>> {
-        let (response, body) = self.opening.as_mut()?.refusal.take()?;
-        self.signal(Signal::Refused);
-        Some(Event::Refused(Box::new(Refusal {
-            response,
-            body: body.into_data(),
-            is_complete,
-        })))
-    }
-
-    /// Server: accepts the request of [`Event::Request`]; the connection is open (section 4.2.2).
-    ///
-    /// If the client has sent more before the answer, the next [`receive`](Self::receive) reports that first; call it,
-    /// with empty input if there is none, when the decision was not made in the loop around it.
-    ///
-    /// # Errors
-    /// What of the acceptance cannot be sent: a subprotocol that was not offered, a header that is malformed or belongs
-    /// to the handshake. Nothing has changed; accept otherwise, or reject.
-    pub fn accept(
-        &mut self,
-        request: &Request<'_>,
-        accept: &Accept<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), HandshakeError> {
-        if self.phase != Phase::Deciding {
-            return Err(HandshakeError::NoRequest);
-        }
-        let deflate = self.opening.as_mut().and_then(|opening| opening.deflate.take());
-        let agreed = match write_acceptance(request, accept, deflate.as_ref(), out) {
-            Ok(agreed) => agreed,
-            Err(error) => {
-                if let Some(opening) = &mut self.opening {
-                    opening.deflate = deflate;
-                }
-                return Err(error);
-            }
-        };
-        self.agree(&agreed, deflate.as_ref());
-        self.opening.take_if(|opening| opening.early.is_empty());
-        self.signal(Signal::Accepted);
-        Ok(())
-    }
-
-    /// Server: answers the request of [`Event::Request`] with another status than 101; the connection is closed, and
-    /// what the client sends is discarded (section 4.2.2).
-    ///
-    /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an unknown target, 3xx
-    /// with `Location`. `Connection: close` and the length of the body are added.
-    ///
-    /// # Errors
-    /// What of the response cannot be sent. Nothing has changed.
-    pub fn reject(
-        &mut self,
-        status: u16,
-        headers: &[(&str, &str)],
-        body: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), HandshakeError> {
-        if self.phase != Phase::Deciding {
-            return Err(HandshakeError::NoRequest);
-        }
-        write_rejection(status, headers, body, out)?;
-        self.signal(Signal::Refused);
-        Ok(())
     }
 }

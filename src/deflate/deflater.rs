@@ -3,15 +3,19 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Deflate, Direction, Flush, TAIL};
+use super::{
+    backend::Deflate,
+    params::{DirectionParams, TAIL},
+    progress::Flush,
+};
 
 /// A buffer that has grown beyond this, in bytes, is given back at the end of its message.
 const OUTPUT_KEPT: usize = 64 << 10;
 
 /// One direction's deflater. Nothing is allocated before the first compressed message.
 pub(crate) struct Deflater {
-    direction: Direction,
-    state: Option<Working>,
+    params: DirectionParams,
+    state: Option<DeflateState>,
     /// A message was begun and not ended.
     begun: bool,
     /// How many bytes went in since everything was forgotten: what a match can refer to.
@@ -19,16 +23,16 @@ pub(crate) struct Deflater {
 }
 
 /// What a deflater needs while it works.
-pub(crate) struct Working {
+pub(crate) struct DeflateState {
     deflate: Deflate,
     /// What the last call put out.
     output: Vec<u8>,
 }
 
 impl Deflater {
-    pub(crate) const fn new(direction: Direction) -> Self {
+    pub(crate) const fn new(params: DirectionParams) -> Self {
         Self {
-            direction,
+            params,
             state: None,
             begun: false,
             reach: 0,
@@ -39,15 +43,15 @@ impl Deflater {
     /// 7.2.1), with it for others.
     pub(crate) fn deflate(&mut self, data: &[u8], last: bool) -> &[u8] {
         self.begun = true;
-        let Working { deflate, output } = self.state.get_or_insert_with(|| Working {
-            deflate: Deflate::new(self.direction.level, self.direction.bits),
+        let DeflateState { deflate, output } = self.state.get_or_insert_with(|| DeflateState {
+            deflate: Deflate::new(self.params.level, self.params.bits),
             output: Vec::new(),
         });
         output.clear();
-        if Deflate::keeps_to(self.direction.bits) {
+        if Deflate::keeps_to(self.params.bits) {
             deflate.run(data, output, Flush::Sync);
         } else {
-            let window = 1 << self.direction.bits;
+            let window = 1 << self.params.bits;
             let mut rest = data;
             // No match reaches further back than to the last time that everything was forgotten.
             while rest.len() > window - self.reach {
@@ -72,10 +76,10 @@ impl Deflater {
     /// The message is over; keeps what the next one needs. If it was not sent, nothing may refer to it.
     pub(crate) fn end_message(&mut self, sent: bool) {
         self.begun = false;
-        if self.direction.release {
+        if self.params.release {
             self.state = None;
             self.reach = 0;
-        } else if !sent || !self.direction.takeover {
+        } else if !sent || !self.params.takeover {
             if let Some(state) = &mut self.state {
                 state.deflate.reset();
             }
@@ -89,15 +93,15 @@ impl Deflater {
     }
 
     /// The working state, if the next message does not need it.
-    pub(crate) fn take_state(&mut self) -> Option<Working> {
-        if self.direction.takeover || self.begun {
+    pub(crate) fn take_state(&mut self) -> Option<DeflateState> {
+        if self.params.takeover || self.begun {
             return None;
         }
         self.state.take()
     }
 
-    /// Working state of another deflater, which has forgotten what it was used for; if this one has none.
-    pub(crate) fn put_state(&mut self, state: Working) {
+    /// DeflateState state of another deflater, which has forgotten what it was used for; if this one has none.
+    pub(crate) fn put_state(&mut self, state: DeflateState) {
         self.state.get_or_insert(state);
     }
 
@@ -109,7 +113,7 @@ impl Deflater {
 impl fmt::Debug for Deflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deflater")
-            .field("direction", &self.direction)
+            .field("params", &self.params)
             .finish_non_exhaustive()
     }
 }

@@ -2,10 +2,18 @@
 
 use core::fmt;
 
-use super::{Direction, Inflate, Run, Stop, TAIL, window::Window};
+use super::{
+    backend::Inflate,
+    params::{DirectionParams, TAIL},
+    progress::{Progress, StopReason},
+    window::Window,
+};
+
+/// How much payload is given to [`Inflater::inflate`] at most, in bytes.
+const MAX_INPUT: usize = 8 << 10;
 
 /// How much payload [`Inflater::finish`] takes at most: so much of it is copied.
-pub(crate) const MAX_REST: usize = 256 - TAIL.len() - PADDED;
+pub(crate) const MAX_FINISH: usize = 256 - TAIL.len() - PADDED;
 
 /// What lies behind the tail: inflaters are slow where their input is about to end, and stop at the end of a block, which
 /// tells it from the end of the input. No block begins with such a byte.
@@ -14,7 +22,7 @@ const PADDED: usize = 20;
 
 /// One direction's inflater. Nothing is allocated before the first compressed message.
 pub(crate) struct Inflater {
-    direction: Direction,
+    params: DirectionParams,
     window: Window,
     state: Option<Inflate>,
     /// The message has bytes.
@@ -31,7 +39,7 @@ pub(crate) struct Corrupt;
 
 /// What one step yields.
 #[derive(Debug)]
-pub(crate) struct Step<'a> {
+pub(crate) struct Inflated<'a> {
     /// How many bytes of the input were consumed.
     pub(crate) consumed: usize,
     /// The next plain bytes.
@@ -43,10 +51,10 @@ pub(crate) struct Step<'a> {
 }
 
 impl Inflater {
-    pub(crate) const fn new(direction: Direction) -> Self {
+    pub(crate) const fn new(params: DirectionParams) -> Self {
         Self {
-            direction,
-            window: Window::new(direction.bits),
+            params,
+            window: Window::new(params.bits),
             state: None,
             begun: false,
             ended: false,
@@ -54,29 +62,35 @@ impl Inflater {
         }
     }
 
+    /// How many bytes of payload are unmasked at a time: at most 4 windows. A step puts out a window at most, and what it
+    /// leaves of the payload is masked again.
+    pub(crate) fn max_input(&self) -> usize {
+        MAX_INPUT.min(4 << self.params.bits)
+    }
+
     /// Inflates from the front of `input`. Each step yields at most a window of output; call it again, with what it did
     /// not consume, until it is done.
-    pub(crate) fn inflate(&mut self, input: &[u8]) -> Step<'_> {
+    pub(crate) fn inflate(&mut self, input: &[u8]) -> Inflated<'_> {
         if input.is_empty() && (!self.begun || self.ended) {
-            return Step::NOTHING;
+            return Inflated::NOTHING;
         }
         self.begun = true;
         self.ended = false;
         self.window.make_room();
         let run = self.run(input, false);
         let (done, result) = match run.stop {
-            Stop::Input => (true, Ok(())),
-            Stop::Output | Stop::Block => (false, Ok(())),
+            StopReason::InputEnd => (true, Ok(())),
+            StopReason::OutputFull | StopReason::BlockEnd => (false, Ok(())),
             // "if the decompressor sees a block with BFINAL set", what follows is a new stream with the old window
             // (section 7.2.1 allows it, and says that more blocks may follow).
-            Stop::End => {
+            StopReason::StreamEnd => {
                 self.restart();
                 self.ended = run.consumed == input.len();
                 (self.ended, Ok(()))
             }
-            Stop::Corrupt => (true, Err(Corrupt)),
+            StopReason::Corrupt => (true, Err(Corrupt)),
         };
-        Step {
+        Inflated {
             consumed: run.consumed,
             output: self.window.last(run.produced),
             done,
@@ -84,19 +98,19 @@ impl Inflater {
         }
     }
 
-    /// Inflates the last of the payload, at most [`MAX_REST`] bytes, and ends the message, as if the tail that is not sent
+    /// Inflates the last of the payload, at most [`MAX_FINISH`] bytes, and ends the message, as if the tail that is not sent
     /// had arrived (section 7.2.2). Call it until it is done, with what it did not consume, and then
     /// [`end_message`](Self::end_message).
-    pub(crate) fn finish(&mut self, rest: &[u8]) -> Step<'_> {
+    pub(crate) fn finish(&mut self, rest: &[u8]) -> Inflated<'_> {
         // A payload without bytes is no DEFLATE stream that the tail could end: an empty message. And one that ended with
         // BFINAL is complete: senders that leave out the empty block behind it are understood.
         if rest.is_empty() && (!self.begun || self.ended) {
-            return Step::NOTHING;
+            return Inflated::NOTHING;
         }
         self.begun = true;
         self.ended = false;
         let tail = TAIL.get(self.tail..).unwrap_or_default();
-        let mut input = [PADDING; MAX_REST + TAIL.len() + PADDED];
+        let mut input = [PADDING; MAX_FINISH + TAIL.len() + PADDED];
         let (front, back) = input.split_at_mut(rest.len());
         front.copy_from_slice(rest);
         back.split_at_mut(tail.len()).0.copy_from_slice(tail);
@@ -110,10 +124,10 @@ impl Inflater {
             match run.stop {
                 // The block that the tail completes is empty: what is put out here took the tail for data.
                 _ if used > rest.len() && run.produced > 0 => break (true, Err(Corrupt)),
-                Stop::Block if used == end => break (true, Ok(())),
-                Stop::Block if used < end => {}
-                Stop::Output if used <= end => break (false, Ok(())),
-                Stop::End if self.tail == 0 && used <= rest.len() => {
+                StopReason::BlockEnd if used == end => break (true, Ok(())),
+                StopReason::BlockEnd if used < end => {}
+                StopReason::OutputFull if used <= end => break (false, Ok(())),
+                StopReason::StreamEnd if self.tail == 0 && used <= rest.len() => {
                     self.restart();
                     self.ended = used == rest.len();
                     if self.ended {
@@ -121,12 +135,16 @@ impl Inflater {
                     }
                 }
                 // The payload did not end where a block ends.
-                Stop::Input | Stop::Output | Stop::Block | Stop::End | Stop::Corrupt => break (true, Err(Corrupt)),
+                StopReason::InputEnd
+                | StopReason::OutputFull
+                | StopReason::BlockEnd
+                | StopReason::StreamEnd
+                | StopReason::Corrupt => break (true, Err(Corrupt)),
             }
         };
         let consumed = used.min(rest.len());
         self.tail += used - consumed;
-        Step {
+        Inflated {
             consumed,
             output: self.window.last(produced),
             done,
@@ -139,34 +157,34 @@ impl Inflater {
         self.begun = false;
         self.ended = false;
         self.tail = 0;
-        if !self.direction.takeover {
+        if !self.params.takeover {
             self.window.clear();
         }
         match &mut self.state {
-            state if self.direction.release => {
+            state if self.params.release => {
                 *state = None;
-                if !self.direction.takeover {
+                if !self.params.takeover {
                     self.window.release();
                 }
             }
-            Some(state) if !self.direction.takeover => state.restart(&self.window),
+            Some(state) if !self.params.takeover => state.restart(&self.window),
             Some(_) | None => {}
         }
     }
 
     /// The working state, if the next message does not need it.
     pub(crate) fn take_state(&mut self) -> Option<Inflate> {
-        let keeps_history = self.direction.takeover && self.state.as_ref().is_some_and(Inflate::keeps_history);
+        let keeps_history = self.params.takeover && self.state.as_ref().is_some_and(Inflate::keeps_history);
         if self.begun || keeps_history {
             return None;
         }
-        if !self.direction.takeover {
+        if !self.params.takeover {
             self.window.release();
         }
         self.state.take()
     }
 
-    /// Working state of another inflater, if this one has none.
+    /// DeflateState state of another inflater, if this one has none.
     pub(crate) fn put_state(&mut self, mut state: Inflate) {
         if self.state.is_none() && !self.begun {
             // What it knows belongs to somebody else; what is known here is in the window.
@@ -181,7 +199,7 @@ impl Inflater {
 
     /// The next message may refer to earlier ones.
     pub(crate) const fn has_history(&self) -> bool {
-        self.direction.takeover && !self.window.is_empty()
+        self.params.takeover && !self.window.is_empty()
     }
 
     fn restart(&mut self) {
@@ -190,10 +208,10 @@ impl Inflater {
         }
     }
 
-    fn run(&mut self, input: &[u8], stop_at_block: bool) -> Run {
+    fn run(&mut self, input: &[u8], stop_at_block: bool) -> Progress {
         let state = match &mut self.state {
             Some(state) => state,
-            none => make_state(none, self.direction, &self.window),
+            none => make_state(none, self.params, &self.window),
         };
         let run = state.run(input, &mut self.window, stop_at_block);
         self.window.advance(run.produced);
@@ -204,11 +222,11 @@ impl Inflater {
 /// On its own, because what the making takes of the stack would be touched for every message.
 #[cold]
 #[inline(never)]
-fn make_state<'s>(slot: &'s mut Option<Inflate>, direction: Direction, window: &Window) -> &'s mut Inflate {
-    slot.insert(Inflate::new(direction.bits, window))
+fn make_state<'s>(slot: &'s mut Option<Inflate>, params: DirectionParams, window: &Window) -> &'s mut Inflate {
+    slot.insert(Inflate::new(params.bits, window))
 }
 
-impl Step<'_> {
+impl Inflated<'_> {
     const NOTHING: Self = Self {
         consumed: 0,
         output: &[],
@@ -220,7 +238,7 @@ impl Step<'_> {
 impl fmt::Debug for Inflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inflater")
-            .field("direction", &self.direction)
+            .field("params", &self.params)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,10 @@ use miniz_oxide::inflate::{
     core::{DecompressorOxide, decompress, inflate_flags as flags},
 };
 
-use super::{Run, Stop, window::Window};
+use super::{
+    progress::{Progress, StopReason},
+    window::Window,
+};
 
 /// A raw inflater that writes into a [`Window`], which is all of its history.
 pub(crate) struct Inflate(Box<DecompressorOxide>);
@@ -24,7 +27,7 @@ impl Inflate {
 
     /// Inflates until the input is used up, the free part of the window is full, the stream ends, or, if
     /// `stop_at_block`, a block ends.
-    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Run {
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
         let mut options = flags::TINFL_FLAG_HAS_MORE_INPUT;
         if !window.has_wrapped() {
             // While nothing was overwritten, a distance beyond the first byte is found out.
@@ -36,13 +39,13 @@ impl Inflate {
         let (buf, end) = window.parts();
         let (status, consumed, produced) = decompress(&mut self.0, input, buf, end, options);
         let stop = match status {
-            TINFLStatus::NeedsMoreInput => Stop::Input,
-            TINFLStatus::HasMoreOutput => Stop::Output,
-            TINFLStatus::BlockBoundary => Stop::Block,
-            TINFLStatus::Done => Stop::End,
-            _ => Stop::Corrupt,
+            TINFLStatus::NeedsMoreInput => StopReason::InputEnd,
+            TINFLStatus::HasMoreOutput => StopReason::OutputFull,
+            TINFLStatus::BlockBoundary => StopReason::BlockEnd,
+            TINFLStatus::Done => StopReason::StreamEnd,
+            _ => StopReason::Corrupt,
         };
-        Run {
+        Progress {
             consumed,
             produced,
             stop,
@@ -61,7 +64,7 @@ mod deflate {
         CompressorOxide, TDEFLFlush, compress_to_output, create_comp_flags_from_zip_params,
     };
 
-    use crate::deflate::Flush;
+    use crate::deflate::progress::Flush;
 
     /// A raw deflater.
     pub(crate) struct Deflate(Box<CompressorOxide>);

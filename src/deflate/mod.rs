@@ -1,138 +1,32 @@
-//! DEFLATE as permessage-deflate uses it (RFC 7692, sections 6 and 7.2): messages on a stream of raw blocks, with a window
-//! that may be kept between them. What is negotiated, `handshake` knows; which library does the work, only the back end
-//! knows.
+//! permessage-deflate (RFC 7692): its settings, its negotiation, and DEFLATE as it uses it.
+//!
+//! Messages are a stream of raw DEFLATE blocks, with a window that may be kept between them (sections 6 and 7.2). Which
+//! library does the work, only the back end knows.
 
+mod backend;
+mod config;
 mod deflater;
 mod inflater;
 mod miniz;
+pub(crate) mod negotiation;
+mod params;
 mod pool;
+mod progress;
 mod window;
 #[cfg(feature = "zlib-rs")]
 mod zlib;
 
-#[cfg(not(feature = "zlib-rs"))]
-pub(crate) use self::miniz::Deflate;
-pub use self::pool::DeflatePool;
-use self::window::Window;
-#[cfg(feature = "zlib-rs")]
-pub(crate) use self::zlib::Deflate;
+pub use self::{
+    config::{DeflateConfig, WindowBits},
+    params::DeflateParams,
+    pool::DeflatePool,
+};
 pub(crate) use self::{
     deflater::Deflater,
-    inflater::{Inflater, MAX_REST, Step},
+    inflater::{Inflated, Inflater, MAX_FINISH},
+    params::DirectionParams,
 };
 
-/// How messages in one direction are compressed.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Direction {
-    /// The window is 2^bits bytes.
-    pub(crate) bits: u8,
-    /// The window is kept between messages.
-    pub(crate) takeover: bool,
-    /// The working state is given back between messages.
-    pub(crate) release: bool,
-    /// How hard to compress; of no meaning to an inflater.
-    pub(crate) level: u8,
-}
-
-/// The last four bytes of a message, which are not sent (RFC 7692, section 7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
-
-/// What a back end's inflater has done.
-struct Run {
-    consumed: usize,
-    produced: usize,
-    stop: Stop,
-}
-
-/// Why it stopped.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stop {
-    /// All input is consumed, and there is no output left.
-    Input,
-    /// The window has to make room.
-    Output,
-    /// A block has ended.
-    Block,
-    /// A block with BFINAL has ended.
-    End,
-    Corrupt,
-}
-
-/// What a back end's deflater does at the end of its input.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Flush {
-    /// It writes everything, and an empty stored block.
-    Sync,
-    /// The same, and forgets everything.
-    Full,
-}
-
-/// The inflater for a window size.
-pub(crate) enum Inflate {
-    Miniz(miniz::Inflate),
-    #[cfg(feature = "zlib-rs")]
-    Zlib(zlib::Inflate),
-}
-
-impl Inflate {
-    /// An inflater whose stream may refer to the window's history.
-    fn new(bits: u8, window: &Window) -> Self {
-        match bits {
-            #[cfg(feature = "zlib-rs")]
-            zlib::BITS => Self::Zlib(zlib::Inflate::new(window)),
-            _ => {
-                let _ = window;
-                Self::Miniz(miniz::Inflate::new())
-            }
-        }
-    }
-
-    /// Begins a new stream that may refer to the window's history.
-    fn restart(&mut self, window: &Window) {
-        match self {
-            Self::Miniz(inflate) => {
-                let _ = window;
-                inflate.restart();
-            }
-            #[cfg(feature = "zlib-rs")]
-            Self::Zlib(inflate) => inflate.restart(window),
-        }
-    }
-
-    /// Whether it keeps a history beside the window.
-    const fn keeps_history(&self) -> bool {
-        match self {
-            Self::Miniz(_) => false,
-            #[cfg(feature = "zlib-rs")]
-            Self::Zlib(_) => true,
-        }
-    }
-
-    /// Whether it is the inflater for a window size.
-    const fn serves(&self, bits: u8) -> bool {
-        match self {
-            #[cfg(feature = "zlib-rs")]
-            Self::Miniz(_) => bits != zlib::BITS,
-            #[cfg(not(feature = "zlib-rs"))]
-            Self::Miniz(_) => {
-                let _ = bits;
-                true
-            }
-            #[cfg(feature = "zlib-rs")]
-            Self::Zlib(_) => bits == zlib::BITS,
-        }
-    }
-
-    /// Inflates until the input is used up, the free part of the window is full, the stream ends, or, if
-    /// `stop_at_block`, a block ends.
-    fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Run {
-        match self {
-            Self::Miniz(inflate) => inflate.run(input, window, stop_at_block),
-            #[cfg(feature = "zlib-rs")]
-            Self::Zlib(inflate) => inflate.run(input, window, stop_at_block),
-        }
-    }
-}
 #[cfg(test)]
 mod tests {
     use std::{vec, vec::Vec};
@@ -162,8 +56,8 @@ mod tests {
         Ok(plain)
     }
 
-    fn dir(level: u8, bits: u8, takeover: bool, release: bool) -> Direction {
-        Direction {
+    fn dir(level: u8, bits: u8, takeover: bool, release: bool) -> DirectionParams {
+        DirectionParams {
             bits,
             takeover,
             release,

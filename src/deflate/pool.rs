@@ -3,14 +3,19 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Deflater, Direction, Inflate, Inflater, deflater::Working};
+use super::{
+    backend::Inflate,
+    deflater::{DeflateState, Deflater},
+    inflater::Inflater,
+    params::DirectionParams,
+};
 
 /// Working state of permessage-deflate for connections that are served one after another, as an event loop does.
 ///
 /// The state of a deflater is hundreds of kilobytes, that of an inflater tens, and between messages a connection needs
 /// neither, if it need not remember: a deflater or inflater without context takeover, and, with `miniz_oxide`, any
-/// inflater, whose window is apart. [`lend`](Self::lend) the state before a connection receives or sends, and
-/// [`reclaim`](Self::reclaim) it afterwards; what takeover needs stays with the connection. With
+/// inflater, whose window is apart. A connection [borrows](crate::Connection::borrow_deflate_state) the state before it receives or
+/// sends, and [returns](crate::Connection::return_deflate_state) it afterwards; what takeover needs stays with it. With
 /// [`release`](crate::DeflateConfig::release) there would be nothing to reclaim.
 ///
 /// ```
@@ -19,14 +24,14 @@ use super::{Deflater, Direction, Inflate, Inflater, deflater::Working};
 /// let mut pool = DeflatePool::new(2);
 /// let mut connections = [Connection::server(Config::default()), Connection::server(Config::default())];
 /// for connection in &mut connections {
-///     pool.lend(connection);
+///     connection.borrow_deflate_state(&mut pool);
 ///     // … receive and send …
-///     pool.reclaim(connection);
+///     connection.return_deflate_state(&mut pool);
 /// }
 /// ```
 pub struct DeflatePool {
     /// Each with the level and the window that it was made for.
-    deflates: Vec<(u8, u8, Working)>,
+    deflates: Vec<(u8, u8, DeflateState)>,
     inflates: Vec<Inflate>,
     max: usize,
 }
@@ -45,31 +50,31 @@ impl DeflatePool {
 }
 
 impl DeflatePool {
-    pub(crate) fn lend_inflater(&mut self, direction: Direction) -> Option<Inflate> {
+    pub(crate) fn take_inflater_state(&mut self, params: DirectionParams) -> Option<Inflate> {
         // What keeps a history would not come back.
-        let fits = |state: &Inflate| state.serves(direction.bits) && !(direction.takeover && state.keeps_history());
+        let fits = |state: &Inflate| state.serves(params.bits) && !(params.takeover && state.keeps_history());
         let at = self.inflates.iter().rposition(fits)?;
         Some(self.inflates.swap_remove(at))
     }
 
-    pub(crate) fn lend_deflater(&mut self, direction: Direction) -> Option<Working> {
-        let fits = |(level, bits, _): &(u8, u8, Working)| (*level, *bits) == (direction.level, direction.bits);
+    pub(crate) fn take_deflater_state(&mut self, params: DirectionParams) -> Option<DeflateState> {
+        let fits = |(level, bits, _): &(u8, u8, DeflateState)| (*level, *bits) == (params.level, params.bits);
         let at = self.deflates.iter().rposition(fits)?;
         let (_, _, state) = self.deflates.swap_remove(at);
         Some(state)
     }
 
-    pub(crate) fn reclaim_inflater(&mut self, inflater: &mut Inflater) {
+    pub(crate) fn keep_inflater_state(&mut self, inflater: &mut Inflater) {
         let state = inflater.take_state();
         keep(&mut self.inflates, self.max, state);
     }
 
-    pub(crate) fn reclaim_deflater(&mut self, direction: Direction, deflater: &mut Deflater) {
+    pub(crate) fn keep_deflater_state(&mut self, params: DirectionParams, deflater: &mut Deflater) {
         let state = deflater.take_state();
         keep(
             &mut self.deflates,
             self.max,
-            state.map(|state| (direction.level, direction.bits, state)),
+            state.map(|state| (params.level, params.bits, state)),
         );
     }
 }

@@ -2,20 +2,23 @@
 
 use alloc::vec::Vec;
 
-use zlib_rs::{Deflate as Deflater, DeflateFlush, Inflate as Inflater, InflateFlush, Status};
+use zlib_rs::{DeflateFlush, InflateFlush, Status};
 
-use super::{Flush, Run, Stop, window::Window};
+use super::{
+    progress::{Flush, Progress, StopReason},
+    window::Window,
+};
 
 /// The only window it inflates with: with a smaller one it would accept distances beyond it, or not, depending on where
 /// the input was cut.
 pub(super) const BITS: u8 = 15;
 
 /// A raw inflater. It keeps a history of its own, and writes into a [`Window`].
-pub(crate) struct Inflate(Inflater);
+pub(crate) struct Inflate(zlib_rs::Inflate);
 
 impl Inflate {
     pub(super) fn new(window: &Window) -> Self {
-        let mut inflate = Self(Inflater::new(false, BITS));
+        let mut inflate = Self(zlib_rs::Inflate::new(false, BITS));
         inflate.remember(window);
         inflate
     }
@@ -38,7 +41,7 @@ impl Inflate {
     }
 
     /// As the other back end's. An end of a block is told from an end of the input by bytes that are left over.
-    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Run {
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
         let (buf, end) = window.parts();
         let room = buf.get_mut(end..).unwrap_or_default();
         let space = room.len() as u64;
@@ -51,15 +54,15 @@ impl Inflate {
         let status = self.0.decompress(input, room, flush);
         let (consumed, produced) = (self.0.total_in() - from_in, self.0.total_out() - from_out);
         let stop = match status {
-            Err(_) => Stop::Corrupt,
-            Ok(Status::StreamEnd) => Stop::End,
-            Ok(Status::Ok | Status::BufError) if produced == space => Stop::Output,
-            Ok(Status::Ok | Status::BufError) if consumed < input.len() as u64 => Stop::Block,
-            Ok(Status::Ok | Status::BufError) => Stop::Input,
+            Err(_) => StopReason::Corrupt,
+            Ok(Status::StreamEnd) => StopReason::StreamEnd,
+            Ok(Status::Ok | Status::BufError) if produced == space => StopReason::OutputFull,
+            Ok(Status::Ok | Status::BufError) if consumed < input.len() as u64 => StopReason::BlockEnd,
+            Ok(Status::Ok | Status::BufError) => StopReason::InputEnd,
         };
         // Both are lengths of slices.
         let size = |len: u64| usize::try_from(len).unwrap_or(usize::MAX);
-        Run {
+        Progress {
             consumed: size(consumed),
             produced: size(produced),
             stop,
@@ -68,7 +71,7 @@ impl Inflate {
 }
 
 /// A raw deflater.
-pub(crate) struct Deflate(Deflater);
+pub(crate) struct Deflate(zlib_rs::Deflate);
 
 impl Deflate {
     /// Whether the deflater itself keeps to a window of `bits`. For 8, it would take 9.
@@ -77,7 +80,7 @@ impl Deflate {
     }
 
     pub(super) fn new(level: u8, bits: u8) -> Self {
-        Self(Deflater::new(level.into(), false, bits.max(9)))
+        Self(zlib_rs::Deflate::new(level.into(), false, bits.max(9)))
     }
 
     /// Forgets everything.

@@ -4,12 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
-use super::{
-    Agreed,
-    answer::Accept,
-    client::{ClientRequest, Expected},
-    server::Request,
-};
+use super::{accept::Accept, client_request::ClientRequest, expected::Expected, negotiated::Agreed, request::Request};
 use crate::{
     config::Config,
     error::{HandshakeError, RequestError, ResponseError},

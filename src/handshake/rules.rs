@@ -6,9 +6,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{are_unique_tokens, extensions::are_well_formed, url::split_authority};
+use super::{fields::are_unique_tokens, url::split_authority};
 use crate::{
     error::RequestError,
+    extensions::are_well_formed,
     http::{list_elements, list_has},
 };
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "simd")]
 use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64, u32x16};
 
-use super::{turn, wide, xor_words};
+use super::{rotate, wide, xor_words};
 
 const BLOCK: usize = 64;
 type Block = [u8; BLOCK];
@@ -63,10 +63,10 @@ fn xor_with(data: &mut [u8], key: u32, after: u32, xor: impl Fn(Block, u32) -> B
         return;
     };
     let skip = data.as_ptr().align_offset(BLOCK).min(BLOCK);
-    let turned = turn(key, skip);
+    let rotated = rotate(key, skip);
     for block in data.get_mut(skip..).unwrap_or_default().chunks_exact_mut(BLOCK) {
         if let Ok(block) = <&mut Block>::try_from(block) {
-            *block = xor(*block, turned);
+            *block = xor(*block, rotated);
         }
     }
     if let Some(slot) = data.first_chunk_mut() {
@@ -92,7 +92,7 @@ fn append_with<const N: usize>(
     };
     let (start, end) = (out.len(), out.len() + data.len());
     let skip = out.as_ptr().wrapping_add(start).align_offset(BLOCK).min(BLOCK);
-    let turned = turn(key, skip);
+    let rotated = rotate(key, skip);
     out.extend_from_slice(&xor(first, key));
     out.truncate(start + skip);
     let mut groups = data.get(skip..).unwrap_or_default().chunks_exact(N);
@@ -101,14 +101,14 @@ fn append_with<const N: usize>(
         let mut done = [0; N];
         for (block, done) in group.chunks_exact(BLOCK).zip(done.chunks_exact_mut(BLOCK)) {
             if let (Ok(block), Ok(done)) = (<&Block>::try_from(block), <&mut Block>::try_from(done)) {
-                *done = xor(*block, turned);
+                *done = xor(*block, rotated);
             }
         }
         out.extend_from_slice(&done);
     }
     for block in groups.remainder().chunks_exact(BLOCK) {
         if let Ok(block) = <&Block>::try_from(block) {
-            out.extend_from_slice(&xor(*block, turned));
+            out.extend_from_slice(&xor(*block, rotated));
         }
     }
     out.truncate(end - BLOCK);

@@ -1,5 +1,7 @@
 //! Masking: every byte from a client is XORed with a key of four bytes (RFC 6455, section 5.3).
 
+#[cfg(feature = "alloc")]
+pub(crate) mod keys;
 mod long;
 
 #[cfg(feature = "alloc")]
@@ -8,7 +10,7 @@ use alloc::vec::Vec;
 /// XORs `data` with `key`, in place, and returns the key as it goes on after `data`.
 ///
 /// Masking and unmasking are the same operation. A payload that comes in pieces is masked piece by piece by passing
-/// on the returned key: byte `i` of the whole meets byte `i mod 4` of the key, wherever it was cut.
+/// on the rerotated key: byte `i` of the whole meets byte `i mod 4` of the key, wherever it was cut.
 ///
 /// ```
 /// use sockless::mask;
@@ -22,7 +24,7 @@ use alloc::vec::Vec;
 #[inline]
 pub fn apply(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     let key = u32::from_le_bytes(key);
-    let after = turn(key, data.len());
+    let after = rotate(key, data.len());
     if data.len() < long::MIN {
         xor(data, key, after);
     } else {
@@ -46,7 +48,7 @@ pub(crate) fn xored<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N]
 pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     out.reserve(data.len());
     let word = u32::from_le_bytes(key);
-    let after = turn(word, data.len());
+    let after = rotate(word, data.len());
     match data.len() {
         0..8 => out.extend(data.iter().zip(key.into_iter().cycle()).map(|(byte, key)| byte ^ key)),
         8..16 => append_blocks::<8>(data, word, after, out),
@@ -112,13 +114,13 @@ fn xor(data: &mut [u8], key: u32, after: u32) {
 
 /// The key as it goes on behind `len` bytes.
 #[inline(always)]
-pub(crate) fn turned(key: [u8; 4], len: usize) -> [u8; 4] {
-    turn(u32::from_le_bytes(key), len).to_le_bytes()
+pub(crate) fn rotated(key: [u8; 4], len: usize) -> [u8; 4] {
+    rotate(u32::from_le_bytes(key), len).to_le_bytes()
 }
 
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
-fn turn(key: u32, len: usize) -> u32 {
+fn rotate(key: u32, len: usize) -> u32 {
     // A shift counts modulo 32, a cut-off length too.
     key.rotate_right((len as u32).wrapping_mul(8))
 }

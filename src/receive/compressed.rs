@@ -4,90 +4,102 @@ use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 
 use super::Receiver;
 use crate::{
+    assembler::{Limits, MessageAssembler},
     config::Delivery,
-    deflate::{DeflatePool, Direction, Inflater, MAX_REST, Step},
+    deflate::{DirectionParams, Inflated, Inflater, MAX_FINISH},
     error::ProtocolError,
-    event::{Chunk, Data, Event},
-    frame::{Header, Kind},
-    message::{Limits, Message},
+    event::{Chunk, Event},
+    frame::header::Header,
+    message::{Message, MessageKind},
     utf8::Piece,
 };
 
-/// How much payload is unmasked at a time, in bytes, but no more than 4 windows: a step puts out a window at most, and
-/// what it leaves of the payload is masked again.
-const PIECE: usize = 8 << 10;
-
-/// Beside twice the limit on its inflated bytes, a compressed message may have so many on the wire, and for each frame
-/// so many more. Blocks that hold nothing are work for an inflater, and would have no end.
+/// A compressed message may have at most twice the limit on its inflated bytes on the wire, and so many bytes more; of each
+/// frame, some do not count. Blocks that hold nothing are work for an inflater, and would have no end.
 const WIRE_ROOM: u64 = 64 << 10;
 const WIRE_ROOM_PER_FRAME: u64 = 16;
 
 /// What a receiver needs for compressed messages.
 #[derive(Debug)]
 pub(super) struct Compressed {
-    /// permessage-deflate is agreed.
-    agreed: Option<Direction>,
+    /// Of permessage-deflate, if it was negotiated.
+    params: Option<DirectionParams>,
     /// Made for the first compressed message.
     inflater: Option<Box<Inflater>>,
     /// The message in progress is compressed.
     in_message: bool,
     /// The end of the payload is being inflated, with the tail that is not sent.
     in_tail: bool,
-    /// Output waits, so that the next step needs no input.
-    waits: bool,
-    /// The bytes of its frames, but for what each has free.
-    wire: u64,
+    /// The last step has not put out everything, so that the next one needs no input.
+    has_more_output: bool,
+    /// The payload bytes of its frames, without those of each that do not count.
+    wire_bytes: u64,
 }
 
-/// Where a piece of output stands.
+/// What ends with a piece of output.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Within,
-    FrameEnd,
-    MessageEnd,
+enum Ends {
+    Nothing,
+    Frame,
+    Message,
 }
 
 impl Compressed {
     pub(super) const fn new() -> Self {
         Self {
-            agreed: None,
+            params: None,
             inflater: None,
             in_message: false,
             in_tail: false,
-            waits: false,
-            wire: 0,
+            has_more_output: false,
+            wire_bytes: 0,
         }
     }
 
+    /// Whether a compressed message is in progress.
     pub(super) const fn in_message(&self) -> bool {
         self.in_message
     }
 
-    /// A data frame begins; whether its message is compressed. The decoder lets the bit be set on the first frame of
-    /// a message alone, and only if that is agreed.
+    /// A data frame begins; returns whether its message is compressed. The decoder lets the bit be set on the first frame
+    /// of a message alone, and only if that was negotiated.
     pub(super) fn begin_frame(&mut self, header: &Header, limits: Limits) -> Result<bool, ProtocolError> {
-        if header.rsv1 {
+        if let (true, Some(params)) = (header.rsv1, self.params) {
+            self.inflater(params);
             self.in_message = true;
-            self.wire = 0;
+            self.wire_bytes = 0;
         }
-        self.wire = self.wire.saturating_add(header.len.saturating_sub(WIRE_ROOM_PER_FRAME));
-        if self.in_message && self.wire > limits.size.saturating_mul(2).saturating_add(WIRE_ROOM) {
+        if !self.in_message {
+            return Ok(false);
+        }
+        let counted = header.len.saturating_sub(WIRE_ROOM_PER_FRAME);
+        self.wire_bytes = self.wire_bytes.saturating_add(counted);
+        if self.wire_bytes > limits.size.saturating_mul(2).saturating_add(WIRE_ROOM) {
             return Err(ProtocolError::MessageTooBig);
         }
-        Ok(self.in_message)
+        Ok(true)
     }
 
-    /// What was received cannot be told to another engine: part of it is in the inflater.
+    /// The inflater, made now if this is the first compressed message.
+    fn inflater(&mut self, params: DirectionParams) -> &mut Inflater {
+        self.inflater.get_or_insert_with(|| Box::new(Inflater::new(params)))
+    }
+
+    /// Whether what was received cannot be told to another engine: part of it is in the inflater.
     pub(super) fn is_lossy(&self) -> bool {
         self.in_message || self.inflater.as_ref().is_some_and(|inflater| inflater.has_history())
     }
 }
 
-/// What of a step's output the limit admits, and what is behind that.
-fn admit<'a>(message: &mut Message, step: &Step<'a>, limits: Limits) -> (&'a [u8], Result<(), ProtocolError>) {
-    let (output, beyond) = step.output.split_at(message.admit(step.output.len(), limits));
+/// The output that the limit admits, and what follows it.
+fn admit<'a>(
+    assembler: &mut MessageAssembler,
+    inflated: &Inflated<'a>,
+    limits: Limits,
+) -> (&'a [u8], Result<(), ProtocolError>) {
+    let (output, beyond) = inflated.output.split_at(assembler.admit(inflated.output.len(), limits));
     let result = if beyond.is_empty() {
-        step.result.map_err(|_| ProtocolError::InvalidDeflate)
+        inflated.result.map_err(|_| ProtocolError::InvalidDeflate)
     } else {
         Err(ProtocolError::MessageTooBig)
     };
@@ -96,82 +108,49 @@ fn admit<'a>(message: &mut Message, step: &Step<'a>, limits: Limits) -> (&'a [u8
 
 impl Receiver {
     /// Compressed messages may come.
-    pub(crate) fn allow_compressed(&mut self, direction: Direction) {
-        self.compressed.agreed = Some(direction);
+    pub(crate) fn allow_compressed(&mut self, params: DirectionParams) {
+        self.compressed.params = Some(params);
         self.decoder.allow_rsv1();
     }
 
-    /// Takes working state from the pool, if a compressed message may come and there is none.
-    pub(crate) fn borrow_state(&mut self, pool: &mut DeflatePool) {
-        let Some(direction) = self.compressed.agreed else {
-            return;
-        };
-        let inflater = self.compressed.inflater.as_ref();
-        if inflater.is_some_and(|inflater| inflater.has_state()) {
-            return;
-        }
-        if let Some(state) = pool.lend_inflater(direction) {
-            let inflater = self
-                .compressed
-                .inflater
-                .get_or_insert_with(|| Box::new(Inflater::new(direction)));
-            inflater.put_state(state);
-        }
-    }
-
-    /// Gives working state to the pool, if the next message does not need it.
-    pub(crate) fn return_state(&mut self, pool: &mut DeflatePool) {
-        if let Some(inflater) = &mut self.compressed.inflater {
-            pool.reclaim_inflater(inflater);
-        }
-    }
-
-    /// A small message that lies whole at the front of `input`: the straight line for the common case. `None` consumes
-    /// nothing and says nothing.
+    /// Takes a small compressed message that is whole at the front of `input`: the fast path for the common case. `None`
+    /// means "not mine": nothing is consumed.
     pub(crate) fn whole_compressed(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
-        let Some(direction) = self.compressed.agreed else {
+        let Some(params) = self.compressed.params else {
             return Ok(None);
         };
-        let Some((kind, mut payload)) = self.decoder.whole_message_with_rsv1(input, MAX_REST as u64) else {
+        let Some((kind, mut payload)) = self.decoder.whole_message::<true>(input, MAX_FINISH as u64) else {
             return Ok(None);
         };
-        let Compressed {
-            inflater, in_message, ..
-        } = &mut self.compressed;
-        let inflater = inflater.get_or_insert_with(|| Box::new(Inflater::new(direction)));
-        *in_message = true;
-        let mut step = inflater.finish(payload);
-        let message = if step.done && step.result.is_ok() && step.output.len() as u64 <= self.limits.size {
-            self.message.whole(kind, step.output)?
+        let inflater = self.compressed.inflater(params);
+        let mut inflated = inflater.finish(payload);
+        let message = if inflated.done && inflated.result.is_ok() && inflated.output.len() as u64 <= self.limits.size {
+            self.assembler.whole(kind, inflated.output)?
         } else {
             // It does not fit into the rest of the window, or something is wrong.
-            self.message.begin_frame(Some(kind), 0, self.limits)?;
+            self.assembler.begin_frame(Some(kind), 0, self.limits)?;
             loop {
-                let (output, result) = admit(&mut self.message, &step, self.limits);
-                self.message.append(output, 0)?;
+                let (output, result) = admit(&mut self.assembler, &inflated, self.limits);
+                self.assembler.append(output, 0)?;
                 result?;
-                if step.done {
-                    break self.message.finish()?;
+                if inflated.done {
+                    break self.assembler.finish()?;
                 }
-                payload = payload.get_mut(step.consumed..).unwrap_or_default();
-                step = inflater.finish(payload);
+                payload = payload.get_mut(inflated.consumed..).unwrap_or_default();
+                inflated = inflater.finish(payload);
             }
         };
         inflater.end_message();
-        *in_message = false;
         Ok(Some(message.into()))
     }
 
     /// Inflates the payload in `input` up to the next event. `None`: the frame is processed, or `input` is empty.
     pub(super) fn inflate(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
-        let Compressed { agreed, inflater, .. } = &mut self.compressed;
-        // The decoder admits compressed frames only once that is agreed.
-        let Some(direction) = *agreed else {
-            return Err(ProtocolError::ReservedBits);
+        let Some(mut inflater) = self.compressed.inflater.take() else {
+            // It was made when the message began.
+            return Err(ProtocolError::InvalidDeflate);
         };
-        let mut inflater = inflater.take().unwrap_or_else(|| Box::new(Inflater::new(direction)));
-        let piece = PIECE.min(4 << direction.bits);
-        let event = self.inflate_with(&mut inflater, input, piece);
+        let event = self.inflate_with(&mut inflater, input);
         self.compressed.inflater = Some(inflater);
         event
     }
@@ -180,51 +159,51 @@ impl Receiver {
         &mut self,
         inflater: &mut Inflater,
         input: &mut &mut [u8],
-        piece: usize,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
         // What is delivered in chunks comes from the payload first, and then from the tail.
-        let at_end = match self.delivery {
-            Delivery::Messages => MAX_REST,
+        let max_finish = match self.delivery {
+            Delivery::Messages => MAX_FINISH,
             Delivery::Chunks => 0,
         };
         while self.decoder.is_in_payload() {
-            let (left, _) = self.decoder.rest();
-            if self.fin && !self.compressed.waits && left <= input.len().min(at_end) as u64 {
+            let (remaining, fin) = (self.decoder.remaining(), self.decoder.is_in_last_frame());
+            let has_more_output = self.compressed.has_more_output;
+            if fin && !has_more_output && remaining <= input.len().min(max_finish) as u64 {
                 self.compressed.in_tail = true;
             }
-            let Compressed { in_tail, waits, .. } = self.compressed;
-            if input.is_empty() && left > 0 && !waits {
+            let in_tail = self.compressed.in_tail;
+            if input.is_empty() && remaining > 0 && !has_more_output {
                 return Ok(None);
             }
-            let peeked = self.decoder.peek(input, piece);
+            let peeked = self.decoder.peek(input, inflater.max_input());
             let payload = input.get(..peeked).unwrap_or_default();
-            let step = if in_tail {
+            let inflated = if in_tail {
                 inflater.finish(payload)
             } else {
                 inflater.inflate(payload)
             };
-            self.decoder.consume(input, peeked, step.consumed);
-            self.compressed.waits = !step.done;
-            let place = if !step.done || !self.decoder.is_payload_consumed() {
-                Place::Within
+            self.decoder.consume(input, peeked, inflated.consumed);
+            self.compressed.has_more_output = !inflated.done;
+            let ends = if !inflated.done || self.decoder.remaining() > 0 {
+                Ends::Nothing
             } else if in_tail {
-                Place::MessageEnd
-            } else if self.fin {
-                Place::Within
+                Ends::Message
+            } else if fin {
+                Ends::Nothing
             } else {
-                Place::FrameEnd
+                Ends::Frame
             };
-            let (output, result) = admit(&mut self.message, &step, self.limits);
+            let (output, result) = admit(&mut self.assembler, &inflated, self.limits);
             let event = match self.delivery {
-                // What the tail was taken for, if it ends no block, is nobody's data.
-                Delivery::Chunks if in_tail && step.result.is_err() => self.inflated_chunk(&[], place, result)?,
-                Delivery::Messages => self.inflated_piece(output, place, result)?,
-                Delivery::Chunks => self.inflated_chunk(output, place, result)?,
+                // Output of the tail, if the tail ends no block, is nobody's data.
+                Delivery::Chunks if in_tail && inflated.result.is_err() => self.inflated_chunk(&[], ends, result)?,
+                Delivery::Messages => self.inflated_piece(output, ends, result)?,
+                Delivery::Chunks => self.inflated_chunk(output, ends, result)?,
             };
-            if place != Place::Within {
+            if ends != Ends::Nothing {
                 self.decoder.end_payload();
             }
-            if place == Place::MessageEnd {
+            if ends == Ends::Message {
                 inflater.end_message();
                 self.compressed.in_message = false;
                 self.compressed.in_tail = false;
@@ -239,14 +218,14 @@ impl Receiver {
     fn inflated_piece(
         &mut self,
         output: &[u8],
-        place: Place,
+        ends: Ends,
         result: Result<(), ProtocolError>,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
-        self.message.append(output, 0)?;
+        self.assembler.append(output, 0)?;
         result?;
-        match place {
-            Place::Within | Place::FrameEnd => Ok(None),
-            Place::MessageEnd => self.message.finish().map(|message| Some(message.into())),
+        match ends {
+            Ends::Nothing | Ends::Frame => Ok(None),
+            Ends::Message => self.assembler.finish().map(|message| Some(message.into())),
         }
     }
 
@@ -254,31 +233,31 @@ impl Receiver {
     fn inflated_chunk(
         &mut self,
         output: &[u8],
-        place: Place,
+        ends: Ends,
         mut result: Result<(), ProtocolError>,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
-        let data = match self.message.kind() {
-            Kind::Binary => Data::Binary(Cow::Owned(Vec::from(output))),
-            Kind::Text => {
+        let data = match self.assembler.kind() {
+            MessageKind::Binary => Message::Binary(Cow::Owned(Vec::from(output))),
+            MessageKind::Text => {
                 let Piece {
                     split,
                     text,
                     result: mut valid,
                     ..
-                } = self.message.validate(output);
-                if valid.is_ok() && result.is_ok() && place == Place::MessageEnd {
-                    valid = self.message.finish_text();
+                } = self.assembler.validate(output);
+                if valid.is_ok() && result.is_ok() && ends == Ends::Message {
+                    valid = self.assembler.finish_text();
                 }
-                if valid.is_err() {
-                    result = Err(ProtocolError::InvalidUtf8);
+                if let Err(error) = valid {
+                    result = Err(error.into());
                 }
                 let mut joined = String::with_capacity(text.len() + 4);
                 joined.extend(split);
                 joined.push_str(text);
-                Data::Text(Cow::Owned(joined))
+                Message::Text(Cow::Owned(joined))
             }
         };
-        let mut chunk = Chunk::new(data, place != Place::Within, place == Place::MessageEnd);
+        let mut chunk = Chunk::new(data, ends != Ends::Nothing, ends == Ends::Message);
         let empty = chunk.as_bytes().is_empty();
         if let Err(error) = result {
             if empty {
@@ -286,9 +265,33 @@ impl Receiver {
             }
             self.pending = Some(error);
             (chunk.frame_end, chunk.message_end) = (false, false);
-        } else if empty && place == Place::Within {
+        } else if empty && ends == Ends::Nothing {
             return Ok(None);
         }
         Ok(Some(Event::Chunk(chunk)))
+    }
+}
+
+#[cfg(feature = "deflate")]
+impl Receiver {
+    /// Takes working state from the pool, if a compressed message may come and there is none.
+    pub(crate) fn borrow_state(&mut self, pool: &mut crate::deflate::DeflatePool) {
+        let Some(params) = self.compressed.params else {
+            return;
+        };
+        let inflater = self.compressed.inflater.as_ref();
+        if inflater.is_some_and(|inflater| inflater.has_state()) {
+            return;
+        }
+        if let Some(state) = pool.take_inflater_state(params) {
+            self.compressed.inflater(params).put_state(state);
+        }
+    }
+
+    /// Gives working state to the pool, if the next message does not need it.
+    pub(crate) fn return_state(&mut self, pool: &mut crate::deflate::DeflatePool) {
+        if let Some(inflater) = &mut self.compressed.inflater {
+            pool.keep_inflater_state(inflater);
+        }
     }
 }

@@ -2,17 +2,18 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::{Sender, Start};
+use super::Sender;
 use crate::{
-    deflate::{DeflatePool, Deflater, Direction},
-    frame::Kind,
+    deflate::{Deflater, DirectionParams},
+    frame::wire::FirstByte,
+    message::MessageKind,
 };
 
 /// What a sender needs for compressed messages.
 #[derive(Debug)]
 pub(super) struct Compressed {
-    /// permessage-deflate is agreed.
-    agreed: Option<Direction>,
+    /// Of permessage-deflate, if it was negotiated.
+    params: Option<DirectionParams>,
     /// Messages of fewer bytes are not compressed.
     threshold: usize,
     /// The caller wants compression.
@@ -26,87 +27,52 @@ pub(super) struct Compressed {
 impl Compressed {
     pub(super) const fn new() -> Self {
         Self {
-            agreed: None,
+            params: None,
             threshold: 0,
             enabled: true,
             in_message: false,
             deflater: None,
         }
     }
-}
 
-impl Sender {
-    /// Compressed messages may be sent.
-    pub(crate) const fn allow_compressed(&mut self, direction: Direction, threshold: usize) {
-        self.compressed.agreed = Some(direction);
-        self.compressed.threshold = threshold;
-        self.update_straight();
-    }
-
-    /// Whether messages are compressed from now on, if that is agreed.
-    pub(crate) const fn set_compression(&mut self, enabled: bool) {
-        self.compressed.enabled = enabled;
-    }
-
-    /// Takes working state from the pool, if messages may be compressed and there is none.
-    pub(crate) fn borrow_state(&mut self, pool: &mut DeflatePool) {
-        // With takeover, it would not come back.
-        let Some(direction) = self.compressed.agreed.filter(|direction| !direction.takeover) else {
-            return;
-        };
-        let deflater = self.compressed.deflater.as_ref();
-        if deflater.is_some_and(|deflater| deflater.has_state()) {
-            return;
-        }
-        if let Some(state) = pool.lend_deflater(direction) {
-            let deflater = self
-                .compressed
-                .deflater
-                .get_or_insert_with(|| Box::new(Deflater::new(direction)));
-            deflater.put_state(state);
-        }
-    }
-
-    /// Gives working state to the pool, if the next message does not need it.
-    pub(crate) fn return_state(&mut self, pool: &mut DeflatePool) {
-        if let (Some(direction), Some(deflater)) = (self.compressed.agreed, &mut self.compressed.deflater) {
-            pool.reclaim_deflater(direction, deflater);
-        }
-    }
-
-    /// Whether [`message_deflated`](Self::message_deflated) is worth a call.
+    /// Whether a message may be compressed.
     #[inline]
-    pub(super) const fn may_compress(&self) -> bool {
-        self.compressed.agreed.is_some()
+    pub(super) const fn is_negotiated(&self) -> bool {
+        self.params.is_some()
     }
 
     /// The deflater for a message of `len` bytes, or of which so many are known, taken out of its place.
     fn take_deflater(&mut self, len: usize) -> Option<Box<Deflater>> {
-        let direction = self.compressed.agreed?;
-        if !self.compressed.enabled || len < self.compressed.threshold || direction.level == 0 {
+        let params = self.params.filter(|params| params.compresses())?;
+        if !self.enabled || len < self.threshold {
             return None;
         }
-        let deflater = self.compressed.deflater.take();
-        Some(deflater.unwrap_or_else(|| Box::new(Deflater::new(direction))))
+        let deflater = self.deflater.take();
+        Some(deflater.unwrap_or_else(|| Box::new(Deflater::new(params))))
+    }
+}
+
+impl Sender {
+    /// Permits compressed messages, of at least `threshold` bytes.
+    pub(crate) const fn allow_compressed(&mut self, params: DirectionParams, threshold: usize) {
+        self.compressed.params = Some(params);
+        self.compressed.threshold = threshold;
+        self.update_path();
     }
 
-    /// Sends a whole message compressed, if that is wanted and makes it smaller; whether it did.
+    /// Sends a whole message compressed, if that is wanted and makes it smaller; returns whether it did.
     ///
-    /// Never inlined: what the making of a deflater takes of the stack, 64 KiB, would be touched for every message.
+    /// Never inlined: the construction of a deflater takes 64 KiB of the stack, which would be touched for every message.
     #[inline(never)]
-    pub(super) fn message_deflated(&mut self, kind: Kind, data: &[u8], out: &mut Vec<u8>) -> bool {
-        let Some(mut deflater) = self.take_deflater(data.len()) else {
+    pub(super) fn message_deflated(&mut self, kind: MessageKind, data: &[u8], out: &mut Vec<u8>) -> bool {
+        let Some(mut deflater) = self.compressed.take_deflater(data.len()) else {
             return false;
         };
         let payload = deflater.deflate(data, true);
         let smaller = payload.len() < data.len();
         if smaller {
             // "Compress, then fragment": only the first frame has the bit (section 6.1).
-            let first = Start {
-                rsv1: true,
-                ..Start::new(kind.into(), true)
-            };
-            self.frames(first, payload, out);
+            self.frames(compressed(FirstByte::new(kind.opcode(), true)), payload, out);
         }
         // Otherwise it goes out as it is, and the peer's window will not know of it.
         deflater.end_message(smaller);
@@ -114,12 +80,12 @@ impl Sender {
         smaller
     }
 
-    /// Sends a fragment compressed, if its message is; whether it did. The first fragment decides.
-    pub(super) fn fragment_deflated(&mut self, start: Start, begins: bool, data: &[u8], out: &mut Vec<u8>) -> bool {
+    /// Sends a fragment compressed, if its message is; returns whether it did. The first fragment decides.
+    pub(super) fn fragment_deflated(&mut self, first: FirstByte, begins: bool, data: &[u8], out: &mut Vec<u8>) -> bool {
         let deflater = if begins {
             // Of a message that goes on, more is to come than what is known.
-            let known = if start.fin { data.len() } else { usize::MAX };
-            self.take_deflater(known)
+            let known = if first.fin() { data.len() } else { usize::MAX };
+            self.compressed.take_deflater(known)
         } else if self.compressed.in_message {
             self.compressed.deflater.take()
         } else {
@@ -128,13 +94,52 @@ impl Sender {
         let Some(mut deflater) = deflater else {
             return false;
         };
-        let start = Start { rsv1: begins, ..start };
-        self.frame(start, deflater.deflate(data, start.fin), out);
-        if start.fin {
+        let first = if begins { compressed(first) } else { first };
+        self.frame(first, deflater.deflate(data, first.fin()), out);
+        if first.fin() {
             deflater.end_message(true);
         }
-        self.compressed.in_message = !start.fin;
+        self.compressed.in_message = !first.fin();
         self.compressed.deflater = Some(deflater);
         true
+    }
+}
+
+/// The first byte of a compressed message's first frame.
+const fn compressed(first: FirstByte) -> FirstByte {
+    first.with_reserved([true, false, false])
+}
+
+#[cfg(feature = "deflate")]
+impl Sender {
+    /// Whether messages are compressed from now on, if that was negotiated.
+    pub(crate) const fn set_compression(&mut self, enabled: bool) {
+        self.compressed.enabled = enabled;
+    }
+
+    /// Takes working state from the pool, if messages may be compressed and there is none.
+    pub(crate) fn borrow_state(&mut self, pool: &mut crate::deflate::DeflatePool) {
+        // With takeover, it would not come back.
+        let Some(params) = self.compressed.params.filter(|params| params.forgets()) else {
+            return;
+        };
+        let deflater = self.compressed.deflater.as_ref();
+        if deflater.is_some_and(|deflater| deflater.has_state()) {
+            return;
+        }
+        if let Some(state) = pool.take_deflater_state(params) {
+            let deflater = self
+                .compressed
+                .deflater
+                .get_or_insert_with(|| Box::new(Deflater::new(params)));
+            deflater.put_state(state);
+        }
+    }
+
+    /// Gives working state to the pool, if the next message does not need it.
+    pub(crate) fn return_state(&mut self, pool: &mut crate::deflate::DeflatePool) {
+        if let (Some(params), Some(deflater)) = (self.compressed.params, &mut self.compressed.deflater) {
+            pool.keep_deflater_state(params, deflater);
+        }
     }
 }

@@ -1,26 +1,20 @@
-//! The client's side of the opening handshake (RFC 6455, section 4.1).
+//! What a client asks for (RFC 6455, section 4.1).
 
-use alloc::{
-    borrow::{Cow, ToOwned},
-    boxed::Box,
-    string::String,
-    vec::Vec,
-};
-use core::{fmt, str};
+use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
-    Agreed, accept_key, are_unique_tokens, check_header,
-    deflate::{self, DeflateParams},
-    extensions::{Extension, Malformed, extensions},
-    is_reserved,
+    accept_key::accept_key,
+    expected::Expected,
+    fields::{are_unique_tokens, check_header, is_reserved},
     url::{Url, is_target, split_authority},
 };
 use crate::{
-    config::{Config, DeflateConfig},
-    error::{HandshakeError, ResponseError},
-    http::{Brief, HeadError, Headers, list_has, parse_response, write_field},
+    config::Config,
+    deflate::{DeflateConfig, negotiation},
+    error::HandshakeError,
+    http::write_field,
 };
 
 /// What a client asks for: the URL, and what goes into the opening handshake beside the fixed parts.
@@ -207,7 +201,7 @@ impl ClientRequest {
             field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
         if let Some(config) = deflate {
-            field("Sec-WebSocket-Extensions", &deflate::offer(config));
+            field("Sec-WebSocket-Extensions", &negotiation::offer(config));
         }
         for (name, value) in &self.headers {
             field(name, value);
@@ -234,196 +228,5 @@ impl ClientRequest {
             }
         }
         Ok(())
-    }
-}
-
-/// What the response to a [`ClientRequest`] has to fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expected {
-    accept: [u8; 28],
-    subprotocols: Vec<String>,
-    require_subprotocol: bool,
-    deflate: Option<DeflateConfig>,
-}
-
-impl Expected {
-    /// Judges the headers of a response with status 101 over HTTP/1.1 (section 4.1, items 2 to 6). Another status is
-    /// no WebSocket handshake: what it means, HTTP says.
-    ///
-    /// # Errors
-    /// The rule that the response breaks; the connection must not be used.
-    pub fn check<'a>(&self, headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Agreed, ResponseError> {
-        let (mut upgrade, mut connection) = (false, false);
-        let mut accept = None;
-        let mut subprotocol = None;
-        let mut deflate = None;
-        for (name, value) in headers {
-            let value = value.trim_ascii();
-            let is = |field: &str| name.eq_ignore_ascii_case(field);
-            if is("upgrade") {
-                // The whole value, not a list: "a value that is not an ASCII case-insensitive match" fails.
-                if upgrade || !value.eq_ignore_ascii_case(b"websocket") {
-                    return Err(ResponseError::Upgrade);
-                }
-                upgrade = true;
-            } else if is("connection") {
-                connection |= list_has(value, "upgrade");
-            } else if is("sec-websocket-accept") {
-                if accept.replace(value).is_some() {
-                    return Err(ResponseError::Accept);
-                }
-            } else if is("sec-websocket-protocol") {
-                if subprotocol.replace(value).is_some() {
-                    return Err(ResponseError::Subprotocol);
-                }
-            } else if is("sec-websocket-extensions") {
-                for extension in extensions(value) {
-                    let extension = extension.map_err(|Malformed| ResponseError::ExtensionsSyntax)?;
-                    if deflate.replace(extension).is_some() {
-                        return Err(ResponseError::Extension);
-                    }
-                }
-            }
-        }
-        if !upgrade {
-            return Err(ResponseError::Upgrade);
-        }
-        if !connection {
-            return Err(ResponseError::Connection);
-        }
-        if accept != Some(&self.accept) {
-            return Err(ResponseError::Accept);
-        }
-        let deflate = match deflate {
-            None => None,
-            Some(extension) => Some(self.check_extension(&extension)?),
-        };
-        let subprotocol = self.check_subprotocol(subprotocol)?;
-        Ok(Agreed::new(subprotocol, deflate))
-    }
-
-    /// "the client MUST _Fail the WebSocket Connection_" on an extension that was not offered, and on an answer that does
-    /// not fit the offer (RFC 6455, section 4.1; RFC 7692, section 7).
-    fn check_extension(&self, extension: &Extension<'_>) -> Result<DeflateParams, ResponseError> {
-        match &self.deflate {
-            Some(config) if extension.name() == deflate::NAME => {
-                deflate::agree(config, extension).ok_or(ResponseError::ExtensionParameters)
-            }
-            Some(_) | None => Err(ResponseError::Extension),
-        }
-    }
-
-    fn check_subprotocol(&self, chosen: Option<&[u8]>) -> Result<Option<Box<str>>, ResponseError> {
-        let Some(chosen) = chosen else {
-            return if self.require_subprotocol && !self.subprotocols.is_empty() {
-                Err(ResponseError::MissingSubprotocol)
-            } else {
-                Ok(None)
-            };
-        };
-        self.subprotocols
-            .iter()
-            .find(|offered| offered.as_bytes() == chosen)
-            .map(|offered| Some(offered.as_str().into()))
-            .ok_or(ResponseError::Subprotocol)
-    }
-}
-
-/// A server's response head: status and header fields.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Response<'b> {
-    head: Cow<'b, [u8]>,
-    status: u16,
-    /// The minor version of HTTP/1.
-    version: u8,
-}
-
-impl<'b> Response<'b> {
-    /// Reads a whole head, from the status line to the blank line.
-    pub(crate) fn from_head(head: Cow<'b, [u8]>, max_headers: usize) -> Result<Self, ResponseError> {
-        let (status, version) = parse_response(&head, max_headers, |response| (response.code, response.version))?;
-        let (Some(status), Some(version)) = (status, version) else {
-            return Err(ResponseError::Syntax);
-        };
-        Ok(Self { head, status, version })
-    }
-
-    /// Judges a response with status 101.
-    pub(crate) fn check(&self, expected: &Expected) -> Result<Agreed, ResponseError> {
-        if self.version != 1 {
-            return Err(ResponseError::HttpVersion);
-        }
-        expected.check(self.headers())
-    }
-
-    /// The HTTP status.
-    #[must_use]
-    pub const fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// All header fields.
-    #[must_use]
-    pub fn headers(&self) -> Headers<'_> {
-        Headers::of_head(&self.head)
-    }
-
-    /// The subprotocol that the server chose, one of those offered.
-    #[must_use]
-    pub fn subprotocol(&self) -> Option<&str> {
-        let value = self.headers().get("sec-websocket-protocol")?;
-        str::from_utf8(value).ok()
-    }
-
-    /// The same response, borrowing nothing.
-    #[must_use]
-    pub fn into_owned(self) -> Response<'static> {
-        Response {
-            head: Cow::Owned(self.head.into_owned()),
-            status: self.status,
-            version: self.version,
-        }
-    }
-}
-
-impl fmt::Debug for Response<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response")
-            .field("status", &self.status)
-            .field("headers", &self.headers())
-            .finish()
-    }
-}
-
-/// A response that did not open a WebSocket: a redirect, a demand for credentials, an error (section 4.1, item 1).
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Refusal {
-    /// Status and header fields; `Location`, `WWW-Authenticate` or `Sec-WebSocket-Version` say how to go on.
-    pub response: Response<'static>,
-    /// The body, as far as [`max_refusal_body`](crate::Config::max_refusal_body) allows.
-    pub body: Vec<u8>,
-    /// Whether the body is there as a whole: not cut off by the limit, nor by the end of the transport.
-    pub is_complete: bool,
-}
-
-impl fmt::Debug for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refusal")
-            .field("response", &self.response)
-            .field("body", &Brief(&self.body))
-            .field("is_complete", &self.is_complete)
-            .finish()
-    }
-}
-
-impl From<HeadError> for ResponseError {
-    fn from(error: HeadError) -> Self {
-        match error {
-            HeadError::Syntax => Self::Syntax,
-            HeadError::Version => Self::HttpVersion,
-            HeadError::TooLong => Self::HeadTooLong,
-            HeadError::TooManyHeaders => Self::TooManyHeaders,
-        }
     }
 }

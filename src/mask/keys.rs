@@ -1,4 +1,4 @@
-//! The random values that a client needs: mask keys and the nonce of the handshake.
+//! Where a client's random values come from: mask keys, and the nonce of the opening handshake.
 
 use core::fmt;
 
@@ -11,15 +11,15 @@ use chacha20::{
 ///
 /// Mask keys have to be fresh for every frame and unpredictable for whoever supplies the payload, also for one who
 /// has seen earlier keys (RFC 6455, sections 5.3 and 10.3); a stream cipher gives that without a system call a frame.
-pub(crate) struct Keys(ChaCha20Rng);
+pub(crate) struct MaskKeys(ChaCha20Rng);
 
-impl Keys {
+impl MaskKeys {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self(ChaCha20Rng::from_seed(seed))
     }
 
     /// The key of the next frame.
-    pub(crate) fn mask(&mut self) -> [u8; 4] {
+    pub(crate) fn next_key(&mut self) -> [u8; 4] {
         self.0.next_u32().to_le_bytes()
     }
 
@@ -31,9 +31,9 @@ impl Keys {
     }
 }
 
-impl fmt::Debug for Keys {
+impl fmt::Debug for MaskKeys {
     /// Keeps the stream out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys")
+        f.write_str("MaskKeys")
     }
 }

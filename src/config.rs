@@ -1,11 +1,8 @@
 //! Limits and options, each with its unit, its default and the reason for it.
 
-#[cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "nothing is negotiated"))]
-mod deflate;
-
 use core::num::NonZeroUsize;
 
-pub use self::deflate::{DeflateConfig, WindowBits};
+use crate::deflate::DeflateConfig;
 
 /// How received messages reach the caller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,25 +2,14 @@
 
 use alloc::{format, string::String};
 
-use super::extensions::Extension;
-use crate::config::{DeflateConfig, WindowBits};
+use super::{
+    config::{DeflateConfig, WindowBits},
+    params::DeflateParams,
+};
+use crate::extensions::Extension;
 
 /// The name of the extension.
-pub(super) const NAME: &str = "permessage-deflate";
-
-/// What was agreed on permessage-deflate: the limits on each direction, which both ends keep to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs, reason = "RFC 7692 has these four parameters")]
-pub struct DeflateParams {
-    /// The server starts each message with an empty window.
-    pub server_no_context_takeover: bool,
-    /// The client starts each message with an empty window.
-    pub client_no_context_takeover: bool,
-    /// The window of what the server sends.
-    pub server_max_window_bits: WindowBits,
-    /// The window of what the client sends.
-    pub client_max_window_bits: WindowBits,
-}
+pub(crate) const NAME: &str = "permessage-deflate";
 
 /// The parameters of one element of `Sec-WebSocket-Extensions`, as they stand there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,7 +122,7 @@ impl Element {
     }
 
     /// What a server's answer to this offer means; `None` if it does not fit.
-    fn agree(&self, answer: &Self, config: &DeflateConfig) -> Option<DeflateParams> {
+    fn check_answer(&self, answer: &Self, config: &DeflateConfig) -> Option<DeflateParams> {
         if self.server_no_context_takeover && !answer.server_no_context_takeover {
             return None;
         }
@@ -161,7 +150,7 @@ impl Element {
 }
 
 /// A client's offer as the value of `Sec-WebSocket-Extensions`: alternatives, the preferred one first (section 5.2).
-pub(super) fn offer(config: &DeflateConfig) -> String {
+pub(crate) fn offer(config: &DeflateConfig) -> String {
     let first = Element::offer(config);
     let second = first.without_demands();
     if config.fallback && second != first {
@@ -172,7 +161,7 @@ pub(super) fn offer(config: &DeflateConfig) -> String {
 }
 
 /// A server's answer to the first offer that it can accept, and what it means. What is declined is passed over.
-pub(super) fn accept<'a>(
+pub(crate) fn accept<'a>(
     config: &DeflateConfig,
     offers: impl Iterator<Item = Extension<'a>>,
 ) -> Option<(String, DeflateParams)> {
@@ -184,14 +173,14 @@ pub(super) fn accept<'a>(
 }
 
 /// What a server's answer means; `None` if it fits none of the offers.
-pub(super) fn agree(config: &DeflateConfig, answer: &Extension<'_>) -> Option<DeflateParams> {
+pub(crate) fn check_answer(config: &DeflateConfig, answer: &Extension<'_>) -> Option<DeflateParams> {
     let answer = Element::parse(answer)?;
     let first = Element::offer(config);
     let second = config.fallback.then(|| first.without_demands());
     [Some(first), second]
         .into_iter()
         .flatten()
-        .find_map(|offer| offer.agree(&answer, config))
+        .find_map(|offer| offer.check_answer(&answer, config))
 }
 
 /// A parameter without a value.

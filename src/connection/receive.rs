@@ -1,27 +1,17 @@
-//! Receiving: the straight lines, and what there is beside them.
+//! Receiving: the fast paths, and the general one.
 
 use alloc::vec::Vec;
+use core::mem;
 
-use super::{Connection, take_all};
+use super::Connection;
 use crate::{
-    close::{CloseCode, CloseFrame},
-    closure::ClosedBy,
+    close::{CloseFrame, ClosedBy},
     error::ProtocolError,
     event::Event,
-    frame::Opcode,
-    receive::Rest,
+    frame::opcode::Opcode,
+    receive::{Path, Pieces},
     state::{Phase, Signal},
 };
-
-/// Which straight line the next input is worth a look at. Never one that it may not take; `General` is only slow.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Line {
-    General,
-    /// A whole message may come: the handshake is put away, and no message in progress.
-    Whole,
-    /// Payload of a message that is assembled may come.
-    Middle,
-}
 
 impl Connection {
     /// Takes the next event off the front of `input`, which shrinks as it is consumed.
@@ -114,15 +104,20 @@ impl Connection {
     #[must_use]
     #[inline]
     pub fn wanted(&self, left: &[u8]) -> usize {
-        let lacks = match self.line {
-            // The two bytes that all headers have.
-            Line::Whole if left.is_empty() => 2,
-            Line::Whole => self.receiver.lacks(left).unwrap_or(1),
-            Line::Middle => self.receiver.lacks_of_frame().saturating_sub(left.len() as u64).max(1),
-            Line::General => 1,
+        self.assert_path();
+        let missing = match self.path {
+            // The two bytes that every header has.
+            Path::Whole if left.is_empty() => 2,
+            Path::Whole => self.receiver.missing_bytes(left).unwrap_or(1),
+            Path::Pieces => self
+                .receiver
+                .missing_bytes_of_frame()
+                .saturating_sub(left.len() as u64)
+                .max(1),
+            Path::General => 1,
         };
         let countable = usize::MAX - left.len();
-        usize::try_from(lacks).map_or(countable, |lacks| lacks.min(countable))
+        usize::try_from(missing).map_or(countable, |missing| missing.min(countable))
     }
 
     #[inline(always)]
@@ -131,33 +126,34 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
-        match self.line {
-            Line::Whole => match self.receiver.whole_message(input) {
+        self.assert_path();
+        match self.path {
+            Path::Whole => match self.receiver.whole_message(input) {
                 // The last call of the loop for every read.
                 Ok(None) if input.is_empty() => return Ok(None),
-                Ok(None) if WHOLE && self.receiver.lacks(input).is_some() => return Ok(None),
+                Ok(None) if WHOLE && self.receiver.missing_bytes(input).is_some() => return Ok(None),
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
                 Err(error) => return Err(self.fail(error, out)),
             },
-            Line::Middle => {
+            Path::Pieces => {
                 if let [byte] = **input {
-                    if self.receiver.next_byte(byte) {
+                    if self.receiver.receive_byte(byte) {
                         *input = &mut [];
                         return Ok(None);
                     }
                 }
-                match self.receiver.rest_of_message(input) {
-                    Rest::Taken => return Ok(None),
-                    Rest::Ended(message) => {
-                        self.line = self.next_line();
+                match self.receiver.receive_pieces(input) {
+                    Pieces::Consumed => return Ok(None),
+                    Pieces::Ended(message) => {
+                        self.update_path();
                         return Ok(Some(message.into()));
                     }
-                    Rest::Failed(error) => return Err(self.fail(error, out)),
-                    Rest::Unknown => {}
+                    Pieces::Failed(error) => return Err(self.fail(error, out)),
+                    Pieces::NotMine => {}
                 }
             }
-            Line::General => {}
+            Path::General => {}
         }
         // Not one more `Result` that is passed on: it would be moved from one place in memory to another, in wider steps
         // than it was written in, and a load that has to wait for several stores is what a small message costs.
@@ -169,21 +165,17 @@ impl Connection {
         }
     }
 
-    /// Which line the next input may take.
-    pub(super) fn next_line(&self) -> Line {
-        if !self.phase.receives_frames() || self.opening.is_some() {
-            Line::General
-        } else if self.receiver.is_between_messages() {
-            Line::Whole
-        } else if self.receiver.is_in_pieces() {
-            Line::Middle
-        } else {
-            Line::General
-        }
+    /// A path that is not up to date would skip a rule.
+    #[inline(always)]
+    fn assert_path(&self) {
+        debug_assert_eq!(
+            self.path,
+            self.compute_path(),
+            "the path of the connection is not up to date"
+        );
     }
 
-    /// What [`receive`](Self::receive) does when there is no whole message at hand. The event, if there is one, is in
-    /// `slot`.
+    /// The general path. The event, if there is one, is in `slot`.
     #[inline(never)]
     fn receive_into<'b>(
         &mut self,
@@ -191,8 +183,7 @@ impl Connection {
         out: &mut Vec<u8>,
         slot: &mut Option<Event<'b>>,
     ) -> Result<bool, ProtocolError> {
-        #[cfg(feature = "deflate")]
-        if matches!(self.line, Line::Whole) {
+        if self.path == Path::Whole {
             match self.receiver.whole_compressed(input) {
                 Ok(None) => {}
                 Ok(event) => {
@@ -216,7 +207,7 @@ impl Connection {
             }
             Err(error) => return Err(error),
         };
-        self.line = self.next_line();
+        self.update_path();
         Ok(is_some)
     }
 
@@ -240,13 +231,13 @@ impl Connection {
                 if self.phase.receives_frames() {
                     return self.receive_frames(input, out);
                 }
-                take_all(input);
+                mem::take(input);
                 Ok(None)
             }
             // "further data received is discarded" (section 1.4), and after a failure (section 7.1.7)
             Phase::CloseReceived | Phase::Closed => {
-                take_all(input);
-                match self.failed {
+                mem::take(input);
+                match self.failure() {
                     Some(error) => Err(error),
                     None => Ok(None),
                 }
@@ -274,7 +265,7 @@ impl Connection {
                 let _sent = self.sender.control(Opcode::Pong, payload, out);
             }
             Event::Close(frame) => {
-                take_all(input);
+                mem::take(input);
                 self.close_received(frame.as_ref(), out);
             }
             _ => {}
@@ -288,12 +279,7 @@ impl Connection {
         self.closure_mut(ClosedBy::Peer).received = Some(frame.cloned().map(CloseFrame::into_owned));
         self.signal(Signal::CloseReceived);
         if self.phase == Phase::CloseReceived && self.auto_close {
-            let echo = match frame {
-                // The one code that a server may receive and not send.
-                Some(frame) if frame.code == CloseCode::MANDATORY_EXTENSION => Some(CloseCode::NORMAL),
-                frame => frame.map(|frame| frame.code),
-            };
-            let _sent = self.send_close(echo.map(|code| CloseFrame::new(code, "")), out);
+            let _sent = self.send_close(frame.map(CloseFrame::echo), out);
         }
     }
 }

@@ -4,17 +4,19 @@ use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::{fmt, str};
 
 use super::{
-    Agreed, accept_key,
-    answer::Accept,
-    check_header, deflate,
-    extensions::{Extension, extensions},
-    is_reserved,
+    accept::Accept,
+    accept_key::accept_key,
+    fields::{check_header, is_reserved},
+    negotiated::Agreed,
     rules::{check_headers, check_line},
 };
 use crate::{
-    config::{Config, DeflateConfig},
+    config::Config,
+    deflate::{DeflateConfig, negotiation},
     error::{HandshakeError, RequestError},
-    http::{Brief, Field, HeadError, Headers, list_elements, parse_request},
+    excerpt::Excerpt,
+    extensions::{Extension, extensions},
+    http::{Field, HeadError, Headers, list_elements, parse_request},
 };
 
 /// What stands before the target of the only method there is.
@@ -224,7 +226,7 @@ impl<'b> Request<'b> {
     }
 
     /// Checks the acceptance and gives the fields of the response to `field` (section 4.2.2, step 5).
-    pub(crate) fn accept_fields(
+    pub(super) fn accept_fields(
         &self,
         accept: &Accept<'_>,
         deflate: Option<&DeflateConfig>,
@@ -252,7 +254,7 @@ impl<'b> Request<'b> {
         }
         let deflate = deflate
             .filter(|_| !accept.declines_deflate())
-            .and_then(|config| deflate::accept(config, self.extensions()));
+            .and_then(|config| negotiation::accept(config, self.extensions()));
         if let Some((answer, _)) = &deflate {
             field("Sec-WebSocket-Extensions", answer.as_bytes());
         }
@@ -307,7 +309,7 @@ impl<'b> Request<'b> {
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("target", &Brief(self.target().as_bytes()))
+            .field("target", &Excerpt(self.target().as_bytes()))
             .field("headers", &self.headers())
             .finish()
     }

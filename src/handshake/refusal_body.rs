@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::client::Response;
+use super::response::Response;
 use crate::{
     error::ResponseError,
     http::{list_has, take},

@@ -1,0 +1,320 @@
+//! Fragments to messages: the limits, the assembly, and the UTF-8 of a text that comes in pieces.
+
+use alloc::{borrow::Cow, string::String, vec::Vec};
+use core::mem;
+
+use crate::{
+    error::ProtocolError,
+    frame::{
+        decoder::{Mask, unmask},
+        opcode::Opcode,
+    },
+    message::{Message, MessageKind},
+    utf8::{InvalidUtf8, Piece, Validator, validate},
+};
+
+/// How many bytes are reserved at most because a header announces them: a length is a claim, not data.
+const MAX_RESERVE: u64 = 64 << 10;
+
+/// The limits on one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) size: u64,
+    pub(crate) fragments: u32,
+}
+
+/// The message in progress.
+#[derive(Debug)]
+pub(crate) struct MessageAssembler {
+    kind: MessageKind,
+    /// The bytes of its frames so far, the announced length of the current one included; or, if it is compressed, the
+    /// bytes inflated so far.
+    size: u64,
+    fragments: u32,
+    utf8: Validator,
+    buffer: Buffer,
+}
+
+#[derive(Debug)]
+enum Buffer {
+    /// Nothing is assembled. The allocation, if any, is kept for the next message.
+    Spare(Vec<u8>),
+    /// Only validated text enters, so that it is not validated again at the end of the message.
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+impl MessageAssembler {
+    pub(crate) const fn new() -> Self {
+        Self {
+            kind: MessageKind::Binary,
+            size: 0,
+            fragments: 0,
+            utf8: Validator::new(),
+            buffer: Buffer::Spare(Vec::new()),
+        }
+    }
+
+    /// A frame of the message begins, with `len` bytes; `kind` is that of a first frame.
+    pub(crate) fn begin_frame(
+        &mut self,
+        kind: Option<MessageKind>,
+        len: u64,
+        limits: Limits,
+    ) -> Result<(), ProtocolError> {
+        if let Some(kind) = kind {
+            self.kind = kind;
+            self.size = 0;
+            self.fragments = 0;
+        }
+        // Both fit: a length is below 2^63 and the limit was not passed before.
+        self.size = self.size.saturating_add(len);
+        if self.size > limits.size {
+            return Err(ProtocolError::MessageTooBig);
+        }
+        self.fragments = self.fragments.saturating_add(1);
+        if self.fragments > limits.fragments {
+            return Err(ProtocolError::TooManyFragments);
+        }
+        Ok(())
+    }
+
+    /// How many of `len` bytes that were inflated the limit admits.
+    pub(crate) fn admit(&mut self, len: usize, limits: Limits) -> usize {
+        let room = usize::try_from(limits.size.saturating_sub(self.size)).unwrap_or(usize::MAX);
+        let admitted = len.min(room);
+        self.size += admitted as u64;
+        admitted
+    }
+
+    /// The kind of the message in progress.
+    pub(crate) const fn kind(&self) -> MessageKind {
+        self.kind
+    }
+
+    /// Whether a piece of `len` bytes that ends the message is all of it.
+    pub(crate) const fn is_whole(&self, len: usize) -> bool {
+        self.size == len as u64
+    }
+
+    /// Whether pieces of the message have come.
+    pub(crate) const fn is_assembling(&self) -> bool {
+        !matches!(self.buffer, Buffer::Spare(_))
+    }
+
+    /// Appends a byte, if it breaks no rule and there is room for it without an allocation; returns whether it did. Calls
+    /// `accepted` if so, before the last thing that it does: what calls something else at its end saves nothing on the stack.
+    #[inline(always)]
+    pub(crate) fn push_byte(&mut self, byte: u8, accepted: impl FnOnce()) -> bool {
+        match &mut self.buffer {
+            Buffer::Binary(data) if data.len() < data.capacity() => {
+                accepted();
+                data.push(byte);
+                true
+            }
+            Buffer::Text(text) if self.utf8.is_at_ascii(byte) && text.len() < text.capacity() => {
+                accepted();
+                // `String::push` is not inlined.
+                text.push_str(char::from(byte & 0x7F).encode_utf8(&mut [0]));
+                true
+            }
+            Buffer::Text(text) => push_byte_of_several(text, &mut self.utf8, byte, accepted),
+            Buffer::Spare(_) | Buffer::Binary(_) => false,
+        }
+    }
+
+    /// Appends a piece that may be masked, of a frame of which `remaining` bytes are missing after it.
+    pub(crate) fn append_masked(&mut self, piece: &mut [u8], mask: Mask, remaining: u64) -> Result<(), ProtocolError> {
+        if self.kind == MessageKind::Text {
+            unmask(piece, mask);
+            return self.append(piece, remaining);
+        }
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.append_binary(piece, mask, remaining);
+        Ok(())
+    }
+
+    fn append_binary(&mut self, piece: &[u8], mask: Mask, remaining: u64) {
+        if !matches!(self.buffer, Buffer::Binary(_)) {
+            let mut buffer = self.buffer.take_binary();
+            buffer.reserve(first_room(piece.len(), remaining));
+            self.buffer = Buffer::Binary(buffer);
+        }
+        if let Buffer::Binary(buffer) = &mut self.buffer {
+            // Two passes, and not the one of `mask::append`: what is assembled lies in a more distant cache than what was
+            // just read, and a plain copy brings it near in the fastest way.
+            let start = buffer.len();
+            buffer.extend_from_slice(piece);
+            unmask(buffer.get_mut(start..).unwrap_or_default(), mask);
+        }
+    }
+
+    /// Appends a piece of a frame of which `remaining` bytes are missing after it.
+    pub(crate) fn append(&mut self, piece: &[u8], remaining: u64) -> Result<(), ProtocolError> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        if self.kind == MessageKind::Binary {
+            self.append_binary(piece, None, remaining);
+            return Ok(());
+        }
+        let Piece {
+            split, text, result, ..
+        } = self.utf8.push(piece);
+        result?;
+        let buffer = self.buffer.text();
+        if buffer.is_empty() {
+            buffer.reserve(first_room(piece.len(), remaining));
+        }
+        buffer.extend(split);
+        buffer.push_str(text);
+        Ok(())
+    }
+
+    /// Copies a message that is here as a whole, while nothing is assembled.
+    pub(crate) fn whole(&mut self, kind: MessageKind, data: &[u8]) -> Result<Message<'static>, ProtocolError> {
+        debug_assert!(!self.is_assembling());
+        Ok(match kind {
+            MessageKind::Text => {
+                let valid = validate(data).map_err(|_| InvalidUtf8)?;
+                let mut text = self.buffer.take_text();
+                text.push_str(valid);
+                Message::Text(Cow::Owned(text))
+            }
+            MessageKind::Binary => {
+                let mut buffer = self.buffer.take_binary();
+                buffer.extend_from_slice(data);
+                Message::Binary(Cow::Owned(buffer))
+            }
+        })
+    }
+
+    /// The message has ended; returns what was assembled.
+    pub(crate) fn finish(&mut self) -> Result<Message<'static>, ProtocolError> {
+        self.utf8.finish()?;
+        Ok(match self.kind {
+            MessageKind::Text => Message::Text(Cow::Owned(self.buffer.take_text())),
+            MessageKind::Binary => Message::Binary(Cow::Owned(self.buffer.take_binary())),
+        })
+    }
+
+    /// Validates a piece of a text that is delivered in chunks.
+    pub(crate) fn validate<'a>(&mut self, piece: &'a [u8]) -> Piece<'a> {
+        self.utf8.push(piece)
+    }
+
+    /// How many bytes of the unfinished code point are missing.
+    pub(crate) fn missing(&self) -> usize {
+        self.utf8.missing()
+    }
+
+    /// A text that is delivered in chunks has ended: it must not end inside a code point.
+    pub(crate) fn finish_text(&mut self) -> Result<(), InvalidUtf8> {
+        self.utf8.finish()
+    }
+
+    /// Keeps an allocation for the next message, if it is larger than the one at hand.
+    pub(crate) fn recycle(&mut self, mut allocation: Vec<u8>) {
+        if let Buffer::Spare(spare) = &mut self.buffer {
+            if allocation.capacity() > spare.capacity() {
+                allocation.clear();
+                *spare = allocation;
+            }
+        }
+    }
+
+    /// The opcode of a frame that holds what is assembled and `remaining` bytes more: a continuation if pieces of the
+    /// message were delivered before.
+    pub(crate) fn opcode_of_unread(&self, remaining: u64) -> Opcode {
+        if self.len() as u64 + remaining == self.size {
+            self.kind.opcode()
+        } else {
+            Opcode::Continuation
+        }
+    }
+
+    /// How many bytes are assembled, an unfinished code point included.
+    pub(crate) fn len(&self) -> usize {
+        self.assembled().len() + self.utf8.unfinished().len()
+    }
+
+    fn assembled(&self) -> &[u8] {
+        match &self.buffer {
+            Buffer::Spare(_) => &[],
+            Buffer::Text(text) => text.as_bytes(),
+            Buffer::Binary(data) => data,
+        }
+    }
+
+    /// What is assembled, an unfinished code point included.
+    pub(crate) fn into_assembled(self) -> Vec<u8> {
+        let mut bytes = self.assembled().to_vec();
+        bytes.extend_from_slice(self.utf8.unfinished());
+        bytes
+    }
+}
+
+/// [`MessageAssembler::push_byte`] for a byte of a code point of several.
+#[inline(never)]
+fn push_byte_of_several(text: &mut String, utf8: &mut Validator, byte: u8, accepted: impl FnOnce()) -> bool {
+    if text.len() + char::MAX.len_utf8() > text.capacity() {
+        return false;
+    }
+    let Ok(ends) = utf8.next(byte) else {
+        return false;
+    };
+    accepted();
+    if ends {
+        push(text, utf8.last());
+    }
+    true
+}
+
+/// Out of line, as it needs more registers than a byte that ends nothing.
+#[inline(never)]
+fn push(text: &mut String, char: char) {
+    text.push(char);
+}
+
+/// How many bytes are reserved for a message that begins with `len` bytes of a frame of which `remaining` are missing. Later,
+/// the allocation grows with what has come.
+fn first_room(len: usize, remaining: u64) -> usize {
+    let frame = remaining.saturating_add(len as u64);
+    usize::try_from(frame.min(MAX_RESERVE)).unwrap_or(0).max(len)
+}
+
+impl Buffer {
+    /// The text in progress.
+    #[inline]
+    fn text(&mut self) -> &mut String {
+        loop {
+            match self {
+                Self::Text(text) => return text,
+                Self::Spare(_) | Self::Binary(_) => *self = Self::Text(self.take_text()),
+            }
+        }
+    }
+
+    fn take_text(&mut self) -> String {
+        match mem::take(self) {
+            Self::Text(text) => text,
+            // A spare is empty, and empty is valid UTF-8.
+            Self::Spare(spare) | Self::Binary(spare) => String::from_utf8(spare).unwrap_or_default(),
+        }
+    }
+
+    fn take_binary(&mut self) -> Vec<u8> {
+        match mem::take(self) {
+            Self::Text(text) => text.into_bytes(),
+            Self::Spare(data) | Self::Binary(data) => data,
+        }
+    }
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self::Spare(Vec::new())
+    }
+}

@@ -1,0 +1,82 @@
+//! Close codes (RFC 6455, section 7.4).
+
+use core::fmt;
+
+/// A close status code (RFC 6455, section 7.4).
+///
+/// A newtype and not an enum: 3000 to 4999 belong to libraries and applications.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CloseCode(pub u16);
+
+impl CloseCode {
+    /// 1000: the purpose of the connection is fulfilled.
+    pub const NORMAL: Self = Self(1000);
+    /// 1001: the endpoint goes away: a server shuts down, a browser leaves the page.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// 1002: the peer broke the protocol.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// 1003: a type of data that the endpoint cannot accept.
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1005: the Close frame held no code. Never on the wire (section 7.4.1).
+    pub const NO_STATUS: Self = Self(1005);
+    /// 1006: there was no Close frame at all. Never on the wire (section 7.4.1).
+    pub const ABNORMAL: Self = Self(1006);
+    /// 1007: data that do not fit the type of the message, such as invalid UTF-8 in text.
+    pub const INVALID_DATA: Self = Self(1007);
+    /// 1008: the message broke a policy of the receiver.
+    pub const POLICY_VIOLATION: Self = Self(1008);
+    /// 1009: the message is too big to process.
+    pub const TOO_BIG: Self = Self(1009);
+    /// 1010: the client needed an extension that the server did not negotiate. Sent by clients only.
+    pub const MANDATORY_EXTENSION: Self = Self(1010);
+    /// 1011: an unexpected condition at the sender.
+    pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1012: the service restarts (IANA registry).
+    pub const SERVICE_RESTART: Self = Self(1012);
+    /// 1013: try again later (IANA registry).
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
+    /// 1014: a gateway received an invalid answer from upstream (IANA registry).
+    pub const BAD_GATEWAY: Self = Self(1014);
+    /// 1015: the TLS handshake failed. Never on the wire (section 7.4.1).
+    pub const TLS_HANDSHAKE: Self = Self(1015);
+
+    /// Whether the code may stand in a Close frame, sent or received: the registered ones of 1000 to 2999 that
+    /// are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1 and 7.4.2).
+    #[must_use]
+    pub const fn is_valid_on_wire(self) -> bool {
+        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
+    /// Whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or 3000 to 4999.
+    ///
+    /// The engine sends any code that is [valid on the wire](Self::is_valid_on_wire); a binding that offers the
+    /// browser's interface checks with this first.
+    #[must_use]
+    pub const fn is_allowed_to_scripts(self) -> bool {
+        matches!(self.0, 1000 | 3000..=4999)
+    }
+}
+
+impl From<u16> for CloseCode {
+    fn from(code: u16) -> Self {
+        Self(code)
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.0
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CloseCode({})", self.0)
+    }
+}

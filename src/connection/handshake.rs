@@ -1,0 +1,199 @@
+//! The opening handshake of a connection (RFC 6455, section 4).
+
+use alloc::{boxed::Box, vec::Vec};
+use core::mem;
+
+use super::{Connection, opening::Verdict};
+use crate::{
+    deflate::DeflateConfig,
+    error::{HandshakeError, ProtocolError, RequestError},
+    event::Event,
+    handshake::{
+        Accept, Agreed, Refusal, Request,
+        answer::{write_acceptance, write_rejection},
+        refusal_body::Progress,
+    },
+    state::{Command, Permission, Signal},
+};
+
+impl Connection {
+    pub(super) fn receive_request<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let Some(opening) = &mut self.opening else {
+            return Ok(None);
+        };
+        let found = match opening.head.read(input) {
+            Ok(None) => return Ok(None),
+            Ok(Some(head)) => Request::from_head(head, opening.max_headers, opening.plain_requests),
+            Err(error) => Err(error.into()),
+        };
+        match found {
+            Ok(request) => {
+                self.signal(Signal::Requested);
+                Ok(Some(Event::Request(request)))
+            }
+            Err(error) => Err(self.fail(error.into(), out)),
+        }
+    }
+
+    /// Holds what a client sends before it has our answer. It must not (section 4.1), but a decision may take its time.
+    pub(super) fn receive_early<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let bytes = mem::take(input);
+        if let Some(opening) = &mut self.opening {
+            if bytes.len() > opening.max_head_size - opening.early.len() {
+                return Err(self.fail(RequestError::EarlyData.into(), out));
+            }
+            opening.early.extend_from_slice(bytes);
+        }
+        Ok(None)
+    }
+
+    /// The next event in what came before `accept`.
+    pub(super) fn replay_early(&mut self, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, ProtocolError> {
+        let Some(opening) = &mut self.opening else {
+            return Ok(None);
+        };
+        let mut early = mem::take(&mut opening.early);
+        let mut input = early.get_mut(opening.early_read..).unwrap_or_default();
+        let event = self.receive_frames(&mut input, out)?.map(Event::into_owned);
+        let rest = input.len();
+        match &mut self.opening {
+            Some(opening) if rest > 0 => {
+                opening.early_read = early.len() - rest;
+                opening.early = early;
+            }
+            _ => self.opening = None,
+        }
+        Ok(event)
+    }
+
+    pub(super) fn receive_response<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        loop {
+            let Some(opening) = &mut self.opening else {
+                return Ok(None);
+            };
+            if opening.refusal.is_some() {
+                return self.receive_refusal(input, out);
+            }
+            let found = match opening.head.read(input) {
+                Ok(None) => return Ok(None),
+                Ok(Some(head)) => opening.judge(head),
+                Err(error) => Err(error.into()),
+            };
+            match found {
+                Ok(Verdict::Interim | Verdict::Refused) => {}
+                Ok(Verdict::Open(response, agreed)) => {
+                    let opening = self.opening.take();
+                    self.apply(&agreed, opening.as_ref().and_then(|opening| opening.deflate.as_ref()));
+                    self.signal(Signal::Accepted);
+                    return Ok(Some(Event::Open(response)));
+                }
+                Err(error) => return Err(self.fail(error.into(), out)),
+            }
+        }
+    }
+
+    fn receive_refusal<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let Some((_, body)) = self.opening.as_mut().and_then(|opening| opening.refusal.as_mut()) else {
+            return Ok(None);
+        };
+        match body.read(input) {
+            Ok(Progress::Incomplete) => Ok(None),
+            Ok(Progress::Complete) => Ok(self.refused(true)),
+            Ok(Progress::Truncated) => Ok(self.refused(false)),
+            Err(error) => Err(self.fail(error.into(), out)),
+        }
+    }
+
+    pub(super) fn refused(&mut self, is_complete: bool) -> Option<Event<'static>> {
+        let (response, body) = self.opening.as_mut()?.refusal.take()?;
+        self.signal(Signal::Refused);
+        Some(Event::Refused(Box::new(Refusal {
+            response,
+            body: body.into_data(),
+            is_complete,
+        })))
+    }
+
+    /// Server: accepts the request of [`Event::Request`]; the connection is open (section 4.2.2).
+    ///
+    /// If the client has sent more before the answer, the next [`receive`](Self::receive) reports that first; call it,
+    /// with empty input if there is none, when the decision was not made in the loop around it.
+    ///
+    /// # Errors
+    /// What of the acceptance cannot be sent: a subprotocol that was not offered, a header that is malformed or belongs
+    /// to the handshake. Nothing has changed; accept otherwise, or reject.
+    pub fn accept(
+        &mut self,
+        request: &Request<'_>,
+        accept: &Accept<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeError> {
+        self.check_answer()?;
+        let deflate = self.opening.as_mut().and_then(|opening| opening.deflate.take());
+        let agreed = match write_acceptance(request, accept, deflate.as_ref(), out) {
+            Ok(agreed) => agreed,
+            Err(error) => {
+                if let Some(opening) = &mut self.opening {
+                    opening.deflate = deflate;
+                }
+                return Err(error);
+            }
+        };
+        self.apply(&agreed, deflate.as_ref());
+        self.opening.take_if(|opening| opening.early.is_empty());
+        self.signal(Signal::Accepted);
+        Ok(())
+    }
+
+    /// Server: answers the request of [`Event::Request`] with another status than 101; the connection is closed, and
+    /// what the client sends is discarded (section 4.2.2).
+    ///
+    /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an unknown target, 3xx
+    /// with `Location`. `Connection: close` and the length of the body are added.
+    ///
+    /// # Errors
+    /// What of the response cannot be sent. Nothing has changed.
+    pub fn reject(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeError> {
+        self.check_answer()?;
+        write_rejection(status, headers, body, out)?;
+        self.signal(Signal::Refused);
+        Ok(())
+    }
+
+    const fn check_answer(&self) -> Result<(), HandshakeError> {
+        match self.phase.permits(Command::Answer) {
+            Permission::Granted => Ok(()),
+            Permission::TooEarly | Permission::TooLate => Err(HandshakeError::NoRequest),
+        }
+    }
+
+    /// What was negotiated takes effect.
+    pub(super) fn apply(&mut self, agreed: &Agreed, config: Option<&DeflateConfig>) {
+        if let Some((receive, send, threshold)) = agreed.directions(self.role(), config) {
+            self.receiver.allow_compressed(receive);
+            self.sender.allow_compressed(send, threshold);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Which library does the work: the inflater for each window size, and the deflater.
+
+#[cfg(not(feature = "zlib-rs"))]
+pub(super) use super::miniz::Deflate;
+#[cfg(feature = "zlib-rs")]
+use super::zlib;
+#[cfg(feature = "zlib-rs")]
+pub(super) use super::zlib::Deflate;
+use super::{miniz, progress::Progress, window::Window};
+
+/// The inflater for a window size.
+pub(crate) enum Inflate {
+    Miniz(miniz::Inflate),
+    #[cfg(feature = "zlib-rs")]
+    Zlib(zlib::Inflate),
+}
+
+impl Inflate {
+    /// An inflater whose stream may refer to the window's history.
+    pub(super) fn new(bits: u8, window: &Window) -> Self {
+        match bits {
+            #[cfg(feature = "zlib-rs")]
+            zlib::BITS => Self::Zlib(zlib::Inflate::new(window)),
+            _ => {
+                let _ = window;
+                Self::Miniz(miniz::Inflate::new())
+            }
+        }
+    }
+
+    /// Begins a new stream that may refer to the window's history.
+    pub(super) fn restart(&mut self, window: &Window) {
+        match self {
+            Self::Miniz(inflate) => {
+                let _ = window;
+                inflate.restart();
+            }
+            #[cfg(feature = "zlib-rs")]
+            Self::Zlib(inflate) => inflate.restart(window),
+        }
+    }
+
+    /// Whether it keeps a history beside the window.
+    pub(super) const fn keeps_history(&self) -> bool {
+        match self {
+            Self::Miniz(_) => false,
+            #[cfg(feature = "zlib-rs")]
+            Self::Zlib(_) => true,
+        }
+    }
+
+    /// Whether it is the inflater for a window size.
+    pub(super) const fn serves(&self, bits: u8) -> bool {
+        match self {
+            #[cfg(feature = "zlib-rs")]
+            Self::Miniz(_) => bits != zlib::BITS,
+            #[cfg(not(feature = "zlib-rs"))]
+            Self::Miniz(_) => {
+                let _ = bits;
+                true
+            }
+            #[cfg(feature = "zlib-rs")]
+            Self::Zlib(_) => bits == zlib::BITS,
+        }
+    }
+
+    /// Inflates until the input is used up, the free part of the window is full, the stream ends, or, if
+    /// `stop_at_block`, a block ends.
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
+        match self {
+            Self::Miniz(inflate) => inflate.run(input, window, stop_at_block),
+            #[cfg(feature = "zlib-rs")]
+            Self::Zlib(inflate) => inflate.run(input, window, stop_at_block),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Bytes of a peer as they may stand in a log.
+
+use core::fmt;
+
+/// Bytes that print escaped, and cut off after [`SHOWN`](Self::SHOWN).
+pub(crate) struct Excerpt<'a>(pub(crate) &'a [u8]);
+
+impl Excerpt<'_> {
+    const SHOWN: usize = 64;
+}
+
+impl fmt::Debug for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get(..Self::SHOWN) {
+            Some(front) if self.0.len() > Self::SHOWN => {
+                write!(f, "\"{}\"... ({} bytes)", front.escape_ascii(), self.0.len())
+            }
+            _ => write!(f, "\"{}\"", self.0.escape_ascii()),
+        }
+    }
+}

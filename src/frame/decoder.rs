@@ -1,0 +1,426 @@
+//! The streaming decoder, and the rules that concern a header and what came before it.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+use core::mem;
+
+#[cfg(feature = "alloc")]
+use super::wire;
+use super::{
+    header::{self, Header},
+    opcode::Opcode,
+    wire::{FirstByte, SecondByte},
+};
+use crate::{error::ProtocolError, mask, role::Role};
+
+/// What [`Decoder::decode`] found next.
+#[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "a frame consists of these two")]
+pub enum Item<'b> {
+    /// A frame begins.
+    Header(Header),
+    /// The next piece of the frame's payload, unmasked in place. Every frame has at least one piece; only that of an
+    /// empty frame is empty.
+    Payload {
+        /// The piece.
+        data: &'b mut [u8],
+        /// Whether the frame ends with it.
+        end: bool,
+    },
+}
+
+/// A streaming decoder of frames: any cut of the bytes in, headers and payload pieces out.
+///
+/// It checks everything that RFC 6455 says of frames as such: reserved bits and opcodes, who masks, how lengths are
+/// encoded, what a control frame may be, and in which sequence fragments come. It does not look into payloads (UTF-8,
+/// close codes), knows no limit on lengths, holds at most the 13 bytes of a partial header, and never allocates. It is
+/// for proxies and for devices without an allocator; [`Connection`](crate::Connection) is built on it.
+///
+/// ```
+/// use sockless::frame::{Decoder, Item, Role};
+///
+/// let mut decoder = Decoder::new(Role::Server);
+/// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
+/// let mut input = &mut bytes[..];
+/// let mut text = String::new();
+/// while let Some(item) = decoder.decode(&mut input)? {
+///     match item {
+///         Item::Header(header) => assert_eq!(header.len, 5),
+///         Item::Payload { data, end: _ } => text.push_str(std::str::from_utf8(data)?),
+///     }
+/// }
+/// assert_eq!(text, "Hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    /// How many bytes of the payload in progress are missing; 0 if none is in progress.
+    remaining: u64,
+    /// Rotated to the next byte of the payload; zero if the frame is not masked.
+    key: [u8; 4],
+    /// The beginning of a header that is not whole yet, or of one that breaks a rule.
+    stash: [u8; Header::MAX_LEN],
+    stashed: u8,
+    role: Role,
+    /// Of the frame in progress, or of the last one.
+    opcode: Opcode,
+    fin: bool,
+    in_payload: bool,
+    /// A data frame has begun, and its message has not ended.
+    in_message: bool,
+    /// An extension gives the first reserved bit a meaning, on the first frame of a message.
+    rsv1: bool,
+    /// What is in `stash` breaks a rule.
+    has_failed: bool,
+}
+
+impl Decoder {
+    /// Returns a decoder for what the given end receives.
+    #[must_use]
+    pub const fn new(role: Role) -> Self {
+        Self {
+            remaining: 0,
+            key: [0; 4],
+            stash: [0; Header::MAX_LEN],
+            stashed: 0,
+            role,
+            opcode: Opcode::Continuation,
+            fin: false,
+            in_payload: false,
+            in_message: false,
+            rsv1: false,
+            has_failed: false,
+        }
+    }
+
+    /// Lets the first reserved bit be set on the first frame of a message, because an extension was negotiated that gives
+    /// it a meaning there: permessage-deflate marks compressed messages with it (RFC 7692, section 6).
+    pub const fn allow_rsv1(&mut self) {
+        self.rsv1 = true;
+    }
+
+    /// Takes the next item off the front of `input`, which shrinks as it is consumed.
+    ///
+    /// `Ok(None)` means exactly: `input` is empty.
+    ///
+    /// # Errors
+    /// Returns the rule that the peer broke, at the first byte that breaks it. Later calls return the same error.
+    pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Item<'b>>, ProtocolError> {
+        if self.in_payload {
+            Ok(self.payload(input, usize::MAX).map(|piece| {
+                let end = piece.ends_frame;
+                Item::Payload {
+                    data: piece.unmask(),
+                    end,
+                }
+            }))
+        } else {
+            Ok(self.header(input)?.map(Item::Header))
+        }
+    }
+
+    /// Whether the next thing to come is a header, and no byte of it has come yet.
+    #[must_use]
+    pub const fn is_between_frames(&self) -> bool {
+        !self.in_payload && self.stashed == 0
+    }
+
+    /// Whether a message is in progress: its first header has come, and the end of its last frame has not. Control frames
+    /// between its fragments change nothing.
+    #[must_use]
+    pub const fn is_in_message(&self) -> bool {
+        self.in_message
+    }
+
+    /// The bytes of a header that is not whole yet.
+    pub(crate) fn stashed(&self) -> &[u8] {
+        self.stash.get(..self.stashed.into()).unwrap_or_default()
+    }
+
+    /// The next header, or `None` if `input` is consumed first.
+    pub(crate) fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
+        // One byte is no header.
+        if self.stashed == 0 && input.len() > 1 {
+            match self.parse(input) {
+                Ok(Some((header, used))) => {
+                    take(input, used);
+                    self.begin(&header);
+                    return Ok(Some(header));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.stash_failed(input);
+                    return Err(error);
+                }
+            }
+        }
+        self.collect_header(input)
+    }
+
+    /// A header that the end of the input cuts is collected byte by byte, so that it ends where it ends.
+    fn collect_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
+        if self.has_failed {
+            // What broke a rule is in the stash, and breaks it again.
+            return self.parse(self.stashed()).map(|_| None);
+        }
+        while let Some((&mut byte, _)) = input.split_first_mut() {
+            take(input, 1);
+            self.stash(byte);
+            match self.parse(self.stashed()) {
+                Ok(Some((header, _))) => {
+                    self.stashed = 0;
+                    self.begin(&header);
+                    return Ok(Some(header));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.has_failed = true;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next piece of the payload, of at most `at_most` bytes; `None` if `input` is empty and the frame is not.
+    pub(crate) fn payload<'b>(&mut self, input: &mut &'b mut [u8], at_most: usize) -> Option<Piece<'b>> {
+        let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(at_most);
+        if wanted > 0 && input.is_empty() {
+            return None;
+        }
+        let data = take(input, wanted.min(input.len()));
+        let mask = self.pass(data.len());
+        if self.remaining == 0 {
+            self.end_payload();
+        }
+        Some(Piece {
+            data,
+            mask,
+            ends_frame: !self.in_payload,
+        })
+    }
+
+    /// The payload of the frame is processed; a header follows.
+    #[inline]
+    pub(crate) const fn end_payload(&mut self) {
+        self.in_payload = false;
+        if self.fin && !self.opcode.is_control() {
+            self.in_message = false;
+        }
+    }
+
+    /// Passes over `len` bytes of the payload, and returns what they are masked with.
+    #[inline]
+    fn pass(&mut self, len: usize) -> Mask {
+        self.remaining -= len as u64;
+        match self.role {
+            Role::Client => None,
+            Role::Server => {
+                let key = self.key;
+                self.key = mask::rotated(key, len);
+                Some(key)
+            }
+        }
+    }
+
+    /// Keeps a header that breaks a rule.
+    #[cold]
+    fn stash_failed(&mut self, bytes: &[u8]) {
+        self.has_failed = true;
+        for &byte in bytes.iter().take(Header::MAX_LEN) {
+            self.stash(byte);
+        }
+    }
+
+    fn stash(&mut self, byte: u8) {
+        if let Some(slot) = self.stash.get_mut(usize::from(self.stashed)) {
+            *slot = byte;
+            self.stashed += 1;
+        }
+    }
+
+    /// The header at the start of `bytes`, judged by every rule on frames.
+    #[inline]
+    fn parse(&self, bytes: &[u8]) -> Result<Option<(Header, usize)>, ProtocolError> {
+        self.check(bytes)?;
+        Header::decode(bytes)
+    }
+
+    /// The rules that depend on more than the header. They concern its first two bytes and are checked in their
+    /// order, like those of [`Header::decode`], so that the error is the same wherever the input was cut.
+    fn check(&self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let Some((&first, bytes)) = bytes.split_first() else {
+            return Ok(());
+        };
+        let first = FirstByte(first);
+        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (section 5.2)
+        if first.has_reserved_but(self.rsv1 && first.begins_message()) {
+            return Err(ProtocolError::ReservedBits);
+        }
+        // What the first byte alone breaks is found before the second byte is looked at.
+        match header::check_first(first)? {
+            Opcode::Continuation if !self.in_message => return Err(ProtocolError::UnexpectedContinuation),
+            Opcode::Text | Opcode::Binary if self.in_message => return Err(ProtocolError::InterleavedMessage),
+            _ => {}
+        }
+        let Some(&second) = bytes.first() else {
+            return Ok(());
+        };
+        // "The server MUST close the connection upon receiving a frame that is not masked" and "A client MUST close
+        // a connection if it detects a masked frame" (section 5.1)
+        match (self.role, SecondByte(second).is_masked()) {
+            (Role::Server, false) => Err(ProtocolError::UnmaskedFrame),
+            (Role::Client, true) => Err(ProtocolError::MaskedFrame),
+            (Role::Server, true) | (Role::Client, false) => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, header: &Header) {
+        self.remaining = header.len;
+        self.key = header.mask.unwrap_or_default();
+        self.opcode = header.opcode;
+        self.fin = header.fin;
+        self.in_payload = true;
+        if !header.opcode.is_control() {
+            self.in_message = true;
+        }
+    }
+}
+
+/// What only a connection needs.
+#[cfg(feature = "alloc")]
+impl Decoder {
+    pub(crate) const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether a frame of a message is in progress, or the next thing to come is between its fragments: no whole message
+    /// can come.
+    pub(crate) const fn is_between_messages(&self) -> bool {
+        self.is_between_frames() && !self.in_message
+    }
+
+    /// Whether payload of a frame is to come next, be it none.
+    pub(crate) const fn is_in_payload(&self) -> bool {
+        self.in_payload
+    }
+
+    /// Whether payload of a control frame is to come next.
+    pub(crate) const fn is_in_control_frame(&self) -> bool {
+        self.in_payload && self.opcode.is_control()
+    }
+
+    /// What the frame in progress is.
+    pub(crate) const fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// Whether the message ends with the frame in progress.
+    pub(crate) const fn is_in_last_frame(&self) -> bool {
+        self.fin
+    }
+
+    /// How many bytes of the payload in progress are missing.
+    pub(crate) const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// All of `input`, if it is payload and the frame does not end with it.
+    #[inline]
+    pub(crate) fn inner_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(&'b mut [u8], Mask)> {
+        let len = input.len();
+        if len as u64 >= self.remaining || len == 0 {
+            return None;
+        }
+        Some((mem::take(input), self.pass(len)))
+    }
+
+    /// Unmasks `byte`, if it is payload and the frame does not end with it.
+    #[inline(always)]
+    pub(crate) fn peek_byte(&self, byte: u8) -> Option<u8> {
+        // The key of a frame that is not masked is zero.
+        let [key, ..] = self.key;
+        (self.remaining > 1).then_some(byte ^ key)
+    }
+
+    /// Passes over the byte that was peeked.
+    #[inline(always)]
+    pub(crate) fn pass_byte(&mut self) {
+        self.remaining -= 1;
+        self.key = mask::rotated(self.key, 1);
+    }
+
+    /// Unmasks what is there of the payload, at most `at_most` bytes, and returns how many. They stay in `input` until
+    /// [`consume`](Self::consume) takes them.
+    pub(crate) fn peek(&self, input: &mut [u8], at_most: usize) -> usize {
+        let len = usize::try_from(self.remaining)
+            .unwrap_or(usize::MAX)
+            .min(at_most)
+            .min(input.len());
+        if let Some(front) = input.get_mut(..len).filter(|_| self.role == Role::Server) {
+            mask::apply(front, self.key);
+        }
+        len
+    }
+
+    /// Takes `used` of the bytes that [`peek`](Self::peek) has unmasked, and masks the rest again.
+    pub(crate) fn consume(&mut self, input: &mut &mut [u8], peeked: usize, used: usize) {
+        self.key.rotate_left(used % 4);
+        take(input, used);
+        if let Some(rest) = input.get_mut(..peeked - used).filter(|_| self.role == Role::Server) {
+            mask::apply(rest, self.key);
+        }
+        self.remaining -= used as u64;
+    }
+
+    /// Writes a frame as this decoder receives it: the `front` of its payload, with `rest` bytes to follow. The key of
+    /// the payload in progress continues at the end of `front`.
+    pub(crate) fn write_frame(&self, opcode: Opcode, fin: bool, mut front: Vec<u8>, rest: u64, out: &mut Vec<u8>) {
+        let mut key = self.key;
+        key.rotate_right(front.len() % 4);
+        let mask = match self.role {
+            Role::Server => Some(key),
+            Role::Client => None,
+        };
+        let mut buf = [0; Header::MAX_LEN];
+        let used = wire::write(FirstByte::new(opcode, fin), mask, front.len() as u64 + rest, &mut buf);
+        out.extend_from_slice(buf.get(..used).unwrap_or_default());
+        if mask.is_some() {
+            mask::apply(&mut front, key);
+        }
+        out.append(&mut front);
+    }
+}
+
+/// A piece of a payload, still masked.
+pub(crate) struct Piece<'b> {
+    pub(crate) data: &'b mut [u8],
+    pub(crate) mask: Mask,
+    pub(crate) ends_frame: bool,
+}
+
+impl<'b> Piece<'b> {
+    #[inline]
+    pub(crate) fn unmask(self) -> &'b mut [u8] {
+        unmask(self.data, self.mask);
+        self.data
+    }
+}
+
+/// What a piece of payload is masked with, if it is.
+pub(crate) type Mask = Option<[u8; 4]>;
+
+#[inline]
+pub(crate) fn unmask(data: &mut [u8], mask: Mask) {
+    if let Some(key) = mask {
+        mask::apply(data, key);
+    }
+}
+
+/// Takes `n` bytes off the front of `input`; `n` is at most its length.
+#[inline]
+fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
+    let (front, rest) = mem::take(input).split_at_mut(n);
+    *input = rest;
+    front
+}

@@ -1,0 +1,126 @@
+//! The fast path for a whole message in one input, and how many bytes are missing for it.
+//!
+//! It never judges. What is unusual or breaks a rule is "not mine": nothing is consumed, and the decoder finds it.
+
+use core::mem;
+
+use super::{
+    decoder::Decoder,
+    header::Header,
+    wire::{FirstByte, Length, MIN_HEADER_LEN, SecondByte, needs_16_bits, needs_64_bits},
+};
+use crate::{mask, message::MessageKind, role::Role};
+
+/// Whether the first byte begins an unfragmented data frame with no reserved bit set but, if `RSV1`, the first; and
+/// which kind of message that is.
+#[inline(always)]
+const fn message_kind<const RSV1: bool>(first: FirstByte) -> Option<MessageKind> {
+    const fn whole<const RSV1: bool>(kind: MessageKind) -> u8 {
+        FirstByte::new(kind.opcode(), true)
+            .with_reserved([RSV1, false, false])
+            .0
+    }
+    if first.0 == whole::<RSV1>(MessageKind::Text) {
+        Some(MessageKind::Text)
+    } else if first.0 == whole::<RSV1>(MessageKind::Binary) {
+        Some(MessageKind::Binary)
+    } else {
+        None
+    }
+}
+
+impl Decoder {
+    /// Takes an unfragmented data frame that is whole in `input`, with at most `max` bytes of payload, and unmasks it. With
+    /// `RSV1`, one whose first reserved bit is set, and none without; it must have been allowed.
+    #[inline(always)]
+    pub(crate) fn whole_message<'b, const RSV1: bool>(
+        &self,
+        input: &mut &'b mut [u8],
+        max: u64,
+    ) -> Option<(MessageKind, &'b mut [u8])> {
+        debug_assert!(self.is_between_messages());
+        let (&[first, second], rest) = input.split_first_chunk::<MIN_HEADER_LEN>()?;
+        let kind = message_kind::<RSV1>(FirstByte(first))?;
+        let second = SecondByte(second);
+        let masked = second.is_masked();
+        if masked != (self.role() == Role::Server) {
+            return None;
+        }
+        let (len, rest, used) = match second.length() {
+            Length::Medium => {
+                let (len, rest) = rest.split_first_chunk()?;
+                let len = u16::from_be_bytes(*len);
+                if !needs_16_bits(len) {
+                    return None;
+                }
+                (usize::from(len), rest, 4)
+            }
+            Length::Long => {
+                let (len, rest) = rest.split_first_chunk()?;
+                let len = u64::from_be_bytes(*len);
+                if !needs_64_bits(len) {
+                    return None;
+                }
+                (usize::try_from(len).ok()?, rest, 10)
+            }
+            Length::Short(len) => (usize::from(len), rest, 2),
+        };
+        let (key, available, used) = if masked {
+            let (key, rest) = rest.split_first_chunk()?;
+            (*key, rest.len(), used + 4)
+        } else {
+            ([0; 4], rest.len(), used)
+        };
+        if len > available || len as u64 > max {
+            return None;
+        }
+        let (front, rest) = mem::take(input).split_at_mut_checked(used + len)?;
+        *input = rest;
+        let (_, data) = front.split_at_mut_checked(used)?;
+        if masked {
+            mask::apply(data, key);
+        }
+        Some((kind, data))
+    }
+
+    /// Returns at least how many bytes are missing in `input` for [`whole_message`](Self::whole_message) to take it, without
+    /// a reserved bit; `None` if it takes it now or never will.
+    #[inline(never)]
+    pub(crate) fn missing_bytes(&self, input: &[u8], max: u64) -> Option<u64> {
+        debug_assert!(self.is_between_messages());
+        let &first = input.first()?;
+        // What is unusual or breaks a rule, the decoder finds.
+        message_kind::<false>(FirstByte(first))?;
+        let Some(&second) = input.get(1) else {
+            return missing(MIN_HEADER_LEN as u64, 0, input, max);
+        };
+        let second = SecondByte(second);
+        if second.is_masked() != (self.role() == Role::Server) {
+            return None;
+        }
+        match second.length() {
+            Length::Short(len) => missing(second.header_len() as u64, len.into(), input, max),
+            Length::Medium | Length::Long => missing_of_longer(second, input, max),
+        }
+    }
+}
+
+#[inline(never)]
+fn missing_of_longer(second: SecondByte, input: &[u8], max: u64) -> Option<u64> {
+    match Header::decode(input) {
+        Ok(Some((header, used))) => missing(used as u64, header.len, input, max),
+        Ok(None) => missing(second.header_len() as u64, 0, input, max),
+        Err(_) => None,
+    }
+}
+
+/// How many bytes of a header and a payload are missing in `input`; `None` if none are, or the payload is over `max`.
+#[inline]
+fn missing(header: u64, payload: u64, input: &[u8], max: u64) -> Option<u64> {
+    if payload > max {
+        return None;
+    }
+    (header + payload)
+        .checked_sub(input.len() as u64)
+        .filter(|&missing| missing > 0)
+}

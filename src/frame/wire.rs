@@ -1,0 +1,225 @@
+//! The bits and bytes of a frame header (RFC 6455, section 5.2). No other file knows them.
+//!
+//! ```text
+//! byte 0   FIN, RSV1, RSV2, RSV3, then the opcode in 4 bits
+//! byte 1   MASK, then the payload length in 7 bits
+//!          16 or 64 bits of payload length, if those 7 bits hold 126 or 127
+//!          4 bytes of mask key, if MASK is set
+//! ```
+//!
+//! Nothing here judges: `header` and `decoder` raise the rules.
+
+use super::opcode::Opcode;
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const RSV2: u8 = 0x20;
+const RSV3: u8 = 0x10;
+const OPCODE: u8 = 0x0F;
+
+const MASK: u8 = 0x80;
+const LENGTH: u8 = 0x7F;
+/// The 7 bits of a length that follows in 16 bits.
+const IN_16_BITS: u8 = 126;
+/// The 7 bits of a length that follows in 64 bits.
+const IN_64_BITS: u8 = 127;
+
+/// The longest header, in bytes.
+pub(crate) const MAX_HEADER_LEN: usize = 14;
+/// The shortest header, in bytes: what every header begins with.
+#[cfg(feature = "alloc")]
+pub(crate) const MIN_HEADER_LEN: usize = 2;
+/// The longest payload whose length fits into 7 bits.
+pub(crate) const MAX_IN_7_BITS: usize = 125;
+/// The longest payload whose length fits into 16 bits.
+pub(crate) const MAX_IN_16_BITS: usize = 0xFFFF;
+/// The bytes of a mask key.
+const KEY_LEN: usize = 4;
+
+/// The first byte of a header: FIN, the reserved bits and the opcode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FirstByte(pub(crate) u8);
+
+impl FirstByte {
+    #[inline(always)]
+    pub(crate) const fn new(opcode: Opcode, fin: bool) -> Self {
+        Self(opcode.bits() | bit(fin, FIN))
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) const fn with_fin(self, fin: bool) -> Self {
+        Self(self.0 & !FIN | bit(fin, FIN))
+    }
+
+    /// Of the three reserved bits.
+    #[inline(always)]
+    pub(crate) const fn with_reserved(self, [rsv1, rsv2, rsv3]: [bool; 3]) -> Self {
+        Self(self.0 & !(RSV1 | RSV2 | RSV3) | bit(rsv1, RSV1) | bit(rsv2, RSV2) | bit(rsv3, RSV3))
+    }
+
+    #[inline(always)]
+    pub(crate) const fn fin(self) -> bool {
+        self.0 & FIN != 0
+    }
+
+    /// RSV1, RSV2 and RSV3.
+    #[inline(always)]
+    pub(crate) const fn reserved(self) -> [bool; 3] {
+        [self.0 & RSV1 != 0, self.0 & RSV2 != 0, self.0 & RSV3 != 0]
+    }
+
+    /// Whether a reserved bit is set; RSV1 only counts unless `rsv1` allows it.
+    #[inline(always)]
+    pub(crate) const fn has_reserved_but(self, rsv1: bool) -> bool {
+        self.0 & (RSV1 | RSV2 | RSV3) & !bit(rsv1, RSV1) != 0
+    }
+
+    /// Whether the opcode is that of a message's first frame.
+    #[inline(always)]
+    pub(crate) const fn begins_message(self) -> bool {
+        const TEXT: u8 = Opcode::Text.bits();
+        const BINARY: u8 = Opcode::Binary.bits();
+        matches!(self.opcode_bits(), TEXT | BINARY)
+    }
+
+    /// The four bits of the opcode, which may be a reserved one.
+    #[inline(always)]
+    pub(crate) const fn opcode_bits(self) -> u8 {
+        self.0 & OPCODE
+    }
+}
+
+/// The second byte of a header: MASK and the first 7 bits of the length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SecondByte(pub(crate) u8);
+
+/// The form of a payload length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// The 7 bits themselves.
+    Short(u8),
+    /// It follows in 16 bits.
+    Medium,
+    /// It follows in 64 bits.
+    Long,
+}
+
+impl SecondByte {
+    #[inline(always)]
+    pub(crate) const fn is_masked(self) -> bool {
+        self.0 & MASK != 0
+    }
+
+    #[inline(always)]
+    pub(crate) const fn length(self) -> Length {
+        match self.0 & LENGTH {
+            IN_16_BITS => Length::Medium,
+            IN_64_BITS => Length::Long,
+            len => Length::Short(len),
+        }
+    }
+
+    /// The 7 bits as a number: the length, or more than [`MAX_IN_7_BITS`] if it follows.
+    #[inline(always)]
+    pub(crate) const fn length_bits(self) -> u8 {
+        self.0 & LENGTH
+    }
+
+    /// How many bytes the header takes.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) const fn header_len(self) -> usize {
+        let len = match self.length() {
+            Length::Short(_) => MIN_HEADER_LEN,
+            Length::Medium => MIN_HEADER_LEN + 2,
+            Length::Long => MIN_HEADER_LEN + 8,
+        };
+        if self.is_masked() { len + KEY_LEN } else { len }
+    }
+}
+
+/// Whether a length needs the 16 bits it was written in.
+#[inline(always)]
+pub(crate) const fn needs_16_bits(len: u16) -> bool {
+    len as usize > MAX_IN_7_BITS
+}
+
+/// Whether a length needs the 64 bits it was written in.
+#[inline(always)]
+pub(crate) const fn needs_64_bits(len: u64) -> bool {
+    len > MAX_IN_16_BITS as u64
+}
+
+/// Whether a length has its most significant bit set.
+#[inline(always)]
+pub(crate) const fn overflows(len: u64) -> bool {
+    len >> 63 != 0
+}
+
+/// Writes a header into the front of `buf` and returns its length. It is made in registers and stored at once: whoever
+/// reads it soon would wait for several stores.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "each arm has tested the range")]
+pub(crate) fn write(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, buf: &mut [u8; MAX_HEADER_LEN]) -> usize {
+    let masked = bit(key.is_some(), MASK);
+    let key_len = if key.is_some() { KEY_LEN } else { 0 };
+    let key = u32::from_le_bytes(key.unwrap_or_default());
+    let start = |second: u8| u64::from(first.0) | u64::from(masked | second) << 8;
+    let (low, high, used) = match len {
+        0..=125 => (start(len as u8) | u64::from(key) << 16, 0, 2),
+        126..=0xFFFF => {
+            let len = u64::from((len as u16).swap_bytes());
+            (start(IN_16_BITS) | len << 16 | u64::from(key) << 32, 0, 4)
+        }
+        _ => {
+            let len = len.swap_bytes();
+            (start(IN_64_BITS) | len << 16, len >> 48 | u64::from(key) << 16, 10)
+        }
+    };
+    let bytes = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
+    if let Some(front) = bytes.first_chunk() {
+        *buf = *front;
+    }
+    used + key_len
+}
+
+#[cfg(feature = "alloc")]
+/// The header of a frame that is not masked, for at most [`MAX_IN_7_BITS`] bytes.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "at most 125")]
+pub(crate) const fn short(first: FirstByte, len: usize) -> [u8; 2] {
+    debug_assert!(len <= MAX_IN_7_BITS);
+    [first.0, len as u8]
+}
+
+#[cfg(feature = "alloc")]
+/// The header of a frame that is not masked, for more bytes than that and at most [`MAX_IN_16_BITS`].
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "at most 0xFFFF")]
+pub(crate) const fn medium(first: FirstByte, len: usize) -> [u8; 4] {
+    debug_assert!(len > MAX_IN_7_BITS && len <= MAX_IN_16_BITS);
+    let [high, low] = (len as u16).to_be_bytes();
+    [first.0, IN_16_BITS, high, low]
+}
+
+#[cfg(feature = "alloc")]
+/// As [`short`], masked.
+#[inline(always)]
+pub(crate) const fn short_masked(first: FirstByte, len: usize, key: [u8; KEY_LEN]) -> [u8; 6] {
+    let ([first, len], [a, b, c, d]) = (short(first, len), key);
+    [first, MASK | len, a, b, c, d]
+}
+
+#[cfg(feature = "alloc")]
+/// As [`medium`], masked.
+#[inline(always)]
+pub(crate) const fn medium_masked(first: FirstByte, len: usize, key: [u8; KEY_LEN]) -> [u8; 8] {
+    let ([first, second, high, low], [a, b, c, d]) = (medium(first, len), key);
+    [first, MASK | second, high, low, a, b, c, d]
+}
+
+#[inline(always)]
+const fn bit(set: bool, bit: u8) -> u8 {
+    if set { bit } else { 0 }
+}

@@ -1,0 +1,61 @@
+//! The fast path for what arrives in pieces: payload of a message of which pieces have come.
+
+use super::Receiver;
+use crate::{error::ProtocolError, message::Message};
+
+/// What the fast path for pieces has done with the input.
+pub(crate) enum Pieces {
+    /// All of it is consumed; the message goes on.
+    Consumed,
+    /// The message ended, with the input or before its end.
+    Ended(Message<'static>),
+    /// It breaks a rule.
+    Failed(ProtocolError),
+    /// The frame ended, and what is left of the input is something else.
+    NotMine,
+}
+
+impl Receiver {
+    /// Whether the fast path for pieces may be taken.
+    pub(super) fn takes_pieces(&self) -> bool {
+        self.is_in_data_frame() && !self.compressed.in_message() && self.assembler.is_assembling()
+    }
+
+    /// Takes a byte of payload, if it breaks no rule, does not end the frame, and there is room for it; returns whether it
+    /// did.
+    #[inline(never)]
+    pub(crate) fn receive_byte(&mut self, byte: u8) -> bool {
+        debug_assert!(self.takes_pieces());
+        let Some(byte) = self.decoder.peek_byte(byte) else {
+            return false;
+        };
+        self.assembler.push_byte(byte, || self.decoder.pass_byte())
+    }
+
+    /// Takes payload up to the end of the frame or of the input.
+    #[inline(never)]
+    pub(crate) fn receive_pieces(&mut self, input: &mut &mut [u8]) -> Pieces {
+        debug_assert!(self.takes_pieces());
+        let Some((data, mask)) = self.decoder.inner_payload(input) else {
+            return self.last_piece(input).unwrap_or_else(Pieces::Failed);
+        };
+        match self.assembler.append_masked(data, mask, self.decoder.remaining()) {
+            Ok(()) => Pieces::Consumed,
+            Err(error) => Pieces::Failed(error),
+        }
+    }
+
+    #[inline(never)]
+    fn last_piece(&mut self, input: &mut &mut [u8]) -> Result<Pieces, ProtocolError> {
+        let Some(piece) = self.decoder.payload(input, usize::MAX) else {
+            return Ok(Pieces::Consumed);
+        };
+        self.assembler
+            .append_masked(piece.data, piece.mask, self.decoder.remaining())?;
+        if self.decoder.is_in_message() {
+            Ok(Pieces::NotMine)
+        } else {
+            self.assembler.finish().map(Pieces::Ended)
+        }
+    }
+}
