@@ -1,16 +1,4 @@
 //! The adapters for tokio and for `futures-io`, over streams of theirs that are slow, whimsical, or break.
-#![cfg(all(feature = "tokio", feature = "futures-io"))]
-
-mod support;
-
-#[path = "support/faults.rs"]
-mod faults;
-#[path = "support/pipe.rs"]
-mod pipe;
-#[path = "support/polled.rs"]
-mod polled;
-#[path = "support/script.rs"]
-mod script;
 
 use std::{
     io,
@@ -20,8 +8,6 @@ use std::{
 };
 
 use ::tokio::io::ReadBuf;
-use faults::Face;
-use pipe::{End, VirtualClock};
 use sockless::{
     ClientRequest, Connection, Response,
     adapter::{
@@ -31,6 +17,11 @@ use sockless::{
         tokio,
     },
     timers::Timeouts,
+};
+use support::{
+    faults::{self, Adapter},
+    pipe::{End, VirtualClock},
+    polled, script,
 };
 
 /// So much a stream keeps at most until it is flushed.
@@ -120,7 +111,7 @@ impl ::futures_io::AsyncWrite for Stream {
 
 struct Tokio;
 
-impl Face for Tokio {
+impl Adapter for Tokio {
     type Transport = tokio::Io<Stream>;
     type Clock = tokio::Clock;
 
@@ -144,7 +135,7 @@ impl Face for Tokio {
 
 struct FuturesIo;
 
-impl Face for FuturesIo {
+impl Adapter for FuturesIo {
     type Transport = futures_io::Io<Stream>;
     type Clock = VirtualClock;
 

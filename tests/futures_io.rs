@@ -1,5 +1,4 @@
 //! The adapter for `futures-io`: over TCP with smol and its timer, and a clock of timers that are counted.
-#![cfg(feature = "futures-io")]
 
 use std::{
     cell::{Cell, RefCell},

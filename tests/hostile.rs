@@ -4,8 +4,6 @@
 //! F10 and F11 concern compression, which is not there yet, F14 to F26 the handshake, F34 and F35 the adapter
 //! (`std_net.rs`). Memory is measured, work is counted; no clock decides.
 
-mod support;
-
 use allocation_counter::{AllocationInfo, measure};
 use sockless::{
     ClientRequest, CloseCode, CloseFrame, ClosedBy, Config, Connection, Delivery, Event, ProtocolError, SendError,

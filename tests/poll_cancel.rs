@@ -1,17 +1,7 @@
 //! Futures of polled connections that are dropped, at every await point: nothing is lost, nothing comes twice.
-#![cfg(any(feature = "tokio", feature = "futures-io"))]
-
-mod support;
-
-#[path = "support/pipe.rs"]
-mod pipe;
-#[path = "support/polled.rs"]
-mod polled;
 
 use std::{cell::RefCell, io, rc::Rc};
 
-use pipe::{Cancel, Canceller, End, Moods, VirtualClock, World};
-use polled::{ROLES, Ws, engine, message, settings};
 use sockless::{
     Accept, ClientRequest, CloseCode, Config, Connection, Event,
     adapter::{
@@ -21,7 +11,11 @@ use sockless::{
     frame::Role,
     timers::Timeouts,
 };
-use support::peer_of;
+use support::{
+    peer_of,
+    pipe::{self, Cancel, Canceller, End, Moods, VirtualClock, World},
+    polled::{ROLES, Ws, engine, message, settings},
+};
 
 /// Below the length of some messages.
 const HIGH_WATER: usize = 300;

@@ -1,17 +1,7 @@
 //! Polled connections on a clock that jumps: who is silent, or slow, for how long.
-#![cfg(any(feature = "tokio", feature = "futures-io"))]
-
-mod support;
-
-#[path = "support/pipe.rs"]
-mod pipe;
-#[path = "support/polled.rs"]
-mod polled;
 
 use std::time::Duration;
 
-use pipe::{End, Task, VirtualClock, World};
-use polled::{ROLES, Ws, message, seconds, settings, timed};
 use sockless::{
     Accept, Agreed, ClientRequest, CloseCode, Config, Connection, Delivery, Endpoint, Event, ProtocolError,
     adapter::{
@@ -21,7 +11,11 @@ use sockless::{
     frame::Role,
     timers::{Due, Timeouts},
 };
-use support::{frame, frames, peer_of};
+use support::{
+    frame, frames, peer_of,
+    pipe::{self, End, Task, VirtualClock, World},
+    polled::{self, ROLES, Ws, message, seconds, settings, timed},
+};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

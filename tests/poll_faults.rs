@@ -1,16 +1,4 @@
 //! Polled connections over transports that are slow, whimsical, or break.
-#![cfg(any(feature = "tokio", feature = "futures-io"))]
-
-mod support;
-
-#[path = "support/faults.rs"]
-mod faults;
-#[path = "support/pipe.rs"]
-mod pipe;
-#[path = "support/polled.rs"]
-mod polled;
-#[path = "support/script.rs"]
-mod script;
 
 use std::{
     io::{self, ErrorKind},
@@ -18,10 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use faults::{Bare, outcome};
-use pipe::{End, Moods, Task, World};
-use polled::{ROLES, Ws, message, open, settings, timed};
-use script::REQUEST;
 use sockless::{
     ClientRequest,
     adapter::{
@@ -31,7 +15,13 @@ use sockless::{
     frame::Role,
     timers::Timeouts,
 };
-use support::{frame, frames, peer_of};
+use support::{
+    faults::{self, Bare, outcome},
+    frame, frames, peer_of,
+    pipe::{self, End, Moods, Task, World},
+    polled::{self, ROLES, Ws, message, open, settings, timed},
+    script::REQUEST,
+};
 
 /// R116 (F34 F35): whatever the transport does, when it ends or breaks after any number of bytes, everything before that
 /// arrives, and there is one outcome.

@@ -1,12 +1,4 @@
 //! Polled connections as `Stream` and `Sink`; what they hold and what they leave.
-#![cfg(any(feature = "tokio", feature = "futures-io"))]
-
-mod support;
-
-#[path = "support/pipe.rs"]
-mod pipe;
-#[path = "support/polled.rs"]
-mod polled;
 
 use std::{
     future::{Future, poll_fn},
@@ -17,14 +9,16 @@ use std::{
 use allocation_counter::measure;
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
-use pipe::{Task, World};
-use polled::{ROLES, Ws, message, open, seconds, timed};
 use sockless::{
     CloseCode, Event, SendError,
     adapter::{Error, Message, poll::Settings},
     frame::Role,
 };
-use support::{frame, frames, peer_of};
+use support::{
+    frame, frames, peer_of,
+    pipe::{Task, World},
+    polled::{ROLES, Ws, message, open, seconds, timed},
+};
 
 const CLOSE: [u8; 2] = [3, 232];
 

@@ -1,8 +1,6 @@
 //! The blocking adapter: over scripted transports that read and write as little as they like, and over TCP on the
 //! loopback interface.
 
-mod support;
-
 use std::{
     collections::VecDeque,
     error::Error as _,

@@ -1,10 +1,4 @@
 //! The blocking adapter over transports that are whimsical, and break: in one thread, and its two halves.
-#![cfg(feature = "std")]
-
-mod support;
-
-#[path = "support/script.rs"]
-mod script;
 
 use std::{
     cell::RefCell,
@@ -12,7 +6,6 @@ use std::{
     rc::Rc,
 };
 
-use script::{REQUEST, answer, conversation, fed, messages, written};
 use sockless::{
     Accept, ClientRequest, Config, ProtocolError,
     adapter::{
@@ -21,7 +14,10 @@ use sockless::{
     },
     frame::Role,
 };
-use support::{frames, open, peer_of};
+use support::{
+    frames, open, peer_of,
+    script::{REQUEST, answer, conversation, fed, messages, written},
+};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 

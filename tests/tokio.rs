@@ -1,5 +1,4 @@
 //! The adapter for tokio, over TCP on the loopback interface and on a clock that stands still.
-#![cfg(feature = "tokio")]
 
 use std::{future::Future, time::Duration};
 

@@ -5,7 +5,8 @@ use sockless::{
     frame::{Kind, Role},
 };
 
-use super::{options::Cursor, support::frame};
+use super::options::Cursor;
+use crate::frame;
 
 /// Code points at the borders of each length, and some of everyday use.
 const CODE_POINTS: [char; 16] = [

@@ -7,8 +7,8 @@ use super::{
     conversation::Conversation,
     drive::joined,
     options::{Cursor, cuts},
-    support::{Outcome, feed_cut, peer_of},
 };
+use crate::{Outcome, feed_cut, peer_of};
 
 /// What a connection with compression needs to know.
 #[derive(Clone, Copy)]

@@ -1,24 +1,15 @@
 //! What the benches share: roles, sizes and contents, what receives and what sends, and how two are compared.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each bench uses a part of it"
-)]
+#![allow(missing_docs, reason = "it is not published, and names and types say most of it")]
 
-mod content;
-#[path = "../../tests/support/mod.rs"]
-mod hand_made;
 pub mod receiving;
 pub mod sending;
 
 use std::time::Duration;
 
-pub use content::Content;
 use criterion::Criterion;
-pub use hand_made::{frames, open, peer_of};
 use sockless::frame::Role;
+pub use support::{content::Content, frames, open, peer_of};
 
 pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
 pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];

@@ -1,18 +1,19 @@
 //! Generated input: conversations, and what becomes of them when they are damaged.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
-
 use proptest::{collection::vec, prelude::*};
 use sockless::frame::Role;
 
-use super::laws::{
-    conversation::Conversation,
-    options::{Cursor, Options},
-    support::{self, Length, frame, header, peer_of},
+use support::{
+    Length, frame, header,
+    laws::{
+        conversation::Conversation,
+        options::{Cursor, Options},
+    },
+    peer_of,
 };
 
 /// So many cases. What fails is shrunk and shown; nothing is written into the tree.
-pub fn cases(count: u32) -> ProptestConfig {
+pub(crate) fn cases(count: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::with_cases(count)
@@ -20,7 +21,7 @@ pub fn cases(count: u32) -> ProptestConfig {
 }
 
 /// Input for a law that reads options and then what a peer of the role sends.
-pub fn input(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn input(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     (any::<[u8; Options::LEN]>(), stream(receiver)).prop_map(move |(mut options, stream)| {
         options[0] = options[0] & !1 | u8::from(receiver == Role::Client);
         [&options[..], &stream].concat()
@@ -28,24 +29,24 @@ pub fn input(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The same, whole: nothing is damaged.
-pub fn valid_input(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn valid_input(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     (any::<[u8; Options::LEN]>(), conversation()).prop_map(move |(mut options, conversation)| {
         options[0] = options[0] & !1 | u8::from(receiver == Role::Client);
         [&options[..], &conversation.wire(peer_of(receiver)).concat()].concat()
     })
 }
 
-pub fn conversation() -> impl Strategy<Value = Conversation> {
+pub(crate) fn conversation() -> impl Strategy<Value = Conversation> {
     conversation_bytes().prop_map(|bytes| Conversation::read(&mut Cursor::new(&bytes)))
 }
 
 /// The bytes that a conversation is made from.
-pub fn conversation_bytes() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn conversation_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..80)
 }
 
 /// What a receiver of the role gets: a conversation, perhaps damaged in a few places.
-pub fn stream(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn stream(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     (
         conversation(),
         vec(any::<(u8, u16, u8)>(), 0..3),
@@ -65,13 +66,13 @@ pub fn stream(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// The options of a law that starts from the opening handshake.
-pub fn any_opening(mut options: [u8; Options::LEN]) -> [u8; Options::LEN] {
+pub(crate) fn any_opening(mut options: [u8; Options::LEN]) -> [u8; Options::LEN] {
     options[1] |= 3;
     options
 }
 
 /// A head with good and bad lines, and what may follow it.
-pub fn opening(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn opening(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     let lines: &[&str] = match receiver {
         Role::Server => &[
             "Host: example.com",
@@ -158,7 +159,7 @@ fn damage_frames(receiver: Role, frames: &mut Vec<Vec<u8>>, what: u8, at: u16, v
     }
 }
 
-pub fn damage_bytes(bytes: &mut Vec<u8>, what: u8, at: u16, value: u8) {
+pub(crate) fn damage_bytes(bytes: &mut Vec<u8>, what: u8, at: u16, value: u8) {
     let at = usize::from(at) % (bytes.len() + 1);
     match what % 6 {
         0 => bytes.truncate(at),
@@ -176,7 +177,7 @@ pub fn damage_bytes(bytes: &mut Vec<u8>, what: u8, at: u16, value: u8) {
 }
 
 /// Streams that a receiver may get, each with something that a cut could break.
-pub fn short_streams(receiver: Role) -> Vec<Vec<u8>> {
+pub(crate) fn short_streams(receiver: Role) -> Vec<Vec<u8>> {
     let sender = peer_of(receiver);
     let frame = |first: u8, payload: &[u8]| frame(sender, first, payload);
     let header = |first: u8, form, len| header(first, sender == Role::Client, form, len);

@@ -3,10 +3,8 @@
 use allocation_counter::AllocationInfo;
 use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Data, Event, Request, State, frame::Role};
 
-use super::{
-    options::{Answer, Opening, Options},
-    support::{Outcome, frame, open, peer_of},
-};
+use super::options::{Answer, Opening, Options};
+use crate::{Outcome, frame, open, peer_of};
 
 /// The code of the Close that an application sends early.
 pub const OUR_CLOSE: CloseCode = CloseCode::GOING_AWAY;

@@ -1,18 +1,11 @@
 //! What the tests of the opening handshake share: heads written by hand, ways to feed them, a reader of answers.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test binary uses a part of it"
-)]
-
 use sockless::{
     ClientRequest, ClosedBy, Config, Connection, Event, ProtocolError, Refusal, Request, RequestError, Response,
     ResponseError, State, Teardown,
 };
 
-use crate::support::{Outcome, feed, feed_bytewise};
+use crate::{Outcome, feed, feed_bytewise};
 
 /// The key of the RFC's sample (section 1.3; with erratum 3150, which it needs to be canonical).
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

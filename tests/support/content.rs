@@ -1,6 +1,4 @@
-//! What messages hold: of these benches and of `benches/peers`.
-
-#![allow(dead_code, reason = "each bench uses a part of it")]
+//! What messages hold, in the benches and the comparisons.
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Content {

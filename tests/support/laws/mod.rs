@@ -4,33 +4,25 @@
 //! the peer sends or a conversation. A fuzzer calls it with bytes that it mutates, a property test with the same bytes
 //! made from something that has structure. A law that is broken panics.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test binary and fuzz target uses a part of it"
-)]
-
 #[cfg(feature = "deflate")]
 pub mod compressed;
 pub mod conversation;
 pub mod drive;
 pub mod options;
 pub mod reference;
-#[path = "mod.rs"]
-pub mod support;
 
 use sockless::{
     Event, ProtocolError, State,
     frame::{Header, Opcode, Role},
 };
 
+use crate::{feed_cut, frames, open, peer_of};
+
 use self::{
     conversation::Conversation,
     drive::{Drive, joined, messages, peak_heap, run, run_whole},
     options::{Answer, Cursor, Opening, Options, cuts},
     reference::Verdict,
-    support::{frames, open, peer_of},
 };
 
 /// Any bytes from a client: no panic, and events, errors and replies as the reference says, within the memory promised.
@@ -199,7 +191,7 @@ pub fn frame_roundtrip(data: &[u8]) {
     assert_eq!(frames(role, &out), conversation.frames(fragment_size.into()));
     for seed in seeds {
         let mut receiver = open(peer_of(role), sockless::Config::default());
-        let outcome = support::feed_cut(&mut receiver, &out, &cuts(seed, out.len()));
+        let outcome = feed_cut(&mut receiver, &out, &cuts(seed, out.len()));
         assert_eq!((outcome.events, outcome.error), (conversation.events(), None));
         assert_eq!(frames(peer_of(role), &outcome.out), conversation.replies());
     }
