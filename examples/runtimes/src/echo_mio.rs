@@ -2,7 +2,7 @@
 //! on `mio`, without an adapter.
 //!
 //! ```text
-//! cargo run --release --example echo_mio -- --listen 127.0.0.1:9002
+//! cargo run --release -p sockless-runtimes --bin echo_mio -- --listen 127.0.0.1:9002
 //! ```
 //!
 //! An idle connection is a [`Client`] and nothing else: there is one buffer to read into and one to write from, for all of

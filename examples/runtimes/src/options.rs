@@ -1,11 +1,11 @@
-//! The options of the example `echo_server`.
+//! The options of `echo_server`.
 
 use sockless::{Config, DeflateConfig, WindowBits};
 
 pub(crate) const USAGE: &str = "\
 usage: echo_server [OPTION]...
   --listen ADDR             where to listen; 127.0.0.1:9002 by default
-  --runtime NAME            std (the default); tokio and smol, with the features tokio and futures-io
+  --runtime NAME            std (the default); tokio and smol, with the features of these names
   --max-message-size BYTES  fail connections that send a larger message
   --fragment BYTES          send messages in frames of at most so many bytes
   --deflate                 accept permessage-deflate; implied by the options that follow

@@ -1,8 +1,8 @@
 //! Sends every message back: a thread per connection, or a task of tokio's or smol's.
 //!
 //! ```text
-//! cargo run --example echo_server -- --listen 127.0.0.1:9002 --subprotocol echo.v2 --subprotocol echo.v1
-//! cargo run --example echo_server --features tokio -- --runtime tokio
+//! cargo run -p sockless-runtimes --bin echo_server -- --listen 127.0.0.1:9002 --subprotocol echo.v2 --subprotocol echo.v1
+//! cargo run -p sockless-runtimes --bin echo_server --features tokio -- --runtime tokio
 //! ```
 
 use std::io::{self, Write};
@@ -12,7 +12,6 @@ use std::{env, fmt::Display, process::ExitCode, thread, time::Duration};
 use sockless::adapter::{Error, std_net};
 use sockless::{Accept, Request};
 
-#[path = "options/mod.rs"]
 mod options;
 
 use options::Options;
@@ -42,7 +41,7 @@ fn main() -> ExitCode {
         "std" => on_threads(&listener, options),
         #[cfg(feature = "tokio")]
         "tokio" => on_tokio::run(listener, options),
-        #[cfg(feature = "futures-io")]
+        #[cfg(feature = "smol")]
         "smol" => on_smol::run(listener, options),
         _ => Err(io::Error::other("there is no such runtime, or it was not built in")),
     });
@@ -93,7 +92,7 @@ fn serve(tcp: TcpStream, options: &Options) -> Result<(), Error> {
 }
 
 /// As [`serve`], for tasks.
-#[cfg(any(feature = "tokio", feature = "futures-io"))]
+#[cfg(any(feature = "tokio", feature = "smol"))]
 async fn serve_polled<T, C>(transport: T, clock: C, options: &Options) -> Result<(), Error>
 where
     T: sockless::adapter::poll::Transport,
@@ -138,7 +137,7 @@ mod on_tokio {
     }
 }
 
-#[cfg(feature = "futures-io")]
+#[cfg(feature = "smol")]
 mod on_smol {
     use super::*;
 

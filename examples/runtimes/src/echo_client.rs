@@ -1,8 +1,8 @@
 //! Sends every message back, as the client that the fuzzing server of the Autobahn Testsuite tests.
 //!
 //! ```text
-//! cargo run --example echo_client -- ws://127.0.0.1:9001
-//! cargo run --example echo_client --features tokio -- --runtime tokio ws://127.0.0.1:9001
+//! cargo run -p sockless-runtimes --bin echo_client -- ws://127.0.0.1:9001
+//! cargo run -p sockless-runtimes --bin echo_client --features tokio -- --runtime tokio ws://127.0.0.1:9001
 //! ```
 
 use std::{env, error::Error, process::ExitCode};
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         [base] | ["--runtime", "std", base] => (on_a_thread, base),
         #[cfg(feature = "tokio")]
         ["--runtime", "tokio", base] => (on_tokio, base),
-        #[cfg(feature = "futures-io")]
+        #[cfg(feature = "smol")]
         ["--runtime", "smol", base] => (on_smol, base),
         _ => {
             eprintln!("usage: echo_client [--runtime std|tokio|smol] BASE_URL");
@@ -88,7 +88,7 @@ fn on_a_thread(url: &str, task: Task) -> First {
 }
 
 /// As [`on_a_thread`], for executors.
-#[cfg(any(feature = "tokio", feature = "futures-io"))]
+#[cfg(any(feature = "tokio", feature = "smol"))]
 async fn converse<T, C>(mut ws: adapter::poll::WebSocket<T, C>, task: Task) -> First
 where
     T: adapter::poll::Transport,
@@ -111,7 +111,7 @@ async fn on_tokio(url: &str, task: Task) -> First {
     converse(ws, task).await
 }
 
-#[cfg(feature = "futures-io")]
+#[cfg(feature = "smol")]
 fn on_smol(url: &str, task: Task) -> First {
     smol::block_on(async {
         let request = ClientRequest::new(url)?;
