@@ -43,25 +43,4 @@ mod deflate_windows;
 mod handshake_http;
 
 #[cfg(feature = "std")]
-mod std_net;
-#[cfg(feature = "std")]
-mod std_net_deadlines;
-#[cfg(feature = "std")]
-mod std_net_faults;
-
-#[cfg(all(feature = "tokio", feature = "futures-io"))]
-mod faces_faults;
-#[cfg(feature = "futures-io")]
-mod futures_io;
-#[cfg(any(feature = "tokio", feature = "futures-io"))]
-mod poll_cancel;
-#[cfg(any(feature = "tokio", feature = "futures-io"))]
-mod poll_deadlines;
-#[cfg(any(feature = "tokio", feature = "futures-io"))]
-mod poll_faults;
-#[cfg(any(feature = "tokio", feature = "futures-io"))]
-mod poll_stream;
-#[cfg(any(feature = "tokio", feature = "futures-io"))]
-mod poll_wakers;
-#[cfg(feature = "tokio")]
-mod tokio;
+mod adapters;

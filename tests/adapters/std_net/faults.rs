@@ -19,7 +19,7 @@ use support::{
     script::{REQUEST, answer, conversation, fed, messages, written},
 };
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
+use super::ROLES;
 
 /// How a transport is, until it breaks.
 #[derive(Clone, Copy, PartialEq)]

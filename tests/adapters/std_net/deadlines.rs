@@ -16,9 +16,9 @@ use sockless::{
     timers::{Due, Timeouts},
 };
 
+use super::{PATIENCE, skip_head};
+
 const SHORT: Duration = Duration::from_millis(60);
-/// How long a test waits before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
@@ -49,12 +49,7 @@ fn by_hand(settings: Settings) -> (TcpStream, WebSocket<TcpStream>) {
         .unwrap()
         .accept(&Accept::new())
         .unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        client.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
+    skip_head(&mut client);
     (client, server)
 }
 
