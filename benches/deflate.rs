@@ -1,11 +1,7 @@
 //! permessage-deflate beside the raw library: JSON-like messages in and out, with takeover and without.
 //!
-//! `cargo bench --bench deflate` measures `miniz_oxide`, with `--features zlib-rs` the other back end. Beside criterion's
+//! `cargo bench -p sockless-benches --bench deflate` measures `miniz_oxide`, with `--features zlib-rs` the other back end. Beside criterion's
 //! figures it writes a table of ratios, from rounds in which the two take turns: the machine disturbs both alike.
-
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
-
-mod support;
 
 use std::{
     env,
@@ -13,9 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bench_support::{median, rounds};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits};
-use support::{median, rounds};
 
 const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
 /// How much a round carries, in bytes: so much that none of the round before is left in a window, because to repeat that is no

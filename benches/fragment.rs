@@ -1,13 +1,11 @@
 //! Messages in several frames, received and sent: nanoseconds a message.
 
-mod support;
-
-use criterion::{Criterion, criterion_group, criterion_main};
-use support::{
+use bench_support::{
     Content, ROLES, config,
     receiving::{self, Stream},
     sending::{self, Messages},
 };
+use criterion::{Criterion, criterion_group, criterion_main};
 
 /// The sizes of a message and of its frames.
 const SHAPES: [(usize, usize); 4] = [(125, 25), (1 << 10, 128), (64 << 10, 1 << 10), (1 << 20, 16 << 10)];

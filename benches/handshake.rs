@@ -1,12 +1,10 @@
 //! The opening handshake, from the birth of a connection until it is open: in one read, and byte by byte.
 
-mod support;
-
 use std::hint::black_box;
 
+use bench_support::config;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sockless::{Accept, ClientRequest, Config, Connection, Event, State};
-use support::config;
 
 /// What RFC 6455 asks for, and no more; its key is that of section 1.3.
 const SHORT: &str = "GET / HTTP/1.1\r\n\

@@ -1,12 +1,10 @@
 //! Masking in place, beside a copy of as many bytes.
 
-mod support;
-
 use std::hint::black_box;
 
+use bench_support::{SIZES, config};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::mask;
-use support::{SIZES, config};
 
 /// Where a payload starts, modulo 64: at the start of a read, behind the three forms of a masked header, and behind
 /// what was before them.

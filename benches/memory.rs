@@ -1,17 +1,13 @@
-//! What a connection costs in heap, by a counting allocator: `cargo bench --bench memory`, with `--features zlib-rs` for the
+//! What a connection costs in heap, by a counting allocator: `cargo bench -p sockless-benches --bench memory`, with `--features zlib-rs` for the
 //! other back end of permessage-deflate. It measures bytes, and so needs no repetition. What is promised is asserted.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
-
-mod support;
-
 use allocation_counter::measure;
-use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits, frame::Role};
-use support::{
+use bench_support::{
     Content, ROLES, SEGMENT, SIZES, peer_of,
     receiving::{Receiving, Stream},
     sending::{Messages, Sending},
 };
+use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits, frame::Role};
 
 const CLIENT: Endpoint = Endpoint::Client { seed: [7; 32] };
 const LEN: usize = 20_000;

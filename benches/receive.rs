@@ -1,13 +1,11 @@
 //! Receiving messages of one frame, in reads of up to 64 KiB: nanoseconds a message. How it arrives otherwise is in
 //! `rechunk`, messages in several frames are in `fragment`.
 
-mod support;
-
-use criterion::{Criterion, criterion_group, criterion_main};
-use support::{
+use bench_support::{
     Content, ROLES, SIZES, config,
     receiving::{Stream, bench},
 };
+use criterion::{Criterion, criterion_group, criterion_main};
 
 fn whole(criterion: &mut Criterion) {
     for role in ROLES {

@@ -3,17 +3,15 @@
 //! Beside criterion's figures it writes a table of what cutting costs, from rounds in which the cuts take turns: the
 //! machine disturbs all alike.
 
-mod support;
-
 use std::{env, time::Duration};
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use sockless::frame::Role;
-use support::{
+use bench_support::{
     Content, READ, ROLES, SEGMENT, SIZES, config, frame_len, median, peer_of,
     receiving::{Receiving, Stream, bench},
     rounds,
 };
+use criterion::{Criterion, criterion_group, criterion_main};
+use sockless::frame::Role;
 
 /// How long one turn takes in the table, about.
 const TURN: Duration = Duration::from_millis(1);

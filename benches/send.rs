@@ -1,16 +1,14 @@
 //! Sending messages of one frame: nanoseconds a message. What was sent is flushed after each message, or after 16.
 //! Messages in several frames are in `fragment`.
 
-mod support;
-
 use std::{hint::black_box, time::Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sockless::frame::{Kind, Role};
-use support::{
+use bench_support::{
     Content, ROLES, SIZES, config, frame_len, frames, group,
     sending::{Messages, Sending, bench},
 };
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use sockless::frame::{Kind, Role};
 
 const FIN_BINARY: u8 = 0x82;
 

@@ -1,12 +1,10 @@
 //! Validating UTF-8, whole and in pieces of a segment, beside `core::str::from_utf8`.
 
-mod support;
-
 use std::hint::black_box;
 
+use bench_support::{Content, SEGMENT, SIZES, config};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::utf8::Validator;
-use support::{Content, SEGMENT, SIZES, config};
 
 /// Validates `text` in pieces and returns how many bytes of it were text.
 fn push(text: &[u8], piece: usize) -> usize {

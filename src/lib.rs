@@ -196,8 +196,3 @@ mod engine {
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-/// Those of the guide too.
-#[cfg(all(doctest, feature = "http", feature = "tokio", feature = "futures-io"))]
-#[doc = include_str!("../docs/EMBEDDING.md")]
-struct Embedding;

@@ -1,8 +1,6 @@
 //! Control frames and the end of a connection: RFC 6455, sections 5.5 (control frames), 7 (closing the connection),
 //! 6.1 and 10.7.
 
-mod support;
-
 use sockless::{
     Accept, ClientRequest, CloseCode, CloseFrame, ClosedBy, Closure, Config, Connection, Delivery, Event,
     HandshakeError, ProtocolError, Request, RequestError, ResponseError, SendError, State, Teardown,

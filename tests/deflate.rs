@@ -1,7 +1,4 @@
 //! Compressed messages (RFC 7692, sections 6, 7.2 and 8), and the ways in which implementations have failed at them.
-#![cfg(feature = "deflate")]
-
-mod support;
 
 use sockless::{
     Agreed, Config, Connection, DeflateConfig, DeflateParams, DeflatePool, Delivery, Endpoint, Event, ProtocolError,

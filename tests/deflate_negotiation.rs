@@ -1,7 +1,4 @@
 //! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1).
-#![cfg(feature = "deflate")]
-
-mod support;
 
 use sockless::{
     Accept, ClientRequest, Config, Connection, DeflateConfig, DeflateParams, Event, ProtocolError, Request,

@@ -1,8 +1,5 @@
 //! Windows of permessage-deflate against zlib (here `zlib-rs`), which nobody here wrote: what is sent decodes in a window of
 //! exactly the agreed size, and whatever zlib makes is understood.
-#![cfg(feature = "deflate")]
-
-mod support;
 
 use std::num::NonZeroUsize;
 

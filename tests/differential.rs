@@ -1,10 +1,5 @@
 //! Another implementation as the other end: what tungstenite sends arrives here, and what is sent here arrives there.
 
-#[path = "support/laws.rs"]
-mod laws;
-#[path = "support/streams.rs"]
-mod streams;
-
 use std::{
     collections::VecDeque,
     io::{self, Read, Write},
@@ -26,10 +21,14 @@ use tungstenite::{
     },
 };
 
-use laws::{
-    conversation::{Conversation, Step},
-    options::{cuts, fragments_of},
-    support::{feed, feed_cut, frames, open, peer_of},
+use crate::streams;
+use support::{
+    feed, feed_cut, frames,
+    laws::{
+        conversation::{Conversation, Step},
+        options::{cuts, fragments_of},
+    },
+    open, peer_of,
 };
 
 /// A transport in memory that gives and takes a few bytes at a time.

@@ -1,8 +1,6 @@
 //! Messages: RFC 6455, sections 5.4 (fragmentation), 5.6 (data frames), 6 (sending and receiving), 8.1 (UTF-8) and
 //! 10.4 (limits).
 
-mod support;
-
 use std::{borrow::Cow, num::NonZeroUsize, str};
 
 use sockless::{

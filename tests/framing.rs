@@ -2,9 +2,6 @@
 //!
 //! The first part needs the codec alone, and runs without any feature; the second asks a connection.
 
-#[cfg(feature = "alloc")]
-mod support;
-
 use std::slice;
 
 use sockless::{
@@ -519,11 +516,8 @@ mod connection {
         frame::{Kind, Role},
     };
 
-    use crate::{
-        ROLES,
-        support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of},
-        tails, violation,
-    };
+    use super::{ROLES, tails, violation};
+    use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
 
     /// What becomes of `input`, the same in one piece and byte by byte.
     fn receive(role: Role, input: &[u8]) -> Outcome {

@@ -1,19 +1,17 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and 11.3).
 
-#[path = "support/http.rs"]
-mod heads;
-mod support;
-
-use heads::{
-    ACCEPT, Answer, CLIENT_ACCEPT, CLIENT_KEY, Fields, KEY, NONCE, RESPONSE, SEED, assert_fails, decode_base64, dial,
-    drain, head, hear, opened, plain, refusal, response, response_with, with,
-};
 use sockless::{
     ClientRequest, CloseCode, Config, Connection, Endpoint, Event, Expected, HandshakeError, ProtocolError,
     ResponseError, SendError, State, Teardown,
     frame::{Kind, Role},
 };
-use support::{feed_cut, frame};
+use support::{
+    feed_cut, frame,
+    heads::{
+        ACCEPT, Answer, CLIENT_ACCEPT, CLIENT_KEY, Fields, KEY, NONCE, RESPONSE, SEED, assert_fails, decode_base64,
+        dial, drain, head, hear, opened, plain, refusal, response, response_with, with,
+    },
+};
 
 /// The bytes of the request that a client sends.
 fn sent(request: &ClientRequest) -> Vec<u8> {

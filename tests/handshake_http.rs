@@ -1,19 +1,15 @@
 //! The opening handshake with the types of the `http` crate: HTTP is done by another implementation, here the parser and
 //! writer of tungstenite.
 
-#![cfg(feature = "http")]
-
-#[path = "support/http.rs"]
-mod heads;
-mod support;
-
-use heads::{ACCEPT, Answer, Fields, KEY, NONCE, REQUEST, RESPONSE, SEED, drain, head, plain, with};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use sockless::{
     Accept, ClientRequest, Config, Connection, Endpoint, Event, HandshakeError, Request, RequestError, ResponseError,
     State,
 };
-use support::feed;
+use support::{
+    feed,
+    heads::{ACCEPT, Answer, Fields, KEY, NONCE, REQUEST, RESPONSE, SEED, drain, head, plain, with},
+};
 use tungstenite::handshake::{client, machine::TryParse, server};
 
 /// Another implementation reads a request.

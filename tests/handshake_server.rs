@@ -1,18 +1,16 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1, 10 and 11.3).
 
-#[path = "support/http.rs"]
-mod heads;
-mod support;
-
-use heads::{
-    ACCEPT, Answer, KEY, REQUEST, admitted, assert_denied, drain, head, request, request_of_fields, request_of_len,
-    request_with, serve, undecided, with,
-};
 use sockless::{
     Accept, ClosedBy, Config, Connection, Delivery, Event, HandshakeError, ProtocolError, Request, RequestError,
     SendError, State, Teardown, frame::Role,
 };
-use support::{feed_cut, frame};
+use support::{
+    feed_cut, frame,
+    heads::{
+        self, ACCEPT, Answer, KEY, REQUEST, admitted, assert_denied, drain, head, request, request_of_fields,
+        request_of_len, request_with, serve, undecided, with,
+    },
+};
 
 fn denied(input: &[u8], error: RequestError) -> Answer {
     assert_denied(&Config::default(), input, error)

@@ -1,19 +1,17 @@
 //! The ways in which opening handshakes have failed in the field: F14 to F26 of the list of failure modes, each a test.
 
-#[path = "support/http.rs"]
-mod heads;
-mod support;
-
-use heads::{
-    ACCEPT, Answer, CLIENT_ACCEPT, KEY, REQUEST, RESPONSE, admitted, assert_denied, assert_fails, dial, drain, head,
-    opened, plain, refusal, request, request_of_fields, request_of_len, request_with, response, response_with, serve,
-    undecided, with,
-};
 use sockless::{
     Accept, ClientRequest, Config, Connection, Event, HandshakeError, ProtocolError, Request, RequestError,
     ResponseError, State, frame::Role,
 };
-use support::{feed_cut, frame};
+use support::{
+    feed_cut, frame,
+    heads::{
+        self, ACCEPT, Answer, CLIENT_ACCEPT, KEY, REQUEST, RESPONSE, admitted, assert_denied, assert_fails, dial,
+        drain, head, opened, plain, refusal, request, request_of_fields, request_of_len, request_with, response,
+        response_with, serve, undecided, with,
+    },
+};
 
 const KIB: usize = 1 << 10;
 

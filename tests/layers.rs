@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
+
 /// From the bottom up. What stands together on a line does not know each other.
 const LAYERS: [&[&str]; 11] = [
     &["close_code", "excerpt", "mask", "role", "state", "timers", "utf8"],
@@ -81,7 +83,7 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
         if path.is_dir() {
             sources(&path, found);
         } else {
-            let name = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
+            let name = path.strip_prefix(SOURCES).unwrap();
             let module = name.components().next().unwrap().as_os_str().to_str().unwrap();
             found.push((
                 module.trim_end_matches(".rs").into(),
@@ -94,7 +96,7 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
 #[test]
 fn a_file_imports_only_from_lower_layers() {
     let mut found = Vec::new();
-    sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut found);
+    sources(Path::new(SOURCES), &mut found);
     let mut checked = 0;
     for (module, source) in found.iter().filter(|(module, _)| module != "lib") {
         for imported in imports(source) {

@@ -1,7 +1,5 @@
 //! Memory: what a connection holds, idle and busy, and when it allocates. Prints the figures with `--nocapture`.
 
-mod support;
-
 use std::borrow::Cow;
 
 use allocation_counter::{AllocationInfo, measure};

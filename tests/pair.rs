@@ -1,7 +1,5 @@
 //! Conversations of a client and a server of this crate.
 
-mod support;
-
 use sockless::{CloseCode, Config, Event, State};
 use support::pair::Pair;
 

@@ -1,10 +1,5 @@
 //! Laws that hold for any input: made from conversations, whole or damaged, in both roles and both deliveries.
 
-#[path = "support/laws.rs"]
-mod laws;
-#[path = "support/streams.rs"]
-mod streams;
-
 use allocation_counter::AllocationInfo;
 use proptest::prelude::*;
 use sockless::{
@@ -12,10 +7,15 @@ use sockless::{
     frame::{Decoder, Header, Item, Opcode, Role},
 };
 
-use laws::{
-    options::{Opening, Options, cuts},
-    reference::{self, Limits},
-    support::{self, Length, frame, header, open, peer_of},
+use crate::streams;
+use support::{
+    Length, frame, header,
+    laws::{
+        self,
+        options::{Opening, Options, cuts},
+        reference::{self, Limits},
+    },
+    open, peer_of,
 };
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
@@ -453,7 +453,7 @@ fn the_laws_hold_for_the_seeds_of_the_fuzz_targets() {
         inputs.iter().for_each(|input| law(input));
         if std::env::var_os("SEEDS").is_some() {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("fuzz/corpus")
+                .join("../fuzz/corpus")
                 .join(target);
             std::fs::create_dir_all(&folder).unwrap();
             for (number, input) in inputs.iter().enumerate() {

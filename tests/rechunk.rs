@@ -1,10 +1,5 @@
 //! The rechunking law: however the input is cut, the events, the errors and the output are the same.
 
-#[path = "support/laws.rs"]
-mod laws;
-#[path = "support/streams.rs"]
-mod streams;
-
 use std::borrow::Cow;
 
 use proptest::{collection::vec, prelude::*};
@@ -12,11 +7,16 @@ use sockless::{
     Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError, frame::Role, mask, utf8::Validator,
 };
 
-use laws::{
-    drive::{joined, run, run_whole},
-    options::{Opening, Options, cuts},
-    reference::may_become_text,
-    support::{Length, feed_cut, frame, header, open, peer_of},
+use crate::streams;
+use support::{
+    Length, feed_cut, frame, header,
+    laws::{
+        self,
+        drive::{joined, run, run_whole},
+        options::{Opening, Options, cuts},
+        reference::may_become_text,
+    },
+    open, peer_of,
 };
 
 proptest! {

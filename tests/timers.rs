@@ -1,8 +1,6 @@
 //! Deadlines, on a virtual clock: of [`Timers`] alone against a slow and obvious model, and of two ends whose network is
 //! slow, silent or hostile.
 
-mod support;
-
 use std::{
     collections::VecDeque,
     fmt::Debug,

@@ -12,7 +12,7 @@ use sockless::{
     frame::{Kind, Role},
 };
 
-use super::{Content, READ, SEGMENT, frames, group, open, peer_of};
+use crate::{Content, READ, SEGMENT, frames, group, open, peer_of};
 
 /// The length of the image, unless two messages are longer, and how many reads of it are enough.
 const IMAGE: usize = 256 << 10;

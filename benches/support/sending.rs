@@ -9,7 +9,7 @@ use std::{
 use criterion::{BenchmarkId, Criterion, Throughput};
 use sockless::{Config, Connection, frame::Role};
 
-use super::{Content, frame_len, frames, group, open};
+use crate::{Content, frame_len, frames, group, open};
 
 /// Where written bytes go.
 pub struct Ring {

@@ -1,6 +1,5 @@
 #![no_main]
 
-#[path = "../../tests/support/laws.rs"]
-mod laws;
+use support::laws;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::frame_roundtrip(data));

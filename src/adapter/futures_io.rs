@@ -5,11 +5,12 @@
 //!
 //! ```no_run
 //! use sockless::{ClientRequest, Config, adapter::{Error, futures_io::{self, Timer}}};
+//! # use {::futures_io::{AsyncRead, AsyncWrite}, std::{future::Future, time::Instant}};
 //!
-//! # async fn run() -> Result<(), Error> {
-//! let tcp = smol::net::TcpStream::connect("127.0.0.1:9001").await?;
+//! # async fn run<S: AsyncRead + AsyncWrite + Unpin, T: Future>(tcp: S, at: fn(Instant) -> T) -> Result<(), Error> {
+//! // With smol, `tcp` comes from `smol::net::TcpStream::connect`, and `at` is `smol::Timer::at`.
 //! let request = ClientRequest::new("ws://127.0.0.1:9001/")?;
-//! let clock = Timer::new(smol::Timer::at);
+//! let clock = Timer::new(at);
 //! let (mut ws, _response) = futures_io::client(tcp, clock, &request, Config::default()).await?;
 //! ws.send("hello").await?;
 //! while let Some(message) = ws.recv().await? {

@@ -1,4 +1,4 @@
-"""permessage-deflate between headless Chromium and examples/echo_server, seen from between them (see run)."""
+"""permessage-deflate between headless Chromium and examples/runtimes' echo_server, seen from between them (see run)."""
 
 import base64
 import http.server
@@ -120,7 +120,7 @@ class Test(chat.Test):
     def start_echo_server(self, options):
         command = shlex.split(os.environ.get("ECHO_SERVER", ""))
         if not command:
-            command = [os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release/examples/echo_server")]
+            command = [os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release/echo_server")]
         server = chat.Program(command + ["--listen", "127.0.0.1:0"] + options)
         self.servers.append(server)
         return int(server.line(r"^listening on ws://127\.0\.0\.1:(\d+)/$")[1])

@@ -1,12 +1,5 @@
 //! What is asked of every polled adapter, over the pipes of [`pipe`](super::pipe) in their wildest moods.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test binary uses a part of it"
-)]
-
 use std::{io::ErrorKind, rc::Rc};
 
 use sockless::{
@@ -19,15 +12,15 @@ use sockless::{
     timers::Timeouts,
 };
 
-use super::{
+use crate::{
+    peer_of,
     pipe::{End, Moods, Rng, Task, VirtualClock, World},
     polled::{ROLES, engine, seconds, settings},
     script::{REQUEST, answer, conversation, fed, messages, written},
-    support::peer_of,
 };
 
 /// A way to make connections over the end of a pipe.
-pub trait Face {
+pub trait Adapter: Sized {
     type Transport: Transport;
     type Clock: Clock;
 
@@ -38,24 +31,33 @@ pub trait Face {
         settings: Settings,
     ) -> WebSocket<Self::Transport, Self::Clock>;
 
-    async fn incoming(
+    fn incoming(
         end: End,
         clock: VirtualClock,
         settings: Settings,
-    ) -> Result<Incoming<Self::Transport, Self::Clock>, Error>;
+    ) -> impl Future<Output = Result<Incoming<Self::Transport, Self::Clock>, Error>>;
 
-    async fn client(
+    fn client(
         end: End,
         clock: VirtualClock,
         request: &ClientRequest,
         settings: Settings,
-    ) -> Result<(WebSocket<Self::Transport, Self::Clock>, Response<'static>), Error>;
+    ) -> impl Future<Output = Opened<Self>>;
 }
+
+/// An open connection of a client, and the response that opened it.
+pub type Opened<A> = Result<
+    (
+        WebSocket<<A as Adapter>::Transport, <A as Adapter>::Clock>,
+        Response<'static>,
+    ),
+    Error,
+>;
 
 /// The pipe as it is.
 pub struct Bare;
 
-impl Face for Bare {
+impl Adapter for Bare {
     type Transport = End;
     type Clock = VirtualClock;
 
@@ -95,8 +97,8 @@ pub async fn outcome<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<M
 }
 
 /// An open connection with little room for what is sent, and no deadlines.
-fn open<F: Face>(end: End, clock: VirtualClock, role: Role) -> WebSocket<F::Transport, F::Clock> {
-    F::upgraded(end, clock, engine(role, false), settings(1000, Timeouts::none()))
+fn open<A: Adapter>(end: End, clock: VirtualClock, role: Role) -> WebSocket<A::Transport, A::Clock> {
+    A::upgraded(end, clock, engine(role, false), settings(1000, Timeouts::none()))
 }
 
 /// An end, or a break in one of two ways.
@@ -112,7 +114,7 @@ fn is_due(error: &Error, broken: Option<ErrorKind>) -> bool {
 }
 
 /// The input ends or breaks.
-pub fn fails_at_any_byte<F: Face>(seeds: u64) {
+pub fn fails_at_any_byte<A: Adapter>(seeds: u64) {
     for role in ROLES {
         let input = &conversation(peer_of(role));
         let mut rng = Rng(1);
@@ -131,7 +133,7 @@ pub fn fails_at_any_byte<F: Face>(seeds: u64) {
             remote.output.borrow_mut().push(input);
             remote.output.borrow_mut().broken = broken;
             remote.half_close();
-            let mut ws = open::<F>(local, world.clock(), role);
+            let mut ws = open::<A>(local, world.clock(), role);
             let local: Task<'_> = Box::pin(async move {
                 let (received, error) = outcome(&mut ws).await;
                 assert_eq!(received, messages(role, input), "{seed}");
@@ -156,7 +158,7 @@ pub fn fails_at_any_byte<F: Face>(seeds: u64) {
 }
 
 /// The peer ends its direction, and there is much to write that it takes slowly.
-pub fn half_closed_at_any_byte<F: Face>() {
+pub fn half_closed_at_any_byte<A: Adapter>() {
     for role in ROLES {
         let input = &conversation(peer_of(role));
         for cut in (0..input.len()).step_by(71).chain([input.len()]) {
@@ -167,7 +169,7 @@ pub fn half_closed_at_any_byte<F: Face>() {
             remote.output.borrow_mut().push(input);
             remote.half_close();
             let lane = Rc::clone(&local.output);
-            let mut ws = open::<F>(local, world.clock(), role);
+            let mut ws = open::<A>(local, world.clock(), role);
             let local: Task<'_> = Box::pin(async move {
                 for message in fed() {
                     ws.feed(message).await.unwrap();
@@ -185,7 +187,7 @@ pub fn half_closed_at_any_byte<F: Face>() {
 }
 
 /// The output breaks, and there is more to read.
-pub fn deaf_after_any_byte<F: Face>() {
+pub fn deaf_after_any_byte<A: Adapter>() {
     for role in ROLES {
         let input = &conversation(peer_of(role));
         let all = written(role, &fed(), &[]);
@@ -196,7 +198,7 @@ pub fn deaf_after_any_byte<F: Face>() {
             remote.output.borrow_mut().push(input);
             remote.half_close();
             let lane = Rc::clone(&local.output);
-            let mut ws = open::<F>(local, world.clock(), role);
+            let mut ws = open::<A>(local, world.clock(), role);
             let local: Task<'_> = Box::pin(async move {
                 let mut errors = 0;
                 for message in fed() {
@@ -221,16 +223,16 @@ pub fn deaf_after_any_byte<F: Face>() {
 }
 
 /// The opening handshake, and what comes right behind it.
-async fn handshake<F: Face>(role: Role, end: End, clock: VirtualClock) -> Result<Vec<Message>, Error> {
+async fn handshake<A: Adapter>(role: Role, end: End, clock: VirtualClock) -> Result<Vec<Message>, Error> {
     let settings = settings(1000, Timeouts::none());
     let mut ws = match role {
         Role::Server => {
-            let incoming = F::incoming(end, clock, settings).await?;
+            let incoming = A::incoming(end, clock, settings).await?;
             incoming.accept(&Accept::new()).await?
         }
         Role::Client => {
             let request = ClientRequest::new("ws://example.com/").unwrap();
-            F::client(end, clock, &request, settings).await?.0
+            A::client(end, clock, &request, settings).await?.0
         }
     };
     let (received, error) = outcome(&mut ws).await;
@@ -239,7 +241,7 @@ async fn handshake<F: Face>(role: Role, end: End, clock: VirtualClock) -> Result
 }
 
 /// The input of a handshake ends or breaks after any number of bytes, or its output breaks. A whole one opens.
-pub fn handshake_breaks_at_any_byte<F: Face>() {
+pub fn handshake_breaks_at_any_byte<A: Adapter>() {
     let (mut asked, request) = (Vec::new(), ClientRequest::new("ws://example.com/").unwrap());
     Connection::client(&request, Config::default(), [7; 32], &mut asked).unwrap();
     let (request, response) = (asked.len(), answer(REQUEST).len());
@@ -260,7 +262,7 @@ pub fn handshake_breaks_at_any_byte<F: Face>() {
             let (clock, lane) = (world.clock(), Rc::clone(&local.output));
             let (is_deaf, is_whole) = (room < output, cut == input);
             let local: Task<'_> = Box::pin(async move {
-                match handshake::<F>(role, local, clock).await {
+                match handshake::<A>(role, local, clock).await {
                     Ok(received) => assert!(is_whole && received == messages(role, tail), "{cut}"),
                     Err(Error::Io(error)) if is_deaf => {
                         assert!(role == Role::Server && error.kind() == ErrorKind::BrokenPipe);
@@ -298,7 +300,7 @@ pub fn handshake_breaks_at_any_byte<F: Face>() {
 }
 
 /// A refusal whose body ends with the transport, or is cut by its end.
-pub fn refusal_ends_with_the_transport<F: Face>() {
+pub fn refusal_ends_with_the_transport<A: Adapter>() {
     for (length, is_complete) in [("", true), ("Content-Length: 10\r\n", false)] {
         for seed in 0..50 {
             let mut world = World::new(seed);
@@ -311,7 +313,7 @@ pub fn refusal_ends_with_the_transport<F: Face>() {
             let local: Task<'_> = Box::pin(async move {
                 let request = ClientRequest::new("ws://example.com/").unwrap();
                 let settings = settings(1000, Timeouts::none());
-                let refusal = match F::client(local, clock, &request, settings).await {
+                let refusal = match A::client(local, clock, &request, settings).await {
                     Err(Error::Refused(refusal)) => refusal,
                     Err(error) => panic!("{error:?}"),
                     Ok(_) => panic!(),
@@ -328,14 +330,14 @@ pub fn refusal_ends_with_the_transport<F: Face>() {
 }
 
 /// A byte every second, for longer than any deadline.
-pub fn drips<F: Face>(timeouts: Timeouts) {
+pub fn drips<A: Adapter>(timeouts: Timeouts) {
     for role in ROLES {
         let input = conversation(peer_of(role));
         let mut world = World::new(0);
         let (local, mut remote) = world.pipe([1000, 1000]);
         let (clock, mut pause) = (world.clock(), world.clock());
         let expected = messages(role, &input);
-        let mut ws = F::upgraded(local, clock, engine(role, false), settings(1000, timeouts));
+        let mut ws = A::upgraded(local, clock, engine(role, false), settings(1000, timeouts));
         let local: Task<'_> = Box::pin(async move {
             let (received, error) = outcome(&mut ws).await;
             assert_eq!(received, expected);

@@ -6,13 +6,6 @@
 //!   returns anything else forgets it;
 //! * what happens wakes nobody at once: the waker that is known when the seed comes to it is woken.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test binary uses a part of it"
-)]
-
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -76,7 +69,7 @@ impl Lane {
     }
 
     /// How many bytes are on their way.
-    pub fn len(&self) -> usize {
+    pub fn in_flight(&self) -> usize {
         self.bytes.len()
     }
 

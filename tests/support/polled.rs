@@ -1,12 +1,5 @@
 //! Connections over the pipes of [`pipe`](super::pipe), and what goes through them.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test binary uses a part of it"
-)]
-
 use std::time::Duration;
 
 use sockless::{
@@ -19,7 +12,7 @@ use sockless::{
     timers::Timeouts,
 };
 
-use super::pipe::{End, Rng, VirtualClock};
+use crate::pipe::{End, Rng, VirtualClock};
 
 pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
 

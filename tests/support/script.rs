@@ -1,19 +1,12 @@
 //! What is said over transports that fail, and what has to come of it.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    reason = "each test binary uses a part of it"
-)]
-
 use sockless::{
     Config, Connection, Event,
     adapter::{AsMessage, Message, MessageRef},
     frame::Role,
 };
 
-use super::support::{feed, frame, open};
+use crate::{feed, frame, open};
 
 pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

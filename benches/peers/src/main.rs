@@ -13,7 +13,7 @@
 //!
 //! What a connection holds is counted by another program, `cargo run --release --bin memory`.
 
-#[path = "../../support/content.rs"]
+#[path = "../../../tests/support/content.rs"]
 mod content;
 mod floor_xor;
 mod peer;

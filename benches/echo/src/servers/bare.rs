@@ -1,5 +1,5 @@
 //! A bare event loop on mio. One buffer to read into and one to write from serve all connections. There are no deadlines:
-//! `examples/echo_mio.rs` is the loop for the world outside.
+//! `echo_mio` of `examples/runtimes` is the loop for the world outside.
 
 use std::{
     io::{self, ErrorKind, Read, Write},

@@ -1,0 +1,166 @@
+//! Sends every message back: a thread per connection, or a task of tokio's or smol's.
+//!
+//! ```text
+//! cargo run -p sockless-runtimes --bin echo_server -- --listen 127.0.0.1:9002 --subprotocol echo.v2 --subprotocol echo.v1
+//! cargo run -p sockless-runtimes --bin echo_server --features tokio -- --runtime tokio
+//! ```
+
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::{env, fmt::Display, process::ExitCode, thread, time::Duration};
+
+use sockless::adapter::{Error, std_net};
+use sockless::{Accept, Request};
+
+mod options;
+
+use options::Options;
+
+/// What a client gets for its request; nothing if it comes from a foreign page. Only browsers have to say which page connects;
+/// other clients could say anything, so silence is no worse.
+fn decide<'a>(options: &'a Options, request: &Request<'_>) -> Option<Accept<'a>> {
+    let is_foreign =
+        |origin: &str| !options.origins.is_empty() && options.origins.iter().all(|allowed| allowed != origin);
+    if request.origin().is_some_and(is_foreign) {
+        return None;
+    }
+    Some(Accept::new().subprotocol(request.choose_subprotocol(&options.subprotocols)))
+}
+
+const FOREIGN: (u16, &[(&str, &str)], &[u8]) = (403, &[("Content-Type", "text/plain")], b"foreign origin\n");
+
+fn main() -> ExitCode {
+    let args = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    let Some(options) = Options::parse(args) else {
+        eprintln!("{}", options::USAGE);
+        return ExitCode::from(2);
+    };
+    // It lives as long as the process, and so may what serves a connection.
+    let options: &'static Options = Box::leak(Box::new(options));
+    let result = listen(&options.listen).and_then(|listener| match options.runtime.as_str() {
+        "std" => on_threads(&listener, options),
+        #[cfg(feature = "tokio")]
+        "tokio" => on_tokio::run(listener, options),
+        #[cfg(feature = "smol")]
+        "smol" => on_smol::run(listener, options),
+        _ => Err(io::Error::other("there is no such runtime, or it was not built in")),
+    });
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    eprintln!("echo_server: {}: {error}", options.listen);
+    ExitCode::FAILURE
+}
+
+fn listen(address: &str) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on ws://{}/", listener.local_addr()?)?;
+    stdout.flush()?;
+    Ok(listener)
+}
+
+fn complain(peer: impl Display, error: impl Display) {
+    eprintln!("echo_server: {peer}: {error}");
+}
+
+fn on_threads(listener: &TcpListener, options: &'static Options) -> io::Result<()> {
+    loop {
+        let served = listener.accept().and_then(|(tcp, peer)| {
+            // Unlike `thread::spawn`, this does not panic when there are too many threads.
+            thread::Builder::new().spawn(move || serve(tcp, options).unwrap_or_else(|error| complain(peer, error)))
+        });
+        if let Err(error) = served {
+            complain(&options.listen, error);
+            // Out of sockets or threads: trying again at once would only keep the processor busy.
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+fn serve(tcp: TcpStream, options: &Options) -> Result<(), Error> {
+    // An invalid request is answered by the engine, and is an error here.
+    let incoming = std_net::incoming(tcp, options.config.clone())?;
+    let Some(accept) = decide(options, incoming.request()) else {
+        return incoming.reject(FOREIGN.0, FOREIGN.1, FOREIGN.2);
+    };
+    let mut ws = incoming.accept(&accept)?;
+    while let Some(message) = ws.recv()? {
+        // Unlike `send`, this does not write yet: the answers to messages that came together leave together, before
+        // `recv` waits for more.
+        ws.feed(message)?;
+    }
+    Ok(())
+}
+
+/// As [`serve`], for tasks.
+#[cfg(any(feature = "tokio", feature = "smol"))]
+async fn serve_polled<T, C>(transport: T, clock: C, options: &Options) -> Result<(), Error>
+where
+    T: sockless::adapter::poll::Transport,
+    C: sockless::adapter::poll::Clock,
+{
+    let incoming = sockless::adapter::poll::Incoming::new(transport, clock, options.config.clone()).await?;
+    let Some(accept) = decide(options, incoming.request()) else {
+        return incoming.reject(FOREIGN.0, FOREIGN.1, FOREIGN.2).await;
+    };
+    let mut ws = incoming.accept(&accept).await?;
+    while let Some(message) = ws.recv().await? {
+        ws.feed(message).await?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "tokio")]
+mod on_tokio {
+    use super::*;
+
+    #[tokio::main]
+    pub(super) async fn run(listener: TcpListener, options: &'static Options) -> io::Result<()> {
+        use sockless::adapter::tokio::{Clock, Io};
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            match listener.accept().await {
+                Ok((tcp, peer)) => {
+                    _ = tokio::spawn(async move {
+                        let _fast = tcp.set_nodelay(true);
+                        serve_polled(Io(tcp), Clock::default(), options)
+                            .await
+                            .unwrap_or_else(|error| complain(peer, error));
+                    })
+                }
+                Err(error) => {
+                    complain(&options.listen, error);
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "smol")]
+mod on_smol {
+    use super::*;
+
+    pub(super) fn run(listener: TcpListener, options: &'static Options) -> io::Result<()> {
+        use sockless::adapter::futures_io::{Io, Timer};
+        let listener = smol::net::TcpListener::from(smol::Async::new(listener)?);
+        smol::block_on(async {
+            loop {
+                match listener.accept().await {
+                    Ok((tcp, peer)) => smol::spawn(async move {
+                        let _fast = tcp.set_nodelay(true);
+                        let clock = Timer::new(smol::Timer::at);
+                        serve_polled(Io(tcp), clock, options)
+                            .await
+                            .unwrap_or_else(|error| complain(peer, error));
+                    })
+                    .detach(),
+                    Err(error) => {
+                        complain(&options.listen, error);
+                        smol::Timer::after(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! The adapters.
+
+mod std_net;
+
+#[cfg(all(feature = "tokio", feature = "futures-io"))]
+mod faults;
+#[cfg(feature = "futures-io")]
+mod futures_io;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+mod poll;
+#[cfg(feature = "tokio")]
+mod tokio;

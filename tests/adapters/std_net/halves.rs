@@ -1,0 +1,238 @@
+//! The two halves, over TCP.
+
+use std::{
+    io::{Read, Write},
+    net::Shutdown,
+    sync::Barrier,
+    thread,
+    time::Duration,
+};
+
+use sockless::{
+    CloseCode, Event, ProtocolError, SendError,
+    adapter::{AsMessage, Error, Message, MessageRef},
+    frame::Role,
+};
+use support::{frame, frames};
+
+use super::{binary, by_hand, close, pair, received, text};
+
+/// R077 R093: thousands of messages in both directions at once, with pings in between: none is lost, none comes twice,
+/// all are in order.
+#[test]
+fn halves_carry_thousands_of_messages_each_way() {
+    const COUNT: usize = 3000;
+    let (client, server) = pair();
+    let (mut client, mut server) = (client.split().unwrap(), server.split().unwrap());
+    thread::scope(|scope| {
+        for (reader, writer) in [&mut client, &mut server] {
+            scope.spawn(|| {
+                for i in 0..COUNT {
+                    if i % 10 == 0 {
+                        writer.ping(&i.to_be_bytes()).unwrap();
+                    }
+                    // Of all sizes, the larger ones rarer.
+                    let size = if i % 100 == 0 { 50_000 } else { i % 300 };
+                    writer.send([&i.to_be_bytes()[..], &vec![7; size]].concat()).unwrap();
+                }
+            });
+            scope.spawn(|| {
+                let (mut messages, mut pongs, mut pings) = (0_usize, 0, 0);
+                while (messages, pings, pongs) != (COUNT, COUNT / 10, COUNT / 10) {
+                    match reader.recv_event().unwrap().unwrap() {
+                        Event::Binary(data) => {
+                            assert_eq!(&data[..8], messages.to_be_bytes());
+                            messages += 1;
+                        }
+                        Event::Ping(data) => {
+                            assert_eq!(&data[..], (10 * pings).to_be_bytes());
+                            pings += 1;
+                        }
+                        Event::Pong(data) => {
+                            assert_eq!(&data[..], (10 * pongs).to_be_bytes());
+                            pongs += 1;
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            });
+        }
+    });
+    client.1.close(CloseCode::NORMAL, "").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(server.0.recv().unwrap(), None));
+        assert_eq!(client.0.recv().unwrap(), None);
+    });
+    assert!(client.0.closure().unwrap().is_clean() && server.0.closure().unwrap().is_clean());
+}
+
+/// A message that lets the reader go when it is about to be sent.
+struct Together<'a>(&'a [u8], &'a Barrier);
+
+impl AsMessage for Together<'_> {
+    fn as_message(&self) -> MessageRef<'_> {
+        self.1.wait();
+        MessageRef::Binary(self.0)
+    }
+}
+
+/// Two ends that send a large message each, at the same time, do not wait for each other: the readers read,
+/// whatever the writers do.
+#[test]
+fn halves_exchange_large_messages() {
+    let large = vec![7; 8 << 20];
+    for round in 0..8 {
+        let (client, server) = pair();
+        let barriers = [Barrier::new(2), Barrier::new(2)];
+        thread::scope(|scope| {
+            for (ws, barrier) in [client, server].into_iter().zip(&barriers) {
+                // If each waits for the other to read, this ends it.
+                ws.get_ref().set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+                let (mut reader, writer) = ws.split().unwrap();
+                let large = &large[..];
+                scope.spawn(move || writer.send(Together(large, barrier)).unwrap());
+                scope.spawn(move || {
+                    barrier.wait();
+                    let message = reader.recv().unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+                    assert!(message == Some(binary(large)), "round {round}");
+                });
+            }
+        });
+    }
+}
+
+/// R093: a reader that only reads answers pings and the Close, whether there is a writer or not.
+#[test]
+fn a_reader_that_only_reads_answers() {
+    for keep in [true, false] {
+        let (mut client, server) = pair();
+        let (mut reader, writer) = server.split().unwrap();
+        let writer = keep.then_some(writer);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                assert_eq!(reader.recv().unwrap(), Some(text("text")));
+                assert_eq!(reader.recv().unwrap(), None);
+                assert_eq!(reader.recv().unwrap(), None, "it stays closed");
+            });
+            for i in 0..100 {
+                client.ping(&[i]).unwrap();
+                assert_eq!(client.recv_event().unwrap(), Some(Event::Pong(vec![i].into())));
+            }
+            client.send("text").unwrap();
+            client.close(CloseCode::NORMAL, "").unwrap();
+            assert_eq!(client.recv().unwrap(), None);
+            assert!(client.closure().unwrap().is_clean());
+        });
+        if let Some(writer) = writer {
+            let error = writer.send("late").unwrap_err();
+            assert!(matches!(error, Error::Send(SendError::Closing)), "{error:?}");
+        }
+    }
+}
+
+/// R077: clones of a writer write a message at a time: none is torn, and each clone's are in order.
+#[test]
+fn writers_share_a_connection() {
+    const COUNT: u32 = 500;
+    let (mut client, server) = pair();
+    let (mut reader, writer) = server.split().unwrap();
+    thread::scope(|scope| {
+        for name in 0..4_u8 {
+            let writer = writer.clone();
+            scope.spawn(move || {
+                for i in 0..COUNT {
+                    let fill = vec![name; (i % 200) as usize];
+                    writer.send([&[name][..], &i.to_be_bytes(), &fill].concat()).unwrap();
+                }
+            });
+        }
+        let mut counts = [0_u32; 4];
+        for _ in 0..4 * COUNT {
+            let Some(Message::Binary(data)) = client.recv().unwrap() else {
+                panic!("a message");
+            };
+            let name = data[0];
+            assert_eq!(data[1..5], counts[usize::from(name)].to_be_bytes());
+            assert!(data[5..].iter().all(|byte| *byte == name));
+            counts[usize::from(name)] += 1;
+        }
+        assert_eq!(counts, [COUNT; 4]);
+        scope.spawn(move || assert_eq!(reader.recv().unwrap(), None));
+        writer.close(CloseCode::NORMAL, "done").unwrap();
+        assert_eq!(client.recv().unwrap(), None);
+    });
+    assert_eq!(client.closure().unwrap().reason(), "done");
+}
+
+/// R091 R115: the writer closes, the reader sees the end; and the other way round.
+#[test]
+fn halves_close_from_either_side() {
+    let (mut client, server) = pair();
+    let (mut reader, writer) = server.split().unwrap();
+    writer.close(CloseCode(4001), "by us").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(client.recv().unwrap(), None));
+        assert_eq!(reader.recv().unwrap(), None);
+    });
+    assert!(reader.closure().unwrap().is_clean());
+    assert_eq!(client.closure().unwrap().code(), CloseCode(4001));
+
+    let (client, mut server) = pair();
+    let (mut reader, writer) = client.split().unwrap();
+    server.close(CloseCode(4002), "by them").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(server.recv().unwrap(), None));
+        assert_eq!(reader.recv().unwrap(), None);
+    });
+    assert_eq!(reader.closure().unwrap().code(), CloseCode(4002));
+    assert!(matches!(writer.close(None, ""), Err(Error::Send(SendError::Closing))));
+}
+
+/// R112 R113: the reader finds a violation: it answers, and the writer hears of it.
+#[test]
+fn halves_fail_together() {
+    let (mut client, server) = by_hand();
+    let (mut reader, writer) = server.split().unwrap();
+    client.write_all(&frame(Role::Client, 0x83, b"")).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..2 {
+                assert_eq!(received(reader.recv()), Err(ProtocolError::ReservedOpcode));
+            }
+            assert!(matches!(writer.send("x"), Err(Error::Send(SendError::Closing))));
+        });
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(frames(Role::Server, &answer), [(0x88, vec![0x03, 0xEA])]);
+        drop(client);
+    });
+}
+
+/// R089 R106: the peer closes while the other thread is writing a large message: the message, and the answer to the Close
+/// behind it, are written before the transport is closed.
+#[test]
+fn s5_5_1_a_close_waits_for_the_message_that_is_being_written() {
+    let (client, server) = by_hand();
+    let (mut reader, writer) = server.split().unwrap();
+    let large = vec![7; 16 << 20];
+    thread::scope(|scope| {
+        let large = &large[..];
+        scope.spawn(move || writer.send(large));
+        // The first byte of the message: the writer is at work, and cannot end before somebody reads.
+        client.peek(&mut [0]).unwrap();
+        scope.spawn(move || reader.recv());
+        (&client).write_all(&close(Role::Client, 1000)).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        let mut bytes = Vec::new();
+        (&client).read_to_end(&mut bytes).unwrap();
+        client.shutdown(Shutdown::Both).unwrap();
+        assert!(
+            bytes.len() > large.len(),
+            "{} bytes of a message of {} arrived",
+            bytes.len(),
+            large.len()
+        );
+        let found = frames(Role::Server, &bytes);
+        assert!(found == [(0x82, large.to_vec()), (0x88, vec![0x03, 0xE8])]);
+    });
+}

@@ -1,0 +1,186 @@
+//! The blocking adapter: over scripted transports that read and write as little as they like, and over TCP on the
+//! loopback interface.
+
+mod deadlines;
+mod faults;
+mod halves;
+mod halves_scripted;
+mod handover;
+mod handshake;
+mod reading;
+mod tcp;
+mod writing;
+
+use std::{
+    collections::VecDeque,
+    io::{self, ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use sockless::{
+    Config, ProtocolError,
+    adapter::{
+        Error, Message,
+        std_net::{self, WebSocket},
+    },
+    frame::Role,
+};
+use support::{frame, open};
+
+const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
+/// How long a test waits for the network before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// A transport that does what a script says. Read to its end, it is at its end; written to its end, it takes everything.
+#[derive(Debug, Default)]
+struct Script {
+    reads: VecDeque<Result<Vec<u8>, ErrorKind>>,
+    /// How many bytes a write takes.
+    writes: VecDeque<Result<usize, ErrorKind>>,
+    written: Vec<u8>,
+    /// How often something was written.
+    calls: usize,
+}
+
+impl Script {
+    fn reading(pieces: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        Self {
+            reads: pieces.into_iter().map(Ok).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn writing(writes: impl IntoIterator<Item = Result<usize, ErrorKind>>) -> Self {
+        Self {
+            writes: writes.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Read for Script {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.reads.pop_front() {
+            None => Ok(0),
+            Some(Err(kind)) => Err(kind.into()),
+            Some(Ok(mut bytes)) => {
+                let rest = bytes.split_off(buf.len().min(bytes.len()));
+                buf[..bytes.len()].copy_from_slice(&bytes);
+                if !rest.is_empty() {
+                    self.reads.push_front(Ok(rest));
+                }
+                Ok(bytes.len())
+            }
+        }
+    }
+}
+
+impl Write for Script {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = match self.writes.pop_front() {
+            None => buf.len(),
+            Some(Ok(n)) => n.min(buf.len()),
+            Some(Err(kind)) => return Err(kind.into()),
+        };
+        self.written.extend_from_slice(&buf[..n]);
+        self.calls += 1;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An open WebSocket over a scripted transport.
+fn over(role: Role, script: Script) -> WebSocket<Script> {
+    WebSocket::upgraded(script, open(role, Config::default()), Config::default())
+}
+
+fn close(sender: Role, code: u16) -> Vec<u8> {
+    frame(sender, 0x88, &code.to_be_bytes())
+}
+
+fn io_kind(error: &Error) -> Option<ErrorKind> {
+    match error {
+        Error::Io(error) => Some(error.kind()),
+        _ => None,
+    }
+}
+
+/// Whether it is the error of a timeout.
+fn is_timeout(error: &Error) -> bool {
+    matches!(io_kind(error), Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
+}
+
+fn text(text: &str) -> Message {
+    Message::Text(text.to_owned())
+}
+
+fn binary(data: &[u8]) -> Message {
+    Message::Binary(data.to_vec())
+}
+
+/// The message, or the protocol error.
+fn received(result: Result<Option<Message>, Error>) -> Result<Option<Message>, ProtocolError> {
+    result.map_err(|error| match error {
+        Error::Protocol(error) => error,
+        other => panic!("{other:?}"),
+    })
+}
+
+/// A listener on the loopback interface, and its URL.
+fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    (listener, url)
+}
+
+/// The next connection, which does not wait for ever.
+fn next(listener: &TcpListener) -> TcpStream {
+    let (tcp, _) = listener.accept().unwrap();
+    patient(tcp)
+}
+
+fn patient(tcp: TcpStream) -> TcpStream {
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    tcp.set_write_timeout(Some(PATIENCE)).unwrap();
+    tcp
+}
+
+/// A connection of a client and a server.
+fn pair() -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
+    let (listener, url) = listen();
+    thread::scope(|scope| {
+        let server = scope.spawn(|| std_net::accept(next(&listener)).unwrap());
+        let client = std_net::connect(&url).unwrap();
+        patient(client.get_ref().try_clone().unwrap());
+        (client, server.join().unwrap())
+    })
+}
+
+/// Reads the head of a response, and nothing behind it.
+fn skip_head(tcp: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        tcp.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+}
+
+/// A TCP connection of a client by hand, behind its handshake, and a server.
+fn by_hand() -> (TcpStream, WebSocket<TcpStream>) {
+    let (listener, _) = listen();
+    let mut client = patient(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+    client.write_all(REQUEST.as_bytes()).unwrap();
+    let server = std_net::accept(next(&listener)).unwrap();
+    skip_head(&mut client);
+    (client, server)
+}

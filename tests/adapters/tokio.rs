@@ -1,0 +1,230 @@
+//! The adapter for tokio, over TCP on the loopback interface and on a clock that stands still.
+
+use std::{future::Future, time::Duration};
+
+use sockless::{
+    Agreed, CloseCode, Config, Connection, Endpoint,
+    adapter::{Error, Message, Settings, tokio as ws},
+    timers::Due,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    net::TcpListener,
+    time::{Instant, sleep},
+};
+
+/// How long a test waits for the network before it fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn run<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, future).await })
+        .expect("it ends in time")
+}
+
+#[test]
+fn a_conversation_over_tcp() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let server = async {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut ws = ws::accept(tcp).await.unwrap();
+            while let Some(message) = ws.recv().await.unwrap() {
+                ws.feed(message).await.unwrap();
+            }
+            assert!(ws.closure().unwrap().is_clean());
+        };
+        let client = async {
+            let mut ws = ws::connect(&url).await.unwrap();
+            for len in [0, 1, 1000, 100_000, 3_000_000] {
+                let message = Message::Binary((0..len).map(|n| n as u8).collect());
+                ws.send(&message).await.unwrap();
+                assert_eq!(ws.recv().await.unwrap(), Some(message));
+            }
+            ws.close(CloseCode::NORMAL, "bye").await.unwrap();
+            assert_eq!(ws.recv().await.unwrap(), None);
+            assert!(ws.closure().unwrap().is_clean());
+        };
+        tokio::join!(server, client);
+    });
+}
+
+/// Runs on a clock that jumps when there is nothing to do.
+fn run_paused<F: Future>(future: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
+
+/// A server's end, and the other end of its stream.
+fn serve(capacity: usize) -> (ws::WebSocket<DuplexStream>, DuplexStream) {
+    let (local, remote) = duplex(capacity);
+    let engine = Connection::upgraded(Endpoint::Server, &Agreed::default(), Config::default());
+    (ws::upgraded(local, engine, Settings::default()), remote)
+}
+
+/// Seconds since then.
+fn since(start: Instant) -> u64 {
+    start.elapsed().as_secs()
+}
+
+/// A client that connects and sends nothing is given up.
+#[test]
+fn a_handshake_that_takes_too_long() {
+    run_paused(async {
+        let start = Instant::now();
+        let (local, _remote) = duplex(100);
+        let error = ws::incoming(local, Settings::default()).await.unwrap_err();
+        assert!(matches!(error, Error::TimedOut(Due::Handshake)), "{error:?}");
+        assert_eq!(since(start), 10);
+    });
+}
+
+/// A silent peer is noticed, whichever half polled the clock last.
+#[test]
+fn a_silent_peer_is_noticed() {
+    run_paused(async {
+        let start = Instant::now();
+        let (ws, mut remote) = serve(10);
+        let (mut reader, writer) = ws.split();
+        let reading = async move {
+            let error = reader.recv().await.unwrap_err();
+            assert!(matches!(error, Error::TimedOut(Due::Pong)), "{error:?}");
+            assert_eq!(since(start), 40);
+        };
+        let writing = async move {
+            sleep(Duration::from_secs(20)).await;
+            writer.send("longer than the pipe").await.unwrap();
+            sleep(Duration::from_secs(20)).await;
+        };
+        let peer = async {
+            sleep(Duration::from_secs(20)).await;
+            let mut sent = Vec::new();
+            let _end = remote.read_to_end(&mut sent).await;
+        };
+        tokio::join!(reading, writing, peer);
+    });
+}
+
+/// A peer that answers lives; and when it sends a Close and stays, that ends too, without an error.
+#[test]
+fn a_peer_that_answers_lives() {
+    run_paused(async {
+        let start = Instant::now();
+        let (mut ws, mut remote) = serve(100);
+        let reading = async {
+            assert_eq!(ws.recv().await.unwrap(), None);
+            assert_eq!(ws.round_trip(), Some(Duration::from_secs(2)));
+            assert_eq!(since(start), 10 * 22 + 5);
+        };
+        let peer = async {
+            let mut ping = [0; 10];
+            for _ in 0..10 {
+                remote.read_exact(&mut ping).await.unwrap();
+                sleep(Duration::from_secs(2)).await;
+                let pong = [&[0x8A, 0x88, 0, 0, 0, 0], &ping[2..]].concat();
+                remote.write_all(&pong).await.unwrap();
+            }
+            remote.write_all(&[0x88, 0x82, 0, 0, 0, 0, 3, 232]).await.unwrap();
+            sleep(Duration::from_secs(100)).await;
+        };
+        tokio::join!(reading, peer);
+    });
+}
+
+/// A writer that closes brings the deadline of its reader nearer.
+#[test]
+fn a_writer_that_closes_sets_the_readers_deadline() {
+    run_paused(async {
+        let start = Instant::now();
+        let (ws, _remote) = serve(100);
+        let (mut reader, writer) = ws.split();
+        let reading = tokio::spawn(async move {
+            let error = reader.recv().await.unwrap_err();
+            assert!(matches!(error, Error::TimedOut(Due::Close)), "{error:?}");
+        });
+        sleep(Duration::from_secs(1)).await;
+        writer.close(CloseCode::NORMAL, "").await.unwrap();
+        reading.await.unwrap();
+        assert_eq!(since(start), 6);
+    });
+}
+
+/// Many writers in threads of their own, and readers, over a small pipe: everything arrives, nobody waits for ever.
+#[test]
+fn halves_on_many_threads() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(3)
+        .enable_time()
+        .build()
+        .unwrap();
+    let conversation = async {
+        let (local, remote) = duplex(64);
+        let end = |stream, endpoint| {
+            let engine = Connection::upgraded(endpoint, &Agreed::default(), Config::default());
+            let mut settings = Settings::default();
+            settings.high_water = 200;
+            ws::upgraded(stream, engine, settings)
+        };
+        let ends = [
+            end(local, Endpoint::Server),
+            end(remote, Endpoint::Client { seed: [7; 32] }),
+        ];
+        let mut tasks = Vec::new();
+        for (mut reader, writer) in ends.map(ws::WebSocket::split) {
+            tasks.push(tokio::spawn(async move {
+                for _ in 0..4 * 200 {
+                    assert!(reader.recv().await.unwrap().is_some());
+                }
+            }));
+            for _ in 0..4 {
+                let writer = writer.clone();
+                tasks.push(tokio::spawn(async move {
+                    for n in 0..200 {
+                        writer.send(vec![7; n]).await.unwrap();
+                    }
+                }));
+            }
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+    };
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, conversation).await })
+        .expect("it ends in time");
+}
+
+/// A peer that has closed only its side gets all that it is due before the end is reported.
+#[test]
+fn a_half_closed_connection_is_written_to_its_end() {
+    const LEN: usize = 30 << 20;
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let server = async {
+            let mut ws = ws::accept(listener.accept().await.unwrap().0).await.unwrap();
+            ws.feed(vec![7; LEN]).await.unwrap();
+            assert!(ws.recv().await.is_err(), "there was no Close");
+        };
+        let client = async {
+            let ws = ws::connect(&url).await.unwrap();
+            let (io, unread) = ws.into_parts();
+            let mut tcp = io.0;
+            tcp.shutdown().await.unwrap();
+            sleep(Duration::from_millis(200)).await;
+            let mut all = unread;
+            tcp.read_to_end(&mut all).await.unwrap();
+            assert_eq!(all.len(), LEN + 10);
+        };
+        tokio::join!(server, client);
+    });
+}

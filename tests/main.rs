@@ -1,0 +1,46 @@
+//! The integration tests, in one binary: `cargo test framing` runs those of `framing.rs`.
+
+mod conformance;
+mod framing;
+mod layers;
+
+#[cfg(feature = "alloc")]
+mod closing;
+#[cfg(feature = "alloc")]
+mod fragmentation;
+#[cfg(feature = "alloc")]
+mod handshake_client;
+#[cfg(feature = "alloc")]
+mod handshake_server;
+#[cfg(feature = "alloc")]
+mod hostile;
+#[cfg(feature = "alloc")]
+mod hostile_handshake;
+#[cfg(feature = "alloc")]
+mod memory;
+#[cfg(feature = "alloc")]
+mod pair;
+#[cfg(feature = "alloc")]
+mod timers;
+
+#[cfg(feature = "laws")]
+mod differential;
+#[cfg(feature = "laws")]
+mod properties;
+#[cfg(feature = "laws")]
+mod rechunk;
+#[cfg(feature = "laws")]
+mod streams;
+
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(feature = "deflate")]
+mod deflate_negotiation;
+#[cfg(feature = "deflate")]
+mod deflate_windows;
+
+#[cfg(feature = "http")]
+mod handshake_http;
+
+#[cfg(feature = "std")]
+mod adapters;

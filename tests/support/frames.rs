@@ -1,0 +1,98 @@
+//! Frames as bytes, made and taken apart by hand, without help of the crate.
+
+use sockless::frame::Role;
+
+/// The key that frames made by [`frame`] are masked with.
+pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// A frame as `sender` sends it, written down without help of the crate: `first` is its first byte (FIN, reserved bits,
+/// opcode), the length is in its shortest form.
+pub fn frame(sender: Role, first: u8, payload: &[u8]) -> Vec<u8> {
+    let len = payload.len();
+    let form = if len < 126 {
+        Length::Short
+    } else if len < 65_536 {
+        Length::Medium
+    } else {
+        Length::Long
+    };
+    let mut bytes = header(first, sender == Role::Client, form, len as u64);
+    if sender == Role::Client {
+        bytes.extend_from_slice(&KEY);
+        bytes.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
+    } else {
+        bytes.extend_from_slice(payload);
+    }
+    bytes
+}
+
+/// How a length is written (RFC 6455, section 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// 7 bits
+    Short,
+    /// 7 + 16 bits
+    Medium,
+    /// 7 + 64 bits
+    Long,
+}
+
+/// A header without its key, the length in any form.
+pub fn header(first: u8, masked: bool, form: Length, len: u64) -> Vec<u8> {
+    let mask = if masked { 0x80 } else { 0 };
+    let mut bytes = vec![first];
+    match form {
+        Length::Short => bytes.push(mask | u8::try_from(len).unwrap()),
+        Length::Medium => {
+            bytes.push(mask | 126);
+            bytes.extend_from_slice(&u16::try_from(len).unwrap().to_be_bytes());
+        }
+        Length::Long => {
+            bytes.push(mask | 127);
+            bytes.extend_from_slice(&len.to_be_bytes());
+        }
+    }
+    bytes
+}
+
+/// The frames in `bytes`, sent by `sender`, taken apart without help of the crate: first byte and payload.
+pub fn frames(sender: Role, mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while let [first, second, rest @ ..] = bytes {
+        assert_eq!(
+            second & 0x80 != 0,
+            sender == Role::Client,
+            "masked by a client, and by nobody else"
+        );
+        let (len, rest) = match second & 0x7F {
+            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+            127 => (
+                usize::try_from(u64::from_be_bytes(rest[..8].try_into().unwrap())).unwrap(),
+                &rest[8..],
+            ),
+            short => (usize::from(short), rest),
+        };
+        let (key, rest) = if sender == Role::Client {
+            rest.split_at(4)
+        } else {
+            (&[0; 4][..], rest)
+        };
+        let payload = rest[..len]
+            .iter()
+            .zip(key.iter().cycle())
+            .map(|(byte, key)| byte ^ key)
+            .collect();
+        frames.push((*first, payload));
+        bytes = &rest[len..];
+    }
+    assert!(bytes.is_empty(), "half a frame: {bytes:?}");
+    frames
+}
+
+/// The other end.
+pub fn peer_of(role: Role) -> Role {
+    match role {
+        Role::Client => Role::Server,
+        Role::Server => Role::Client,
+    }
+}

@@ -1,0 +1,152 @@
+//! The laws of connections on which permessage-deflate is agreed.
+
+use allocation_counter::measure;
+use sockless::{Agreed, Connection, DeflateConfig, DeflateParams, Delivery, Endpoint, WindowBits, frame::Role};
+
+use super::{
+    conversation::Conversation,
+    drive::joined,
+    options::{Cursor, cuts},
+};
+use crate::{Outcome, feed_cut, peer_of};
+
+/// What a connection with compression needs to know.
+#[derive(Clone, Copy)]
+struct Agreement {
+    role: Role,
+    bits: u8,
+    takeover: bool,
+    release: bool,
+    chunks: bool,
+    /// The limit on messages.
+    limit: u64,
+    level: u8,
+    fragments: u8,
+}
+
+impl Agreement {
+    const LEN: usize = 4;
+
+    fn read(cursor: &mut Cursor<'_>) -> Self {
+        let [first, second, level, fragments] = cursor.array::<{ Self::LEN }>();
+        let bit = |bit: u32| first >> bit & 1 == 1;
+        Self {
+            role: if bit(0) { Role::Client } else { Role::Server },
+            bits: 8 + second % 8,
+            takeover: bit(1),
+            release: bit(2),
+            chunks: bit(3),
+            limit: if bit(4) { 100 } else { 64 << 10 },
+            level: level % 10,
+            fragments,
+        }
+    }
+
+    fn open(self, role: Role) -> Connection {
+        let mut deflate = DeflateConfig::default();
+        (deflate.level, deflate.threshold, deflate.release) = (self.level, 0, self.release);
+        let mut config = super::options::fragments_of(self.fragments);
+        config.deflate = Some(deflate);
+        config.max_message_size = self.limit;
+        if self.chunks {
+            config.delivery = Delivery::Chunks;
+        }
+        let bits = WindowBits::new(self.bits).unwrap();
+        let mut agreed = Agreed::default();
+        agreed.deflate = Some(DeflateParams {
+            server_no_context_takeover: !self.takeover,
+            client_no_context_takeover: !self.takeover,
+            server_max_window_bits: bits,
+            client_max_window_bits: bits,
+        });
+        let endpoint = match role {
+            Role::Server => Endpoint::Server,
+            Role::Client => Endpoint::Client { seed: [7; 32] },
+        };
+        Connection::upgraded(endpoint, &agreed, config)
+    }
+}
+
+/// Any bytes from the peer: the same events, error and output in two cuts, within the memory promised.
+pub fn compressed_bytes(data: &[u8]) {
+    let mut cursor = Cursor::new(data);
+    let agreement = Agreement::read(&mut cursor);
+    let seeds = [cursor.byte(), cursor.byte()];
+    let input = cursor.rest();
+    let [one, other] = seeds.map(|seed| {
+        let mut outcome = feed_cut(&mut agreement.open(agreement.role), input, &cuts(seed, input.len()));
+        outcome.events = joined(outcome.events);
+        outcome
+    });
+    assert_eq!(one, other);
+    let mut kept = feed_whole(&mut agreement.open(agreement.role), input, &cuts(seeds[0], input.len()));
+    kept.events = joined(kept.events);
+    assert_eq!(kept, one);
+
+    let mut bytes = input.to_vec();
+    let heap = measure(|| {
+        let (mut connection, mut rest, mut out) = (agreement.open(agreement.role), &mut bytes[..], Vec::new());
+        while let Ok(Some(_event)) = connection.receive(&mut rest, &mut out) {}
+    });
+    // A message that grows is held three times for a moment; then the inflater, its window, and another copy of that in one
+    // of the back ends; a piece to deliver; and the replies.
+    let bound = 3 * agreement.limit + (64 << 10) + 3 * (1 << agreement.bits) + (64 << 10) + input.len() as u64;
+    assert!(heap.bytes_max <= bound, "{} > {bound}", heap.bytes_max);
+}
+
+/// As [`feed_cut`], but messages are kept until they are whole; what is left at the end is taken as it is.
+fn feed_whole(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outcome {
+    let (mut outcome, mut kept, mut from) = (Outcome::default(), Vec::new(), 0);
+    for to in cuts.iter().copied().chain([input.len()]) {
+        kept.extend_from_slice(&input[from..to]);
+        from = to;
+        let mut rest = &mut kept[..];
+        while outcome.error.is_none() {
+            match connection.receive_whole(&mut rest, &mut outcome.out) {
+                Ok(Some(event)) => outcome.events.push(event.into_owned()),
+                Ok(None) => break,
+                Err(error) => outcome.error = Some(error),
+            }
+        }
+        let left = rest.len();
+        kept.drain(..kept.len() - left);
+    }
+    if outcome.error.is_none() {
+        let last = feed_cut(connection, &kept, &[]);
+        outcome.events.extend(last.events);
+        outcome.out.extend(last.out);
+        outcome.error = last.error;
+    }
+    outcome
+}
+
+/// Whole conversations arrive as they were sent, however they were fragmented and cut.
+pub fn compressed_roundtrip(data: &[u8]) {
+    let mut cursor = Cursor::new(data);
+    let mut agreement = Agreement::read(&mut cursor);
+    let seeds = [cursor.byte(), cursor.byte()];
+    let conversation = Conversation::read(&mut cursor);
+    agreement.limit = 16 << 20;
+    let (mut sender, mut out) = (agreement.open(agreement.role), Vec::new());
+    conversation.send(&mut sender, &mut out);
+    let receiver = Agreement {
+        chunks: false,
+        ..agreement
+    };
+    for seed in seeds {
+        let mut receiver = receiver.open(peer_of(agreement.role));
+        let outcome = feed_cut(&mut receiver, &out, &cuts(seed, out.len()));
+        assert_eq!((outcome.events, outcome.error), (conversation.events(), None));
+    }
+}
+
+/// Input for [`compressed_bytes`] from that of [`compressed_roundtrip`]: what the peer sends in that conversation.
+pub fn compressed_input(data: &[u8]) -> Vec<u8> {
+    let mut cursor = Cursor::new(data);
+    let agreement = Agreement::read(&mut cursor);
+    let seeds = [cursor.byte(), cursor.byte()];
+    let conversation = Conversation::read(&mut cursor);
+    let (mut sender, mut wire) = (agreement.open(peer_of(agreement.role)), Vec::new());
+    conversation.send(&mut sender, &mut wire);
+    [&data[..Agreement::LEN.min(data.len())], &seeds, &wire].concat()
+}
