@@ -23,6 +23,35 @@ pub(crate) struct Limits {
     pub(crate) fragments: u32,
 }
 
+/// What can be wrong with the payload of a message. Smaller than the error, which says more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PayloadViolation {
+    InvalidUtf8,
+    InvalidDeflate,
+    /// A compressed message inflates to more than the limit.
+    TooBig,
+}
+
+impl Limits {
+    /// The error that says what is wrong. How much a message that is too big would inflate to is not known.
+    pub(crate) const fn error(self, violation: PayloadViolation) -> ProtocolError {
+        match violation {
+            PayloadViolation::InvalidUtf8 => ProtocolError::InvalidUtf8,
+            PayloadViolation::InvalidDeflate => ProtocolError::InvalidDeflate,
+            PayloadViolation::TooBig => ProtocolError::MessageTooBig {
+                size: None,
+                limit: self.size,
+            },
+        }
+    }
+}
+
+impl From<InvalidUtf8> for PayloadViolation {
+    fn from(InvalidUtf8: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
+
 /// The message in progress.
 #[derive(Debug)]
 pub(crate) struct MessageAssembler {
@@ -70,11 +99,16 @@ impl MessageAssembler {
         // Both fit: a length is below 2^63 and the limit was not passed before.
         self.size = self.size.saturating_add(len);
         if self.size > limits.size {
-            return Err(ProtocolError::MessageTooBig);
+            return Err(ProtocolError::MessageTooBig {
+                size: Some(self.size),
+                limit: limits.size,
+            });
         }
         self.fragments = self.fragments.saturating_add(1);
         if self.fragments > limits.fragments {
-            return Err(ProtocolError::TooManyFragments);
+            return Err(ProtocolError::TooManyFragments {
+                limit: limits.fragments,
+            });
         }
         Ok(())
     }

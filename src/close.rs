@@ -46,7 +46,7 @@ impl<'b> CloseFrame<'b> {
             [high, low, ..] => CloseCode(u16::from_be_bytes([high, low])),
         };
         if !code.is_valid_on_wire() {
-            return Err(ProtocolError::InvalidCloseCode);
+            return Err(ProtocolError::InvalidCloseCode { code });
         }
         let reason = match body {
             Cow::Borrowed(body) => reason(body).map(Cow::Borrowed),
@@ -66,10 +66,10 @@ impl<'b> CloseFrame<'b> {
         };
         // "1010 ... is not used by the server" (section 7.4.1)
         if !code.is_valid_on_wire() || (*code == CloseCode::MANDATORY_EXTENSION && sender == Role::Server) {
-            return Err(SendError::InvalidCloseCode);
+            return Err(SendError::InvalidCloseCode { code: *code });
         }
         if reason.len() > CloseFrame::MAX_REASON {
-            return Err(SendError::ReasonTooLong);
+            return Err(SendError::ReasonTooLong { len: reason.len() });
         }
         let code = u16::from(*code).to_be_bytes();
         for (slot, byte) in buf.iter_mut().zip(code.iter().chain(reason.as_bytes())) {

@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::{
     close::CloseFrame,
-    excerpt::Excerpt,
+    escaped::Escaped,
     handshake::{Refusal, Request, Response},
     message::{Message, MessageKind},
 };
@@ -74,7 +74,7 @@ impl fmt::Debug for Event<'_> {
             Self::Ping(data) => ("Ping", data),
             Self::Pong(data) => ("Pong", data),
         };
-        f.debug_tuple(name).field(&Excerpt(payload)).finish()
+        f.debug_tuple(name).field(&Escaped(payload)).finish()
     }
 }
 
@@ -127,7 +127,7 @@ impl fmt::Debug for Chunk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Chunk")
             .field("kind", &self.kind())
-            .field("data", &Excerpt(self.as_bytes()))
+            .field("data", &Escaped(self.as_bytes()))
             .field("frame_end", &self.frame_end)
             .field("message_end", &self.message_end)
             .finish()

@@ -7,7 +7,7 @@ use core::{
     slice,
 };
 
-use crate::excerpt::Excerpt;
+use crate::escaped::Escaped;
 
 /// Why a head could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,7 +280,7 @@ impl fmt::Debug for Headers<'_> {
         f.debug_map()
             .entries(
                 self.clone()
-                    .map(|(name, value)| (Excerpt(name.as_bytes()), Excerpt(value))),
+                    .map(|(name, value)| (Escaped(name.as_bytes()), Escaped(value))),
             )
             .finish()
     }

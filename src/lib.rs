@@ -129,7 +129,7 @@ extern crate alloc;
 extern crate std;
 
 mod close_code;
-mod error;
+pub mod error;
 pub mod frame;
 pub mod mask;
 mod message;
@@ -140,7 +140,7 @@ pub mod utf8;
 pub use close_code::CloseCode;
 #[cfg(feature = "alloc")]
 pub use engine::*;
-pub use error::{HandshakeError, ProtocolError, RequestError, ResponseError, SendError};
+pub use error::{LocalHandshakeError, ProtocolError, RequestError, ResponseError, SendError};
 pub use message::MessageKind;
 pub use role::Role;
 
@@ -160,9 +160,9 @@ pub mod deflate;
 #[path = "deflate/stub.rs"]
 mod deflate;
 #[cfg(feature = "alloc")]
-mod event;
+mod escaped;
 #[cfg(feature = "alloc")]
-mod excerpt;
+mod event;
 #[cfg(feature = "alloc")]
 mod extensions;
 #[cfg(feature = "alloc")]

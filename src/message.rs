@@ -6,7 +6,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 
 #[cfg(feature = "alloc")]
-use crate::excerpt::Excerpt;
+use crate::escaped::Escaped;
 
 /// Whether a message is text or binary (RFC 6455, section 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,7 +107,7 @@ impl fmt::Debug for Message<'_> {
             Self::Text(_) => "Text",
             Self::Binary(_) => "Binary",
         };
-        f.debug_tuple(name).field(&Excerpt(self.as_bytes())).finish()
+        f.debug_tuple(name).field(&Escaped(self.as_bytes())).finish()
     }
 }
 

@@ -8,7 +8,7 @@ use sockless::{
     frame::{Kind, Role},
     utf8::{InvalidUtf8, Validator},
 };
-use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
+use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, too_big};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
@@ -478,7 +478,7 @@ fn s5_2_a_server_sends_a_header_alone() {
         for len in [1 << 63, u64::MAX] {
             let mut out = Vec::new();
             let sent = open(Role::Server, Config::default()).send_header(kind, len, &mut out);
-            assert_eq!((sent, out.len()), (Err(SendError::PayloadTooLong), 0), "{len}");
+            assert_eq!((sent, out.len()), (Err(SendError::PayloadTooLong { len }), 0), "{len}");
         }
     }
 }
@@ -935,7 +935,7 @@ fn s8_1_valid_text_is_delivered_before_the_error() {
         ));
         for _ in 0..3 {
             let found = connection.receive(&mut rest, &mut out);
-            assert_eq!(found, Err(ProtocolError::InvalidUtf8));
+            assert_eq!(found, Err(Box::new(ProtocolError::InvalidUtf8)));
         }
         assert_eq!(connection.state(), State::Closed);
         assert_eq!(frames(role, &out).len(), 1);
@@ -1025,7 +1025,7 @@ fn s10_4_messages_are_limited_in_size() {
                     let row = format!("{role:?} {kind:?}: {len} bytes, cut at {cuts:?}");
                     let ping = frame(peer_of(role), 0x89, &[b'p'; 125]);
                     let input = fragments.join(&ping[..]);
-                    let expected = (len > LIMIT).then_some(ProtocolError::MessageTooBig);
+                    let expected = (len > LIMIT).then_some(too_big(len as u64, LIMIT as u64));
                     assert_eq!(error(role, &config, &input), expected, "{row}");
                     if len <= LIMIT {
                         let mut events = receive(role, &config, &input).events;
@@ -1037,7 +1037,8 @@ fn s10_4_messages_are_limited_in_size() {
             let bytes = frame(peer_of(role), 0x80 | opcode, &[b'x'; LIMIT + 1]);
             let head = &bytes[..bytes.len() - LIMIT - 1];
             let outcome = receive(role, &config, head);
-            assert_eq!(outcome.error, Some(ProtocolError::MessageTooBig), "{role:?} {kind:?}");
+            let expected = too_big(LIMIT as u64 + 1, LIMIT as u64);
+            assert_eq!(outcome.error, Some(expected), "{role:?} {kind:?}");
             assert_eq!(frames(role, &outcome.out), [(0x88, vec![0x03, 0xF1])]);
             assert_eq!(error(role, &config, &head[..head.len() - 1]), None);
         }
@@ -1065,10 +1066,7 @@ fn s10_4_the_size_limit_counts_one_message() {
             receive(role, &config, &frame(peer, 0x81, b"")).events,
             [Event::Text("".into())]
         );
-        assert_eq!(
-            error(role, &config, &frame(peer, 0x81, b"x")),
-            Some(ProtocolError::MessageTooBig)
-        );
+        assert_eq!(error(role, &config, &frame(peer, 0x81, b"x")), Some(too_big(1, 0)));
     }
 }
 
@@ -1088,7 +1086,9 @@ fn s10_4_messages_are_limited_in_fragments() {
                         // Two of them: the count begins anew. Control frames do not count.
                         let ping = frame(peer, 0x89, b"");
                         let input = message(peer, opcode, payload, &cuts).join(&ping[..]).repeat(2);
-                        let expected = (fragments > limit).then_some(ProtocolError::TooManyFragments);
+                        let expected = (fragments > limit).then_some(ProtocolError::TooManyFragments {
+                            limit: config.max_fragments,
+                        });
                         let row = format!("{role:?} {kind:?}: {fragments} of {limit}, {payload:?}");
                         assert_eq!(error(role, &config, &input), expected, "{row}");
                         let mut outcome = receive(role, &config, &input);
@@ -1104,7 +1104,10 @@ fn s10_4_messages_are_limited_in_fragments() {
             let mut config = Config::default();
             config.max_fragments = 0;
             let input = frame(peer, 0x80 | opcode, b"x");
-            assert_eq!(error(role, &config, &input), Some(ProtocolError::TooManyFragments));
+            assert_eq!(
+                error(role, &config, &input),
+                Some(ProtocolError::TooManyFragments { limit: 0 })
+            );
         }
     }
 }
@@ -1117,7 +1120,10 @@ fn s10_4_limits_are_on_by_default() {
     assert_eq!(config.max_fragments, 131_072);
     for role in ROLES {
         let masked = role == Role::Server;
-        for (len, expected) in [(16 << 20, None), ((16 << 20) + 1, Some(ProtocolError::MessageTooBig))] {
+        for (len, expected) in [
+            (16 << 20, None),
+            ((16 << 20) + 1, Some(too_big((16 << 20) + 1, 16 << 20))),
+        ] {
             let mut input = header(0x82, masked, Length::Long, len);
             if masked {
                 input.extend(KEY);

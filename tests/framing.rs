@@ -9,6 +9,7 @@ use sockless::{
     frame::{Decoder, Header, Item, Kind, Opcode, Role},
     mask,
 };
+use support::{reserved_bits, reserved_opcode};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
@@ -56,7 +57,7 @@ fn tails(second: u8) -> Vec<Vec<u8>> {
 fn violation(role: Role, in_message: bool, bytes: &[u8]) -> Option<(usize, ProtocolError)> {
     let (first, second) = (bytes[0], bytes[1]);
     if first & 0x70 != 0 {
-        return Some((1, ProtocolError::ReservedBits));
+        return Some((1, reserved_bits(first)));
     }
     let fin = first & 0x80 != 0;
     let is_control = match (first & 0x0F, in_message) {
@@ -65,7 +66,7 @@ fn violation(role: Role, in_message: bool, bytes: &[u8]) -> Option<(usize, Proto
         (0x1 | 0x2, true) => return Some((1, ProtocolError::InterleavedMessage)),
         (0x8..=0xA, _) if fin => true,
         (0x8..=0xA, _) => return Some((1, ProtocolError::FragmentedControlFrame)),
-        (0x3..=0x7 | 0xB..=0xF, _) => return Some((1, ProtocolError::ReservedOpcode)),
+        (0x3..=0x7 | 0xB..=0xF, _) => return Some((1, reserved_opcode(first))),
         (0x10.., _) => unreachable!("four bits"),
     };
     match (role, second & 0x80 != 0) {
@@ -189,8 +190,8 @@ fn s5_2_a_64_bit_length_fails_at_the_byte_that_breaks_the_rule() {
 #[test]
 fn s7_1_7_errors_of_the_decoder_are_sticky() {
     let violations: [(Role, &[u8], ProtocolError); 8] = [
-        (Role::Client, &[0xC1], ProtocolError::ReservedBits),
-        (Role::Client, &[0x83], ProtocolError::ReservedOpcode),
+        (Role::Client, &[0xC1], reserved_bits(0xC1)),
+        (Role::Client, &[0x83], reserved_opcode(0x83)),
         (Role::Client, &[0x80], ProtocolError::UnexpectedContinuation),
         (Role::Client, &[0x09], ProtocolError::FragmentedControlFrame),
         (Role::Client, &[0x81, 0x80], ProtocolError::MaskedFrame),
@@ -331,7 +332,7 @@ fn s5_2_opcodes() {
     for bits in (0x3..=0x7).chain(0xB..=0xF) {
         for fin in [0x00, 0x80] {
             let decoded = Header::decode(slice::from_ref(&(fin | bits)));
-            assert_eq!(decoded, Err(ProtocolError::ReservedOpcode), "{bits:x}");
+            assert_eq!(decoded, Err(reserved_opcode(bits)), "{bits:x}");
         }
     }
     assert_eq!(Opcode::from(Kind::Text), Opcode::Text);
@@ -517,7 +518,10 @@ mod connection {
     };
 
     use super::{ROLES, tails, violation};
-    use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
+    use support::{
+        KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, reserved_bits,
+        reserved_opcode, too_big,
+    };
 
     /// What becomes of `input`, the same in one piece and byte by byte.
     fn receive(role: Role, input: &[u8]) -> Outcome {
@@ -708,7 +712,7 @@ mod connection {
                     for opcode in 0..16 {
                         for fin in [0x00, 0x80] {
                             let bytes = frame(peer_of(role), fin | bits << 4 | opcode, b"");
-                            assert_fails(role, before, &bytes, ProtocolError::ReservedBits);
+                            assert_fails(role, before, &bytes, reserved_bits(bytes[0]));
                         }
                     }
                 }
@@ -751,7 +755,7 @@ mod connection {
                     for fin in [0x00, 0x80] {
                         for payload in [&b""[..], &[0; 126]] {
                             let bytes = frame(peer_of(role), fin | opcode, payload);
-                            assert_fails(role, before, &bytes, ProtocolError::ReservedOpcode);
+                            assert_fails(role, before, &bytes, reserved_opcode(bytes[0]));
                         }
                     }
                 }
@@ -779,7 +783,7 @@ mod connection {
                             let expected = match violation(role, in_message, &head) {
                                 Some((_, error)) => Some(error),
                                 None if second & 0x7F == 127 && tail[..5] != [0; 5] => {
-                                    Some(ProtocolError::MessageTooBig)
+                                    Some(too_big(u64::from_be_bytes(tail[..8].try_into().unwrap()), 16 << 20))
                                 }
                                 None => None,
                             };
@@ -883,7 +887,11 @@ mod connection {
                 let mut out = Vec::with_capacity(64);
                 let mut result = Ok(None);
                 let info = allocation_counter::measure(|| result = connection.receive(&mut &mut bytes[..], &mut out));
-                assert_eq!(result, Err(ProtocolError::LengthOverflow), "{role:?}: {len:x}");
+                assert_eq!(
+                    result,
+                    Err(Box::new(ProtocolError::LengthOverflow)),
+                    "{role:?}: {len:x}"
+                );
                 // The record of how the connection ended is all that there is.
                 assert!(info.bytes_total < 512, "{role:?}: {len:x}: {info:?}");
             }
@@ -940,7 +948,10 @@ mod connection {
         config.fragment_size = std::num::NonZeroUsize::new(4);
         let mut client = open(Role::Client, config);
         client.send_text("three frames", &mut other).unwrap();
-        assert_eq!(client.ping(&[0; 126], &mut other), Err(SendError::ControlFrameTooLong));
+        assert_eq!(
+            client.ping(&[0; 126], &mut other),
+            Err(SendError::ControlFrameTooLong { len: 126 })
+        );
         client.send_fragment(Kind::Text, b"a", false, &mut other).unwrap();
         assert_eq!(
             client.send_fragment(Kind::Text, b"\xFF", false, &mut other),
@@ -1034,11 +1045,11 @@ mod connection {
         for role in ROLES {
             let mut connection = open(role, Config::default());
             let outcome = feed(&mut connection, &frame(peer_of(role), 0x83, b""));
-            assert_eq!(outcome.error, Some(ProtocolError::ReservedOpcode));
+            assert_eq!(outcome.error, Some(reserved_opcode(0x83)));
             assert!(is_close(role, &outcome.out, CloseCode::PROTOCOL_ERROR));
             assert_eq!(connection.state(), State::Closed);
             let closure = connection.closure().unwrap();
-            assert_eq!(closure.error, Some(ProtocolError::ReservedOpcode));
+            assert_eq!(closure.error, Some(reserved_opcode(0x83)));
             assert_eq!(closure.sent, Some(Some(CloseFrame::new(CloseCode::PROTOCOL_ERROR, ""))));
             assert_eq!(closure.received, None);
         }

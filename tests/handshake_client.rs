@@ -1,7 +1,7 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and 11.3).
 
 use sockless::{
-    ClientRequest, CloseCode, Config, Connection, Endpoint, Event, Expected, HandshakeError, ProtocolError,
+    ClientRequest, CloseCode, Config, Connection, Endpoint, Event, Expected, LocalHandshakeError, ProtocolError,
     ResponseError, SendError, State, Teardown,
     frame::{Kind, Role},
 };
@@ -11,6 +11,7 @@ use support::{
         ACCEPT, Answer, CLIENT_ACCEPT, CLIENT_KEY, Fields, KEY, NONCE, RESPONSE, SEED, assert_fails, decode_base64,
         dial, drain, head, hear, opened, plain, refusal, response, response_with, with,
     },
+    reserved_bits, reserved_opcode,
 };
 
 /// The bytes of the request that a client sends.
@@ -135,13 +136,13 @@ fn s3_a_url_has_no_fragment() {
         "ws://h:80#",
         "ws://h/p#f?q",
     ] {
-        assert_eq!(ClientRequest::new(url), Err(HandshakeError::Url), "{url}");
+        assert_eq!(ClientRequest::new(url), Err(LocalHandshakeError::Url), "{url}");
     }
     for (url, target) in [("ws://h/p%23f", "/p%23f"), ("ws://h?q%23", "/?q%23")] {
         assert_eq!(ClientRequest::new(url).unwrap().target(), target);
     }
     for target in ["/p#f", "/#"] {
-        assert_eq!(ClientRequest::from_parts("h", target), Err(HandshakeError::Target));
+        assert_eq!(ClientRequest::from_parts("h", target), Err(LocalHandshakeError::Target));
     }
 }
 
@@ -149,80 +150,80 @@ fn s3_a_url_has_no_fragment() {
 #[test]
 fn s3_an_invalid_url_is_refused() {
     let table = [
-        ("", HandshakeError::Url),
-        ("h", HandshakeError::Url),
-        ("//h", HandshakeError::Url),
-        ("://h", HandshakeError::Url),
-        ("ws:h", HandshakeError::Url),
-        ("ws:/h", HandshakeError::Url),
-        ("ws//h", HandshakeError::Url),
-        (" ws://h", HandshakeError::Url),
-        ("ws ://h", HandshakeError::Url),
-        ("http://h", HandshakeError::Url),
-        ("https://h", HandshakeError::Url),
-        ("wsss://h", HandshakeError::Url),
-        ("w://h", HandshakeError::Url),
-        ("/p?u=ws://h", HandshakeError::Url),
-        ("ws://", HandshakeError::Host),
-        ("ws:///p", HandshakeError::Host),
-        ("ws://?q", HandshakeError::Host),
-        ("ws://:80", HandshakeError::Host),
-        ("ws://h:0", HandshakeError::Host),
-        ("ws://h:65536", HandshakeError::Host),
-        ("ws://h:99999999999999999999", HandshakeError::Host),
-        ("ws://h:x", HandshakeError::Host),
-        ("ws://h:-1", HandshakeError::Host),
-        ("ws://h:+1", HandshakeError::Host),
-        ("ws://h:1 ", HandshakeError::Host),
-        ("ws://h:80:80", HandshakeError::Host),
-        ("ws://user@h", HandshakeError::Host),
-        ("ws://user:secret@h/", HandshakeError::Host),
-        ("ws://h h/", HandshakeError::Host),
-        ("ws://h /", HandshakeError::Host),
-        ("ws://h\r\nX: y/", HandshakeError::Host),
-        ("ws://h\n", HandshakeError::Host),
-        ("ws://h\0/", HandshakeError::Host),
-        ("ws://h\\p", HandshakeError::Host),
-        ("ws://h%", HandshakeError::Host),
-        ("ws://h%2", HandshakeError::Host),
-        ("ws://h%2x", HandshakeError::Host),
-        ("ws://h\"", HandshakeError::Host),
-        ("ws://b\u{fc}cher/", HandshakeError::Host),
-        ("ws://::1/", HandshakeError::Host),
-        ("ws://[::1", HandshakeError::Host),
-        ("ws://[::1/", HandshakeError::Host),
-        ("ws://[]", HandshakeError::Host),
-        ("ws://[::1]x", HandshakeError::Host),
-        ("ws://[::1]80", HandshakeError::Host),
-        ("ws://[::g]", HandshakeError::Host),
-        ("ws://[h]", HandshakeError::Host),
-        ("ws://[::1]:x", HandshakeError::Host),
-        ("ws://[\u{e9}", HandshakeError::Host),
-        ("ws://[::1]\u{e9}", HandshakeError::Host),
-        ("ws://h]", HandshakeError::Host),
-        ("ws://h/a b", HandshakeError::Target),
-        ("ws://h/ ", HandshakeError::Target),
-        ("ws://h/a\tb", HandshakeError::Target),
-        ("ws://h/ HTTP/1.1\r\nX: y", HandshakeError::Target),
-        ("ws://h/a\nb", HandshakeError::Target),
-        ("ws://h/a\rb", HandshakeError::Target),
-        ("ws://h/\0", HandshakeError::Target),
-        ("ws://h/\u{7f}", HandshakeError::Target),
-        ("ws://h/\u{e9}", HandshakeError::Target),
-        ("ws://h/?\u{1F600}", HandshakeError::Target),
-        ("ws://h/%", HandshakeError::Target),
-        ("ws://h/%2", HandshakeError::Target),
-        ("ws://h/%zz", HandshakeError::Target),
-        ("ws://h/%2", HandshakeError::Target),
-        ("ws://h/?a b", HandshakeError::Target),
-        ("ws://h?\"", HandshakeError::Target),
-        ("ws://h/<a>", HandshakeError::Target),
-        ("ws://h/a\\b", HandshakeError::Target),
-        ("ws://h/[a]", HandshakeError::Target),
-        ("ws://h/{a}", HandshakeError::Target),
-        ("ws://h/a|b", HandshakeError::Target),
-        ("ws://h/a^b", HandshakeError::Target),
-        ("ws://h/a`b", HandshakeError::Target),
+        ("", LocalHandshakeError::Url),
+        ("h", LocalHandshakeError::Url),
+        ("//h", LocalHandshakeError::Url),
+        ("://h", LocalHandshakeError::Url),
+        ("ws:h", LocalHandshakeError::Url),
+        ("ws:/h", LocalHandshakeError::Url),
+        ("ws//h", LocalHandshakeError::Url),
+        (" ws://h", LocalHandshakeError::Url),
+        ("ws ://h", LocalHandshakeError::Url),
+        ("http://h", LocalHandshakeError::Url),
+        ("https://h", LocalHandshakeError::Url),
+        ("wsss://h", LocalHandshakeError::Url),
+        ("w://h", LocalHandshakeError::Url),
+        ("/p?u=ws://h", LocalHandshakeError::Url),
+        ("ws://", LocalHandshakeError::Host),
+        ("ws:///p", LocalHandshakeError::Host),
+        ("ws://?q", LocalHandshakeError::Host),
+        ("ws://:80", LocalHandshakeError::Host),
+        ("ws://h:0", LocalHandshakeError::Host),
+        ("ws://h:65536", LocalHandshakeError::Host),
+        ("ws://h:99999999999999999999", LocalHandshakeError::Host),
+        ("ws://h:x", LocalHandshakeError::Host),
+        ("ws://h:-1", LocalHandshakeError::Host),
+        ("ws://h:+1", LocalHandshakeError::Host),
+        ("ws://h:1 ", LocalHandshakeError::Host),
+        ("ws://h:80:80", LocalHandshakeError::Host),
+        ("ws://user@h", LocalHandshakeError::Host),
+        ("ws://user:secret@h/", LocalHandshakeError::Host),
+        ("ws://h h/", LocalHandshakeError::Host),
+        ("ws://h /", LocalHandshakeError::Host),
+        ("ws://h\r\nX: y/", LocalHandshakeError::Host),
+        ("ws://h\n", LocalHandshakeError::Host),
+        ("ws://h\0/", LocalHandshakeError::Host),
+        ("ws://h\\p", LocalHandshakeError::Host),
+        ("ws://h%", LocalHandshakeError::Host),
+        ("ws://h%2", LocalHandshakeError::Host),
+        ("ws://h%2x", LocalHandshakeError::Host),
+        ("ws://h\"", LocalHandshakeError::Host),
+        ("ws://b\u{fc}cher/", LocalHandshakeError::Host),
+        ("ws://::1/", LocalHandshakeError::Host),
+        ("ws://[::1", LocalHandshakeError::Host),
+        ("ws://[::1/", LocalHandshakeError::Host),
+        ("ws://[]", LocalHandshakeError::Host),
+        ("ws://[::1]x", LocalHandshakeError::Host),
+        ("ws://[::1]80", LocalHandshakeError::Host),
+        ("ws://[::g]", LocalHandshakeError::Host),
+        ("ws://[h]", LocalHandshakeError::Host),
+        ("ws://[::1]:x", LocalHandshakeError::Host),
+        ("ws://[\u{e9}", LocalHandshakeError::Host),
+        ("ws://[::1]\u{e9}", LocalHandshakeError::Host),
+        ("ws://h]", LocalHandshakeError::Host),
+        ("ws://h/a b", LocalHandshakeError::Target),
+        ("ws://h/ ", LocalHandshakeError::Target),
+        ("ws://h/a\tb", LocalHandshakeError::Target),
+        ("ws://h/ HTTP/1.1\r\nX: y", LocalHandshakeError::Target),
+        ("ws://h/a\nb", LocalHandshakeError::Target),
+        ("ws://h/a\rb", LocalHandshakeError::Target),
+        ("ws://h/\0", LocalHandshakeError::Target),
+        ("ws://h/\u{7f}", LocalHandshakeError::Target),
+        ("ws://h/\u{e9}", LocalHandshakeError::Target),
+        ("ws://h/?\u{1F600}", LocalHandshakeError::Target),
+        ("ws://h/%", LocalHandshakeError::Target),
+        ("ws://h/%2", LocalHandshakeError::Target),
+        ("ws://h/%zz", LocalHandshakeError::Target),
+        ("ws://h/%2", LocalHandshakeError::Target),
+        ("ws://h/?a b", LocalHandshakeError::Target),
+        ("ws://h?\"", LocalHandshakeError::Target),
+        ("ws://h/<a>", LocalHandshakeError::Target),
+        ("ws://h/a\\b", LocalHandshakeError::Target),
+        ("ws://h/[a]", LocalHandshakeError::Target),
+        ("ws://h/{a}", LocalHandshakeError::Target),
+        ("ws://h/a|b", LocalHandshakeError::Target),
+        ("ws://h/a^b", LocalHandshakeError::Target),
+        ("ws://h/a`b", LocalHandshakeError::Target),
     ];
     for (url, error) in table {
         assert_eq!(ClientRequest::new(url), Err(error), "{url:?}");
@@ -246,22 +247,22 @@ fn s3_a_request_from_parts() {
         assert_eq!(sent.one("Host"), header);
     }
     let invalid = [
-        ("", "/", HandshakeError::Host),
-        ("h/", "/", HandshakeError::Host),
-        ("h\r\nX: y", "/", HandshakeError::Host),
-        ("h h", "/", HandshakeError::Host),
-        ("u@h", "/", HandshakeError::Host),
-        ("h:0", "/", HandshakeError::Host),
-        ("[::1", "/", HandshakeError::Host),
-        ("h", "", HandshakeError::Target),
-        ("h", "p", HandshakeError::Target),
-        ("h", "?q", HandshakeError::Target),
-        ("h", "*", HandshakeError::Target),
-        ("h", "http://h/", HandshakeError::Target),
-        ("h", "/a b", HandshakeError::Target),
-        ("h", "/ HTTP/1.1\r\nX: y", HandshakeError::Target),
-        ("h", "/\0", HandshakeError::Target),
-        ("h", "/%", HandshakeError::Target),
+        ("", "/", LocalHandshakeError::Host),
+        ("h/", "/", LocalHandshakeError::Host),
+        ("h\r\nX: y", "/", LocalHandshakeError::Host),
+        ("h h", "/", LocalHandshakeError::Host),
+        ("u@h", "/", LocalHandshakeError::Host),
+        ("h:0", "/", LocalHandshakeError::Host),
+        ("[::1", "/", LocalHandshakeError::Host),
+        ("h", "", LocalHandshakeError::Target),
+        ("h", "p", LocalHandshakeError::Target),
+        ("h", "?q", LocalHandshakeError::Target),
+        ("h", "*", LocalHandshakeError::Target),
+        ("h", "http://h/", LocalHandshakeError::Target),
+        ("h", "/a b", LocalHandshakeError::Target),
+        ("h", "/ HTTP/1.1\r\nX: y", LocalHandshakeError::Target),
+        ("h", "/\0", LocalHandshakeError::Target),
+        ("h", "/%", LocalHandshakeError::Target),
     ];
     for (host, target, error) in invalid {
         assert_eq!(
@@ -391,10 +392,10 @@ fn s4_1_10_subprotocols_are_unique_tokens() {
         &["a;q=1"],
     ];
     for row in invalid {
-        assert_refused(&offer(row), HandshakeError::Subprotocol);
+        assert_refused(&offer(row), LocalHandshakeError::Subprotocol);
     }
     for separator in "()<>@,;:\\\"/[]?={} \t\u{7f}".chars() {
-        assert_refused(&offer(&[&format!("a{separator}b")]), HandshakeError::Subprotocol);
+        assert_refused(&offer(&[&format!("a{separator}b")]), LocalHandshakeError::Subprotocol);
     }
     let tokens: String = (0x21..0x7F_u8)
         .map(char::from)
@@ -405,7 +406,7 @@ fn s4_1_10_subprotocols_are_unique_tokens() {
 }
 
 /// A request that cannot be sent leaves no trace.
-fn assert_refused(request: &ClientRequest, error: HandshakeError) {
+fn assert_refused(request: &ClientRequest, error: LocalHandshakeError) {
     let mut out = b"before".to_vec();
     let refused = Connection::client(request, Config::default(), SEED, &mut out).map(|_| ());
     assert_eq!(refused, Err(error), "{request:?}");
@@ -421,36 +422,36 @@ fn assert_refused(request: &ClientRequest, error: HandshakeError) {
 #[test]
 fn s4_1_12_a_header_cannot_break_the_request() {
     let rows = [
-        ("Host", "h", HandshakeError::ReservedHeader),
-        ("upgrade", "h2c", HandshakeError::ReservedHeader),
-        ("CONNECTION", "close", HandshakeError::ReservedHeader),
-        ("Origin", "null", HandshakeError::ReservedHeader),
-        ("sec-websocket-key", KEY, HandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Accept", ACCEPT, HandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Version", "8", HandshakeError::ReservedHeader),
-        ("SEC-WEBSOCKET-PROTOCOL", "a", HandshakeError::ReservedHeader),
+        ("Host", "h", LocalHandshakeError::ReservedHeader),
+        ("upgrade", "h2c", LocalHandshakeError::ReservedHeader),
+        ("CONNECTION", "close", LocalHandshakeError::ReservedHeader),
+        ("Origin", "null", LocalHandshakeError::ReservedHeader),
+        ("sec-websocket-key", KEY, LocalHandshakeError::ReservedHeader),
+        ("Sec-WebSocket-Accept", ACCEPT, LocalHandshakeError::ReservedHeader),
+        ("Sec-WebSocket-Version", "8", LocalHandshakeError::ReservedHeader),
+        ("SEC-WEBSOCKET-PROTOCOL", "a", LocalHandshakeError::ReservedHeader),
         (
             "Sec-WebSocket-Extensions",
             "permessage-deflate",
-            HandshakeError::ReservedHeader,
+            LocalHandshakeError::ReservedHeader,
         ),
-        ("Sec-WebSocket-", "", HandshakeError::ReservedHeader),
-        ("Content-Length", "0", HandshakeError::ReservedHeader),
-        ("Transfer-Encoding", "chunked", HandshakeError::ReservedHeader),
-        ("", "a", HandshakeError::HeaderName),
-        ("X Y", "a", HandshakeError::HeaderName),
-        ("X:", "a", HandshakeError::HeaderName),
-        (" X", "a", HandshakeError::HeaderName),
-        ("X\r\nY", "a", HandshakeError::HeaderName),
-        ("X\n", "a", HandshakeError::HeaderName),
-        ("X\0", "a", HandshakeError::HeaderName),
-        ("\u{e9}", "a", HandshakeError::HeaderName),
-        ("X", "a\r\nY: b", HandshakeError::HeaderValue),
-        ("X", "a\r", HandshakeError::HeaderValue),
-        ("X", "\na", HandshakeError::HeaderValue),
-        ("X", "a\0b", HandshakeError::HeaderValue),
-        ("X", "\u{1b}", HandshakeError::HeaderValue),
-        ("X", "\u{7f}", HandshakeError::HeaderValue),
+        ("Sec-WebSocket-", "", LocalHandshakeError::ReservedHeader),
+        ("Content-Length", "0", LocalHandshakeError::ReservedHeader),
+        ("Transfer-Encoding", "chunked", LocalHandshakeError::ReservedHeader),
+        ("", "a", LocalHandshakeError::HeaderName),
+        ("X Y", "a", LocalHandshakeError::HeaderName),
+        ("X:", "a", LocalHandshakeError::HeaderName),
+        (" X", "a", LocalHandshakeError::HeaderName),
+        ("X\r\nY", "a", LocalHandshakeError::HeaderName),
+        ("X\n", "a", LocalHandshakeError::HeaderName),
+        ("X\0", "a", LocalHandshakeError::HeaderName),
+        ("\u{e9}", "a", LocalHandshakeError::HeaderName),
+        ("X", "a\r\nY: b", LocalHandshakeError::HeaderValue),
+        ("X", "a\r", LocalHandshakeError::HeaderValue),
+        ("X", "\na", LocalHandshakeError::HeaderValue),
+        ("X", "a\0b", LocalHandshakeError::HeaderValue),
+        ("X", "\u{1b}", LocalHandshakeError::HeaderValue),
+        ("X", "\u{7f}", LocalHandshakeError::HeaderValue),
     ];
     for (name, value, error) in rows {
         assert_refused(&plain().header(name, value), error);
@@ -477,7 +478,7 @@ fn s4_1_8_origin_is_optional() {
         assert_eq!(read(&plain().origin(origin)).one("Origin"), origin);
     }
     for origin in ["http://a\r\nX: y", "\n", "\0"] {
-        assert_refused(&plain().origin(origin), HandshakeError::HeaderValue);
+        assert_refused(&plain().origin(origin), LocalHandshakeError::HeaderValue);
     }
 }
 
@@ -496,10 +497,7 @@ fn s9_no_extension_is_offered() {
         assert_eq!(first & 0x70, 0, "{first:#x}");
     }
     let compressed = frame(Role::Server, 0xC1, b"\xF2\x48\xCD\xC9\xC9\x07\x00");
-    assert_eq!(
-        drain(&mut client, &compressed, &mut out),
-        Err(ProtocolError::ReservedBits)
-    );
+    assert_eq!(drain(&mut client, &compressed, &mut out), Err(reserved_bits(0xC1)));
 }
 
 /// R127: a client that misses an extension can say so with 1010, which a server cannot.
@@ -519,7 +517,9 @@ fn s7_4_1_only_a_client_sends_1010() {
     out.clear();
     assert_eq!(
         server.close(CloseCode::MANDATORY_EXTENSION, "", &mut out),
-        Err(SendError::InvalidCloseCode)
+        Err(SendError::InvalidCloseCode {
+            code: CloseCode::MANDATORY_EXTENSION
+        })
     );
     assert!(out.is_empty());
 }
@@ -920,7 +920,7 @@ fn s4_1_interim_responses_are_skipped() {
     let mut client = dial(&plain(), &Config::default());
     drain(&mut client, &interims.concat(), &mut Vec::new()).unwrap();
     assert_eq!(client.state(), State::Opening);
-    assert_eq!(client.receive_eof(), Err(ProtocolError::UnexpectedEof));
+    assert_eq!(client.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
 }
 
 /// R137 R027: all heads together stay within the limit of one.
@@ -993,7 +993,7 @@ fn s4_1_bytes_behind_a_response_are_frames() {
     let outcome = hear(&plain(), &Config::default(), &[&response()[..], b"\r\n"].concat());
     assert!(matches!(outcome.events[..], [Event::Open(_)]));
     // 0x0D is a frame with an opcode that is reserved.
-    assert_eq!(outcome.error, Some(ProtocolError::ReservedOpcode));
+    assert_eq!(outcome.error, Some(reserved_opcode(0x0D)));
 }
 
 /// R029 R068: a head that lies whole in the input is lent from it, one that was collected is owned; both say the same.
@@ -1189,7 +1189,7 @@ fn s4_1_1_a_body_may_be_cut_off() {
     // In the middle of a head, there is nothing to report.
     let mut client = dial(&plain(), &Config::default());
     drain(&mut client, b"HTTP/1.1 500 x\r\n", &mut Vec::new()).unwrap();
-    assert_eq!(client.receive_eof(), Err(ProtocolError::UnexpectedEof));
+    assert_eq!(client.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
 }
 
 /// R021: a chunked body is put together (RFC 9112, section 7.1).

@@ -3,8 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Endpoint, Event, HandshakeError, Request, RequestError, ResponseError,
-    State,
+    Accept, ClientRequest, Config, Connection, Endpoint, Event, LocalHandshakeError, Request, RequestError,
+    ResponseError, State,
 };
 use support::{
     feed,
@@ -251,16 +251,16 @@ fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let parsed = http_request(&REQUEST);
     let request = Request::from_http(&parsed).unwrap();
-    type Row<'a> = (&'a [(&'a str, &'a str)], Option<HandshakeError>);
+    type Row<'a> = (&'a [(&'a str, &'a str)], Option<LocalHandshakeError>);
     let headers: [Row<'_>; 5] = [
         (&[("X", "y")], None),
         (
             &[("Sec-WebSocket-Extensions", "x")],
-            Some(HandshakeError::ReservedHeader),
+            Some(LocalHandshakeError::ReservedHeader),
         ),
-        (&[("upgrade", "x")], Some(HandshakeError::ReservedHeader)),
-        (&[("X Y", "x")], Some(HandshakeError::HeaderName)),
-        (&[("X", "a\r\nY: b")], Some(HandshakeError::HeaderValue)),
+        (&[("upgrade", "x")], Some(LocalHandshakeError::ReservedHeader)),
+        (&[("X Y", "x")], Some(LocalHandshakeError::HeaderName)),
+        (&[("X", "a\r\nY: b")], Some(LocalHandshakeError::HeaderValue)),
     ];
     for (headers, error) in headers {
         let found = request.to_http_response(&Accept::new().headers(headers), &Config::default());
@@ -270,7 +270,7 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
         request
             .to_http_response(&Accept::new().subprotocol(Some("a")), &Config::default())
             .map(|_| ()),
-        Err(HandshakeError::SubprotocolNotOffered)
+        Err(LocalHandshakeError::SubprotocolNotOffered)
     );
 }
 
@@ -409,12 +409,15 @@ fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
 #[test]
 fn s4_1_a_request_cannot_be_broken() {
     let rows = [
-        (plain().subprotocol("a b"), HandshakeError::Subprotocol),
-        (plain().subprotocol("a").subprotocol("a"), HandshakeError::Subprotocol),
-        (plain().header("Host", "h"), HandshakeError::ReservedHeader),
-        (plain().header("X Y", "z"), HandshakeError::HeaderName),
-        (plain().header("X", "y\r\nZ: a"), HandshakeError::HeaderValue),
-        (plain().origin("\0"), HandshakeError::HeaderValue),
+        (plain().subprotocol("a b"), LocalHandshakeError::Subprotocol),
+        (
+            plain().subprotocol("a").subprotocol("a"),
+            LocalHandshakeError::Subprotocol,
+        ),
+        (plain().header("Host", "h"), LocalHandshakeError::ReservedHeader),
+        (plain().header("X Y", "z"), LocalHandshakeError::HeaderName),
+        (plain().header("X", "y\r\nZ: a"), LocalHandshakeError::HeaderValue),
+        (plain().origin("\0"), LocalHandshakeError::HeaderValue),
     ];
     for (request, error) in rows {
         assert_eq!(

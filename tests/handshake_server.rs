@@ -1,7 +1,7 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1, 10 and 11.3).
 
 use sockless::{
-    Accept, ClosedBy, Config, Connection, Delivery, Event, HandshakeError, ProtocolError, Request, RequestError,
+    Accept, ClosedBy, Config, Connection, Delivery, Event, LocalHandshakeError, ProtocolError, Request, RequestError,
     SendError, State, Teardown, frame::Role,
 };
 use support::{
@@ -10,6 +10,7 @@ use support::{
         self, ACCEPT, Answer, KEY, REQUEST, admitted, assert_denied, drain, head, request, request_of_fields,
         request_of_len, request_with, serve, undecided, with,
     },
+    reserved_bits,
 };
 
 fn denied(input: &[u8], error: RequestError) -> Answer {
@@ -614,12 +615,12 @@ fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
             let mut out = b"before".to_vec();
             assert_eq!(
                 server.accept(&request, &accept, &mut out),
-                Err(HandshakeError::SubprotocolNotOffered),
+                Err(LocalHandshakeError::SubprotocolNotOffered),
                 "{offer:?} {choice:?}"
             );
             assert_eq!(
                 request.acceptance(&accept, &Config::default()).map(|_| ()),
-                Err(HandshakeError::SubprotocolNotOffered)
+                Err(LocalHandshakeError::SubprotocolNotOffered)
             );
             assert_eq!((out.as_slice(), server.state()), (&b"before"[..], State::Opening));
             server.accept(&request, &Accept::new(), &mut out).unwrap();
@@ -818,16 +819,13 @@ fn s4_2_2_no_extension_is_accepted() {
         let headers = [("Sec-WebSocket-Extensions", "permessage-deflate")];
         assert_eq!(
             server.accept(&request, &Accept::new().headers(&headers), &mut out),
-            Err(HandshakeError::ReservedHeader)
+            Err(LocalHandshakeError::ReservedHeader)
         );
         server.accept(&request, &Accept::new(), &mut out).unwrap();
         assert!(Answer::read(&out).all("Sec-WebSocket-Extensions").is_empty(), "{offer}");
         // Not accepted is not in use.
         let compressed = frame(Role::Client, 0xC1, b"\xF2\x48\xCD\xC9\xC9\x07\x00");
-        assert_eq!(
-            drain(&mut server, &compressed, &mut out),
-            Err(ProtocolError::ReservedBits)
-        );
+        assert_eq!(drain(&mut server, &compressed, &mut out), Err(reserved_bits(0xC1)));
     }
 }
 
@@ -1070,7 +1068,11 @@ fn s4_2_1_half_a_head_is_no_request() {
         let mut server = Connection::server(Config::default());
         let mut out = Vec::new();
         assert_eq!(drain(&mut server, &request[..len], &mut out), Ok(Vec::new()), "{len}");
-        assert_eq!(server.receive_eof(), Err(ProtocolError::UnexpectedEof), "{len}");
+        assert_eq!(
+            server.receive_eof(),
+            Err(Box::new(ProtocolError::HandshakeEof)),
+            "{len}"
+        );
         assert_eq!((server.state(), out.len()), (State::Closed, 0), "{len}");
         assert_eq!(server.closure().unwrap().by, ClosedBy::Transport, "{len}");
     }
@@ -1305,8 +1307,14 @@ fn s4_2_early_data_is_validated() {
     server.accept(&request, &Accept::new(), &mut out).unwrap();
     let mut none: &mut [u8] = &mut [];
     assert_eq!(server.receive(&mut none, &mut out), Ok(Some(Event::Text("ok".into()))));
-    assert_eq!(server.receive(&mut none, &mut out), Err(ProtocolError::UnmaskedFrame));
-    assert_eq!(server.receive(&mut none, &mut out), Err(ProtocolError::UnmaskedFrame));
+    assert_eq!(
+        server.receive(&mut none, &mut out),
+        Err(Box::new(ProtocolError::UnmaskedFrame))
+    );
+    assert_eq!(
+        server.receive(&mut none, &mut out),
+        Err(Box::new(ProtocolError::UnmaskedFrame))
+    );
     let answer = Answer::read(&out);
     assert_eq!(
         support::frames(Role::Server, &answer.body),
@@ -1338,9 +1346,12 @@ fn s10_4_early_data_is_limited() {
             let len = out.len();
             assert_eq!(
                 server.accept(&request, &Accept::new(), &mut out),
-                Err(HandshakeError::NoRequest)
+                Err(LocalHandshakeError::NoRequest)
             );
-            assert_eq!(server.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+            assert_eq!(
+                server.reject(403, &[], b"", &mut out),
+                Err(LocalHandshakeError::NoRequest)
+            );
             assert_eq!(out.len(), len);
         }
         let (mut server, _) = undecided(config.clone(), &request());
@@ -1368,7 +1379,7 @@ fn s4_2_2_a_rejected_client_is_not_heard() {
     assert_eq!(out.len(), len, "nothing is answered");
     assert_eq!(
         server.accept(&request, &Accept::new(), &mut out),
-        Err(HandshakeError::NoRequest)
+        Err(LocalHandshakeError::NoRequest)
     );
     assert_eq!(server.send_text("x", &mut out), Err(SendError::Closing));
     assert_eq!(out.len(), len);
@@ -1379,11 +1390,11 @@ fn s4_2_2_a_rejected_client_is_not_heard() {
 #[test]
 fn s4_2_2_a_client_may_not_wait_for_the_answer() {
     let (mut server, request) = undecided(Config::default(), &request());
-    assert_eq!(server.receive_eof(), Err(ProtocolError::UnexpectedEof));
+    assert_eq!(server.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
     assert_eq!(server.state(), State::Closed);
     assert_eq!(
         server.accept(&request, &Accept::new(), &mut Vec::new()),
-        Err(HandshakeError::NoRequest)
+        Err(LocalHandshakeError::NoRequest)
     );
 }
 
@@ -1405,26 +1416,26 @@ fn s4_2_early_data_can_be_taken_over() {
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let rows = [
-        ("Upgrade", "websocket", HandshakeError::ReservedHeader),
-        ("connection", "close", HandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Accept", ACCEPT, HandshakeError::ReservedHeader),
-        ("SEC-WEBSOCKET-PROTOCOL", "a", HandshakeError::ReservedHeader),
-        ("sec-websocket-extensions", "a", HandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Version", "13", HandshakeError::ReservedHeader),
-        ("Sec-WebSocket-", "", HandshakeError::ReservedHeader),
-        ("Content-Length", "0", HandshakeError::ReservedHeader),
-        ("Transfer-Encoding", "chunked", HandshakeError::ReservedHeader),
-        ("", "a", HandshakeError::HeaderName),
-        ("X Y", "a", HandshakeError::HeaderName),
-        ("X:", "a", HandshakeError::HeaderName),
-        ("X\r\nY", "a", HandshakeError::HeaderName),
-        ("X\0", "a", HandshakeError::HeaderName),
-        ("\u{e9}", "a", HandshakeError::HeaderName),
-        ("X", "a\r\nY: b", HandshakeError::HeaderValue),
-        ("X", "a\r", HandshakeError::HeaderValue),
-        ("X", "\na", HandshakeError::HeaderValue),
-        ("X", "a\0", HandshakeError::HeaderValue),
-        ("X", "\u{7f}", HandshakeError::HeaderValue),
+        ("Upgrade", "websocket", LocalHandshakeError::ReservedHeader),
+        ("connection", "close", LocalHandshakeError::ReservedHeader),
+        ("Sec-WebSocket-Accept", ACCEPT, LocalHandshakeError::ReservedHeader),
+        ("SEC-WEBSOCKET-PROTOCOL", "a", LocalHandshakeError::ReservedHeader),
+        ("sec-websocket-extensions", "a", LocalHandshakeError::ReservedHeader),
+        ("Sec-WebSocket-Version", "13", LocalHandshakeError::ReservedHeader),
+        ("Sec-WebSocket-", "", LocalHandshakeError::ReservedHeader),
+        ("Content-Length", "0", LocalHandshakeError::ReservedHeader),
+        ("Transfer-Encoding", "chunked", LocalHandshakeError::ReservedHeader),
+        ("", "a", LocalHandshakeError::HeaderName),
+        ("X Y", "a", LocalHandshakeError::HeaderName),
+        ("X:", "a", LocalHandshakeError::HeaderName),
+        ("X\r\nY", "a", LocalHandshakeError::HeaderName),
+        ("X\0", "a", LocalHandshakeError::HeaderName),
+        ("\u{e9}", "a", LocalHandshakeError::HeaderName),
+        ("X", "a\r\nY: b", LocalHandshakeError::HeaderValue),
+        ("X", "a\r", LocalHandshakeError::HeaderValue),
+        ("X", "\na", LocalHandshakeError::HeaderValue),
+        ("X", "a\0", LocalHandshakeError::HeaderValue),
+        ("X", "\u{7f}", LocalHandshakeError::HeaderValue),
     ];
     for (name, value, error) in rows {
         let (mut server, request) = undecided(Config::default(), &request());
@@ -1466,36 +1477,41 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
 /// R043 R058: a rejection has a final status, well-formed headers, and a body only where there can be one.
 #[test]
 fn s4_2_2_a_rejection_cannot_break_the_response() {
-    type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], HandshakeError);
+    type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], LocalHandshakeError);
     let rows: [Row<'_>; 18] = [
-        (101, &[], b"", HandshakeError::Status),
-        (100, &[], b"", HandshakeError::Status),
-        (199, &[], b"", HandshakeError::Status),
-        (600, &[], b"", HandshakeError::Status),
-        (0, &[], b"", HandshakeError::Status),
-        (4030, &[], b"", HandshakeError::Status),
-        (204, &[], b"x", HandshakeError::Status),
-        (304, &[], b"x", HandshakeError::Status),
+        (101, &[], b"", LocalHandshakeError::Status),
+        (100, &[], b"", LocalHandshakeError::Status),
+        (199, &[], b"", LocalHandshakeError::Status),
+        (600, &[], b"", LocalHandshakeError::Status),
+        (0, &[], b"", LocalHandshakeError::Status),
+        (4030, &[], b"", LocalHandshakeError::Status),
+        (204, &[], b"x", LocalHandshakeError::Status),
+        (304, &[], b"x", LocalHandshakeError::Status),
         (
             403,
             &[("Connection", "keep-alive")],
             b"",
-            HandshakeError::ReservedHeader,
+            LocalHandshakeError::ReservedHeader,
         ),
-        (403, &[("content-length", "0")], b"", HandshakeError::ReservedHeader),
+        (
+            403,
+            &[("content-length", "0")],
+            b"",
+            LocalHandshakeError::ReservedHeader,
+        ),
         (
             403,
             &[("TRANSFER-ENCODING", "chunked")],
             b"",
-            HandshakeError::ReservedHeader,
+            LocalHandshakeError::ReservedHeader,
         ),
-        (403, &[("X", "a\r\nY: b")], b"", HandshakeError::HeaderValue),
-        (403, &[("X", "a\n")], b"", HandshakeError::HeaderValue),
-        (403, &[("X", "\0")], b"", HandshakeError::HeaderValue),
-        (403, &[("X\r\nY", "a")], b"", HandshakeError::HeaderName),
-        (403, &[("", "a")], b"", HandshakeError::HeaderName),
-        (403, &[("X ", "a")], b"", HandshakeError::HeaderName),
-        (403, &[("X", "fine"), ("Y:", "a")], b"", HandshakeError::HeaderName),
+        (403, &[("X", "a\r\nY: b")], b"", LocalHandshakeError::HeaderValue),
+        (403, &[("X", "a\n")], b"", LocalHandshakeError::HeaderValue),
+        (403, &[("X", "\0")], b"", LocalHandshakeError::HeaderValue),
+        (403, &[("X\r\nY", "a")], b"", LocalHandshakeError::HeaderName),
+        (403, &[("", "a")], b"", LocalHandshakeError::HeaderName),
+        (403, &[("X ", "a")], b"", LocalHandshakeError::HeaderName),
+        (403, &[("X", "fine"), ("Y:", "a")], b"", LocalHandshakeError::HeaderName),
     ];
     for (status, headers, body, error) in rows {
         let (mut server, request) = undecided(Config::default(), &request());
@@ -1529,7 +1545,7 @@ fn s4_2_2_a_rejection_with_205_has_no_body() {
     let mut out = Vec::new();
     assert_eq!(
         server.reject(205, &[], b"x", &mut out),
-        Err(HandshakeError::Status),
+        Err(LocalHandshakeError::Status),
         "{}",
         out.escape_ascii()
     );
@@ -1547,9 +1563,12 @@ fn s4_2_2_a_request_is_answered_once() {
     let mut server = Connection::server(Config::default());
     assert_eq!(
         server.accept(&elsewhere, &Accept::new(), &mut out),
-        Err(HandshakeError::NoRequest)
+        Err(LocalHandshakeError::NoRequest)
     );
-    assert_eq!(server.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+    assert_eq!(
+        server.reject(403, &[], b"", &mut out),
+        Err(LocalHandshakeError::NoRequest)
+    );
     assert_eq!((out.len(), server.state()), (0, State::Opening));
 
     let (mut server, request) = undecided(Config::default(), &request());
@@ -1557,27 +1576,36 @@ fn s4_2_2_a_request_is_answered_once() {
     let len = out.len();
     assert_eq!(
         server.accept(&request, &Accept::new(), &mut out),
-        Err(HandshakeError::NoRequest)
+        Err(LocalHandshakeError::NoRequest)
     );
-    assert_eq!(server.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+    assert_eq!(
+        server.reject(403, &[], b"", &mut out),
+        Err(LocalHandshakeError::NoRequest)
+    );
     assert_eq!((out.len(), server.state()), (len, State::Open));
 
     let (mut server, request) = undecided(Config::default(), &heads::request());
     server.reject(403, &[], b"", &mut out).unwrap();
     let len = out.len();
-    assert_eq!(server.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+    assert_eq!(
+        server.reject(403, &[], b"", &mut out),
+        Err(LocalHandshakeError::NoRequest)
+    );
     assert_eq!(
         server.accept(&request, &Accept::new(), &mut out),
-        Err(HandshakeError::NoRequest)
+        Err(LocalHandshakeError::NoRequest)
     );
     assert_eq!((out.len(), server.state()), (len, State::Closed));
 
     let mut client = heads::dial(&heads::plain(), &Config::default());
     assert_eq!(
         client.accept(&request, &Accept::new(), &mut out),
-        Err(HandshakeError::NoRequest)
+        Err(LocalHandshakeError::NoRequest)
     );
-    assert_eq!(client.reject(403, &[], b"", &mut out), Err(HandshakeError::NoRequest));
+    assert_eq!(
+        client.reject(403, &[], b"", &mut out),
+        Err(LocalHandshakeError::NoRequest)
+    );
     assert_eq!((out.len(), client.state()), (len, State::Opening));
 }
 
@@ -1701,11 +1729,11 @@ fn plain_requests_are_reported_if_wanted() {
         // It cannot be accepted.
         assert_eq!(
             server.accept(request, &Accept::new(), &mut out),
-            Err(HandshakeError::NotAnUpgrade)
+            Err(LocalHandshakeError::NotAnUpgrade)
         );
         assert_eq!(
             request.acceptance(&Accept::new(), &Config::default()).map(|_| ()),
-            Err(HandshakeError::NotAnUpgrade)
+            Err(LocalHandshakeError::NotAnUpgrade)
         );
         assert_eq!((out.len(), server.state()), (0, State::Opening));
         server

@@ -11,7 +11,10 @@ use sockless::{
     frame::{Kind, Role},
     mask,
 };
-use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
+use support::{
+    KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, reserved_bits,
+    reserved_opcode, too_big,
+};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
@@ -90,7 +93,7 @@ fn f01_huge_lengths() {
                     let expected = if len >> 63 == 1 {
                         Some(ProtocolError::LengthOverflow)
                     } else {
-                        limited.then_some(ProtocolError::MessageTooBig)
+                        limited.then_some(too_big(len, config.max_message_size))
                     };
                     let row = format!("{role:?}: {len:x}, limited: {limited}");
                     for outcome in [
@@ -118,9 +121,9 @@ fn f02_lengths_that_wrap_when_they_are_added() {
             (u64::MAX, u64::MAX, Some(ProtocolError::LengthOverflow)),
             (u64::MAX, MAX, None),
             (MAX + 1, MAX, None),
-            (MAX, MAX, Some(ProtocolError::MessageTooBig)),
+            (MAX, MAX, Some(too_big(MAX + 1, MAX))),
             (MAX, MAX - 1, None),
-            (10, MAX, Some(ProtocolError::MessageTooBig)),
+            (10, MAX, Some(too_big(MAX + 1, 10))),
             (10, u64::MAX, Some(ProtocolError::LengthOverflow)),
         ] {
             let config = with(|config| config.max_message_size = limit);
@@ -206,7 +209,8 @@ fn f05_endless_fragments() {
         let mut connection = open(role, config);
         let (events, _, info) = flood(&mut connection, &mut input, 500);
         assert_eq!(events, 0);
-        assert_eq!(connection.closure().unwrap().error, Some(ProtocolError::MessageTooBig));
+        let error = connection.closure().unwrap().error;
+        assert_eq!(error, Some(too_big(11 * 999, 10_000)));
         assert!(info.bytes_max < 3 * 10_000 + (64 << 10), "{role:?}: {info:?}");
     }
 }
@@ -230,7 +234,7 @@ fn f06_a_million_empty_fragments() {
             let mut rest = &mut input[..];
             let mut out = Vec::new();
             let found = connection.receive(&mut rest, &mut out);
-            assert_eq!(found, Err(ProtocolError::TooManyFragments));
+            assert_eq!(found, Err(Box::new(ProtocolError::TooManyFragments { limit: 131_072 })));
             let left = (million + 1 - 131_073) * more.len();
             assert_eq!(rest.len(), left, "{role:?}: stopped at the first that is too many");
             assert_eq!(frames(role, &out), [(0x88, vec![0x03, 0xF0])]);
@@ -403,10 +407,10 @@ fn f13_invalid_is_not_incomplete() {
             bytes
         };
         let rows: [(Vec<u8>, ProtocolError); 20] = [
-            (vec![0xC1], ProtocolError::ReservedBits),
-            (vec![0x11], ProtocolError::ReservedBits),
-            (vec![0x83], ProtocolError::ReservedOpcode),
-            (vec![0x0F], ProtocolError::ReservedOpcode),
+            (vec![0xC1], reserved_bits(0xC1)),
+            (vec![0x11], reserved_bits(0x11)),
+            (vec![0x83], reserved_opcode(0x83)),
+            (vec![0x0F], reserved_opcode(0x0F)),
             (vec![0x00], ProtocolError::UnexpectedContinuation),
             (vec![0x80], ProtocolError::UnexpectedContinuation),
             (vec![0x09], ProtocolError::FragmentedControlFrame),
@@ -426,17 +430,22 @@ fn f13_invalid_is_not_incomplete() {
                 ProtocolError::NonMinimalLength,
             ),
             (frame(peer, 0x88, b"x"), ProtocolError::TruncatedCloseCode),
-            (frame(peer, 0x88, &[0x03, 0xED]), ProtocolError::InvalidCloseCode),
+            (
+                frame(peer, 0x88, &[0x03, 0xED]),
+                ProtocolError::InvalidCloseCode {
+                    code: CloseCode::NO_STATUS,
+                },
+            ),
             (
                 frame(peer, 0x88, &[0x03, 0xE8, 0xFF]),
                 ProtocolError::InvalidCloseReason,
             ),
             (text(b"ok\xFF"), ProtocolError::InvalidUtf8),
             (text(b"\xED\xA0"), ProtocolError::InvalidUtf8),
-            (head(peer, 0x82, Length::Medium, 1001), ProtocolError::MessageTooBig),
+            (head(peer, 0x82, Length::Medium, 1001), too_big(1001, 1000)),
             (
                 [&begun[..], &frame(peer, 0x00, b""), &head(peer, 0x00, Length::Short, 5)].concat(),
-                ProtocolError::TooManyFragments,
+                ProtocolError::TooManyFragments { limit: 2 },
             ),
         ];
         let config = with(|config| {
@@ -496,12 +505,7 @@ fn f28_reserved_bits_anywhere() {
                 let bad = frame(peer, first | bits << 4, b"\x03\xE8");
                 let input = [before, &bad, &frame(peer, 0x81, b"later")].concat();
                 let outcome = feed(&mut open(role, Config::default()), &input);
-                assert_eq!(
-                    outcome.error,
-                    Some(ProtocolError::ReservedBits),
-                    "{role:?}: {:02x}",
-                    bad[0]
-                );
+                assert_eq!(outcome.error, Some(reserved_bits(bad[0])), "{role:?}: {:02x}", bad[0]);
                 assert_eq!(outcome.events, [], "{role:?}: {:02x}", bad[0]);
             }
         }
@@ -790,7 +794,7 @@ fn f51_a_close_reason_of_124_bytes() {
             let sent = connection.close(CloseCode::NORMAL, &reason, &mut out);
             assert_eq!(
                 (sent, out.len()),
-                (Err(SendError::ReasonTooLong), 0),
+                (Err(SendError::ReasonTooLong { len: reason.len() }), 0),
                 "{role:?}: {reason}"
             );
             // It is the caller's to say something shorter.
@@ -870,15 +874,12 @@ fn f54_our_failure_is_not_the_peers_close() {
         let config = with(|config| config.max_message_size = 10);
         let mut connection = open(role, config);
         let outcome = feed(&mut connection, &frame(peer_of(role), 0x82, &[0; 11]));
-        assert_eq!(
-            (outcome.error, &outcome.events[..]),
-            (Some(ProtocolError::MessageTooBig), &[][..])
-        );
+        assert_eq!((outcome.error, &outcome.events[..]), (Some(too_big(11, 10)), &[][..]));
         let closure = connection.closure().unwrap();
         assert_eq!(closure.by, ClosedBy::Us);
         assert_eq!(closure.sent, Some(Some(CloseFrame::new(CloseCode::TOO_BIG, ""))));
         assert_eq!((&closure.received, closure.code()), (&None, CloseCode::ABNORMAL));
-        assert_eq!(closure.error, Some(ProtocolError::MessageTooBig));
+        assert_eq!(closure.error, Some(too_big(11, 10)));
     }
 }
 
@@ -909,7 +910,7 @@ fn f55_any_bytes_are_survived() {
             if let Some(error) = outcome.error {
                 assert_eq!(again.error, Some(error), "round {round}");
                 assert_eq!((again.events.len(), again.out.len()), (0, 0), "round {round}");
-                assert_eq!(connection.receive_eof(), Err(error), "round {round}");
+                assert_eq!(connection.receive_eof(), Err(Box::new(error)), "round {round}");
             }
             assert_eq!(
                 connection.receive_eof().is_ok(),

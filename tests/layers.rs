@@ -6,7 +6,7 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
 /// From the bottom up. What stands together on a line does not know each other.
 const LAYERS: [&[&str]; 11] = [
-    &["close_code", "excerpt", "mask", "role", "state", "timers", "utf8"],
+    &["close_code", "escaped", "mask", "role", "state", "timers", "utf8"],
     &["error", "message"],
     &["frame", "http"],
     &["close", "extensions"],

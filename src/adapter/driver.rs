@@ -1,12 +1,12 @@
 //! What every adapter has: the engine, the output that is not written yet, and the deadlines.
 
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::{mem, time::Duration};
 use std::{io, time::Instant};
 
 use super::{Error, Message, MessageRef, Settings, output::Output};
 use crate::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, HandshakeError, ProtocolError, Request,
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, LocalHandshakeError, ProtocolError, Request,
     SendError, State,
     timers::{Due, Timers},
 };
@@ -74,14 +74,19 @@ impl Driver {
         request: &Request<'_>,
         accept: &Accept<'_>,
         now: Instant,
-    ) -> Result<(), HandshakeError> {
+    ) -> Result<(), LocalHandshakeError> {
         self.engine.accept(request, accept, &mut self.output.buf)?;
         self.timers.opened(now);
         Ok(())
     }
 
     /// Puts the rejection of a request into the output.
-    pub(super) fn reject(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HandshakeError> {
+    pub(super) fn reject(
+        &mut self,
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<(), LocalHandshakeError> {
         self.engine.reject(status, headers, body, &mut self.output.buf)
     }
 
@@ -91,7 +96,7 @@ impl Driver {
         input: &mut &mut [u8],
         now: Instant,
         other: impl FnOnce(Event<'_>, bool) -> Option<R>,
-    ) -> Result<Option<Option<R>>, ProtocolError> {
+    ) -> Result<Option<Option<R>>, Box<ProtocolError>> {
         let before = self.output.buf.len();
         // As a `match` on the whole, and messages apart: an event is large, and to move it would cost more than to receive it.
         let message = match self.engine.receive(input, &mut self.output.buf) {

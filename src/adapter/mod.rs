@@ -21,7 +21,7 @@ use core::{error, fmt};
 use std::io;
 
 use crate::{
-    Config, HandshakeError, ProtocolError, Refusal, SendError,
+    Config, LocalHandshakeError, ProtocolError, Refusal, SendError,
     timers::{Due, Timeouts},
 };
 
@@ -149,11 +149,11 @@ pub enum Error {
     /// [`Timeouts`].
     TimedOut(Due),
     /// The peer broke the protocol, or the transport ended too early. The peer was told, as far as it still listens.
-    Protocol(ProtocolError),
+    Protocol(Box<ProtocolError>),
     /// A message could not be sent; nothing has changed.
     Send(SendError),
     /// A request, an acceptance or a rejection could not be sent.
-    Handshake(HandshakeError),
+    Handshake(LocalHandshakeError),
     /// The server did not open a WebSocket: its response says why.
     Refused(Box<Refusal>),
 }
@@ -191,8 +191,8 @@ impl From<io::Error> for Error {
     }
 }
 
-impl From<ProtocolError> for Error {
-    fn from(error: ProtocolError) -> Self {
+impl From<Box<ProtocolError>> for Error {
+    fn from(error: Box<ProtocolError>) -> Self {
         Self::Protocol(error)
     }
 }
@@ -203,8 +203,8 @@ impl From<SendError> for Error {
     }
 }
 
-impl From<HandshakeError> for Error {
-    fn from(error: HandshakeError) -> Self {
+impl From<LocalHandshakeError> for Error {
+    fn from(error: LocalHandshakeError) -> Self {
         Self::Handshake(error)
     }
 }

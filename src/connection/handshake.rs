@@ -6,7 +6,7 @@ use core::mem;
 use super::{Connection, opening::Verdict};
 use crate::{
     deflate::DeflateConfig,
-    error::{HandshakeError, ProtocolError, RequestError},
+    error::{LocalHandshakeError, ProtocolError, RequestError},
     event::Event,
     handshake::{
         Accept, Agreed, Refusal, Request,
@@ -21,7 +21,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let Some(opening) = &mut self.opening else {
             return Ok(None);
         };
@@ -44,7 +44,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let bytes = mem::take(input);
         if let Some(opening) = &mut self.opening {
             if bytes.len() > opening.max_head_size - opening.early.len() {
@@ -56,7 +56,7 @@ impl Connection {
     }
 
     /// The next event in what came before `accept`.
-    pub(super) fn replay_early(&mut self, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, ProtocolError> {
+    pub(super) fn replay_early(&mut self, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
         let Some(opening) = &mut self.opening else {
             return Ok(None);
         };
@@ -78,7 +78,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         loop {
             let Some(opening) = &mut self.opening else {
                 return Ok(None);
@@ -108,7 +108,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let Some((_, body)) = self.opening.as_mut().and_then(|opening| opening.refusal.as_mut()) else {
             return Ok(None);
         };
@@ -143,7 +143,7 @@ impl Connection {
         request: &Request<'_>,
         accept: &Accept<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<(), HandshakeError> {
+    ) -> Result<(), LocalHandshakeError> {
         self.check_answer()?;
         let deflate = self.opening.as_mut().and_then(|opening| opening.deflate.take());
         let agreed = match write_acceptance(request, accept, deflate.as_ref(), out) {
@@ -175,17 +175,17 @@ impl Connection {
         headers: &[(&str, &str)],
         body: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<(), HandshakeError> {
+    ) -> Result<(), LocalHandshakeError> {
         self.check_answer()?;
         write_rejection(status, headers, body, out)?;
         self.signal(Signal::Refused);
         Ok(())
     }
 
-    const fn check_answer(&self) -> Result<(), HandshakeError> {
+    const fn check_answer(&self) -> Result<(), LocalHandshakeError> {
         match self.phase.permits(Command::Answer) {
             Permission::Granted => Ok(()),
-            Permission::TooEarly | Permission::TooLate => Err(HandshakeError::NoRequest),
+            Permission::TooEarly | Permission::TooLate => Err(LocalHandshakeError::NoRequest),
         }
     }
 

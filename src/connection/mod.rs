@@ -13,7 +13,7 @@ use crate::deflate::DeflatePool;
 use crate::{
     close::{CloseFrame, ClosedBy, Closure, Teardown},
     config::Config,
-    error::{HandshakeError, ProtocolError},
+    error::{LocalHandshakeError, ProtocolError},
     event::Event,
     handshake::{Agreed, ClientRequest, answer::write_error},
     mask::keys::MaskKeys,
@@ -99,7 +99,7 @@ impl Connection {
         config: Config,
         seed: [u8; 32],
         out: &mut Vec<u8>,
-    ) -> Result<Self, HandshakeError> {
+    ) -> Result<Self, LocalHandshakeError> {
         let mut keys = Box::new(MaskKeys::new(seed));
         let expected = request.write_head(keys.nonce(), config.deflate_settings(), out)?;
         let opening = Some(Opening::new(&config, Some(expected)));
@@ -147,10 +147,10 @@ impl Connection {
 
     /// "Fail the WebSocket connection" (section 7.1.7): says why, if a Close frame still can, and closes.
     #[cold]
-    fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> ProtocolError {
+    fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
         match error {
             ProtocolError::Request(error) => write_error(error, out),
-            ProtocolError::Response(_) | ProtocolError::UnexpectedEof => {}
+            ProtocolError::Response(_) | ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => {}
             _ if self.phase == Phase::Open => {
                 let frame = CloseFrame::new(error.close_code(), "");
                 if self.sender.close(Some(&frame), out).is_ok() {
@@ -160,12 +160,12 @@ impl Connection {
             _ => {}
         }
         let by = match error {
-            ProtocolError::UnexpectedEof => ClosedBy::Transport,
+            ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => ClosedBy::Transport,
             _ => ClosedBy::Us,
         };
         self.closure_mut(by).error = Some(error);
         self.signal(Signal::Failed);
-        error
+        Box::new(error)
     }
 
     fn closure_mut(&mut self, by: ClosedBy) -> &mut Closure {
@@ -193,8 +193,8 @@ impl Connection {
     }
 
     /// Why the connection failed, if it did.
-    fn failure(&self) -> Option<ProtocolError> {
-        self.closure.as_ref()?.error
+    fn failure(&self) -> Option<Box<ProtocolError>> {
+        self.closure.as_ref()?.error.map(Box::new)
     }
 
     /// The transport has ended: its `read` returned no bytes, or an error.
@@ -203,9 +203,10 @@ impl Connection {
     /// body of a refusal may.
     ///
     /// # Errors
-    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof): the connection is lost, or the peer closed the transport too
-    /// early (section 7.1.5). Or the error with which the connection failed before.
-    pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, ProtocolError> {
+    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof) or [`HandshakeEof`](ProtocolError::HandshakeEof): the connection is
+    /// lost, or the peer closed the transport too early (section 7.1.5). Or the error with which the connection failed
+    /// before.
+    pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
         if let Some(error) = self.failure() {
             return Err(error);
         }
@@ -217,7 +218,11 @@ impl Connection {
             let is_complete = body.ends_with_transport();
             return Ok(self.refused(is_complete));
         }
-        Err(self.fail(ProtocolError::UnexpectedEof, &mut Vec::new()))
+        let error = match self.state() {
+            State::Opening => ProtocolError::HandshakeEof,
+            State::Open | State::Closing | State::Closed => ProtocolError::UnexpectedEof,
+        };
+        Err(self.fail(error, &mut Vec::new()))
     }
 
     /// Gives the allocation of an owned event back, from this connection or another, so that a steady stream of messages

@@ -1,6 +1,6 @@
 //! Receiving: the fast paths, and the general one.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
 use super::Connection;
@@ -34,7 +34,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         self.receive_with::<false>(input, out)
     }
 
@@ -79,7 +79,7 @@ impl Connection {
     ///     filled = left;
     /// }
     /// # assert_eq!(messages, [&b"abc"[..], b"d"]);
-    /// # Ok::<(), sockless::ProtocolError>(())
+    /// # Ok::<(), Box<sockless::ProtocolError>>(())
     /// ```
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         self.receive_with::<true>(input, out)
     }
 
@@ -125,7 +125,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         self.assert_path();
         match self.path {
             Path::Whole => match self.receiver.whole_message(input) {
@@ -134,7 +134,7 @@ impl Connection {
                 Ok(None) if WHOLE && self.receiver.missing_bytes(input).is_some() => return Ok(None),
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
-                Err(error) => return Err(self.fail(error, out)),
+                Err(error) => return Err(self.fail(error.into(), out)),
             },
             Path::Pieces => {
                 if let [byte] = **input {
@@ -182,7 +182,7 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
         slot: &mut Option<Event<'b>>,
-    ) -> Result<bool, ProtocolError> {
+    ) -> Result<bool, Box<ProtocolError>> {
         if self.path == Path::Whole {
             match self.receiver.whole_compressed(input) {
                 Ok(None) => {}
@@ -217,7 +217,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         match self.phase {
             Phase::AwaitingRequest => self.receive_request(input, out),
             Phase::Deciding => self.receive_early(input, out),
@@ -251,7 +251,7 @@ impl Connection {
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let event = match self.receiver.receive(input) {
             Ok(None) => return Ok(None),
             Ok(Some(event)) => event,

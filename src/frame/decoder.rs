@@ -255,7 +255,8 @@ impl Decoder {
         let first = FirstByte(first);
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (section 5.2)
         if first.has_reserved_but(self.rsv1 && first.begins_message()) {
-            return Err(ProtocolError::ReservedBits);
+            let [rsv1, rsv2, rsv3] = first.reserved();
+            return Err(ProtocolError::ReservedBits { rsv1, rsv2, rsv3 });
         }
         // What the first byte alone breaks is found before the second byte is looked at.
         match header::check_first(first)? {

@@ -133,7 +133,9 @@ impl Header {
 /// The rules that the first byte alone can break (RFC 6455, sections 5.2 and 5.5). Returns the opcode.
 #[inline]
 pub(super) fn check_first(first: FirstByte) -> Result<Opcode, ProtocolError> {
-    let opcode = Opcode::from_bits(first.opcode_bits()).ok_or(ProtocolError::ReservedOpcode)?;
+    let opcode = Opcode::from_bits(first.opcode_bits()).ok_or_else(|| ProtocolError::ReservedOpcode {
+        opcode: first.opcode_bits(),
+    })?;
     if opcode.is_control() && !first.fin() {
         return Err(ProtocolError::FragmentedControlFrame);
     }

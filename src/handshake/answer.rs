@@ -5,7 +5,7 @@ use alloc::{format, vec::Vec};
 use super::{accept::Accept, fields::check_header, negotiated::Agreed, request::Request};
 use crate::{
     deflate::DeflateConfig,
-    error::{HandshakeError, RequestError},
+    error::{LocalHandshakeError, RequestError},
     http::write_field,
 };
 
@@ -15,7 +15,7 @@ pub(crate) fn write_acceptance(
     accept: &Accept<'_>,
     deflate: Option<&DeflateConfig>,
     out: &mut Vec<u8>,
-) -> Result<Agreed, HandshakeError> {
+) -> Result<Agreed, LocalHandshakeError> {
     let start = out.len();
     // What most answers take, so that the output grows once.
     out.reserve(256);
@@ -35,9 +35,9 @@ pub(crate) fn write_rejection(
     headers: &[(&str, &str)],
     body: &[u8],
     out: &mut Vec<u8>,
-) -> Result<(), HandshakeError> {
+) -> Result<(), LocalHandshakeError> {
     if !(200..600).contains(&status) || (matches!(status, 204 | 205 | 304) && !body.is_empty()) {
-        return Err(HandshakeError::Status);
+        return Err(LocalHandshakeError::Status);
     }
     for (name, value) in headers {
         check_header(name, value.as_bytes())?;
@@ -45,7 +45,7 @@ pub(crate) fn write_rejection(
             .iter()
             .any(|reserved| name.eq_ignore_ascii_case(reserved))
         {
-            return Err(HandshakeError::ReservedHeader);
+            return Err(LocalHandshakeError::ReservedHeader);
         }
     }
     let head = format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status));

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
-    error::HandshakeError,
+    error::LocalHandshakeError,
     http::write_field,
 };
 
@@ -32,7 +32,7 @@ use crate::{
 /// let seed = [7; 32]; // from the operating system: see `Connection::client`
 /// let connection = Connection::client(&request, Config::default(), seed, &mut out)?;
 /// assert!(out.starts_with(b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\n"));
-/// # Ok::<(), sockless::HandshakeError>(())
+/// # Ok::<(), sockless::LocalHandshakeError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientRequest {
@@ -50,9 +50,9 @@ impl ClientRequest {
     /// these URLs.
     ///
     /// # Errors
-    /// [`Url`](HandshakeError::Url), [`Host`](HandshakeError::Host) or [`Target`](HandshakeError::Target): which part
+    /// [`Url`](LocalHandshakeError::Url), [`Host`](LocalHandshakeError::Host) or [`Target`](LocalHandshakeError::Target): which part
     /// is invalid.
-    pub fn new(url: &str) -> Result<Self, HandshakeError> {
+    pub fn new(url: &str) -> Result<Self, LocalHandshakeError> {
         Ok(Self::from_url(Url::parse(url)?))
     }
 
@@ -60,11 +60,11 @@ impl ClientRequest {
     /// and the request target, a path with perhaps a query. For a transport that no URL describes.
     ///
     /// # Errors
-    /// [`Host`](HandshakeError::Host) or [`Target`](HandshakeError::Target): which part is invalid.
-    pub fn from_parts(host: &str, target: &str) -> Result<Self, HandshakeError> {
+    /// [`Host`](LocalHandshakeError::Host) or [`Target`](LocalHandshakeError::Target): which part is invalid.
+    pub fn from_parts(host: &str, target: &str) -> Result<Self, LocalHandshakeError> {
         let (name, port) = split_authority(host)?;
         if !is_target(target) {
-            return Err(HandshakeError::Target);
+            return Err(LocalHandshakeError::Target);
         }
         Ok(Self::from_url(Url {
             secure: false,
@@ -153,7 +153,7 @@ impl ClientRequest {
         &self,
         nonce: [u8; 16],
         config: &Config,
-    ) -> Result<(Vec<(String, String)>, Expected), HandshakeError> {
+    ) -> Result<(Vec<(String, String)>, Expected), LocalHandshakeError> {
         let mut fields = Vec::new();
         let expected = self.write(nonce, config.deflate_settings(), |name, value| {
             fields.push((name.to_owned(), value.to_owned()));
@@ -167,7 +167,7 @@ impl ClientRequest {
         nonce: [u8; 16],
         deflate: Option<&DeflateConfig>,
         out: &mut Vec<u8>,
-    ) -> Result<Expected, HandshakeError> {
+    ) -> Result<Expected, LocalHandshakeError> {
         let start = out.len();
         for part in ["GET ", self.target(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
@@ -186,7 +186,7 @@ impl ClientRequest {
         nonce: [u8; 16],
         deflate: Option<&DeflateConfig>,
         mut field: impl FnMut(&str, &str),
-    ) -> Result<Expected, HandshakeError> {
+    ) -> Result<Expected, LocalHandshakeError> {
         self.check()?;
         let key = STANDARD.encode(nonce);
         field("Host", &self.url.authority());
@@ -214,9 +214,9 @@ impl ClientRequest {
         })
     }
 
-    fn check(&self) -> Result<(), HandshakeError> {
+    fn check(&self) -> Result<(), LocalHandshakeError> {
         if !are_unique_tokens(self.subprotocols.iter().map(String::as_bytes)) {
-            return Err(HandshakeError::Subprotocol);
+            return Err(LocalHandshakeError::Subprotocol);
         }
         if let Some(origin) = &self.origin {
             check_header("origin", origin.as_bytes())?;
@@ -224,7 +224,7 @@ impl ClientRequest {
         for (name, value) in &self.headers {
             check_header(name, value.as_bytes())?;
             if is_reserved(name) {
-                return Err(HandshakeError::ReservedHeader);
+                return Err(LocalHandshakeError::ReservedHeader);
             }
         }
         Ok(())

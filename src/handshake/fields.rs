@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::{
-    error::HandshakeError,
+    error::LocalHandshakeError,
     http::{is_field_value, is_token},
 };
 
@@ -25,12 +25,12 @@ pub(super) fn is_reserved(name: &str) -> bool {
 }
 
 /// Whether the caller may send the field in a handshake.
-pub(super) fn check_header(name: &str, value: &[u8]) -> Result<(), HandshakeError> {
+pub(super) fn check_header(name: &str, value: &[u8]) -> Result<(), LocalHandshakeError> {
     if !is_token(name.as_bytes()) {
-        return Err(HandshakeError::HeaderName);
+        return Err(LocalHandshakeError::HeaderName);
     }
     if !is_field_value(value) {
-        return Err(HandshakeError::HeaderValue);
+        return Err(LocalHandshakeError::HeaderValue);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, head
 use super::{accept::Accept, client_request::ClientRequest, expected::Expected, negotiated::Agreed, request::Request};
 use crate::{
     config::Config,
-    error::{HandshakeError, RequestError, ResponseError},
+    error::{LocalHandshakeError, RequestError, ResponseError},
 };
 
 impl<'b> Request<'b> {
@@ -33,7 +33,7 @@ impl<'b> Request<'b> {
         &self,
         accept: &Accept<'_>,
         config: &Config,
-    ) -> Result<(http::Response<()>, Agreed), HandshakeError> {
+    ) -> Result<(http::Response<()>, Agreed), LocalHandshakeError> {
         let (list, agreed) = self.acceptance(accept, config)?;
         let mut response = http::Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -73,11 +73,15 @@ impl ClientRequest {
     ///
     /// # Errors
     /// What of the request cannot be sent.
-    pub fn to_http(&self, nonce: [u8; 16], config: &Config) -> Result<(http::Request<()>, Expected), HandshakeError> {
+    pub fn to_http(
+        &self,
+        nonce: [u8; 16],
+        config: &Config,
+    ) -> Result<(http::Request<()>, Expected), LocalHandshakeError> {
         let (list, expected) = self.fields(nonce, config)?;
         let mut request = http::Request::new(());
         *request.method_mut() = Method::GET;
-        *request.uri_mut() = self.target().parse().map_err(|_| HandshakeError::Target)?;
+        *request.uri_mut() = self.target().parse().map_err(|_| LocalHandshakeError::Target)?;
         *request.headers_mut() = header_map(list)?;
         Ok((request, expected))
     }
@@ -104,11 +108,11 @@ fn fields(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
-fn header_map(list: Vec<(String, String)>) -> Result<HeaderMap, HandshakeError> {
+fn header_map(list: Vec<(String, String)>) -> Result<HeaderMap, LocalHandshakeError> {
     let mut headers = HeaderMap::with_capacity(list.len());
     for (name, value) in list {
-        let name = HeaderName::try_from(name).map_err(|_| HandshakeError::HeaderName)?;
-        let value = HeaderValue::try_from(value).map_err(|_| HandshakeError::HeaderValue)?;
+        let name = HeaderName::try_from(name).map_err(|_| LocalHandshakeError::HeaderName)?;
+        let value = HeaderValue::try_from(value).map_err(|_| LocalHandshakeError::HeaderValue)?;
         headers.append(name, value);
     }
     Ok(headers)

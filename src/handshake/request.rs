@@ -13,8 +13,8 @@ use super::{
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
-    error::{HandshakeError, RequestError},
-    excerpt::Excerpt,
+    error::{LocalHandshakeError, RequestError},
+    escaped::Escaped,
     extensions::{Extension, extensions},
     http::{Field, HeadError, Headers, list_elements, parse_request},
 };
@@ -217,7 +217,7 @@ impl<'b> Request<'b> {
         &self,
         accept: &Accept<'_>,
         config: &Config,
-    ) -> Result<(Vec<(String, String)>, Agreed), HandshakeError> {
+    ) -> Result<(Vec<(String, String)>, Agreed), LocalHandshakeError> {
         let mut headers = Vec::new();
         let agreed = self.accept_fields(accept, config.deflate_settings(), |name, value| {
             headers.push((name.into(), String::from_utf8_lossy(value).into_owned()));
@@ -231,19 +231,19 @@ impl<'b> Request<'b> {
         accept: &Accept<'_>,
         deflate: Option<&DeflateConfig>,
         mut field: impl FnMut(&str, &[u8]),
-    ) -> Result<Agreed, HandshakeError> {
+    ) -> Result<Agreed, LocalHandshakeError> {
         if !self.upgrade {
-            return Err(HandshakeError::NotAnUpgrade);
+            return Err(LocalHandshakeError::NotAnUpgrade);
         }
         if let Some(chosen) = accept.chosen_subprotocol() {
             if !self.subprotocols().any(|offered| offered == chosen) {
-                return Err(HandshakeError::SubprotocolNotOffered);
+                return Err(LocalHandshakeError::SubprotocolNotOffered);
             }
         }
         for (name, value) in accept.extra_headers() {
             check_header(name, value.as_bytes())?;
             if is_reserved(name) {
-                return Err(HandshakeError::ReservedHeader);
+                return Err(LocalHandshakeError::ReservedHeader);
             }
         }
         field("Upgrade", b"websocket");
@@ -309,7 +309,7 @@ impl<'b> Request<'b> {
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("target", &Excerpt(self.target().as_bytes()))
+            .field("target", &Escaped(self.target().as_bytes()))
             .field("headers", &self.headers())
             .finish()
     }

@@ -6,7 +6,7 @@ use core::{fmt, str};
 use super::{expected::Expected, negotiated::Agreed};
 use crate::{
     error::ResponseError,
-    excerpt::Excerpt,
+    escaped::Escaped,
     http::{HeadError, Headers, parse_response},
 };
 
@@ -92,7 +92,7 @@ impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal")
             .field("response", &self.response)
-            .field("body", &Excerpt(&self.body))
+            .field("body", &Escaped(&self.body))
             .field("is_complete", &self.is_complete)
             .finish()
     }

@@ -2,7 +2,7 @@
 
 use alloc::{borrow::ToOwned, string::String};
 
-use crate::error::HandshakeError;
+use crate::error::LocalHandshakeError;
 
 /// The parts of a `ws` or `wss` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +16,12 @@ pub(crate) struct Url {
 }
 
 impl Url {
-    pub(crate) fn parse(url: &str) -> Result<Self, HandshakeError> {
-        let (scheme, rest) = url.split_once("://").ok_or(HandshakeError::Url)?;
+    pub(crate) fn parse(url: &str) -> Result<Self, LocalHandshakeError> {
+        let (scheme, rest) = url.split_once("://").ok_or(LocalHandshakeError::Url)?;
         let secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
             _ if scheme.eq_ignore_ascii_case("wss") => true,
-            _ => return Err(HandshakeError::Url),
+            _ => return Err(LocalHandshakeError::Url),
         };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, resource) = rest.split_at(end);
@@ -44,27 +44,27 @@ impl Url {
 }
 
 /// "resource-name": the path, or "/" if it is empty, and the query (section 3).
-fn resource_name(resource: &str) -> Result<String, HandshakeError> {
+fn resource_name(resource: &str) -> Result<String, LocalHandshakeError> {
     // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on these URIs."
     if resource.contains('#') {
-        return Err(HandshakeError::Url);
+        return Err(LocalHandshakeError::Url);
     }
     let slash = if resource.starts_with('/') { "" } else { "/" };
     let target = alloc::format!("{slash}{resource}");
     if is_target(&target) {
         Ok(target)
     } else {
-        Err(HandshakeError::Target)
+        Err(LocalHandshakeError::Target)
     }
 }
 
 /// Splits "host [ ":" port ]" and checks both (RFC 3986, sections 3.2.2 and 3.2.3).
-pub(crate) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), HandshakeError> {
+pub(crate) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), LocalHandshakeError> {
     let host_end = match authority.strip_prefix('[') {
-        Some(literal) => literal.find(']').ok_or(HandshakeError::Host)? + 2,
+        Some(literal) => literal.find(']').ok_or(LocalHandshakeError::Host)? + 2,
         None => authority.find(':').unwrap_or(authority.len()),
     };
-    let (host, port) = authority.split_at_checked(host_end).ok_or(HandshakeError::Host)?;
+    let (host, port) = authority.split_at_checked(host_end).ok_or(LocalHandshakeError::Host)?;
     let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(address) => {
             !address.is_empty()
@@ -75,18 +75,18 @@ pub(crate) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), Ha
         None => !host.is_empty() && percent_encoded(host, |byte| is_unreserved(byte) || is_sub_delim(byte)),
     };
     if !valid {
-        return Err(HandshakeError::Host);
+        return Err(LocalHandshakeError::Host);
     }
     match port.strip_prefix(':') {
         None if port.is_empty() => Ok((host, None)),
-        None => Err(HandshakeError::Host),
+        None => Err(LocalHandshakeError::Host),
         // "port = *DIGIT": it may be empty
         Some("") => Ok((host, None)),
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => match digits.parse() {
-            Ok(0) | Err(_) => Err(HandshakeError::Host),
+            Ok(0) | Err(_) => Err(LocalHandshakeError::Host),
             Ok(port) => Ok((host, Some(port))),
         },
-        Some(_) => Err(HandshakeError::Host),
+        Some(_) => Err(LocalHandshakeError::Host),
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 
 use super::Receiver;
 use crate::{
-    assembler::{Limits, MessageAssembler},
+    assembler::{Limits, MessageAssembler, PayloadViolation},
     config::Delivery,
     deflate::{DirectionParams, Inflated, Inflater, MAX_FINISH},
     error::ProtocolError,
@@ -75,7 +75,7 @@ impl Compressed {
         let counted = header.len.saturating_sub(WIRE_ROOM_PER_FRAME);
         self.wire_bytes = self.wire_bytes.saturating_add(counted);
         if self.wire_bytes > limits.size.saturating_mul(2).saturating_add(WIRE_ROOM) {
-            return Err(ProtocolError::MessageTooBig);
+            return Err(limits.error(PayloadViolation::TooBig));
         }
         Ok(true)
     }
@@ -96,12 +96,12 @@ fn admit<'a>(
     assembler: &mut MessageAssembler,
     inflated: &Inflated<'a>,
     limits: Limits,
-) -> (&'a [u8], Result<(), ProtocolError>) {
+) -> (&'a [u8], Result<(), PayloadViolation>) {
     let (output, beyond) = inflated.output.split_at(assembler.admit(inflated.output.len(), limits));
     let result = if beyond.is_empty() {
-        inflated.result.map_err(|_| ProtocolError::InvalidDeflate)
+        inflated.result.map_err(|_| PayloadViolation::InvalidDeflate)
     } else {
-        Err(ProtocolError::MessageTooBig)
+        Err(PayloadViolation::TooBig)
     };
     (output, result)
 }
@@ -132,7 +132,7 @@ impl Receiver {
             loop {
                 let (output, result) = admit(&mut self.assembler, &inflated, self.limits);
                 self.assembler.append(output, 0)?;
-                result?;
+                result.map_err(|violation| self.limits.error(violation))?;
                 if inflated.done {
                     break self.assembler.finish()?;
                 }
@@ -219,10 +219,10 @@ impl Receiver {
         &mut self,
         output: &[u8],
         ends: Ends,
-        result: Result<(), ProtocolError>,
+        result: Result<(), PayloadViolation>,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
         self.assembler.append(output, 0)?;
-        result?;
+        result.map_err(|violation| self.limits.error(violation))?;
         match ends {
             Ends::Nothing | Ends::Frame => Ok(None),
             Ends::Message => self.assembler.finish().map(|message| Some(message.into())),
@@ -234,7 +234,7 @@ impl Receiver {
         &mut self,
         output: &[u8],
         ends: Ends,
-        mut result: Result<(), ProtocolError>,
+        mut result: Result<(), PayloadViolation>,
     ) -> Result<Option<Event<'static>>, ProtocolError> {
         let data = match self.assembler.kind() {
             MessageKind::Binary => Message::Binary(Cow::Owned(Vec::from(output))),
@@ -259,11 +259,11 @@ impl Receiver {
         };
         let mut chunk = Chunk::new(data, ends != Ends::Nothing, ends == Ends::Message);
         let empty = chunk.as_bytes().is_empty();
-        if let Err(error) = result {
+        if let Err(violation) = result {
             if empty {
-                return Err(error);
+                return Err(self.limits.error(violation));
             }
-            self.pending = Some(error);
+            self.pending = Some(violation);
             (chunk.frame_end, chunk.message_end) = (false, false);
         } else if empty && ends == Ends::Nothing {
             return Ok(None);

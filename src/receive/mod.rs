@@ -10,7 +10,7 @@ use core::mem;
 
 pub(crate) use self::{path::Path, pieces::Pieces};
 use crate::{
-    assembler::{Limits, MessageAssembler},
+    assembler::{Limits, MessageAssembler, PayloadViolation},
     close::CloseFrame,
     config::{Config, Delivery},
     error::ProtocolError,
@@ -30,7 +30,7 @@ pub(crate) struct Receiver {
     /// The payload of a control frame that spans inputs.
     control: Vec<u8>,
     /// A violation that was found after text or bytes that are delivered first.
-    pending: Option<ProtocolError>,
+    pending: Option<PayloadViolation>,
     compressed: compressed::Compressed,
     /// Off only in tests, which compare the fast paths with the general one.
     fast_paths: bool,
@@ -79,7 +79,7 @@ impl Receiver {
 
     /// Takes a whole message off the front of `input`, which it borrows: the fast path for the common case.
     #[inline(always)]
-    pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
+    pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, InvalidUtf8> {
         debug_assert!(self.takes_whole_messages() && !self.is_in_message());
         match self.decoder.whole_message::<false>(input, self.limits.size) {
             None => Ok(None),
@@ -101,8 +101,8 @@ impl Receiver {
     /// The next event; `None` means that `input` is empty.
     pub(crate) fn receive<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         debug_assert!(self.is_in_message() || !(self.assembler.is_assembling() || self.compressed.in_message()));
-        if let Some(error) = self.pending {
-            return Err(error);
+        if let Some(violation) = self.pending {
+            return Err(self.limits.error(violation));
         }
         loop {
             if !self.decoder.is_in_payload() {
@@ -149,7 +149,7 @@ impl Receiver {
         let ends_message = !self.is_in_message();
         // It is the whole message unless something of that came before.
         if ends_message && self.assembler.is_whole(piece.data.len()) {
-            return borrow(self.assembler.kind(), piece.unmask()).map(Some);
+            return Ok(borrow(self.assembler.kind(), piece.unmask()).map(Some)?);
         }
         self.assembler
             .append_masked(piece.data, piece.mask, self.decoder.remaining())?;
@@ -288,12 +288,12 @@ impl From<Message<'static>> for Event<'static> {
 }
 
 #[inline(always)]
-fn borrow(kind: MessageKind, data: &[u8]) -> Result<Event<'_>, ProtocolError> {
+fn borrow(kind: MessageKind, data: &[u8]) -> Result<Event<'_>, InvalidUtf8> {
     match kind {
         MessageKind::Binary => Ok(Event::Binary(Cow::Borrowed(data))),
         MessageKind::Text => match utf8::validate(data) {
             Ok(text) => Ok(Event::Text(Cow::Borrowed(text))),
-            Err(_) => Err(InvalidUtf8.into()),
+            Err(_) => Err(InvalidUtf8),
         },
     }
 }

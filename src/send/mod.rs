@@ -163,7 +163,7 @@ impl Sender {
             return Err(SendError::MaskRequired);
         }
         if wire::overflows(len) {
-            return Err(SendError::PayloadTooLong);
+            return Err(SendError::PayloadTooLong { len });
         }
         self.check_between_messages()?;
         let mut buf = [0; Header::MAX_LEN];
@@ -175,7 +175,7 @@ impl Sender {
     /// A Ping or Pong (RFC 6455, sections 5.5.2 and 5.5.3).
     pub(crate) fn control(&mut self, opcode: Opcode, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         if data.len() > Header::MAX_CONTROL_PAYLOAD {
-            return Err(SendError::ControlFrameTooLong);
+            return Err(SendError::ControlFrameTooLong { len: data.len() });
         }
         self.frame(FirstByte::new(opcode, true), data, out);
         Ok(())

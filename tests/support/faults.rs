@@ -108,7 +108,9 @@ const BREAKS: [Option<ErrorKind>; 3] = [None, Some(ErrorKind::ConnectionReset), 
 fn is_due(error: &Error, broken: Option<ErrorKind>) -> bool {
     match (error, broken) {
         (Error::Io(error), Some(kind)) => error.kind() == kind,
-        (Error::Protocol(ProtocolError::UnexpectedEof), None) => true,
+        (Error::Protocol(error), None) => {
+            matches!(**error, ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof)
+        }
         _ => false,
     }
 }

@@ -51,7 +51,7 @@ pub fn feed_cut(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Ou
                     break;
                 }
                 Err(error) => {
-                    outcome.error = Some(error);
+                    outcome.error = Some(*error);
                     return outcome;
                 }
             }

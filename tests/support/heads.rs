@@ -129,7 +129,7 @@ pub fn assert_failed(connection: &mut Connection, error: ProtocolError) {
         (Some(error), Vec::new(), Vec::new()),
         "sticky"
     );
-    assert_eq!(connection.receive_eof(), Err(error), "sticky");
+    assert_eq!(connection.receive_eof(), Err(Box::new(error)), "sticky");
 }
 
 /// A client with [`SEED`] that has sent its request.
@@ -146,7 +146,7 @@ pub fn drain(
     let mut input = input.to_vec();
     let mut rest = &mut input[..];
     let mut events = Vec::new();
-    while let Some(event) = connection.receive(&mut rest, out)? {
+    while let Some(event) = connection.receive(&mut rest, out).map_err(|error| *error)? {
         events.push(event.into_owned());
     }
     assert!(rest.is_empty(), "`None` means that the input is empty");

@@ -42,7 +42,7 @@ impl End {
                     }
                     self.events.push(event.into_owned());
                 }
-                Err(error) => self.error = Some(error),
+                Err(error) => self.error = Some(*error),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Clock, Settings, Transport, WebSocket};
 use crate::{
-    Accept, Event, HandshakeError, Request,
+    Accept, Event, LocalHandshakeError, Request,
     adapter::{Error, driver::Driver},
 };
 
@@ -67,7 +67,7 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     }
 
     /// Writes the answer. If it could not be made, the client is not left without one.
-    async fn answered(&mut self, answer: Result<(), HandshakeError>) -> Result<(), Error> {
+    async fn answered(&mut self, answer: Result<(), LocalHandshakeError>) -> Result<(), Error> {
         if answer.is_err() {
             let _made = self.ws.socket.driver.reject(500, &[], b"");
             let _ended = self.ws.recv_event().await;

@@ -1,6 +1,6 @@
 //! What the transport has delivered.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::{
     mem,
     task::{Context, Poll},
@@ -41,7 +41,7 @@ impl Input {
         driver: &mut Driver,
         now: Instant,
         other: impl FnOnce(Event<'_>, bool) -> Option<R>,
-    ) -> Result<Option<Option<R>>, ProtocolError> {
+    ) -> Result<Option<Option<R>>, Box<ProtocolError>> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         let received = driver.receive(&mut rest, now, other);
         self.start = self.end - rest.len();

@@ -1,6 +1,6 @@
 //! The loop.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::{
     mem,
     task::{Context, Poll, Waker, ready},
@@ -166,7 +166,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// And whether the event has put something into the output.
-    fn next_event<R: Received>(&mut self) -> Result<Option<(R, bool)>, ProtocolError> {
+    fn next_event<R: Received>(&mut self) -> Result<Option<(R, bool)>, Box<ProtocolError>> {
         loop {
             let (before, mut replied) = (self.driver.output.left(), false);
             let other = |event: Event<'_>, has_replied| {

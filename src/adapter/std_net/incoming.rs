@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Settings, WebSocket, patience::Means};
-use crate::{Accept, Event, HandshakeError, Request, adapter::Error};
+use crate::{Accept, Event, LocalHandshakeError, Request, adapter::Error};
 
 /// A client's request that waits for a decision.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl<S: Read + Write> Incoming<S> {
     }
 
     /// Writes the answer. If it could not be made, the client is not left without one.
-    fn answered(&mut self, answer: Result<(), HandshakeError>) -> Result<(), Error> {
+    fn answered(&mut self, answer: Result<(), LocalHandshakeError>) -> Result<(), Error> {
         if answer.is_err() {
             let _made = self.ws.driver.reject(500, &[], b"");
             let _written = self.ws.flush();

@@ -1,6 +1,6 @@
 //! What a blocking stream has delivered.
 
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use std::{
     io::{self, Read},
     time::Instant,
@@ -69,7 +69,7 @@ impl Input {
         &mut self,
         driver: &mut Driver,
         held: &mut Option<Event<'static>>,
-    ) -> Result<Option<Option<R>>, ProtocolError> {
+    ) -> Result<Option<Option<R>>, Box<ProtocolError>> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         let received = driver.receive(&mut rest, self.read, |event, replied| {
             if replied {

@@ -469,7 +469,7 @@ fn deadlines_begin_with_the_acceptance() {
                 let mut ws = incoming.accept(&Accept::new()).await.unwrap();
                 let error = ws.recv_event().await.unwrap_err();
                 assert!(
-                    matches!(error, Error::Protocol(ProtocolError::UnexpectedEof)),
+                    matches!(&error, Error::Protocol(error) if **error == ProtocolError::UnexpectedEof),
                     "{error:?}"
                 );
                 assert_eq!(time(), seconds(100));

@@ -9,11 +9,11 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Event, ProtocolError, SendError,
+    CloseCode, Event, SendError,
     adapter::{AsMessage, Error, Message, MessageRef},
     frame::Role,
 };
-use support::{frame, frames};
+use support::{frame, frames, reserved_opcode};
 
 use super::{binary, by_hand, close, pair, received, text};
 
@@ -197,7 +197,7 @@ fn halves_fail_together() {
     thread::scope(|scope| {
         scope.spawn(move || {
             for _ in 0..2 {
-                assert_eq!(received(reader.recv()), Err(ProtocolError::ReservedOpcode));
+                assert_eq!(received(reader.recv()), Err(reserved_opcode(0x83)));
             }
             assert!(matches!(writer.send("x"), Err(Error::Send(SendError::Closing))));
         });

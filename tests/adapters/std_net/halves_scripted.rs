@@ -142,7 +142,7 @@ fn f35_an_interrupted_reply_of_a_reader_goes_on() {
                 match reader.recv() {
                     Ok(message) => messages.extend(message),
                     Err(Error::Protocol(error)) => {
-                        assert_eq!(error, ProtocolError::UnexpectedEof);
+                        assert_eq!(*error, ProtocolError::UnexpectedEof);
                         break;
                     }
                     Err(error) => assert!(is_timeout(&error), "{error:?}"),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, HandshakeError, ProtocolError, RequestError,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, LocalHandshakeError, ProtocolError, RequestError,
     adapter::{
         Error,
         std_net::{self, Incoming, WebSocket},
@@ -112,7 +112,7 @@ fn an_invalid_request_is_answered() {
     let error = Incoming::new(script, Config::default()).unwrap_err();
     let expected = ProtocolError::Request(RequestError::Method);
     assert!(
-        matches!(error, Error::Protocol(found) if found == expected),
+        matches!(&error, Error::Protocol(found) if **found == expected),
         "{error:?}"
     );
 }
@@ -125,7 +125,7 @@ fn the_transport_ends_during_the_handshake() {
         let script = Script::reading([front.clone()].into_iter().filter(|bytes| !bytes.is_empty()));
         let error = Incoming::new(script, Config::default()).unwrap_err();
         assert!(
-            matches!(error, Error::Protocol(ProtocolError::UnexpectedEof)),
+            matches!(&error, Error::Protocol(error) if **error == ProtocolError::HandshakeEof),
             "{end}: {error:?}"
         );
         let mut script = Script::reading([front].into_iter().filter(|bytes| !bytes.is_empty()));
@@ -142,7 +142,7 @@ fn the_transport_ends_during_the_handshake() {
         let script = Script::reading([front.into()].into_iter().filter(|bytes: &Vec<u8>| !bytes.is_empty()));
         let error = WebSocket::client(script, &request, Config::default()).unwrap_err();
         assert!(
-            matches!(error, Error::Protocol(ProtocolError::UnexpectedEof)),
+            matches!(&error, Error::Protocol(error) if **error == ProtocolError::HandshakeEof),
             "{front}: {error:?}"
         );
     }
@@ -199,12 +199,12 @@ fn what_cannot_be_asked_or_answered_is_an_error() {
     let incoming = Incoming::new(script, Config::default()).unwrap();
     let error = incoming.accept(&Accept::new().subprotocol(Some("chat"))).unwrap_err();
     assert!(
-        matches!(error, Error::Handshake(HandshakeError::SubprotocolNotOffered)),
+        matches!(error, Error::Handshake(LocalHandshakeError::SubprotocolNotOffered)),
         "{error:?}"
     );
     assert!(error.source().is_some());
     let error = std_net::connect("http://127.0.0.1:1/").unwrap_err();
-    assert!(matches!(error, Error::Handshake(HandshakeError::Url)), "{error:?}");
+    assert!(matches!(error, Error::Handshake(LocalHandshakeError::Url)), "{error:?}");
     let error = std_net::connect("wss://127.0.0.1:1/").unwrap_err();
     assert_eq!(io_kind(&error), Some(ErrorKind::Unsupported));
 }

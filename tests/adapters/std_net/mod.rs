@@ -130,7 +130,7 @@ fn binary(data: &[u8]) -> Message {
 /// The message, or the protocol error.
 fn received(result: Result<Option<Message>, Error>) -> Result<Option<Message>, ProtocolError> {
     result.map_err(|error| match error {
-        Error::Protocol(error) => error,
+        Error::Protocol(error) => *error,
         other => panic!("{other:?}"),
     })
 }

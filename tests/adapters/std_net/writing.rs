@@ -241,10 +241,15 @@ fn messages_that_are_fed_are_written_at_once() {
 fn s6_1_wrong_commands_write_nothing() {
     let mut ws = over(Role::Server, Script::default());
     let wrong = [
-        (ws.ping(&[0; 126]).unwrap_err(), SendError::ControlFrameTooLong),
+        (
+            ws.ping(&[0; 126]).unwrap_err(),
+            SendError::ControlFrameTooLong { len: 126 },
+        ),
         (
             ws.close(CloseCode::ABNORMAL, "").unwrap_err(),
-            SendError::InvalidCloseCode,
+            SendError::InvalidCloseCode {
+                code: CloseCode::ABNORMAL,
+            },
         ),
         (ws.close(None, "why").unwrap_err(), SendError::ReasonWithoutCode),
     ];

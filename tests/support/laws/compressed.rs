@@ -105,7 +105,7 @@ fn feed_whole(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outc
             match connection.receive_whole(&mut rest, &mut outcome.out) {
                 Ok(Some(event)) => outcome.events.push(event.into_owned()),
                 Ok(None) => break,
-                Err(error) => outcome.error = Some(error),
+                Err(error) => outcome.error = Some(*error),
             }
         }
         let left = rest.len();

@@ -200,8 +200,8 @@ impl Drive {
                 }
                 Err(error) => {
                     assert_eq!(self.state(), State::Closed);
-                    assert_eq!(self.connection.closure().unwrap().error, Some(error));
-                    self.outcome.error = Some(error);
+                    assert_eq!(self.connection.closure().unwrap().error, Some(*error));
+                    self.outcome.error = Some(*error);
                 }
             }
             // Each event needs a byte at least, but for the empty end of a frame; a piece and an error need one call.
@@ -285,7 +285,7 @@ impl Drive {
             match self.connection.receive(&mut &mut [][..], &mut self.outcome.out) {
                 Ok(Some(event)) => self.outcome.events.push(event),
                 Ok(None) => {}
-                Err(error) => self.outcome.error = Some(error),
+                Err(error) => self.outcome.error = Some(*error),
             }
         }
     }
@@ -302,7 +302,7 @@ impl Drive {
             let mut late = [frame(peer_of(role), 0x81, b"late"), frame(peer_of(role), 0x89, b"?")].concat();
             for _ in 0..2 {
                 let result = self.connection.receive(&mut &mut late[..], &mut self.outcome.out);
-                assert_eq!(result, self.outcome.error.map_or(Ok(None), Err));
+                assert_eq!(result, self.outcome.error.map(Box::new).map_or(Ok(None), Err));
             }
             assert!(self.connection.send_text("late", &mut self.outcome.out).is_err());
             assert!(self.connection.ping(b"late", &mut self.outcome.out).is_err());
@@ -310,9 +310,10 @@ impl Drive {
         let eof = self.connection.receive_eof();
         assert_eq!(self.state(), State::Closed);
         match (state, eof) {
-            (State::Closed, eof) => assert_eq!(eof, self.outcome.error.map_or(Ok(None), Err)),
+            (State::Closed, eof) => assert_eq!(eof, self.outcome.error.map(Box::new).map_or(Ok(None), Err)),
             (State::Opening, Ok(Some(event @ Event::Refused(_)))) => self.outcome.events.push(event),
-            (_, eof) => assert_eq!(eof, Err(sockless::ProtocolError::UnexpectedEof)),
+            (State::Opening, eof) => assert_eq!(eof, Err(Box::new(sockless::ProtocolError::HandshakeEof))),
+            (_, eof) => assert_eq!(eof, Err(Box::new(sockless::ProtocolError::UnexpectedEof))),
         }
         assert_eq!(self.outcome.out.len(), out, "nothing is sent after the end");
     }

@@ -89,7 +89,7 @@ fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64,
     }
     let (fin, reserved, opcode) = (bytes[0] / 128, bytes[0] / 16 % 8, bytes[0] % 16);
     if reserved > 0 {
-        return Err(ProtocolError::ReservedBits);
+        return Err(crate::reserved_bits(bytes[0]));
     }
     if opcode == 0 && !in_message {
         return Err(ProtocolError::UnexpectedContinuation);
@@ -98,7 +98,7 @@ fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64,
         return Err(ProtocolError::InterleavedMessage);
     }
     if (3..=7).contains(&opcode) || opcode >= 11 {
-        return Err(ProtocolError::ReservedOpcode);
+        return Err(crate::reserved_opcode(bytes[0]));
     }
     if opcode >= 8 && fin == 0 {
         return Err(ProtocolError::FragmentedControlFrame);
@@ -162,9 +162,11 @@ pub fn receive(receiver: Role, bytes: &[u8], limits: Limits) -> Verdict {
                 announced += u128::from(frame.len);
                 fragments += 1;
                 if announced > u128::from(limits.message_size) {
-                    verdict.error = Some(ProtocolError::MessageTooBig);
+                    verdict.error = Some(crate::too_big(u64::try_from(announced).unwrap(), limits.message_size));
                 } else if fragments > u64::from(limits.fragments) {
-                    verdict.error = Some(ProtocolError::TooManyFragments);
+                    verdict.error = Some(ProtocolError::TooManyFragments {
+                        limit: limits.fragments,
+                    });
                 } else {
                     verdict.unfinished.extend(&frame.payload);
                     if is_text && !may_become_text(&verdict.unfinished) {
@@ -231,7 +233,7 @@ fn close(body: &[u8]) -> Result<Option<CloseFrame<'static>>, ProtocolError> {
         _ => false,
     };
     if !may_be_sent {
-        return Err(ProtocolError::InvalidCloseCode);
+        return Err(ProtocolError::InvalidCloseCode { code: code.into() });
     }
     match String::from_utf8(body[2..].to_vec()) {
         Ok(reason) => Ok(Some(CloseFrame::new(code, reason))),
@@ -243,8 +245,8 @@ fn close(body: &[u8]) -> Result<Option<CloseFrame<'static>>, ProtocolError> {
 pub fn close_code(error: ProtocolError) -> u16 {
     match error {
         ProtocolError::InvalidUtf8 | ProtocolError::InvalidCloseReason => 1007,
-        ProtocolError::TooManyFragments => 1008,
-        ProtocolError::MessageTooBig => 1009,
+        ProtocolError::TooManyFragments { .. } => 1008,
+        ProtocolError::MessageTooBig { .. } => 1009,
         _ => 1002,
     }
 }

@@ -364,7 +364,10 @@ fn no_subprotocol(server: &Server) -> Result<(), Failure> {
     chosen(server, &["other"], None)?;
     let request = offering(server, &["other"])?.require_subprotocol(true);
     match std_net::connect_with(&request, Config::default()) {
-        Err(Error::Protocol(ProtocolError::Response(ResponseError::MissingSubprotocol))) => Ok(()),
+        Err(Error::Protocol(error)) => {
+            let expected = ProtocolError::Response(ResponseError::MissingSubprotocol);
+            same("error", *error, expected)
+        }
         Err(error) => Err(error.into()),
         Ok(_) => Err("open without the subprotocol that it required".into()),
     }
@@ -444,7 +447,7 @@ fn lost_by_server(server: &Server) -> Result<(), Failure> {
 
 fn fails(ws: &mut Tcp, expected: ProtocolError) -> Result<(), Failure> {
     match ws.recv() {
-        Err(Error::Protocol(error)) => same("error", error, expected),
+        Err(Error::Protocol(error)) => same("error", *error, expected),
         other => Err(format!("{other:?}, not an error: {expected:?}").into()),
     }
 }
@@ -459,7 +462,11 @@ fn over_our_limit(server: &Server) -> Result<(), Failure> {
         other => return Err(format!("{other:?}, not what just fits").into()),
     }
     ws.send("binary 65537")?;
-    fails(&mut ws, ProtocolError::MessageTooBig)?;
+    let too_big = ProtocolError::MessageTooBig {
+        size: Some(65537),
+        limit: 65536,
+    };
+    fails(&mut ws, too_big)?;
     ended(&ws, ClosedBy::Us, false, 1006, "")?;
     server.saw(id, "clean 1009 ")
 }

@@ -3,13 +3,13 @@
 use core::fmt;
 
 /// Bytes that print escaped, and cut off after [`SHOWN`](Self::SHOWN).
-pub(crate) struct Excerpt<'a>(pub(crate) &'a [u8]);
+pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
-impl Excerpt<'_> {
+impl Escaped<'_> {
     const SHOWN: usize = 64;
 }
 
-impl fmt::Debug for Excerpt<'_> {
+impl fmt::Debug for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.get(..Self::SHOWN) {
             Some(front) if self.0.len() > Self::SHOWN => {

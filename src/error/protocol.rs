@@ -1,0 +1,204 @@
+//! What a peer did wrong.
+
+use core::fmt;
+
+use super::handshake::{RequestError, ResponseError};
+use crate::{close_code::CloseCode, utf8::InvalidUtf8};
+
+/// The peer broke the protocol; one variant for each rule.
+///
+/// When [`Connection::receive`](crate::Connection::receive) returns one, the connection has failed (RFC 6455, section 7.1.7):
+/// the Close frame or HTTP response for the peer is in `out`, what comes in later is discarded, and later calls return the
+/// same error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// Reserved bits are set, and no negotiated extension gives them a meaning (section 5.2).
+    ReservedBits {
+        /// The first reserved bit is set.
+        rsv1: bool,
+        /// The second reserved bit is set.
+        rsv2: bool,
+        /// The third reserved bit is set.
+        rsv3: bool,
+    },
+    /// The opcode is a reserved one (section 5.2).
+    ReservedOpcode {
+        /// The opcode: 0x3 to 0x7, or 0xB to 0xF.
+        opcode: u8,
+    },
+    /// A frame from a client is not masked (section 5.1).
+    UnmaskedFrame,
+    /// A frame from a server is masked (section 5.1).
+    MaskedFrame,
+    /// A payload length is not in its shortest form (section 5.2).
+    NonMinimalLength,
+    /// A payload length of 64 bits has its most significant bit set (section 5.2).
+    LengthOverflow,
+    /// A control frame is fragmented (section 5.5).
+    FragmentedControlFrame,
+    /// A control frame announces more than 125 bytes (section 5.5).
+    ControlFrameTooLong,
+    /// A continuation frame, but no message is in progress (section 5.4).
+    UnexpectedContinuation,
+    /// A text or binary frame before the message in progress has ended (section 5.4).
+    InterleavedMessage,
+    /// The body of a Close frame is a single byte (section 5.5.1).
+    TruncatedCloseCode,
+    /// A Close frame has a code that may not be sent (section 7.4).
+    InvalidCloseCode {
+        /// The code.
+        code: CloseCode,
+    },
+    /// The reason in a Close frame is not UTF-8 (section 5.5.1).
+    InvalidCloseReason,
+    /// A text message is not UTF-8 (section 8.1).
+    InvalidUtf8,
+    /// A compressed message is not valid DEFLATE, or refers beyond the window (RFC 7692, section 6.2).
+    InvalidDeflate,
+    /// A message is larger than the limit (section 10.4).
+    MessageTooBig {
+        /// The size in bytes, as far as its frames have announced it; `None` if it is compressed, and inflates to more than
+        /// the limit.
+        size: Option<u64>,
+        /// [`Config::max_message_size`](crate::Config::max_message_size).
+        limit: u64,
+    },
+    /// A message has more fragments than the limit (section 10.4).
+    TooManyFragments {
+        /// [`Config::max_fragments`](crate::Config::max_fragments).
+        limit: u32,
+    },
+    /// The transport ended before the closing handshake was complete (section 7.1.5).
+    UnexpectedEof,
+    /// The transport ended before the opening handshake was complete (section 4).
+    HandshakeEof,
+    /// A client's opening handshake breaks a rule.
+    Request(RequestError),
+    /// A server's opening handshake breaks a rule.
+    Response(ResponseError),
+}
+
+impl ProtocolError {
+    /// Returns the close code that says this to the peer (RFC 6455, section 7.4.1): 1002, 1007, 1008 or 1009.
+    ///
+    /// It is 1006 for the errors that no Close frame can answer: an end of the transport, an opening handshake that failed.
+    #[must_use]
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_DATA,
+            Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
+            Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
+            Self::UnexpectedEof | Self::HandshakeEof | Self::Request(_) | Self::Response(_) => CloseCode::ABNORMAL,
+            Self::ReservedBits { .. }
+            | Self::ReservedOpcode { .. }
+            | Self::UnmaskedFrame
+            | Self::MaskedFrame
+            | Self::NonMinimalLength
+            | Self::LengthOverflow
+            | Self::FragmentedControlFrame
+            | Self::ControlFrameTooLong
+            | Self::UnexpectedContinuation
+            | Self::InterleavedMessage
+            | Self::TruncatedCloseCode
+            | Self::InvalidCloseCode { .. } => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReservedBits { rsv1, rsv2, rsv3 } => {
+                let bits = [(rsv1, "RSV1"), (rsv2, "RSV2"), (rsv3, "RSV3")];
+                let mut set = bits.iter().filter(|(is_set, _)| **is_set);
+                f.write_str("the peer sent a frame with ")?;
+                if let Some((_, name)) = set.next() {
+                    f.write_str(name)?;
+                }
+                for (_, name) in set {
+                    write!(f, " and {name}")?;
+                }
+                f.write_str(" set, and no negotiated extension gives that a meaning (RFC 6455, section 5.2)")
+            }
+            Self::ReservedOpcode { opcode } => {
+                write!(f, "the peer sent a frame with the reserved opcode {opcode:#x} (RFC 6455, section 5.2)")
+            }
+            Self::UnmaskedFrame => f.write_str("the client sent a frame that is not masked (RFC 6455, section 5.1)"),
+            Self::MaskedFrame => f.write_str("the server sent a frame that is masked (RFC 6455, section 5.1)"),
+            Self::NonMinimalLength => f.write_str(
+                "the peer sent a frame whose payload length is not in its shortest form (RFC 6455, section 5.2)",
+            ),
+            Self::LengthOverflow => f.write_str(
+                "the peer sent a frame that announces more than 2^63 - 1 bytes of payload (RFC 6455, section 5.2)",
+            ),
+            Self::FragmentedControlFrame => {
+                f.write_str("the peer sent a Close, Ping or Pong frame that is fragmented (RFC 6455, section 5.5)")
+            }
+            Self::ControlFrameTooLong => f.write_str(
+                "the peer sent a Close, Ping or Pong frame that announces more than 125 bytes (RFC 6455, section 5.5)",
+            ),
+            Self::UnexpectedContinuation => f.write_str(
+                "the peer sent a continuation frame, but no message is in progress (RFC 6455, section 5.4)",
+            ),
+            Self::InterleavedMessage => f.write_str(
+                "the peer began a message before the message in progress had ended (RFC 6455, section 5.4)",
+            ),
+            Self::TruncatedCloseCode => f.write_str(
+                "the peer sent a Close frame with a body of one byte, too short for a code (RFC 6455, section 5.5.1)",
+            ),
+            Self::InvalidCloseCode { code } => write!(
+                f,
+                "the peer sent a Close frame with the code {code}, which may not be sent (RFC 6455, section 7.4)"
+            ),
+            Self::InvalidCloseReason => {
+                f.write_str("the peer sent a Close frame whose reason is not UTF-8 (RFC 6455, section 5.5.1)")
+            }
+            Self::InvalidUtf8 => f.write_str("the peer sent a text message that is not UTF-8 (RFC 6455, section 8.1)"),
+            Self::InvalidDeflate => f.write_str(
+                "the peer sent a compressed message that is not valid DEFLATE, or that refers to data before the window \
+                 (RFC 7692, section 7.2.2)",
+            ),
+            Self::MessageTooBig { size, limit } => {
+                match size {
+                    Some(size) => write!(f, "the peer sent a message of at least {size} bytes, which is over")?,
+                    None => f.write_str("the peer sent a compressed message that inflates to more bytes than")?,
+                }
+                write!(f, " Config::max_message_size = {limit} (RFC 6455, section 10.4)")
+            }
+            Self::TooManyFragments { limit } => write!(
+                f,
+                "the peer sent a message in more frames than Config::max_fragments = {limit} (RFC 6455, section 10.4)"
+            ),
+            Self::UnexpectedEof => f.write_str(
+                "the transport ended before the closing handshake was complete (RFC 6455, section 7.1.5)",
+            ),
+            Self::HandshakeEof => {
+                f.write_str("the transport ended before the opening handshake was complete (RFC 6455, section 4)")
+            }
+            Self::Request(error) => fmt::Display::fmt(error, f),
+            Self::Response(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+/// The text of a nested error is part of its own, so there is no `source`.
+impl core::error::Error for ProtocolError {}
+
+impl From<RequestError> for ProtocolError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<ResponseError> for ProtocolError {
+    fn from(error: ResponseError) -> Self {
+        Self::Response(error)
+    }
+}
+
+impl From<InvalidUtf8> for ProtocolError {
+    fn from(InvalidUtf8: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
+}
