@@ -41,6 +41,8 @@ pub mod polled;
 #[cfg(feature = "alloc")]
 pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open};
 pub use frames::{KEY, Length, frame, frames, header, peer_of};
+#[cfg(feature = "alloc")]
+pub use heads::REQUEST;
 
 /// The examples of the guide compile and run.
 #[cfg(all(doctest, feature = "http", feature = "tokio", feature = "futures-io"))]
