@@ -5,30 +5,7 @@ use std::hint::black_box;
 use bench_support::config;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sockless::{Accept, ClientRequest, Config, Connection, Event, State};
-
-/// What RFC 6455 asks for, and no more; its key is that of section 1.3.
-const SHORT: &str = "GET / HTTP/1.1\r\n\
-    Host: example.com\r\n\
-    Upgrade: websocket\r\n\
-    Connection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Version: 13\r\n\r\n";
-
-/// What a browser sends.
-const BROWSER: &str = "GET /chat?room=1 HTTP/1.1\r\n\
-    Host: example.com\r\n\
-    Connection: Upgrade\r\n\
-    Pragma: no-cache\r\n\
-    Cache-Control: no-cache\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\n\
-    Upgrade: websocket\r\n\
-    Origin: https://example.com\r\n\
-    Sec-WebSocket-Version: 13\r\n\
-    Accept-Encoding: gzip, deflate, br, zstd\r\n\
-    Accept-Language: en-US,en;q=0.9,de;q=0.8\r\n\
-    Cookie: session=31d4d96e407aad42; theme=dark; consent=yes\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+use support::heads::{BROWSER_REQUEST, REQUEST};
 
 /// The answer to the key of section 1.3.
 const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\n\
@@ -78,7 +55,7 @@ fn connect(request: &ClientRequest, response: Option<&mut [u8]>, piece: usize, o
 
 fn server(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("handshake/server");
-    for (name, head) in [("short", SHORT), ("browser", BROWSER)] {
+    for (name, head) in [("short", REQUEST), ("browser", BROWSER_REQUEST)] {
         for (how, piece) in PIECES {
             let mut out = Vec::new();
             serve(&mut head.to_owned().into_bytes(), piece, &mut out);

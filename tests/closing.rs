@@ -7,8 +7,8 @@ use sockless::{
     frame::{Kind, Role},
 };
 use support::{
-    Length, Outcome, feed, feed_bytewise, frame, frames, header, open, pair::Pair, peer_of, reserved_bits,
-    reserved_opcode, too_big,
+    Length, Outcome, REQUEST, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open, pair::Pair,
+    peer_of, reserved_bits, reserved_opcode, too_big,
 };
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
@@ -728,9 +728,6 @@ struct Stage {
     build: fn() -> Connection,
 }
 
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
 /// A server with the given bytes of a client behind it, not accepted.
 fn server_with(input: &str) -> Connection {
     let mut server = Connection::server(Config::default());
@@ -1397,13 +1394,7 @@ fn s6_1_wrong_commands_change_nothing() {
 /// R102: an answer to a request needs a request; there is one for a server that decides, and once.
 #[test]
 fn s6_1_answers_without_a_request_change_nothing() {
-    let headers: [(&str, &[u8]); 5] = [
-        ("Host", b"example.com"),
-        ("Upgrade", b"websocket"),
-        ("Connection", b"Upgrade"),
-        ("Sec-WebSocket-Key", b"dGhlIHNhbXBsZSBub25jZQ=="),
-        ("Sec-WebSocket-Version", b"13"),
-    ];
+    let headers = REQUEST_FIELDS.map(|(name, value)| (name, value.as_bytes()));
     let request = Request::from_list("GET", "/", headers).unwrap();
     for stage in stages() {
         let deciding = stage.name.starts_with("server, deciding");

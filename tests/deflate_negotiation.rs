@@ -3,9 +3,11 @@
 use sockless::{
     Accept, ClientRequest, Config, Connection, DeflateConfig, DeflateParams, Event, Request, ResponseError, WindowBits,
 };
-use support::{feed, reserved_bits};
-
-const KEY: &[u8] = b"dGhlIHNhbXBsZSBub25jZQ==";
+use support::{
+    feed,
+    heads::{self, REQUEST_FIELDS, request_and},
+    reserved_bits,
+};
 
 fn with(set: impl FnOnce(&mut DeflateConfig)) -> DeflateConfig {
     let mut deflate = DeflateConfig::default();
@@ -37,18 +39,9 @@ fn terms(params: DeflateParams) -> Terms {
 
 /// What a server answers to header lines of offers, and what it takes as agreed.
 fn answer(deflate: &DeflateConfig, offers: &[&str]) -> (Option<String>, Option<Terms>) {
-    let mut fields: Vec<(&str, &[u8])> = vec![
-        ("Host", b"example.com"),
-        ("Upgrade", b"websocket"),
-        ("Connection", b"Upgrade"),
-        ("Sec-WebSocket-Key", KEY),
-        ("Sec-WebSocket-Version", b"13"),
-    ];
-    fields.extend(
-        offers
-            .iter()
-            .map(|offer| ("Sec-WebSocket-Extensions", offer.as_bytes())),
-    );
+    let offers = offers.iter().map(|offer| ("Sec-WebSocket-Extensions", *offer));
+    let fields = REQUEST_FIELDS.into_iter().chain(offers);
+    let fields = fields.map(|(name, value)| (name, value.as_bytes()));
     let request = Request::from_list("GET", "/", fields).unwrap();
     let (fields, agreed) = request.acceptance(&Accept::new(), &config(deflate)).unwrap();
     let answers: Vec<String> = fields
@@ -75,18 +68,9 @@ fn judge(deflate: &DeflateConfig, answers: &[&str]) -> Result<Option<Terms>, Res
     let request = ClientRequest::new("ws://example.com/").unwrap();
     let (fields, expected) = request.fields([7; 16], &config(deflate)).unwrap();
     let key = &fields.iter().find(|(name, _)| name == "Sec-WebSocket-Key").unwrap().1;
-    let probe = Request::from_list(
-        "GET",
-        "/",
-        [
-            ("Host", &b"example.com"[..]),
-            ("Upgrade", b"websocket"),
-            ("Connection", b"Upgrade"),
-            ("Sec-WebSocket-Key", key.as_bytes()),
-            ("Sec-WebSocket-Version", b"13"),
-        ],
-    )
-    .unwrap();
+    let fields = heads::with(&REQUEST_FIELDS, "Sec-WebSocket-Key", &[key]);
+    let fields = fields.into_iter().map(|(name, value)| (name, value.as_bytes()));
+    let probe = Request::from_list("GET", "/", fields).unwrap();
     let (mut response, _) = probe.acceptance(&Accept::new(), &Config::default()).unwrap();
     response.extend(
         answers
@@ -411,12 +395,6 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
 /// R101 R134 R063: without an offer nothing is answered, one connection can decline, and RSV1 then fails the connection (F44).
 #[test]
 fn f44_nothing_is_used_that_was_not_agreed() {
-    let head = |offer: &str| {
-        format!(
-            "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: \
-             dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
-        )
-    };
     let offered = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let hello = support::frame(
         sockless::frame::Role::Client,
@@ -431,7 +409,7 @@ fn f44_nothing_is_used_that_was_not_agreed() {
         (Config::default(), offered, false, false),
     ] {
         let mut server = Connection::server(config);
-        let mut head = head(offer).into_bytes();
+        let mut head = request_and(offer).into_bytes();
         let (mut input, mut out) = (&mut head[..], Vec::new());
         let Ok(Some(Event::Request(request))) = server.receive(&mut input, &mut out) else {
             panic!("a request");

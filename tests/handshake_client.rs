@@ -8,8 +8,8 @@ use sockless::{
 use support::{
     feed_cut, frame,
     heads::{
-        ACCEPT, Answer, CLIENT_ACCEPT, CLIENT_KEY, Fields, KEY, NONCE, RESPONSE, SEED, assert_fails, decode_base64,
-        dial, drain, head, hear, opened, plain, refusal, response, response_with, with,
+        ACCEPT, Answer, CLIENT_ACCEPT, CLIENT_KEY, Fields, KEY, NONCE, RESPONSE_FIELDS, SEED, assert_fails,
+        decode_base64, dial, drain, head, hear, opened, plain, refusal, response, response_with, with,
     },
     reserved_bits, reserved_opcode,
 };
@@ -556,7 +556,7 @@ fn s4_1_nothing_is_sent_before_the_response() {
 /// R027 R028 R053: answers that are odd and valid open the connection.
 #[test]
 fn s4_1_odd_answers_are_accepted() {
-    let line = |line: &str| head(line, &RESPONSE);
+    let line = |line: &str| head(line, &RESPONSE_FIELDS);
     let rows = [
         // The reason phrase has no meaning.
         line("HTTP/1.1 101 Switching Protocols"),
@@ -729,7 +729,7 @@ fn s4_1_5_an_extension_that_was_not_offered_fails() {
     }
     // Also with the other lines: the extension is what is wrong, wherever it stands.
     let mut first: Fields<'_> = vec![(name, "permessage-deflate")];
-    first.extend(RESPONSE);
+    first.extend(RESPONSE_FIELDS);
     assert_fails(&plain(), &head("HTTP/1.1 101 x", &first), ResponseError::Extension);
     opened(&plain(), &response());
 }
@@ -788,7 +788,7 @@ fn whatwg_a_subprotocol_can_be_required() {
 /// R027: a 101 over HTTP/1.0, and what is no HTTP/1.1 response at all, fails.
 #[test]
 fn s4_1_a_response_that_is_no_http_1_1_fails() {
-    let line = |line: &str| head(line, &RESPONSE);
+    let line = |line: &str| head(line, &RESPONSE_FIELDS);
     opened(&plain(), &line("HTTP/1.1 101 x"));
     let versions = [
         "HTTP/1.0 101 x",
@@ -802,7 +802,7 @@ fn s4_1_a_response_that_is_no_http_1_1_fails() {
         assert_fails(&plain(), &line(version), ResponseError::HttpVersion);
     }
     let with_line = |field: &[u8]| {
-        let fields = &head("", &RESPONSE)[2..];
+        let fields = &head("", &RESPONSE_FIELDS)[2..];
         [b"HTTP/1.1 101 x\r\n", field, b"\r\n", fields].concat()
     };
     opened(&plain(), &with_line(b"X: \xFF"));
@@ -854,7 +854,7 @@ fn s4_1_every_invalid_answer_fails_alone() {
         ("Sec-WebSocket-Extensions", ";", ResponseError::ExtensionsSyntax),
         ("Sec-WebSocket-Protocol", "b", ResponseError::Subprotocol),
     ];
-    let valid = with(&RESPONSE, "Sec-WebSocket-Protocol", &["a"]);
+    let valid = with(&RESPONSE_FIELDS, "Sec-WebSocket-Protocol", &["a"]);
     opened(&offer(&["a"]), &head("HTTP/1.1 101 x", &valid));
     for (name, value, error) in rows {
         let last = with(&valid, name, &[value]);
@@ -876,7 +876,7 @@ fn s10_4_a_response_head_is_limited() {
     opened(&plain(), &of_len(16_384));
     assert_fails(&plain(), &of_len(16_385), ResponseError::HeadTooLong);
     assert_fails(&plain(), &[b'H'; 20_000], ResponseError::HeadTooLong);
-    let of_fields = |count: usize| response_with("X", &vec!["x"; count - RESPONSE.len()]);
+    let of_fields = |count: usize| response_with("X", &vec!["x"; count - RESPONSE_FIELDS.len()]);
     opened(&plain(), &of_fields(128));
     assert_fails(&plain(), &of_fields(129), ResponseError::TooManyHeaders);
 
@@ -906,7 +906,7 @@ fn s4_1_interim_responses_are_skipped() {
             &[("Link", "</style.css>"), ("Upgrade", "h2c")],
         ),
         // What would be a valid answer, were it not for its status.
-        head("HTTP/1.1 199 x", &RESPONSE),
+        head("HTTP/1.1 199 x", &RESPONSE_FIELDS),
     ];
     for interim in &interims {
         opened(&plain(), &[&interim[..], &response()].concat());
@@ -1388,7 +1388,7 @@ fn a_request_without_bytes() {
     assert_eq!(fields, sample);
     assert_ne!(request.fields([0; 16], &Config::default()).unwrap().1, expected);
 
-    let answer = with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]);
+    let answer = with(&RESPONSE_FIELDS, "Sec-WebSocket-Accept", &[ACCEPT]);
     let chosen = with(&answer, "Sec-WebSocket-Protocol", &["b"]);
     let agreed = expected.check(listed(&chosen)).unwrap();
     assert_eq!(agreed.subprotocol.as_deref(), Some("b"));
@@ -1403,7 +1403,7 @@ fn a_request_without_bytes() {
 fn a_parsed_response_follows_the_same_rules() {
     let request = offer(&["a"]);
     let (_, expected) = request.fields(NONCE, &Config::default()).unwrap();
-    let valid = with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]);
+    let valid = with(&RESPONSE_FIELDS, "Sec-WebSocket-Accept", &[ACCEPT]);
     let rows: [(&str, &[&str], Option<ResponseError>); 16] = [
         ("Upgrade", &["WebSocket"], None),
         ("Upgrade", &[], Some(ResponseError::Upgrade)),

@@ -4,11 +4,12 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use sockless::{
     Accept, ClientRequest, Config, Connection, Endpoint, Event, LocalHandshakeError, Request, RequestError,
-    ResponseError, State,
+    ResponseError, State, frame::Role,
 };
 use support::{
-    feed,
-    heads::{ACCEPT, Answer, Fields, KEY, NONCE, REQUEST, RESPONSE, SEED, drain, head, plain, with},
+    heads::{ACCEPT, Answer, Fields, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, plain, with},
+    pair::{End, Pair},
+    peer_of,
 };
 use tungstenite::handshake::{client, machine::TryParse, server};
 
@@ -58,12 +59,12 @@ fn http_response(fields: &[(&str, &str)]) -> http::Response<()> {
     response
 }
 
-/// What `from` has put into its output, as events at the other end.
-fn carry(out: &mut Vec<u8>, to: &mut Connection, reply: &mut Vec<u8>) -> Vec<Event<'static>> {
-    let outcome = feed(to, &std::mem::take(out));
-    assert_eq!(outcome.error, None);
-    reply.extend(outcome.out);
-    outcome.events
+/// What one end has sent, as events at the other.
+fn carry(pair: &mut Pair, from: Role) -> Vec<Event<'static>> {
+    pair.carry(from, usize::MAX);
+    let to = pair.end(peer_of(from));
+    assert_eq!(to.error, None);
+    to.take_events()
 }
 
 /// R032 R033 R050 R053 R054 R055: a server whose HTTP is done by others, and a client of this crate: messages flow.
@@ -74,10 +75,10 @@ fn s4_2_a_server_behind_another_http_implementation() {
         .subprotocol("a")
         .subprotocol("b")
         .origin("http://example.com");
-    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-    let mut client = Connection::client(&wanted, Config::default(), SEED, &mut to_server).unwrap();
+    let mut sent = Vec::new();
+    let client = Connection::client(&wanted, Config::default(), SEED, &mut sent).unwrap();
 
-    let parsed = parse_request(&std::mem::take(&mut to_server));
+    let parsed = parse_request(&sent);
     let request = Request::from_http(&parsed).unwrap();
     assert_eq!((request.target(), request.host()), ("/chat?room=1", "example.com"));
     assert!(request.is_same_origin() && request.is_upgrade());
@@ -93,27 +94,25 @@ fn s4_2_a_server_behind_another_http_implementation() {
     let cookies: Vec<&HeaderValue> = response.headers().get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
     assert_eq!(agreed.subprotocol.as_deref(), Some("b"));
-    let mut server = Connection::upgraded(Endpoint::Server, &agreed, Config::default());
-    to_client.extend(write_response(&response));
+    let server = Connection::upgraded(Endpoint::Server, &agreed, Config::default());
+    let mut pair = Pair::new(client, server);
+    pair.server.out.extend(write_response(&response));
 
-    let events = carry(&mut to_client, &mut client, &mut to_server);
+    let events = carry(&mut pair, Role::Server);
     assert!(matches!(&events[..], [Event::Open(response)] if response.subprotocol() == Some("b")));
     for text in ["hello", "", "\u{1F600}"] {
-        client.send_text(text, &mut to_server).unwrap();
-        assert_eq!(
-            carry(&mut to_server, &mut server, &mut to_client),
-            [Event::Text(text.into())]
-        );
-        server.send_binary(text.as_bytes(), &mut to_client).unwrap();
-        assert_eq!(
-            carry(&mut to_client, &mut client, &mut to_server),
-            [Event::Binary(text.as_bytes().into())]
-        );
+        pair.client.engine.send_text(text, &mut pair.client.out).unwrap();
+        assert_eq!(carry(&mut pair, Role::Client), [Event::Text(text.into())]);
+        let End { engine, out, .. } = &mut pair.server;
+        engine.send_binary(text.as_bytes(), out).unwrap();
+        assert_eq!(carry(&mut pair, Role::Server), [Event::Binary(text.as_bytes().into())]);
     }
-    client.close(None, "", &mut to_server).unwrap();
-    carry(&mut to_server, &mut server, &mut to_client);
-    carry(&mut to_client, &mut client, &mut to_server);
-    assert_eq!((client.state(), server.state()), (State::Closed, State::Closed));
+    pair.client.engine.close(None, "", &mut pair.client.out).unwrap();
+    carry(&mut pair, Role::Client);
+    carry(&mut pair, Role::Server);
+    for end in [&pair.client, &pair.server] {
+        assert_eq!(end.engine.state(), State::Closed);
+    }
 }
 
 /// R007 R008 R009 R012 R015 R024 R029: a client whose HTTP is done by others, and a server of this crate.
@@ -139,7 +138,7 @@ fn s4_1_a_client_above_another_http_implementation() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
         .collect();
-    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    let mut answer = Vec::new();
     let mut server = Connection::server(Config::default());
     let events = drain(
         &mut server,
@@ -151,23 +150,18 @@ fn s4_1_a_client_above_another_http_implementation() {
         panic!("{events:?}");
     };
     let accept = Accept::new().subprotocol(Some("a"));
-    server.accept(asked, &accept, &mut to_client).unwrap();
-    let response = parse_response(&std::mem::take(&mut to_client));
+    server.accept(asked, &accept, &mut answer).unwrap();
+    let response = parse_response(&answer);
     let agreed = expected.check_http(&response).unwrap().unwrap();
     assert_eq!(agreed.subprotocol.as_deref(), Some("a"));
     let endpoint = Endpoint::Client { seed: SEED };
-    let mut client = Connection::upgraded(endpoint, &agreed, Config::default());
+    let client = Connection::upgraded(endpoint, &agreed, Config::default());
 
-    client.send_text("hello", &mut to_server).unwrap();
-    assert_eq!(
-        carry(&mut to_server, &mut server, &mut to_client),
-        [Event::Text("hello".into())]
-    );
-    server.send_text("world", &mut to_client).unwrap();
-    assert_eq!(
-        carry(&mut to_client, &mut client, &mut to_server),
-        [Event::Text("world".into())]
-    );
+    let mut pair = Pair::new(client, server);
+    pair.client.engine.send_text("hello", &mut pair.client.out).unwrap();
+    assert_eq!(carry(&mut pair, Role::Client), [Event::Text("hello".into())]);
+    pair.server.engine.send_text("world", &mut pair.server.out).unwrap();
+    assert_eq!(carry(&mut pair, Role::Server), [Event::Text("world".into())]);
 }
 
 /// R032 R034 R035 R036 R037 R038 R039 R040 R051 R130: the rules are those of a head, whoever has parsed it.
@@ -195,7 +189,7 @@ fn s4_2_1_a_parsed_request_follows_the_same_rules() {
         ("Transfer-Encoding", &["chunked"], Some(RequestError::Body)),
     ];
     for (name, values, error) in edits {
-        let parsed = http_request(&with(&REQUEST, name, values));
+        let parsed = http_request(&with(&REQUEST_FIELDS, name, values));
         let found = Request::from_http(&parsed).map(|request| {
             request.acceptance(&Accept::new(), &Config::default()).unwrap().0[2]
                 .1
@@ -212,7 +206,7 @@ fn s4_2_1_a_parsed_request_follows_the_same_rules() {
 /// R033: method, version and target of a parsed request.
 #[test]
 fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
-    let valid = || http_request(&REQUEST);
+    let valid = || http_request(&REQUEST_FIELDS);
     assert_eq!(Request::from_http(&valid()).unwrap().target(), "/");
     for method in [Method::POST, Method::HEAD, Method::CONNECT, Method::OPTIONS] {
         let mut request = valid();
@@ -249,7 +243,7 @@ fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
 /// R050 R052 R019: what cannot be answered on bytes, cannot be answered here.
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
-    let parsed = http_request(&REQUEST);
+    let parsed = http_request(&REQUEST_FIELDS);
     let request = Request::from_http(&parsed).unwrap();
     type Row<'a> = (&'a [(&'a str, &'a str)], Option<LocalHandshakeError>);
     let headers: [Row<'_>; 5] = [
@@ -354,7 +348,7 @@ fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {
 #[test]
 fn s4_1_a_parsed_response_follows_the_same_rules() {
     let (_, expected) = plain().subprotocol("a").to_http(NONCE, &Config::default()).unwrap();
-    let valid = with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]);
+    let valid = with(&RESPONSE_FIELDS, "Sec-WebSocket-Accept", &[ACCEPT]);
     let rows: [(&str, &[&str], Option<ResponseError>); 12] = [
         ("x", &["y"], None),
         ("Upgrade", &[], Some(ResponseError::Upgrade)),
@@ -384,7 +378,7 @@ fn s4_1_a_parsed_response_follows_the_same_rules() {
 #[test]
 fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
     let (_, expected) = plain().to_http(NONCE, &Config::default()).unwrap();
-    let valid = || http_response(&with(&RESPONSE, "Sec-WebSocket-Accept", &[ACCEPT]));
+    let valid = || http_response(&with(&RESPONSE_FIELDS, "Sec-WebSocket-Accept", &[ACCEPT]));
     assert!(matches!(expected.check_http(&valid()), Ok(Some(_))));
     for status in [100, 200, 204, 302, 401, 403, 426, 500] {
         for version in [Version::HTTP_11, Version::HTTP_10] {

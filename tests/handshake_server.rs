@@ -7,7 +7,7 @@ use sockless::{
 use support::{
     feed_cut, frame,
     heads::{
-        self, ACCEPT, Answer, KEY, REQUEST, admitted, assert_denied, drain, head, request, request_of_fields,
+        self, ACCEPT, Answer, KEY, REQUEST_FIELDS, admitted, assert_denied, drain, head, request, request_of_fields,
         request_of_len, request_with, serve, undecided, with,
     },
     reserved_bits,
@@ -31,7 +31,7 @@ fn values<'a>(request: &'a Request<'_>, name: &str) -> Vec<&'a [u8]> {
 /// R032: what is not an HTTP/1.1 head is answered with 400 and never with 101; its valid neighbour is let through.
 #[test]
 fn s4_2_1_malformed_heads_get_400() {
-    let fields = &head("", &REQUEST)[2..];
+    let fields = &head("", &REQUEST_FIELDS)[2..];
     let at_line = |line: &[u8]| [line, b"\r\n", fields].concat();
     let with_line = |line: &[u8]| [b"GET / HTTP/1.1\r\n", line, b"\r\n", fields].concat();
     let valid = [
@@ -89,7 +89,7 @@ fn s4_2_1_a_request_line_has_a_version() {
         "GET / HTTP/1",
         "GET / HTTPS/1.1",
     ] {
-        let outcome = serve(&Config::default(), &head(line, &REQUEST));
+        let outcome = serve(&Config::default(), &head(line, &REQUEST_FIELDS));
         assert!(
             matches!(
                 outcome.error,
@@ -102,7 +102,7 @@ fn s4_2_1_a_request_line_has_a_version() {
         assert!([400, 505].contains(&answer.status), "{line}: {answer:?}");
         answer.assert_ends_the_connection();
     }
-    admitted(&head("GET / HTTP/1.1", &REQUEST));
+    admitted(&head("GET / HTTP/1.1", &REQUEST_FIELDS));
 }
 
 /// R032: "a recipient MAY recognize a single LF as a line terminator" (RFC 9112, section 2.2): in any mixture.
@@ -128,7 +128,7 @@ fn s4_2_1_a_line_may_end_with_a_line_feed() {
     for row in rows {
         let request = admitted(row.as_bytes());
         assert_eq!((request.target(), request.origin()), ("/", Some("null")), "{row:?}");
-        assert_eq!(request.headers().count(), REQUEST.len() + 1, "{row:?}");
+        assert_eq!(request.headers().count(), REQUEST_FIELDS.len() + 1, "{row:?}");
         let frames = [row.as_bytes(), &frame(Role::Client, 0x82, b"\n\n")].concat();
         assert_eq!(
             serve(&Config::default(), &frames).events[1..],
@@ -143,7 +143,7 @@ fn s4_2_1_a_line_may_end_with_a_line_feed() {
 /// R033: the method is GET, in capitals; any other gets 405 with the one that is allowed.
 #[test]
 fn s4_2_1_1_method_is_get() {
-    let with_method = |method: &str| head(&format!("{method} / HTTP/1.1"), &REQUEST);
+    let with_method = |method: &str| head(&format!("{method} / HTTP/1.1"), &REQUEST_FIELDS);
     admitted(&with_method("GET"));
     for method in [
         "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "get", "Get", "GE", "GETS", "*",
@@ -157,7 +157,7 @@ fn s4_2_1_1_method_is_get() {
 /// R033: the version is HTTP/1.1; an older one, or one that is not spoken here, gets 505.
 #[test]
 fn s4_2_1_1_version_is_http_1_1() {
-    let with_version = |version: &str| head(&format!("GET / {version}"), &REQUEST);
+    let with_version = |version: &str| head(&format!("GET / {version}"), &REQUEST_FIELDS);
     admitted(&with_version("HTTP/1.1"));
     for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/3.0"] {
         let answer = denied(&with_version(version), RequestError::HttpVersion);
@@ -168,7 +168,7 @@ fn s4_2_1_1_version_is_http_1_1() {
 /// R033: the target is a path with perhaps a query, or an absolute HTTP or HTTPS URI; anything else gets 400.
 #[test]
 fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
-    let with_target = |target: &str| head(&format!("GET {target} HTTP/1.1"), &REQUEST);
+    let with_target = |target: &str| head(&format!("GET {target} HTTP/1.1"), &REQUEST_FIELDS);
     let valid = [
         "/",
         "/chat",
@@ -184,7 +184,9 @@ fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
     for target in valid {
         assert_eq!(admitted(&with_target(target)).target(), target);
         assert_eq!(
-            Request::from_list("GET", target, listed(&REQUEST)).unwrap().target(),
+            Request::from_list("GET", target, listed(&REQUEST_FIELDS))
+                .unwrap()
+                .target(),
             target
         );
     }
@@ -206,7 +208,7 @@ fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
     for target in invalid {
         denied(&with_target(target), RequestError::Target);
         assert_eq!(
-            Request::from_list("GET", target, listed(&REQUEST)),
+            Request::from_list("GET", target, listed(&REQUEST_FIELDS)),
             Err(RequestError::Target),
             "{target}"
         );
@@ -399,7 +401,7 @@ fn s4_2_1_7_origin_is_exposed() {
 /// R042: headers that mean nothing here are ignored, and passed on in their order, with their values trimmed.
 #[test]
 fn s4_2_1_10_other_headers_are_ignored() {
-    let mut fields = REQUEST.to_vec();
+    let mut fields = REQUEST_FIELDS.to_vec();
     fields.insert(0, ("X-First", "1"));
     fields.insert(3, ("Cookie", "  a=1; b=2\t"));
     fields.push(("Cookie", "c=3"));
@@ -432,7 +434,7 @@ fn s4_1_header_names_have_no_case() {
             })
             .collect()
     }];
-    let mut fields = REQUEST.to_vec();
+    let mut fields = REQUEST_FIELDS.to_vec();
     fields.extend([
         ("Origin", "http://example.com"),
         ("Sec-WebSocket-Protocol", "chat"),
@@ -502,11 +504,11 @@ fn s4_2_1_the_order_of_headers_does_not_matter() {
         ("Sec-WebSocket-Extensions", "a b", RequestError::Extensions),
         ("Content-Length", "1", RequestError::Body),
     ];
-    let mut reversed = REQUEST;
+    let mut reversed = REQUEST_FIELDS;
     reversed.reverse();
     admitted(&head("GET / HTTP/1.1", &reversed));
     for (name, value, error) in broken {
-        let last = with(&REQUEST, name, &[value]);
+        let last = with(&REQUEST_FIELDS, name, &[value]);
         let first: Vec<(&str, &str)> = last.iter().rev().copied().collect();
         denied(&head("GET / HTTP/1.1", &last), error);
         denied(&head("GET / HTTP/1.1", &first), error);
@@ -700,7 +702,7 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
         denied(&request_with(name, &[value]), RequestError::Extensions);
         denied(&request_with(name, &["x", value]), RequestError::Extensions);
         denied(&request_with(name, &[value, "x"]), RequestError::Extensions);
-        let parsed = with(&REQUEST, name, &[value]);
+        let parsed = with(&REQUEST_FIELDS, name, &[value]);
         assert_eq!(
             Request::from_list("GET", "/", listed(&parsed)),
             Err(RequestError::Extensions),
@@ -715,7 +717,7 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
         b"a; b=\"c\\\0\"",
         b"\x80",
     ] {
-        let fields = listed(&REQUEST).chain([("sec-websocket-extensions", value)]);
+        let fields = listed(&REQUEST_FIELDS).chain([("sec-websocket-extensions", value)]);
         assert_eq!(
             Request::from_list("GET", "/", fields),
             Err(RequestError::Extensions),
@@ -970,12 +972,12 @@ fn s4_2_1_each_error_has_its_status_line() {
     let mut few = Config::default();
     few.max_headers = 5;
     few.max_head_size = 4096;
-    let with_field = |name: &str, value: &str| get(&with(&REQUEST, name, &[value]));
+    let with_field = |name: &str, value: &str| get(&with(&REQUEST_FIELDS, name, &[value]));
     // `max_headers` allows no field more, so what is added replaces the Host unless it is that which is wrong.
     let table = [
         (b"\x16\x03\x01".to_vec(), RequestError::Syntax, "400 Bad Request"),
         (
-            head("GET * HTTP/1.1", &REQUEST),
+            head("GET * HTTP/1.1", &REQUEST_FIELDS),
             RequestError::Target,
             "400 Bad Request",
         ),
@@ -991,7 +993,7 @@ fn s4_2_1_each_error_has_its_status_line() {
             "400 Bad Request",
         ),
         (
-            head("PUT / HTTP/1.1", &REQUEST),
+            head("PUT / HTTP/1.1", &REQUEST_FIELDS),
             RequestError::Method,
             "405 Method Not Allowed",
         ),
@@ -1012,7 +1014,7 @@ fn s4_2_1_each_error_has_its_status_line() {
             "431 Request Header Fields Too Large",
         ),
         (
-            head("GET / HTTP/1.0", &REQUEST),
+            head("GET / HTTP/1.0", &REQUEST_FIELDS),
             RequestError::HttpVersion,
             "505 HTTP Version Not Supported",
         ),
@@ -1135,7 +1137,7 @@ fn s10_4_blank_lines_before_a_request_are_ignored() {
     for blank in ["\r\n", "\n", "\r\n\r\n", "\n\r\n\n"] {
         let request = admitted(&[blank.as_bytes(), &request()].concat());
         assert_eq!(request.target(), "/", "{blank:?}");
-        assert_eq!(request.headers().count(), REQUEST.len(), "{blank:?}");
+        assert_eq!(request.headers().count(), REQUEST_FIELDS.len(), "{blank:?}");
     }
     let mut config = Config::default();
     config.max_head_size = 300;
@@ -1557,7 +1559,7 @@ fn s4_2_2_a_rejection_with_205_has_no_body() {
 /// R032: there is one answer to a request, and none without one.
 #[test]
 fn s4_2_2_a_request_is_answered_once() {
-    let fields: Vec<(&str, &[u8])> = listed(&REQUEST).collect();
+    let fields: Vec<(&str, &[u8])> = listed(&REQUEST_FIELDS).collect();
     let elsewhere = Request::from_list("GET", "/", fields).unwrap();
     let mut out = Vec::new();
     let mut server = Connection::server(Config::default());
@@ -1687,7 +1689,7 @@ fn s10_2_same_origin() {
         (Some("file:///"), "example.com", false),
     ];
     for (origin, host, expected) in table {
-        let fields = with(&with(&REQUEST, "Host", &[host]), "Origin", origin.as_slice());
+        let fields = with(&with(&REQUEST_FIELDS, "Host", &[host]), "Origin", origin.as_slice());
         let request = admitted(&head("GET / HTTP/1.1", &fields));
         assert_eq!(request.is_same_origin(), expected, "{origin:?} at {host}");
         let request = Request::from_list("GET", "/", listed(&fields)).unwrap();
@@ -1698,11 +1700,11 @@ fn s10_2_same_origin() {
 /// R136 R041: an Origin that cannot be read does not pass for one that is absent.
 #[test]
 fn s10_2_an_origin_that_is_not_text_is_refused() {
-    let fields = &head("", &REQUEST)[2..];
+    let fields = &head("", &REQUEST_FIELDS)[2..];
     for origin in [&b"http://evil.example\xFF"[..], b"\xFF", b"http://\xC3\xA9.example"] {
         let input = [b"GET / HTTP/1.1\r\nOrigin: ", origin, b"\r\n", fields].concat();
         denied(&input, RequestError::Origin);
-        let listed = listed(&REQUEST).chain([("origin", origin)]);
+        let listed = listed(&REQUEST_FIELDS).chain([("origin", origin)]);
         assert_eq!(Request::from_list("GET", "/", listed), Err(RequestError::Origin));
     }
     admitted(&request_with("Origin", &["http://xn--9ca.example"]));
@@ -1750,7 +1752,7 @@ fn plain_requests_are_reported_if_wanted() {
     // It is plain if it asks for no WebSocket, whatever else it asks for; other headers of a handshake are not judged.
     let others: [&[&str]; 4] = [&[], &["h2c"], &["websockets"], &[""]];
     for upgrade in others {
-        let fields = with(&with(&REQUEST, "Upgrade", upgrade), "Sec-WebSocket-Key", &["x"]);
+        let fields = with(&with(&REQUEST_FIELDS, "Upgrade", upgrade), "Sec-WebSocket-Key", &["x"]);
         let (_, request) = undecided(config.clone(), &head("GET / HTTP/1.1", &fields));
         assert!(!request.is_upgrade(), "{upgrade:?}");
     }
@@ -1828,7 +1830,7 @@ fn a_parsed_request_follows_the_same_rules() {
         ("Content-Length", &["0"], None),
     ];
     for (name, values, error) in edits {
-        let fields = with(&REQUEST, name, values);
+        let fields = with(&REQUEST_FIELDS, name, values);
         let request = Request::from_list("GET", "/chat", listed(&fields));
         match (request, error) {
             (Ok(request), None) => {
@@ -1853,14 +1855,14 @@ fn a_parsed_request_follows_the_same_rules() {
             (found, _) => panic!("{name}: {values:?}: {found:?}"),
         }
     }
-    let fields: Vec<(&str, &[u8])> = listed(&REQUEST).collect();
+    let fields: Vec<(&str, &[u8])> = listed(&REQUEST_FIELDS).collect();
     assert_eq!(Request::from_list("POST", "/", fields), Err(RequestError::Method));
 }
 
 /// R051 R132: values of a parsed request are trimmed, and its lines are lists, as those of a head.
 #[test]
 fn a_parsed_request_is_read_like_a_head() {
-    let mut fields = with(&REQUEST, "Sec-WebSocket-Key", &[" dGhlIHNhbXBsZSBub25jZQ==\t"]);
+    let mut fields = with(&REQUEST_FIELDS, "Sec-WebSocket-Key", &[" dGhlIHNhbXBsZSBub25jZQ==\t"]);
     fields.extend([
         ("sec-websocket-protocol", " a ,b"),
         ("SEC-WEBSOCKET-PROTOCOL", "c "),

@@ -12,8 +12,11 @@ use sockless::{
     mask,
 };
 use support::{
-    KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, reserved_bits,
-    reserved_opcode, too_big,
+    KEY, Length, feed, feed_bytewise, feed_cut, frame, frames, header,
+    heads::request_and,
+    open,
+    pair::{End, Pair},
+    peer_of, reserved_bits, reserved_opcode, too_big,
 };
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
@@ -475,7 +478,7 @@ fn f27_masks_in_the_wrong_direction() {
         (0x8A, b""),
         (0x88, b""),
     ] {
-        let mut pair = support::pair::Pair::open(Config::default(), Config::default());
+        let mut pair = Pair::open(Config::default(), Config::default());
         let to_server = feed(&mut pair.server.engine, &frame(Role::Server, first, payload));
         assert_eq!(to_server.error, Some(ProtocolError::UnmaskedFrame), "{first:02x}");
         assert_eq!(frames(Role::Server, &to_server.out), [(0x88, vec![0x03, 0xEA])]);
@@ -921,88 +924,57 @@ fn f55_any_bytes_are_survived() {
     }
 }
 
-/// Two ends, and the bytes on their way.
-struct Race {
-    ends: [Connection; 2],
-    wires: [Vec<u8>; 2],
-    sent: [Vec<u8>; 2],
-    closes_seen: [usize; 2],
-}
-
-impl Race {
-    fn close(&mut self, end: usize) {
-        let mut out = Vec::new();
-        let was = self.ends[end].state();
-        let closed = self.ends[end].close(CloseCode::NORMAL, "", &mut out);
-        assert_eq!(
-            closed,
-            if was == State::Open {
-                Ok(())
-            } else {
-                Err(SendError::Closing)
-            }
-        );
-        self.post(end, &out);
-    }
-
-    fn post(&mut self, end: usize, out: &[u8]) {
-        self.wires[end].extend(out);
-        self.sent[end].extend(out);
-    }
-
-    /// Carries up to `n` bytes that `end` has sent to the other.
-    fn carry(&mut self, end: usize, n: usize) {
-        let n = n.min(self.wires[end].len());
-        let bytes: Vec<u8> = self.wires[end].drain(..n).collect();
-        let other = 1 - end;
-        let Outcome { events, error, out } = feed(&mut self.ends[other], &bytes);
-        assert_eq!(error, None);
-        self.closes_seen[other] += events.iter().filter(|event| matches!(event, Event::Close(_))).count();
-        self.post(other, &out);
-    }
+/// One end closes, in whatever state it is.
+fn close(pair: &mut Pair, role: Role) {
+    let End { engine, out, .. } = pair.end(role);
+    let was = engine.state();
+    let closed = engine.close(CloseCode::NORMAL, "", out);
+    assert_eq!(
+        closed,
+        if was == State::Open {
+            Ok(())
+        } else {
+            Err(SendError::Closing)
+        }
+    );
 }
 
 /// R091 R107: in whatever order two ends close and their bytes arrive: one Close frame each way, one Close event each, and
 /// a clean end for both.
 #[test]
 fn f56_all_races_of_two_closes() {
-    const STEPS: [fn(&mut Race); 6] = [
-        |race| race.close(0),
-        |race| race.close(1),
-        |race| race.carry(0, usize::MAX),
-        |race| race.carry(1, usize::MAX),
-        |race| race.carry(0, 3),
-        |race| race.carry(1, 3),
+    const STEPS: [fn(&mut Pair); 6] = [
+        |pair| close(pair, Role::Client),
+        |pair| close(pair, Role::Server),
+        |pair| pair.carry(Role::Client, usize::MAX),
+        |pair| pair.carry(Role::Server, usize::MAX),
+        |pair| pair.carry(Role::Client, 3),
+        |pair| pair.carry(Role::Server, 3),
     ];
     for sequence in 0..STEPS.len().pow(5) {
-        let mut race = Race {
-            ends: [
-                open(Role::Client, Config::default()),
-                open(Role::Server, Config::default()),
-            ],
-            wires: [Vec::new(), Vec::new()],
-            sent: [Vec::new(), Vec::new()],
-            closes_seen: [0, 0],
-        };
+        let mut pair = Pair::new(
+            open(Role::Client, Config::default()),
+            open(Role::Server, Config::default()),
+        );
         let mut rest = sequence;
         for _ in 0..5 {
-            STEPS[rest % STEPS.len()](&mut race);
+            STEPS[rest % STEPS.len()](&mut pair);
             rest /= STEPS.len();
         }
-        race.close(0);
-        while race.wires.iter().any(|wire| !wire.is_empty()) {
-            race.carry(0, usize::MAX);
-            race.carry(1, usize::MAX);
-        }
-        for (end, role) in [(0, Role::Client), (1, Role::Server)] {
+        close(&mut pair, Role::Client);
+        pair.drive();
+        for role in ROLES {
+            let end = pair.end(role);
             assert_eq!(
-                frames(role, &race.sent[end]),
+                frames(role, &end.sent),
                 [(0x88, vec![0x03, 0xE8])],
                 "sequence {sequence}"
             );
-            assert_eq!(race.closes_seen[end], 1, "sequence {sequence}");
-            assert!(race.ends[end].closure().unwrap().is_clean(), "sequence {sequence}");
-            assert_eq!(race.ends[end].state(), State::Closed, "sequence {sequence}");
+            assert_eq!(end.error, None, "sequence {sequence}");
+            let closes = end.events.iter().filter(|event| matches!(event, Event::Close(_)));
+            assert_eq!(closes.count(), 1, "sequence {sequence}");
+            assert!(end.engine.closure().unwrap().is_clean(), "sequence {sequence}");
+            assert_eq!(end.engine.state(), State::Closed, "sequence {sequence}");
         }
     }
 }
@@ -1104,10 +1076,7 @@ fn f59_heads_are_shown_escaped_and_cut_off() {
         ("value", String::from("/"), format!("X: \u{9B}{fill}")),
     ];
     for (what, target, line) in heads {
-        let request = format!(
-            "GET {target} HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{line}\r\n\r\n"
-        );
+        let request = request_and(&format!("{line}\r\n")).replacen('/', &target, 1);
         let mut server = Connection::server(Config::default());
         let outcome = feed(&mut server, request.as_bytes());
         let shown = format!("{:?}", outcome.events);

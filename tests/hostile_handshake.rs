@@ -7,9 +7,9 @@ use sockless::{
 use support::{
     feed_cut, frame,
     heads::{
-        self, ACCEPT, Answer, CLIENT_ACCEPT, KEY, REQUEST, RESPONSE, admitted, assert_denied, assert_fails, dial,
-        drain, head, opened, plain, refusal, request, request_of_fields, request_of_len, request_with, response,
-        response_with, serve, undecided, with,
+        self, ACCEPT, Answer, CLIENT_ACCEPT, KEY, REQUEST_FIELDS, RESPONSE_FIELDS, admitted, assert_denied,
+        assert_fails, dial, drain, head, opened, plain, refusal, request, request_of_fields, request_of_len,
+        request_with, response, response_with, serve, undecided, with,
     },
     reserved_opcode,
 };
@@ -73,10 +73,12 @@ fn f14_too_many_headers() {
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{count}");
         assert_eq!(Answer::read(&outcome.out).one("Sec-WebSocket-Accept"), ACCEPT);
         // Needed ones first, in the middle, or last.
-        let names: Vec<String> = (REQUEST.len()..count).map(|number| format!("X-{number}")).collect();
-        for at in [0, count / 2, count - REQUEST.len()] {
+        let names: Vec<String> = (REQUEST_FIELDS.len()..count)
+            .map(|number| format!("X-{number}"))
+            .collect();
+        for at in [0, count / 2, count - REQUEST_FIELDS.len()] {
             let mut fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
-            fields.splice(at..at, REQUEST);
+            fields.splice(at..at, REQUEST_FIELDS);
             let outcome = serve(&config, &head("GET / HTTP/1.1", &fields));
             assert_eq!(outcome.error, None, "{count} at {at}");
             // One that is truly absent is missed, however full the list is.
@@ -120,7 +122,7 @@ fn filled(name: &str, pattern: &str, len: usize) -> Vec<u8> {
     let values = [value.as_str()];
     match name {
         "Connection" | "Upgrade" => {
-            let rest = REQUEST
+            let rest = REQUEST_FIELDS
                 .iter()
                 .find(|(field, _)| *field == name)
                 .map(|(_, value)| *value);
@@ -429,7 +431,7 @@ fn f17_names_that_look_alike() {
         ("Sec-WebSocket-Key", "Sec-WebSocket-Yek"),
         ("Sec-WebSocket-Version", "Sec-WebSocket-Versoin"),
     ] {
-        let value = REQUEST.iter().find(|(field, _)| *field == name).unwrap().1;
+        let value = REQUEST_FIELDS.iter().find(|(field, _)| *field == name).unwrap().1;
         for alike in [
             alike,
             &name[1..],
@@ -437,11 +439,11 @@ fn f17_names_that_look_alike() {
             &format!("{name}X"),
             &format!("X{name}"),
         ] {
-            let fields = with(&with(&REQUEST, name, &[]), alike, &[value]);
+            let fields = with(&with(&REQUEST_FIELDS, name, &[]), alike, &[value]);
             let outcome = serve(&Config::default(), &head("GET / HTTP/1.1", &fields));
             assert!(outcome.error.is_some() && outcome.events.is_empty(), "{alike}");
             // And beside the right one, they are nothing.
-            admitted(&head("GET / HTTP/1.1", &with(&REQUEST, alike, &["x", "y"])));
+            admitted(&head("GET / HTTP/1.1", &with(&REQUEST_FIELDS, alike, &["x", "y"])));
         }
     }
     let offer = "constructor; __proto__=1; toString; client_max_window_bitsX=9; client_max_window_bit=9; \
@@ -561,7 +563,11 @@ fn f18_injection() {
         assert!(line.bytes().all(|byte| (b' '..0x7F).contains(&byte)), "{line}");
     }
     // And an error does not repeat what was wrong.
-    let fields = with(&with(&REQUEST, "X", &["needle"]), "Sec-WebSocket-Key", &["needle"]);
+    let fields = with(
+        &with(&REQUEST_FIELDS, "X", &["needle"]),
+        "Sec-WebSocket-Key",
+        &["needle"],
+    );
     let outcome = serve(&Config::default(), &head("GET /?needle HTTP/1.1", &fields));
     assert_eq!(outcome.error, Some(ProtocolError::Request(RequestError::Key)));
     assert!(!String::from_utf8(outcome.out).unwrap().contains("needle"));
@@ -783,7 +789,7 @@ fn f26_odd_answers_and_duplicates() {
         "HTTP/1.1 101 ",
         "HTTP/1.1 101 OK 200",
     ] {
-        opened(&plain(), &head(line, &RESPONSE));
+        opened(&plain(), &head(line, &RESPONSE_FIELDS));
     }
     for line in [
         "HTTP/1.1 1010 x",
@@ -792,7 +798,7 @@ fn f26_odd_answers_and_duplicates() {
         "HTTP/1.1 -101 x",
         "HTTP/1.1 null",
     ] {
-        assert_fails(&plain(), &head(line, &RESPONSE), ResponseError::Syntax);
+        assert_fails(&plain(), &head(line, &RESPONSE_FIELDS), ResponseError::Syntax);
     }
     for (name, value, error) in [
         ("Sec-WebSocket-Accept", CLIENT_ACCEPT, ResponseError::Accept),
@@ -817,6 +823,6 @@ fn f26_odd_answers_and_duplicates() {
         assert_denied(&config, &request_with(name, &vec![value; 257]), error);
         assert_denied(&config, &request_with(name, &vec![value; 513]), error);
     }
-    let fields = REQUEST.iter().map(|(name, value)| (*name, value.as_bytes()));
+    let fields = REQUEST_FIELDS.iter().map(|(name, value)| (*name, value.as_bytes()));
     assert!(Request::from_list("GET", "/", fields).is_ok());
 }

@@ -745,7 +745,7 @@ impl Net {
 
     fn flush(&mut self) {
         for from in [CLIENT, SERVER] {
-            let bytes = std::mem::take(&mut self.sides[from].end.out);
+            let bytes = self.sides[from].end.take(usize::MAX);
             if !bytes.is_empty() && !self.sides[from].has_ended {
                 self.sides[from].sent += bytes.len();
                 self.put(1 - from, Some(bytes));

@@ -13,10 +13,10 @@ use sockless::{
 };
 
 use crate::{
-    peer_of,
+    REQUEST, peer_of,
     pipe::{End, Moods, Rng, Task, VirtualClock, World},
     polled::{ROLES, engine, seconds, settings},
-    script::{REQUEST, answer, conversation, fed, messages, written},
+    script::{answer, conversation, fed, messages, written},
 };
 
 /// A way to make connections over the end of a pipe.
@@ -246,7 +246,7 @@ async fn handshake<A: Adapter>(role: Role, end: End, clock: VirtualClock) -> Res
 pub fn handshake_breaks_at_any_byte<A: Adapter>() {
     let (mut asked, request) = (Vec::new(), ClientRequest::new("ws://example.com/").unwrap());
     Connection::client(&request, Config::default(), [7; 32], &mut asked).unwrap();
-    let (request, response) = (asked.len(), answer(REQUEST).len());
+    let (request, response) = (asked.len(), answer(REQUEST.as_bytes()).len());
     for role in ROLES {
         let tail = &conversation(peer_of(role))[..];
         let (input, output) = match role {
@@ -278,7 +278,7 @@ pub fn handshake_breaks_at_any_byte<A: Adapter>() {
             });
             let remote: Task<'_> = Box::pin(async move {
                 let mut head = match role {
-                    Role::Server => REQUEST.to_vec(),
+                    Role::Server => REQUEST.into(),
                     Role::Client => answer(&remote.read(room.min(request)).await),
                 };
                 if is_whole {

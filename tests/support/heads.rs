@@ -24,8 +24,32 @@ pub const CLIENT_ACCEPT: &str = "QLtdVTTdo4rOXuvddi/NYKDi0R8=";
 /// Names and values of header fields.
 pub type Fields<'a> = Vec<(&'a str, &'a str)>;
 
-/// The fields that a request needs (section 4.2.1).
-pub const REQUEST: [(&str, &str); 5] = [
+/// A request, and no more than RFC 6455 asks for.
+pub const REQUEST: &str = "GET / HTTP/1.1\r\n\
+    Host: example.com\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// What a browser sends.
+pub const BROWSER_REQUEST: &str = "GET /chat?room=1 HTTP/1.1\r\n\
+    Host: example.com\r\n\
+    Connection: Upgrade\r\n\
+    Pragma: no-cache\r\n\
+    Cache-Control: no-cache\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\n\
+    Upgrade: websocket\r\n\
+    Origin: https://example.com\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-US,en;q=0.9,de;q=0.8\r\n\
+    Cookie: session=31d4d96e407aad42; theme=dark; consent=yes\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+
+/// The fields of [`REQUEST`] (section 4.2.1).
+pub const REQUEST_FIELDS: [(&str, &str); 5] = [
     ("Host", "example.com"),
     ("Upgrade", "websocket"),
     ("Connection", "Upgrade"),
@@ -34,7 +58,7 @@ pub const REQUEST: [(&str, &str); 5] = [
 ];
 
 /// The fields that a response to [`CLIENT_KEY`] needs (section 4.1).
-pub const RESPONSE: [(&str, &str); 3] = [
+pub const RESPONSE_FIELDS: [(&str, &str); 3] = [
     ("Upgrade", "websocket"),
     ("Connection", "Upgrade"),
     ("Sec-WebSocket-Accept", CLIENT_ACCEPT),
@@ -57,12 +81,18 @@ pub fn head(line: &str, fields: &[(&str, &str)]) -> Vec<u8> {
 
 /// A valid request, but with the fields of one name replaced.
 pub fn request_with(name: &str, values: &[&str]) -> Vec<u8> {
-    head("GET / HTTP/1.1", &with(&REQUEST, name, values))
+    head("GET / HTTP/1.1", &with(&REQUEST_FIELDS, name, values))
 }
 
 /// A valid request.
 pub fn request() -> Vec<u8> {
-    head("GET / HTTP/1.1", &REQUEST)
+    REQUEST.into()
+}
+
+/// A valid request with more lines at its end.
+pub fn request_and(lines: &str) -> String {
+    let fields = REQUEST.strip_suffix("\r\n").expect("a head ends with a blank line");
+    format!("{fields}{lines}\r\n")
 }
 
 /// A valid request of exactly `len` bytes.
@@ -75,21 +105,26 @@ pub fn request_of_len(len: usize) -> Vec<u8> {
 
 /// A valid request of exactly `count` fields, those that it needs at the end.
 pub fn request_of_fields(count: usize) -> Vec<u8> {
-    let names: Vec<String> = (REQUEST.len()..count).map(|number| format!("X-{number}")).collect();
+    let names: Vec<String> = (REQUEST_FIELDS.len()..count)
+        .map(|number| format!("X-{number}"))
+        .collect();
     let mut fields: Fields<'_> = names.iter().map(|name| (name.as_str(), "x")).collect();
-    fields.extend(REQUEST);
+    fields.extend(REQUEST_FIELDS);
     assert_eq!(fields.len(), count);
     head("GET / HTTP/1.1", &fields)
 }
 
 /// A valid response to [`CLIENT_KEY`], but with the fields of one name replaced.
 pub fn response_with(name: &str, values: &[&str]) -> Vec<u8> {
-    head("HTTP/1.1 101 Switching Protocols", &with(&RESPONSE, name, values))
+    head(
+        "HTTP/1.1 101 Switching Protocols",
+        &with(&RESPONSE_FIELDS, name, values),
+    )
 }
 
 /// A valid response to [`CLIENT_KEY`].
 pub fn response() -> Vec<u8> {
-    head("HTTP/1.1 101 Switching Protocols", &RESPONSE)
+    head("HTTP/1.1 101 Switching Protocols", &RESPONSE_FIELDS)
 }
 
 /// What a server that accepts everything makes of the input: whole and byte by byte, which has to be the same. An error

@@ -44,6 +44,8 @@ pub use errors::{inflates_too_big, reserved_bits, reserved_opcode, too_big};
 #[cfg(feature = "alloc")]
 pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open};
 pub use frames::{KEY, Length, frame, frames, header, peer_of};
+#[cfg(feature = "alloc")]
+pub use heads::REQUEST;
 
 /// The examples of the guide compile and run.
 #[cfg(all(doctest, feature = "http", feature = "tokio", feature = "futures-io"))]

@@ -1,12 +1,17 @@
-//! A client and a server that talk through memory.
+//! A client and a server that talk through memory, any number of bytes at a time.
 
-use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError};
+use std::mem;
+
+use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError, frame::Role};
 
 /// One end: the engine, what it wants to send, and what it has reported.
 #[derive(Debug)]
 pub struct End {
     pub engine: Connection,
+    /// What was not carried to the other end yet.
     pub out: Vec<u8>,
+    /// What was.
+    pub sent: Vec<u8>,
     pub events: Vec<Event<'static>>,
     pub error: Option<ProtocolError>,
 }
@@ -16,15 +21,16 @@ pub struct End {
 pub struct Pair {
     pub client: End,
     pub server: End,
-    /// How many bytes travel at a time.
+    /// How many bytes an end receives at a time.
     pub piece: usize,
 }
 
 impl End {
-    fn new(engine: Connection, out: Vec<u8>) -> Self {
+    pub fn new(engine: Connection) -> Self {
         Self {
             engine,
-            out,
+            out: Vec::new(),
+            sent: Vec::new(),
             events: Vec::new(),
             error: None,
         }
@@ -47,23 +53,38 @@ impl End {
         }
     }
 
+    /// Takes up to so many bytes of what it sends.
+    pub fn take(&mut self, len: usize) -> Vec<u8> {
+        let rest = self.out.split_off(len.min(self.out.len()));
+        let bytes = mem::replace(&mut self.out, rest);
+        self.sent.extend(&bytes);
+        bytes
+    }
+
     /// The events since the last call.
     pub fn take_events(&mut self) -> Vec<Event<'static>> {
-        std::mem::take(&mut self.events)
+        mem::take(&mut self.events)
     }
 }
 
 impl Pair {
+    /// A pair of engines, with nothing on its way.
+    pub fn new(client: Connection, server: Connection) -> Self {
+        Self {
+            client: End::new(client),
+            server: End::new(server),
+            piece: usize::MAX,
+        }
+    }
+
     /// A pair before its handshake: the client's request is on its way.
     pub fn connecting(client: Config, server: Config) -> Self {
         let mut out = Vec::new();
         let request = ClientRequest::new("ws://example.com/").unwrap();
-        let engine = Connection::client(&request, client, [1; 32], &mut out).unwrap();
-        Self {
-            client: End::new(engine, out),
-            server: End::new(Connection::server(server), Vec::new()),
-            piece: usize::MAX,
-        }
+        let client = Connection::client(&request, client, [1; 32], &mut out).unwrap();
+        let mut pair = Self::new(client, Connection::server(server));
+        pair.client.out = out;
+        pair
     }
 
     /// An open pair.
@@ -75,18 +96,27 @@ impl Pair {
         pair
     }
 
+    pub fn end(&mut self, role: Role) -> &mut End {
+        match role {
+            Role::Client => &mut self.client,
+            Role::Server => &mut self.server,
+        }
+    }
+
+    /// Moves up to so many bytes from one end to the other.
+    pub fn carry(&mut self, from: Role, len: usize) {
+        let mut bytes = self.end(from).take(len);
+        let (to, piece) = (crate::peer_of(from), self.piece);
+        for bytes in bytes.chunks_mut(piece) {
+            self.end(to).receive(bytes);
+        }
+    }
+
     /// Moves bytes in both directions until there are none.
     pub fn drive(&mut self) {
         while !self.client.out.is_empty() || !self.server.out.is_empty() {
-            carry(&mut self.client, &mut self.server, self.piece);
-            carry(&mut self.server, &mut self.client, self.piece);
+            self.carry(Role::Client, usize::MAX);
+            self.carry(Role::Server, usize::MAX);
         }
-    }
-}
-
-fn carry(from: &mut End, to: &mut End, piece: usize) {
-    let mut bytes = std::mem::take(&mut from.out);
-    for bytes in bytes.chunks_mut(piece) {
-        to.receive(bytes);
     }
 }

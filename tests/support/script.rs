@@ -8,9 +8,6 @@ use sockless::{
 
 use crate::{feed, frame, open};
 
-pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
 /// A server's answer, once the request is whole.
 pub fn answer(request: &[u8]) -> Vec<u8> {
     feed(&mut Connection::server(Config::default()), request).out

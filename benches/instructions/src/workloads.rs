@@ -3,6 +3,7 @@
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
 use sockless::{Accept, Agreed, ClientRequest, Config, Connection, Delivery, Endpoint, Event, State};
+use support::heads::{BROWSER_REQUEST, REQUEST};
 
 pub struct Workload {
     pub name: &'static str,
@@ -50,16 +51,6 @@ pub const ALL: [Workload; 28] = [
     workload("handshake/client"),
 ];
 
-const SHORT: &str = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
-const BROWSER: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
-    Cache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
-    Chrome/126.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: https://example.com\r\n\
-    Sec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9,de;q=0.8\r\n\
-    Cookie: session=31d4d96e407aad42; theme=dark; consent=yes\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
-
 /// Makes everything ready for the workload of that name.
 pub fn start(name: &str) -> Option<Run> {
     let parts: Vec<&str> = name.split('/').collect();
@@ -67,8 +58,8 @@ pub fn start(name: &str) -> Option<Run> {
         ["receive", end, content, size] => Some(receive(end, content, size.parse().ok()?, "")),
         ["receive", end, content, size, how] => Some(receive(end, content, size.parse().ok()?, how)),
         ["send", end, size] => Some(send(end, size.parse().ok()?)),
-        ["handshake", "server", "short"] => Some(serve(SHORT)),
-        ["handshake", "server", "browser"] => Some(serve(BROWSER)),
+        ["handshake", "server", "short"] => Some(serve(REQUEST)),
+        ["handshake", "server", "browser"] => Some(serve(BROWSER_REQUEST)),
         ["handshake", "client"] => Some(connect()),
         _ => None,
     }

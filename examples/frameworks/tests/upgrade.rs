@@ -9,6 +9,7 @@ use sockless::{
     Agreed, ClientRequest, CloseCode, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, State,
     Teardown, WindowBits,
 };
+use support::REQUEST;
 
 const EXAMPLES: [&str; 2] = [env!("CARGO_BIN_EXE_axum"), env!("CARGO_BIN_EXE_hyper")];
 const SEED: [u8; 32] = [0x5E; 32];
@@ -161,8 +162,6 @@ fn ask(server: &Server, request: &str) -> (String, usize) {
 
 #[test]
 fn requests_that_are_none_are_refused() {
-    const VALID: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let rows: [(&str, &str, &str, &[&str]); 7] = [
         (
             "GET",
@@ -197,7 +196,7 @@ fn requests_that_are_none_are_refused() {
     for example in EXAMPLES {
         let server = Server::start(example, &[]);
         for (old, new, status, fields) in rows {
-            let (head, length) = ask(&server, &VALID.replacen(old, new, 1));
+            let (head, length) = ask(&server, &REQUEST.replacen(old, new, 1));
             assert_eq!(head.split(' ').nth(1), Some(status), "{head}");
             for field in fields {
                 assert!(head.lines().any(|line| line == *field), "{field}: {head}");

@@ -12,13 +12,10 @@ use sockless::{
     timers::{Due, Timeouts},
 };
 use support::{
-    frame, frames, peer_of,
+    REQUEST, frame, frames, peer_of,
     pipe::{self, End, Task, VirtualClock, World},
     polled::{self, ROLES, Ws, message, seconds, settings, timed},
 };
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// A world with a pipe of that capacity, a clock for each end, and the time since it began.
 fn world(capacity: usize) -> (World, [(End, VirtualClock); 2], impl Fn() -> Duration + Clone) {
@@ -56,7 +53,7 @@ fn a_handshake_that_takes_too_long() {
                 assert_eq!(time(), seconds(10));
             });
             let drip: &[u8] = if role == Role::Server {
-                REQUEST
+                REQUEST.as_bytes()
             } else {
                 b"HTTP/1.1 101 Switching Protocols\r\n"
             };
@@ -436,7 +433,7 @@ fn the_deadline_of_a_close_begins_when_it_is_processed() {
 fn a_late_rejection_waits_for_the_client() {
     let (mut world, [(local, clock), (remote, mut pause)], time) = world(1000);
     let mut work = world.clock();
-    remote.output.borrow_mut().push(REQUEST);
+    remote.output.borrow_mut().push(REQUEST.as_bytes());
     let local: Task<'_> = Box::pin(async move {
         let incoming = Incoming::new(local, clock, Settings::default()).await.unwrap();
         work.sleep(seconds(8)).await;
@@ -456,7 +453,7 @@ fn deadlines_begin_with_the_acceptance() {
     for waking in [true, false] {
         let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
         let mut work = world.clock();
-        remote.output.borrow_mut().push(REQUEST);
+        remote.output.borrow_mut().push(REQUEST.as_bytes());
         let local: Task<'_> = Box::pin(async move {
             if waking {
                 let incoming = Incoming::new(local, clock, Settings::default()).await.unwrap();

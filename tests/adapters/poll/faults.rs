@@ -16,11 +16,11 @@ use sockless::{
     timers::Timeouts,
 };
 use support::{
+    REQUEST,
     faults::{self, Bare, outcome},
     frame, frames, peer_of,
     pipe::{self, End, Moods, Task, World},
     polled::{self, ROLES, Ws, message, open, settings, timed},
-    script::REQUEST,
 };
 
 /// R116 (F34 F35): whatever the transport does, when it ends or breaks after any number of bytes, everything before that
@@ -84,7 +84,7 @@ fn f35_a_handshake_that_is_cancelled_ends_the_connection() {
                 assert!(!done);
             });
             let remote: Task<'_> = Box::pin(async move {
-                assert!(remote.write_all(REQUEST).await.is_err());
+                assert!(remote.write_all(REQUEST.as_bytes()).await.is_err());
                 remote.read(usize::MAX).await;
             });
             world.run(vec![local, remote]);

@@ -15,13 +15,11 @@ use sockless::{
     },
     timers::{Due, Timeouts},
 };
+use support::REQUEST;
 
 use super::{PATIENCE, skip_head};
 
 const SHORT: Duration = Duration::from_millis(60);
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 fn settings(set: impl FnOnce(&mut Timeouts)) -> Settings {
     let mut settings = Settings::default();
@@ -44,7 +42,7 @@ fn tcp_pair() -> (TcpStream, TcpStream) {
 /// A client by hand behind its handshake, and a server.
 fn by_hand(settings: Settings) -> (TcpStream, WebSocket<TcpStream>) {
     let (mut client, server) = tcp_pair();
-    client.write_all(REQUEST).unwrap();
+    client.write_all(REQUEST.as_bytes()).unwrap();
     let server = std_net::incoming(server, settings)
         .unwrap()
         .accept(&Accept::new())
@@ -75,7 +73,7 @@ fn f18_a_handshake_takes_no_longer_than_it_may() {
     let limit = |timeouts: &mut Timeouts| timeouts.handshake = Some(SHORT);
     let (mut dripping, server) = tcp_pair();
     let drip = thread::spawn(move || {
-        for byte in REQUEST.iter().cycle() {
+        for byte in REQUEST.as_bytes().iter().cycle() {
             if dripping.write_all(&[*byte]).is_err() {
                 return;
             }

@@ -15,8 +15,8 @@ use sockless::{
     frame::Role,
 };
 use support::{
-    frames, open, peer_of,
-    script::{REQUEST, answer, conversation, fed, messages, written},
+    REQUEST, frames, open, peer_of,
+    script::{answer, conversation, fed, messages, written},
 };
 
 use super::ROLES;
@@ -340,8 +340,8 @@ fn handshake(role: Role, mut whims: Whims) -> Result<WebSocket<Whims>, Error> {
 fn script(role: Role) -> (Vec<u8>, usize) {
     let conversation = conversation(peer_of(role));
     match role {
-        Role::Server => ([REQUEST, &conversation].concat(), REQUEST.len()),
-        Role::Client => (conversation, answer(REQUEST).len()),
+        Role::Server => ([REQUEST.as_bytes(), &conversation].concat(), REQUEST.len()),
+        Role::Client => (conversation, answer(REQUEST.as_bytes()).len()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The opening handshake, over scripted transports.
 
 use std::{
-    collections::VecDeque,
     error::Error as _,
     io::{self, ErrorKind, Read, Write},
 };
@@ -14,42 +13,38 @@ use sockless::{
     },
     frame::Role,
 };
-use support::{feed, frame, frames};
+use support::{REQUEST, frame, frames, pair::End};
 
-use super::{REQUEST, Script, close, io_kind, text};
+use super::{Script, close, io_kind, text};
 
 /// A client's transport with a server behind it that accepts everything and echoes; both directions carry so many bytes
 /// at a time.
 struct Echo {
-    server: Connection,
-    to_client: VecDeque<u8>,
+    server: End,
     piece: usize,
 }
 
 impl Read for Echo {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = buf.len().min(self.piece).min(self.to_client.len());
-        for slot in &mut buf[..n] {
-            *slot = self.to_client.pop_front().unwrap();
-        }
-        Ok(n)
+        let bytes = self.server.take(buf.len().min(self.piece));
+        buf[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
     }
 }
 
 impl Write for Echo {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let n = buf.len().min(self.piece);
-        let outcome = feed(&mut self.server, &buf[..n]);
-        assert_eq!(outcome.error, None);
-        let mut out = outcome.out;
-        for event in outcome.events {
+        self.server.receive(&mut buf[..n].to_vec());
+        assert_eq!(self.server.error, None);
+        for event in self.server.take_events() {
+            let End { engine, out, .. } = &mut self.server;
             match event {
-                Event::Text(text) => self.server.send_text(&text, &mut out).unwrap(),
-                Event::Binary(data) => self.server.send_binary(&data, &mut out).unwrap(),
+                Event::Text(text) => engine.send_text(&text, out).unwrap(),
+                Event::Binary(data) => engine.send_binary(&data, out).unwrap(),
                 _ => {}
             }
         }
-        self.to_client.extend(out);
         Ok(n)
     }
 
@@ -63,8 +58,7 @@ impl Write for Echo {
 fn a_client_over_a_slow_transport() {
     for piece in [1, 2, 3, 7, 50, usize::MAX] {
         let echo = Echo {
-            server: Connection::server(Config::default()),
-            to_client: VecDeque::new(),
+            server: End::new(Connection::server(Config::default())),
             piece,
         };
         let request = ClientRequest::new("ws://example.com/").unwrap();

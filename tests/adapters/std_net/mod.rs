@@ -27,15 +27,12 @@ use sockless::{
     },
     frame::Role,
 };
-use support::{frame, open};
+use support::{REQUEST, frame, open};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 /// How long a test waits for the network before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// A transport that does what a script says. Read to its end, it is at its end; written to its end, it takes everything.
 #[derive(Debug, Default)]

@@ -2,9 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use sockless::{Accept, Config, Connection, Delivery, Event, frame::Role};
+use sockless::{Config, Connection, Delivery, frame::Role};
 
 use super::{drive, reference::Limits};
+use crate::feed;
 
 /// Takes values off the front of raw bytes; behind their end everything is zero.
 #[derive(Clone, Copy, Debug)]
@@ -151,14 +152,8 @@ impl Options {
             (Opening::WellFormed, Role::Server) => drive::connect(Config::default()).1,
             (Opening::WellFormed, Role::Client) => {
                 // The answer that fits the request of a client with the fixed seed.
-                let mut request = drive::connect(Config::default()).1;
-                let mut server = Connection::server(Config::default());
-                let mut out = Vec::new();
-                match server.receive(&mut &mut request[..], &mut out) {
-                    Ok(Some(Event::Request(request))) => server.accept(&request, &Accept::new(), &mut out).unwrap(),
-                    other => panic!("{other:?}"),
-                }
-                out
+                let request = drive::connect(Config::default()).1;
+                feed(&mut Connection::server(Config::default()), &request).out
             }
         }
     }

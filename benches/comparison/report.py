@@ -1,8 +1,8 @@
-"""Writes docs/PERFORMANCE.md's tables and plots from the data of this bench: report.py CSV OUTDIR.
+"""Writes docs/PERFORMANCE.md's tables and plots from the data of these programs: report.py CSV OUTDIR.
 
-The CSV is what `cargo run --release -- --csv FILE` wrote: OUTDIR gets `table.md`. What lies beside it is plotted:
+The CSV is what `cargo run --release --bin in_memory -- --csv FILE` wrote: OUTDIR gets `table.md`. What lies beside it is plotted:
 `curves.csv`, written with `--curves`, as `receive.svg`, `send.svg` and `arrival.svg`; `memory.csv`, of
-`--bin memory -- --csv FILE`, as `memory.svg`, with `memory.md`. Of `echo.csv`, which `benches/echo` wrote, `echo.md` is the table.
+`--bin memory -- --csv FILE`, as `memory.svg`, with `memory.md`. Of `echo.csv`, of `--bin echo -- --csv FILE`, `echo.md` is the table.
 """
 
 import csv

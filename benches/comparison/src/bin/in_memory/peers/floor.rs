@@ -3,8 +3,9 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1_smol::Sha1;
 
+use comparison::floor_xor::xor;
+
 use crate::{
-    floor_xor::xor,
     peer::{Answer, Peer, Receive, Send},
     wire::Wire,
     work::{Content, End, READ, Receiving, Sending},

@@ -7,6 +7,7 @@ use std::{
 };
 
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use support::heads::{ACCEPT, REQUEST};
 
 use crate::{
     child::Server,
@@ -17,11 +18,6 @@ use crate::{
 const WARM_UP: Duration = Duration::from_millis(30);
 /// How long a server has for the next byte.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-/// What answers that key.
-const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 #[derive(Clone)]
 pub struct Sample {

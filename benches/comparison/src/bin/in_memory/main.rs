@@ -1,7 +1,7 @@
 //! sockless beside other WebSocket crates: the same work in memory, in one process, in rounds in which each takes its turn.
 //!
 //! ```text
-//! cargo run --release -- [--curves] [--rounds N] [--least] [--buffer BYTES] [--csv FILE] [FILTER...]
+//! cargo run --release --bin in_memory -- [--curves] [--rounds N] [--least] [--buffer BYTES] [--csv FILE] [FILTER...]
 //! ```
 //!
 //! writes a table to standard output: nanoseconds a message, the median over the rounds, and in brackets the median over the
@@ -13,9 +13,6 @@
 //!
 //! What a connection holds is counted by another program, `cargo run --release --bin memory`.
 
-#[path = "../../../tests/support/content.rs"]
-mod content;
-mod floor_xor;
 mod peer;
 mod peers;
 mod wire;
@@ -23,6 +20,7 @@ mod work;
 
 use std::{fmt::Write as _, fs, time::Duration};
 
+use comparison::median;
 use peer::Bench;
 use work::Work;
 
@@ -64,11 +62,6 @@ fn options() -> Options {
 
 /// What the rounds said of a peer: nanoseconds and ratio to us.
 type Figure = Option<(f64, f64)>;
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
 
 fn nanoseconds((count, elapsed): (u64, Duration)) -> f64 {
     elapsed.as_nanos() as f64 / count as f64

@@ -1,7 +1,8 @@
 //! sockless beside other WebSocket crates: whole echo servers over loopback, one thread each.
 //!
 //! ```text
-//! cargo run --release -- [--rounds N] [--turn MS] [--least] [--csv FILE] [--server TEXT] [--external NAME ADDR PID] [FILTER...]
+//! cargo run --release --no-default-features --features echo --bin echo -- [--rounds N] [--turn MS] [--least] [--csv FILE]
+//!     [--server TEXT] [--external NAME ADDR PID] [FILTER...]
 //! ```
 //!
 //! Each server is a process of its own, and one client, a thread that does little more than compare bytes, drives one after
@@ -13,8 +14,6 @@
 
 mod child;
 mod client;
-#[path = "../../peers/src/floor_xor.rs"]
-mod floor_xor;
 mod servers;
 mod work;
 
@@ -22,6 +21,7 @@ use std::{env, fmt::Write as _, fs, time::Duration};
 
 use child::Server;
 use client::Sample;
+use comparison::median;
 use work::Work;
 
 /// What the ratios are to.
@@ -103,17 +103,12 @@ fn figure(theirs: &[Sample], base: &[Sample], least: bool) -> Figure {
         };
     }
     let ratios = theirs.iter().zip(base);
+    let ratios = ratios.map(|(theirs, base)| theirs.nanoseconds() / base.nanoseconds());
     Figure {
-        nanoseconds: median(theirs.iter().map(Sample::nanoseconds)),
-        ratio: median(ratios.map(|(theirs, base)| theirs.nanoseconds() / base.nanoseconds())),
-        rate: median(theirs.iter().map(Sample::rate)),
+        nanoseconds: median(theirs.iter().map(Sample::nanoseconds).collect()),
+        ratio: median(ratios.collect()),
+        rate: median(theirs.iter().map(Sample::rate).collect()),
     }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn main() {

@@ -1,4 +1,4 @@
-//! The XOR of the floors, here and in `benches/echo`: with AVX2 where that is.
+//! The XOR of both floors: with AVX2 where that is.
 
 #[inline]
 pub fn xor(data: &mut [u8], key: [u8; 4]) {

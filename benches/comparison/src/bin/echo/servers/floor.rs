@@ -1,10 +1,10 @@
 //! The least work: no rules, no limits, nothing but what moves the bytes. Payload is unmasked as it arrives, and what is left
 //! of a frame that was cut is a count and a key.
 
+use comparison::floor_xor::xor;
 use tungstenite::handshake::derive_accept_key;
 
 use super::bare::Session;
-use crate::floor_xor::xor;
 
 #[derive(Default)]
 pub struct Floor {

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-pub use crate::content::Content;
+use support::heads::{BROWSER_REQUEST, REQUEST};
+pub use support::{content::Content, heads::ACCEPT};
+
 use crate::wire::Wire;
 
 /// What one read of a kernel copies at most.
@@ -46,19 +48,6 @@ pub enum Work {
     /// A server's side of the opening handshake; the head of the request.
     Handshake(&'static str),
 }
-
-const SHORT: &str = "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-
-const BROWSER: &str = "GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\nPragma: no-cache\r\n\
-    Cache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
-    Chrome/126.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: https://example.com\r\n\
-    Sec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9,de;q=0.8\r\n\
-    Cookie: session=31d4d96e407aad42; theme=dark; consent=yes\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
-
-/// What answers the key of both heads.
-pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// The rows of the table, the most important first.
 pub fn all(buffer: usize) -> Vec<Work> {
@@ -104,7 +93,7 @@ pub fn all(buffer: usize) -> Vec<Work> {
         all.extend([16, 125, 1 << 10].map(|size| send(end, size, 16)));
         all.push(send(end, 16 << 10, 1));
     }
-    all.extend([Work::Handshake(SHORT), Work::Handshake(BROWSER)]);
+    all.extend([REQUEST, BROWSER_REQUEST].map(Work::Handshake));
     all
 }
 
@@ -233,7 +222,7 @@ impl fmt::Display for Work {
             }
             Self::Send(Sending { end, size, batch: 1 }) => write!(f, "{end} sends {}, each flushed", Size(*size)),
             Self::Send(Sending { end, size, batch }) => write!(f, "{end} sends {}, flushed by {batch}", Size(*size)),
-            Self::Handshake(SHORT) => write!(f, "server handshake, short"),
+            Self::Handshake(REQUEST) => write!(f, "server handshake, short"),
             Self::Handshake(_) => write!(f, "server handshake, browser"),
         }
     }
