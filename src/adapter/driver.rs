@@ -1,18 +1,15 @@
 //! What every adapter has: the engine, the output that is not written yet, and the deadlines.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
-use core::{mem, time::Duration};
+use core::mem;
 use std::{io, time::Instant};
 
-use super::{Error, Message, MessageRef, Settings, output::Output};
+use super::{Error, Message, MessageRef, Settings, input::Input, output::Output};
 use crate::{
     Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, HandshakeError, ProtocolError, Request,
     SendError, State,
     timers::{Due, Timers},
 };
-
-/// Who cannot be woken looks no more often than that.
-const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -21,10 +18,10 @@ pub(super) struct Driver {
     pub(super) timers: Timers<Instant>,
     /// With more than this to write, in bytes, nothing is read.
     pub(super) high_water: usize,
+    /// Bytes of replies, such as Pongs, in the output.
+    pub(super) unwritten_replies: usize,
     /// What was assembled of the message in progress when it was last looked at.
-    assembled: usize,
-    /// `Timeouts::close`.
-    closing_limit: Option<Duration>,
+    assembled_len: usize,
     /// Why the peer was given up.
     given_up: Option<Due>,
     /// An allocation for the next message that lies whole in the input.
@@ -61,57 +58,82 @@ impl Driver {
             output: Output::default(),
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
-            assembled: 0,
-            closing_limit: settings.timeouts.close,
+            assembled_len: 0,
+            unwritten_replies: 0,
             given_up: None,
             spare: Vec::new(),
         }
     }
 
-    /// Puts the acceptance of a request into the output.
+    /// Appends the acceptance of a request. If it cannot be sent, appends a response with status 500 instead.
     pub(super) fn accept(
         &mut self,
         request: &Request<'_>,
         accept: &Accept<'_>,
         now: Instant,
     ) -> Result<(), HandshakeError> {
-        self.engine.accept(request, accept, &mut self.output.buf)?;
-        self.timers.opened(now);
-        Ok(())
+        let accepted = self.engine.accept(request, accept, &mut self.output.buf);
+        match accepted {
+            Ok(()) => self.timers.opened(now),
+            Err(_) => self.reject_with_500(),
+        }
+        accepted
     }
 
-    /// Puts the rejection of a request into the output.
+    /// Appends the rejection of a request. If it cannot be sent, appends a response with status 500 instead.
     pub(super) fn reject(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HandshakeError> {
-        self.engine.reject(status, headers, body, &mut self.output.buf)
+        let rejected = self.engine.reject(status, headers, body, &mut self.output.buf);
+        if rejected.is_err() {
+            self.reject_with_500();
+        }
+        rejected
     }
 
-    /// The next event in `input`: a message, or what `other` makes of it, knowing whether it has put something into the output.
-    pub(super) fn receive<R: Received>(
-        &mut self,
-        input: &mut &mut [u8],
-        now: Instant,
-        other: impl FnOnce(Event<'_>, bool) -> Option<R>,
-    ) -> Result<Option<Option<R>>, ProtocolError> {
-        let before = self.output.buf.len();
-        // As a `match` on the whole, and messages apart: an event is large, and to move it would cost more than to receive it.
-        let message = match self.engine.receive(input, &mut self.output.buf) {
-            Ok(Some(Event::Binary(data))) => Message::Binary(own(data, &mut self.spare)),
-            Ok(Some(Event::Text(text))) => Message::Text(own_text(text, &mut self.spare)),
+    fn reject_with_500(&mut self) {
+        let _rejected = self.engine.reject(500, &[], b"", &mut self.output.buf);
+    }
+
+    /// Takes the next event off the front of `input`, which was read at `now`.
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "a message that is returned by a call goes through memory once more; measured"
+    )]
+    pub(super) fn receive<'a>(&mut self, input: &'a mut Input, now: Instant) -> Result<Received<'a>, ProtocolError> {
+        let Input { buf, start, end, .. } = input;
+        let mut rest = buf.get_mut(*start..*end).unwrap_or_default();
+        let output_len = self.output.buf.len();
+        // An `Event` is large, and moving it costs more than receiving it: messages are taken out of it at once.
+        let received = match self.engine.receive(&mut rest, &mut self.output.buf) {
+            Ok(Some(Event::Binary(data))) => {
+                self.timers.received(now);
+                Ok(Received::Message(Message::Binary(into_owned(data, &mut self.spare))))
+            }
+            Ok(Some(Event::Text(text))) => {
+                self.timers.received(now);
+                Ok(Received::Message(Message::Text(into_owned_text(text, &mut self.spare))))
+            }
             Ok(Some(event)) => {
-                self.note(&event, now);
-                return Ok(Some(other(event, self.output.buf.len() > before)));
+                self.update_timers(&event, now);
+                let reply_len = self.output.buf.len() - output_len;
+                self.unwritten_replies += reply_len;
+                Ok(if reply_len > 0 {
+                    Received::Replied(event)
+                } else {
+                    Received::Event(event)
+                })
             }
             Ok(None) => {
-                self.look_at_assembly(now);
-                return Ok(None);
+                self.note_assembled(now);
+                Ok(Received::NeedsInput)
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         };
-        self.timers.received(now);
-        Ok(Some(Some(R::message(message))))
+        *start = *end - rest.len();
+        received
     }
 
-    fn note(&mut self, event: &Event<'_>, now: Instant) {
+    fn update_timers(&mut self, event: &Event<'_>, now: Instant) {
         match event {
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
             Event::Open(_) => self.timers.opened(now),
@@ -121,21 +143,12 @@ impl Driver {
         }
     }
 
-    /// A peer that is sending a large message is alive, though there is no event yet.
-    fn look_at_assembly(&mut self, now: Instant) {
-        let assembled = self.engine.assembled_len();
-        if assembled != mem::replace(&mut self.assembled, assembled) && assembled > 0 {
+    /// Notes that more of a message has arrived: the peer is alive, though there is no event yet.
+    fn note_assembled(&mut self, now: Instant) {
+        let len = self.engine.assembled_len();
+        if len != mem::replace(&mut self.assembled_len, len) && len > 0 {
             self.timers.received(now);
         }
-    }
-
-    /// Whether the transport has gone on writing after it had to wait.
-    pub(super) fn note_writing(&mut self, now: Instant) -> bool {
-        let moved = mem::take(&mut self.output.moved);
-        if moved {
-            self.timers.written(now);
-        }
-        moved
     }
 
     /// Puts a message into the output.
@@ -147,6 +160,17 @@ impl Driver {
         }
     }
 
+    /// Appends a Ping.
+    pub(super) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.engine.ping(payload, &mut self.output.buf)
+    }
+
+    /// Appends a Pong.
+    pub(super) fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.engine.pong(payload, &mut self.output.buf)
+    }
+
+    /// Appends a Close frame.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str, now: Instant) -> Result<(), SendError> {
         self.engine.close(code, reason, &mut self.output.buf)?;
         self.timers.closing(now);
@@ -185,22 +209,6 @@ impl Driver {
         }
     }
 
-    /// When to look at the deadlines again, for one who cannot be woken before: another may begin to close at any time.
-    pub(super) fn next_look(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
-        self.check()?;
-        let closing = self.closing_limit.and_then(|limit| now.checked_add(limit.max(LOOK)));
-        Ok(self.deadline(now).into_iter().chain(closing).min())
-    }
-
-    /// How long to wait for a peer to close the transport, now that the connection is closed.
-    pub(super) fn linger(&mut self, now: Instant) -> Option<Instant> {
-        if self.given_up.is_some() {
-            return Some(now);
-        }
-        self.timers.closing(now);
-        self.timers.poll_timeout()
-    }
-
     /// Whether the peer is not given up.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.given_up.map_or(Ok(()), |due| Err(Error::TimedOut(due)))
@@ -237,39 +245,53 @@ fn config(settings: &Settings) -> Config {
     config
 }
 
-/// What is asked for: messages alone, or every event.
-pub(super) trait Received: Sized {
-    fn message(message: Message) -> Self;
-
-    /// `None`: an event that has done what it had to.
-    fn other(event: Event<'_>) -> Option<Self>;
+/// What [`Driver::receive`] found in the input.
+pub(super) enum Received<'a> {
+    /// A message.
+    Message(Message),
+    /// Another event.
+    Event(Event<'a>),
+    /// Another event, to which the engine has appended a reply to the output.
+    Replied(Event<'a>),
+    /// Nothing: all of the input is processed.
+    NeedsInput,
 }
 
-impl Received for Message {
-    fn message(message: Message) -> Self {
+/// What a call that receives returns: messages alone, or every event.
+pub(super) trait FromEvent: Sized {
+    fn from_message(message: Message) -> Self;
+
+    /// Converts an event that is not a message. `None` skips it: the adapter has done all that it requires.
+    fn from_event(event: Event<'_>) -> Option<Self>;
+}
+
+impl FromEvent for Message {
+    #[inline]
+    fn from_message(message: Message) -> Self {
         message
     }
 
-    fn other(_event: Event<'_>) -> Option<Self> {
+    #[inline]
+    fn from_event(_event: Event<'_>) -> Option<Self> {
         None
     }
 }
 
-impl Received for Event<'static> {
-    fn message(message: Message) -> Self {
+impl FromEvent for Event<'static> {
+    fn from_message(message: Message) -> Self {
         match message {
             Message::Text(text) => Self::Text(text.into()),
             Message::Binary(data) => Self::Binary(data.into()),
         }
     }
 
-    fn other(event: Event<'_>) -> Option<Self> {
+    fn from_event(event: Event<'_>) -> Option<Self> {
         Some(event.into_owned())
     }
 }
 
 /// [`Cow::into_owned`] with a recycled allocation.
-fn own(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
+fn into_owned(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
     match data {
         Cow::Borrowed(data) => {
             let mut owned = mem::take(spare);
@@ -280,7 +302,7 @@ fn own(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
     }
 }
 
-fn own_text(text: Cow<'_, str>, spare: &mut Vec<u8>) -> String {
+fn into_owned_text(text: Cow<'_, str>, spare: &mut Vec<u8>) -> String {
     match text {
         Cow::Borrowed(text) => {
             let mut owned = String::from_utf8(mem::take(spare)).unwrap_or_default();

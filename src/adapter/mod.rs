@@ -16,6 +16,8 @@ mod error;
 #[cfg(feature = "futures-io")]
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
 pub mod futures_io;
+mod handshake;
+mod input;
 mod message;
 mod output;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
@@ -23,6 +25,7 @@ mod output;
 pub mod poll;
 mod settings;
 pub mod std_net;
+mod sync;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;

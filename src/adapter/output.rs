@@ -178,11 +178,6 @@ impl Output {
             self.buf = make();
         }
     }
-
-    /// What is not written yet.
-    pub(super) fn into_rest(self) -> Vec<u8> {
-        self.buf
-    }
 }
 
 /// Whether the transport is lost, and not just late.

@@ -28,7 +28,7 @@ use tokio::{
 };
 
 use super::{
-    Error, Settings,
+    Error, Settings, handshake,
     poll::{self, Transport},
 };
 use crate::{Accept, ClientRequest, Connection, Response, timers::Due};
@@ -61,9 +61,7 @@ pub async fn connect_with(
     request: &ClientRequest,
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
-    if request.is_secure() {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "wss needs a TLS stream").into());
-    }
+    handshake::check_is_plain(request)?;
     let settings = settings.into();
     let connecting = TcpStream::connect((request.host(), request.port()));
     let tcp = match settings.timeouts.handshake {

@@ -1,11 +1,9 @@
 //! A server's connection between request and answer.
 
-use std::io;
-
 use super::{Clock, Settings, Transport, WebSocket};
 use crate::{
-    Accept, Event, HandshakeError, Request,
-    adapter::{Error, driver::Driver},
+    Accept, HandshakeError, Request,
+    adapter::{Error, driver::Driver, handshake},
 };
 
 /// A client's request that waits for a decision.
@@ -26,10 +24,8 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
         let driver = Driver::server(&settings.into(), clock.now());
         let mut ws = WebSocket::new(transport, clock, driver);
         loop {
-            match ws.recv_event().await? {
-                Some(Event::Request(request)) => return Ok(Self { ws, request }),
-                Some(_) => {}
-                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            if let Some(request) = handshake::request(ws.recv_event().await?) {
+                return request.map(|request| Self { ws, request });
             }
         }
     }
@@ -49,7 +45,7 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     pub async fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<T, C>, Error> {
         let now = self.ws.socket.now();
         let accepted = self.ws.socket.driver.accept(&self.request, accept, now);
-        self.answered(accepted).await?;
+        self.respond(accepted).await?;
         Ok(self.ws)
     }
 
@@ -61,18 +57,17 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// The transport fails, or the rejection cannot be sent. The client then gets a 500.
     pub async fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
         let rejected = self.ws.socket.driver.reject(status, headers, body);
-        self.answered(rejected).await?;
+        self.respond(rejected).await?;
         while self.ws.recv_event().await?.is_some() {}
         Ok(())
     }
 
-    /// Writes the answer. If it could not be made, the client is not left without one.
-    async fn answered(&mut self, answer: Result<(), HandshakeError>) -> Result<(), Error> {
-        if answer.is_err() {
-            let _made = self.ws.socket.driver.reject(500, &[], b"");
+    /// Writes the response that is in the output.
+    async fn respond(&mut self, made: Result<(), HandshakeError>) -> Result<(), Error> {
+        if let Err(error) = made {
             let _ended = self.ws.recv_event().await;
+            return Err(error.into());
         }
-        answer?;
         Ok(self.ws.flush().await?)
     }
 }

@@ -9,15 +9,16 @@ use std::{io, time::Instant};
 
 use super::{
     Clock, Transport,
-    input::Input,
+    input::MIN_READ_SIZE,
     shelf,
     tasks::{Tasks, write_context},
 };
 use crate::{
-    CloseCode, Event, ProtocolError, SendError, State, Teardown,
+    CloseCode, SendError, State, Teardown,
     adapter::{
         Error, MessageRef,
-        driver::{Driver, Received},
+        driver::{Driver, FromEvent, Received},
+        input::Input,
     },
 };
 
@@ -45,8 +46,6 @@ pub(super) struct Socket<T, C> {
     now: Instant,
     /// How often, since deadlines were looked at though there was more to read.
     reads: usize,
-    /// How many bytes of the output are replies, as far as it is known.
-    replies: usize,
     /// The transport has to wake those who wait for writing.
     stalled: bool,
     /// The halves that wait, if there are two.
@@ -68,14 +67,13 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             transport,
             clock,
             driver,
-            input: Input::new(),
+            input: Input::new(MIN_READ_SIZE),
             stage: Stage::Live,
             outcome: Ok(()),
             shut: false,
             eof: false,
             now,
             reads: 0,
-            replies: 0,
             stalled: false,
             tasks: None,
         }
@@ -88,32 +86,47 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// The next event of those that are asked for. `None`: the connection has ended, and how was reported.
     ///
     /// Replies to other events do not leave at once: there is more to come, or else it is waited for.
-    pub(super) fn poll_event<R: Received>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
+    pub(super) fn poll_event<R: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
         self.begin();
         let event = self.poll_next(cx);
         self.park(cx, event.is_pending(), true);
         event
     }
 
-    fn poll_next<R: Received>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
-        for _ in 0..READS {
+    fn poll_next<R: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
+        let mut reads_left = READS;
+        while reads_left > 0 {
             if self.stage != Stage::Live {
                 return self.poll_end(cx);
             }
-            match self.next_event() {
-                Ok(Some((event, replied))) => {
-                    if replied {
-                        let _later = self.poll_write(cx);
-                    }
-                    self.release_output();
-                    return Poll::Ready(Ok(Some(event)));
+            match self.driver.receive(&mut self.input, self.now) {
+                Ok(Received::Message(message)) => {
+                    self.release_buffers();
+                    return Poll::Ready(Ok(Some(R::from_message(message))));
                 }
-                Ok(None) => {}
+                Ok(Received::Event(event)) => {
+                    if let Some(event) = R::from_event(event) {
+                        self.release_buffers();
+                        return Poll::Ready(Ok(Some(event)));
+                    }
+                    continue;
+                }
+                Ok(Received::Replied(event)) => {
+                    if let Some(event) = R::from_event(event) {
+                        let _later = self.poll_write(cx);
+                        self.release_buffers();
+                        return Poll::Ready(Ok(Some(event)));
+                    }
+                    continue;
+                }
+                Ok(Received::NeedsInput) => self.input.release(),
                 Err(error) => {
+                    self.input.release();
                     self.end(Err(error.into()));
                     continue;
                 }
             }
+            reads_left -= 1;
             // Offered, and not waited for. If the transport is lost, the peer may have said why it went.
             let _later = self.poll_write(cx);
             if self.driver.engine.state() == State::Closed {
@@ -134,7 +147,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             match self.input.poll_fill(&mut self.transport, cx) {
                 Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
                     Ok(Some(event)) => {
-                        if let Some(event) = R::other(event) {
+                        if let Some(event) = R::from_event(event) {
                             return Poll::Ready(Ok(Some(event)));
                         }
                     }
@@ -165,27 +178,14 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Pending
     }
 
-    /// And whether the event has put something into the output.
-    fn next_event<R: Received>(&mut self) -> Result<Option<(R, bool)>, ProtocolError> {
-        loop {
-            let (before, mut replied) = (self.driver.output.left(), false);
-            let other = |event: Event<'_>, has_replied| {
-                replied = has_replied;
-                R::other(event)
-            };
-            let received = self.input.receive(&mut self.driver, self.now, other)?;
-            self.replies += self.driver.output.left() - before;
-            match received {
-                Some(Some(event)) => return Ok(Some((event, replied))),
-                Some(None) => {}
-                None => return Ok(None),
-            }
-        }
+    fn release_buffers(&mut self) {
+        self.input.release();
+        self.release_output();
     }
 
     /// What is received may have to be answered. Messages do not count: if both ends had many to write, neither would read.
     fn owes_much(&self) -> bool {
-        self.replies.min(self.driver.output.left()) > self.driver.high_water
+        self.driver.unwritten_replies.min(self.driver.output.left()) > self.driver.high_water
     }
 
     /// Waits until the output is below the high-water mark.
@@ -266,10 +266,10 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         let mut cx = write_context(&self.tasks, cx);
         let written = self.driver.output.poll_write(&mut self.transport, &mut cx);
         let left = self.driver.output.left();
-        self.replies = self.replies.saturating_sub(before - left);
+        self.driver.unwritten_replies = self.driver.unwritten_replies.saturating_sub(before - left);
         let stalled = mem::replace(&mut self.stalled, written.is_pending());
-        if self.driver.output.moved {
-            self.driver.note_writing(self.clock.now());
+        if mem::take(&mut self.driver.output.moved) {
+            self.driver.timers.written(self.clock.now());
         } else if self.stalled && !stalled {
             self.driver.begin_stall(self.clock.now());
         }

@@ -16,7 +16,7 @@ use futures_sink::Sink;
 use super::{Clock, Settings, Transport, socket::Socket};
 use crate::{
     ClientRequest, CloseCode, Closure, Connection, Event, Response,
-    adapter::{AsMessage, Error, Message, driver::Driver},
+    adapter::{AsMessage, Error, Message, driver::Driver, handshake},
 };
 
 /// A WebSocket over a [`Transport`].
@@ -50,11 +50,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         let driver = Driver::client(request, &settings.into(), clock.now())?;
         let mut ws = Self::new(transport, clock, driver);
         loop {
-            match ws.recv_event().await? {
-                Some(Event::Open(response)) => return Ok((ws, response)),
-                Some(Event::Refused(refusal)) => return Err(Error::Refused(refusal)),
-                Some(_) => {}
-                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            if let Some(response) = handshake::response(ws.recv_event().await?) {
+                return response.map(|response| (ws, response));
             }
         }
     }
@@ -70,7 +67,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// What whoever did the handshake has read from the transport beyond it: it comes before what is read from now on.
     #[must_use]
     pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
-        self.socket.input.prefill(bytes);
+        self.socket.input.append(bytes);
         self
     }
 

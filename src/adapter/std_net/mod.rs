@@ -12,12 +12,14 @@
 //! # Ok::<(), sockless::adapter::Error>(())
 //! ```
 
+mod access;
 mod incoming;
 mod input;
-mod patience;
-mod shared;
+mod read_loop;
+mod socket_timeout;
 mod split;
 mod websocket;
+mod write_loop;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -27,13 +29,13 @@ use std::{
     time::Instant,
 };
 
-use self::patience::Means;
+use self::socket_timeout::SocketHooks;
 pub use self::{
     incoming::Incoming,
     split::{Reader, Writer},
     websocket::WebSocket,
 };
-use super::{Error, Settings};
+use super::{Error, Settings, handshake};
 use crate::{Accept, ClientRequest, Connection, Response, timers::Due};
 
 /// Connects to a `ws` URL over TCP, without Nagle's algorithm.
@@ -55,9 +57,7 @@ pub fn connect_with(
     request: &ClientRequest,
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
-    if request.is_secure() {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "wss needs a TLS stream").into());
-    }
+    handshake::check_is_plain(request)?;
     let settings = settings.into();
     client(connect_tcp(request, settings.timeouts.handshake)?, request, settings)
 }
@@ -96,7 +96,7 @@ pub fn client(
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     tcp.set_nodelay(true)?;
-    WebSocket::open(tcp, request, &settings.into(), Means::TCP)
+    WebSocket::connect(tcp, request, &settings.into(), SocketHooks::TCP)
 }
 
 /// Accepts a WebSocket on a TCP stream, whatever the client asks for, without Nagle's algorithm.
@@ -116,11 +116,11 @@ pub fn accept(tcp: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
 /// The transport fails, or the request is invalid and was answered so.
 pub fn incoming(tcp: TcpStream, settings: impl Into<Settings>) -> Result<Incoming<TcpStream>, Error> {
     tcp.set_nodelay(true)?;
-    Incoming::read(WebSocket::waiting(tcp, &settings.into(), Means::TCP))
+    Incoming::read(WebSocket::server(tcp, &settings.into(), SocketHooks::TCP))
 }
 
 /// Goes on with a connection over TCP whose handshake is done: see [`WebSocket::upgraded`].
 #[must_use]
 pub fn upgraded(tcp: TcpStream, engine: Connection, settings: impl Into<Settings>) -> WebSocket<TcpStream> {
-    WebSocket::going_on(tcp, engine, &settings.into(), Means::TCP)
+    WebSocket::from_engine(tcp, engine, &settings.into(), SocketHooks::TCP)
 }

@@ -1,0 +1,191 @@
+//! Reading from a blocking stream: the loop of a whole connection and of its reading half.
+
+use std::{
+    io::{self, Read},
+    time::Instant,
+};
+
+use super::{
+    access::Access,
+    input::INITIAL_READ_SIZE,
+    socket_timeout::{SocketHooks, SocketTimeout},
+};
+use crate::{
+    Event, State,
+    adapter::{
+        Error,
+        driver::{FromEvent, Received},
+        input::Input,
+        output::is_fatal,
+    },
+};
+
+/// What the loop needs of its connection.
+pub(super) trait Duplex<R>: Access {
+    /// The stream to read from.
+    fn stream(&mut self) -> &mut R;
+
+    /// Writes all output. Waits for a writer in another thread.
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// Writes all output that no writer in another thread is about to write. Never waits for such a writer.
+    fn flush_replies(&mut self) -> io::Result<()>;
+}
+
+/// The reading direction of a connection.
+pub(super) struct ReadLoop<R> {
+    pub(super) input: Input,
+    /// When `input` was read.
+    last_read: Instant,
+    /// An event whose reply is not written yet.
+    held_event: Option<Event<'static>>,
+    pub(super) timeout: SocketTimeout<R>,
+    hooks: SocketHooks<R>,
+    is_torn_down: bool,
+}
+
+impl<R> ReadLoop<R> {
+    pub(super) fn new(hooks: SocketHooks<R>) -> Self {
+        Self {
+            input: Input::new(INITIAL_READ_SIZE),
+            last_read: Instant::now(),
+            held_event: None,
+            timeout: SocketTimeout::read(&hooks),
+            hooks,
+            is_torn_down: false,
+        }
+    }
+
+    /// The same for another stream, which has no hooks.
+    pub(super) fn without_hooks<S>(self) -> ReadLoop<S> {
+        ReadLoop {
+            input: self.input,
+            last_read: self.last_read,
+            held_event: self.held_event,
+            ..ReadLoop::new(SocketHooks::NONE)
+        }
+    }
+}
+
+impl<R: Read> ReadLoop<R> {
+    /// Waits for the next event of those that `T` stands for. `None`: the connection was closed cleanly.
+    pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
+        loop {
+            if self.held_event.is_some() {
+                // If this fails, a later call returns the event.
+                unless_fatal(connection.flush_replies())?;
+                if let Some(event) = self.held_event.take().and_then(T::from_event) {
+                    return Ok(Some(event));
+                }
+            }
+            let mut core = connection.core();
+            if let Err(error) = core.driver.check() {
+                drop(core);
+                return self.abort(connection, error);
+            }
+            match core.driver.receive(&mut self.input, self.last_read) {
+                Ok(Received::Message(message)) => return Ok(Some(T::from_message(message))),
+                Ok(Received::Event(event)) => {
+                    if let Some(event) = T::from_event(event) {
+                        return Ok(Some(event));
+                    }
+                }
+                // A reply is written at once. What was fed waits until the input is processed.
+                Ok(Received::Replied(event)) => self.held_event = Some(event.into_owned()),
+                Ok(Received::NeedsInput) if core.driver.engine.state() != State::Closed => {
+                    let is_over_reply_limit = core.driver.unwritten_replies > core.driver.high_water;
+                    drop(core);
+                    if is_over_reply_limit {
+                        unless_fatal(connection.flush())?;
+                    }
+                    match self.read(connection) {
+                        Ok(0) => {
+                            let event = connection.core().driver.engine.receive_eof()?;
+                            if let Some(event) = event.and_then(T::from_event) {
+                                return Ok(Some(event));
+                            }
+                        }
+                        Ok(_) => {}
+                        Err(Error::Io(error)) if !is_fatal(&error) => return Err(error.into()),
+                        Err(error) => return self.abort(connection, error),
+                    }
+                }
+                Ok(Received::NeedsInput) => {
+                    drop(core);
+                    unless_fatal(connection.flush())?;
+                    self.teardown(connection);
+                    return Ok(None);
+                }
+                Err(error) => {
+                    drop(core);
+                    // The peer may not read any more.
+                    let _written = connection.flush();
+                    self.teardown(connection);
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// Reads once, for as long as the deadlines and the owner of the stream allow. Returns 0 at the end of the stream.
+    fn read(&mut self, connection: &mut impl Duplex<R>) -> Result<usize, Error> {
+        // At the time of the last read: a Pong that has arrived since then is not read yet.
+        connection.core().driver.handle_timeout(self.last_read)?;
+        loop {
+            unless_fatal(connection.flush_replies())?;
+            let now = Instant::now();
+            let deadline = {
+                let mut core = connection.core();
+                // A deadline may have come while the output was written.
+                core.driver.check()?;
+                core.read_deadline(now)
+            };
+            self.timeout.set(connection.stream(), now, deadline);
+            match self.input.fill(connection.stream()) {
+                Ok(len) => {
+                    self.last_read = Instant::now();
+                    self.timeout.restart();
+                    return Ok(len);
+                }
+                Err(error) if is_fatal(&error) => return Err(error.into()),
+                Err(error) => {
+                    let now = Instant::now();
+                    connection.core().driver.handle_timeout(now)?;
+                    if !self.timeout.should_retry(&error, now) {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends a connection whose stream has failed, or whose peer was given up. Returns the error.
+    fn abort<T>(&mut self, connection: &mut impl Duplex<R>, error: Error) -> Result<T, Error> {
+        // The engine's error is that the transport has ended. The cause says more.
+        let _ended = connection.core().driver.engine.receive_eof();
+        self.teardown(connection);
+        Err(error)
+    }
+
+    /// Closes the stream of a closed connection, once.
+    pub(super) fn teardown(&mut self, connection: &mut impl Duplex<R>) {
+        let mut core = connection.core();
+        if self.is_torn_down {
+            return;
+        }
+        if let Some(teardown) = core.driver.engine.teardown() {
+            let deadline = core.teardown_deadline(Instant::now());
+            drop(core);
+            self.is_torn_down = true;
+            (self.hooks.teardown)(connection.stream(), teardown, deadline);
+        }
+    }
+}
+
+/// Ignores an error after which nothing can be written: the peer may have sent the reason, and that is still to be read.
+pub(super) fn unless_fatal(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if is_fatal(&error) => Ok(()),
+        written => written,
+    }
+}
