@@ -1,51 +1,54 @@
-//! What every adapter has: the engine, the output that is not written yet, and the deadlines.
+//! What all adapters have in common: the engine, its output and its deadlines.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::mem;
 use std::{io, time::Instant};
 
-use super::{Error, Message, MessageRef, Settings, input::Input, output::Output};
+use super::{Error, Message, MessageRef, Settings, input::Input};
 use crate::{
     Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, HandshakeError, ProtocolError, Request,
     SendError, State,
     timers::{Due, Timers},
 };
 
+/// An engine with its output and its deadlines. It neither reads nor writes nor waits.
 #[derive(Debug)]
 pub(super) struct Driver {
     pub(super) engine: Connection,
-    pub(super) output: Output,
+    /// The output of the engine.
+    pub(super) out: Vec<u8>,
+    /// How many bytes of `out` are replies, such as Pongs.
+    pub(super) reply_bytes: usize,
     pub(super) timers: Timers<Instant>,
-    /// With more than this to write, in bytes, nothing is read.
+    /// [`Settings::high_water`].
     pub(super) high_water: usize,
-    /// Bytes of replies, such as Pongs, in the output.
-    pub(super) unwritten_replies: usize,
-    /// What was assembled of the message in progress when it was last looked at.
+    /// [`Connection::assembled_len`] after the last input.
     assembled_len: usize,
-    /// Why the peer was given up.
-    given_up: Option<Due>,
-    /// An allocation for the next message that lies whole in the input.
+    /// The deadline that the peer has missed. The connection is lost.
+    missed_deadline: Option<Due>,
+    /// A recycled allocation, for the next message that lies whole in the input.
     spare: Vec<u8>,
 }
 
 impl Driver {
-    /// A client, whose request is in the output.
+    /// Creates a client's connection. The request is in the output.
     pub(super) fn client(request: &ClientRequest, settings: &Settings, now: Instant) -> Result<Self, Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let mut out = Vec::new();
         let engine = Connection::client(request, config(settings), seed, &mut out)?;
-        let mut driver = Self::new(engine, settings, now);
-        driver.output.buf = out;
-        Ok(driver)
+        Ok(Self {
+            out,
+            ..Self::new(engine, settings, now)
+        })
     }
 
-    /// A server that waits for a request.
+    /// Creates a server's connection, which waits for a request.
     pub(super) fn server(settings: &Settings, now: Instant) -> Self {
         Self::new(Connection::server(config(settings)), settings, now)
     }
 
-    /// A connection whose handshake is done.
+    /// Continues a connection whose opening handshake is done.
     pub(super) fn upgraded(engine: Connection, settings: &Settings, now: Instant) -> Self {
         let mut driver = Self::new(engine, settings, now);
         driver.timers.opened(now);
@@ -55,12 +58,12 @@ impl Driver {
     fn new(engine: Connection, settings: &Settings, now: Instant) -> Self {
         Self {
             engine,
-            output: Output::default(),
+            out: Vec::new(),
+            reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
             assembled_len: 0,
-            unwritten_replies: 0,
-            given_up: None,
+            missed_deadline: None,
             spare: Vec::new(),
         }
     }
@@ -72,7 +75,7 @@ impl Driver {
         accept: &Accept<'_>,
         now: Instant,
     ) -> Result<(), HandshakeError> {
-        let accepted = self.engine.accept(request, accept, &mut self.output.buf);
+        let accepted = self.engine.accept(request, accept, &mut self.out);
         match accepted {
             Ok(()) => self.timers.opened(now),
             Err(_) => self.reject_with_500(),
@@ -82,7 +85,7 @@ impl Driver {
 
     /// Appends the rejection of a request. If it cannot be sent, appends a response with status 500 instead.
     pub(super) fn reject(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HandshakeError> {
-        let rejected = self.engine.reject(status, headers, body, &mut self.output.buf);
+        let rejected = self.engine.reject(status, headers, body, &mut self.out);
         if rejected.is_err() {
             self.reject_with_500();
         }
@@ -90,7 +93,7 @@ impl Driver {
     }
 
     fn reject_with_500(&mut self) {
-        let _rejected = self.engine.reject(500, &[], b"", &mut self.output.buf);
+        let _rejected = self.engine.reject(500, &[], b"", &mut self.out);
     }
 
     /// Takes the next event off the front of `input`, which was read at `now`.
@@ -102,9 +105,9 @@ impl Driver {
     pub(super) fn receive<'a>(&mut self, input: &'a mut Input, now: Instant) -> Result<Received<'a>, ProtocolError> {
         let Input { buf, start, end, .. } = input;
         let mut rest = buf.get_mut(*start..*end).unwrap_or_default();
-        let output_len = self.output.buf.len();
+        let out_len = self.out.len();
         // An `Event` is large, and moving it costs more than receiving it: messages are taken out of it at once.
-        let received = match self.engine.receive(&mut rest, &mut self.output.buf) {
+        let received = match self.engine.receive(&mut rest, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
                 self.timers.received(now);
                 Ok(Received::Message(Message::Binary(into_owned(data, &mut self.spare))))
@@ -115,8 +118,8 @@ impl Driver {
             }
             Ok(Some(event)) => {
                 self.update_timers(&event, now);
-                let reply_len = self.output.buf.len() - output_len;
-                self.unwritten_replies += reply_len;
+                let reply_len = self.out.len() - out_len;
+                self.reply_bytes += reply_len;
                 Ok(if reply_len > 0 {
                     Received::Replied(event)
                 } else {
@@ -124,7 +127,7 @@ impl Driver {
                 })
             }
             Ok(None) => {
-                self.note_assembled(now);
+                self.update_assembled_len(now);
                 Ok(Received::NeedsInput)
             }
             Err(error) => Err(error),
@@ -138,89 +141,88 @@ impl Driver {
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
             Event::Open(_) => self.timers.opened(now),
             Event::Chunk(_) => self.timers.received(now),
-            // What ends the connection is seen in its state: see `deadline`.
+            // `deadline` notices the end of the connection.
             _ => {}
         }
     }
 
     /// Notes that more of a message has arrived: the peer is alive, though there is no event yet.
-    fn note_assembled(&mut self, now: Instant) {
+    fn update_assembled_len(&mut self, now: Instant) {
         let len = self.engine.assembled_len();
         if len != mem::replace(&mut self.assembled_len, len) && len > 0 {
             self.timers.received(now);
         }
     }
 
-    /// Puts a message into the output.
+    /// Appends a message.
     #[inline]
     pub(super) fn feed(&mut self, message: MessageRef<'_>) -> Result<(), SendError> {
         match message {
-            MessageRef::Text(text) => self.engine.send_text(text, &mut self.output.buf),
-            MessageRef::Binary(data) => self.engine.send_binary(data, &mut self.output.buf),
+            MessageRef::Text(text) => self.engine.send_text(text, &mut self.out),
+            MessageRef::Binary(data) => self.engine.send_binary(data, &mut self.out),
         }
     }
 
     /// Appends a Ping.
     pub(super) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.engine.ping(payload, &mut self.output.buf)
+        self.engine.ping(payload, &mut self.out)
     }
 
     /// Appends a Pong.
     pub(super) fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.engine.pong(payload, &mut self.output.buf)
+        self.engine.pong(payload, &mut self.out)
     }
 
     /// Appends a Close frame.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str, now: Instant) -> Result<(), SendError> {
-        self.engine.close(code, reason, &mut self.output.buf)?;
+        self.engine.close(code, reason, &mut self.out)?;
         self.timers.closing(now);
         Ok(())
     }
 
-    /// Does what is due: puts a Ping or a Close into the output, or says that the peer is given up.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        while let Some(due) = self.timers.handle_timeout(now) {
-            match due {
-                Due::Ping(payload) => _ = self.engine.ping(&payload, &mut self.output.buf),
-                Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
-                Due::Handshake | Due::Pong | Due::Close => {
-                    self.given_up = Some(due);
-                    self.output.lose(io::ErrorKind::NotConnected);
-                }
-            }
-        }
-        self.check()
-    }
-
-    /// The next deadline, for one who is about to wait. Whatever has begun to end the connection, a Close of the peer or of
-    /// ours, a refusal or a failure, the time for that begins here.
+    /// Returns the next deadline, for a caller that is about to wait.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        // A Close frame of either side, a refusal, a failure: the time for the end of the connection starts here.
         if matches!(self.engine.state(), State::Closing | State::Closed) {
             self.timers.closing(now);
         }
         self.timers.poll_timeout()
     }
 
-    /// The transport has begun to refuse what is written, at a time when nobody has looked at the deadlines for long. A Pong
-    /// may have come meanwhile, and is not read here: the peer has its time anew.
-    pub(super) fn begin_stall(&mut self, begun: Instant) {
-        if self.timers.poll_timeout().is_some_and(|at| at < begun) {
-            self.timers.written(begun);
+    /// Appends the Ping or the Close frame that is due.
+    ///
+    /// Fails if the peer has missed a deadline, as all later calls do.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        while let Some(due) = self.timers.handle_timeout(now) {
+            match due {
+                Due::Ping(payload) => _ = self.ping(&payload),
+                Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
+                Due::Handshake | Due::Pong | Due::Close => {
+                    self.missed_deadline = Some(due);
+                    self.out = Vec::new();
+                }
+            }
+        }
+        self.check_deadlines()
+    }
+
+    /// Fails if the peer has missed a deadline.
+    pub(super) fn check_deadlines(&self) -> Result<(), Error> {
+        self.missed_deadline.map_or(Ok(()), |due| Err(Error::TimedOut(due)))
+    }
+
+    /// Notes that the transport has stopped taking output, in a call that writes and began at `started`.
+    ///
+    /// If a deadline passed before that call, nobody has looked for it: the Pong may have arrived and is not read yet. The
+    /// peer gets its time again.
+    pub(super) fn write_stalled(&mut self, started: Instant) {
+        if self.timers.poll_timeout().is_some_and(|deadline| deadline < started) {
+            self.timers.written(started);
         }
     }
 
-    /// Whether the peer is not given up.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        self.given_up.map_or(Ok(()), |due| Err(Error::TimedOut(due)))
-    }
-
-    /// With so much to write, nothing is read: what is received may have to be answered.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(super) fn is_above_high_water(&self) -> bool {
-        self.output.left() > self.high_water
-    }
-
-    /// Keeps the allocation of a message: one for those that the engine assembles, one for the others.
+    /// Keeps the allocation of a message: the first for messages that lie whole in the input, the next for messages that
+    /// the engine assembles.
     #[inline]
     pub(super) fn recycle(&mut self, message: Message) {
         if self.spare.capacity() == 0 {
@@ -230,15 +232,12 @@ impl Driver {
             };
             self.spare.clear();
         } else {
-            self.engine.recycle(match message {
-                Message::Text(text) => Event::Text(text.into()),
-                Message::Binary(data) => Event::Binary(data.into()),
-            });
+            self.engine.recycle(Event::from_message(message));
         }
     }
 }
 
-/// The engine's part of the settings: adapters deliver whole messages.
+/// Returns the configuration of the engine: adapters deliver whole messages.
 fn config(settings: &Settings) -> Config {
     let mut config = settings.config.clone();
     config.delivery = Delivery::Messages;
@@ -251,17 +250,17 @@ pub(super) enum Received<'a> {
     Message(Message),
     /// Another event.
     Event(Event<'a>),
-    /// Another event, to which the engine has appended a reply to the output.
+    /// Another event, and the engine has appended a reply to the output.
     Replied(Event<'a>),
     /// Nothing: all of the input is processed.
     NeedsInput,
 }
 
-/// What a call that receives returns: messages alone, or every event.
+/// What a call of an adapter that receives returns: messages alone, or every event.
 pub(super) trait FromEvent: Sized {
     fn from_message(message: Message) -> Self;
 
-    /// Converts an event that is not a message. `None` skips it: the adapter has done all that it requires.
+    /// Converts an event that is not a message. `None` skips it: the adapter has done what it requires.
     fn from_event(event: Event<'_>) -> Option<Self>;
 }
 
@@ -290,7 +289,7 @@ impl FromEvent for Event<'static> {
     }
 }
 
-/// [`Cow::into_owned`] with a recycled allocation.
+/// Like [`Cow::into_owned`], with the allocation `spare`.
 fn into_owned(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
     match data {
         Cow::Borrowed(data) => {

@@ -19,7 +19,6 @@ pub mod futures_io;
 mod handshake;
 mod input;
 mod message;
-mod output;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "futures-io", feature = "tokio"))))]
 pub mod poll;
@@ -29,6 +28,7 @@ mod sync;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
+mod write_state;
 
 pub use self::{
     error::Error,

@@ -6,7 +6,7 @@ use core::{
 };
 use std::io;
 
-use super::{Transport, shelf};
+use super::{Transport, buffer_pool};
 use crate::adapter::input::Input;
 
 /// Bytes read at a time, at least and at most. The size follows what the peer sends.
@@ -17,7 +17,7 @@ impl Input {
     /// Gives the buffer back to the pool once all of it is processed: the caller may not receive again for long.
     pub(super) fn release(&mut self) {
         if self.is_empty() && !self.buf.is_empty() {
-            shelf::keep_input(mem::take(&mut self.buf));
+            buffer_pool::keep_input(mem::take(&mut self.buf));
         }
     }
 
@@ -28,7 +28,7 @@ impl Input {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if self.buf.len() < self.read_size {
-            self.buf = shelf::take_input(self.read_size);
+            self.buf = buffer_pool::take_input(self.read_size);
         }
         let read = loop {
             match transport.poll_read(cx, &mut self.buf) {

@@ -21,13 +21,15 @@
 //! into and one to write from, of at most 128 KiB each, and the connections that it polls take turns with them. The one to
 //! read into is not wiped in between: a [`Transport`] that reports more than it has read hands on bytes of another connection.
 
+mod buffer_pool;
 mod incoming;
 mod input;
-mod shelf;
 mod socket;
 mod split;
-mod tasks;
+mod teardown;
+mod wakers;
 mod websocket;
+mod write;
 
 use core::task::{Context, Poll};
 use std::{io, time::Instant};

@@ -35,13 +35,13 @@ impl Core {
 
     /// Returns whether there is output that no writer is about to write.
     pub(super) fn has_replies(&self) -> bool {
-        self.active_writers == 0 && (self.has_unwritten || !self.driver.output.buf.is_empty())
+        self.active_writers == 0 && (self.has_unwritten || !self.driver.out.is_empty())
     }
 
     /// Moves the output to the end of `buf`.
     #[inline]
     pub(super) fn take_output(&mut self, buf: &mut Vec<u8>) {
-        let output = &mut self.driver.output.buf;
+        let output = &mut self.driver.out;
         if output.is_empty() {
             return;
         }
@@ -50,7 +50,7 @@ impl Core {
         } else {
             buf.append(output);
         }
-        self.driver.unwritten_replies = 0;
+        self.driver.reply_bytes = 0;
     }
 
     /// Returns until when the stream may be read: to the next deadline, or until another thread may have set a nearer one.
@@ -66,7 +66,7 @@ impl Core {
 
     /// Returns until when to wait for the peer to close the stream of a closed connection.
     pub(super) fn teardown_deadline(&mut self, now: Instant) -> Option<Instant> {
-        if self.driver.check().is_err() {
+        if self.driver.check_deadlines().is_err() {
             return Some(now);
         }
         self.driver.timers.closing(now);

@@ -124,3 +124,20 @@ pub fn incoming(tcp: TcpStream, settings: impl Into<Settings>) -> Result<Incomin
 pub fn upgraded(tcp: TcpStream, engine: Connection, settings: impl Into<Settings>) -> WebSocket<TcpStream> {
     WebSocket::from_engine(tcp, engine, &settings.into(), SocketHooks::TCP)
 }
+
+/// Returns whether an error of a stream ends the connection. Others are worth another try.
+fn is_fatal(error: &io::Error) -> bool {
+    use io::ErrorKind;
+    !matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::WriteZero
+    )
+}
+
+/// Ignores an error after which nothing can be written: the peer may have sent the reason, and that is still to be read.
+fn unless_fatal(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if is_fatal(&error) => Ok(()),
+        written => written,
+    }
+}

@@ -8,7 +8,9 @@ use std::{
 use super::{
     access::Access,
     input::INITIAL_READ_SIZE,
+    is_fatal,
     socket_timeout::{SocketHooks, SocketTimeout},
+    unless_fatal,
 };
 use crate::{
     Event, State,
@@ -16,7 +18,6 @@ use crate::{
         Error,
         driver::{FromEvent, Received},
         input::Input,
-        output::is_fatal,
     },
 };
 
@@ -79,7 +80,7 @@ impl<R: Read> ReadLoop<R> {
                 }
             }
             let mut core = connection.core();
-            if let Err(error) = core.driver.check() {
+            if let Err(error) = core.driver.check_deadlines() {
                 drop(core);
                 return self.abort(connection, error);
             }
@@ -93,7 +94,7 @@ impl<R: Read> ReadLoop<R> {
                 // A reply is written at once. What was fed waits until the input is processed.
                 Ok(Received::Replied(event)) => self.held_event = Some(event.into_owned()),
                 Ok(Received::NeedsInput) if core.driver.engine.state() != State::Closed => {
-                    let is_over_reply_limit = core.driver.unwritten_replies > core.driver.high_water;
+                    let is_over_reply_limit = core.driver.reply_bytes > core.driver.high_water;
                     drop(core);
                     if is_over_reply_limit {
                         unless_fatal(connection.flush())?;
@@ -137,7 +138,7 @@ impl<R: Read> ReadLoop<R> {
             let deadline = {
                 let mut core = connection.core();
                 // A deadline may have come while the output was written.
-                core.driver.check()?;
+                core.driver.check_deadlines()?;
                 core.read_deadline(now)
             };
             self.timeout.set(connection.stream(), now, deadline);
@@ -179,13 +180,5 @@ impl<R: Read> ReadLoop<R> {
             self.is_torn_down = true;
             (self.hooks.teardown)(connection.stream(), teardown, deadline);
         }
-    }
-}
-
-/// Ignores an error after which nothing can be written: the peer may have sent the reason, and that is still to be read.
-pub(super) fn unless_fatal(written: io::Result<()>) -> io::Result<()> {
-    match written {
-        Err(error) if is_fatal(&error) => Ok(()),
-        written => written,
     }
 }

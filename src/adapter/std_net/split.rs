@@ -12,7 +12,8 @@ use std::{
 use super::{
     WebSocket,
     access::{Access, Core},
-    read_loop::{Duplex, ReadLoop, unless_fatal},
+    read_loop::{Duplex, ReadLoop},
+    unless_fatal,
     write_loop::WriteLoop,
 };
 use crate::{
@@ -34,7 +35,7 @@ impl<S: Read + Write> WebSocket<S> {
         split: impl FnOnce(S) -> io::Result<(R, W)>,
     ) -> io::Result<(Reader<R, W>, Writer<W>)> {
         let (core, reader, writer) = self.into_loops();
-        let (stream, writer) = writer.map_stream(split)?;
+        let (stream, writer) = writer.split_stream(split)?;
         Ok(halves(core, reader.without_hooks(), stream, writer))
     }
 }

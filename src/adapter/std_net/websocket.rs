@@ -253,7 +253,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// output.
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         let driver = &mut self.whole.core.driver;
-        (&mut driver.engine, &mut driver.output.buf)
+        (&mut driver.engine, &mut driver.out)
     }
 
     /// Returns the stream.
