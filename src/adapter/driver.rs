@@ -96,28 +96,34 @@ impl Driver {
         let _rejected = self.engine.reject(500, &[], b"", &mut self.out);
     }
 
-    /// Takes the next event off the front of `input`, which was read at `now`.
+    /// Takes the next event off the front of the input.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
         reason = "a message that is returned by a call goes through memory once more; measured"
     )]
-    pub(super) fn receive<'a>(&mut self, input: &'a mut Input, now: Instant) -> Result<Received<'a>, ProtocolError> {
-        let Input { buf, start, end, .. } = input;
+    pub(super) fn receive<'a>(&mut self, input: &'a mut Input) -> Result<Received<'a>, ProtocolError> {
+        let Input {
+            buf,
+            start,
+            end,
+            read_at,
+            ..
+        } = input;
         let mut rest = buf.get_mut(*start..*end).unwrap_or_default();
         let out_len = self.out.len();
         // An `Event` is large, and moving it costs more than receiving it: messages are taken out of it at once.
         let received = match self.engine.receive(&mut rest, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
-                self.timers.received(now);
+                self.timers.received(*read_at);
                 Ok(Received::Message(Message::Binary(into_owned(data, &mut self.spare))))
             }
             Ok(Some(Event::Text(text))) => {
-                self.timers.received(now);
+                self.timers.received(*read_at);
                 Ok(Received::Message(Message::Text(into_owned_text(text, &mut self.spare))))
             }
             Ok(Some(event)) => {
-                self.update_timers(&event, now);
+                self.update_timers(&event, *read_at);
                 let reply_len = self.out.len() - out_len;
                 self.reply_bytes += reply_len;
                 Ok(if reply_len > 0 {
@@ -127,7 +133,7 @@ impl Driver {
                 })
             }
             Ok(None) => {
-                self.update_assembled_len(now);
+                self.update_assembled_len(*read_at);
                 Ok(Received::NeedsInput)
             }
             Err(error) => Err(error),

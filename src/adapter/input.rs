@@ -1,6 +1,7 @@
 //! The input buffer, as far as blocking and polled adapters have it in common.
 
 use alloc::vec::Vec;
+use std::time::Instant;
 
 /// Bytes that were read and are not processed yet.
 #[derive(Debug)]
@@ -10,15 +11,18 @@ pub(super) struct Input {
     pub(super) end: usize,
     /// How many bytes to read at a time.
     pub(super) read_size: usize,
+    /// When the bytes were read.
+    pub(super) read_at: Instant,
 }
 
 impl Input {
-    pub(super) const fn new(read_size: usize) -> Self {
+    pub(super) const fn new(read_size: usize, now: Instant) -> Self {
         Self {
             buf: Vec::new(),
             start: 0,
             end: 0,
             read_size,
+            read_at: now,
         }
     }
 

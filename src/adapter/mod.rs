@@ -24,14 +24,21 @@ mod message;
 pub mod poll;
 mod settings;
 pub mod std_net;
-mod sync;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
 mod write_state;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::{
     error::Error,
     message::{AsMessage, Message, MessageRef},
     settings::Settings,
 };
+
+/// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent whenever code of the application
+/// is called.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

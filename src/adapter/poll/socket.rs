@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 use core::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use super::{
     Clock, Transport,
@@ -34,14 +33,10 @@ pub(super) struct Socket<T, C> {
     /// The transport is full, and wakes the tasks that write.
     pub(super) is_write_pending: bool,
     pub(super) stage: Stage,
-    /// How the connection ended. Returned once the transport is closed.
-    pub(super) outcome: Result<(), Error>,
     /// The sending side of the transport is closed.
     pub(super) is_shut_down: bool,
     /// The peer has closed its sending side.
     pub(super) is_at_end: bool,
-    /// When the input was read.
-    last_read: Instant,
     /// How many reads there were since the deadlines were checked.
     unchecked_reads: usize,
     /// For a connection in halves.
@@ -49,12 +44,11 @@ pub(super) struct Socket<T, C> {
 }
 
 /// How far the connection is.
-#[derive(Clone, Copy, PartialEq)]
 pub(super) enum Stage {
     /// The engine receives.
     Running,
-    /// The engine is closed, the transport is not.
-    TearingDown,
+    /// The engine is closed, the transport is not. The outcome is returned when it is.
+    TearingDown(Result<(), Error>),
     /// Both are closed, and the outcome was returned.
     Ended,
 }
@@ -62,15 +56,13 @@ pub(super) enum Stage {
 impl<T: Transport, C: Clock> Socket<T, C> {
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
         Self {
-            last_read: clock.now(),
+            input: Input::new(MIN_READ_SIZE, clock.now()),
             transport,
             clock,
             driver,
-            input: Input::new(MIN_READ_SIZE),
             write_state: WriteState::default(),
             is_write_pending: false,
             stage: Stage::Running,
-            outcome: Ok(()),
             is_shut_down: false,
             is_at_end: false,
             unchecked_reads: 0,
@@ -89,10 +81,10 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     fn poll_next<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
         let mut reads = 0;
         while reads < MAX_READS {
-            if self.stage != Stage::Running {
+            if !self.is_running() {
                 return self.poll_end(cx);
             }
-            match self.driver.receive(&mut self.input, self.last_read) {
+            match self.driver.receive(&mut self.input) {
                 Ok(Received::Message(message)) => {
                     self.release_buffers();
                     return Poll::Ready(Ok(Some(E::from_message(message))));
@@ -156,7 +148,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 }
             },
             Poll::Ready(Ok(_)) => {
-                self.last_read = self.clock.now();
+                self.input.read_at = self.clock.now();
                 self.unchecked_reads += 1;
                 self.reserve_output();
             }
@@ -216,9 +208,13 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         }
     }
 
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running)
+    }
+
     /// Returns whether the outcome was returned.
-    pub(super) fn is_ended(&self) -> bool {
-        self.stage == Stage::Ended
+    pub(super) const fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended)
     }
 
     pub(super) fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {

@@ -19,7 +19,7 @@ use futures_sink::Sink;
 use super::{Clock, Transport, WebSocket, socket::Socket};
 use crate::{
     CloseCode, Closure, Event,
-    adapter::{AsMessage, Error, Message, sync::lock},
+    adapter::{AsMessage, Error, Message, lock},
 };
 
 /// Locked for one poll at a time, which never blocks.

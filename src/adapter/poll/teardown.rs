@@ -19,8 +19,7 @@ const MAX_READS: usize = 32;
 impl<T: Transport, C: Clock> Socket<T, C> {
     /// The engine is closed: closes the transport next.
     pub(super) fn begin_teardown(&mut self, outcome: Result<(), Error>) {
-        self.outcome = outcome;
-        self.stage = Stage::TearingDown;
+        self.stage = Stage::TearingDown(outcome);
     }
 
     /// Gives the transport up, which has failed or whose peer has missed a deadline. That is no error if the connection is
@@ -28,7 +27,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     pub(super) fn abort(&mut self, error: Error, cx: &Context<'_>) {
         // The engine's error is that the transport has ended. The cause says more.
         let _ended = self.driver.engine.receive_eof();
-        if self.stage == Stage::Running {
+        if self.is_running() {
             self.begin_teardown(Err(error));
         }
         // Tried once: the application may keep a half, and with it the transport, and the peer has to notice the end.
@@ -45,10 +44,12 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 return Poll::Ready(Ok(None));
             }
             if self.poll_teardown(cx).is_ready() {
-                self.stage = Stage::Ended;
                 self.driver.timers.closed();
                 self.wake_tasks();
-                return Poll::Ready(mem::replace(&mut self.outcome, Ok(())).map(|()| None));
+                return Poll::Ready(match mem::replace(&mut self.stage, Stage::Ended) {
+                    Stage::TearingDown(Err(error)) => Err(error),
+                    _ => Ok(None),
+                });
             }
             ready!(self.poll_deadlines(cx));
         }

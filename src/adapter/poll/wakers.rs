@@ -10,7 +10,7 @@ use core::{
 };
 use std::sync::Mutex;
 
-use crate::adapter::sync::lock;
+use crate::adapter::lock;
 
 /// A half of a connection.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::{mem, ops::DerefMut, time::Duration};
 use std::{sync::Mutex, time::Instant};
 
-use crate::adapter::{driver::Driver, sync::lock};
+use crate::adapter::{driver::Driver, lock};
 
 /// How often a reader looks at the deadlines at most, when it waits in one thread while another may start the closing
 /// handshake.

@@ -1,13 +1,13 @@
 //! Reading from a blocking stream: the loop of a whole connection and of its reading half.
 
+use alloc::vec;
 use std::{
-    io::{self, Read},
+    io::{self, ErrorKind, Read},
     time::Instant,
 };
 
 use super::{
     access::Access,
-    input::INITIAL_READ_SIZE,
     is_fatal,
     socket_timeout::{SocketHooks, SocketTimeout},
     unless_fatal,
@@ -20,6 +20,10 @@ use crate::{
         input::Input,
     },
 };
+
+/// Bytes read at a time: a TLS record at first; more once the peer has sent that much at a time.
+const INITIAL_READ_SIZE: usize = 16 << 10;
+const MAX_READ_SIZE: usize = 64 << 10;
 
 /// What the loop needs of its connection.
 pub(super) trait Duplex<R>: Access {
@@ -36,8 +40,6 @@ pub(super) trait Duplex<R>: Access {
 /// The reading direction of a connection.
 pub(super) struct ReadLoop<R> {
     pub(super) input: Input,
-    /// When `input` was read.
-    last_read: Instant,
     /// An event whose reply is not written yet.
     held_event: Option<Event<'static>>,
     pub(super) timeout: SocketTimeout<R>,
@@ -48,8 +50,7 @@ pub(super) struct ReadLoop<R> {
 impl<R> ReadLoop<R> {
     pub(super) fn new(hooks: SocketHooks<R>) -> Self {
         Self {
-            input: Input::new(INITIAL_READ_SIZE),
-            last_read: Instant::now(),
+            input: Input::new(INITIAL_READ_SIZE, Instant::now()),
             held_event: None,
             timeout: SocketTimeout::read(&hooks),
             hooks,
@@ -61,7 +62,6 @@ impl<R> ReadLoop<R> {
     pub(super) fn without_hooks<S>(self) -> ReadLoop<S> {
         ReadLoop {
             input: self.input,
-            last_read: self.last_read,
             held_event: self.held_event,
             ..ReadLoop::new(SocketHooks::NONE)
         }
@@ -84,7 +84,7 @@ impl<R: Read> ReadLoop<R> {
                 drop(core);
                 return self.abort(connection, error);
             }
-            match core.driver.receive(&mut self.input, self.last_read) {
+            match core.driver.receive(&mut self.input) {
                 Ok(Received::Message(message)) => return Ok(Some(T::from_message(message))),
                 Ok(Received::Event(event)) => {
                     if let Some(event) = T::from_event(event) {
@@ -131,7 +131,7 @@ impl<R: Read> ReadLoop<R> {
     /// Reads once, for as long as the deadlines and the owner of the stream allow. Returns 0 at the end of the stream.
     fn read(&mut self, connection: &mut impl Duplex<R>) -> Result<usize, Error> {
         // At the time of the last read: a Pong that has arrived since then is not read yet.
-        connection.core().driver.handle_timeout(self.last_read)?;
+        connection.core().driver.handle_timeout(self.input.read_at)?;
         loop {
             unless_fatal(connection.flush_replies())?;
             let now = Instant::now();
@@ -144,7 +144,6 @@ impl<R: Read> ReadLoop<R> {
             self.timeout.set(connection.stream(), now, deadline);
             match self.input.fill(connection.stream()) {
                 Ok(len) => {
-                    self.last_read = Instant::now();
                     self.timeout.restart();
                     return Ok(len);
                 }
@@ -179,6 +178,29 @@ impl<R: Read> ReadLoop<R> {
             drop(core);
             self.is_torn_down = true;
             (self.hooks.teardown)(connection.stream(), teardown, deadline);
+        }
+    }
+}
+
+impl Input {
+    /// Reads once, when all that was read before is processed. Returns 0 at the end of the stream.
+    fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        if self.buf.len() != self.read_size {
+            self.buf = vec![0; self.read_size];
+        }
+        loop {
+            match stream.read(&mut self.buf) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(len) => {
+                    self.filled(len);
+                    self.read_at = Instant::now();
+                    if len >= self.read_size {
+                        self.read_size = MAX_READ_SIZE;
+                    }
+                    return Ok(len);
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Socket options: what a connection can do with its stream besides reading and writing.
 
-use core::{fmt, time::Duration};
+use core::time::Duration;
 use std::{
     io::{self, ErrorKind, Read},
     net::{Shutdown, TcpStream},
@@ -47,12 +47,6 @@ impl SocketHooks<TcpStream> {
         }),
         teardown: teardown_tcp,
     };
-}
-
-impl<S> fmt::Debug for SocketHooks<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SocketHooks").finish_non_exhaustive()
-    }
 }
 
 /// The timeout of one direction of a stream: the next deadline of the connection, or the timeout that the owner of the

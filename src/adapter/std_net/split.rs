@@ -18,11 +18,7 @@ use super::{
 };
 use crate::{
     CloseCode, Closure, Event, SendError,
-    adapter::{
-        AsMessage, Error, Message,
-        driver::{Driver, FromEvent},
-        sync::lock,
-    },
+    adapter::{AsMessage, Error, Message, driver::Driver, lock},
 };
 
 impl<S: Read + Write> WebSocket<S> {
@@ -140,7 +136,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        self.next()
+        self.reader.next(&mut self.half)
     }
 
     /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
@@ -148,11 +144,6 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        self.next()
-    }
-
-    #[inline]
-    fn next<T: FromEvent>(&mut self) -> Result<Option<T>, Error> {
         self.reader.next(&mut self.half)
     }
 

@@ -15,11 +15,7 @@ use super::{
 };
 use crate::{
     ClientRequest, CloseCode, Closure, Connection, Event, Response, SendError,
-    adapter::{
-        AsMessage, Error, Message, Settings,
-        driver::{Driver, FromEvent},
-        handshake,
-    },
+    adapter::{AsMessage, Error, Message, Settings, driver::Driver, handshake},
 };
 
 /// A blocking WebSocket over any stream.
@@ -158,7 +154,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// The transport failed or ended without a Close frame, the peer violated the protocol or was silent for too long, or a
     /// timeout of the socket has passed: then call again.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        self.next()
+        self.reader.next(&mut self.whole)
     }
 
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings, Pongs and Close frames.
@@ -166,11 +162,6 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        self.next()
-    }
-
-    #[inline]
-    fn next<T: FromEvent>(&mut self) -> Result<Option<T>, Error> {
         self.reader.next(&mut self.whole)
     }
 
