@@ -68,7 +68,8 @@ impl Driver {
         }
     }
 
-    /// Appends the acceptance of a request. If it cannot be sent, appends a response with status 500 instead.
+    /// Appends the acceptance of a request. If it cannot be sent, appends a response with status
+    /// 500 instead.
     pub(super) fn accept(
         &mut self,
         request: &Request<'_>,
@@ -83,7 +84,8 @@ impl Driver {
         accepted
     }
 
-    /// Appends the rejection of a request. If it cannot be sent, appends a response with status 500 instead.
+    /// Appends the rejection of a request. If it cannot be sent, appends a response with status 500
+    /// instead.
     pub(super) fn reject(&mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), HandshakeError> {
         let rejected = self.engine.reject(status, headers, body, &mut self.out);
         if rejected.is_err() {
@@ -112,7 +114,8 @@ impl Driver {
         } = input;
         let mut rest = buf.get_mut(*start..*end).unwrap_or_default();
         let out_len = self.out.len();
-        // An `Event` is large, and moving it costs more than receiving it: messages are taken out of it at once.
+        // An `Event` is large, and moving it costs more than receiving it: messages are taken out
+        // of it at once.
         let received = match self.engine.receive(&mut rest, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
                 self.timers.received(*read_at);
@@ -188,7 +191,8 @@ impl Driver {
 
     /// Returns the next deadline, for a caller that is about to wait.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        // A Close frame of either side, a refusal, a failure: the time for the end of the connection starts here.
+        // A Close frame of either side, a refusal, a failure: the time for the end of the
+        // connection starts here.
         if matches!(self.engine.state(), State::Closing | State::Closed) {
             self.timers.closing(now);
         }
@@ -217,18 +221,19 @@ impl Driver {
         self.missed_deadline.map_or(Ok(()), |due| Err(Error::TimedOut(due)))
     }
 
-    /// Notes that the transport has stopped taking output, in a call that writes and began at `started`.
+    /// Notes that the transport has stopped taking output, in a call that writes and began at
+    /// `started`.
     ///
-    /// If a deadline passed before that call, nobody has looked for it: the Pong may have arrived and is not read yet. The
-    /// peer gets its time again.
+    /// If a deadline passed before that call, nobody has looked for it: the Pong may have arrived
+    /// and is not read yet. The peer gets its time again.
     pub(super) fn write_stalled(&mut self, started: Instant) {
         if self.timers.poll_timeout().is_some_and(|deadline| deadline < started) {
             self.timers.written(started);
         }
     }
 
-    /// Keeps the allocation of a message: the first for messages that lie whole in the input, the next for messages that
-    /// the engine assembles.
+    /// Keeps the allocation of a message: the first for messages that lie whole in the input, the
+    /// next for messages that the engine assembles.
     #[inline]
     pub(super) fn recycle(&mut self, message: Message) {
         if self.spare.capacity() == 0 {
@@ -266,7 +271,8 @@ pub(super) enum Received<'a> {
 pub(super) trait FromEvent: Sized {
     fn from_message(message: Message) -> Self;
 
-    /// Converts an event that is not a message. `None` skips it: the adapter has done what it requires.
+    /// Converts an event that is not a message. `None` skips it: the adapter has done what it
+    /// requires.
     fn from_event(event: Event<'_>) -> Option<Self>;
 }
 

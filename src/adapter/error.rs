@@ -8,19 +8,20 @@ use crate::{HandshakeError, ProtocolError, Refusal, SendError, timers::Due};
 
 /// The error of an adapter.
 ///
-/// `recv` reports how a connection ended: `None` after a clean close, or one of these errors. Called again, a blocking
-/// adapter reports the same, and a polled one returns `None`, because a `Stream` must end. A call that sends after the end,
-/// or that a deadline interrupts, returns [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
+/// `recv` reports how a connection ended: `None` after a clean close, or one of these errors.
+/// Called again, a blocking adapter reports the same, and a polled one returns `None`, because a
+/// `Stream` must end. A call that sends after the end, or that a deadline interrupts, returns
+/// [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The transport failed.
     Io(io::Error),
-    /// The peer was silent for longer than one of the [`Timeouts`](crate::timers::Timeouts) allows: during the opening
-    /// handshake, after a Ping, or during the closing handshake.
+    /// The peer was silent for longer than one of the [`Timeouts`](crate::timers::Timeouts) allows:
+    /// during the opening handshake, after a Ping, or during the closing handshake.
     TimedOut(Due),
-    /// The peer violated the protocol, or the transport ended without a Close frame. The Close frame or the HTTP response
-    /// that this error demands was sent, if the peer still reads.
+    /// The peer violated the protocol, or the transport ended without a Close frame. The Close
+    /// frame or the HTTP response that this error demands was sent, if the peer still reads.
     Protocol(ProtocolError),
     /// The message cannot be sent. The connection is unchanged.
     Send(SendError),

@@ -1,4 +1,5 @@
-//! Connections over the streams of the `futures-io` crate, such as those of smol and async-std: [`poll`] has the details.
+//! Connections over the streams of the `futures-io` crate, such as those of smol and async-std:
+//! [`poll`] has the details.
 //!
 //! These streams have no clock. Each connection gets one: a [`Timer`], or `()` for no deadlines.
 //!
@@ -48,7 +49,8 @@ pub type Reader<S, C> = poll::Reader<Io<S>, C>;
 /// The writing half of a [`WebSocket`].
 pub type Writer<S, C> = poll::Writer<Io<S>, C>;
 
-/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss` URL.
+/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
+/// URL.
 ///
 /// # Errors
 /// Those of [`poll::WebSocket::client`].
@@ -63,8 +65,9 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
 
 /// Accepts any WebSocket.
 ///
-/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies or their place in the
-/// network, must use [`incoming`] and check [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
+/// or their place in the network, must use [`incoming`] and check
+/// [`Request::is_same_origin`](crate::Request::is_same_origin).
 ///
 /// # Errors
 /// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].
@@ -124,7 +127,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
     }
 }
 
-/// A [`Clock`] made of a function that returns a future which is ready at a given instant, such as `smol::Timer::at`.
+/// A [`Clock`] made of a function that returns a future which is ready at a given instant, such as
+/// `smol::Timer::at`.
 ///
 /// It calls the function when it is first waited for.
 pub struct Timer<F, S> {
@@ -142,8 +146,8 @@ impl<F: FnMut(Instant) -> S, S: Future> Timer<F, S> {
 impl<F: FnMut(Instant) -> S, S: Future> Clock for Timer<F, S> {
     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            // Whatever is received puts the deadline off. To wake too early now and then costs less than to make a timer
-            // each time.
+            // Whatever is received puts the deadline off. To wake too early now and then costs less
+            // than to make a timer each time.
             let (_, sleep) = match &mut self.sleep {
                 Some(sleep) if sleep.0 <= at => sleep,
                 sleep => sleep.insert((at, Box::pin((self.make)(at)))),

@@ -41,7 +41,8 @@ impl Input {
         (self.start, self.end) = (0, self.buf.len());
     }
 
-    /// Notes that the first `len` bytes of the buffer were read. All bytes before them were processed.
+    /// Notes that the first `len` bytes of the buffer were read. All bytes before them were
+    /// processed.
     pub(super) fn filled(&mut self, len: usize) {
         (self.start, self.end) = (0, len.min(self.buf.len()));
     }

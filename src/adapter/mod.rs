@@ -7,9 +7,10 @@
 //! | `futures_io` | the traits of the `futures-io` crate: smol, async-std (feature `futures-io`) |
 //! | `poll` | any other executor (either of these features) |
 //!
-//! An adapter reads, writes and keeps the deadlines. All of its state is in its struct: the engine, the input that is not
-//! processed yet, and the output that is not written yet. A call on an open connection that is interrupted, by a timeout of
-//! the transport or because its future is dropped, loses nothing and repeats nothing.
+//! An adapter reads, writes and keeps the deadlines. All of its state is in its struct: the engine,
+//! the input that is not processed yet, and the output that is not written yet. A call on an open
+//! connection that is interrupted, by a timeout of the transport or because its future is dropped,
+//! loses nothing and repeats nothing.
 
 mod driver;
 mod error;
@@ -37,8 +38,8 @@ pub use self::{
     settings::Settings,
 };
 
-/// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent whenever code of the application
-/// is called.
+/// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent
+/// whenever code of the application is called.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -26,9 +26,9 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// The limit of the output, in bytes. Default 64 KiB, which keeps a fast connection busy.
     ///
-    /// A polled adapter delays `feed` and `send` while more than this is unwritten; a single message may exceed it. Every
-    /// adapter stops reading while more than this of replies, such as Pongs, is unwritten. A blocking adapter holds all
-    /// that is fed.
+    /// A polled adapter delays `feed` and `send` while more than this is unwritten; a single
+    /// message may exceed it. Every adapter stops reading while more than this of replies, such as
+    /// Pongs, is unwritten. A blocking adapter holds all that is fed.
     pub high_water: usize,
 }
 

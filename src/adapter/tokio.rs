@@ -52,8 +52,8 @@ pub type Writer<S> = poll::Writer<Io<S>, Clock>;
 /// For a `wss` URL, connect a TLS stream and pass it to [`client`].
 ///
 /// # Errors
-/// The URL is invalid, the transport failed, or the server violated the protocol, [refused](Error::Refused) or took too
-/// long.
+/// The URL is invalid, the transport failed, or the server violated the protocol,
+/// [refused](Error::Refused) or took too long.
 pub async fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
     let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default()).await?;
     Ok(ws)
@@ -80,7 +80,8 @@ pub async fn connect_with(
     client(tcp, request, settings).await
 }
 
-/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss` URL.
+/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
+/// URL.
 ///
 /// # Errors
 /// Those of [`poll::WebSocket::client`].
@@ -94,8 +95,9 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Accepts any WebSocket.
 ///
-/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies or their place in the
-/// network, must use [`incoming`] and check [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
+/// or their place in the network, must use [`incoming`] and check
+/// [`Request::is_same_origin`](crate::Request::is_same_origin).
 ///
 /// # Errors
 /// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].
@@ -166,8 +168,8 @@ impl poll::Clock for Clock {
     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let at = at.into();
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(time::sleep_until(at)));
-        // Deadlines mostly move away, with everything that is received. To wake too early now and then costs less than
-        // to move the timer each time.
+        // Deadlines mostly move away, with everything that is received. To wake too early now and
+        // then costs less than to move the timer each time.
         if at < sleep.deadline() {
             sleep.as_mut().reset(at);
         }

@@ -1,12 +1,14 @@
 //! Buffers that the connections of a thread share.
 //!
-//! A connection that has nothing in progress holds no buffer, and allocating one for each read or write would cost more than
-//! the read or the write. So each thread keeps one buffer for input and one for output.
+//! A connection that has nothing in progress holds no buffer, and allocating one for each read or
+//! write would cost more than the read or the write. So each thread keeps one buffer for input and
+//! one for output.
 
 use alloc::{vec, vec::Vec};
 use core::cell::Cell;
 
-/// The largest buffer that is kept, in bytes: twice what is read at a time, because an output grows by doubling.
+/// The largest buffer that is kept, in bytes: twice what is read at a time, because an output grows
+/// by doubling.
 const MAX_CAPACITY: usize = 128 << 10;
 
 std::thread_local! {

@@ -19,8 +19,8 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The transport failed, the client takes too long, or the request is invalid: then the client was sent an error
-    /// response.
+    /// The transport failed, the client takes too long, or the request is invalid: then the client
+    /// was sent an error response.
     pub async fn new(transport: T, clock: C, settings: impl Into<Settings>) -> Result<Self, Error> {
         let driver = Driver::server(&settings.into(), clock.now());
         let mut ws = WebSocket::new(transport, clock, driver);
@@ -42,8 +42,9 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The transport failed, or the acceptance cannot be sent: see [`Connection::accept`](crate::Connection::accept). Then
-    /// the client is sent a response with status 500.
+    /// The transport failed, or the acceptance cannot be sent: see
+    /// [`Connection::accept`](crate::Connection::accept). Then the client is sent a response with
+    /// status 500.
     pub async fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<T, C>, Error> {
         let now = self.ws.socket.clock.now();
         let accepted = self.ws.socket.driver.accept(&self.request, accept, now);
@@ -57,7 +58,8 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The transport failed, or the rejection cannot be sent. Then the client is sent a response with status 500.
+    /// The transport failed, or the rejection cannot be sent. Then the client is sent a response
+    /// with status 500.
     pub async fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
         let rejected = self.ws.socket.driver.reject(status, headers, body);
         self.respond(rejected).await?;

@@ -14,14 +14,16 @@ pub(super) const MIN_READ_SIZE: usize = 2 << 10;
 const MAX_READ_SIZE: usize = 64 << 10;
 
 impl Input {
-    /// Gives the buffer back to the pool once all of it is processed: the caller may not receive again for long.
+    /// Gives the buffer back to the pool once all of it is processed: the caller may not receive
+    /// again for long.
     pub(super) fn release(&mut self) {
         if self.is_empty() && !self.buf.is_empty() {
             buffer_pool::keep_input(mem::take(&mut self.buf));
         }
     }
 
-    /// Reads once, when all that was read before is processed. Returns 0 at the end of the transport.
+    /// Reads once, when all that was read before is processed. Returns 0 at the end of the
+    /// transport.
     pub(super) fn poll_fill<T: Transport>(
         &mut self,
         transport: &mut T,

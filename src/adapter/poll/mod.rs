@@ -1,25 +1,28 @@
 //! Polled connections: one loop for every executor.
 //!
-//! A [`WebSocket`] needs a [`Transport`] and a [`Clock`]. `adapter::tokio` and `adapter::futures_io` have both for the streams
-//! of tokio and of the `futures-io` crate. For another executor, implement the two traits: `docs/EMBEDDING.md` has an example.
+//! A [`WebSocket`] needs a [`Transport`] and a [`Clock`]. `adapter::tokio` and
+//! `adapter::futures_io` have both for the streams of tokio and of the `futures-io` crate. For
+//! another executor, implement the two traits: `docs/EMBEDDING.md` has an example.
 //!
 //! # Cancelling
 //!
-//! All state is in the structs, none is in a future. A future that is dropped before it is ready loses no byte that was read,
-//! no byte that is to be written, and no event: call the method again to continue. Each method says what that means for it.
+//! All state is in the structs, none is in a future. A future that is dropped before it is ready
+//! loses no byte that was read, no byte that is to be written, and no event: call the method again
+//! to continue. Each method says what that means for it.
 //!
 //! # Writing
 //!
-//! [`recv`](WebSocket::recv) offers the output to the transport before it waits. So replies need no call of the application,
-//! and the messages that it [feeds](WebSocket::feed) in response to those of one read leave in one write. While more than
-//! [`Settings::high_water`] bytes are unwritten, `feed` and `send` wait. While so many bytes of replies are unwritten, nothing
-//! is read.
+//! [`recv`](WebSocket::recv) offers the output to the transport before it waits. So replies need no
+//! call of the application, and the messages that it [feeds](WebSocket::feed) in response to those
+//! of one read leave in one write. While more than [`Settings::high_water`] bytes are unwritten,
+//! `feed` and `send` wait. While so many bytes of replies are unwritten, nothing is read.
 //!
 //! # Memory
 //!
-//! A connection that has nothing in progress holds no buffers, except for up to 1 KiB of output. Each thread keeps one input
-//! buffer and one output buffer, of at most 128 KiB each, which its connections use in turn. The input buffer is not cleared in
-//! between: a [`Transport`] that reports more bytes than it has read passes on bytes of another connection.
+//! A connection that has nothing in progress holds no buffers, except for up to 1 KiB of output.
+//! Each thread keeps one input buffer and one output buffer, of at most 128 KiB each, which its
+//! connections use in turn. The input buffer is not cleared in between: a [`Transport`] that
+//! reports more bytes than it has read passes on bytes of another connection.
 
 mod buffer_pool;
 mod incoming;
@@ -43,8 +46,9 @@ pub use super::Settings;
 
 /// A stream of bytes in both directions.
 ///
-/// Each function has the contract of its namesake in tokio's `AsyncRead` or `AsyncWrite`: when it returns `Pending`, it wakes
-/// the waker of its last call later. Reading has one waker; writing, flushing and shutting down have another.
+/// Each function has the contract of its namesake in tokio's `AsyncRead` or `AsyncWrite`: when it
+/// returns `Pending`, it wakes the waker of its last call later. Reading has one waker; writing,
+/// flushing and shutting down have another.
 pub trait Transport {
     /// Reads into the front of `buf`. Returns how many bytes were read, and 0 at the end.
     ///
@@ -73,8 +77,8 @@ pub trait Transport {
 
 /// A clock with one timer.
 ///
-/// `()` is a clock whose timer never fires: [`Settings::timeouts`] have no effect, and a silent peer keeps its connection
-/// forever.
+/// `()` is a clock whose timer never fires: [`Settings::timeouts`] have no effect, and a silent
+/// peer keeps its connection forever.
 pub trait Clock {
     /// Returns the present time.
     fn now(&self) -> Instant {
@@ -83,7 +87,8 @@ pub trait Clock {
 
     /// Sets the timer. Is ready at the instant `at` or later.
     ///
-    /// When it returns `Pending`, it wakes the waker of its last call at that time. It may wake it earlier.
+    /// When it returns `Pending`, it wakes the waker of its last call at that time. It may wake it
+    /// earlier.
     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()>;
 }
 

@@ -18,8 +18,8 @@ use crate::{
     },
 };
 
-/// How many reads without an event may follow each other before other tasks have their turn; and how many reads of any kind
-/// before the deadlines are checked although there is more to read.
+/// How many reads without an event may follow each other before other tasks have their turn; and
+/// how many reads of any kind before the deadlines are checked although there is more to read.
 const MAX_READS: usize = 32;
 
 /// A connection with its transport and its clock.
@@ -70,12 +70,10 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         }
     }
 
-    /// Waits for the next event of those that `E` stands for. `None`: the connection has ended, and the outcome was returned.
+    /// Waits for the next event of those that `E` stands for. `None`: the connection has ended, and
+    /// the outcome was returned.
     pub(super) fn poll_event<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
-        self.begin_poll();
-        let event = self.poll_next(cx);
-        self.end_poll(cx, Half::Reader, &event);
-        event
+        self.poll_as(Half::Reader, cx, Self::poll_next)
     }
 
     fn poll_next<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
@@ -96,7 +94,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                     }
                 }
                 Ok(Received::Replied(event)) => {
-                    // The reply to an event that is not returned leaves when the input is processed.
+                    // The reply to an event that is not returned leaves when the input is
+                    // processed.
                     if let Some(event) = E::from_event(event) {
                         let _later = self.poll_write(cx);
                         self.release_buffers();
@@ -120,9 +119,11 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Pending
     }
 
-    /// Reads once, unless something else has to come first. Returns the event that the end of the transport completes.
+    /// Reads once, unless something else has to come first. Returns the event that the end of the
+    /// transport completes.
     fn poll_read<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Option<E>> {
-        // Offered, and not waited for. If this fails, the peer may have sent the reason, and that is still to be read.
+        // Offered, and not waited for. If this fails, the peer may have sent the reason, and that
+        // is still to be read.
         let _later = self.poll_write(cx);
         if self.driver.engine.state() == State::Closed {
             self.begin_teardown(Ok(()));
@@ -187,21 +188,26 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.shared_waker = Some(SharedWaker::new());
     }
 
-    /// Is called before a half polls.
-    pub(super) fn begin_poll(&self) {
+    /// Polls for the task of a half. If it has to wait, the shared waker wakes it.
+    #[inline]
+    pub(super) fn poll_as<V>(
+        &mut self,
+        half: Half,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<V>,
+    ) -> Poll<V> {
         if let Some(shared) = &self.shared_waker {
             shared.begin_poll();
         }
-    }
-
-    /// Is called after a half has polled.
-    pub(super) fn end_poll<V>(&self, cx: &Context<'_>, half: Half, result: &Poll<V>) {
+        let result = poll(self, cx);
         if let (Some(shared), true) = (&self.shared_waker, result.is_pending()) {
             shared.register(cx.waker(), half);
         }
+        result
     }
 
-    /// Wakes the tasks of the halves after a change of which the transport and the clock tell them nothing.
+    /// Wakes the tasks of the halves after a change of which the transport and the clock tell them
+    /// nothing.
     pub(super) fn wake_tasks(&self) {
         if let Some(shared) = &self.shared_waker {
             shared.waker().wake_by_ref();

@@ -40,16 +40,17 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
 
 /// The reading half of a [`WebSocket`]. It is a `Stream` of messages.
 ///
-/// It answers Pings and the closing handshake, keeps the deadlines, and writes what a cancelled call of the other half has
-/// left.
+/// It answers Pings and the closing handshake, keeps the deadlines, and writes what a cancelled
+/// call of the other half has left.
 ///
-/// An application that only writes must call [`recv`](Self::recv) as well, in a task of its own, until it returns `None`.
+/// An application that only writes must call [`recv`](Self::recv) as well, in a task of its own,
+/// until it returns `None`.
 pub struct Reader<T, C = ()> {
     shared: Shared<T, C>,
 }
 
-/// The writing half of a [`WebSocket`]. It is a `Sink` of messages. Clones write to the same connection, one message at a
-/// time.
+/// The writing half of a [`WebSocket`]. It is a `Sink` of messages. Clones write to the same
+/// connection, one message at a time.
 pub struct Writer<T, C = ()> {
     shared: Shared<T, C>,
 }
@@ -82,7 +83,8 @@ impl<T: Transport, C: Clock> Reader<T, C> {
         self.socket().driver.engine.closure().cloned()
     }
 
-    /// Returns the round-trip time of the last Ping that was answered: see [`WebSocket::round_trip`].
+    /// Returns the round-trip time of the last Ping that was answered: see
+    /// [`WebSocket::round_trip`].
     #[must_use]
     pub fn round_trip(&self) -> Option<Duration> {
         self.socket().driver.timers.round_trip()
@@ -103,8 +105,8 @@ impl<T: Transport, C: Clock> Writer<T, C> {
         Ok(self.flush().await?)
     }
 
-    /// Appends a message to the output: see [`WebSocket::feed`]. It is written by the next [`flush`](Self::flush), or when
-    /// the reader is polled.
+    /// Appends a message to the output: see [`WebSocket::feed`]. It is written by the next
+    /// [`flush`](Self::flush), or when the reader is polled.
     ///
     /// # Errors
     /// Those of [`WebSocket::feed`].
@@ -144,7 +146,8 @@ impl<T: Transport, C: Clock> Writer<T, C> {
         Ok(self.flush().await?)
     }
 
-    /// Starts the closing handshake: see [`WebSocket::close`]. The reader returns `None` when it is complete.
+    /// Starts the closing handshake: see [`WebSocket::close`]. The reader returns `None` when it is
+    /// complete.
     ///
     /// # Errors
     /// Those of [`WebSocket::close`].

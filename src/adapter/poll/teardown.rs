@@ -22,15 +22,16 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.stage = Stage::TearingDown(outcome);
     }
 
-    /// Gives the transport up, which has failed or whose peer has missed a deadline. That is no error if the connection is
-    /// closed already.
+    /// Gives the transport up, which has failed or whose peer has missed a deadline. That is no
+    /// error if the connection is closed already.
     pub(super) fn abort(&mut self, error: Error, cx: &Context<'_>) {
         // The engine's error is that the transport has ended. The cause says more.
         let _ended = self.driver.engine.receive_eof();
         if self.is_running() {
             self.begin_teardown(Err(error));
         }
-        // Tried once: the application may keep a half, and with it the transport, and the peer has to notice the end.
+        // Tried once: the application may keep a half, and with it the transport, and the peer has
+        // to notice the end.
         let _tried = self.poll_shutdown(cx);
         (self.is_shut_down, self.is_at_end) = (true, true);
         self.write_state.fail(ErrorKind::NotConnected, &mut self.driver.out);
@@ -57,8 +58,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Pending
     }
 
-    /// Closes the transport in an orderly way (RFC 6455, section 7.1.1). To drop a socket with unread bytes sends a reset,
-    /// and that can destroy the Close frame on its way to the peer.
+    /// Closes the transport in an orderly way (RFC 6455, section 7.1.1). To drop a socket with
+    /// unread bytes sends a reset, and that can destroy the Close frame on its way to the peer.
     fn poll_teardown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_shut_down {
             // If this fails, so does the read.

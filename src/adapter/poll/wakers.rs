@@ -1,7 +1,8 @@
 //! The wakers of a connection that is split into halves.
 //!
-//! A transport keeps one waker for writing and a clock keeps one, but the halves are polled by several tasks: one that reads
-//! and any number that write. So the transport and the clock are given a waker that wakes every task that waits.
+//! A transport keeps one waker for writing and a clock keeps one, but the halves are polled by
+//! several tasks: one that reads and any number that write. So the transport and the clock are
+//! given a waker that wakes every task that waits.
 
 use alloc::{sync::Arc, task::Wake, vec::Vec};
 use core::{
@@ -44,7 +45,8 @@ impl SharedWaker {
         lock(&self.tasks.0).was_woken = false;
     }
 
-    /// Registers the task of a half that has to wait, after it has polled. A half that does not wait leaves no waker behind.
+    /// Registers the task of a half that has to wait, after it has polled. A half that does not
+    /// wait leaves no waker behind.
     pub(super) fn register(&self, waker: &Waker, half: Half) {
         let mut waiting = lock(&self.tasks.0);
         if waiting.was_woken {

@@ -21,13 +21,16 @@ use crate::{
 
 /// A WebSocket over a [`Transport`].
 ///
-/// It delivers whole messages, and answers Pings and the closing handshake while it [receives](Self::recv). An application
-/// that sends its own replies uses [`recv_event`](Self::recv_event).
+/// It delivers whole messages, and answers Pings and the closing handshake while it
+/// [receives](Self::recv). An application that sends its own replies uses
+/// [`recv_event`](Self::recv_event).
 ///
-/// **Deadlines.** Every call that waits keeps [`Settings::timeouts`]. So one call should always wait, and that is `recv`.
+/// **Deadlines.** Every call that waits keeps [`Settings::timeouts`]. So one call should always
+/// wait, and that is `recv`.
 ///
-/// **The end.** The call that reports the end of the connection closes the transport first, as RFC 6455, section 7.1.1,
-/// demands. It waits for the peer for at most [`Timeouts::close`](crate::timers::Timeouts::close).
+/// **The end.** The call that reports the end of the connection closes the transport first, as RFC
+/// 6455, section 7.1.1, demands. It waits for the peer for at most
+/// [`Timeouts::close`](crate::timers::Timeouts::close).
 ///
 /// It is also a `Stream` of messages, which ends after the first error, and a `Sink` of messages.
 ///
@@ -56,8 +59,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The request cannot be sent, the transport fails, or the server violates the protocol, [refuses](Error::Refused), or
-    /// takes too long.
+    /// The request cannot be sent, the transport fails, or the server violates the protocol,
+    /// [refuses](Error::Refused), or takes too long.
     pub async fn client(
         transport: T,
         clock: C,
@@ -73,7 +76,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         }
     }
 
-    /// Continues a connection whose opening handshake is done, with an engine from [`Connection::upgraded`].
+    /// Continues a connection whose opening handshake is done, with an engine from
+    /// [`Connection::upgraded`].
     ///
     /// [`Settings::config`] has no effect: the engine has its own.
     #[must_use]
@@ -82,8 +86,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         Self::new(transport, clock, driver)
     }
 
-    /// Adds bytes that were read from the transport together with the opening handshake. The connection processes them
-    /// before what it reads.
+    /// Adds bytes that were read from the transport together with the opening handshake. The
+    /// connection processes them before what it reads.
     #[must_use]
     pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
         self.socket.input.append(bytes);
@@ -96,15 +100,16 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         }
     }
 
-    /// Waits for the next message. `None`: the connection was closed cleanly, and [`closure`](Self::closure) has the
-    /// details; or its error was returned before.
+    /// Waits for the next message. `None`: the connection was closed cleanly, and
+    /// [`closure`](Self::closure) has the details; or its error was returned before.
     ///
     /// Before it waits, it writes the output, including all messages that were [fed](Self::feed).
     ///
     /// Cancelling loses nothing.
     ///
     /// # Errors
-    /// The transport failed or ended without a Close frame, or the peer violated the protocol or was silent for too long.
+    /// The transport failed or ended without a Close frame, or the peer violated the protocol or
+    /// was silent for too long.
     // Not an `async fn`, whose future would move every message once more.
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
         poll_fn(|cx| self.poll_recv(cx))
@@ -118,7 +123,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.socket.poll_event(cx)
     }
 
-    /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings, Pongs and Close frames.
+    /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
+    /// Pongs and Close frames.
     ///
     /// Cancelling loses nothing.
     ///
@@ -130,8 +136,9 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
 
     /// Sends a message and waits until it is written.
     ///
-    /// Cancelled while it waits for room in the output, it has sent nothing. Cancelled later, the message is in the output,
-    /// and the next call writes it. [`feed`](Self::feed) and [`flush`](Self::flush) tell the two apart.
+    /// Cancelled while it waits for room in the output, it has sent nothing. Cancelled later, the
+    /// message is in the output, and the next call writes it. [`feed`](Self::feed) and
+    /// [`flush`](Self::flush) tell the two apart.
     ///
     /// # Errors
     /// The transport failed, or the connection is closing.
@@ -140,10 +147,11 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         Ok(self.flush().await?)
     }
 
-    /// Appends a message to the output. Waits while more than [`Settings::high_water`] bytes are there.
+    /// Appends a message to the output. Waits while more than [`Settings::high_water`] bytes are
+    /// there.
     ///
-    /// The next [`flush`](Self::flush) writes it, or [`recv`](Self::recv) before it waits. So a server that feeds its
-    /// responses answers all messages of one read with one write.
+    /// The next [`flush`](Self::flush) writes it, or [`recv`](Self::recv) before it waits. So a
+    /// server that feeds its responses answers all messages of one read with one write.
     ///
     /// Cancelled, it has appended nothing.
     ///
@@ -188,19 +196,21 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         Ok(self.flush().await?)
     }
 
-    /// Starts the closing handshake. Call [`recv`](Self::recv) until it returns `None` to complete it.
+    /// Starts the closing handshake. Call [`recv`](Self::recv) until it returns `None` to complete
+    /// it.
     ///
     /// Cancelled, the Close frame is in the output, and the next call writes it.
     ///
     /// # Errors
-    /// The transport failed, the connection is closing already, or the code or the reason may not be sent.
+    /// The transport failed, the connection is closing already, or the code or the reason may not
+    /// be sent.
     pub async fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
         self.socket.close(code.into(), reason)?;
         Ok(self.flush().await?)
     }
 
-    /// Returns the memory of a message to the connection, which uses it for the next message. So a steady stream of messages
-    /// allocates nothing. The connection holds the memory, however large.
+    /// Returns the memory of a message to the connection, which uses it for the next message. So a
+    /// steady stream of messages allocates nothing. The connection holds the memory, however large.
     pub fn recycle(&mut self, message: Message) {
         self.socket.driver.recycle(message);
     }
@@ -211,14 +221,15 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.socket.driver.engine.closure()
     }
 
-    /// Returns the round-trip time of the last Ping of [`Timeouts::ping`](crate::timers::Timeouts::ping) that was answered.
+    /// Returns the round-trip time of the last Ping of
+    /// [`Timeouts::ping`](crate::timers::Timeouts::ping) that was answered.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
         self.socket.driver.timers.round_trip()
     }
 
-    /// Returns the engine and the output, for calls that the adapter does not have. The next call of the adapter writes the
-    /// output.
+    /// Returns the engine and the output, for calls that the adapter does not have. The next call
+    /// of the adapter writes the output.
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         self.socket.engine_mut()
     }
@@ -230,7 +241,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Returns the transport, and the bytes that were read from it and not reported: see
-    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost: [`flush`](Self::flush) first.
+    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost:
+    /// [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_parts(self) -> (T, Vec<u8>) {
         self.socket.into_parts()
@@ -272,8 +284,8 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
         self.get_mut().socket.poll_flush(cx).map_err(Into::into)
     }
 
-    /// Sends a Close frame with code 1000, if none was sent yet. It does not wait for the Close frame of the peer: the stream
-    /// does.
+    /// Sends a Close frame with code 1000, if none was sent yet. It does not wait for the Close
+    /// frame of the peer: the stream does.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.get_mut().socket.poll_close(cx)
     }

@@ -21,11 +21,8 @@ const KEPT_CAPACITY: usize = 1 << 10;
 
 impl<T: Transport, C: Clock> Socket<T, C> {
     /// Waits until the output is below the high-water mark.
-    pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.begin_poll();
-        let ready = self.poll_room(cx);
-        self.end_poll(cx, Half::Writer, &ready);
-        ready
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_room(cx))
     }
 
     fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -48,11 +45,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Waits until the output is written.
-    pub(super) fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.begin_poll();
-        let flushed = self.poll_written(cx);
-        self.end_poll(cx, Half::Writer, &flushed);
-        flushed
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_written(cx))
     }
 
     fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -66,7 +60,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Sends a Close frame with code 1000, if none was sent, and waits until it is written.
-    pub(super) fn poll_close(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.driver.engine.state() == State::Open {
             self.close(Some(CloseCode::NORMAL), "")?;
         }
@@ -113,7 +107,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             return Poll::Ready(Ok(()));
         }
         let written = self.poll_write_and_flush(cx);
-        // Not after each write: a large message would be moved once for each. So what is moved is at most what was written.
+        // Not after each write: a large message would be moved once for each. So what is moved is
+        // at most what was written.
         if self.unwritten_len() <= self.driver.out.len() / 2 {
             self.write_state.remove_written(&mut self.driver.out);
         }
@@ -165,7 +160,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Returns whether nothing may be read: what is received may have to be answered.
     ///
-    /// Messages do not count. If they did, two peers that send much at the same time would wait for each other.
+    /// Messages do not count. If they did, two peers that send much at the same time would wait for
+    /// each other.
     pub(super) fn is_over_reply_limit(&self) -> bool {
         self.driver.reply_bytes.min(self.unwritten_len()) > self.driver.high_water
     }

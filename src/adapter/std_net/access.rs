@@ -6,8 +6,8 @@ use std::{sync::Mutex, time::Instant};
 
 use crate::adapter::{driver::Driver, lock};
 
-/// How often a reader looks at the deadlines at most, when it waits in one thread while another may start the closing
-/// handshake.
+/// How often a reader looks at the deadlines at most, when it waits in one thread while another may
+/// start the closing handshake.
 const MIN_RECHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(super) struct Core {
@@ -39,7 +39,6 @@ impl Core {
     }
 
     /// Moves the output to the end of `buf`.
-    #[inline]
     pub(super) fn take_output(&mut self, buf: &mut Vec<u8>) {
         let output = &mut self.driver.out;
         if output.is_empty() {
@@ -53,7 +52,15 @@ impl Core {
         self.driver.reply_bytes = 0;
     }
 
-    /// Returns until when the stream may be read: to the next deadline, or until another thread may have set a nearer one.
+    /// Takes the allocation of `buf` back, which is written: one allocation serves both buffers.
+    pub(super) fn return_buffer(&mut self, buf: &mut Vec<u8>) {
+        if self.driver.out.capacity() == 0 {
+            mem::swap(buf, &mut self.driver.out);
+        }
+    }
+
+    /// Returns until when the stream may be read: to the next deadline, or until another thread may
+    /// have set a nearer one.
     pub(super) fn read_deadline(&mut self, now: Instant) -> Option<Instant> {
         let deadline = self.driver.deadline(now);
         if !self.is_split {

@@ -44,8 +44,9 @@ impl<S: Read + Write> Incoming<S> {
     /// Accepts the request and opens the connection.
     ///
     /// # Errors
-    /// The transport failed, or the acceptance cannot be sent: see [`Connection::accept`](crate::Connection::accept). Then
-    /// the client is sent a response with status 500.
+    /// The transport failed, or the acceptance cannot be sent: see
+    /// [`Connection::accept`](crate::Connection::accept). Then the client is sent a response with
+    /// status 500.
     pub fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<S>, Error> {
         let accepted = self.ws.driver_mut().accept(&self.request, accept, Instant::now());
         self.respond(accepted)?;
@@ -56,7 +57,8 @@ impl<S: Read + Write> Incoming<S> {
     /// [`Connection::reject`](crate::Connection::reject).
     ///
     /// # Errors
-    /// The transport failed, or the rejection cannot be sent. Then the client is sent a response with status 500.
+    /// The transport failed, or the rejection cannot be sent. Then the client is sent a response
+    /// with status 500.
     pub fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
         let rejected = self.ws.driver_mut().reject(status, headers, body);
         self.respond(rejected)?;

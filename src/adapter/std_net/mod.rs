@@ -42,11 +42,12 @@ use crate::{Accept, ClientRequest, Connection, Response, timers::Due};
 
 /// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
 ///
-/// For a `wss` URL, connect a TLS stream and pass it to [`WebSocket::client`]. For headers and subprotocols, use
-/// [`connect_with`].
+/// For a `wss` URL, connect a TLS stream and pass it to [`WebSocket::client`]. For headers and
+/// subprotocols, use [`connect_with`].
 ///
 /// # Errors
-/// The URL is invalid, the transport failed, or the server violated the protocol or [refused](Error::Refused).
+/// The URL is invalid, the transport failed, or the server violated the protocol or
+/// [refused](Error::Refused).
 pub fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
     let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default())?;
     Ok(ws)
@@ -104,8 +105,9 @@ pub fn client(
 
 /// Accepts any WebSocket on a TCP stream. Sets TCP_NODELAY.
 ///
-/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies or their place in the
-/// network, must use [`incoming`](fn@incoming) and check [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
+/// or their place in the network, must use [`incoming`](fn@incoming) and check
+/// [`Request::is_same_origin`](crate::Request::is_same_origin).
 ///
 /// # Errors
 /// Those of [`Incoming::new`] and [`Incoming::accept`].
@@ -113,7 +115,8 @@ pub fn accept(tcp: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
     incoming(tcp, Settings::default())?.accept(&Accept::new())
 }
 
-/// Waits for a client's request on a TCP stream. The application accepts or rejects it. Sets TCP_NODELAY.
+/// Waits for a client's request on a TCP stream. The application accepts or rejects it. Sets
+/// TCP_NODELAY.
 ///
 /// # Errors
 /// Those of [`Incoming::new`].
@@ -128,7 +131,8 @@ pub fn upgraded(tcp: TcpStream, engine: Connection, settings: impl Into<Settings
     WebSocket::from_engine(tcp, engine, &settings.into(), SocketHooks::TCP)
 }
 
-/// Returns whether an error of a stream ends the connection. After another one, the call can be repeated.
+/// Returns whether an error of a stream ends the connection. After another one, the call can be
+/// repeated.
 fn is_fatal(error: &io::Error) -> bool {
     !matches!(
         error.kind(),
@@ -136,7 +140,8 @@ fn is_fatal(error: &io::Error) -> bool {
     )
 }
 
-/// Ignores an error after which nothing can be written: the peer may have sent the reason, and that is still to be read.
+/// Ignores an error after which nothing can be written: the peer may have sent the reason, and that
+/// is still to be read.
 fn unless_fatal(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if is_fatal(&error) => Ok(()),

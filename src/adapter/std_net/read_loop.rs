@@ -33,7 +33,8 @@ pub(super) trait Duplex<R>: Access {
     /// Writes all output. Waits for a writer in another thread.
     fn flush(&mut self) -> io::Result<()>;
 
-    /// Writes all output that no writer in another thread is about to write. Never waits for such a writer.
+    /// Writes all output that no writer in another thread is about to write. Never waits for such a
+    /// writer.
     fn flush_replies(&mut self) -> io::Result<()>;
 }
 
@@ -69,7 +70,8 @@ impl<R> ReadLoop<R> {
 }
 
 impl<R: Read> ReadLoop<R> {
-    /// Waits for the next event of those that `T` stands for. `None`: the connection was closed cleanly.
+    /// Waits for the next event of those that `T` stands for. `None`: the connection was closed
+    /// cleanly.
     pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
         loop {
             if self.held_event.is_some() {
@@ -94,21 +96,9 @@ impl<R: Read> ReadLoop<R> {
                 // A reply is written at once. What was fed waits until the input is processed.
                 Ok(Received::Replied(event)) => self.held_event = Some(event.into_owned()),
                 Ok(Received::NeedsInput) if core.driver.engine.state() != State::Closed => {
-                    let is_over_reply_limit = core.driver.reply_bytes > core.driver.high_water;
                     drop(core);
-                    if is_over_reply_limit {
-                        unless_fatal(connection.flush())?;
-                    }
-                    match self.read(connection) {
-                        Ok(0) => {
-                            let event = connection.core().driver.engine.receive_eof()?;
-                            if let Some(event) = event.and_then(T::from_event) {
-                                return Ok(Some(event));
-                            }
-                        }
-                        Ok(_) => {}
-                        Err(Error::Io(error)) if !is_fatal(&error) => return Err(error.into()),
-                        Err(error) => return self.abort(connection, error),
+                    if let Some(event) = self.read_or_abort(connection)?.and_then(T::from_event) {
+                        return Ok(Some(event));
                     }
                 }
                 Ok(Received::NeedsInput) => {
@@ -128,16 +118,35 @@ impl<R: Read> ReadLoop<R> {
         }
     }
 
-    /// Reads once, for as long as the deadlines and the owner of the stream allow. Returns 0 at the end of the stream.
+    /// Reads once. Returns the event that the end of the stream completes, such as the body of a
+    /// refusal.
+    fn read_or_abort(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<Event<'static>>, Error> {
+        match self.read(connection) {
+            Ok(0) => Ok(connection.core().driver.engine.receive_eof()?),
+            Ok(_) => Ok(None),
+            Err(Error::Io(error)) if !is_fatal(&error) => Err(error.into()),
+            Err(error) => self.abort(connection, error),
+        }
+    }
+
+    /// Reads once, for as long as the deadlines and the owner of the stream allow. Returns 0 at the
+    /// end of the stream.
     fn read(&mut self, connection: &mut impl Duplex<R>) -> Result<usize, Error> {
-        // At the time of the last read: a Pong that has arrived since then is not read yet.
-        connection.core().driver.handle_timeout(self.input.read_at)?;
+        let is_over_reply_limit = {
+            let mut core = connection.core();
+            // At the time of the last read: a Pong that has arrived since then is not read yet.
+            core.driver.handle_timeout(self.input.read_at)?;
+            core.driver.reply_bytes > core.driver.high_water
+        };
+        if is_over_reply_limit {
+            unless_fatal(connection.flush())?;
+        }
         loop {
             unless_fatal(connection.flush_replies())?;
             let now = Instant::now();
             let deadline = {
                 let mut core = connection.core();
-                // A deadline may have come while the output was written.
+                // A deadline may have passed while the output was written.
                 core.driver.check_deadlines()?;
                 core.read_deadline(now)
             };
@@ -159,7 +168,8 @@ impl<R: Read> ReadLoop<R> {
         }
     }
 
-    /// Ends a connection whose stream has failed, or whose peer was given up. Returns the error.
+    /// Ends a connection whose stream has failed, or whose peer has missed a deadline. Returns the
+    /// error.
     fn abort<T>(&mut self, connection: &mut impl Duplex<R>, error: Error) -> Result<T, Error> {
         // The engine's error is that the transport has ended. The cause says more.
         let _ended = connection.core().driver.engine.receive_eof();
@@ -169,10 +179,10 @@ impl<R: Read> ReadLoop<R> {
 
     /// Closes the stream of a closed connection, once.
     pub(super) fn teardown(&mut self, connection: &mut impl Duplex<R>) {
-        let mut core = connection.core();
         if self.is_torn_down {
             return;
         }
+        let mut core = connection.core();
         if let Some(teardown) = core.driver.engine.teardown() {
             let deadline = core.teardown_deadline(Instant::now());
             drop(core);

@@ -49,10 +49,11 @@ impl SocketHooks<TcpStream> {
     };
 }
 
-/// The timeout of one direction of a stream: the next deadline of the connection, or the timeout that the owner of the
-/// stream has set, whichever comes first.
+/// The timeout of one direction of a stream: the next deadline of the connection, or the timeout
+/// that the owner of the stream has set, whichever comes first.
 ///
-/// The two are told apart by reading the option back: a value other than the one last set here is the owner's.
+/// The two are told apart by reading the option back: a value other than the one last set here is
+/// the owner's.
 pub(super) struct SocketTimeout<S> {
     /// `None`: the stream has no timeouts, and nothing is done.
     option: Option<TimeoutOption<S>>,
@@ -87,7 +88,8 @@ impl<S> SocketTimeout<S> {
         }
     }
 
-    /// Sets the timeout for an attempt to read or to write. It returns when the deadline has come, or before.
+    /// Sets the timeout for an attempt to read or to write. It returns when the deadline has come,
+    /// or before.
     pub(super) fn set(&mut self, stream: &S, now: Instant, deadline: Option<Instant>) {
         // The attempt finds the error of a stream that cannot be set.
         let _error = self.try_set(stream, now, deadline);
@@ -111,8 +113,9 @@ impl<S> SocketTimeout<S> {
         let deadline_left = deadline.map(|deadline| deadline.saturating_duration_since(now));
         let left = deadline_left.into_iter().chain(owner_left).min();
         let left = left.map(|left| left.max(MIN_TIMEOUT));
-        // Whatever is received puts the deadline off. So a timeout that is a little short is set, and kept while it is at
-        // least half of what is left: that saves a system call for each attempt.
+        // Whatever is received puts the deadline off. So a timeout that is a little short is set,
+        // and kept while it is at least half of what is left: that saves a system call for each
+        // attempt.
         let is_close = match (left, current) {
             (Some(left), Some(current)) if self.set_value == Some(Some(current)) => {
                 current <= left && current >= left / 2
@@ -143,7 +146,8 @@ impl<S> SocketTimeout<S> {
         self.call_started = None;
     }
 
-    /// Returns whether to try again after an error: the stream has timed out, and the owner's timeout has not passed.
+    /// Returns whether to try again after an error: the stream has timed out, and the owner's
+    /// timeout has not passed.
     pub(super) fn should_retry(&mut self, error: &io::Error, now: Instant) -> bool {
         let Some(set_value) = self.set_value else {
             return false;
@@ -168,8 +172,8 @@ impl<S> SocketTimeout<S> {
     }
 }
 
-/// Closes a TCP stream in an orderly way (RFC 6455, section 7.1.1). To close a socket with unread bytes sends a reset, and
-/// that can destroy the Close frame on its way to the peer.
+/// Closes a TCP stream in an orderly way (RFC 6455, section 7.1.1). To close a socket with unread
+/// bytes sends a reset, and that can destroy the Close frame on its way to the peer.
 fn teardown_tcp(tcp: &mut TcpStream, teardown: Teardown, deadline: Option<Instant>) {
     if teardown == Teardown::Close && tcp.shutdown(Shutdown::Write).is_err() {
         return;

@@ -22,7 +22,8 @@ use crate::{
 };
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Splits the connection into two halves for two threads, over the two handles of the stream that `split` returns.
+    /// Splits the connection into two halves for two threads, over the two handles of the stream
+    /// that `split` returns.
     ///
     /// # Errors
     /// Those of `split`.
@@ -75,11 +76,14 @@ impl<W: Write> Shared<W> {
         lock(&self.writer).flush(&mut &self.core)
     }
 
-    /// Writes replies, unless another thread is writing: that thread looks for replies when it has unlocked the writer.
+    /// Writes replies, unless another thread is writing: that thread looks for replies when it has
+    /// unlocked the writer.
     ///
-    /// So a reader never waits for the peer to take a message of a writer. The peer may be waiting for the reader.
+    /// So a reader never waits for the peer to take a message of a writer. The peer may be waiting
+    /// for the reader.
     fn flush_replies(&self) -> io::Result<()> {
-        // The core is unlocked before the writer is tried: a thread that is writing looks for replies after that.
+        // The core is unlocked before the writer is tried: a thread that is writing looks for
+        // replies after that.
         while lock(&self.core).has_replies() {
             let mut writer = match self.writer.try_lock() {
                 Ok(writer) => writer,
@@ -94,11 +98,11 @@ impl<W: Write> Shared<W> {
 
 /// The reading half of a [`WebSocket`].
 ///
-/// It answers Pings and the closing handshake. It does not wait for the other half to do so: while that half writes a
-/// message, it writes the replies too.
+/// It answers Pings and the closing handshake. It does not wait for the other half to do so: while
+/// that half writes a message, it writes the replies too.
 ///
-/// An application that only writes must call [`recv`](Self::recv) as well, in a thread of its own: deadlines and the end of
-/// the connection are noticed there.
+/// An application that only writes must call [`recv`](Self::recv) as well, in a thread of its own:
+/// deadlines and the end of the connection are noticed there.
 pub struct Reader<R, W> {
     reader: ReadLoop<R>,
     half: ReadHalf<R, W>,
@@ -158,7 +162,8 @@ impl<R: Read, W: Write> Reader<R, W> {
         self.core().driver.recycle(message);
     }
 
-    /// Returns the round-trip time of the last Ping that was answered: see [`WebSocket::round_trip`].
+    /// Returns the round-trip time of the last Ping that was answered: see
+    /// [`WebSocket::round_trip`].
     #[must_use]
     pub fn round_trip(&self) -> Option<Duration> {
         self.core().driver.timers.round_trip()
@@ -215,7 +220,8 @@ impl<W: Write> Writer<W> {
         self.command(|driver| driver.pong(payload))
     }
 
-    /// Starts the closing handshake, after a write in progress. The reader returns `None` when it is complete.
+    /// Starts the closing handshake, after a write in progress. The reader returns `None` when it
+    /// is complete.
     ///
     /// # Errors
     /// Those of [`WebSocket::close`].

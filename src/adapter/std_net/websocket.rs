@@ -20,16 +20,19 @@ use crate::{
 
 /// A blocking WebSocket over any stream.
 ///
-/// It delivers whole messages, and answers Pings and the closing handshake while it [receives](Self::recv). An application
-/// that sends its own replies uses [`recv_event`](Self::recv_event).
+/// It delivers whole messages, and answers Pings and the closing handshake while it
+/// [receives](Self::recv). An application that sends its own replies uses
+/// [`recv_event`](Self::recv_event).
 ///
-/// **Deadlines.** Over TCP, every call that waits keeps [`Settings::timeouts`]: it sets the timeouts of the socket. Timeouts
-/// that the application has set on the socket limit a single call, which then fails with `WouldBlock` or `TimedOut` and can
-/// be repeated. Over other streams, the deadlines are checked when a read or a write returns: the application must make sure
-/// that it returns.
+/// **Deadlines.** Over TCP, every call that waits keeps [`Settings::timeouts`]: it sets the
+/// timeouts of the socket. Timeouts that the application has set on the socket limit a single call,
+/// which then fails with `WouldBlock` or `TimedOut` and can be repeated. Over other streams, the
+/// deadlines are checked when a read or a write returns: the application must make sure that it
+/// returns.
 ///
-/// **The end.** Over TCP, the call that reports the end of the connection closes the stream first, as RFC 6455, section
-/// 7.1.1, demands. It waits for the peer for at most [`Timeouts::close`](crate::timers::Timeouts::close).
+/// **The end.** Over TCP, the call that reports the end of the connection closes the stream first,
+/// as RFC 6455, section 7.1.1, demands. It waits for the peer for at most
+/// [`Timeouts::close`](crate::timers::Timeouts::close).
 ///
 /// ```no_run
 /// use std::net::TcpListener;
@@ -81,10 +84,12 @@ impl<S: Write> Duplex<S> for Whole<S> {
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss` URL.
+    /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a
+    /// `wss` URL.
     ///
     /// # Errors
-    /// The request cannot be sent, the transport fails, or the server violates the protocol or [refuses](Error::Refused).
+    /// The request cannot be sent, the transport fails, or the server violates the protocol or
+    /// [refuses](Error::Refused).
     pub fn client(
         stream: S,
         request: &ClientRequest,
@@ -114,7 +119,8 @@ impl<S: Read + Write> WebSocket<S> {
         Self::new(stream, driver, settings, hooks)
     }
 
-    /// Continues a connection whose opening handshake is done, with an engine from [`Connection::upgraded`].
+    /// Continues a connection whose opening handshake is done, with an engine from
+    /// [`Connection::upgraded`].
     ///
     /// [`Settings::config`] has no effect: the engine has its own.
     #[must_use]
@@ -137,27 +143,28 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Adds bytes that were read from the stream together with the opening handshake. The connection processes them before
-    /// what it reads.
+    /// Adds bytes that were read from the stream together with the opening handshake. The
+    /// connection processes them before what it reads.
     #[must_use]
     pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
         self.reader.input.append(bytes);
         self
     }
 
-    /// Waits for the next message. `None`: the connection was closed cleanly, and [`closure`](Self::closure) has the
-    /// details.
+    /// Waits for the next message. `None`: the connection was closed cleanly, and
+    /// [`closure`](Self::closure) has the details.
     ///
     /// Before it waits, it writes the output, including all messages that were [fed](Self::feed).
     ///
     /// # Errors
-    /// The transport failed or ended without a Close frame, the peer violated the protocol or was silent for too long, or a
-    /// timeout of the socket has passed: then call again.
+    /// The transport failed or ended without a Close frame, the peer violated the protocol or was
+    /// silent for too long, or a timeout of the socket has passed: then call again.
     pub fn recv(&mut self) -> Result<Option<Message>, Error> {
         self.reader.next(&mut self.whole)
     }
 
-    /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings, Pongs and Close frames.
+    /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
+    /// Pongs and Close frames.
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv).
@@ -168,8 +175,9 @@ impl<S: Read + Write> WebSocket<S> {
     /// Sends a message and waits until it is written.
     ///
     /// # Errors
-    /// The transport failed, or the connection is closing. After a timeout, a part of the message may be written:
-    /// [`flush`](Self::flush) writes the rest, another `send` would send the message twice.
+    /// The transport failed, or the connection is closing. After a timeout, a part of the message
+    /// may be written: [`flush`](Self::flush) writes the rest, another `send` would send the
+    /// message twice.
     pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
         self.feed(message)?;
         Ok(self.flush()?)
@@ -177,8 +185,9 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Appends a message to the output, and does not wait.
     ///
-    /// The next [`flush`](Self::flush) or [`send`](Self::send) writes it, or [`recv`](Self::recv) before it waits. So a
-    /// server that feeds its responses answers all messages of one read with one write.
+    /// The next [`flush`](Self::flush) or [`send`](Self::send) writes it, or [`recv`](Self::recv)
+    /// before it waits. So a server that feeds its responses answers all messages of one read with
+    /// one write.
     ///
     /// # Errors
     /// The connection is closing.
@@ -213,22 +222,25 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(self.flush()?)
     }
 
-    /// Starts the closing handshake. Call [`recv`](Self::recv) until it returns `None` to complete it.
+    /// Starts the closing handshake. Call [`recv`](Self::recv) until it returns `None` to complete
+    /// it.
     ///
     /// # Errors
-    /// The transport failed, the connection is closing already, or the code or the reason may not be sent.
+    /// The transport failed, the connection is closing already, or the code or the reason may not
+    /// be sent.
     pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
         self.whole.core.driver.close(code.into(), reason, Instant::now())?;
         Ok(self.flush()?)
     }
 
-    /// Returns the memory of a message to the connection, which uses it for the next message. So a steady stream of messages
-    /// allocates nothing.
+    /// Returns the memory of a message to the connection, which uses it for the next message. So a
+    /// steady stream of messages allocates nothing.
     pub fn recycle(&mut self, message: Message) {
         self.whole.core.driver.recycle(message);
     }
 
-    /// Returns the round-trip time of the last Ping of [`Timeouts::ping`](crate::timers::Timeouts::ping) that was answered.
+    /// Returns the round-trip time of the last Ping of
+    /// [`Timeouts::ping`](crate::timers::Timeouts::ping) that was answered.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
         self.whole.core.driver.timers.round_trip()
@@ -240,8 +252,8 @@ impl<S: Read + Write> WebSocket<S> {
         self.whole.core.driver.engine.closure()
     }
 
-    /// Returns the engine and the output, for calls that the adapter does not have. The next call of the adapter writes the
-    /// output.
+    /// Returns the engine and the output, for calls that the adapter does not have. The next call
+    /// of the adapter writes the output.
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         let driver = &mut self.whole.core.driver;
         (&mut driver.engine, &mut driver.out)
@@ -254,7 +266,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Returns the stream, and the bytes that were read from it and not reported: see
-    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost: [`flush`](Self::flush) first.
+    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost:
+    /// [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_parts(self) -> (S, Vec<u8>) {
         let Whole { core, writer } = self.whole;

@@ -36,7 +36,8 @@ impl<W> WriteLoop<W> {
         }
     }
 
-    /// Splits the stream into a reader, which is returned, and a writer, which replaces it and has no hooks.
+    /// Splits the stream into a reader, which is returned, and a writer, which replaces it and has
+    /// no hooks.
     pub(super) fn split_stream<R, V>(
         self,
         split: impl FnOnce(W) -> io::Result<(R, V)>,
@@ -83,7 +84,8 @@ impl<W: Write> WriteLoop<W> {
         core.take_output(&mut self.buf);
     }
 
-    /// Writes what was taken out of the core, for as long as the deadlines and the owner of the stream allow.
+    /// Writes what was taken out of the core, for as long as the deadlines and the owner of the
+    /// stream allow.
     fn write(&mut self, access: &mut impl Access) -> io::Result<()> {
         let started = Instant::now();
         let (mut now, mut has_stalled) = (started, false);
@@ -101,6 +103,7 @@ impl<W: Write> WriteLoop<W> {
                 self.timeout.restart();
             }
             let Err(error) = written else {
+                core.return_buffer(&mut self.buf);
                 return Ok(());
             };
             now = Instant::now();
@@ -117,8 +120,9 @@ impl<W: Write> WriteLoop<W> {
         }
     }
 
-    /// Writes and flushes until all is written or the stream returns an error. What is written is removed from the buffer,
-    /// so that no byte is lost or sent twice. After a fatal error, the rest is dropped.
+    /// Writes and flushes until all is written or the stream returns an error. What is written is
+    /// removed from the buffer, so that no byte is lost or sent twice. After a fatal error, the
+    /// rest is dropped.
     fn try_write(&mut self) -> io::Result<()> {
         if let Err(error) = self.state.check() {
             self.buf.clear();
