@@ -18,9 +18,9 @@ use crate::{
     },
 };
 
-/// How many reads without an event may follow each other before other tasks have their turn; and
-/// how many reads of any kind before the deadlines are checked although there is more to read.
-const MAX_READS: usize = 32;
+/// How many reads without an event may follow each other before the task yields; and how many reads
+/// of any kind before the deadlines are checked although there is more to read.
+pub(super) const MAX_READS: usize = 32;
 
 /// A connection with its transport and its clock.
 pub(super) struct Socket<T, C> {
@@ -28,7 +28,7 @@ pub(super) struct Socket<T, C> {
     pub(super) clock: C,
     pub(super) driver: Driver,
     pub(super) input: Input,
-    /// How much of the output of the driver is written.
+    /// The progress of writing the output of the driver.
     pub(super) write_state: WriteState,
     /// The transport is full, and wakes the tasks that write.
     pub(super) is_write_pending: bool,
@@ -132,7 +132,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         if self.is_over_reply_limit() {
             return self.poll_deadlines(cx).map(|()| None);
         }
-        // A peer that never stops sending must not put off the deadlines.
+        // A peer that never stops sending must not disable the deadlines.
         if self.unchecked_reads >= MAX_READS {
             self.unchecked_reads = 0;
             if self.poll_deadlines(cx).is_ready() {

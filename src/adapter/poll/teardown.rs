@@ -8,22 +8,19 @@ use std::io::ErrorKind;
 
 use super::{
     Clock, Transport,
-    socket::{Socket, Stage},
+    socket::{MAX_READS, Socket, Stage},
     wakers::shared_context,
 };
 use crate::{Teardown, adapter::Error};
 
-/// How many reads may follow each other before other tasks have their turn.
-const MAX_READS: usize = 32;
-
 impl<T: Transport, C: Clock> Socket<T, C> {
-    /// The engine is closed: closes the transport next.
+    /// Notes that the engine is closed. The transport is closed next.
     pub(super) fn begin_teardown(&mut self, outcome: Result<(), Error>) {
         self.stage = Stage::TearingDown(outcome);
     }
 
-    /// Gives the transport up, which has failed or whose peer has missed a deadline. That is no
-    /// error if the connection is closed already.
+    /// Ends a connection whose transport has failed or whose peer has missed a deadline. The error
+    /// is ignored if the engine is closed already.
     pub(super) fn abort(&mut self, error: Error, cx: &Context<'_>) {
         // The engine's error is that the transport has ended. The cause says more.
         let _ended = self.driver.engine.receive_eof();
@@ -58,8 +55,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Pending
     }
 
-    /// Closes the transport in an orderly way (RFC 6455, section 7.1.1). To drop a socket with
-    /// unread bytes sends a reset, and that can destroy the Close frame on its way to the peer.
+    /// Closes the transport in an orderly way (RFC 6455, section 7.1.1). Closing a socket with
+    /// unread bytes sends a reset, which can destroy the Close frame on its way to the peer.
     fn poll_teardown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_shut_down {
             // If this fails, so does the read.

@@ -1,4 +1,4 @@
-//! What both directions of a connection need: the engine with its output and its deadlines.
+//! The engine of a blocking connection, and how its two directions reach it.
 
 use alloc::vec::Vec;
 use core::{mem, ops::DerefMut, time::Duration};
@@ -6,10 +6,11 @@ use std::{sync::Mutex, time::Instant};
 
 use crate::adapter::{driver::Driver, lock};
 
-/// How often a reader looks at the deadlines at most, when it waits in one thread while another may
-/// start the closing handshake.
+/// The shortest interval at which a reader checks the deadlines while another thread may start the
+/// closing handshake.
 const MIN_RECHECK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// What both directions of a connection use.
 pub(super) struct Core {
     pub(super) driver: Driver,
     /// An interrupted write has left bytes in the write loop.
@@ -52,15 +53,15 @@ impl Core {
         self.driver.reply_bytes = 0;
     }
 
-    /// Takes the allocation of `buf` back, which is written: one allocation serves both buffers.
+    /// Takes the allocation of the written `buf` back, so that one serves both buffers.
     pub(super) fn return_buffer(&mut self, buf: &mut Vec<u8>) {
         if self.driver.out.capacity() == 0 {
             mem::swap(buf, &mut self.driver.out);
         }
     }
 
-    /// Returns until when the stream may be read: to the next deadline, or until another thread may
-    /// have set a nearer one.
+    /// Returns until when a read may wait: for the next deadline, or for a nearer one that another
+    /// thread may set meanwhile.
     pub(super) fn read_deadline(&mut self, now: Instant) -> Option<Instant> {
         let deadline = self.driver.deadline(now);
         if !self.is_split {
@@ -83,7 +84,7 @@ impl Core {
 
 /// Access to the [`Core`]: direct in a whole connection, through a lock in its halves.
 pub(super) trait Access {
-    /// Locks the core. The caller never waits for the stream while it holds the guard.
+    /// Locks the core. The guard must not be held while the stream is waited for.
     fn core(&mut self) -> impl DerefMut<Target = Core>;
 }
 

@@ -129,8 +129,8 @@ impl<R: Read> ReadLoop<R> {
         }
     }
 
-    /// Reads once, for as long as the deadlines and the owner of the stream allow. Returns 0 at the
-    /// end of the stream.
+    /// Reads once, until a deadline or the owner's timeout has passed. Returns 0 at the end of the
+    /// stream.
     fn read(&mut self, connection: &mut impl Duplex<R>) -> Result<usize, Error> {
         let is_over_reply_limit = {
             let mut core = connection.core();

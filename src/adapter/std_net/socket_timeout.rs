@@ -16,7 +16,7 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 pub(super) struct SocketHooks<S> {
     read_timeout: Option<TimeoutOption<S>>,
     write_timeout: Option<TimeoutOption<S>>,
-    /// Closes the stream of a closed connection, until the deadline at most.
+    /// Closes the stream of a closed connection. Waits for the peer until the deadline at most.
     pub(super) teardown: fn(&mut S, Teardown, Option<Instant>),
 }
 
@@ -88,8 +88,8 @@ impl<S> SocketTimeout<S> {
         }
     }
 
-    /// Sets the timeout for an attempt to read or to write. It returns when the deadline has come,
-    /// or before.
+    /// Sets the timeout for the next attempt to read or to write, so that the attempt returns when
+    /// the deadline has passed or the owner's timeout has.
     pub(super) fn set(&mut self, stream: &S, now: Instant, deadline: Option<Instant>) {
         // The attempt finds the error of a stream that cannot be set.
         let _error = self.try_set(stream, now, deadline);
@@ -113,16 +113,15 @@ impl<S> SocketTimeout<S> {
         let deadline_left = deadline.map(|deadline| deadline.saturating_duration_since(now));
         let left = deadline_left.into_iter().chain(owner_left).min();
         let left = left.map(|left| left.max(MIN_TIMEOUT));
-        // Whatever is received puts the deadline off. So a timeout that is a little short is set,
-        // and kept while it is at least half of what is left: that saves a system call for each
-        // attempt.
-        let is_close = match (left, current) {
+        // Each message moves the deadline. The timeout is set a little short, and kept while it is
+        // at least half of the time that is left: this saves a system call for each attempt.
+        let can_stay = match (left, current) {
             (Some(left), Some(current)) if self.set_value == Some(Some(current)) => {
                 current <= left && current >= left / 2
             }
             (left, current) => left == current,
         };
-        if is_close {
+        if can_stay {
             self.set_value = Some(current);
         } else {
             (option.set)(stream, left.map(|left| (left - left / 8).max(MIN_TIMEOUT)))?;
@@ -132,7 +131,7 @@ impl<S> SocketTimeout<S> {
         Ok(())
     }
 
-    /// Sets the owner's timeout again, for a stream that goes back to its owner.
+    /// Sets the owner's timeout again. The stream goes back to its owner.
     pub(super) fn restore(&self, stream: &S) {
         if let (Some(option), Some(set_value)) = (&self.option, self.set_value) {
             if (option.get)(stream).is_ok_and(|current| current == set_value) {
@@ -155,7 +154,7 @@ impl<S> SocketTimeout<S> {
         if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
             return false;
         }
-        // A stream in non-blocking mode returns at once. It is not asked again and again.
+        // A stream in non-blocking mode returns at once. A retry would be a busy loop.
         if let (Some(timeout), Some(started)) = (set_value, self.attempt_started) {
             if timeout >= 10 * MIN_TIMEOUT && now.saturating_duration_since(started) < timeout / 2 {
                 return false;
@@ -172,8 +171,8 @@ impl<S> SocketTimeout<S> {
     }
 }
 
-/// Closes a TCP stream in an orderly way (RFC 6455, section 7.1.1). To close a socket with unread
-/// bytes sends a reset, and that can destroy the Close frame on its way to the peer.
+/// Closes a TCP stream in an orderly way (RFC 6455, section 7.1.1). Closing a socket with unread
+/// bytes sends a reset, which can destroy the Close frame on its way to the peer.
 fn teardown_tcp(tcp: &mut TcpStream, teardown: Teardown, deadline: Option<Instant>) {
     if teardown == Teardown::Close && tcp.shutdown(Shutdown::Write).is_err() {
         return;

@@ -66,7 +66,7 @@ fn halves<R, W>(mut core: Core, reader: ReadLoop<R>, stream: R, writer: WriteLoo
 struct Shared<W> {
     /// Never locked while the stream is waited for.
     core: Mutex<Core>,
-    /// Locked by whoever writes. May be locked before `core`, not after it.
+    /// Locked by the thread that writes. It may be locked before `core`, but not after it.
     writer: Mutex<WriteLoop<W>>,
 }
 

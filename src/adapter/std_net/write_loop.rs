@@ -84,8 +84,7 @@ impl<W: Write> WriteLoop<W> {
         core.take_output(&mut self.buf);
     }
 
-    /// Writes what was taken out of the core, for as long as the deadlines and the owner of the
-    /// stream allow.
+    /// Writes what was taken out of the core, until a deadline or the owner's timeout has passed.
     fn write(&mut self, access: &mut impl Access) -> io::Result<()> {
         let started = Instant::now();
         let (mut now, mut has_stalled) = (started, false);
