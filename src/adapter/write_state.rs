@@ -26,11 +26,13 @@ impl WriteState {
     }
 
     /// Returns whether there is anything to write or to flush.
+    #[inline]
     pub(super) const fn is_pending(&self, buf: &[u8]) -> bool {
         self.is_unflushed || buf.len() > self.written
     }
 
     /// Notes that the transport took `len` bytes.
+    #[inline]
     pub(super) const fn advance(&mut self, len: usize, buf: &[u8]) {
         self.written += len;
         self.is_unflushed = true;
@@ -39,6 +41,7 @@ impl WriteState {
     }
 
     /// Removes what is written from the buffer.
+    #[inline]
     pub(super) fn remove_written(&mut self, buf: &mut Vec<u8>) {
         buf.drain(..mem::take(&mut self.written));
     }
@@ -57,6 +60,7 @@ impl WriteState {
     }
 
     /// Returns the error after which nothing can be written.
+    #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
         self.error.map_or(Ok(()), |kind| Err(kind.into()))
     }

@@ -40,6 +40,7 @@ impl Core {
     }
 
     /// Moves the output to the end of `buf`.
+    #[inline]
     pub(super) fn take_output(&mut self, buf: &mut Vec<u8>) {
         let output = &mut self.driver.out;
         if output.is_empty() {
@@ -54,6 +55,7 @@ impl Core {
     }
 
     /// Takes the allocation of the written `buf` back, so that one serves both buffers.
+    #[inline]
     pub(super) fn return_buffer(&mut self, buf: &mut Vec<u8>) {
         if self.driver.out.capacity() == 0 {
             mem::swap(buf, &mut self.driver.out);

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Settings, WebSocket, socket_timeout::SocketHooks};
+use super::{Settings, WebSocket};
 use crate::{
     Accept, HandshakeError, Request,
     adapter::{Error, handshake},
@@ -24,7 +24,7 @@ impl<S: Read + Write> Incoming<S> {
     /// # Errors
     /// The transport failed, or the request is invalid: then the client was sent an error response.
     pub fn new(stream: S, settings: impl Into<Settings>) -> Result<Self, Error> {
-        Self::read(WebSocket::server(stream, &settings.into(), SocketHooks::NONE))
+        Self::read(WebSocket::server(stream, &settings.into(), None))
     }
 
     pub(super) fn read(mut ws: WebSocket<S>) -> Result<Self, Error> {

@@ -100,7 +100,7 @@ pub fn client(
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     tcp.set_nodelay(true)?;
-    WebSocket::connect(tcp, request, &settings.into(), SocketHooks::TCP)
+    WebSocket::connect(tcp, request, &settings.into(), Some(SocketHooks::TCP))
 }
 
 /// Accepts any WebSocket on a TCP stream. Sets TCP_NODELAY.
@@ -122,13 +122,13 @@ pub fn accept(tcp: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
 /// Those of [`Incoming::new`].
 pub fn incoming(tcp: TcpStream, settings: impl Into<Settings>) -> Result<Incoming<TcpStream>, Error> {
     tcp.set_nodelay(true)?;
-    Incoming::read(WebSocket::server(tcp, &settings.into(), SocketHooks::TCP))
+    Incoming::read(WebSocket::server(tcp, &settings.into(), Some(SocketHooks::TCP)))
 }
 
 /// Continues a connection over TCP whose opening handshake is done: see [`WebSocket::upgraded`].
 #[must_use]
 pub fn upgraded(tcp: TcpStream, engine: Connection, settings: impl Into<Settings>) -> WebSocket<TcpStream> {
-    WebSocket::from_engine(tcp, engine, &settings.into(), SocketHooks::TCP)
+    WebSocket::from_engine(tcp, engine, &settings.into(), Some(SocketHooks::TCP))
 }
 
 /// Returns whether an error of a stream ends the connection. After another one, the call can be

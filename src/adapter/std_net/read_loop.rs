@@ -44,16 +44,17 @@ pub(super) struct ReadLoop<R> {
     /// An event whose reply is not written yet.
     held_event: Option<Event<'static>>,
     pub(super) timeout: SocketTimeout<R>,
-    hooks: SocketHooks<R>,
+    /// `None`: a stream of unknown type.
+    hooks: Option<SocketHooks<R>>,
     is_torn_down: bool,
 }
 
 impl<R> ReadLoop<R> {
-    pub(super) fn new(hooks: SocketHooks<R>) -> Self {
+    pub(super) fn new(hooks: Option<SocketHooks<R>>) -> Self {
         Self {
             input: Input::new(INITIAL_READ_SIZE, Instant::now()),
             held_event: None,
-            timeout: SocketTimeout::read(&hooks),
+            timeout: SocketTimeout::read(hooks.as_ref()),
             hooks,
             is_torn_down: false,
         }
@@ -64,7 +65,7 @@ impl<R> ReadLoop<R> {
         ReadLoop {
             input: self.input,
             held_event: self.held_event,
-            ..ReadLoop::new(SocketHooks::NONE)
+            ..ReadLoop::new(None)
         }
     }
 }
@@ -187,7 +188,9 @@ impl<R: Read> ReadLoop<R> {
             let deadline = core.teardown_deadline(Instant::now());
             drop(core);
             self.is_torn_down = true;
-            (self.hooks.teardown)(connection.stream(), teardown, deadline);
+            if let Some(hooks) = &self.hooks {
+                (hooks.teardown)(connection.stream(), teardown, deadline);
+            }
         }
     }
 }

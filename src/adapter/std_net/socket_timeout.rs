@@ -12,10 +12,10 @@ use crate::Teardown;
 /// The shortest timeout that is set: sockets refuse a timeout of zero.
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// The functions of a stream besides reading and writing. A stream of unknown type has none.
+/// The functions of a stream besides reading and writing.
 pub(super) struct SocketHooks<S> {
-    read_timeout: Option<TimeoutOption<S>>,
-    write_timeout: Option<TimeoutOption<S>>,
+    read_timeout: TimeoutOption<S>,
+    write_timeout: TimeoutOption<S>,
     /// Closes the stream of a closed connection. Waits for the peer until the deadline at most.
     pub(super) teardown: fn(&mut S, Teardown, Option<Instant>),
 }
@@ -27,24 +27,16 @@ struct TimeoutOption<S> {
     set: fn(&S, Option<Duration>) -> io::Result<()>,
 }
 
-impl<S> SocketHooks<S> {
-    pub(super) const NONE: Self = Self {
-        read_timeout: None,
-        write_timeout: None,
-        teardown: |_, _, _| {},
-    };
-}
-
 impl SocketHooks<TcpStream> {
     pub(super) const TCP: Self = Self {
-        read_timeout: Some(TimeoutOption {
+        read_timeout: TimeoutOption {
             get: TcpStream::read_timeout,
             set: TcpStream::set_read_timeout,
-        }),
-        write_timeout: Some(TimeoutOption {
+        },
+        write_timeout: TimeoutOption {
             get: TcpStream::write_timeout,
             set: TcpStream::set_write_timeout,
-        }),
+        },
         teardown: teardown_tcp,
     };
 }
@@ -68,14 +60,14 @@ pub(super) struct SocketTimeout<S> {
 }
 
 impl<S> SocketTimeout<S> {
-    /// The timeout for reading.
-    pub(super) fn read(hooks: &SocketHooks<S>) -> Self {
-        Self::new(hooks.read_timeout.as_ref())
+    /// Returns the timeout for reading.
+    pub(super) fn read(hooks: Option<&SocketHooks<S>>) -> Self {
+        Self::new(hooks.map(|hooks| &hooks.read_timeout))
     }
 
-    /// The timeout for writing.
-    pub(super) fn write(hooks: &SocketHooks<S>) -> Self {
-        Self::new(hooks.write_timeout.as_ref())
+    /// Returns the timeout for writing.
+    pub(super) fn write(hooks: Option<&SocketHooks<S>>) -> Self {
+        Self::new(hooks.map(|hooks| &hooks.write_timeout))
     }
 
     fn new(option: Option<&TimeoutOption<S>>) -> Self {

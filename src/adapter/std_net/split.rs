@@ -201,7 +201,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::flush`].
     pub fn flush(&self) -> io::Result<()> {
-        self.shared.flush()
+        self.shared.flush()?;
+        self.flush_left_replies()
     }
 
     /// Sends a Ping with a payload of at most 125 bytes.
@@ -239,8 +240,12 @@ impl<W: Write> Writer<W> {
         let written = self.shared.flush();
         lock(&self.shared.core).active_writers -= 1;
         written?;
-        // The reader has left its replies to this thread while it was writing.
-        Ok(unless_fatal(self.shared.flush_replies())?)
+        Ok(self.flush_left_replies()?)
+    }
+
+    /// Writes the replies that the reader has left to this thread while this thread was writing.
+    fn flush_left_replies(&self) -> io::Result<()> {
+        unless_fatal(self.shared.flush_replies())
     }
 }
 

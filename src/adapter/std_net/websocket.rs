@@ -95,14 +95,14 @@ impl<S: Read + Write> WebSocket<S> {
         request: &ClientRequest,
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
-        Self::connect(stream, request, &settings.into(), SocketHooks::NONE)
+        Self::connect(stream, request, &settings.into(), None)
     }
 
     pub(super) fn connect(
         stream: S,
         request: &ClientRequest,
         settings: &Settings,
-        hooks: SocketHooks<S>,
+        hooks: Option<SocketHooks<S>>,
     ) -> Result<(Self, Response<'static>), Error> {
         let driver = Driver::client(request, settings, Instant::now())?;
         let mut ws = Self::new(stream, driver, settings, hooks);
@@ -114,7 +114,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Creates the connection of a server that waits for a request.
-    pub(super) fn server(stream: S, settings: &Settings, hooks: SocketHooks<S>) -> Self {
+    pub(super) fn server(stream: S, settings: &Settings, hooks: Option<SocketHooks<S>>) -> Self {
         let driver = Driver::server(settings, Instant::now());
         Self::new(stream, driver, settings, hooks)
     }
@@ -125,19 +125,24 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`Settings::config`] has no effect: the engine has its own.
     #[must_use]
     pub fn upgraded(stream: S, engine: Connection, settings: impl Into<Settings>) -> Self {
-        Self::from_engine(stream, engine, &settings.into(), SocketHooks::NONE)
+        Self::from_engine(stream, engine, &settings.into(), None)
     }
 
-    pub(super) fn from_engine(stream: S, engine: Connection, settings: &Settings, hooks: SocketHooks<S>) -> Self {
+    pub(super) fn from_engine(
+        stream: S,
+        engine: Connection,
+        settings: &Settings,
+        hooks: Option<SocketHooks<S>>,
+    ) -> Self {
         let driver = Driver::upgraded(engine, settings, Instant::now());
         Self::new(stream, driver, settings, hooks)
     }
 
-    fn new(stream: S, driver: Driver, settings: &Settings, hooks: SocketHooks<S>) -> Self {
+    fn new(stream: S, driver: Driver, settings: &Settings, hooks: Option<SocketHooks<S>>) -> Self {
         Self {
             whole: Whole {
                 core: Core::new(driver, settings.timeouts.close),
-                writer: WriteLoop::new(stream, &hooks),
+                writer: WriteLoop::new(stream, hooks.as_ref()),
             },
             reader: ReadLoop::new(hooks),
         }

@@ -27,7 +27,7 @@ pub(super) struct WriteLoop<W> {
 }
 
 impl<W> WriteLoop<W> {
-    pub(super) fn new(stream: W, hooks: &SocketHooks<W>) -> Self {
+    pub(super) fn new(stream: W, hooks: Option<&SocketHooks<W>>) -> Self {
         Self {
             stream,
             buf: Vec::new(),
@@ -47,7 +47,7 @@ impl<W> WriteLoop<W> {
             stream,
             buf: self.buf,
             state: self.state,
-            timeout: SocketTimeout::write(&SocketHooks::NONE),
+            timeout: SocketTimeout::write(None),
         };
         Ok((reader, writer))
     }
