@@ -11,7 +11,7 @@ use std::{
 
 use bench_support::{median, rounds};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits};
+use sockless::{Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, Negotiated, WindowBits};
 
 const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
 /// How much a round carries, in bytes: so much that none of the round before is left in a window, because to repeat that is no
@@ -50,14 +50,14 @@ fn connection(endpoint: Endpoint, takeover: bool, level: u8) -> Connection {
     deflate.threshold = 0;
     let mut config = Config::default();
     config.deflate = Some(deflate);
-    let mut agreed = Agreed::default();
-    agreed.deflate = Some(DeflateParams {
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = Some(DeflateParams {
         server_no_context_takeover: !takeover,
         client_no_context_takeover: !takeover,
         server_max_window_bits: WindowBits::MAX,
         client_max_window_bits: WindowBits::MAX,
     });
-    Connection::upgraded(endpoint, &agreed, config)
+    Connection::upgraded(endpoint, &negotiated, config)
 }
 
 /// Sends one round of messages and returns the bytes of each.

@@ -7,14 +7,16 @@ use bench_support::{
     receiving::{Receiving, Stream},
     sending::{Messages, Sending},
 };
-use sockless::{Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits, frame::Role};
+use sockless::{
+    Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, Negotiated, WindowBits, frame::Role,
+};
 
 const CLIENT: Endpoint = Endpoint::Client { seed: [7; 32] };
 const LEN: usize = 20_000;
 /// How many messages are counted.
 const MESSAGES: u64 = 20;
 
-/// How compression is agreed: window bits, takeover, and whether working state is given back between messages.
+/// How compression is negotiated: window bits, takeover, and whether working state is given back between messages.
 type Mode = Option<(u8, bool, bool)>;
 
 const fn endpoint(role: Role) -> Endpoint {
@@ -25,20 +27,20 @@ const fn endpoint(role: Role) -> Endpoint {
 }
 
 fn open(endpoint: Endpoint, mode: Mode) -> Connection {
-    let (mut config, mut agreed) = (Config::default(), Agreed::default());
+    let (mut config, mut negotiated) = (Config::default(), Negotiated::default());
     if let Some((bits, takeover, release)) = mode {
         let mut deflate = DeflateConfig::default();
         deflate.release = release;
         config.deflate = Some(deflate);
         let bits = WindowBits::new(bits).unwrap();
-        agreed.deflate = Some(DeflateParams {
+        negotiated.deflate = Some(DeflateParams {
             server_no_context_takeover: !takeover,
             client_no_context_takeover: !takeover,
             server_max_window_bits: bits,
             client_max_window_bits: bits,
         });
     }
-    Connection::upgraded(endpoint, &agreed, config)
+    Connection::upgraded(endpoint, &negotiated, config)
 }
 
 fn message(seed: usize) -> String {
@@ -125,9 +127,9 @@ fn row(mode: Mode) {
     );
 }
 
-/// An open end that did nothing yet, by role and by whether compression is agreed.
+/// An open end that did nothing yet, by role and by whether compression is negotiated.
 fn idle(role: Role) {
-    for (name, mode) in [("none", None), ("agreed", Some((15, true, false)))] {
+    for (name, mode) in [("none", None), ("negotiated", Some((15, true, false)))] {
         let mut connection = None;
         let born = measure(|| connection = Some(open(endpoint(role), mode)));
         println!("| {role:?}, {name} | {} |", born.bytes_current);

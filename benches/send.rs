@@ -8,7 +8,7 @@ use bench_support::{
     sending::{Messages, Sending, bench},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sockless::frame::{Kind, Role};
+use sockless::frame::{MessageKind, Role};
 
 const FIN_BINARY: u8 = 0x82;
 
@@ -48,7 +48,9 @@ fn header(criterion: &mut Criterion) {
         let (mut connection, payload, mut ring) = Sending::new(binary(Role::Server, size)).into_parts();
         let mut out = Vec::new();
 
-        connection.send_header(Kind::Binary, size as u64, &mut out).unwrap();
+        connection
+            .send_header(MessageKind::Binary, size as u64, &mut out)
+            .unwrap();
         out.extend_from_slice(&payload);
         assert!(frames(Role::Server, &out) == [(FIN_BINARY, payload.clone())]);
         out.clear();
@@ -59,7 +61,9 @@ fn header(criterion: &mut Criterion) {
                 let before = ring.written;
                 let start = Instant::now();
                 for _ in 0..iterations {
-                    connection.send_header(Kind::Binary, size as u64, &mut out).unwrap();
+                    connection
+                        .send_header(MessageKind::Binary, size as u64, &mut out)
+                        .unwrap();
                     ring.write(&out);
                     ring.write(black_box(&payload));
                     out.clear();

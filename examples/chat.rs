@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{convert::Infallible, env, thread};
 
+use sockless::adapter::Error;
 use sockless::adapter::std_net::{self, Reader, Writer};
-use sockless::adapter::{Error, Message};
-use sockless::{Accept, CloseCode, Config};
+use sockless::{Accept, CloseCode, Config, Message};
 
 const PAGE: &[u8] = include_bytes!("chat.html");
 const HTML: (&str, &str) = ("Content-Type", "text/html; charset=utf-8");

@@ -108,7 +108,7 @@ pub enum ClosedBy {
 /// How a connection was closed, or is being closed (RFC 6455, section 7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Closure {
+pub struct CloseStatus {
     /// Who began. If both sent a Close frame at the same time, this endpoint did: it sent before it received.
     pub by: ClosedBy,
     /// The Close frame sent: `None` if none was, `Some(None)` if it was empty.
@@ -119,7 +119,7 @@ pub struct Closure {
     pub error: Option<ProtocolError>,
 }
 
-impl Closure {
+impl CloseStatus {
     pub(crate) const fn new(by: ClosedBy) -> Self {
         Self {
             by,

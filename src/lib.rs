@@ -63,9 +63,9 @@
 //! // The end. Who closed, why, and whether cleanly.
 //! let mut input = &mut to_server[..];
 //! while let Some(_event) = server.receive(&mut input, &mut to_client)? {}
-//! let closure = server.closure().expect("it is closed");
-//! assert!(closure.is_clean());
-//! assert_eq!(closure.code(), CloseCode::NORMAL);
+//! let status = server.close_status().expect("it is closed");
+//! assert!(status.is_clean());
+//! assert_eq!(status.code(), CloseCode::NORMAL);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -181,11 +181,11 @@ mod engine {
     #[cfg(feature = "deflate")]
     pub use crate::deflate::{DeflateConfig, DeflateParams, DeflatePool, WindowBits};
     pub use crate::{
-        close::{CloseFrame, ClosedBy, Closure, Teardown},
+        close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
         config::{Config, Delivery},
         connection::{Connection, Endpoint, Parts},
         event::{Chunk, Event},
-        handshake::{Accept, Agreed, ClientRequest, Expected, Extension, Headers, Refusal, Request, Response},
+        handshake::{Accept, ClientRequest, Expected, Extension, Headers, Negotiated, Refusal, Request, Response},
         message::Message,
         message::Message as Data,
         state::State,

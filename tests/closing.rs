@@ -2,9 +2,9 @@
 //! 6.1 and 10.7.
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, CloseFrame, ClosedBy, Closure, Config, Connection, Delivery, Event,
+    Accept, ClientRequest, CloseCode, CloseFrame, CloseStatus, ClosedBy, Config, Connection, Delivery, Event,
     LocalHandshakeError, ProtocolError, Request, RequestError, ResponseError, SendError, State, Teardown,
-    frame::{Kind, Role},
+    frame::{MessageKind, Role},
 };
 use support::{
     Length, Outcome, REQUEST, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open, pair::Pair,
@@ -276,8 +276,8 @@ fn s5_5_1_close_frames_are_delivered_and_echoed() {
                 assert_eq!(frames(role, &outcome.out), [(0x88, close_body(code, b""))], "{row}");
                 let mut connection = open(role, Config::default());
                 feed(&mut connection, &input);
-                let closure = connection.closure().unwrap();
-                assert_eq!((closure.code(), closure.reason()), (CloseCode(code), reason), "{row}");
+                let status = connection.close_status().unwrap();
+                assert_eq!((status.code(), status.reason()), (CloseCode(code), reason), "{row}");
             }
         }
     }
@@ -296,17 +296,9 @@ fn s5_5_1_an_empty_close_is_echoed_empty() {
         assert_eq!(frames(role, &outcome.out), [(0x88, Vec::new())], "{role:?}");
         let mut connection = open(role, Config::default());
         feed(&mut connection, &frame(peer_of(role), 0x88, b""));
-        let closure = connection.closure().unwrap();
-        assert_eq!(
-            (closure.code(), closure.reason()),
-            (CloseCode::NO_STATUS, ""),
-            "{role:?}"
-        );
-        assert_eq!(
-            (&closure.sent, &closure.received),
-            (&Some(None), &Some(None)),
-            "{role:?}"
-        );
+        let status = connection.close_status().unwrap();
+        assert_eq!((status.code(), status.reason()), (CloseCode::NO_STATUS, ""), "{role:?}");
+        assert_eq!((&status.sent, &status.received), (&Some(None), &Some(None)), "{role:?}");
     }
 }
 
@@ -319,11 +311,11 @@ fn s7_4_all_codes_received() {
             let mut connection = open(role, Config::default());
             let outcome = feed(&mut connection, &close(peer_of(role), code, ""));
             let row = format!("{role:?}: {code}");
-            let closure = connection.closure().unwrap();
+            let status = connection.close_status().unwrap();
             let reply = if may_be_on_the_wire(code) {
                 assert_eq!(outcome.error, None, "{row}");
                 assert_eq!(outcome.events, [Event::Close(Some(CloseFrame::new(code, "")))], "{row}");
-                assert_eq!((closure.code(), closure.is_clean()), (CloseCode(code), true), "{row}");
+                assert_eq!((status.code(), status.is_clean()), (CloseCode(code), true), "{row}");
                 // 1010 says what a server did not do, and no server says it.
                 if code == 1010 { 1000 } else { code }
             } else {
@@ -331,7 +323,7 @@ fn s7_4_all_codes_received() {
                 assert_eq!(outcome.error, Some(expected), "{row}");
                 assert_eq!(outcome.events, [], "{row}");
                 assert_eq!(
-                    (closure.code(), closure.is_clean()),
+                    (status.code(), status.is_clean()),
                     (CloseCode::ABNORMAL, false),
                     "{row}"
                 );
@@ -360,7 +352,7 @@ fn s7_4_all_codes_sent() {
                 let expected = SendError::InvalidCloseCode { code: CloseCode(code) };
                 assert_eq!((sent, out.len()), (Err(expected), 0), "{row}");
                 assert_eq!(connection.state(), State::Open, "{row}");
-                assert_eq!(connection.closure(), None, "{row}");
+                assert_eq!(connection.close_status(), None, "{row}");
             }
         }
     }
@@ -408,7 +400,7 @@ fn s7_4_codes_of_scripts() {
         let mut out = Vec::new();
         connection.close(None, "", &mut out).unwrap();
         assert_eq!(frames(role, &out), [(0x88, Vec::new())]);
-        assert_eq!(connection.closure().unwrap().sent, Some(None));
+        assert_eq!(connection.close_status().unwrap().sent, Some(None));
     }
 }
 
@@ -459,7 +451,7 @@ fn s5_5_1_a_reason_without_a_code_is_not_sent() {
         let mut out = Vec::new();
         let sent = connection.close(None, "why", &mut out);
         assert_eq!((sent, out.len()), (Err(SendError::ReasonWithoutCode), 0));
-        assert_eq!((connection.state(), connection.closure()), (State::Open, None));
+        assert_eq!((connection.state(), connection.close_status()), (State::Open, None));
     }
 }
 
@@ -475,8 +467,11 @@ fn s5_5_1_nothing_is_sent_after_a_close() {
         let refused = Err(SendError::Closing);
         assert_eq!(connection.send_text("x", &mut out), refused);
         assert_eq!(connection.send_binary(b"x", &mut out), refused);
-        assert_eq!(connection.send_fragment(Kind::Text, b"x", true, &mut out), refused);
-        assert_eq!(connection.send_header(Kind::Text, 1, &mut out), refused);
+        assert_eq!(
+            connection.send_fragment(MessageKind::Text, b"x", true, &mut out),
+            refused
+        );
+        assert_eq!(connection.send_header(MessageKind::Text, 1, &mut out), refused);
         assert_eq!(connection.ping(b"x", &mut out), refused);
         assert_eq!(connection.close(CloseCode::NORMAL, "", &mut out), refused);
         assert_eq!(
@@ -492,13 +487,15 @@ fn s5_5_1_a_close_is_answered_inside_an_outgoing_message() {
     for role in ROLES {
         let mut connection = open(role, Config::default());
         let mut out = Vec::new();
-        connection.send_fragment(Kind::Text, b"begun", false, &mut out).unwrap();
+        connection
+            .send_fragment(MessageKind::Text, b"begun", false, &mut out)
+            .unwrap();
         out.extend(feed(&mut connection, &close(peer_of(role), 1000, "")).out);
         assert_eq!(
             frames(role, &out),
             [(0x01, b"begun".to_vec()), (0x88, close_body(1000, b""))]
         );
-        let rest = connection.send_fragment(Kind::Text, b"rest", true, &mut out);
+        let rest = connection.send_fragment(MessageKind::Text, b"rest", true, &mut out);
         assert_eq!(rest, Err(SendError::Closing));
     }
 }
@@ -575,21 +572,21 @@ fn s7_1_we_close_first() {
         for config in [Config::default(), with(|config| config.auto_close = false)] {
             let mut connection = open(role, config);
             let mut out = Vec::new();
-            assert_eq!((connection.state(), connection.closure()), (State::Open, None));
+            assert_eq!((connection.state(), connection.close_status()), (State::Open, None));
             connection.close(CloseCode(4001), "ours", &mut out).unwrap();
             assert_eq!((connection.state(), connection.teardown()), (State::Closing, None));
-            let expected = Closure::clone(connection.closure().unwrap());
+            let expected = CloseStatus::clone(connection.close_status().unwrap());
             assert_eq!(expected.sent, Some(Some(CloseFrame::new(4001, "ours"))));
             assert_eq!(
                 (expected.by, expected.received, expected.error),
                 (ClosedBy::Us, None, None)
             );
             assert_eq!(
-                connection.closure().unwrap().code(),
+                connection.close_status().unwrap().code(),
                 CloseCode::ABNORMAL,
                 "none has come yet"
             );
-            assert!(!connection.closure().unwrap().is_clean());
+            assert!(!connection.close_status().unwrap().is_clean());
 
             let outcome = feed(&mut connection, &close(peer_of(role), 4002, "theirs"));
             assert_eq!(
@@ -598,10 +595,10 @@ fn s7_1_we_close_first() {
                 "no answer to an answer"
             );
             assert_eq!(connection.state(), State::Closed);
-            let closure = connection.closure().unwrap();
-            assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Us, true), "{role:?}");
-            assert_eq!((closure.code(), closure.reason()), (CloseCode(4002), "theirs"));
-            assert_eq!(closure.sent, Some(Some(CloseFrame::new(4001, "ours"))));
+            let status = connection.close_status().unwrap();
+            assert_eq!((status.by, status.is_clean()), (ClosedBy::Us, true), "{role:?}");
+            assert_eq!((status.code(), status.reason()), (CloseCode(4002), "theirs"));
+            assert_eq!(status.sent, Some(Some(CloseFrame::new(4001, "ours"))));
         }
     }
 }
@@ -614,11 +611,11 @@ fn s7_1_the_peer_closes_first() {
         let outcome = feed(&mut connection, &close(peer_of(role), 4002, "theirs"));
         assert_eq!(frames(role, &outcome.out), [(0x88, close_body(4002, b""))]);
         assert_eq!(connection.state(), State::Closed);
-        let closure = connection.closure().unwrap();
-        assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Peer, true), "{role:?}");
-        assert_eq!((closure.code(), closure.reason()), (CloseCode(4002), "theirs"));
-        assert_eq!(closure.sent, Some(Some(CloseFrame::new(4002, ""))));
-        assert_eq!(closure.received, Some(Some(CloseFrame::new(4002, "theirs"))));
+        let status = connection.close_status().unwrap();
+        assert_eq!((status.by, status.is_clean()), (ClosedBy::Peer, true), "{role:?}");
+        assert_eq!((status.code(), status.reason()), (CloseCode(4002), "theirs"));
+        assert_eq!(status.sent, Some(Some(CloseFrame::new(4002, ""))));
+        assert_eq!(status.received, Some(Some(CloseFrame::new(4002, "theirs"))));
     }
 }
 
@@ -631,8 +628,8 @@ fn s7_1_the_peer_closes_first_and_is_answered_by_hand() {
             let mut outcome = feed(&mut connection, &close(peer_of(role), 1000, "theirs"));
             assert_eq!((outcome.events.len(), outcome.out.len()), (1, 0));
             assert_eq!((connection.state(), connection.teardown()), (State::Closing, None));
-            let closure = connection.closure().unwrap();
-            assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Peer, false));
+            let status = connection.close_status().unwrap();
+            assert_eq!((status.by, status.is_clean()), (ClosedBy::Peer, false));
             // Nothing else can be sent any more.
             let refused = Err(SendError::Closing);
             assert_eq!(connection.send_text("x", &mut outcome.out), refused);
@@ -643,9 +640,9 @@ fn s7_1_the_peer_closes_first_and_is_answered_by_hand() {
             assert_eq!(frames(role, &outcome.out), [(0x88, body)]);
             assert_eq!(connection.close(None, "", &mut outcome.out), refused);
             assert_eq!(connection.state(), State::Closed);
-            let closure = connection.closure().unwrap();
-            assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Peer, true), "{role:?}");
-            assert_eq!((closure.code(), closure.reason()), (CloseCode::NORMAL, "theirs"));
+            let status = connection.close_status().unwrap();
+            assert_eq!((status.by, status.is_clean()), (ClosedBy::Peer, true), "{role:?}");
+            assert_eq!((status.code(), status.reason()), (CloseCode::NORMAL, "theirs"));
         }
     }
 }
@@ -670,11 +667,11 @@ fn s7_1_both_close_at_once() {
             (&pair.server, (4002, "s"), (4001, "c")),
         ] {
             assert_eq!(end.engine.state(), State::Closed);
-            let closure = end.engine.closure().unwrap();
-            assert!(closure.is_clean());
-            assert_eq!(closure.by, ClosedBy::Us, "each sent before it received");
-            assert_eq!(closure.sent, Some(Some(CloseFrame::new(sent.0, sent.1))));
-            assert_eq!(closure.received, Some(Some(CloseFrame::new(received.0, received.1))));
+            let status = end.engine.close_status().unwrap();
+            assert!(status.is_clean());
+            assert_eq!(status.by, ClosedBy::Us, "each sent before it received");
+            assert_eq!(status.sent, Some(Some(CloseFrame::new(sent.0, sent.1))));
+            assert_eq!(status.received, Some(Some(CloseFrame::new(received.0, received.1))));
             assert_eq!(
                 end.events,
                 [Event::Close(Some(CloseFrame::new(received.0, received.1)))]
@@ -776,7 +773,7 @@ fn lost(mut connection: Connection) -> Connection {
 fn sending(role: Role) -> Connection {
     let mut connection = open(role, Config::default());
     connection
-        .send_fragment(Kind::Text, b"\xC3", false, &mut Vec::new())
+        .send_fragment(MessageKind::Text, b"\xC3", false, &mut Vec::new())
         .unwrap();
     connection
 }
@@ -914,7 +911,7 @@ fn s7_2_1_the_transport_ends_in_every_situation() {
             );
             continue;
         }
-        let before = connection.closure().cloned();
+        let before = connection.close_status().cloned();
         let expected = match stage.end {
             End::None if connection.state() == State::Opening => Some(ProtocolError::HandshakeEof),
             End::None => Some(ProtocolError::UnexpectedEof),
@@ -926,8 +923,8 @@ fn s7_2_1_the_transport_ends_in_every_situation() {
             assert_eq!(found, expected.map(Box::new).map_or(Ok(None), Err), "{}", stage.name);
             assert_eq!(connection.state(), State::Closed, "{}", stage.name);
         }
-        let closure = connection.closure().cloned();
-        match (stage.end, before, closure) {
+        let status = connection.close_status().cloned();
+        match (stage.end, before, status) {
             (End::Clean, Some(before), Some(after)) => {
                 assert_eq!(before, after, "{}", stage.name);
                 assert!(after.is_clean(), "{}", stage.name);
@@ -977,10 +974,10 @@ fn s7_2_1_the_transport_ends_inside_a_frame() {
                     Err(Box::new(ProtocolError::UnexpectedEof)),
                     "{role:?} {delivery:?}: {end}"
                 );
-                let closure = connection.closure().unwrap();
-                assert_eq!((closure.by, closure.is_clean()), (ClosedBy::Transport, false));
-                assert_eq!((closure.code(), closure.reason()), (CloseCode::ABNORMAL, ""));
-                assert_eq!((&closure.sent, &closure.received), (&None, &None));
+                let status = connection.close_status().unwrap();
+                assert_eq!((status.by, status.is_clean()), (ClosedBy::Transport, false));
+                assert_eq!((status.code(), status.reason()), (CloseCode::ABNORMAL, ""));
+                assert_eq!((&status.sent, &status.received), (&None, &None));
                 assert_eq!(connection.teardown(), Some(Teardown::Close));
             }
         }
@@ -1111,11 +1108,11 @@ fn s7_1_7_every_error_fails_the_connection() {
                 assert_eq!(frames(role, &outcome.out), [(0x88, close_body(code, b""))], "{row}");
                 assert_eq!(outcome.out, out, "{row}");
                 let expected = Some(Some(CloseFrame::new(code, "")));
-                let closure = connection.closure().cloned().unwrap();
-                assert_eq!((closure.by, closure.error), (ClosedBy::Us, Some(error)), "{row}");
-                assert_eq!((&closure.sent, &closure.received), (&expected, &None), "{row}");
-                assert_eq!((closure.code(), closure.reason()), (CloseCode::ABNORMAL, ""), "{row}");
-                assert!(!closure.is_clean(), "{row}");
+                let status = connection.close_status().cloned().unwrap();
+                assert_eq!((status.by, status.error), (ClosedBy::Us, Some(error)), "{row}");
+                assert_eq!((&status.sent, &status.received), (&expected, &None), "{row}");
+                assert_eq!((status.code(), status.reason()), (CloseCode::ABNORMAL, ""), "{row}");
+                assert!(!status.is_clean(), "{row}");
                 assert_eq!(
                     (connection.state(), connection.teardown()),
                     (State::Closed, Some(Teardown::Close))
@@ -1168,10 +1165,10 @@ fn s7_1_7_an_error_after_our_close_sends_nothing() {
             let outcome = feed(&mut connection, &bytes);
             let row = format!("{role:?}: {error:?}");
             assert_eq!((outcome.error, outcome.out), (Some(error), Vec::new()), "{row}");
-            let closure = connection.closure().unwrap();
-            assert_eq!((closure.by, closure.error), (ClosedBy::Us, Some(error)), "{row}");
-            assert_eq!(closure.sent, Some(Some(CloseFrame::new(4000, "ours"))), "{row}");
-            assert!(!closure.is_clean() && closure.received.is_none(), "{row}");
+            let status = connection.close_status().unwrap();
+            assert_eq!((status.by, status.error), (ClosedBy::Us, Some(error)), "{row}");
+            assert_eq!(status.sent, Some(Some(CloseFrame::new(4000, "ours"))), "{row}");
+            assert!(!status.is_clean() && status.received.is_none(), "{row}");
             assert_eq!(connection.teardown(), Some(Teardown::Close), "{row}");
         }
     }
@@ -1190,9 +1187,9 @@ fn s7_1_7_a_failed_handshake_sends_no_close() {
     assert_eq!(outcome.error, Some(ProtocolError::Response(ResponseError::Syntax)));
     assert_eq!(outcome.out, []);
     for connection in [server, client] {
-        let closure = connection.closure().unwrap();
+        let status = connection.close_status().unwrap();
         assert_eq!(
-            (closure.by, &closure.sent, closure.is_clean()),
+            (status.by, &status.sent, status.is_clean()),
             (ClosedBy::Us, &None, false)
         );
     }
@@ -1209,7 +1206,7 @@ fn s7_1_7_a_failure_is_told_from_a_close() {
         let mut failed = open(role, Config::default());
         let outcome = feed(&mut failed, &frame(peer, 0x83, b""));
         assert_eq!((outcome.error.is_some(), outcome.events.len()), (true, 0));
-        let (closed, failed) = (closed.closure().unwrap(), failed.closure().unwrap());
+        let (closed, failed) = (closed.close_status().unwrap(), failed.close_status().unwrap());
         assert_eq!((closed.by, failed.by), (ClosedBy::Peer, ClosedBy::Us));
         assert_eq!((closed.error, closed.is_clean()), (None, true));
         assert_eq!((failed.error, failed.is_clean()), (Some(reserved_opcode(0x83)), false));
@@ -1249,9 +1246,13 @@ type Command = fn(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>;
 const COMMANDS: [(&str, Command); 8] = [
     ("text", |ws, out| ws.send_text("x", out)),
     ("binary", |ws, out| ws.send_binary(b"x", out)),
-    ("fragment", |ws, out| ws.send_fragment(Kind::Binary, b"x", false, out)),
-    ("last fragment", |ws, out| ws.send_fragment(Kind::Text, b"x", true, out)),
-    ("header", |ws, out| ws.send_header(Kind::Binary, 1, out)),
+    ("fragment", |ws, out| {
+        ws.send_fragment(MessageKind::Binary, b"x", false, out)
+    }),
+    ("last fragment", |ws, out| {
+        ws.send_fragment(MessageKind::Text, b"x", true, out)
+    }),
+    ("header", |ws, out| ws.send_header(MessageKind::Binary, 1, out)),
     ("ping", |ws, out| ws.ping(b"x", out)),
     ("pong", |ws, out| ws.pong(b"x", out)),
     ("close", |ws, out| ws.close(CloseCode::NORMAL, "x", out)),
@@ -1343,18 +1344,18 @@ fn s6_1_wrong_commands_change_nothing() {
         ),
         (
             "text",
-            &|ws, out| ws.send_fragment(Kind::Text, b"ok\xFF", false, out),
+            &|ws, out| ws.send_fragment(MessageKind::Text, b"ok\xFF", false, out),
             SendError::InvalidUtf8,
         ),
         (
             "text that ends inside a character",
-            &|ws, out| ws.send_fragment(Kind::Text, b"ok\xC3", true, out),
+            &|ws, out| ws.send_fragment(MessageKind::Text, b"ok\xC3", true, out),
             SendError::InvalidUtf8,
         ),
         (
             "header",
             &|ws, out| match ws.role() {
-                Role::Server => ws.send_header(Kind::Text, 1 << 63, out),
+                Role::Server => ws.send_header(MessageKind::Text, 1 << 63, out),
                 Role::Client => Err(SendError::PayloadTooLong { len: 1 << 63 }),
             },
             SendError::PayloadTooLong { len: 1 << 63 },
@@ -1433,7 +1434,7 @@ fn s6_1_answers_without_a_request_change_nothing() {
 /// What events say, without the borders of frames: pieces of a message joined, empty ones left out.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
-    Part(Kind, Vec<u8>),
+    Part(MessageKind, Vec<u8>),
     MessageEnd,
     Other(Event<'static>),
 }
@@ -1566,7 +1567,7 @@ fn s6_2_a_takeover_in_chunk_delivery_loses_nothing() {
                 );
                 if continues {
                     // The successor has to know it too.
-                    let opcode = if known[0].0 == Kind::Text { 0x01 } else { 0x02 };
+                    let opcode = if known[0].0 == MessageKind::Text { 0x01 } else { 0x02 };
                     assert_eq!(feed(&mut other, &frame(peer, opcode, b"")).error, None);
                 }
                 let after = feed(&mut other, &[&unread, &input[cut..]].concat());

@@ -1,9 +1,9 @@
 //! Compressed messages (RFC 7692, sections 6, 7.2 and 8), and the ways in which implementations have failed at them.
 
 use sockless::{
-    Agreed, Config, Connection, DeflateConfig, DeflateParams, DeflatePool, Delivery, Endpoint, Event, ProtocolError,
-    WindowBits,
-    frame::{Kind, Role},
+    Config, Connection, DeflateConfig, DeflateParams, DeflatePool, Delivery, Endpoint, Event, Negotiated,
+    ProtocolError, WindowBits,
+    frame::{MessageKind, Role},
 };
 use support::{feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
 
@@ -35,12 +35,12 @@ fn open_with(role: Role, params: DeflateParams, config: Config) -> Connection {
         Role::Server => Endpoint::Server,
         Role::Client => Endpoint::Client { seed: [7; 32] },
     };
-    let mut agreed = Agreed::default();
-    agreed.deflate = Some(params);
-    Connection::upgraded(endpoint, &agreed, config)
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = Some(params);
+    Connection::upgraded(endpoint, &negotiated, config)
 }
 
-/// An end of a connection on which everything is agreed as by default.
+/// An end of a connection on which everything is negotiated as by default.
 fn open(role: Role) -> Connection {
     open_with(role, params(15, false), settings())
 }
@@ -169,8 +169,12 @@ fn f41_hello_twice() {
         out.clear();
         // In fragments there is no way back, so that the RFC's bytes appear.
         for _ in 0..2 {
-            connection.send_fragment(Kind::Text, b"Hello", false, &mut out).unwrap();
-            connection.send_fragment(Kind::Text, b"", true, &mut out).unwrap();
+            connection
+                .send_fragment(MessageKind::Text, b"Hello", false, &mut out)
+                .unwrap();
+            connection
+                .send_fragment(MessageKind::Text, b"", true, &mut out)
+                .unwrap();
         }
         let tail = [0x00, 0x00, 0xff, 0xff];
         let found = frames(role, &out);
@@ -194,9 +198,9 @@ fn f48_fragments_of_a_compressed_message() {
                 let (mut sender, mut out) = (open(role), Vec::new());
                 for _ in 0..2 {
                     let (front, back) = message.as_bytes().split_at(cut.min(message.len()));
-                    sender.send_fragment(Kind::Text, front, false, &mut out).unwrap();
+                    sender.send_fragment(MessageKind::Text, front, false, &mut out).unwrap();
                     sender.ping(b"between", &mut out).unwrap();
-                    sender.send_fragment(Kind::Text, back, true, &mut out).unwrap();
+                    sender.send_fragment(MessageKind::Text, back, true, &mut out).unwrap();
                 }
                 let outcome = feed(&mut open(peer_of(role)), &out);
                 let ping = Event::Ping(b"between"[..].into());
@@ -324,9 +328,9 @@ fn f43_windows_of_every_size() {
         for (takeover, level) in [(true, 1), (true, 6), (false, 6), (true, 9)] {
             let mut config = settings();
             config.deflate.as_mut().unwrap().level = level;
-            let agreed = params(bits, !takeover);
-            let mut sender = open_with(Role::Server, agreed, config);
-            let mut receiver = open_with(Role::Client, agreed, settings());
+            let negotiated = params(bits, !takeover);
+            let mut sender = open_with(Role::Server, negotiated, config);
+            let mut receiver = open_with(Role::Client, negotiated, settings());
             // Repeats just within and just beyond the window, within messages and between them.
             for distance in [window / 2, window - 1, window, window + 1, window + window / 5] {
                 let marker = noise(64, 7);
@@ -427,10 +431,10 @@ fn f36_f37_bombs_stop_at_the_limit() {
             for (len, fits) in [(LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false)] {
                 let (mut sender, mut out) = (open(peer_of(role)), Vec::new());
                 sender
-                    .send_fragment(Kind::Binary, &data[..len / 2], false, &mut out)
+                    .send_fragment(MessageKind::Binary, &data[..len / 2], false, &mut out)
                     .unwrap();
                 sender
-                    .send_fragment(Kind::Binary, &data[len / 2..len], true, &mut out)
+                    .send_fragment(MessageKind::Binary, &data[len / 2..len], true, &mut out)
                     .unwrap();
                 let mut config = settings();
                 config.max_message_size = LIMIT as u64;
@@ -662,11 +666,11 @@ fn f45_the_result_does_not_depend_on_the_cuts() {
         let (mut sender, mut input) = (open(peer_of(role)), Vec::new());
         sender.send_text(&json(600, 1), &mut input).unwrap();
         sender
-            .send_fragment(Kind::Binary, &noise(70, 1), false, &mut input)
+            .send_fragment(MessageKind::Binary, &noise(70, 1), false, &mut input)
             .unwrap();
         sender.ping(b"p", &mut input).unwrap();
         sender
-            .send_fragment(Kind::Binary, &[b'x'; 5000], true, &mut input)
+            .send_fragment(MessageKind::Binary, &[b'x'; 5000], true, &mut input)
             .unwrap();
         sender.send_text(&json(600, 1), &mut input).unwrap();
         let expected = feed(&mut open(role), &input);
@@ -714,12 +718,14 @@ fn s8_the_caller_chooses_what_is_compressed() {
     sender.send_text(&json(200, 1), &mut out).unwrap();
     sender.set_compression(false);
     sender.send_text(&json(900, 1), &mut out).unwrap();
-    sender.send_fragment(Kind::Text, b"se", false, &mut out).unwrap();
+    sender.send_fragment(MessageKind::Text, b"se", false, &mut out).unwrap();
     sender.set_compression(true);
-    sender.send_fragment(Kind::Text, b"cret", true, &mut out).unwrap();
-    sender.send_fragment(Kind::Text, b"a", false, &mut out).unwrap();
+    sender
+        .send_fragment(MessageKind::Text, b"cret", true, &mut out)
+        .unwrap();
+    sender.send_fragment(MessageKind::Text, b"a", false, &mut out).unwrap();
     sender.set_compression(false);
-    sender.send_fragment(Kind::Text, b"b", true, &mut out).unwrap();
+    sender.send_fragment(MessageKind::Text, b"b", true, &mut out).unwrap();
     let heads: Vec<u8> = frames(Role::Server, &out).iter().map(|(first, _)| *first).collect();
     assert_eq!(heads, [0x81, 0xC1, 0x81, 0x01, 0x80, 0x41, 0x80]);
     assert_eq!(feed(&mut open(Role::Client), &out).events.len(), 5);
@@ -738,7 +744,7 @@ fn s6_1_messages_are_compressed_in_any_room() {
             let mut out = Vec::with_capacity(room);
             sender.send_text(&json(900, 1), &mut out).unwrap();
             sender
-                .send_fragment(Kind::Text, b"in fragments", true, &mut out)
+                .send_fragment(MessageKind::Text, b"in fragments", true, &mut out)
                 .unwrap();
             sender.send_text(&json(900, 2), &mut out).unwrap();
             out
@@ -756,19 +762,19 @@ fn f46_memory_is_that_of_the_mode() {
     for (takeover, release) in [(true, false), (true, true), (false, false), (false, true)] {
         let mut config = settings();
         config.deflate.as_mut().unwrap().release = release;
-        let agreed = params(12, !takeover);
+        let negotiated = params(12, !takeover);
         let mut idle = None;
         let born = allocation_counter::measure(|| {
             idle = Some((
-                open_with(Role::Server, agreed, config.clone()),
-                open_with(Role::Server, agreed, config.clone()),
+                open_with(Role::Server, negotiated, config.clone()),
+                open_with(Role::Server, negotiated, config.clone()),
             ));
         });
         assert_eq!(born.bytes_current, 0, "nothing before it is needed");
         let (mut sender, mut receiver) = idle.unwrap();
         let mut out = Vec::with_capacity(1 << 16);
         let sending = allocation_counter::measure(|| sender.send_text(&json(20_000, 1), &mut out).unwrap());
-        let mut client = open_with(Role::Client, agreed, settings());
+        let mut client = open_with(Role::Client, negotiated, settings());
         let (mut input, message) = (Vec::new(), json(20_000, 2));
         client.send_text(&message, &mut input).unwrap();
         let receiving = allocation_counter::measure(|| {
@@ -794,13 +800,13 @@ fn f46_memory_is_that_of_the_mode() {
 #[test]
 fn f42_a_pool_serves_many_connections() {
     for (bits, takeover) in [(15, false), (12, false), (12, true), (15, true)] {
-        let agreed = params(bits, !takeover);
+        let negotiated = params(bits, !takeover);
         let mut pool = DeflatePool::new(1);
         let mut pairs: Vec<_> = (0..10)
             .map(|_| {
                 (
-                    open_with(Role::Server, agreed, settings()),
-                    open_with(Role::Client, agreed, settings()),
+                    open_with(Role::Server, negotiated, settings()),
+                    open_with(Role::Client, negotiated, settings()),
                 )
             })
             .collect();
@@ -857,9 +863,9 @@ fn f42_a_pool_is_for_those_that_give_back() {
         let mut config = settings();
         let mut other = open_with(Role::Client, params(bits, true), config.clone());
         config.deflate.as_mut().unwrap().release = true;
-        let agreed = params(bits, false);
-        let mut sender = open_with(Role::Server, agreed, settings());
-        let mut receiver = open_with(Role::Client, agreed, config);
+        let negotiated = params(bits, false);
+        let mut sender = open_with(Role::Server, negotiated, settings());
+        let mut receiver = open_with(Role::Client, negotiated, config);
         for round in 0..3 {
             let message = json(800, round);
             let mut plain = open_with(Role::Server, params(bits, true), settings());
@@ -911,7 +917,7 @@ fn f36_a_message_of_nothing_has_an_end() {
     for at in 0..20_000_u32 {
         let data = at.wrapping_mul(2_654_435_761).to_be_bytes();
         sender
-            .send_fragment(Kind::Binary, &data[..2], at == 19_999, &mut out)
+            .send_fragment(MessageKind::Binary, &data[..2], at == 19_999, &mut out)
             .unwrap();
     }
     assert!(out.len() > 200_000);
@@ -924,11 +930,11 @@ fn f36_a_message_of_nothing_has_an_end() {
 #[test]
 fn a_takeover_is_lossless_or_says_so() {
     let parts = |takeover: bool, cut: usize| {
-        let agreed = params(15, !takeover);
-        let (mut sender, mut out) = (open_with(Role::Client, agreed, settings()), Vec::new());
+        let negotiated = params(15, !takeover);
+        let (mut sender, mut out) = (open_with(Role::Client, negotiated, settings()), Vec::new());
         sender.send_text(&json(300, 1), &mut out).unwrap();
         let whole = out.len();
-        let mut receiver = open_with(Role::Server, agreed, settings());
+        let mut receiver = open_with(Role::Server, negotiated, settings());
         let fed = feed(&mut receiver, &out[..if cut == 0 { whole } else { cut }]);
         assert_eq!(fed.error, None);
         receiver.into_parts()

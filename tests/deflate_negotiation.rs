@@ -37,20 +37,20 @@ fn terms(params: DeflateParams) -> Terms {
     )
 }
 
-/// What a server answers to header lines of offers, and what it takes as agreed.
+/// What a server answers to header lines of offers, and what it takes as negotiated.
 fn answer(deflate: &DeflateConfig, offers: &[&str]) -> (Option<String>, Option<Terms>) {
     let offers = offers.iter().map(|offer| ("Sec-WebSocket-Extensions", *offer));
     let fields = REQUEST_FIELDS.into_iter().chain(offers);
     let fields = fields.map(|(name, value)| (name, value.as_bytes()));
     let request = Request::from_list("GET", "/", fields).unwrap();
-    let (fields, agreed) = request.acceptance(&Accept::new(), &config(deflate)).unwrap();
+    let (fields, negotiated) = request.acceptance(&Accept::new(), &config(deflate)).unwrap();
     let answers: Vec<String> = fields
         .into_iter()
         .filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"))
         .map(|(_, value)| value)
         .collect();
     assert!(answers.len() <= 1, "one element, on one line: {answers:?}");
-    (answers.into_iter().next(), agreed.deflate.map(terms))
+    (answers.into_iter().next(), negotiated.deflate.map(terms))
 }
 
 /// What a client offers.
@@ -78,7 +78,7 @@ fn judge(deflate: &DeflateConfig, answers: &[&str]) -> Result<Option<Terms>, Res
             .map(|answer| ("Sec-WebSocket-Extensions".into(), (*answer).into())),
     );
     let fields = response.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    expected.check(fields).map(|agreed| agreed.deflate.map(terms))
+    expected.check(fields).map(|negotiated| negotiated.deflate.map(terms))
 }
 
 /// R031 R134: a client offers what browsers offer; nothing, until it is configured.
@@ -146,7 +146,7 @@ fn s7_1_a_server_answers_an_offer() {
         deflate.server_no_context_takeover = true;
         deflate.client_no_context_takeover = true;
     });
-    for (deflate, offer, expected, agreed) in [
+    for (deflate, offer, expected, negotiated) in [
         (
             &default,
             "permessage-deflate",
@@ -204,7 +204,7 @@ fn s7_1_a_server_answers_an_offer() {
         ),
     ] {
         let found = answer(deflate, &[offer]);
-        assert_eq!(found, (Some(expected.into()), Some(agreed)), "{offer}");
+        assert_eq!(found, (Some(expected.into()), Some(negotiated)), "{offer}");
     }
 }
 
@@ -295,7 +295,7 @@ fn s7_1_a_client_takes_an_answer_that_fits() {
         deflate.client_max_window_bits = bits(12);
         deflate.client_no_context_takeover = true;
     });
-    for (deflate, answer, agreed) in [
+    for (deflate, answer, negotiated) in [
         (&default, "permessage-deflate", (false, false, 15, 15)),
         (
             &default,
@@ -319,7 +319,7 @@ fn s7_1_a_client_takes_an_answer_that_fits() {
             (true, true, 10, 11),
         ),
     ] {
-        assert_eq!(judge(deflate, &[answer]), Ok(Some(agreed)), "{answer}");
+        assert_eq!(judge(deflate, &[answer]), Ok(Some(negotiated)), "{answer}");
     }
     assert_eq!(judge(&default, &[]), Ok(None), "a server may decline");
     assert_eq!(judge(&demanding, &[]), Ok(None), "a server may decline a demand too");
@@ -402,7 +402,7 @@ fn f44_nothing_is_used_that_was_not_agreed() {
         &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
     );
     let on = config(&DeflateConfig::default());
-    for (config, offer, decline, agreed) in [
+    for (config, offer, decline, negotiated) in [
         (on.clone(), offered, false, true),
         (on.clone(), offered, true, false),
         (on, "", false, false),
@@ -421,9 +421,9 @@ fn f44_nothing_is_used_that_was_not_agreed() {
         };
         server.accept(&request, &accept, &mut out).unwrap();
         let answered = out.windows(18).any(|window| window == b"permessage-deflate");
-        assert_eq!(answered, agreed);
+        assert_eq!(answered, negotiated);
         let outcome = feed(&mut server, &hello);
-        if agreed {
+        if negotiated {
             assert_eq!(outcome.events, [Event::Text("Hello".into())]);
         } else {
             assert_eq!(outcome.error, Some(reserved_bits(0xC1)));

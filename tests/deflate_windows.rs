@@ -1,12 +1,12 @@
 //! Windows of permessage-deflate against zlib (here `zlib-rs`), which nobody here wrote: what is sent decodes in a window of
-//! exactly the agreed size, and whatever zlib makes is understood.
+//! exactly the negotiated size, and whatever zlib makes is understood.
 
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 use sockless::{
-    Agreed, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, WindowBits,
-    frame::{Kind, Role},
+    Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, Negotiated, WindowBits,
+    frame::{MessageKind, Role},
 };
 use support::{feed_cut, frame, frames};
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Strategy as ZlibStrategy};
@@ -16,8 +16,8 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 fn open(role: Role, bits: u8, takeover: bool, config: Config) -> Connection {
     let bits = WindowBits::new(bits).unwrap();
-    let mut agreed = Agreed::default();
-    agreed.deflate = Some(DeflateParams {
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = Some(DeflateParams {
         server_no_context_takeover: !takeover,
         client_no_context_takeover: !takeover,
         server_max_window_bits: bits,
@@ -27,7 +27,7 @@ fn open(role: Role, bits: u8, takeover: bool, config: Config) -> Connection {
         Role::Server => Endpoint::Server,
         Role::Client => Endpoint::Client { seed: [7; 32] },
     };
-    Connection::upgraded(endpoint, &agreed, config)
+    Connection::upgraded(endpoint, &negotiated, config)
 }
 
 /// A part of a message, by the distances that make an encoder reach for the end of its window.
@@ -175,9 +175,11 @@ fn send(sender: &mut Connection, data: &[u8], framing: Framing) -> Vec<u8> {
     let mut out = Vec::new();
     if let Framing::ByHand(size) = framing {
         for piece in data.chunks(size) {
-            sender.send_fragment(Kind::Binary, piece, false, &mut out).unwrap();
+            sender
+                .send_fragment(MessageKind::Binary, piece, false, &mut out)
+                .unwrap();
         }
-        sender.send_fragment(Kind::Binary, &[], true, &mut out).unwrap();
+        sender.send_fragment(MessageKind::Binary, &[], true, &mut out).unwrap();
     } else {
         sender.send_binary(data, &mut out).unwrap();
     }

@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 use sockless::{
     CloseFrame, Config, Connection, Event, State,
-    frame::{Kind, Role},
+    frame::{MessageKind, Role},
 };
 use tungstenite::{
     Error, Message, WebSocket,
@@ -111,13 +111,13 @@ fn send_theirs(theirs: &mut WebSocket<Wire>, conversation: &Conversation) {
     let mut in_message = false;
     for step in &conversation.steps {
         let message = match step {
-            Step::Message(Kind::Text, data) => Message::text(String::from_utf8(data.clone()).unwrap()),
-            Step::Message(Kind::Binary, data) => Message::binary(data.clone()),
+            Step::Message(MessageKind::Text, data) => Message::text(String::from_utf8(data.clone()).unwrap()),
+            Step::Message(MessageKind::Binary, data) => Message::binary(data.clone()),
             Step::Fragment(kind, data, last) => {
                 let opcode = match kind {
                     _ if in_message => Data::Continue,
-                    Kind::Text => Data::Text,
-                    Kind::Binary => Data::Binary,
+                    MessageKind::Text => Data::Text,
+                    MessageKind::Binary => Data::Binary,
                 };
                 in_message = !last;
                 Message::Frame(Frame::message(data.clone(), OpCode::Data(opcode), *last))
@@ -190,7 +190,7 @@ fn check_answers(ours: &mut Connection, answers: &[u8], sent: &[Event<'_>]) {
             Some(Event::Close(frame.clone().map(CloseFrame::into_owned)))
         );
         assert_eq!(ours.state(), State::Closed);
-        assert!(ours.closure().unwrap().is_clean());
+        assert!(ours.close_status().unwrap().is_clean());
     }
     let pongs: Vec<Event<'_>> = pongs(sent).into_iter().map(|data| Event::Pong(data.into())).collect();
     assert_eq!(events, pongs);

@@ -4,15 +4,15 @@
 use std::{borrow::Cow, num::NonZeroUsize, str};
 
 use sockless::{
-    CloseCode, Config, Connection, Data, Delivery, Event, ProtocolError, SendError, State,
-    frame::{Kind, Role},
+    CloseCode, Config, Connection, Delivery, Event, Message, ProtocolError, SendError, State,
+    frame::{MessageKind, Role},
     utf8::{InvalidUtf8, Validator},
 };
 use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, too_big};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
-const KINDS: [(Kind, u8); 2] = [(Kind::Text, 0x1), (Kind::Binary, 0x2)];
+const KINDS: [(MessageKind, u8); 2] = [(MessageKind::Text, 0x1), (MessageKind::Binary, 0x2)];
 
 /// Code points of one to four bytes.
 const TEXT: &str = "aé€😀";
@@ -34,8 +34,8 @@ fn receive(role: Role, config: &Config, input: &[u8]) -> Outcome {
 /// An event in chunk delivery.
 #[derive(Debug, PartialEq, Eq)]
 enum Seen {
-    /// Kind, payload, end of the frame, end of the message.
-    Chunk(Kind, Vec<u8>, bool, bool),
+    /// MessageKind, payload, end of the frame, end of the message.
+    Chunk(MessageKind, Vec<u8>, bool, bool),
     Other(Event<'static>),
 }
 
@@ -111,10 +111,10 @@ fn all_cuts(len: usize, n: usize) -> Vec<Vec<usize>> {
 }
 
 /// The event of a whole message.
-fn whole(kind: Kind, data: &[u8]) -> Event<'static> {
+fn whole(kind: MessageKind, data: &[u8]) -> Event<'static> {
     match kind {
-        Kind::Text => Event::Text(String::from_utf8(data.to_vec()).unwrap().into()),
-        Kind::Binary => Event::Binary(data.to_vec().into()),
+        MessageKind::Text => Event::Text(String::from_utf8(data.to_vec()).unwrap().into()),
+        MessageKind::Binary => Event::Binary(data.to_vec().into()),
     }
 }
 
@@ -349,8 +349,8 @@ fn s5_4_messages_are_fragmented_by_size() {
                         let data = &text[..len];
                         let mut out = Vec::with_capacity(room);
                         match kind {
-                            Kind::Text => connection.send_text(data, &mut out).unwrap(),
-                            Kind::Binary => connection.send_binary(data.as_bytes(), &mut out).unwrap(),
+                            MessageKind::Text => connection.send_text(data, &mut out).unwrap(),
+                            MessageKind::Binary => connection.send_binary(data.as_bytes(), &mut out).unwrap(),
                         }
                         let row = format!("{role:?} {kind:?}: {len} bytes in frames of {size}, room for {room}");
                         let cuts: Vec<usize> = (1..len.div_ceil(size)).map(|i| i * size).collect();
@@ -394,7 +394,11 @@ fn s5_4_messages_are_not_interleaved() {
     for role in ROLES {
         for (kind, opcode) in KINDS {
             for (first, room) in [(&b"first"[..], 0), (b"", 1000), (b"first", 1000)] {
-                let other = if kind == Kind::Text { Kind::Binary } else { Kind::Text };
+                let other = if kind == MessageKind::Text {
+                    MessageKind::Binary
+                } else {
+                    MessageKind::Text
+                };
                 let mut connection = open(role, Config::default());
                 let mut out = Vec::with_capacity(room);
                 connection.send_fragment(kind, first, false, &mut out).unwrap();
@@ -429,11 +433,17 @@ fn s5_4_control_frames_are_sent_between_fragments() {
     for role in ROLES {
         let mut connection = open(role, Config::default());
         let mut out = Vec::new();
-        connection.send_fragment(Kind::Text, b"one ", false, &mut out).unwrap();
+        connection
+            .send_fragment(MessageKind::Text, b"one ", false, &mut out)
+            .unwrap();
         connection.ping(b"ping", &mut out).unwrap();
-        connection.send_fragment(Kind::Text, b"two ", false, &mut out).unwrap();
+        connection
+            .send_fragment(MessageKind::Text, b"two ", false, &mut out)
+            .unwrap();
         out.extend(feed(&mut connection, &frame(peer_of(role), 0x89, b"?")).out);
-        connection.send_fragment(Kind::Text, b"three", true, &mut out).unwrap();
+        connection
+            .send_fragment(MessageKind::Text, b"three", true, &mut out)
+            .unwrap();
         let expected = [
             (0x01, b"one ".to_vec()),
             (0x89, b"ping".to_vec()),
@@ -492,14 +502,16 @@ fn s5_6_what_is_sent_as_text_is_utf8() {
             let mut connection = open(role, Config::default());
             let mut out = Vec::new();
             let (first, rest) = TEXT.as_bytes().split_at(cut);
-            connection.send_fragment(Kind::Text, first, false, &mut out).unwrap();
+            connection
+                .send_fragment(MessageKind::Text, first, false, &mut out)
+                .unwrap();
             let (sent, before) = (out.len(), format!("{connection:?}"));
             let inside = str::from_utf8(first).is_err();
             for fragment in broken {
                 // Behind the beginning of a character, a continuation byte may be in order.
                 if str::from_utf8(&[first, fragment].concat()).is_err_and(|error| error.error_len().is_some()) {
                     for fin in [false, true] {
-                        let refused = connection.send_fragment(Kind::Text, fragment, fin, &mut out);
+                        let refused = connection.send_fragment(MessageKind::Text, fragment, fin, &mut out);
                         assert_eq!(
                             refused,
                             Err(SendError::InvalidUtf8),
@@ -508,10 +520,10 @@ fn s5_6_what_is_sent_as_text_is_utf8() {
                     }
                 }
             }
-            let end = connection.send_fragment(Kind::Text, b"\xE2\x82", true, &mut out);
+            let end = connection.send_fragment(MessageKind::Text, b"\xE2\x82", true, &mut out);
             assert_eq!(end, Err(SendError::InvalidUtf8), "{cut}");
             if inside {
-                let end = connection.send_fragment(Kind::Text, b"", true, &mut out);
+                let end = connection.send_fragment(MessageKind::Text, b"", true, &mut out);
                 assert_eq!(end, Err(SendError::InvalidUtf8), "{cut}");
             }
             assert_eq!(
@@ -519,7 +531,9 @@ fn s5_6_what_is_sent_as_text_is_utf8() {
                 (sent, before),
                 "{cut}: nothing has changed"
             );
-            connection.send_fragment(Kind::Text, rest, true, &mut out).unwrap();
+            connection
+                .send_fragment(MessageKind::Text, rest, true, &mut out)
+                .unwrap();
             assert_eq!(
                 receive(peer_of(role), &Config::default(), &out).events,
                 [Event::Text(TEXT.into())]
@@ -536,12 +550,16 @@ fn s5_6_binary_is_opaque() {
         for cuts in [&[][..], &[1], &[128, 256, 256, 300]] {
             let input = message(peer_of(role), 0x2, &all, cuts).concat();
             let outcome = receive(role, &Config::default(), &input);
-            assert_eq!(outcome.events, [whole(Kind::Binary, &all)], "{role:?}, cut at {cuts:?}");
+            assert_eq!(
+                outcome.events,
+                [whole(MessageKind::Binary, &all)],
+                "{role:?}, cut at {cuts:?}"
+            );
             let (seen, ..) = receive_chunks(role, &in_chunks(), &input);
             let bytes: Vec<u8> = seen
                 .into_iter()
                 .flat_map(|seen| match seen {
-                    Seen::Chunk(Kind::Binary, data, ..) => data,
+                    Seen::Chunk(MessageKind::Binary, data, ..) => data,
                     other => panic!("{other:?}"),
                 })
                 .collect();
@@ -864,7 +882,7 @@ fn s5_6_chunks_of_text_end_between_characters() {
                         let end = (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap();
                         let data = text.as_bytes()[from.min(end)..end].to_vec();
                         from = end;
-                        Seen::Chunk(Kind::Text, data, true, i == cuts.len())
+                        Seen::Chunk(MessageKind::Text, data, true, i == cuts.len())
                     })
                     .collect();
                 assert_eq!(seen, expected, "{row}");
@@ -888,8 +906,8 @@ fn s5_6_chunks_are_lent_but_for_a_character_in_two_inputs() {
         while let Some(event) = connection.receive(&mut rest, &mut Vec::new()).unwrap() {
             match event {
                 Event::Chunk(chunk) => match chunk.data {
-                    Data::Text(Cow::Owned(text)) => texts.push(("owned", text)),
-                    Data::Text(Cow::Borrowed(text)) => texts.push(("lent", text.to_owned())),
+                    Message::Text(Cow::Owned(text)) => texts.push(("owned", text)),
+                    Message::Text(Cow::Borrowed(text)) => texts.push(("lent", text.to_owned())),
                     other => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),
@@ -915,7 +933,7 @@ fn s8_1_valid_text_is_delivered_before_the_error() {
                     let mut delivered = Vec::new();
                     for seen in seen {
                         match seen {
-                            Seen::Chunk(Kind::Text, data, _, false) => delivered.extend(data),
+                            Seen::Chunk(MessageKind::Text, data, _, false) => delivered.extend(data),
                             other => panic!("{row}: {other:?}"),
                         }
                     }
@@ -948,12 +966,12 @@ fn s6_2_a_whole_message_is_lent() {
     for role in ROLES {
         let peer = peer_of(role);
         for (kind, input) in [
-            (Kind::Text, frame(peer, 0x81, TEXT.as_bytes())),
-            (Kind::Binary, frame(peer, 0x82, TEXT.as_bytes())),
-            (Kind::Binary, frame(peer, 0x82, &[7; 126])),
-            (Kind::Binary, frame(peer, 0x82, &[7; 65_536])),
+            (MessageKind::Text, frame(peer, 0x81, TEXT.as_bytes())),
+            (MessageKind::Binary, frame(peer, 0x82, TEXT.as_bytes())),
+            (MessageKind::Binary, frame(peer, 0x82, &[7; 126])),
+            (MessageKind::Binary, frame(peer, 0x82, &[7; 65_536])),
             // Empty fragments do not make it less whole.
-            (Kind::Text, message(peer, 0x1, TEXT.as_bytes(), &[0, 0]).concat()),
+            (MessageKind::Text, message(peer, 0x1, TEXT.as_bytes(), &[0, 0]).concat()),
         ] {
             let mut connection = open(role, Config::default());
             let mut input = input;
@@ -963,8 +981,8 @@ fn s6_2_a_whole_message_is_lent() {
                 let mut rest = &mut input[..];
                 let event = connection.receive(&mut rest, &mut out).unwrap();
                 lent = match event {
-                    Some(Event::Text(Cow::Borrowed(_))) => Some(Kind::Text),
-                    Some(Event::Binary(Cow::Borrowed(_))) => Some(Kind::Binary),
+                    Some(Event::Text(Cow::Borrowed(_))) => Some(MessageKind::Text),
+                    Some(Event::Binary(Cow::Borrowed(_))) => Some(MessageKind::Binary),
                     _ => None,
                 };
             });

@@ -6,7 +6,7 @@ use std::slice;
 
 use sockless::{
     ProtocolError,
-    frame::{Decoder, Header, Item, Kind, Opcode, Role},
+    frame::{Decoder, Header, Item, MessageKind, Opcode, Role},
     mask,
 };
 use support::{reserved_bits, reserved_opcode};
@@ -335,8 +335,8 @@ fn s5_2_opcodes() {
             assert_eq!(decoded, Err(reserved_opcode(bits)), "{bits:x}");
         }
     }
-    assert_eq!(Opcode::from(Kind::Text), Opcode::Text);
-    assert_eq!(Opcode::from(Kind::Binary), Opcode::Binary);
+    assert_eq!(Opcode::from(MessageKind::Text), Opcode::Text);
+    assert_eq!(Opcode::from(MessageKind::Binary), Opcode::Binary);
 }
 
 /// R067 R071 R105: the examples of section 5.7.
@@ -514,7 +514,7 @@ mod connection {
 
     use sockless::{
         CloseCode, CloseFrame, Config, Connection, Event, ProtocolError, SendError, State,
-        frame::{Kind, Role},
+        frame::{MessageKind, Role},
     };
 
     use super::{ROLES, tails, violation};
@@ -607,9 +607,9 @@ mod connection {
         add("medium", &|ws, out| ws.send_binary(&[7; 126], out).unwrap());
         add("long", &|ws, out| ws.send_binary(&[7; 65_536], out).unwrap());
         add("fragments", &|ws, out| {
-            ws.send_fragment(Kind::Text, b"be", false, out).unwrap();
-            ws.send_fragment(Kind::Text, b"", false, out).unwrap();
-            ws.send_fragment(Kind::Text, b"gun", true, out).unwrap();
+            ws.send_fragment(MessageKind::Text, b"be", false, out).unwrap();
+            ws.send_fragment(MessageKind::Text, b"", false, out).unwrap();
+            ws.send_fragment(MessageKind::Text, b"gun", true, out).unwrap();
         });
         add("ping", &|ws, out| ws.ping(b"ping", out).unwrap());
         add("pong", &|ws, out| ws.pong(b"", out).unwrap());
@@ -647,7 +647,7 @@ mod connection {
         }
         let mut out = Vec::new();
         let mut server = open(Role::Server, Config::default());
-        server.send_header(Kind::Binary, 1, &mut out).unwrap();
+        server.send_header(MessageKind::Binary, 1, &mut out).unwrap();
         assert_eq!(out, [0x82, 1]);
     }
 
@@ -952,20 +952,22 @@ mod connection {
             client.ping(&[0; 126], &mut other),
             Err(SendError::ControlFrameTooLong { len: 126 })
         );
-        client.send_fragment(Kind::Text, b"a", false, &mut other).unwrap();
+        client
+            .send_fragment(MessageKind::Text, b"a", false, &mut other)
+            .unwrap();
         assert_eq!(
-            client.send_fragment(Kind::Text, b"\xFF", false, &mut other),
+            client.send_fragment(MessageKind::Text, b"\xFF", false, &mut other),
             Err(SendError::InvalidUtf8)
         );
         client.pong(b"p", &mut other).unwrap();
         other.extend(feed(&mut client, &frame(Role::Server, 0x89, b"?")).out);
-        client.send_fragment(Kind::Text, b"", true, &mut other).unwrap();
+        client.send_fragment(MessageKind::Text, b"", true, &mut other).unwrap();
         client.close(CloseCode::NORMAL, "", &mut other).unwrap();
         assert_eq!(keys(&one), keys(&other));
 
-        let agreed = sockless::Agreed::default();
+        let negotiated = sockless::Negotiated::default();
         let endpoint = sockless::Endpoint::Client { seed: [8; 32] };
-        let mut stranger = Connection::upgraded(endpoint, &agreed, Config::default());
+        let mut stranger = Connection::upgraded(endpoint, &negotiated, Config::default());
         let mut out = Vec::new();
         for i in 0..8 {
             stranger.ping(&[i; 5], &mut out).unwrap();
@@ -983,7 +985,7 @@ mod connection {
         let mut out = Vec::new();
         let mut client = open(Role::Client, Config::default());
         for len in [0, 1, 126, u64::MAX] {
-            let sent = client.send_header(Kind::Binary, len, &mut out);
+            let sent = client.send_header(MessageKind::Binary, len, &mut out);
             assert_eq!(sent, Err(SendError::MaskRequired), "{len}");
         }
         assert_eq!(out, [], "nothing was sent");
@@ -1048,10 +1050,10 @@ mod connection {
             assert_eq!(outcome.error, Some(reserved_opcode(0x83)));
             assert!(is_close(role, &outcome.out, CloseCode::PROTOCOL_ERROR));
             assert_eq!(connection.state(), State::Closed);
-            let closure = connection.closure().unwrap();
-            assert_eq!(closure.error, Some(reserved_opcode(0x83)));
-            assert_eq!(closure.sent, Some(Some(CloseFrame::new(CloseCode::PROTOCOL_ERROR, ""))));
-            assert_eq!(closure.received, None);
+            let status = connection.close_status().unwrap();
+            assert_eq!(status.error, Some(reserved_opcode(0x83)));
+            assert_eq!(status.sent, Some(Some(CloseFrame::new(CloseCode::PROTOCOL_ERROR, ""))));
+            assert_eq!(status.received, None);
         }
     }
 }

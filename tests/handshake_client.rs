@@ -3,7 +3,7 @@
 use sockless::{
     ClientRequest, CloseCode, Config, Connection, Endpoint, Event, Expected, LocalHandshakeError, ProtocolError,
     ResponseError, SendError, State, Teardown,
-    frame::{Kind, Role},
+    frame::{MessageKind, Role},
 };
 use support::{
     feed_cut, frame,
@@ -490,9 +490,13 @@ fn s9_no_extension_is_offered() {
     let mut out = Vec::new();
     drain(&mut client, &response(), &mut out).unwrap();
     client.send_text("text", &mut out).unwrap();
-    client.send_fragment(Kind::Binary, b"bin", false, &mut out).unwrap();
+    client
+        .send_fragment(MessageKind::Binary, b"bin", false, &mut out)
+        .unwrap();
     client.ping(b"", &mut out).unwrap();
-    client.send_fragment(Kind::Binary, b"ary", true, &mut out).unwrap();
+    client
+        .send_fragment(MessageKind::Binary, b"ary", true, &mut out)
+        .unwrap();
     for (first, _) in support::frames(Role::Client, &out) {
         assert_eq!(first & 0x70, 0, "{first:#x}");
     }
@@ -535,7 +539,7 @@ fn s4_1_nothing_is_sent_before_the_response() {
         assert_eq!(client.send_text("x", &mut out), Err(SendError::NotOpen));
         assert_eq!(client.send_binary(b"x", &mut out), Err(SendError::NotOpen));
         assert_eq!(
-            client.send_fragment(Kind::Text, b"x", true, &mut out),
+            client.send_fragment(MessageKind::Text, b"x", true, &mut out),
             Err(SendError::NotOpen)
         );
         assert_eq!(client.ping(b"x", &mut out), Err(SendError::NotOpen));
@@ -1093,7 +1097,7 @@ fn s4_1_1_a_refusal_closes_the_connection() {
             (client.state(), client.teardown()),
             (State::Closed, Some(Teardown::Close))
         );
-        assert_eq!(client.closure(), None);
+        assert_eq!(client.close_status(), None);
         assert_eq!(client.receive_eof(), Ok(None));
         assert_eq!(client.send_text("x", &mut out), Err(SendError::Closing));
         assert!(out.is_empty());
@@ -1390,11 +1394,11 @@ fn a_request_without_bytes() {
 
     let answer = with(&RESPONSE_FIELDS, "Sec-WebSocket-Accept", &[ACCEPT]);
     let chosen = with(&answer, "Sec-WebSocket-Protocol", &["b"]);
-    let agreed = expected.check(listed(&chosen)).unwrap();
-    assert_eq!(agreed.subprotocol.as_deref(), Some("b"));
+    let negotiated = expected.check(listed(&chosen)).unwrap();
+    assert_eq!(negotiated.subprotocol.as_deref(), Some("b"));
     assert_eq!(expected.check(listed(&answer)).unwrap().subprotocol, None);
     let endpoint = Endpoint::Client { seed: SEED };
-    let client = Connection::upgraded(endpoint, &agreed, Config::default());
+    let client = Connection::upgraded(endpoint, &negotiated, Config::default());
     assert_eq!((client.state(), client.role()), (State::Open, Role::Client));
 }
 

@@ -85,7 +85,7 @@ fn s4_2_a_server_behind_another_http_implementation() {
     let accept = Accept::new()
         .subprotocol(request.choose_subprotocol(&["b"]))
         .headers(&[("Set-Cookie", "a=1"), ("set-cookie", "b=2")]);
-    let (response, agreed) = request.to_http_response(&accept, &Config::default()).unwrap();
+    let (response, negotiated) = request.to_http_response(&accept, &Config::default()).unwrap();
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(response.version(), Version::HTTP_11);
     assert_eq!(response.headers()["upgrade"], "websocket");
@@ -93,8 +93,8 @@ fn s4_2_a_server_behind_another_http_implementation() {
     assert_eq!(response.headers()["sec-websocket-protocol"], "b");
     let cookies: Vec<&HeaderValue> = response.headers().get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
-    assert_eq!(agreed.subprotocol.as_deref(), Some("b"));
-    let server = Connection::upgraded(Endpoint::Server, &agreed, Config::default());
+    assert_eq!(negotiated.subprotocol.as_deref(), Some("b"));
+    let server = Connection::upgraded(Endpoint::Server, &negotiated, Config::default());
     let mut pair = Pair::new(client, server);
     pair.server.out.extend(write_response(&response));
 
@@ -152,10 +152,10 @@ fn s4_1_a_client_above_another_http_implementation() {
     let accept = Accept::new().subprotocol(Some("a"));
     server.accept(asked, &accept, &mut answer).unwrap();
     let response = parse_response(&answer);
-    let agreed = expected.check_http(&response).unwrap().unwrap();
-    assert_eq!(agreed.subprotocol.as_deref(), Some("a"));
+    let negotiated = expected.check_http(&response).unwrap().unwrap();
+    assert_eq!(negotiated.subprotocol.as_deref(), Some("a"));
     let endpoint = Endpoint::Client { seed: SEED };
-    let client = Connection::upgraded(endpoint, &agreed, Config::default());
+    let client = Connection::upgraded(endpoint, &negotiated, Config::default());
 
     let mut pair = Pair::new(client, server);
     pair.client.engine.send_text("hello", &mut pair.client.out).unwrap();
@@ -369,7 +369,7 @@ fn s4_1_a_parsed_response_follows_the_same_rules() {
     ];
     for (name, values, error) in rows {
         let response = http_response(&with(&valid, name, values));
-        let found = expected.check_http(&response).map(|agreed| agreed.is_some());
+        let found = expected.check_http(&response).map(|negotiated| negotiated.is_some());
         assert_eq!(found, error.map_or(Ok(true), Err), "{name}: {values:?}");
     }
 }

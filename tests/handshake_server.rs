@@ -596,8 +596,8 @@ fn s4_2_2_response_names_the_subprotocol_or_has_no_header() {
             answer.all("Sec-WebSocket-Protocol"),
             chosen.into_iter().collect::<Vec<_>>()
         );
-        let (fields, agreed) = request.acceptance(&accept, &Config::default()).unwrap();
-        assert_eq!(agreed.subprotocol.as_deref(), chosen);
+        let (fields, negotiated) = request.acceptance(&accept, &Config::default()).unwrap();
+        assert_eq!(negotiated.subprotocol.as_deref(), chosen);
         assert_eq!(fields, answer.fields, "the same without a connection");
     }
 }
@@ -960,7 +960,11 @@ fn s4_2_2_a_server_refuses_as_it_likes() {
         answer.assert_ends_the_connection();
         assert_eq!(server.state(), State::Closed, "{status}");
         assert_eq!(server.teardown(), Some(Teardown::Close), "{status}");
-        assert_eq!(server.closure(), None, "nothing was open that could have been closed");
+        assert_eq!(
+            server.close_status(),
+            None,
+            "nothing was open that could have been closed"
+        );
         assert_eq!(server.receive_eof(), Ok(None), "{status}");
     }
 }
@@ -1076,7 +1080,7 @@ fn s4_2_1_half_a_head_is_no_request() {
             "{len}"
         );
         assert_eq!((server.state(), out.len()), (State::Closed, 0), "{len}");
-        assert_eq!(server.closure().unwrap().by, ClosedBy::Transport, "{len}");
+        assert_eq!(server.close_status().unwrap().by, ClosedBy::Transport, "{len}");
     }
 }
 
@@ -1294,7 +1298,7 @@ fn s4_2_an_early_close_is_answered() {
     let events = drain(&mut server, &[], &mut out).unwrap();
     assert!(matches!(&events[..], [Event::Close(Some(frame))] if frame.reason == "bye"));
     assert_eq!(server.state(), State::Closed);
-    assert!(server.closure().unwrap().is_clean());
+    assert!(server.close_status().unwrap().is_clean());
     let answer = Answer::read(&out);
     assert_eq!(support::frames(Role::Server, &answer.body).len(), 1);
 }
@@ -1834,8 +1838,8 @@ fn a_parsed_request_follows_the_same_rules() {
         let request = Request::from_list("GET", "/chat", listed(&fields));
         match (request, error) {
             (Ok(request), None) => {
-                let (answer, agreed) = request.acceptance(&Accept::new(), &Config::default()).unwrap();
-                assert_eq!(agreed.subprotocol, None);
+                let (answer, negotiated) = request.acceptance(&Accept::new(), &Config::default()).unwrap();
+                assert_eq!(negotiated.subprotocol, None);
                 let expected = [
                     ("Upgrade", "websocket"),
                     ("Connection", "Upgrade"),
@@ -1875,8 +1879,8 @@ fn a_parsed_request_is_read_like_a_head() {
     assert_eq!(request.origin(), Some("http://example.com"));
     assert!(request.is_same_origin());
     let accept = Accept::new().subprotocol(Some("c"));
-    let (answer, agreed) = request.acceptance(&accept, &Config::default()).unwrap();
-    assert_eq!(agreed.subprotocol.as_deref(), Some("c"));
+    let (answer, negotiated) = request.acceptance(&accept, &Config::default()).unwrap();
+    assert_eq!(negotiated.subprotocol.as_deref(), Some("c"));
     assert!(answer.contains(&("Sec-WebSocket-Accept".to_owned(), ACCEPT.to_owned())));
     assert!(answer.contains(&("Sec-WebSocket-Protocol".to_owned(), "c".to_owned())));
 }

@@ -8,7 +8,7 @@ use allocation_counter::{AllocationInfo, measure};
 use sockless::{
     ClientRequest, CloseCode, CloseFrame, ClosedBy, Config, Connection, Delivery, Event, ProtocolError, SendError,
     State,
-    frame::{Kind, Role},
+    frame::{MessageKind, Role},
     mask,
 };
 use support::{
@@ -212,7 +212,7 @@ fn f05_endless_fragments() {
         let mut connection = open(role, config);
         let (events, _, info) = flood(&mut connection, &mut input, 500);
         assert_eq!(events, 0);
-        let error = connection.closure().unwrap().error;
+        let error = connection.close_status().unwrap().error;
         assert_eq!(error, Some(too_big(11 * 999, 10_000)));
         assert!(info.bytes_max < 3 * 10_000 + (64 << 10), "{role:?}: {info:?}");
     }
@@ -696,10 +696,14 @@ fn f33_keys_are_not_used_twice() {
         assert!(matches!(feed(&mut client, &answer).events[..], [Event::Open(_)]));
         for _ in 0..10 {
             client.send_text("again", &mut out).unwrap();
-            client.send_fragment(Kind::Text, b"again", false, &mut out).unwrap();
+            client
+                .send_fragment(MessageKind::Text, b"again", false, &mut out)
+                .unwrap();
             assert_eq!(client.send_text("again", &mut out), Err(SendError::MessageInProgress));
             out.extend(feed(&mut client, &frame(Role::Server, 0x89, b"again")).out);
-            client.send_fragment(Kind::Text, b"again", true, &mut out).unwrap();
+            client
+                .send_fragment(MessageKind::Text, b"again", true, &mut out)
+                .unwrap();
         }
         client.close(CloseCode::NORMAL, "again", &mut out).unwrap();
         let keys = keys(&out);
@@ -859,9 +863,9 @@ fn f53_every_close_code() {
                 ends[0] = open(sender, Config::default());
             }
             // 1010 is received from anyone, and sent by clients.
-            let agreed = may_be_sent == may_be_received || (code, sender) == (1010, Role::Server);
+            let negotiated = may_be_sent == may_be_received || (code, sender) == (1010, Role::Server);
             assert!(
-                agreed,
+                negotiated,
                 "{sender:?}: {code} is sent: {may_be_sent}, received: {may_be_received}"
             );
             let exists = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
@@ -878,11 +882,11 @@ fn f54_our_failure_is_not_the_peers_close() {
         let mut connection = open(role, config);
         let outcome = feed(&mut connection, &frame(peer_of(role), 0x82, &[0; 11]));
         assert_eq!((outcome.error, &outcome.events[..]), (Some(too_big(11, 10)), &[][..]));
-        let closure = connection.closure().unwrap();
-        assert_eq!(closure.by, ClosedBy::Us);
-        assert_eq!(closure.sent, Some(Some(CloseFrame::new(CloseCode::TOO_BIG, ""))));
-        assert_eq!((&closure.received, closure.code()), (&None, CloseCode::ABNORMAL));
-        assert_eq!(closure.error, Some(too_big(11, 10)));
+        let status = connection.close_status().unwrap();
+        assert_eq!(status.by, ClosedBy::Us);
+        assert_eq!(status.sent, Some(Some(CloseFrame::new(CloseCode::TOO_BIG, ""))));
+        assert_eq!((&status.received, status.code()), (&None, CloseCode::ABNORMAL));
+        assert_eq!(status.error, Some(too_big(11, 10)));
     }
 }
 
@@ -917,7 +921,7 @@ fn f55_any_bytes_are_survived() {
             }
             assert_eq!(
                 connection.receive_eof().is_ok(),
-                connection.closure().is_none_or(|closure| closure.error.is_none())
+                connection.close_status().is_none_or(|status| status.error.is_none())
             );
             assert_eq!(connection.state(), State::Closed, "round {round}");
         }
@@ -973,7 +977,7 @@ fn f56_all_races_of_two_closes() {
             assert_eq!(end.error, None, "sequence {sequence}");
             let closes = end.events.iter().filter(|event| matches!(event, Event::Close(_)));
             assert_eq!(closes.count(), 1, "sequence {sequence}");
-            assert!(end.engine.closure().unwrap().is_clean(), "sequence {sequence}");
+            assert!(end.engine.close_status().unwrap().is_clean(), "sequence {sequence}");
             assert_eq!(end.engine.state(), State::Closed, "sequence {sequence}");
         }
     }
@@ -1040,9 +1044,9 @@ fn f59_events_are_shown_escaped_and_cut_off() {
                         assert!(format!("{event:?}").len() < 500, "{event:?}");
                     }
                 }
-                let closure = format!("{:?}", connection.closure());
-                assert_fit_for_a_log(&closure);
-                assert!(closure.len() < 1200);
+                let status = format!("{:?}", connection.close_status());
+                assert_fit_for_a_log(&status);
+                assert!(status.len() < 1200);
             }
         }
     }

@@ -278,7 +278,7 @@ fn r138_a_declared_length_allocates_nothing() {
             assert_eq!(*error, too_big(1 << 62, 16 << 20));
         });
         report(
-            &format!("{role:?}: heap after a header of 2^62 bytes, refused (the Closure)"),
+            &format!("{role:?}: heap after a header of 2^62 bytes, refused (the close status)"),
             info.bytes_max,
             "bytes",
         );

@@ -26,7 +26,7 @@ fn a_conversation_ends_cleanly() {
         pair.drive();
         for end in [&pair.client, &pair.server] {
             assert_eq!(end.engine.state(), State::Closed);
-            assert!(end.engine.closure().unwrap().is_clean());
+            assert!(end.engine.close_status().unwrap().is_clean());
         }
     }
 }

@@ -296,7 +296,7 @@ fn s10_4_a_length_over_the_limit_fails_before_it_is_reserved() {
             let result = connection.receive(&mut &mut bytes[..], &mut out);
             assert_eq!(result, Err(Box::new(too_big((16 << 20) + 1, 16 << 20))));
         });
-        assert!(heap.bytes_max < 256, "the closure alone: {heap:?}");
+        assert!(heap.bytes_max < 256, "the close status alone: {heap:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use proptest::{collection::vec, option, prelude::*};
 use sockless::{
     CloseCode, Config, Delivery, Event, State, Teardown,
-    frame::{Kind, Role},
+    frame::{MessageKind, Role},
     timers::{Due, Timeouts, Timers},
 };
 use support::{
@@ -1015,7 +1015,7 @@ fn pieces_of_messages_keep_a_connection_alive() {
     let part = |net: &mut Net, number: u64| {
         net.with(CLIENT, |end| {
             end.engine
-                .send_fragment(Kind::Binary, b"..", number == 39, &mut end.out)
+                .send_fragment(MessageKind::Binary, b"..", number == 39, &mut end.out)
                 .unwrap();
         });
     };
@@ -1069,9 +1069,9 @@ fn an_idle_connection_is_closed() {
     let server = &net.sides[SERVER];
     assert_eq!(server.due.last(), Some(&(seconds(65), Due::Idle)));
     assert_eq!(server.round_trips.len(), 6);
-    assert!(server.end.engine.closure().unwrap().is_clean());
+    assert!(server.end.engine.close_status().unwrap().is_clean());
     assert_eq!(
-        net.sides[CLIENT].end.engine.closure().unwrap().code(),
+        net.sides[CLIENT].end.engine.close_status().unwrap().code(),
         CloseCode::GOING_AWAY
     );
 }
@@ -1171,7 +1171,7 @@ fn a_slow_close_ends() {
     net.pass(seconds(1));
     net.with(CLIENT, close);
     net.pass(seconds(4));
-    assert!(net.sides[CLIENT].end.engine.closure().unwrap().is_clean());
+    assert!(net.sides[CLIENT].end.engine.close_status().unwrap().is_clean());
     assert_eq!(net.sides[CLIENT].due, []);
     net.pass(seconds(96));
     assert_eq!(net.sides[CLIENT].due, expected);
@@ -1197,7 +1197,7 @@ fn after_a_clean_close_nothing_is_due() {
         });
         net.pass(seconds(100));
         for side in &net.sides {
-            assert!(side.end.engine.closure().unwrap().is_clean());
+            assert!(side.end.engine.close_status().unwrap().is_clean());
             assert_eq!(side.timers.poll_timeout(), None);
             assert_eq!(side.due, []);
             assert!(!side.is_gone);

@@ -9,7 +9,7 @@ use std::{
 use criterion::{BenchmarkId, Criterion, Throughput};
 use sockless::{
     Config, Connection, Event,
-    frame::{Kind, Role},
+    frame::{MessageKind, Role},
 };
 
 use crate::{Content, READ, SEGMENT, frames, group, open, peer_of};
@@ -60,8 +60,8 @@ impl Stream {
     fn image(&self) -> Vec<u8> {
         let mut peer = open(peer_of(self.role), Config::default());
         let kind = match self.content {
-            Content::Binary => Kind::Binary,
-            _ => Kind::Text,
+            Content::Binary => MessageKind::Binary,
+            _ => MessageKind::Text,
         };
         let mut image = Vec::new();
         for index in 0..self.messages() {

@@ -1,54 +1,54 @@
-//! What every adapter has: the engine, the output that is not written yet, and the deadlines.
+//! What all adapters have in common: the engine, its output and its deadlines.
 
 use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
-use core::{mem, time::Duration};
+use core::mem;
 use std::{io, time::Instant};
 
-use super::{Error, Message, MessageRef, Settings, output::Output};
+use super::{Error, Settings, input::Input};
 use crate::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, LocalHandshakeError, ProtocolError, Request,
-    SendError, State,
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, LocalHandshakeError, Message, ProtocolError,
+    Request, SendError, State,
     timers::{Due, Timers},
 };
 
-/// Who cannot be woken looks no more often than that.
-const LOOK: Duration = Duration::from_millis(100);
-
+/// An engine with its output and its deadlines. It neither reads nor writes nor waits.
 #[derive(Debug)]
 pub(super) struct Driver {
     pub(super) engine: Connection,
-    pub(super) output: Output,
+    /// The output of the engine.
+    pub(super) out: Vec<u8>,
+    /// How many bytes of `out` are replies, such as Pongs.
+    pub(super) reply_bytes: usize,
     pub(super) timers: Timers<Instant>,
-    /// With more than this to write, in bytes, nothing is read.
+    /// [`Settings::high_water`].
     pub(super) high_water: usize,
-    /// What was assembled of the message in progress when it was last looked at.
-    assembled: usize,
-    /// `Timeouts::close`.
-    closing_limit: Option<Duration>,
-    /// Why the peer was given up.
-    given_up: Option<Due>,
-    /// An allocation for the next message that lies whole in the input.
+    /// [`Connection::assembled_len`] after the last input.
+    assembled_len: usize,
+    /// The deadline that the peer has missed. The connection is lost.
+    missed_deadline: Option<Due>,
+    /// A recycled allocation, for the next message that lies whole in the input.
     spare: Vec<u8>,
 }
 
 impl Driver {
-    /// A client, whose request is in the output.
+    /// Creates a client's connection. The request is in the output.
     pub(super) fn client(request: &ClientRequest, settings: &Settings, now: Instant) -> Result<Self, Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let mut out = Vec::new();
         let engine = Connection::client(request, config(settings), seed, &mut out)?;
-        let mut driver = Self::new(engine, settings, now);
-        driver.output.buf = out;
-        Ok(driver)
+        Ok(Self {
+            out,
+            ..Self::new(engine, settings, now)
+        })
     }
 
-    /// A server that waits for a request.
+    /// Creates a server's connection, which waits for a request.
     pub(super) fn server(settings: &Settings, now: Instant) -> Self {
         Self::new(Connection::server(config(settings)), settings, now)
     }
 
-    /// A connection whose handshake is done.
+    /// Continues a connection whose opening handshake is done.
     pub(super) fn upgraded(engine: Connection, settings: &Settings, now: Instant) -> Self {
         let mut driver = Self::new(engine, settings, now);
         driver.timers.opened(now);
@@ -58,223 +58,256 @@ impl Driver {
     fn new(engine: Connection, settings: &Settings, now: Instant) -> Self {
         Self {
             engine,
-            output: Output::default(),
+            out: Vec::new(),
+            reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
-            assembled: 0,
-            closing_limit: settings.timeouts.close,
-            given_up: None,
+            assembled_len: 0,
+            missed_deadline: None,
             spare: Vec::new(),
         }
     }
 
-    /// Puts the acceptance of a request into the output.
+    /// Appends the acceptance of a request. If it cannot be sent, appends a response with status
+    /// 500 instead.
     pub(super) fn accept(
         &mut self,
         request: &Request<'_>,
         accept: &Accept<'_>,
         now: Instant,
     ) -> Result<(), LocalHandshakeError> {
-        self.engine.accept(request, accept, &mut self.output.buf)?;
-        self.timers.opened(now);
-        Ok(())
+        let accepted = self.engine.accept(request, accept, &mut self.out);
+        match accepted {
+            Ok(()) => self.timers.opened(now),
+            Err(_) => self.reject_with_500(),
+        }
+        accepted
     }
 
-    /// Puts the rejection of a request into the output.
+    /// Appends the rejection of a request. If it cannot be sent, appends a response with status 500
+    /// instead.
     pub(super) fn reject(
         &mut self,
         status: u16,
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<(), LocalHandshakeError> {
-        self.engine.reject(status, headers, body, &mut self.output.buf)
+        let rejected = self.engine.reject(status, headers, body, &mut self.out);
+        if rejected.is_err() {
+            self.reject_with_500();
+        }
+        rejected
     }
 
-    /// The next event in `input`: a message, or what `other` makes of it, knowing whether it has put something into the output.
-    pub(super) fn receive<R: Received>(
-        &mut self,
-        input: &mut &mut [u8],
-        now: Instant,
-        other: impl FnOnce(Event<'_>, bool) -> Option<R>,
-    ) -> Result<Option<Option<R>>, Box<ProtocolError>> {
-        let before = self.output.buf.len();
-        // As a `match` on the whole, and messages apart: an event is large, and to move it would cost more than to receive it.
-        let message = match self.engine.receive(input, &mut self.output.buf) {
-            Ok(Some(Event::Binary(data))) => Message::Binary(own(data, &mut self.spare)),
-            Ok(Some(Event::Text(text))) => Message::Text(own_text(text, &mut self.spare)),
+    fn reject_with_500(&mut self) {
+        let _rejected = self.engine.reject(500, &[], b"", &mut self.out);
+    }
+
+    /// Takes the next event off the front of the input.
+    #[inline(always)]
+    #[allow(
+        clippy::inline_always,
+        reason = "a message that is returned by a call goes through memory once more; measured"
+    )]
+    pub(super) fn receive<'a>(&mut self, input: &'a mut Input) -> Result<Received<'a>, Box<ProtocolError>> {
+        let Input {
+            buf,
+            start,
+            end,
+            read_at,
+            ..
+        } = input;
+        let mut rest = buf.get_mut(*start..*end).unwrap_or_default();
+        let out_len = self.out.len();
+        // An `Event` is large, and moving it costs more than receiving it: messages are taken out
+        // of it at once.
+        let received = match self.engine.receive(&mut rest, &mut self.out) {
+            Ok(Some(Event::Binary(data))) => {
+                self.timers.received(*read_at);
+                Ok(Received::Message(Message::Binary(Cow::Owned(into_owned(
+                    data,
+                    &mut self.spare,
+                )))))
+            }
+            Ok(Some(Event::Text(text))) => {
+                self.timers.received(*read_at);
+                Ok(Received::Message(Message::Text(Cow::Owned(into_owned_text(
+                    text,
+                    &mut self.spare,
+                )))))
+            }
             Ok(Some(event)) => {
-                self.note(&event, now);
-                return Ok(Some(other(event, self.output.buf.len() > before)));
+                self.update_timers(&event, *read_at);
+                let reply_len = self.out.len() - out_len;
+                self.reply_bytes += reply_len;
+                Ok(if reply_len > 0 {
+                    Received::Replied(event)
+                } else {
+                    Received::Event(event)
+                })
             }
             Ok(None) => {
-                self.look_at_assembly(now);
-                return Ok(None);
+                self.update_assembled_len(*read_at);
+                Ok(Received::NeedsInput)
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         };
-        self.timers.received(now);
-        Ok(Some(Some(R::message(message))))
+        *start = *end - rest.len();
+        received
     }
 
-    fn note(&mut self, event: &Event<'_>, now: Instant) {
+    fn update_timers(&mut self, event: &Event<'_>, now: Instant) {
         match event {
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
             Event::Open(_) => self.timers.opened(now),
             Event::Chunk(_) => self.timers.received(now),
-            // What ends the connection is seen in its state: see `deadline`.
+            // `deadline` notices the end of the connection.
             _ => {}
         }
     }
 
-    /// A peer that is sending a large message is alive, though there is no event yet.
-    fn look_at_assembly(&mut self, now: Instant) {
-        let assembled = self.engine.assembled_len();
-        if assembled != mem::replace(&mut self.assembled, assembled) && assembled > 0 {
+    /// Notes that more of a message has arrived: the peer is alive, though there is no event yet.
+    fn update_assembled_len(&mut self, now: Instant) {
+        let len = self.engine.assembled_len();
+        if len != mem::replace(&mut self.assembled_len, len) && len > 0 {
             self.timers.received(now);
         }
     }
 
-    /// Whether the transport has gone on writing after it had to wait.
-    pub(super) fn note_writing(&mut self, now: Instant) -> bool {
-        let moved = mem::take(&mut self.output.moved);
-        if moved {
-            self.timers.written(now);
-        }
-        moved
-    }
-
-    /// Puts a message into the output.
+    /// Appends a message.
     #[inline]
-    pub(super) fn feed(&mut self, message: MessageRef<'_>) -> Result<(), SendError> {
+    pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
         match message {
-            MessageRef::Text(text) => self.engine.send_text(text, &mut self.output.buf),
-            MessageRef::Binary(data) => self.engine.send_binary(data, &mut self.output.buf),
+            Message::Text(text) => self.engine.send_text(&text, &mut self.out),
+            Message::Binary(data) => self.engine.send_binary(&data, &mut self.out),
         }
     }
 
+    /// Appends a Ping.
+    pub(super) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.engine.ping(payload, &mut self.out)
+    }
+
+    /// Appends a Pong.
+    pub(super) fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.engine.pong(payload, &mut self.out)
+    }
+
+    /// Appends a Close frame.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str, now: Instant) -> Result<(), SendError> {
-        self.engine.close(code, reason, &mut self.output.buf)?;
+        self.engine.close(code, reason, &mut self.out)?;
         self.timers.closing(now);
         Ok(())
     }
 
-    /// Does what is due: puts a Ping or a Close into the output, or says that the peer is given up.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
-        while let Some(due) = self.timers.handle_timeout(now) {
-            match due {
-                Due::Ping(payload) => _ = self.engine.ping(&payload, &mut self.output.buf),
-                Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
-                Due::Handshake | Due::Pong | Due::Close => {
-                    self.given_up = Some(due);
-                    self.output.lose(io::ErrorKind::NotConnected);
-                }
-            }
-        }
-        self.check()
-    }
-
-    /// The next deadline, for one who is about to wait. Whatever has begun to end the connection, a Close of the peer or of
-    /// ours, a refusal or a failure, the time for that begins here.
+    /// Returns the next deadline, for a caller that is about to wait.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        // A Close frame of either side, a refusal, a failure: the time for the end of the
+        // connection starts here.
         if matches!(self.engine.state(), State::Closing | State::Closed) {
             self.timers.closing(now);
         }
         self.timers.poll_timeout()
     }
 
-    /// The transport has begun to refuse what is written, at a time when nobody has looked at the deadlines for long. A Pong
-    /// may have come meanwhile, and is not read here: the peer has its time anew.
-    pub(super) fn begin_stall(&mut self, begun: Instant) {
-        if self.timers.poll_timeout().is_some_and(|at| at < begun) {
-            self.timers.written(begun);
+    /// Appends the Ping or the Close frame that is due.
+    ///
+    /// Fails if the peer has missed a deadline, as all later calls do.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        while let Some(due) = self.timers.handle_timeout(now) {
+            match due {
+                Due::Ping(payload) => _ = self.ping(&payload),
+                Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
+                Due::Handshake | Due::Pong | Due::Close => {
+                    self.missed_deadline = Some(due);
+                    self.out = Vec::new();
+                }
+            }
+        }
+        self.check_deadlines()
+    }
+
+    /// Fails if the peer has missed a deadline.
+    pub(super) fn check_deadlines(&self) -> Result<(), Error> {
+        self.missed_deadline.map_or(Ok(()), |due| Err(Error::TimedOut(due)))
+    }
+
+    /// Notes that the transport has stopped taking output, in a call that writes and began at
+    /// `started`.
+    ///
+    /// If a deadline passed before that call, nobody has looked for it: the Pong may have arrived
+    /// and is not read yet. The peer gets its time again.
+    pub(super) fn write_stalled(&mut self, started: Instant) {
+        if self.timers.poll_timeout().is_some_and(|deadline| deadline < started) {
+            self.timers.written(started);
         }
     }
 
-    /// When to look at the deadlines again, for one who cannot be woken before: another may begin to close at any time.
-    pub(super) fn next_look(&mut self, now: Instant) -> Result<Option<Instant>, Error> {
-        self.check()?;
-        let closing = self.closing_limit.and_then(|limit| now.checked_add(limit.max(LOOK)));
-        Ok(self.deadline(now).into_iter().chain(closing).min())
-    }
-
-    /// How long to wait for a peer to close the transport, now that the connection is closed.
-    pub(super) fn linger(&mut self, now: Instant) -> Option<Instant> {
-        if self.given_up.is_some() {
-            return Some(now);
-        }
-        self.timers.closing(now);
-        self.timers.poll_timeout()
-    }
-
-    /// Whether the peer is not given up.
-    pub(super) fn check(&self) -> Result<(), Error> {
-        self.given_up.map_or(Ok(()), |due| Err(Error::TimedOut(due)))
-    }
-
-    /// With so much to write, nothing is read: what is received may have to be answered.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(super) fn is_above_high_water(&self) -> bool {
-        self.output.left() > self.high_water
-    }
-
-    /// Keeps the allocation of a message: one for those that the engine assembles, one for the others.
+    /// Keeps the allocation of a message: the first for messages that lie whole in the input, the
+    /// next for messages that the engine assembles.
     #[inline]
-    pub(super) fn recycle(&mut self, message: Message) {
+    pub(super) fn recycle(&mut self, message: Message<'static>) {
         if self.spare.capacity() == 0 {
-            self.spare = match message {
-                Message::Text(text) => text.into_bytes(),
-                Message::Binary(data) => data,
-            };
+            self.spare = message.into_bytes();
             self.spare.clear();
         } else {
-            self.engine.recycle(match message {
-                Message::Text(text) => Event::Text(text.into()),
-                Message::Binary(data) => Event::Binary(data.into()),
-            });
+            self.engine.recycle(message.into());
         }
     }
 }
 
-/// The engine's part of the settings: adapters deliver whole messages.
+/// Returns the configuration of the engine: adapters deliver whole messages.
 fn config(settings: &Settings) -> Config {
     let mut config = settings.config.clone();
     config.delivery = Delivery::Messages;
     config
 }
 
-/// What is asked for: messages alone, or every event.
-pub(super) trait Received: Sized {
-    fn message(message: Message) -> Self;
-
-    /// `None`: an event that has done what it had to.
-    fn other(event: Event<'_>) -> Option<Self>;
+/// What [`Driver::receive`] found in the input.
+pub(super) enum Received<'a> {
+    /// A message.
+    Message(Message<'static>),
+    /// Another event.
+    Event(Event<'a>),
+    /// Another event, and the engine has appended a reply to the output.
+    Replied(Event<'a>),
+    /// Nothing: all of the input is processed.
+    NeedsInput,
 }
 
-impl Received for Message {
-    fn message(message: Message) -> Self {
+/// What a call of an adapter that receives returns: messages alone, or every event.
+pub(super) trait FromEvent: Sized {
+    fn from_message(message: Message<'static>) -> Self;
+
+    /// Converts an event that is not a message. `None` skips it: the adapter has done what it
+    /// requires.
+    fn from_event(event: Event<'_>) -> Option<Self>;
+}
+
+impl FromEvent for Message<'static> {
+    #[inline]
+    fn from_message(message: Message<'static>) -> Self {
         message
     }
 
-    fn other(_event: Event<'_>) -> Option<Self> {
+    #[inline]
+    fn from_event(_event: Event<'_>) -> Option<Self> {
         None
     }
 }
 
-impl Received for Event<'static> {
-    fn message(message: Message) -> Self {
-        match message {
-            Message::Text(text) => Self::Text(text.into()),
-            Message::Binary(data) => Self::Binary(data.into()),
-        }
+impl FromEvent for Event<'static> {
+    fn from_message(message: Message<'static>) -> Self {
+        message.into()
     }
 
-    fn other(event: Event<'_>) -> Option<Self> {
+    fn from_event(event: Event<'_>) -> Option<Self> {
         Some(event.into_owned())
     }
 }
 
-/// [`Cow::into_owned`] with a recycled allocation.
-fn own(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
+/// Like [`Cow::into_owned`], with the allocation `spare`.
+fn into_owned(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
     match data {
         Cow::Borrowed(data) => {
             let mut owned = mem::take(spare);
@@ -285,7 +318,7 @@ fn own(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
     }
 }
 
-fn own_text(text: Cow<'_, str>, spare: &mut Vec<u8>) -> String {
+fn into_owned_text(text: Cow<'_, str>, spare: &mut Vec<u8>) -> String {
     match text {
         Cow::Borrowed(text) => {
             let mut owned = String::from_utf8(mem::take(spare)).unwrap_or_default();

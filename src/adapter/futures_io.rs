@@ -1,22 +1,30 @@
-//! [`poll`] over the streams of `futures-io`: smol, async-std, and many others.
+//! Connections over the streams of the `futures-io` crate, such as those of smol and async-std:
+//! [`poll`] has the details.
 //!
-//! These traits have no clock: a function that makes a timer is part of every connection, for smol
-//! `|at| smol::Timer::at(at)`. `()` does without, and without deadlines.
+//! These streams have no clock. Each connection gets one: a [`Timer`], or `()` for no deadlines.
 //!
 //! ```no_run
-//! use sockless::{ClientRequest, Config, adapter::{Error, futures_io::{self, Timer}}};
-//! # use {::futures_io::{AsyncRead, AsyncWrite}, std::{future::Future, time::Instant}};
+//! use sockless::{ClientRequest, CloseCode, adapter::{Error, Settings, futures_io::{self, Timer}}};
 //!
-//! # async fn run<S: AsyncRead + AsyncWrite + Unpin, T: Future>(tcp: S, at: fn(Instant) -> T) -> Result<(), Error> {
-//! // With smol, `tcp` comes from `smol::net::TcpStream::connect`, and `at` is `smol::Timer::at`.
+//! # mod smol {
+//! #     pub struct Timer;
+//! #     impl Timer {
+//! #         pub fn at(_at: std::time::Instant) -> std::future::Ready<()> { std::future::ready(()) }
+//! #     }
+//! # }
+//! # async fn run(tcp: impl ::futures_io::AsyncRead + ::futures_io::AsyncWrite + Unpin) -> Result<(), Error> {
+//! // `tcp` is a `smol::net::TcpStream`.
 //! let request = ClientRequest::new("ws://127.0.0.1:9001/")?;
-//! let clock = Timer::new(at);
-//! let (mut ws, _response) = futures_io::client(tcp, clock, &request, Config::default()).await?;
+//! let clock = Timer::new(smol::Timer::at);
+//! let (mut ws, _response) = futures_io::client(tcp, clock, &request, Settings::new()).await?;
 //! ws.send("hello").await?;
-//! while let Some(message) = ws.recv().await? {
+//! if let Some(message) = ws.recv().await? {
 //!     println!("{message:?}");
-//!     ws.close(sockless::CloseCode::NORMAL, "").await?;
 //! }
+//! ws.close(CloseCode::NORMAL, "").await?;
+//! while ws.recv().await?.is_some() {}
+//! let status = ws.close_status().expect("the connection is closed");
+//! println!("closed with code {:?}", status.code());
 //! # Ok(())
 //! # }
 //! ```
@@ -40,18 +48,18 @@ use crate::{Accept, ClientRequest, Connection, Response};
 
 /// A WebSocket over a stream of `futures-io`.
 pub type WebSocket<S, C> = poll::WebSocket<Io<S>, C>;
-/// A client's request over a stream of `futures-io`, that waits for a decision.
+/// A client's request over a stream of `futures-io`, that the application decides on.
 pub type Incoming<S, C> = poll::Incoming<Io<S>, C>;
 /// The reading half of a [`WebSocket`].
 pub type Reader<S, C> = poll::Reader<Io<S>, C>;
 /// The writing half of a [`WebSocket`].
 pub type Writer<S, C> = poll::Writer<Io<S>, C>;
 
-/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for `wss`.
+/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
+/// URL.
 ///
 /// # Errors
-/// The request cannot be sent, the transport fails, the server breaks the protocol, [refuses](Error::Refused) or takes
-/// too long.
+/// Those of [`poll::WebSocket::client`].
 pub async fn client<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
     stream: S,
     clock: C,
@@ -61,12 +69,14 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
     WebSocket::client(Io(stream), clock, request, settings).await
 }
 
-/// Accepts a WebSocket, whatever the client asks for and from whatever page it comes: a server that browsers reach, and
-/// that trusts their cookies or their place in the network, takes [`incoming`] and checks
+/// Accepts any WebSocket.
+///
+/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
+/// or their place in the network, must use [`incoming`] and check
 /// [`Request::is_same_origin`](crate::Request::is_same_origin).
 ///
 /// # Errors
-/// The transport fails, the client takes too long, or its request is invalid and was answered so.
+/// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
     stream: S,
     clock: C,
@@ -77,10 +87,10 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
         .await
 }
 
-/// Reads the opening handshake and leaves the decision to the caller.
+/// Waits for a client's request. The application accepts or rejects it.
 ///
 /// # Errors
-/// The transport fails, the client takes too long, or its request is invalid and was answered so.
+/// Those of [`poll::Incoming::new`].
 pub async fn incoming<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
     stream: S,
     clock: C,
@@ -89,7 +99,7 @@ pub async fn incoming<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
     Incoming::new(Io(stream), clock, settings).await
 }
 
-/// Goes on with a connection whose handshake is done: see [`poll::WebSocket::upgraded`].
+/// Continues a connection whose opening handshake is done: see [`poll::WebSocket::upgraded`].
 #[must_use]
 pub fn upgraded<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
     stream: S,
@@ -123,15 +133,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
     }
 }
 
-/// A [`Clock`] from a function that makes a future which is ready at an instant. It holds nothing until a deadline is
-/// waited for.
+/// A [`Clock`] made of a function that returns a future which is ready at a given instant, such as
+/// `smol::Timer::at`.
+///
+/// It calls the function when it is first waited for.
 pub struct Timer<F, S> {
     make: F,
     sleep: Option<(Instant, Pin<Box<S>>)>,
 }
 
 impl<F: FnMut(Instant) -> S, S: Future> Timer<F, S> {
-    /// With that function.
+    /// Creates a clock from the function.
     pub const fn new(make: F) -> Self {
         Self { make, sleep: None }
     }
@@ -140,7 +152,7 @@ impl<F: FnMut(Instant) -> S, S: Future> Timer<F, S> {
 impl<F: FnMut(Instant) -> S, S: Future> Clock for Timer<F, S> {
     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            // Deadlines mostly move away, with everything that is received. To wake too early now and then costs less
+            // Whatever is received puts the deadline off. To wake too early now and then costs less
             // than to make a timer each time.
             let (_, sleep) = match &mut self.sleep {
                 Some(sleep) if sleep.0 <= at => sleep,

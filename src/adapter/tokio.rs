@@ -1,15 +1,20 @@
-//! [`poll`] over tokio's streams and clock.
+//! Connections over the streams and the clock of tokio: [`poll`] has the details.
+//!
+//! The runtime must have its timers enabled and, for sockets, its I/O driver.
 //!
 //! ```no_run
-//! use sockless::adapter::{Message, tokio};
+//! use sockless::{CloseCode, adapter::tokio};
 //!
 //! # async fn run() -> Result<(), sockless::adapter::Error> {
 //! let mut ws = tokio::connect("ws://127.0.0.1:9001/").await?;
 //! ws.send("hello").await?;
-//! while let Some(message) = ws.recv().await? {
+//! if let Some(message) = ws.recv().await? {
 //!     println!("{message:?}");
-//!     ws.close(sockless::CloseCode::NORMAL, "").await?;
 //! }
+//! ws.close(CloseCode::NORMAL, "").await?;
+//! while ws.recv().await?.is_some() {}
+//! let status = ws.close_status().expect("the connection is closed");
+//! println!("closed with code {:?}", status.code());
 //! # Ok(())
 //! # }
 //! ```
@@ -28,42 +33,41 @@ use tokio::{
 };
 
 use super::{
-    Error, Settings,
+    Error, Settings, handshake,
     poll::{self, Transport},
 };
 use crate::{Accept, ClientRequest, Connection, Response, timers::Due};
 
-/// A WebSocket over a stream of tokio's.
+/// A WebSocket over a stream of tokio.
 pub type WebSocket<S> = poll::WebSocket<Io<S>, Clock>;
-/// A client's request over a stream of tokio's, that waits for a decision.
+/// A client's request over a stream of tokio, that the application decides on.
 pub type Incoming<S> = poll::Incoming<Io<S>, Clock>;
 /// The reading half of a [`WebSocket`].
 pub type Reader<S> = poll::Reader<Io<S>, Clock>;
 /// The writing half of a [`WebSocket`].
 pub type Writer<S> = poll::Writer<Io<S>, Clock>;
 
-/// Connects to a `ws` URL over TCP, without Nagle's algorithm.
+/// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
 ///
-/// For `wss`, see [`client`].
+/// For a `wss` URL, connect a TLS stream and pass it to [`client`].
 ///
 /// # Errors
-/// The URL is invalid, the transport fails, the server breaks the protocol, [refuses](Error::Refused) or takes too long.
+/// The URL is invalid, the transport failed, or the server violated the protocol,
+/// [refused](Error::Refused) or took too long.
 pub async fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
     let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default()).await?;
     Ok(ws)
 }
 
-/// Connects over TCP with a request and settings of one's own; also returns the server's response.
+/// Connects over TCP with the given request and settings. Also returns the response of the server.
 ///
 /// # Errors
-/// As [`connect`]; and `wss` is unsupported here, because TLS is another stream: see [`client`].
+/// Those of [`connect`]. A `wss` URL is `Unsupported`.
 pub async fn connect_with(
     request: &ClientRequest,
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
-    if request.is_secure() {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "wss needs a TLS stream").into());
-    }
+    handshake::check_is_plain(request)?;
     let settings = settings.into();
     let connecting = TcpStream::connect((request.host(), request.port()));
     let tcp = match settings.timeouts.handshake {
@@ -76,11 +80,11 @@ pub async fn connect_with(
     client(tcp, request, settings).await
 }
 
-/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for `wss`.
+/// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
+/// URL.
 ///
 /// # Errors
-/// The request cannot be sent, the transport fails, the server breaks the protocol, [refuses](Error::Refused) or takes
-/// too long.
+/// Those of [`poll::WebSocket::client`].
 pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: &ClientRequest,
@@ -89,12 +93,14 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     WebSocket::client(Io(stream), Clock::default(), request, settings).await
 }
 
-/// Accepts a WebSocket, whatever the client asks for and from whatever page it comes: a server that browsers reach, and
-/// that trusts their cookies or their place in the network, takes [`incoming`] and checks
+/// Accepts any WebSocket.
+///
+/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
+/// or their place in the network, must use [`incoming`] and check
 /// [`Request::is_same_origin`](crate::Request::is_same_origin).
 ///
 /// # Errors
-/// The transport fails, the client takes too long, or its request is invalid and was answered so.
+/// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocket<S>, Error> {
     incoming(stream, Settings::default())
         .await?
@@ -102,10 +108,10 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebS
         .await
 }
 
-/// Reads the opening handshake and leaves the decision to the caller.
+/// Waits for a client's request. The application accepts or rejects it.
 ///
 /// # Errors
-/// The transport fails, the client takes too long, or its request is invalid and was answered so.
+/// Those of [`poll::Incoming::new`].
 pub async fn incoming<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     settings: impl Into<Settings>,
@@ -113,7 +119,7 @@ pub async fn incoming<S: AsyncRead + AsyncWrite + Unpin>(
     Incoming::new(Io(stream), Clock::default(), settings).await
 }
 
-/// Goes on with a connection whose handshake is done: see [`poll::WebSocket::upgraded`].
+/// Continues a connection whose opening handshake is done: see [`poll::WebSocket::upgraded`].
 #[must_use]
 pub fn upgraded<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
@@ -123,7 +129,7 @@ pub fn upgraded<S: AsyncRead + AsyncWrite + Unpin>(
     WebSocket::upgraded(Io(stream), Clock::default(), engine, settings)
 }
 
-/// A stream of tokio's as a [`Transport`].
+/// A stream of tokio as a [`Transport`].
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::exhaustive_structs, reason = "a wrapper and nothing else")]
 pub struct Io<S>(pub S);
@@ -148,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
     }
 }
 
-/// The clock of tokio's runtime. It holds nothing until a deadline is waited for.
+/// The clock of the tokio runtime. It allocates its timer when it is first waited for.
 #[derive(Debug, Default)]
 pub struct Clock {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -162,8 +168,8 @@ impl poll::Clock for Clock {
     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let at = at.into();
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(time::sleep_until(at)));
-        // Deadlines mostly move away, with everything that is received. To wake too early now and then costs less than
-        // to move the timer each time.
+        // Deadlines mostly move away, with everything that is received. To wake too early now and
+        // then costs less than to move the timer each time.
         if at < sleep.deadline() {
             sleep.as_mut().reset(at);
         }

@@ -9,7 +9,7 @@ use crate::{
     error::{LocalHandshakeError, ProtocolError, RequestError},
     event::Event,
     handshake::{
-        Accept, Agreed, Refusal, Request,
+        Accept, Negotiated, Refusal, Request,
         answer::{write_acceptance, write_rejection},
         refusal_body::Progress,
     },
@@ -93,9 +93,12 @@ impl Connection {
             };
             match found {
                 Ok(Verdict::Interim | Verdict::Refused) => {}
-                Ok(Verdict::Open(response, agreed)) => {
+                Ok(Verdict::Open(response, negotiated)) => {
                     let opening = self.opening.take();
-                    self.apply(&agreed, opening.as_ref().and_then(|opening| opening.deflate.as_ref()));
+                    self.apply(
+                        &negotiated,
+                        opening.as_ref().and_then(|opening| opening.deflate.as_ref()),
+                    );
                     self.signal(Signal::Accepted);
                     return Ok(Some(Event::Open(response)));
                 }
@@ -146,8 +149,8 @@ impl Connection {
     ) -> Result<(), LocalHandshakeError> {
         self.check_answer()?;
         let deflate = self.opening.as_mut().and_then(|opening| opening.deflate.take());
-        let agreed = match write_acceptance(request, accept, deflate.as_ref(), out) {
-            Ok(agreed) => agreed,
+        let negotiated = match write_acceptance(request, accept, deflate.as_ref(), out) {
+            Ok(negotiated) => negotiated,
             Err(error) => {
                 if let Some(opening) = &mut self.opening {
                     opening.deflate = deflate;
@@ -155,7 +158,7 @@ impl Connection {
                 return Err(error);
             }
         };
-        self.apply(&agreed, deflate.as_ref());
+        self.apply(&negotiated, deflate.as_ref());
         self.opening.take_if(|opening| opening.early.is_empty());
         self.signal(Signal::Accepted);
         Ok(())
@@ -190,8 +193,8 @@ impl Connection {
     }
 
     /// What was negotiated takes effect.
-    pub(super) fn apply(&mut self, agreed: &Agreed, config: Option<&DeflateConfig>) {
-        if let Some((receive, send, threshold)) = agreed.directions(self.role(), config) {
+    pub(super) fn apply(&mut self, negotiated: &Negotiated, config: Option<&DeflateConfig>) {
+        if let Some((receive, send, threshold)) = negotiated.directions(self.role(), config) {
             self.receiver.allow_compressed(receive);
             self.sender.allow_compressed(send, threshold);
         }

@@ -11,11 +11,11 @@ use self::opening::Opening;
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflatePool;
 use crate::{
-    close::{CloseFrame, ClosedBy, Closure, Teardown},
+    close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
     config::Config,
     error::{LocalHandshakeError, ProtocolError},
     event::Event,
-    handshake::{Agreed, ClientRequest, answer::write_error},
+    handshake::{ClientRequest, Negotiated, answer::write_error},
     mask::keys::MaskKeys,
     receive::{Path, Receiver},
     role::Role,
@@ -49,7 +49,7 @@ pub enum Endpoint {
 ///   transport ends;
 /// * commands, which append to `out`: [`accept`](Self::accept), [`reject`](Self::reject), `send_*`,
 ///   [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close);
-/// * getters: [`state`](Self::state), [`closure`](Self::closure), [`teardown`](Self::teardown).
+/// * getters: [`state`](Self::state), [`close_status`](Self::close_status), [`teardown`](Self::teardown).
 ///
 /// After each of them, write `out` and clear it. There is nothing to flush and nothing to poll: pongs, the answer to a
 /// Close, and the Close that an error demands are in `out` when the call that found the need returns.
@@ -73,7 +73,7 @@ pub struct Connection {
     sender: Sender,
     /// Until the connection is open, and until what came before `accept` is processed.
     opening: Option<Box<Opening>>,
-    closure: Option<Box<Closure>>,
+    close_status: Option<Box<CloseStatus>>,
 }
 
 impl Connection {
@@ -115,13 +115,13 @@ impl Connection {
     /// Either end of a connection whose opening handshake is done: by another HTTP implementation, over HTTP/2 or
     /// HTTP/3, or by a process that handed the socket over.
     #[must_use]
-    pub fn upgraded(endpoint: Endpoint, agreed: &Agreed, config: Config) -> Self {
+    pub fn upgraded(endpoint: Endpoint, negotiated: &Negotiated, config: Config) -> Self {
         let (role, keys) = match endpoint {
             Endpoint::Server => (Role::Server, None),
             Endpoint::Client { seed } => (Role::Client, Some(Box::new(MaskKeys::new(seed)))),
         };
         let mut connection = Self::new(Phase::Open, role, keys, &config, None);
-        connection.apply(agreed, config.deflate_settings());
+        connection.apply(negotiated, config.deflate_settings());
         connection.update_path();
         connection
     }
@@ -141,7 +141,7 @@ impl Connection {
             receiver: Receiver::new(role, config),
             sender: Sender::new(keys, config.fragment_size),
             opening,
-            closure: None,
+            close_status: None,
         }
     }
 
@@ -154,7 +154,7 @@ impl Connection {
             _ if self.phase == Phase::Open => {
                 let frame = CloseFrame::new(error.close_code(), "");
                 if self.sender.close(Some(&frame), out).is_ok() {
-                    self.closure_mut(ClosedBy::Us).sent = Some(Some(frame));
+                    self.close_status_mut(ClosedBy::Us).sent = Some(Some(frame));
                 }
             }
             _ => {}
@@ -163,13 +163,13 @@ impl Connection {
             ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => ClosedBy::Transport,
             _ => ClosedBy::Us,
         };
-        self.closure_mut(by).error = Some(error);
+        self.close_status_mut(by).error = Some(error);
         self.signal(Signal::Failed);
         Box::new(error)
     }
 
-    fn closure_mut(&mut self, by: ClosedBy) -> &mut Closure {
-        self.closure.get_or_insert_with(|| Box::new(Closure::new(by)))
+    fn close_status_mut(&mut self, by: ClosedBy) -> &mut CloseStatus {
+        self.close_status.get_or_insert_with(|| Box::new(CloseStatus::new(by)))
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -194,7 +194,7 @@ impl Connection {
 
     /// Why the connection failed, if it did.
     fn failure(&self) -> Option<Box<ProtocolError>> {
-        self.closure.as_ref()?.error.map(Box::new)
+        self.close_status.as_ref()?.error.map(Box::new)
     }
 
     /// The transport has ended: its `read` returned no bytes, or an error.
@@ -278,8 +278,8 @@ impl Connection {
     /// Who closed, with which codes and reasons, cleanly or not: from the first sign of an end on. `None` before, and
     /// for a handshake that was rejected or refused.
     #[must_use]
-    pub fn closure(&self) -> Option<&Closure> {
-        self.closure.as_deref()
+    pub fn close_status(&self) -> Option<&CloseStatus> {
+        self.close_status.as_deref()
     }
 
     /// What is left to do with the transport: `None` until the connection is [`Closed`](State::Closed).
@@ -288,7 +288,7 @@ impl Connection {
         if self.phase != Phase::Closed {
             return None;
         }
-        let clean = self.closure.as_ref().is_some_and(|closure| closure.is_clean());
+        let clean = self.close_status.as_ref().is_some_and(|status| status.is_clean());
         Some(match (self.role(), clean) {
             (Role::Client, true) => Teardown::AwaitPeer,
             (Role::Client, false) | (Role::Server, _) => Teardown::Close,

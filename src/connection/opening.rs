@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     deflate::DeflateConfig,
     error::ResponseError,
-    handshake::{Agreed, Expected, Response, refusal_body::Body},
+    handshake::{Expected, Negotiated, Response, refusal_body::Body},
     http::HeadReader,
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Opening {
 
 /// What a response head means.
 pub(super) enum Verdict<'b> {
-    Open(Response<'b>, Agreed),
+    Open(Response<'b>, Negotiated),
     /// 100 to 199 but 101: a final response follows (RFC 9110, section 15.2).
     Interim,
     /// Any other status; the body follows.
@@ -58,11 +58,11 @@ impl Opening {
         let response = Response::from_head(head, self.max_headers)?;
         match response.status() {
             101 => {
-                let agreed = match &self.expected {
+                let negotiated = match &self.expected {
                     Some(expected) => response.check(expected)?,
-                    None => Agreed::default(),
+                    None => Negotiated::default(),
                 };
-                Ok(Verdict::Open(response, agreed))
+                Ok(Verdict::Open(response, negotiated))
             }
             100..=199 => {
                 // All heads together stay within the limit, so that this cannot go on for ever.

@@ -47,11 +47,11 @@ impl Connection {
     /// UTF-8 shows when all of it is there. Fragments, compressed messages and control frames are taken as they come.
     ///
     /// ```
-    /// use sockless::{Agreed, Config, Connection, Endpoint, Event};
+    /// use sockless::{Negotiated, Config, Connection, Endpoint, Event};
     ///
     /// # let seed = [0; 32];
     /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];
-    /// let mut connection = Connection::upgraded(Endpoint::Client { seed }, &Agreed::default(), Config::default());
+    /// let mut connection = Connection::upgraded(Endpoint::Client { seed }, &Negotiated::default(), Config::default());
     /// let (mut buffer, mut filled, mut wanted, mut out) = ([0; 1024], 0, 0, Vec::new());
     /// # let mut messages = Vec::new();
     /// # let mut transport = reads.drain(..);
@@ -276,7 +276,7 @@ impl Connection {
     /// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a Close
     /// frame in response", typically with the same code (section 5.5.1).
     fn close_received(&mut self, frame: Option<&CloseFrame<'_>>, out: &mut Vec<u8>) {
-        self.closure_mut(ClosedBy::Peer).received = Some(frame.cloned().map(CloseFrame::into_owned));
+        self.close_status_mut(ClosedBy::Peer).received = Some(frame.cloned().map(CloseFrame::into_owned));
         self.signal(Signal::CloseReceived);
         if self.phase == Phase::CloseReceived && self.auto_close {
             let _sent = self.send_close(frame.map(CloseFrame::echo), out);

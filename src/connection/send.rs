@@ -42,7 +42,7 @@ impl Connection {
             .message(MessageKind::Binary, data, out)
     }
 
-    /// Whether messages are compressed from now on, if permessage-deflate is agreed; true at first.
+    /// Whether messages are compressed from now on, if permessage-deflate is negotiated; true at first.
     ///
     /// Turn it off for a message that holds a secret beside something an attacker may choose: the length of what is sent
     /// tells how alike they are (RFC 7692, section 8). Turn it off, too, for images and other messages that are compressed
@@ -127,7 +127,7 @@ impl Connection {
 
     pub(super) fn send_close(&mut self, frame: Option<CloseFrame<'_>>, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sender.close(frame.as_ref(), out)?;
-        self.closure_mut(ClosedBy::Us).sent = Some(frame.map(CloseFrame::into_owned));
+        self.close_status_mut(ClosedBy::Us).sent = Some(frame.map(CloseFrame::into_owned));
         self.signal(Signal::CloseSent);
         Ok(())
     }

@@ -38,7 +38,7 @@ pub struct DeflateConfig {
     /// more than what is saved.
     pub threshold: usize,
     /// Whether the working state of the deflater and the inflater is given back after each message, so that an idle
-    /// connection keeps only what the agreed takeover needs: the inflater's window. What is sent then starts each message
+    /// connection keeps only what the negotiated takeover needs: the inflater's window. What is sent then starts each message
     /// with an empty window. Default false: the state is large, and setting it up again takes time.
     pub release: bool,
 }
@@ -65,7 +65,7 @@ pub struct WindowBits(u8);
 impl WindowBits {
     /// 8: a window of 256 bytes.
     pub const MIN: Self = Self(8);
-    /// 15: a window of 32,768 bytes, which is what there is if nothing is agreed.
+    /// 15: a window of 32,768 bytes, which is what there is if nothing is negotiated.
     pub const MAX: Self = Self(15);
 
     /// The given number of bits; `None` if it is not 8 to 15.

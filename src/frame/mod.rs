@@ -13,4 +13,4 @@ pub use self::{
     header::Header,
     opcode::Opcode,
 };
-pub use crate::{message::MessageKind as Kind, role::Role};
+pub use crate::{message::MessageKind, role::Role};

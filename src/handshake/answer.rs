@@ -2,7 +2,7 @@
 
 use alloc::{format, vec::Vec};
 
-use super::{accept::Accept, fields::check_header, negotiated::Agreed, request::Request};
+use super::{accept::Accept, fields::check_header, negotiated::Negotiated, request::Request};
 use crate::{
     deflate::DeflateConfig,
     error::{LocalHandshakeError, RequestError},
@@ -15,17 +15,17 @@ pub(crate) fn write_acceptance(
     accept: &Accept<'_>,
     deflate: Option<&DeflateConfig>,
     out: &mut Vec<u8>,
-) -> Result<Agreed, LocalHandshakeError> {
+) -> Result<Negotiated, LocalHandshakeError> {
     let start = out.len();
     // What most answers take, so that the output grows once.
     out.reserve(256);
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
-    let agreed = request.accept_fields(accept, deflate, |name, value| write_field(out, name, value));
-    match &agreed {
+    let negotiated = request.accept_fields(accept, deflate, |name, value| write_field(out, name, value));
+    match &negotiated {
         Ok(_) => out.extend_from_slice(b"\r\n"),
         Err(_) => out.truncate(start),
     }
-    agreed
+    negotiated
 }
 
 /// Writes a response that refuses the upgrade and ends the connection: what follows it on the transport would be

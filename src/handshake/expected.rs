@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
-use super::negotiated::Agreed;
+use super::negotiated::Negotiated;
 use crate::{
     deflate::{DeflateConfig, DeflateParams, negotiation},
     error::ResponseError,
@@ -25,7 +25,10 @@ impl Expected {
     ///
     /// # Errors
     /// The rule that the response breaks; the connection must not be used.
-    pub fn check<'a>(&self, headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Agreed, ResponseError> {
+    pub fn check<'a>(
+        &self,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Negotiated, ResponseError> {
         let (mut upgrade, mut connection) = (false, false);
         let mut accept = None;
         let mut subprotocol = None;
@@ -72,7 +75,7 @@ impl Expected {
             Some(extension) => Some(self.check_extension(&extension)?),
         };
         let subprotocol = self.check_subprotocol(subprotocol)?;
-        Ok(Agreed::new(subprotocol, deflate))
+        Ok(Negotiated::new(subprotocol, deflate))
     }
 
     /// "the client MUST _Fail the WebSocket Connection_" on an extension that was not offered, and on an answer that does

@@ -4,7 +4,9 @@ use alloc::{string::String, vec::Vec};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
-use super::{accept::Accept, client_request::ClientRequest, expected::Expected, negotiated::Agreed, request::Request};
+use super::{
+    accept::Accept, client_request::ClientRequest, expected::Expected, negotiated::Negotiated, request::Request,
+};
 use crate::{
     config::Config,
     error::{LocalHandshakeError, RequestError, ResponseError},
@@ -24,7 +26,7 @@ impl<'b> Request<'b> {
         Self::from_list(request.method().as_str(), target, fields(request.headers()))
     }
 
-    /// The 101 response that accepts the request, and what is then agreed, for
+    /// The 101 response that accepts the request, and what is then negotiated, for
     /// [`Connection::upgraded`](crate::Connection::upgraded).
     ///
     /// # Errors
@@ -33,12 +35,12 @@ impl<'b> Request<'b> {
         &self,
         accept: &Accept<'_>,
         config: &Config,
-    ) -> Result<(http::Response<()>, Agreed), LocalHandshakeError> {
-        let (list, agreed) = self.acceptance(accept, config)?;
+    ) -> Result<(http::Response<()>, Negotiated), LocalHandshakeError> {
+        let (list, negotiated) = self.acceptance(accept, config)?;
         let mut response = http::Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = header_map(list)?;
-        Ok((response, agreed))
+        Ok((response, negotiated))
     }
 }
 
@@ -93,7 +95,7 @@ impl Expected {
     ///
     /// # Errors
     /// The rule that the response breaks; the connection must not be used.
-    pub fn check_http<B>(&self, response: &http::Response<B>) -> Result<Option<Agreed>, ResponseError> {
+    pub fn check_http<B>(&self, response: &http::Response<B>) -> Result<Option<Negotiated>, ResponseError> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(None);
         }

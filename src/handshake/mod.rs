@@ -22,7 +22,7 @@ pub use self::{
     accept::Accept,
     client_request::ClientRequest,
     expected::Expected,
-    negotiated::Agreed,
+    negotiated::Negotiated,
     request::Request,
     response::{Refusal, Response},
 };

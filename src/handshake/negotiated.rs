@@ -10,16 +10,16 @@ use crate::{
 /// What an opening handshake settled, for [`Connection::upgraded`](crate::Connection::upgraded).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Agreed {
-    /// The subprotocol, if one was agreed (RFC 6455, section 1.9). The engine attaches no meaning to it.
+pub struct Negotiated {
+    /// The subprotocol, if one was negotiated (RFC 6455, section 1.9). The engine attaches no meaning to it.
     pub subprotocol: Option<Box<str>>,
-    /// permessage-deflate, if it was agreed (RFC 7692).
+    /// permessage-deflate, if it was negotiated (RFC 7692).
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub deflate: Option<DeflateParams>,
 }
 
-impl Agreed {
+impl Negotiated {
     #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "it is always `None`"))]
     pub(super) fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
         Self {

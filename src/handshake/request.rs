@@ -7,7 +7,7 @@ use super::{
     accept::Accept,
     accept_key::accept_key,
     fields::{check_header, is_reserved},
-    negotiated::Agreed,
+    negotiated::Negotiated,
     rules::{check_headers, check_line},
 };
 use crate::{
@@ -89,9 +89,9 @@ impl<'b> Request<'b> {
     ///     ("sec-websocket-version", b"13"),
     /// ];
     /// let request = Request::from_list("GET", "/chat", headers)?;
-    /// let (headers, agreed) = request.acceptance(&Accept::new(), &Config::default())?;
+    /// let (headers, negotiated) = request.acceptance(&Accept::new(), &Config::default())?;
     /// assert!(headers.contains(&("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into())));
-    /// let connection = Connection::upgraded(Endpoint::Server, &agreed, Config::default());
+    /// let connection = Connection::upgraded(Endpoint::Server, &negotiated, Config::default());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -217,12 +217,12 @@ impl<'b> Request<'b> {
         &self,
         accept: &Accept<'_>,
         config: &Config,
-    ) -> Result<(Vec<(String, String)>, Agreed), LocalHandshakeError> {
+    ) -> Result<(Vec<(String, String)>, Negotiated), LocalHandshakeError> {
         let mut headers = Vec::new();
-        let agreed = self.accept_fields(accept, config.deflate_settings(), |name, value| {
+        let negotiated = self.accept_fields(accept, config.deflate_settings(), |name, value| {
             headers.push((name.into(), String::from_utf8_lossy(value).into_owned()));
         })?;
-        Ok((headers, agreed))
+        Ok((headers, negotiated))
     }
 
     /// Checks the acceptance and gives the fields of the response to `field` (section 4.2.2, step 5).
@@ -231,7 +231,7 @@ impl<'b> Request<'b> {
         accept: &Accept<'_>,
         deflate: Option<&DeflateConfig>,
         mut field: impl FnMut(&str, &[u8]),
-    ) -> Result<Agreed, LocalHandshakeError> {
+    ) -> Result<Negotiated, LocalHandshakeError> {
         if !self.upgrade {
             return Err(LocalHandshakeError::NotAnUpgrade);
         }
@@ -261,7 +261,7 @@ impl<'b> Request<'b> {
         for (name, value) in accept.extra_headers() {
             field(name, value.as_bytes());
         }
-        Ok(Agreed::new(
+        Ok(Negotiated::new(
             accept.chosen_subprotocol().map(Into::into),
             deflate.map(|(_, params)| params),
         ))

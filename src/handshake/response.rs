@@ -3,7 +3,7 @@
 use alloc::{borrow::Cow, vec::Vec};
 use core::{fmt, str};
 
-use super::{expected::Expected, negotiated::Agreed};
+use super::{expected::Expected, negotiated::Negotiated};
 use crate::{
     error::ResponseError,
     escaped::Escaped,
@@ -30,7 +30,7 @@ impl<'b> Response<'b> {
     }
 
     /// Judges a response with status 101.
-    pub(crate) fn check(&self, expected: &Expected) -> Result<Agreed, ResponseError> {
+    pub(crate) fn check(&self, expected: &Expected) -> Result<Negotiated, ResponseError> {
         if self.version != 1 {
             return Err(ResponseError::HttpVersion);
         }

@@ -11,9 +11,9 @@ use std::{
 
 use smol::net::TcpListener;
 use sockless::{
-    Accept, ClientRequest, CloseCode,
+    Accept, ClientRequest, CloseCode, Message,
     adapter::{
-        Error, Message,
+        Error,
         futures_io::{self as ws, Timer},
         poll::{Clock, Settings},
     },
@@ -52,7 +52,7 @@ fn a_conversation_over_tcp() {
             while let Some(message) = ws.recv().await.unwrap() {
                 ws.feed(message).await.unwrap();
             }
-            assert!(ws.closure().unwrap().is_clean());
+            assert!(ws.close_status().unwrap().is_clean());
         };
         let client = async {
             let tcp = smol::net::TcpStream::connect(at).await.unwrap();
@@ -65,7 +65,7 @@ fn a_conversation_over_tcp() {
             }
             ws.close(CloseCode::NORMAL, "bye").await.unwrap();
             assert_eq!(ws.recv().await.unwrap(), None);
-            assert!(ws.closure().unwrap().is_clean());
+            assert!(ws.close_status().unwrap().is_clean());
         };
         smol::future::zip(server, client).await;
     });

@@ -3,8 +3,8 @@
 use std::{future::Future, time::Duration};
 
 use sockless::{
-    Agreed, CloseCode, Config, Connection, Endpoint,
-    adapter::{Error, Message, Settings, tokio as ws},
+    CloseCode, Config, Connection, Endpoint, Message, Negotiated,
+    adapter::{Error, Settings, tokio as ws},
     timers::Due,
 };
 use tokio::{
@@ -37,7 +37,7 @@ fn a_conversation_over_tcp() {
             while let Some(message) = ws.recv().await.unwrap() {
                 ws.feed(message).await.unwrap();
             }
-            assert!(ws.closure().unwrap().is_clean());
+            assert!(ws.close_status().unwrap().is_clean());
         };
         let client = async {
             let mut ws = ws::connect(&url).await.unwrap();
@@ -48,7 +48,7 @@ fn a_conversation_over_tcp() {
             }
             ws.close(CloseCode::NORMAL, "bye").await.unwrap();
             assert_eq!(ws.recv().await.unwrap(), None);
-            assert!(ws.closure().unwrap().is_clean());
+            assert!(ws.close_status().unwrap().is_clean());
         };
         tokio::join!(server, client);
     });
@@ -67,7 +67,7 @@ fn run_paused<F: Future>(future: F) -> F::Output {
 /// A server's end, and the other end of its stream.
 fn serve(capacity: usize) -> (ws::WebSocket<DuplexStream>, DuplexStream) {
     let (local, remote) = duplex(capacity);
-    let engine = Connection::upgraded(Endpoint::Server, &Agreed::default(), Config::default());
+    let engine = Connection::upgraded(Endpoint::Server, &Negotiated::default(), Config::default());
     (ws::upgraded(local, engine, Settings::default()), remote)
 }
 
@@ -169,7 +169,7 @@ fn halves_on_many_threads() {
     let conversation = async {
         let (local, remote) = duplex(64);
         let end = |stream, endpoint| {
-            let engine = Connection::upgraded(endpoint, &Agreed::default(), Config::default());
+            let engine = Connection::upgraded(endpoint, &Negotiated::default(), Config::default());
             let mut settings = Settings::default();
             settings.high_water = 200;
             ws::upgraded(stream, engine, settings)

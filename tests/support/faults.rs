@@ -3,9 +3,9 @@
 use std::{io::ErrorKind, rc::Rc};
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, ProtocolError, Response,
+    Accept, ClientRequest, Config, Connection, Message, ProtocolError, Response,
     adapter::{
-        Error, Message,
+        Error,
         poll::{Clock, Incoming, Settings, Transport, WebSocket},
     },
     frame::Role,
@@ -80,7 +80,7 @@ impl Adapter for Bare {
 }
 
 /// Receives until it has ended, in one way, and stays so.
-pub async fn outcome<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<Message>, Option<Error>) {
+pub async fn outcome<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<Message<'static>>, Option<Error>) {
     let mut messages = Vec::new();
     let error = loop {
         match ws.recv().await {
@@ -140,7 +140,7 @@ pub fn fails_at_any_byte<A: Adapter>(seeds: u64) {
                 let (received, error) = outcome(&mut ws).await;
                 assert_eq!(received, messages(role, input), "{seed}");
                 match error {
-                    None => assert!(is_whole && ws.closure().unwrap().is_clean()),
+                    None => assert!(is_whole && ws.close_status().unwrap().is_clean()),
                     Some(error) => assert!(!is_whole && is_due(&error, broken), "{seed} {cut}: {error:?}"),
                 }
             });
@@ -225,7 +225,7 @@ pub fn deaf_after_any_byte<A: Adapter>() {
 }
 
 /// The opening handshake, and what comes right behind it.
-async fn handshake<A: Adapter>(role: Role, end: End, clock: VirtualClock) -> Result<Vec<Message>, Error> {
+async fn handshake<A: Adapter>(role: Role, end: End, clock: VirtualClock) -> Result<Vec<Message<'static>>, Error> {
     let settings = settings(1000, Timeouts::none());
     let mut ws = match role {
         Role::Server => {

@@ -1,6 +1,6 @@
 //! Open connections, and bytes for them in any cut.
 
-use sockless::{Accept, Agreed, Config, Connection, Endpoint, Event, ProtocolError, frame::Role};
+use sockless::{Accept, Config, Connection, Endpoint, Event, Negotiated, ProtocolError, frame::Role};
 
 /// An open connection.
 pub fn open(role: Role, config: Config) -> Connection {
@@ -8,7 +8,7 @@ pub fn open(role: Role, config: Config) -> Connection {
         Role::Server => Endpoint::Server,
         Role::Client => Endpoint::Client { seed: [7; 32] },
     };
-    Connection::upgraded(endpoint, &Agreed::default(), config)
+    Connection::upgraded(endpoint, &Negotiated::default(), config)
 }
 
 /// What became of some input.

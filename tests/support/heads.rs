@@ -156,8 +156,8 @@ fn both_ways(birth: impl Fn() -> Connection, input: &[u8]) -> Outcome {
 pub fn assert_failed(connection: &mut Connection, error: ProtocolError) {
     assert_eq!(connection.state(), State::Closed, "{error}");
     assert_eq!(connection.teardown(), Some(Teardown::Close), "{error}");
-    let closure = connection.closure().expect("a failure is a closure");
-    assert_eq!((closure.by, closure.error), (ClosedBy::Us, Some(error)));
+    let status = connection.close_status().expect("a failure is a close status");
+    assert_eq!((status.by, status.error), (ClosedBy::Us, Some(error)));
     let again = feed(connection, &request());
     assert_eq!(
         (again.error, again.events, again.out),

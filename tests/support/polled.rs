@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use sockless::{
-    Agreed, Config, Connection, Endpoint,
-    adapter::{
-        Message,
-        poll::{Settings, WebSocket},
-    },
+    Config, Connection, Endpoint, Message, Negotiated,
+    adapter::poll::{Settings, WebSocket},
     frame::Role,
     timers::Timeouts,
 };
@@ -29,10 +26,10 @@ pub fn engine(role: Role, deflate: bool) -> Connection {
         Role::Client => Endpoint::Client { seed: [7; 32] },
     };
     #[allow(unused_mut, reason = "for those without permessage-deflate")]
-    let mut agreed = Agreed::default();
+    let mut negotiated = Negotiated::default();
     #[cfg(feature = "deflate")]
     if deflate {
-        agreed.deflate = Some(sockless::DeflateParams {
+        negotiated.deflate = Some(sockless::DeflateParams {
             server_no_context_takeover: false,
             client_no_context_takeover: false,
             server_max_window_bits: sockless::WindowBits::MAX,
@@ -40,7 +37,7 @@ pub fn engine(role: Role, deflate: bool) -> Connection {
         });
     }
     let _without = deflate;
-    Connection::upgraded(endpoint, &agreed, Config::default())
+    Connection::upgraded(endpoint, &negotiated, Config::default())
 }
 
 pub fn settings(high_water: usize, timeouts: Timeouts) -> Settings {
@@ -61,7 +58,7 @@ pub fn timed(end: End, clock: VirtualClock, role: Role) -> Ws {
 }
 
 /// A message that is not like the others: bytes that do not compress, or text.
-pub fn message(n: usize, len: usize) -> Message {
+pub fn message(n: usize, len: usize) -> Message<'static> {
     if n % 2 == 0 {
         let mut rng = Rng(n as u64);
         Message::Binary((0..len).map(|_| rng.below(256) as u8).collect())

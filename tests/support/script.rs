@@ -1,10 +1,6 @@
 //! What is said over transports that fail, and what has to come of it.
 
-use sockless::{
-    Config, Connection, Event,
-    adapter::{AsMessage, Message, MessageRef},
-    frame::Role,
-};
+use sockless::{Config, Connection, Event, Message, adapter::AsMessage, frame::Role};
 
 use crate::{feed, frame, open};
 
@@ -29,32 +25,32 @@ pub fn conversation(peer: Role) -> Vec<u8> {
 }
 
 /// The messages that are complete in that.
-pub fn messages(role: Role, input: &[u8]) -> Vec<Message> {
+pub fn messages(role: Role, input: &[u8]) -> Vec<Message<'static>> {
     let events = feed(&mut open(role, Config::default()), input).events;
     let message = |event| match event {
-        Event::Text(text) => Some(Message::Text(text.into_owned())),
-        Event::Binary(data) => Some(Message::Binary(data.into_owned())),
+        Event::Text(text) => Some(Message::Text(text.into_owned().into())),
+        Event::Binary(data) => Some(Message::Binary(data.into_owned().into())),
         _ => None,
     };
     events.into_iter().filter_map(message).collect()
 }
 
 /// Messages to send.
-pub fn fed() -> [Message; 3] {
+pub fn fed() -> [Message<'static>; 3] {
     [
         Message::Text("abc".into()),
-        Message::Binary(vec![5; 900]),
-        Message::Binary(vec![6; 200]),
+        Message::from(vec![5; 900]),
+        Message::from(vec![6; 200]),
     ]
 }
 
 /// What leaves: what was fed first, and then the replies to that input.
-pub fn written(role: Role, fed: &[Message], input: &[u8]) -> Vec<u8> {
+pub fn written(role: Role, fed: &[Message<'static>], input: &[u8]) -> Vec<u8> {
     let (mut engine, mut out) = (open(role, Config::default()), Vec::new());
     for message in fed {
         match message.as_message() {
-            MessageRef::Text(text) => engine.send_text(text, &mut out).unwrap(),
-            MessageRef::Binary(data) => engine.send_binary(data, &mut out).unwrap(),
+            Message::Text(text) => engine.send_text(&text, &mut out).unwrap(),
+            Message::Binary(data) => engine.send_binary(&data, &mut out).unwrap(),
         }
     }
     out.extend(feed(&mut engine, input).out);

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
-use sockless::{Accept, Agreed, ClientRequest, Config, Connection, Delivery, Endpoint, Event, State};
+use sockless::{Accept, Negotiated, ClientRequest, Config, Connection, Delivery, Endpoint, Event, State};
 use support::heads::{BROWSER_REQUEST, REQUEST};
 
 pub struct Workload {
@@ -70,7 +70,7 @@ fn open(end: &str, config: Config) -> Connection {
         "server" => Endpoint::Server,
         _ => Endpoint::Client { seed: [7; 32] },
     };
-    Connection::upgraded(endpoint, &Agreed::default(), config)
+    Connection::upgraded(endpoint, &Negotiated::default(), config)
 }
 
 fn text(content: &str, len: usize) -> String {

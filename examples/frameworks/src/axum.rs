@@ -28,10 +28,10 @@ async fn answer(State(config): State<Config>, mut request: Request) -> Response 
         Err(error) => return (error.to_http(), format!("{error}\n")).into_response(),
     };
     // Here is the place to look at the origin and the subprotocols. The echo is for everybody.
-    let Ok((response, agreed)) = request.to_http_response(&Accept::new(), &config) else {
+    let Ok((response, negotiated)) = request.to_http_response(&Accept::new(), &config) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let engine = Connection::upgraded(Endpoint::Server, &agreed, config);
+    let engine = Connection::upgraded(Endpoint::Server, &negotiated, config);
     tokio::spawn(async {
         if let Err(error) = echo(upgrade, engine).await {
             eprintln!("axum: {error}");

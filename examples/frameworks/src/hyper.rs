@@ -25,8 +25,8 @@ async fn answer(mut request: Request<Incoming>, config: &Config) -> Result<Respo
         Err(error) => return Ok(error.to_http().map(|()| format!("{error}\n"))),
     };
     // Here is the place to look at the path, the origin, the subprotocols. The echo is for everybody.
-    let (response, agreed) = request.to_http_response(&Accept::new(), config)?;
-    let engine = Connection::upgraded(Endpoint::Server, &agreed, config.clone());
+    let (response, negotiated) = request.to_http_response(&Accept::new(), config)?;
+    let engine = Connection::upgraded(Endpoint::Server, &negotiated, config.clone());
     tokio::spawn(async {
         if let Err(error) = echo(upgrade, engine).await {
             eprintln!("hyper: {error}");

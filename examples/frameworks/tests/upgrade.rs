@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sockless::{
-    Agreed, ClientRequest, CloseCode, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, State,
+    Negotiated, ClientRequest, CloseCode, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, State,
     Teardown, WindowBits,
 };
 use support::REQUEST;
@@ -55,14 +55,14 @@ impl Drop for Server {
 
 /// What follows the request in the same write, without waiting for the answer.
 fn early(config: &Config) -> (Vec<u8>, Vec<Event<'static>>) {
-    let mut agreed = Agreed::default();
-    agreed.deflate = config.deflate.as_ref().map(|_| DeflateParams {
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = config.deflate.as_ref().map(|_| DeflateParams {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
         server_max_window_bits: WindowBits::MAX,
         client_max_window_bits: WindowBits::MAX,
     });
-    let mut client = Connection::upgraded(Endpoint::Client { seed: SEED }, &agreed, config.clone());
+    let mut client = Connection::upgraded(Endpoint::Client { seed: SEED }, &negotiated, config.clone());
     let (mut out, large) = (Vec::new(), vec![7; 100_000]);
     client.send_text("early", &mut out).unwrap();
     client.ping(b"ping", &mut out).unwrap();

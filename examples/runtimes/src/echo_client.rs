@@ -7,8 +7,8 @@
 
 use std::{env, error::Error, process::ExitCode};
 
-use sockless::adapter::{self, Message, std_net};
-use sockless::{ClientRequest, Config, DeflateConfig};
+use sockless::adapter::{self, std_net};
+use sockless::{ClientRequest, Config, DeflateConfig, Message};
 
 /// The suite's largest messages have 16 MiB, which is the default limit. This leaves room for more.
 const MAX_MESSAGE: u64 = 32 << 20;
@@ -22,7 +22,7 @@ enum Task {
     Listen,
 }
 
-type First = Result<Option<Message>, adapter::Error>;
+type First = Result<Option<Message<'static>>, adapter::Error>;
 /// Connects to a URL, does the task and returns the first message, if it is to be taken.
 type Run = fn(&str, Task) -> First;
 

@@ -113,7 +113,7 @@ impl Client {
             let interest = INTERESTS[usize::from(has_to_wait)];
             shared.registry.reregister(&mut self.tcp, token, interest)?;
         }
-        if self.ws.closure().is_some() {
+        if self.ws.close_status().is_some() {
             self.timers.closing(shared.now);
         }
         // Closing a socket while bytes of the peer are unread would send a reset, and that can destroy our last bytes

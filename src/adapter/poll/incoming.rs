@@ -1,14 +1,12 @@
-//! A server's connection between request and answer.
-
-use std::io;
+//! A server's connection between the request and the response.
 
 use super::{Clock, Settings, Transport, WebSocket};
 use crate::{
-    Accept, Event, LocalHandshakeError, Request,
-    adapter::{Error, driver::Driver},
+    Accept, LocalHandshakeError, Request,
+    adapter::{Error, driver::Driver, handshake},
 };
 
-/// A client's request that waits for a decision.
+/// A client's request that the application decides on.
 #[derive(Debug)]
 pub struct Incoming<T, C = ()> {
     ws: WebSocket<T, C>,
@@ -16,63 +14,65 @@ pub struct Incoming<T, C = ()> {
 }
 
 impl<T: Transport, C: Clock> Incoming<T, C> {
-    /// Reads the opening handshake.
+    /// Waits for the request.
     ///
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The transport fails, the client takes too long, or its request is invalid and was answered so.
+    /// The transport failed, the client takes too long, or the request is invalid: then the client
+    /// was sent an error response.
     pub async fn new(transport: T, clock: C, settings: impl Into<Settings>) -> Result<Self, Error> {
         let driver = Driver::server(&settings.into(), clock.now());
         let mut ws = WebSocket::new(transport, clock, driver);
         loop {
-            match ws.recv_event().await? {
-                Some(Event::Request(request)) => return Ok(Self { ws, request }),
-                Some(_) => {}
-                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            if let Some(request) = handshake::request(ws.recv_event().await?) {
+                return request.map(|request| Self { ws, request });
             }
         }
     }
 
-    /// The request.
+    /// Returns the request.
     #[must_use]
     pub const fn request(&self) -> &Request<'static> {
         &self.request
     }
 
-    /// Opens the connection.
+    /// Accepts the request and opens the connection.
     ///
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The transport fails, or the acceptance cannot be sent: see [`Connection::accept`](crate::Connection::accept). The client then gets a 500.
+    /// The transport failed, or the acceptance cannot be sent: see
+    /// [`Connection::accept`](crate::Connection::accept). Then the client is sent a response with
+    /// status 500.
     pub async fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<T, C>, Error> {
-        let now = self.ws.socket.now();
+        let now = self.ws.socket.clock.now();
         let accepted = self.ws.socket.driver.accept(&self.request, accept, now);
-        self.answered(accepted).await?;
+        self.respond(accepted).await?;
         Ok(self.ws)
     }
 
-    /// Answers with another status and ends the connection: see [`Connection::reject`](crate::Connection::reject).
+    /// Rejects the request with another status and ends the connection: see
+    /// [`Connection::reject`](crate::Connection::reject).
     ///
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The transport fails, or the rejection cannot be sent. The client then gets a 500.
+    /// The transport failed, or the rejection cannot be sent. Then the client is sent a response
+    /// with status 500.
     pub async fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
         let rejected = self.ws.socket.driver.reject(status, headers, body);
-        self.answered(rejected).await?;
+        self.respond(rejected).await?;
         while self.ws.recv_event().await?.is_some() {}
         Ok(())
     }
 
-    /// Writes the answer. If it could not be made, the client is not left without one.
-    async fn answered(&mut self, answer: Result<(), LocalHandshakeError>) -> Result<(), Error> {
-        if answer.is_err() {
-            let _made = self.ws.socket.driver.reject(500, &[], b"");
+    /// Writes the response that is in the output.
+    async fn respond(&mut self, made: Result<(), LocalHandshakeError>) -> Result<(), Error> {
+        if let Err(error) = made {
             let _ended = self.ws.recv_event().await;
+            return Err(error.into());
         }
-        answer?;
         Ok(self.ws.flush().await?)
     }
 }

@@ -1,83 +1,49 @@
-//! What the transport has delivered.
+//! Reading from a polled transport.
 
-use alloc::{boxed::Box, vec::Vec};
 use core::{
     mem,
     task::{Context, Poll},
 };
-use std::{io, time::Instant};
+use std::io;
 
-use super::{Transport, shelf};
-use crate::{
-    Event, ProtocolError,
-    adapter::driver::{Driver, Received},
-};
+use super::{Transport, buffer_pool};
+use crate::adapter::input::Input;
 
-/// The least and the most that is read at a time, in bytes, if there is no buffer yet. It grows with what comes.
-const INPUT_SIZES: [usize; 2] = [2 << 10, 64 << 10];
-
-/// What was read and is not processed yet. While nothing is, it holds no memory.
-pub(super) struct Input {
-    buf: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// How much is read next, at least.
-    size: usize,
-}
+/// Bytes read at a time, at least and at most. The size follows what the peer sends.
+pub(super) const MIN_READ_SIZE: usize = 2 << 10;
+const MAX_READ_SIZE: usize = 64 << 10;
 
 impl Input {
-    pub(super) const fn new() -> Self {
-        Self {
-            buf: Vec::new(),
-            start: 0,
-            end: 0,
-            size: INPUT_SIZES[0],
+    /// Gives the buffer back to the pool once all of it is processed: the caller may not receive
+    /// again for long.
+    pub(super) fn release(&mut self) {
+        if self.is_empty() && !self.buf.is_empty() {
+            buffer_pool::keep_input(mem::take(&mut self.buf));
         }
     }
 
-    /// As [`Driver::receive`], from what was read.
-    pub(super) fn receive<R: Received>(
-        &mut self,
-        driver: &mut Driver,
-        now: Instant,
-        other: impl FnOnce(Event<'_>, bool) -> Option<R>,
-    ) -> Result<Option<Option<R>>, Box<ProtocolError>> {
-        let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let received = driver.receive(&mut rest, now, other);
-        self.start = self.end - rest.len();
-        self.release();
-        received
-    }
-
-    /// Gives the buffer back, if all of it is processed: who asked for an event may be long in coming back.
-    fn release(&mut self) {
-        if self.start == self.end && !self.buf.is_empty() {
-            shelf::keep_input(mem::take(&mut self.buf));
-        }
-    }
-
-    /// Reads once; 0 is the end of the transport. Only when everything before is processed.
+    /// Reads once, when all that was read before is processed. Returns 0 at the end of the
+    /// transport.
     pub(super) fn poll_fill<T: Transport>(
         &mut self,
         transport: &mut T,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        let [least, most] = INPUT_SIZES;
-        if self.buf.len() < self.size {
-            self.buf = shelf::take_input(self.size);
+        if self.buf.len() < self.read_size {
+            self.buf = buffer_pool::take_input(self.read_size);
         }
         let read = loop {
             match transport.poll_read(cx, &mut self.buf) {
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Poll::Ready(Ok(n)) => {
-                    let n = n.min(self.buf.len());
-                    (self.start, self.end) = (0, n);
-                    if n >= self.size {
-                        self.size = (2 * n).min(most);
-                    } else if n < self.size / 4 {
-                        self.size = (self.size / 2).max(least);
+                Poll::Ready(Ok(len)) => {
+                    let len = len.min(self.buf.len());
+                    self.filled(len);
+                    if len >= self.read_size {
+                        self.read_size = (2 * len).min(MAX_READ_SIZE);
+                    } else if len < self.read_size / 4 {
+                        self.read_size = (self.read_size / 2).max(MIN_READ_SIZE);
                     }
-                    break Poll::Ready(Ok(n));
+                    break Poll::Ready(Ok(len));
                 }
                 other => break other,
             }
@@ -86,24 +52,15 @@ impl Input {
         read
     }
 
+    /// Reads once and discards what was read. Returns 0 at the end of the transport.
     pub(super) fn poll_discard<T: Transport>(
         &mut self,
         transport: &mut T,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let read = self.poll_fill(transport, cx);
-        (self.start, self.end) = (0, 0);
+        self.filled(0);
         self.release();
         read
-    }
-
-    pub(super) fn unread(&self) -> &[u8] {
-        self.buf.get(self.start..self.end).unwrap_or_default()
-    }
-
-    /// What another has read from the transport.
-    pub(super) fn prefill(&mut self, bytes: &[u8]) {
-        self.buf = [self.unread(), bytes].concat();
-        (self.start, self.end) = (0, self.buf.len());
     }
 }

@@ -1,33 +1,38 @@
-//! Connections that are polled: one loop for every executor.
+//! Polled connections: one loop for every executor.
 //!
-//! A [`WebSocket`] needs a [`Transport`], four functions that read and write, and a [`Clock`], so that a peer that falls
-//! silent does not wait here forever. For tokio and for everything with the traits of `futures-io` both are there:
-//! `adapter::tokio` and `adapter::futures_io`, which add nothing but that. For any other executor write them, a few lines each.
+//! A [`WebSocket`] needs a [`Transport`] and a [`Clock`]. `adapter::tokio` and
+//! `adapter::futures_io` have both for the streams of tokio and of the `futures-io` crate. For
+//! another executor, implement the two traits: `docs/EMBEDDING.md` has an example.
 //!
 //! # Cancelling
 //!
-//! All state is in the struct, none is in a future. A future that is dropped before it is ready loses nothing: not a byte
-//! read, not a byte written, not an event. Call the method again and it goes on. Each method says what that means for it.
+//! All state is in the structs, none is in a future. A future that is dropped before it is ready
+//! loses no byte that was read, no byte that is to be written, and no event: call the method again
+//! to continue. Each method says what that means for it.
 //!
-//! # Who writes
+//! # Writing
 //!
-//! Whatever is in the output is offered to the transport before [`recv`](WebSocket::recv) waits, so replies need no
-//! thought, and messages that are [fed](WebSocket::feed) in answer to those of one read leave in one write. With more than
-//! [`Settings::high_water`] bytes in the output, `feed` and `send` wait; with so many bytes of replies, nothing is read.
+//! [`recv`](WebSocket::recv) offers the output to the transport before it waits. So replies need no
+//! call of the application, and the messages that it [feeds](WebSocket::feed) in response to those
+//! of one read leave in one write. While more than [`Settings::high_water`] bytes are unwritten,
+//! `feed` and `send` wait. While so many bytes of replies are unwritten, nothing is read.
 //!
 //! # Memory
 //!
-//! A connection that has nothing in progress holds no buffers, but for up to 1 KiB of output. A thread keeps one to read
-//! into and one to write from, of at most 128 KiB each, and the connections that it polls take turns with them. The one to
-//! read into is not wiped in between: a [`Transport`] that reports more than it has read hands on bytes of another connection.
+//! A connection that has nothing in progress holds no buffers, except for up to 1 KiB of output.
+//! Each thread keeps one input buffer and one output buffer, of at most 128 KiB each, which its
+//! connections use in turn. The input buffer is not cleared in between: a [`Transport`] that
+//! reports more bytes than it has read passes on bytes of another connection.
 
+mod buffer_pool;
 mod incoming;
 mod input;
-mod shelf;
 mod socket;
 mod split;
-mod tasks;
+mod teardown;
+mod wakers;
 mod websocket;
+mod write;
 
 use core::task::{Context, Poll};
 use std::{io, time::Instant};
@@ -39,48 +44,51 @@ pub use self::{
 };
 pub use super::Settings;
 
-/// A stream of bytes in both directions, as an executor has it.
+/// A stream of bytes in both directions.
 ///
-/// Each function does what its namesake in tokio's `AsyncRead` and `AsyncWrite` does: when it returns `Pending`, it has
-/// arranged for the waker of the last call to be woken. Reading and writing have a waker each.
+/// Each function has the contract of its namesake in tokio's `AsyncRead` or `AsyncWrite`: when it
+/// returns `Pending`, it wakes the waker of its last call later. Reading has one waker; writing,
+/// flushing and shutting down have another.
 pub trait Transport {
-    /// Reads into the front of `buf`; 0 is the end.
+    /// Reads into the front of `buf`. Returns how many bytes were read, and 0 at the end.
     ///
     /// # Errors
-    /// The transport is lost.
+    /// The transport failed.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes bytes from the front of `data`.
+    /// Writes from the front of `data`. Returns how many bytes were written.
     ///
     /// # Errors
-    /// The transport is lost.
+    /// The transport failed.
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>>;
 
-    /// Sees to it that what was written leaves.
+    /// Sends what the transport has buffered.
     ///
     /// # Errors
-    /// The transport is lost.
+    /// The transport failed.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Closes the sending side; what was written leaves before.
+    /// Flushes, and closes the sending side.
     ///
     /// # Errors
-    /// The transport is lost.
+    /// The transport failed.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// The time, and a way to be woken at a later one.
+/// A clock with one timer.
 ///
-/// `()` is one that never wakes: with it, [`Settings::timeouts`] do nothing, and a peer may keep a connection waiting
-/// forever.
+/// `()` is a clock whose timer never fires: [`Settings::timeouts`] have no effect, and a silent
+/// peer keeps its connection forever.
 pub trait Clock {
-    /// The present.
+    /// Returns the present time.
     fn now(&self) -> Instant {
         Instant::now()
     }
 
-    /// Is ready once it is `at`, or later. When it returns `Pending`, it has arranged for the waker of the last call to be
-    /// woken then; to wake it earlier does no harm.
+    /// Sets the timer. Is ready at the instant `at` or later.
+    ///
+    /// When it returns `Pending`, it wakes the waker of its last call at that time. It may wake it
+    /// earlier.
     fn poll_until(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()>;
 }
 

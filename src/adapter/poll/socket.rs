@@ -1,163 +1,117 @@
-//! The loop.
+//! The loop of a polled connection.
 
-use alloc::{boxed::Box, sync::Arc, vec::Vec};
-use core::{
-    mem,
-    task::{Context, Poll, Waker, ready},
-};
-use std::{io, time::Instant};
+use alloc::vec::Vec;
+use core::task::{Context, Poll, ready};
 
 use super::{
     Clock, Transport,
-    input::Input,
-    shelf,
-    tasks::{Tasks, write_context},
+    input::MIN_READ_SIZE,
+    wakers::{Half, SharedWaker, shared_context},
 };
 use crate::{
-    CloseCode, Event, ProtocolError, SendError, State, Teardown,
+    Connection, State,
     adapter::{
-        Error, MessageRef,
-        driver::{Driver, Received},
+        Error,
+        driver::{Driver, FromEvent, Received},
+        input::Input,
+        write_state::WriteState,
     },
 };
 
-/// An output buffer that has grown beyond this, in bytes, is given back once it is written.
-const OUTPUT_KEPT: usize = 1 << 10;
+/// How many reads without an event may follow each other before the task yields; and how many reads
+/// of any kind before the deadlines are checked although there is more to read.
+pub(super) const MAX_READS: usize = 32;
 
-/// After so many reads without an event others have their turn; after so many, with events or without, deadlines are
-/// looked at.
-const READS: usize = 32;
-
-/// A connection with its transport.
+/// A connection with its transport and its clock.
 pub(super) struct Socket<T, C> {
     pub(super) transport: T,
-    clock: C,
+    pub(super) clock: C,
     pub(super) driver: Driver,
     pub(super) input: Input,
-    stage: Stage,
-    /// How it ended; reported when the transport is closed too.
-    outcome: Result<(), Error>,
-    /// Our side of the transport is closed.
-    shut: bool,
-    /// The peer's side is.
-    eof: bool,
-    /// When something was last read.
-    now: Instant,
-    /// How often, since deadlines were looked at though there was more to read.
-    reads: usize,
-    /// How many bytes of the output are replies, as far as it is known.
-    replies: usize,
-    /// The transport has to wake those who wait for writing.
-    stalled: bool,
-    /// The halves that wait, if there are two.
-    tasks: Option<(Arc<Tasks>, Waker)>,
+    /// The progress of writing the output of the driver.
+    pub(super) write_state: WriteState,
+    /// The transport is full, and wakes the tasks that write.
+    pub(super) is_write_pending: bool,
+    pub(super) stage: Stage,
+    /// The sending side of the transport is closed.
+    pub(super) is_shut_down: bool,
+    /// The peer has closed its sending side.
+    pub(super) is_at_end: bool,
+    /// How many reads there were since the deadlines were checked.
+    unchecked_reads: usize,
+    /// For a connection in halves.
+    pub(super) shared_waker: Option<SharedWaker>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Stage {
-    Live,
-    /// The engine is closed, the transport is not yet.
-    Ending,
-    Over,
+/// How far the connection is.
+pub(super) enum Stage {
+    /// The engine receives.
+    Running,
+    /// The engine is closed, the transport is not. The outcome is returned when it is.
+    TearingDown(Result<(), Error>),
+    /// Both are closed, and the outcome was returned.
+    Ended,
 }
 
 impl<T: Transport, C: Clock> Socket<T, C> {
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
-        let now = clock.now();
         Self {
+            input: Input::new(MIN_READ_SIZE, clock.now()),
             transport,
             clock,
             driver,
-            input: Input::new(),
-            stage: Stage::Live,
-            outcome: Ok(()),
-            shut: false,
-            eof: false,
-            now,
-            reads: 0,
-            replies: 0,
-            stalled: false,
-            tasks: None,
+            write_state: WriteState::default(),
+            is_write_pending: false,
+            stage: Stage::Running,
+            is_shut_down: false,
+            is_at_end: false,
+            unchecked_reads: 0,
+            shared_waker: None,
         }
     }
 
-    pub(super) fn now(&self) -> Instant {
-        self.clock.now()
+    /// Waits for the next event of those that `E` stands for. `None`: the connection has ended, and
+    /// the outcome was returned.
+    pub(super) fn poll_event<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
+        self.poll_as(Half::Reader, cx, Self::poll_next)
     }
 
-    /// The next event of those that are asked for. `None`: the connection has ended, and how was reported.
-    ///
-    /// Replies to other events do not leave at once: there is more to come, or else it is waited for.
-    pub(super) fn poll_event<R: Received>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
-        self.begin();
-        let event = self.poll_next(cx);
-        self.park(cx, event.is_pending(), true);
-        event
-    }
-
-    fn poll_next<R: Received>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
-        for _ in 0..READS {
-            if self.stage != Stage::Live {
+    fn poll_next<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
+        let mut reads = 0;
+        while reads < MAX_READS {
+            if !self.is_running() {
                 return self.poll_end(cx);
             }
-            match self.next_event() {
-                Ok(Some((event, replied))) => {
-                    if replied {
+            match self.driver.receive(&mut self.input) {
+                Ok(Received::Message(message)) => {
+                    self.release_buffers();
+                    return Poll::Ready(Ok(Some(E::from_message(message))));
+                }
+                Ok(Received::Event(event)) => {
+                    if let Some(event) = E::from_event(event) {
+                        self.release_buffers();
+                        return Poll::Ready(Ok(Some(event)));
+                    }
+                }
+                Ok(Received::Replied(event)) => {
+                    // The reply to an event that is not returned leaves when the input is
+                    // processed.
+                    if let Some(event) = E::from_event(event) {
                         let _later = self.poll_write(cx);
+                        self.release_buffers();
+                        return Poll::Ready(Ok(Some(event)));
                     }
-                    self.release_output();
-                    return Poll::Ready(Ok(Some(event)));
                 }
-                Ok(None) => {}
+                Ok(Received::NeedsInput) => {
+                    self.input.release();
+                    reads += 1;
+                    if let Some(event) = ready!(self.poll_read(cx)) {
+                        return Poll::Ready(Ok(Some(event)));
+                    }
+                }
                 Err(error) => {
-                    self.end(Err(error.into()));
-                    continue;
-                }
-            }
-            // Offered, and not waited for. If the transport is lost, the peer may have said why it went.
-            let _later = self.poll_write(cx);
-            if self.driver.engine.state() == State::Closed {
-                self.end(Ok(()));
-                continue;
-            }
-            if self.owes_much() {
-                ready!(self.poll_deadlines(cx));
-                continue;
-            }
-            // A peer that sends without end keeps neither the deadlines waiting nor, below, other tasks.
-            if self.reads >= READS {
-                self.reads = 0;
-                if self.poll_deadlines(cx).is_ready() {
-                    continue;
-                }
-            }
-            match self.input.poll_fill(&mut self.transport, cx) {
-                Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
-                    Ok(Some(event)) => {
-                        if let Some(event) = R::other(event) {
-                            return Poll::Ready(Ok(Some(event)));
-                        }
-                    }
-                    Ok(None) => {}
-                    // A peer that has closed only its side still reads what it is due.
-                    Err(error) => {
-                        self.eof = true;
-                        self.end(Err(error.into()));
-                    }
-                },
-                Poll::Ready(Ok(_)) => {
-                    self.now = self.clock.now();
-                    self.reads += 1;
-                    self.driver.output.begin(shelf::take_output);
-                }
-                Poll::Ready(Err(error)) => {
-                    let _lost = self.driver.engine.receive_eof();
-                    self.lost(error.into(), cx);
-                }
-                Poll::Pending => {
-                    self.release_output();
-                    // Only now: what proves the peer alive may just have been read.
-                    ready!(self.poll_deadlines(cx));
+                    self.input.release();
+                    self.begin_teardown(Err(error.into()));
                 }
             }
         }
@@ -165,227 +119,118 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Pending
     }
 
-    /// And whether the event has put something into the output.
-    fn next_event<R: Received>(&mut self) -> Result<Option<(R, bool)>, Box<ProtocolError>> {
-        loop {
-            let (before, mut replied) = (self.driver.output.left(), false);
-            let other = |event: Event<'_>, has_replied| {
-                replied = has_replied;
-                R::other(event)
-            };
-            let received = self.input.receive(&mut self.driver, self.now, other)?;
-            self.replies += self.driver.output.left() - before;
-            match received {
-                Some(Some(event)) => return Ok(Some((event, replied))),
-                Some(None) => {}
-                None => return Ok(None),
+    /// Reads once, unless something else has to come first. Returns the event that the end of the
+    /// transport completes.
+    fn poll_read<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Option<E>> {
+        // Offered, and not waited for. If this fails, the peer may have sent the reason, and that
+        // is still to be read.
+        let _later = self.poll_write(cx);
+        if self.driver.engine.state() == State::Closed {
+            self.begin_teardown(Ok(()));
+            return Poll::Ready(None);
+        }
+        if self.is_over_reply_limit() {
+            return self.poll_deadlines(cx).map(|()| None);
+        }
+        // A peer that never stops sending must not disable the deadlines.
+        if self.unchecked_reads >= MAX_READS {
+            self.unchecked_reads = 0;
+            if self.poll_deadlines(cx).is_ready() {
+                return Poll::Ready(None);
             }
         }
-    }
-
-    /// What is received may have to be answered. Messages do not count: if both ends had many to write, neither would read.
-    fn owes_much(&self) -> bool {
-        self.replies.min(self.driver.output.left()) > self.driver.high_water
-    }
-
-    /// Waits until the output is below the high-water mark.
-    pub(super) fn poll_ready(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.begin();
-        let ready = self.poll_room(cx);
-        self.park(cx, ready.is_pending(), false);
-        ready
-    }
-
-    fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        while self.driver.is_above_high_water() {
-            if let Poll::Ready(written) = self.poll_write(cx) {
-                return Poll::Ready(written);
+        match self.input.poll_fill(&mut self.transport, cx) {
+            Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
+                Ok(event) => return Poll::Ready(event.and_then(E::from_event)),
+                Err(error) => {
+                    // A peer that has closed its sending side still reads.
+                    self.is_at_end = true;
+                    self.begin_teardown(Err(error.into()));
+                }
+            },
+            Poll::Ready(Ok(_)) => {
+                self.input.read_at = self.clock.now();
+                self.unchecked_reads += 1;
+                self.reserve_output();
             }
-            if self.driver.is_above_high_water() {
+            Poll::Ready(Err(error)) => self.abort(error.into(), cx),
+            Poll::Pending => {
+                self.release_output();
+                // After the read: what proves that the peer is alive may just have arrived.
                 ready!(self.poll_deadlines(cx));
             }
         }
-        Poll::Ready(self.driver.output.check())
+        Poll::Ready(None)
     }
 
-    /// Puts a message into the output.
+    /// Is ready when a deadline has passed and is dealt with.
+    pub(super) fn poll_deadlines(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.driver.deadline(self.clock.now()) else {
+            return Poll::Pending;
+        };
+        let mut clock_cx = shared_context(&self.shared_waker, cx);
+        ready!(self.clock.poll_until(deadline, &mut clock_cx));
+        // The clock keeps one deadline. The other tasks wait for the next one too.
+        self.wake_tasks();
+        if let Err(error) = self.driver.handle_timeout(self.clock.now()) {
+            self.abort(error, cx);
+        }
+        Poll::Ready(())
+    }
+
+    fn release_buffers(&mut self) {
+        self.input.release();
+        self.release_output();
+    }
+
+    /// Prepares the connection for two halves that poll from different tasks.
+    pub(super) fn share(&mut self) {
+        self.shared_waker = Some(SharedWaker::new());
+    }
+
+    /// Polls for the task of a half. If it has to wait, the shared waker wakes it.
     #[inline]
-    pub(super) fn feed(&mut self, message: MessageRef<'_>) -> Result<(), SendError> {
-        self.driver.output.begin(shelf::take_output);
-        self.driver.feed(message)
+    pub(super) fn poll_as<V>(
+        &mut self,
+        half: Half,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<V>,
+    ) -> Poll<V> {
+        if let Some(shared) = &self.shared_waker {
+            shared.begin_poll();
+        }
+        let result = poll(self, cx);
+        if let (Some(shared), true) = (&self.shared_waker, result.is_pending()) {
+            shared.register(cx.waker(), half);
+        }
+        result
     }
 
-    /// Gives the output buffer back, if all of it is written.
-    fn release_output(&mut self) {
-        if let Some(buf) = self.driver.output.release(OUTPUT_KEPT) {
-            shelf::keep_output(buf);
+    /// Wakes the tasks of the halves after a change of which the transport and the clock tell them
+    /// nothing.
+    pub(super) fn wake_tasks(&self) {
+        if let Some(shared) = &self.shared_waker {
+            shared.waker().wake_by_ref();
         }
     }
 
-    /// Waits until the output is written.
-    pub(super) fn poll_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.begin();
-        let flushed = self.poll_written(cx);
-        self.park(cx, flushed.is_pending(), false);
-        flushed
+    pub(super) const fn is_running(&self) -> bool {
+        matches!(self.stage, Stage::Running)
     }
 
-    fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            if let Poll::Ready(written) = self.poll_write(cx) {
-                self.release_output();
-                return Poll::Ready(written);
-            }
-            ready!(self.poll_deadlines(cx));
-        }
+    /// Returns whether the outcome was returned.
+    pub(super) const fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended)
     }
 
-    /// Sends a Close, if there was none, and waits until it is written.
-    pub(super) fn poll_close(&mut self, cx: &Context<'_>) -> Poll<Result<(), Error>> {
-        if self.driver.engine.state() == State::Open {
-            self.driver.close(Some(CloseCode::NORMAL), "", self.clock.now())?;
-            self.wake_others();
-        }
-        self.poll_flush(cx).map_err(Error::from)
-    }
-
-    /// How it ended was reported.
-    pub(super) fn is_over(&self) -> bool {
-        self.stage == Stage::Over
+    pub(super) fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
+        self.write_state.remove_written(&mut self.driver.out);
+        (&mut self.driver.engine, &mut self.driver.out)
     }
 
     pub(super) fn into_parts(self) -> (T, Vec<u8>) {
         let mut unread = self.driver.engine.into_parts().unread;
         unread.extend_from_slice(self.input.unread());
         (self.transport, unread)
-    }
-
-    /// Writes what the transport takes.
-    fn poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        let (before, much) = (self.driver.output.left(), self.owes_much());
-        let mut cx = write_context(&self.tasks, cx);
-        let written = self.driver.output.poll_write(&mut self.transport, &mut cx);
-        let left = self.driver.output.left();
-        self.replies = self.replies.saturating_sub(before - left);
-        let stalled = mem::replace(&mut self.stalled, written.is_pending());
-        if self.driver.output.moved {
-            self.driver.note_writing(self.clock.now());
-        } else if self.stalled && !stalled {
-            self.driver.begin_stall(self.clock.now());
-        }
-        // Nothing is left for which the transport would wake the others.
-        let high_water = self.driver.high_water;
-        let has_room = before > high_water && left <= high_water || much && !self.owes_much();
-        if has_room || stalled && written.is_ready() {
-            self.wake_others();
-        }
-        written
-    }
-
-    /// Is ready when a deadline has come and was dealt with.
-    fn poll_deadlines(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let Some(at) = self.driver.deadline(self.clock.now()) else {
-            return Poll::Pending;
-        };
-        ready!(self.clock.poll_until(at, &mut write_context(&self.tasks, cx)));
-        // The clock may have forgotten the others with that, and the next deadline is theirs too.
-        self.wake_others();
-        if let Err(error) = self.driver.handle_timeout(self.clock.now()) {
-            let _lost = self.driver.engine.receive_eof();
-            self.lost(error, cx);
-        }
-        Poll::Ready(())
-    }
-
-    /// The engine is closed, the transport is not yet.
-    fn end(&mut self, outcome: Result<(), Error>) {
-        self.outcome = outcome;
-        self.stage = Stage::Ending;
-    }
-
-    /// The transport is of no more use. If all was said before, that is no error.
-    fn lost(&mut self, error: Error, cx: &Context<'_>) {
-        if self.stage == Stage::Live {
-            self.end(Err(error));
-        }
-        // Not waited for: a half that is kept may keep the transport, and the peer is to see that it is over.
-        let _attempt = self.poll_shutdown(cx);
-        (self.shut, self.eof) = (true, true);
-        self.driver.output.lose(io::ErrorKind::NotConnected);
-        self.wake_others();
-    }
-
-    fn poll_end<R>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<R>, Error>> {
-        for _ in 0..READS {
-            if self.stage == Stage::Over {
-                return Poll::Ready(Ok(None));
-            }
-            if self.poll_teardown(cx).is_ready() {
-                self.stage = Stage::Over;
-                self.driver.timers.closed();
-                self.wake_others();
-                return Poll::Ready(mem::replace(&mut self.outcome, Ok(())).map(|()| None));
-            }
-            ready!(self.poll_deadlines(cx));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// Closes the transport in an orderly way (RFC 6455, section 7.1.1): to drop it while bytes of the peer are unread
-    /// would send a reset, and that can destroy our last bytes before the peer has read them.
-    fn poll_teardown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.shut {
-            // An error is noticed when reading.
-            let _written = ready!(self.poll_write(cx));
-        }
-        if self.driver.engine.teardown() != Some(Teardown::AwaitPeer) {
-            ready!(self.poll_shutdown(cx));
-        }
-        for _ in 0..READS {
-            if self.eof {
-                return self.poll_shutdown(cx);
-            }
-            self.eof = !matches!(ready!(self.input.poll_discard(&mut self.transport, cx)), Ok(1..));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    fn poll_shutdown(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if !self.shut {
-            let mut cx = write_context(&self.tasks, cx);
-            let _error = ready!(self.transport.poll_shutdown(&mut cx));
-            self.shut = true;
-        }
-        Poll::Ready(())
-    }
-
-    /// From now on two halves poll, each from a task of its own. A transport keeps one waker for writing and a clock keeps
-    /// one, so that waker has to wake both.
-    pub(super) fn share(&mut self) {
-        let tasks = Arc::new(Tasks::default());
-        self.tasks = Some((Arc::clone(&tasks), Waker::from(tasks)));
-    }
-
-    /// Before anything is polled.
-    fn begin(&self) {
-        if let Some((tasks, _)) = &self.tasks {
-            tasks.lock().woken = false;
-        }
-    }
-
-    /// After everything was polled: a task that does not wait leaves nothing behind.
-    fn park(&self, cx: &Context<'_>, waits: bool, reads: bool) {
-        if let Some((tasks, _)) = self.tasks.as_ref().filter(|_| waits) {
-            tasks.park(cx.waker(), reads);
-        }
-    }
-
-    /// Something has changed that another half may wait for, and the transport does not tell it.
-    pub(super) fn wake_others(&self) {
-        if let Some((_, waker)) = &self.tasks {
-            waker.wake_by_ref();
-        }
     }
 }

@@ -15,32 +15,53 @@ use futures_sink::Sink;
 
 use super::{Clock, Settings, Transport, socket::Socket};
 use crate::{
-    ClientRequest, CloseCode, Closure, Connection, Event, Response,
-    adapter::{AsMessage, Error, Message, driver::Driver},
+    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, Response,
+    adapter::{AsMessage, Error, driver::Driver, handshake},
 };
 
 /// A WebSocket over a [`Transport`].
 ///
-/// It delivers whole messages, and answers pings and the closing handshake while it [receives](Self::recv). Deadlines are
-/// kept by whatever call waits; so there should be one that does, and that is `recv`.
+/// It delivers whole messages, and answers Pings and the closing handshake while it
+/// [receives](Self::recv). An application that sends its own replies uses
+/// [`recv_event`](Self::recv_event).
 ///
-/// When the connection has ended, the call that reports it closes the transport in an orderly way first (RFC 6455, section
-/// 7.1.1), within [`Timeouts::close`](crate::timers::Timeouts::close).
+/// **Deadlines.** Every call that waits keeps [`Settings::timeouts`]. So one call should always
+/// wait, and that is `recv`.
 ///
-/// It is a `Stream` of messages, which ends after the first error, and a `Sink` for them.
+/// **The end.** The call that reports the end of the connection closes the transport first, as RFC
+/// 6455, section 7.1.1, demands. It waits for the peer for at most
+/// [`Timeouts::close`](crate::timers::Timeouts::close).
+///
+/// It is also a `Stream` of messages, which ends after the first error, and a `Sink` of messages.
+///
+/// ```
+/// use sockless::{ProtocolError, adapter::{Error, poll::{Clock, Transport, WebSocket}}};
+///
+/// async fn echo<T: Transport, C: Clock>(mut ws: WebSocket<T, C>) -> Result<(), Error> {
+///     loop {
+///         match ws.recv().await {
+///             Ok(Some(message)) => ws.feed(message).await?, // `recv` writes it before it waits
+///             Ok(None) => return Ok(()), // both sides have sent a Close frame
+///             // The peer has sent none.
+///             Err(Error::Protocol(error)) if *error == ProtocolError::UnexpectedEof => return Ok(()),
+///             Err(error) => return Err(error),
+///         }
+///     }
+/// }
+/// ```
 pub struct WebSocket<T, C = ()> {
-    /// In one place, however often the connection moves from future to future.
+    /// Boxed, because a future reserves memory for every place that a value moves through.
     pub(super) socket: Box<Socket<T, C>>,
 }
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
-    /// Opens a connection as a client.
+    /// Opens a connection as a client over a transport that is connected already.
     ///
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The request cannot be sent, the transport fails, the server breaks the protocol, [refuses](Error::Refused) or takes
-    /// too long.
+    /// The request cannot be sent, the transport fails, or the server violates the protocol,
+    /// [refuses](Error::Refused), or takes too long.
     pub async fn client(
         transport: T,
         clock: C,
@@ -50,27 +71,27 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         let driver = Driver::client(request, &settings.into(), clock.now())?;
         let mut ws = Self::new(transport, clock, driver);
         loop {
-            match ws.recv_event().await? {
-                Some(Event::Open(response)) => return Ok((ws, response)),
-                Some(Event::Refused(refusal)) => return Err(Error::Refused(refusal)),
-                Some(_) => {}
-                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            if let Some(response) = handshake::response(ws.recv_event().await?) {
+                return response.map(|response| (ws, response));
             }
         }
     }
 
-    /// Goes on with a connection whose handshake is done, with an [engine that was upgraded](Connection::upgraded). Of the
-    /// settings, those of the engine have no effect any more.
+    /// Continues a connection whose opening handshake is done, with an engine from
+    /// [`Connection::upgraded`].
+    ///
+    /// [`Settings::config`] has no effect: the engine has its own.
     #[must_use]
     pub fn upgraded(transport: T, clock: C, engine: Connection, settings: impl Into<Settings>) -> Self {
         let driver = Driver::upgraded(engine, &settings.into(), clock.now());
         Self::new(transport, clock, driver)
     }
 
-    /// What whoever did the handshake has read from the transport beyond it: it comes before what is read from now on.
+    /// Adds bytes that were read from the transport together with the opening handshake. The
+    /// connection processes them before what it reads.
     #[must_use]
     pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
-        self.socket.input.prefill(bytes);
+        self.socket.input.append(bytes);
         self
     }
 
@@ -80,40 +101,45 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         }
     }
 
-    /// Waits for the next message. `None`: the connection was closed in an orderly way, as [`closure`](Self::closure)
-    /// says, or its error was returned before.
+    /// Waits for the next message. `None`: the connection was closed cleanly, and
+    /// [`close_status`](Self::close_status) has the details; or its error was returned before.
+    ///
+    /// Before it waits, it writes the output, including all messages that were [fed](Self::feed).
     ///
     /// Cancelling loses nothing.
     ///
     /// # Errors
-    /// The transport failed, or ended without a closing handshake; the peer broke the protocol, or was silent for too long.
+    /// The transport failed or ended without a Close frame, or the peer violated the protocol or
+    /// was silent for too long.
     // Not an `async fn`, whose future would move every message once more.
-    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message<'static>>, Error>> {
         poll_fn(|cx| self.poll_recv(cx))
     }
 
-    /// [`recv`](Self::recv) for those who poll.
+    /// Polls for the next message: see [`recv`](Self::recv).
     ///
     /// # Errors
-    /// As `recv`.
-    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
-        poll_message(&mut self.socket, cx)
+    /// Those of [`recv`](Self::recv).
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message<'static>>, Error>> {
+        self.socket.poll_event(cx)
     }
 
-    /// Waits for the next event of any kind: as [`recv`](Self::recv), but Ping, Pong and Close are reported too.
+    /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
+    /// Pongs and Close frames.
     ///
     /// Cancelling loses nothing.
     ///
     /// # Errors
-    /// As [`recv`](Self::recv).
+    /// Those of [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         poll_fn(|cx| self.socket.poll_event(cx)).await
     }
 
     /// Sends a message and waits until it is written.
     ///
-    /// Cancelled while it waits for room, it has sent nothing; later, the message is in the output and leaves with
-    /// the next call. Who has to know which takes [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Cancelled while it waits for room in the output, it has sent nothing. Cancelled later, the
+    /// message is in the output, and the next call writes it. [`feed`](Self::feed) and
+    /// [`flush`](Self::flush) tell the two apart.
     ///
     /// # Errors
     /// The transport failed, or the connection is closing.
@@ -122,10 +148,13 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         Ok(self.flush().await?)
     }
 
-    /// Puts a message into the output, once that is below [`Settings::high_water`]. It leaves with the next
-    /// [`flush`](Self::flush), or before [`recv`](Self::recv) waits.
+    /// Appends a message to the output. Waits while more than [`Settings::high_water`] bytes are
+    /// there.
     ///
-    /// Cancelled, it has put nothing there.
+    /// The next [`flush`](Self::flush) writes it, or [`recv`](Self::recv) before it waits. So a
+    /// server that feeds its responses answers all messages of one read with one write.
+    ///
+    /// Cancelled, it has appended nothing.
     ///
     /// # Errors
     /// The transport failed, or the connection is closing.
@@ -134,7 +163,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         Ok(self.socket.feed(message.as_message())?)
     }
 
-    /// Writes what is in the output.
+    /// Writes the output.
     ///
     /// Cancelling loses nothing.
     ///
@@ -144,88 +173,81 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         poll_fn(|cx| self.socket.poll_flush(cx)).await
     }
 
-    /// Sends a Ping with at most 125 bytes. For keeping a connection alive there are
+    /// Sends a Ping with a payload of at most 125 bytes. To keep a connection alive, use
     /// [`Timeouts`](crate::timers::Timeouts).
     ///
-    /// Cancelled, it is in the output and leaves with the next call.
+    /// Cancelled, the Ping is in the output, and the next call writes it.
     ///
     /// # Errors
     /// The transport failed, the connection is closing, or the payload is too long.
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let driver = &mut self.socket.driver;
-        driver.engine.ping(payload, &mut driver.output.buf)?;
+        self.socket.driver.ping(payload)?;
         Ok(self.flush().await?)
     }
 
-    /// Sends a Pong with at most 125 bytes, unsolicited or, with manual replies, as an answer.
+    /// Sends a Pong with a payload of at most 125 bytes: an unsolicited one, or, without
+    /// [`auto_pong`](crate::Config::auto_pong), the reply to a Ping.
     ///
-    /// Cancelled, it is in the output and leaves with the next call.
+    /// Cancelled, the Pong is in the output, and the next call writes it.
     ///
     /// # Errors
-    /// As [`ping`](Self::ping).
+    /// Those of [`ping`](Self::ping).
     pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let driver = &mut self.socket.driver;
-        driver.engine.pong(payload, &mut driver.output.buf)?;
+        self.socket.driver.pong(payload)?;
         Ok(self.flush().await?)
     }
 
-    /// Begins the closing handshake. Go on with [`recv`](Self::recv) until it returns `None`.
+    /// Starts the closing handshake. Call [`recv`](Self::recv) until it returns `None` to complete
+    /// it.
     ///
-    /// Cancelled, the Close is in the output and leaves with the next call.
+    /// Cancelled, the Close frame is in the output, and the next call writes it.
     ///
     /// # Errors
-    /// The transport failed, the connection is closing already, or the code or reason may not be sent.
+    /// The transport failed, the connection is closing already, or the code or the reason may not
+    /// be sent.
     pub async fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        let now = self.socket.now();
-        self.socket.driver.close(code.into(), reason, now)?;
+        self.socket.close(code.into(), reason)?;
         Ok(self.flush().await?)
     }
 
-    /// Gives the memory of a message back, so that a steady stream of messages allocates nothing. The connection holds
-    /// it, however large, until the next message takes it.
-    pub fn recycle(&mut self, message: Message) {
+    /// Returns the memory of a message to the connection, which uses it for the next message. So a
+    /// steady stream of messages allocates nothing. The connection holds the memory, however large.
+    pub fn recycle(&mut self, message: Message<'static>) {
         self.socket.driver.recycle(message);
     }
 
-    /// How the connection was closed, or is being closed.
+    /// Returns how the connection was closed, or is being closed.
     #[must_use]
-    pub fn closure(&self) -> Option<&Closure> {
-        self.socket.driver.engine.closure()
+    pub fn close_status(&self) -> Option<&CloseStatus> {
+        self.socket.driver.engine.close_status()
     }
 
-    /// The time that the peer took to answer the last Ping of [`Timeouts::ping`](crate::timers::Timeouts::ping).
+    /// Returns the round-trip time of the last Ping of
+    /// [`Timeouts::ping`](crate::timers::Timeouts::ping) that was answered.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
         self.socket.driver.timers.round_trip()
     }
 
-    /// The engine and the output, for everything that has no method here. The output is written with the next call.
+    /// Returns the engine and the output, for calls that the adapter does not have. The next call
+    /// of the adapter writes the output.
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
-        let driver = &mut self.socket.driver;
-        driver.output.trim();
-        (&mut driver.engine, &mut driver.output.buf)
+        self.socket.engine_mut()
     }
 
-    /// The transport.
+    /// Returns the transport.
     #[must_use]
     pub const fn get_ref(&self) -> &T {
         &self.socket.transport
     }
 
-    /// The transport, and what was read from it and not processed, as [`Parts::unread`](crate::Parts::unread) has it.
-    /// Output that is not written is lost: [`flush`](Self::flush) first.
+    /// Returns the transport, and the bytes that were read from it and not reported: see
+    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost:
+    /// [`flush`](Self::flush) first.
     #[must_use]
     pub fn into_parts(self) -> (T, Vec<u8>) {
         self.socket.into_parts()
     }
-}
-
-/// The next message; other events have done what they had to.
-pub(super) fn poll_message<T: Transport, C: Clock>(
-    socket: &mut Socket<T, C>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Option<Message>, Error>> {
-    socket.poll_event(cx)
 }
 
 impl<T, C> fmt::Debug for WebSocket<T, C> {
@@ -235,7 +257,7 @@ impl<T, C> fmt::Debug for WebSocket<T, C> {
 }
 
 impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
-    type Item = Result<Message, Error>;
+    type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.get_mut().poll_recv(cx).map(Result::transpose)
@@ -244,7 +266,7 @@ impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
 
 impl<T: Transport + Unpin, C: Clock + Unpin> FusedStream for WebSocket<T, C> {
     fn is_terminated(&self) -> bool {
-        self.socket.is_over()
+        self.socket.is_ended()
     }
 }
 
@@ -263,7 +285,8 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
         self.get_mut().socket.poll_flush(cx).map_err(Into::into)
     }
 
-    /// Sends a Close with 1000, if none was sent yet. The peer's answer is for the stream to wait for.
+    /// Sends a Close frame with code 1000, if none was sent yet. It does not wait for the Close
+    /// frame of the peer: the stream does.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.get_mut().socket.poll_close(cx)
     }

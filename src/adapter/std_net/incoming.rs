@@ -1,14 +1,17 @@
-//! A server's connection between request and answer.
+//! A server's connection between the request and the response.
 
 use std::{
-    io::{self, Read, Write},
+    io::{Read, Write},
     time::Instant,
 };
 
-use super::{Settings, WebSocket, patience::Means};
-use crate::{Accept, Event, LocalHandshakeError, Request, adapter::Error};
+use super::{Settings, WebSocket};
+use crate::{
+    Accept, LocalHandshakeError, Request,
+    adapter::{Error, handshake},
+};
 
-/// A client's request that waits for a decision.
+/// A client's request that the application decides on.
 #[derive(Debug)]
 pub struct Incoming<S> {
     ws: WebSocket<S>,
@@ -16,59 +19,60 @@ pub struct Incoming<S> {
 }
 
 impl<S: Read + Write> Incoming<S> {
-    /// Reads the opening handshake.
+    /// Waits for the request.
     ///
     /// # Errors
-    /// The transport fails, or the request is invalid and was answered so.
+    /// The transport failed, or the request is invalid: then the client was sent an error response.
     pub fn new(stream: S, settings: impl Into<Settings>) -> Result<Self, Error> {
-        Self::read(WebSocket::waiting(stream, &settings.into(), Means::NONE))
+        Self::read(WebSocket::server(stream, &settings.into(), None))
     }
 
     pub(super) fn read(mut ws: WebSocket<S>) -> Result<Self, Error> {
         loop {
-            match ws.recv_event()? {
-                Some(Event::Request(request)) => return Ok(Self { ws, request }),
-                Some(_) => {}
-                None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            if let Some(request) = handshake::request(ws.recv_event()?) {
+                return request.map(|request| Self { ws, request });
             }
         }
     }
 
-    /// The request.
+    /// Returns the request.
     #[must_use]
     pub const fn request(&self) -> &Request<'static> {
         &self.request
     }
 
-    /// Opens the connection.
+    /// Accepts the request and opens the connection.
     ///
     /// # Errors
-    /// The transport fails, or the acceptance cannot be sent: see [`Connection::accept`](crate::Connection::accept). The client then gets a 500.
+    /// The transport failed, or the acceptance cannot be sent: see
+    /// [`Connection::accept`](crate::Connection::accept). Then the client is sent a response with
+    /// status 500.
     pub fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<S>, Error> {
-        let accepted = self.ws.driver.accept(&self.request, accept, Instant::now());
-        self.answered(accepted)?;
+        let accepted = self.ws.driver_mut().accept(&self.request, accept, Instant::now());
+        self.respond(accepted)?;
         Ok(self.ws)
     }
 
-    /// Answers with another status and ends the connection: see [`Connection::reject`](crate::Connection::reject).
+    /// Rejects the request with another status and ends the connection: see
+    /// [`Connection::reject`](crate::Connection::reject).
     ///
     /// # Errors
-    /// The transport fails, or the rejection cannot be sent. The client then gets a 500.
+    /// The transport failed, or the rejection cannot be sent. Then the client is sent a response
+    /// with status 500.
     pub fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
-        let rejected = self.ws.driver.reject(status, headers, body);
-        self.answered(rejected)?;
-        self.ws.finish();
+        let rejected = self.ws.driver_mut().reject(status, headers, body);
+        self.respond(rejected)?;
+        self.ws.teardown();
         Ok(())
     }
 
-    /// Writes the answer. If it could not be made, the client is not left without one.
-    fn answered(&mut self, answer: Result<(), LocalHandshakeError>) -> Result<(), Error> {
-        if answer.is_err() {
-            let _made = self.ws.driver.reject(500, &[], b"");
-            let _written = self.ws.flush();
-            self.ws.finish();
+    /// Writes the response that is in the output.
+    fn respond(&mut self, made: Result<(), LocalHandshakeError>) -> Result<(), Error> {
+        let written = self.ws.flush();
+        if let Err(error) = made {
+            self.ws.teardown();
+            return Err(error.into());
         }
-        answer?;
-        Ok(self.ws.flush()?)
+        Ok(written?)
     }
 }

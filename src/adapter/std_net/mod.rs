@@ -1,126 +1,150 @@
-//! Blocking connections over anything that reads and writes, `std::net::TcpStream` first of all.
+//! Blocking connections over anything that reads and writes, such as `std::net::TcpStream`.
 //!
 //! ```no_run
-//! use sockless::adapter::{Message, std_net};
+//! use sockless::{CloseCode, adapter::std_net};
 //!
 //! let mut ws = std_net::connect("ws://127.0.0.1:9001/")?;
 //! ws.send("hello")?;
-//! while let Some(message) = ws.recv()? {
+//! if let Some(message) = ws.recv()? {
 //!     println!("{message:?}");
-//!     ws.close(sockless::CloseCode::NORMAL, "")?;
 //! }
+//! ws.close(CloseCode::NORMAL, "")?;
+//! while ws.recv()?.is_some() {}
+//! let status = ws.close_status().expect("the connection is closed");
+//! println!("closed with code {:?}", status.code());
 //! # Ok::<(), sockless::adapter::Error>(())
 //! ```
 
+mod access;
 mod incoming;
-mod input;
-mod patience;
-mod shared;
+mod read_loop;
+mod socket_timeout;
 mod split;
 mod websocket;
+mod write_loop;
 
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::{
-    io,
+    io::{self, ErrorKind},
     net::{TcpStream, ToSocketAddrs},
     time::Instant,
 };
 
-use self::patience::Means;
+use self::socket_timeout::SocketHooks;
 pub use self::{
     incoming::Incoming,
     split::{Reader, Writer},
     websocket::WebSocket,
 };
-use super::{Error, Settings};
+use super::{Error, Settings, handshake};
 use crate::{Accept, ClientRequest, Connection, Response, timers::Due};
 
-/// Connects to a `ws` URL over TCP, without Nagle's algorithm.
+/// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
 ///
-/// For `wss`, headers or subprotocols, see [`WebSocket::client`].
+/// For a `wss` URL, connect a TLS stream and pass it to [`WebSocket::client`]. For headers and
+/// subprotocols, use [`connect_with`].
 ///
 /// # Errors
-/// The URL is invalid, the transport fails, the server breaks the protocol or [refuses](Error::Refused).
+/// The URL is invalid, the transport failed, or the server violated the protocol or
+/// [refused](Error::Refused).
 pub fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
     let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default())?;
     Ok(ws)
 }
 
-/// Connects over TCP with a request and settings of one's own; also returns the server's response.
+/// Connects over TCP with the given request and settings. Also returns the response of the server.
 ///
 /// # Errors
-/// As [`connect`]; and `wss` is unsupported here, because TLS is another stream: see [`WebSocket::client`].
+/// Those of [`connect`]. A `wss` URL is `Unsupported`.
 pub fn connect_with(
     request: &ClientRequest,
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
-    if request.is_secure() {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "wss needs a TLS stream").into());
-    }
+    handshake::check_is_plain(request)?;
     let settings = settings.into();
     client(connect_tcp(request, settings.timeouts.handshake)?, request, settings)
 }
 
-/// Tries the addresses of the host one after another, until the deadline.
+/// Tries the addresses of the host one after another, within the limit.
 fn connect_tcp(request: &ClientRequest, limit: Option<Duration>) -> Result<TcpStream, Error> {
     let Some(limit) = limit else {
         return Ok(TcpStream::connect((request.host(), request.port()))?);
     };
-    let begun = Instant::now();
-    let mut last = Error::Io(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
+    let started = Instant::now();
+    let mut last_error = Error::Io(io::Error::new(ErrorKind::NotFound, "the host has no address"));
     let addresses: Vec<_> = (request.host(), request.port()).to_socket_addrs()?.collect();
     for (tried, address) in addresses.iter().enumerate() {
-        // One that does not answer leaves time for the others.
-        let share = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        let left = limit.saturating_sub(begun.elapsed()) / share;
-        if left.is_zero() {
+        // Each address gets an equal share of the time that is left.
+        let untried = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let timeout = limit.saturating_sub(started.elapsed()) / untried;
+        if timeout.is_zero() {
             return Err(Error::TimedOut(Due::Handshake));
         }
-        match TcpStream::connect_timeout(address, left) {
+        match TcpStream::connect_timeout(address, timeout) {
             Ok(tcp) => return Ok(tcp),
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => last = Error::TimedOut(Due::Handshake),
-            Err(error) => last = error.into(),
+            Err(error) if error.kind() == ErrorKind::TimedOut => last_error = Error::TimedOut(Due::Handshake),
+            Err(error) => last_error = error.into(),
         }
     }
-    Err(last)
+    Err(last_error)
 }
 
-/// Opens a connection over a TCP stream that is connected already, without Nagle's algorithm.
+/// Opens a connection as a client over a TCP stream that is connected already. Sets TCP_NODELAY.
 ///
 /// # Errors
-/// The request cannot be sent, the transport fails, the server breaks the protocol or [refuses](Error::Refused).
+/// Those of [`WebSocket::client`].
 pub fn client(
     tcp: TcpStream,
     request: &ClientRequest,
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     tcp.set_nodelay(true)?;
-    WebSocket::open(tcp, request, &settings.into(), Means::TCP)
+    WebSocket::connect(tcp, request, &settings.into(), Some(SocketHooks::TCP))
 }
 
-/// Accepts a WebSocket on a TCP stream, whatever the client asks for, without Nagle's algorithm.
+/// Accepts any WebSocket on a TCP stream. Sets TCP_NODELAY.
 ///
-/// Whatever page it comes from, too: a server that browsers reach, and that trusts their cookies or their place in the
-/// network, takes [`incoming`](fn@incoming) and checks [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
+/// or their place in the network, must use [`incoming`](fn@incoming) and check
+/// [`Request::is_same_origin`](crate::Request::is_same_origin).
 ///
 /// # Errors
-/// The transport fails, or the request is invalid and was answered so.
+/// Those of [`Incoming::new`] and [`Incoming::accept`].
 pub fn accept(tcp: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
     incoming(tcp, Settings::default())?.accept(&Accept::new())
 }
 
-/// Reads the opening handshake from a TCP stream, without Nagle's algorithm, and leaves the decision to the caller.
+/// Waits for a client's request on a TCP stream. The application accepts or rejects it. Sets
+/// TCP_NODELAY.
 ///
 /// # Errors
-/// The transport fails, or the request is invalid and was answered so.
+/// Those of [`Incoming::new`].
 pub fn incoming(tcp: TcpStream, settings: impl Into<Settings>) -> Result<Incoming<TcpStream>, Error> {
     tcp.set_nodelay(true)?;
-    Incoming::read(WebSocket::waiting(tcp, &settings.into(), Means::TCP))
+    Incoming::read(WebSocket::server(tcp, &settings.into(), Some(SocketHooks::TCP)))
 }
 
-/// Goes on with a connection over TCP whose handshake is done: see [`WebSocket::upgraded`].
+/// Continues a connection over TCP whose opening handshake is done: see [`WebSocket::upgraded`].
 #[must_use]
 pub fn upgraded(tcp: TcpStream, engine: Connection, settings: impl Into<Settings>) -> WebSocket<TcpStream> {
-    WebSocket::going_on(tcp, engine, &settings.into(), Means::TCP)
+    WebSocket::from_engine(tcp, engine, &settings.into(), Some(SocketHooks::TCP))
+}
+
+/// Returns whether an error of a stream ends the connection. After another one, the call can be
+/// repeated.
+fn is_fatal(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::WriteZero
+    )
+}
+
+/// Ignores an error after which nothing can be written: the peer may have sent the reason, and that
+/// is still to be read.
+fn unless_fatal(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if is_fatal(&error) => Ok(()),
+        written => written,
+    }
 }

@@ -1,257 +1,197 @@
-//! Two halves of a connection for two threads.
+//! Two halves of a connection, for two threads.
 
 use alloc::sync::Arc;
-use core::{fmt, mem, time::Duration};
+use core::{fmt, ops::DerefMut, time::Duration};
 use std::{
     io::{self, Read, Write},
     net::TcpStream,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, TryLockError},
     time::Instant,
 };
 
 use super::{
     WebSocket,
-    input::Input,
-    patience::{Direction, Means, Patience},
-    shared::{Core, Shared, Writing, lock},
+    access::{Access, Core},
+    read_loop::{Duplex, ReadLoop},
+    unless_fatal,
+    write_loop::WriteLoop,
 };
 use crate::{
-    CloseCode, Closure, Event, SendError,
-    adapter::{
-        AsMessage, Error, Message,
-        driver::{Driver, Received},
-        output::{Output, is_fatal},
-    },
+    CloseCode, CloseStatus, Event, Message, SendError,
+    adapter::{AsMessage, Error, driver::Driver, lock},
 };
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Splits into two halves that work from two threads, over two handles of the stream that `split` makes.
+    /// Splits the connection into two halves for two threads, over the two handles of the stream
+    /// that `split` returns.
     ///
     /// # Errors
-    /// What `split` returns.
+    /// Those of `split`.
     pub fn split_with<R: Read, W: Write>(
         self,
         split: impl FnOnce(S) -> io::Result<(R, W)>,
     ) -> io::Result<(Reader<R, W>, Writer<W>)> {
-        let (reader, writer) = split(self.stream)?;
-        let (reading, writing) = (
-            Patience::new(&Means::NONE, Direction::Read),
-            Patience::new(&Means::NONE, Direction::Write),
-        );
-        Ok(halves(
-            self.driver,
-            self.input,
-            self.event,
-            (reader, Means::NONE, reading),
-            (writer, writing),
-        ))
+        let (core, reader, writer) = self.into_loops();
+        let (stream, writer) = writer.split_stream(split)?;
+        Ok(halves(core, reader.without_hooks(), stream, writer))
     }
 }
 
 impl WebSocket<TcpStream> {
-    /// Splits into two halves that work from two threads.
+    /// Splits the connection into two halves for two threads.
     ///
     /// # Errors
     /// The socket cannot be duplicated.
     pub fn split(self) -> io::Result<(Reader<TcpStream, TcpStream>, Writer<TcpStream>)> {
-        let reading = (self.stream.try_clone()?, self.means, self.reading);
-        let writing = (self.stream, self.writing);
-        Ok(halves(self.driver, self.input, self.event, reading, writing))
+        let (core, reader, writer) = self.into_loops();
+        let stream = writer.stream.try_clone()?;
+        Ok(halves(core, reader, stream, writer))
     }
 }
 
-fn halves<R: Read, W: Write>(
-    mut driver: Driver,
-    input: Input,
-    event: Option<Event<'static>>,
-    (reader, means, reading): (R, Means<R>, Patience<R>),
-    (writer, writing): (W, Patience<W>),
-) -> (Reader<R, W>, Writer<W>) {
-    // What is written is the other one's, from now on; what is to be written goes through the driver's.
-    let rest = mem::take(&mut driver.output).into_rest();
-    driver.output.buf = rest;
+fn halves<R, W>(mut core: Core, reader: ReadLoop<R>, stream: R, writer: WriteLoop<W>) -> (Reader<R, W>, Writer<W>) {
+    core.is_split = true;
     let shared = Arc::new(Shared {
-        core: Mutex::new(Core {
-            driver,
-            replies: 0,
-            left: false,
-            writers: 0,
-        }),
-        writing: Mutex::new(Writing {
-            patience: writing,
-            stream: writer,
-            output: Output::default(),
-        }),
+        core: Mutex::new(core),
+        writer: Mutex::new(writer),
     });
-    let reader = Reader {
-        stream: reader,
-        input,
+    let half = ReadHalf {
+        stream,
         shared: Arc::clone(&shared),
-        event,
-        patience: reading,
-        means,
     };
-    (reader, Writer { shared })
+    (Reader { reader, half }, Writer { shared })
+}
+
+/// What the two halves share.
+struct Shared<W> {
+    /// Never locked while the stream is waited for.
+    core: Mutex<Core>,
+    /// Locked by the thread that writes. It may be locked before `core`, but not after it.
+    writer: Mutex<WriteLoop<W>>,
+}
+
+impl<W: Write> Shared<W> {
+    /// Writes all output. Waits for another thread that writes.
+    fn flush(&self) -> io::Result<()> {
+        lock(&self.writer).flush(&mut &self.core)
+    }
+
+    /// Writes replies, unless another thread is writing: that thread looks for replies when it has
+    /// unlocked the writer.
+    ///
+    /// So a reader never waits for the peer to take a message of a writer. The peer may be waiting
+    /// for the reader.
+    fn flush_replies(&self) -> io::Result<()> {
+        // The core is unlocked before the writer is tried: a thread that is writing looks for
+        // replies after that.
+        while lock(&self.core).has_replies() {
+            let mut writer = match self.writer.try_lock() {
+                Ok(writer) => writer,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return Ok(()),
+            };
+            writer.flush_replies(&mut &self.core)?;
+        }
+        Ok(())
+    }
 }
 
 /// The reading half of a [`WebSocket`].
 ///
-/// It answers pings and the closing handshake. Its answers wait for nobody: if the other half is writing, that one
-/// writes them too.
+/// It answers Pings and the closing handshake. It does not wait for the other half to do so: while
+/// that half writes a message, it writes the replies too.
+///
+/// An application that only writes must call [`recv`](Self::recv) as well, in a thread of its own:
+/// deadlines and the end of the connection are noticed there.
 pub struct Reader<R, W> {
-    stream: R,
-    input: Input,
-    shared: Arc<Shared<W>>,
-    /// An event whose replies are not written yet.
-    event: Option<Event<'static>>,
-    means: Means<R>,
-    patience: Patience<R>,
+    reader: ReadLoop<R>,
+    half: ReadHalf<R, W>,
 }
 
-/// The writing half of a [`WebSocket`]. Clones write to the same connection, a message at a time.
-pub struct Writer<W> {
+/// What the read loop uses besides its own state.
+struct ReadHalf<R, W> {
+    stream: R,
     shared: Arc<Shared<W>>,
+}
+
+impl<R, W> Access for ReadHalf<R, W> {
+    fn core(&mut self) -> impl DerefMut<Target = Core> {
+        lock(&self.shared.core)
+    }
+}
+
+impl<R: Read, W: Write> Duplex<R> for ReadHalf<R, W> {
+    fn stream(&mut self) -> &mut R {
+        &mut self.stream
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.shared.flush()
+    }
+
+    fn flush_replies(&mut self) -> io::Result<()> {
+        self.shared.flush_replies()
+    }
 }
 
 impl<R: Read, W: Write> Reader<R, W> {
-    /// Waits for the next message; see [`WebSocket::recv`].
+    /// Waits for the next message: see [`WebSocket::recv`].
     ///
     /// # Errors
-    /// As [`WebSocket::recv`].
-    pub fn recv(&mut self) -> Result<Option<Message>, Error> {
-        self.next()
+    /// Those of [`WebSocket::recv`].
+    pub fn recv(&mut self) -> Result<Option<Message<'static>>, Error> {
+        self.reader.next(&mut self.half)
     }
 
-    /// Waits for the next event of any kind; see [`WebSocket::recv_event`].
+    /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
     ///
     /// # Errors
-    /// As [`WebSocket::recv`].
+    /// Those of [`WebSocket::recv`].
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        self.next()
+        self.reader.next(&mut self.half)
     }
 
-    /// The next event of those that are asked for.
-    fn next<P: Received>(&mut self) -> Result<Option<P>, Error> {
-        loop {
-            if self.event.is_some() {
-                // If this fails, the event is there when the caller comes back.
-                self.shared.flush_replies()?;
-                if let Some(event) = self.event.take().and_then(P::other) {
-                    return Ok(Some(event));
-                }
-            }
-            let mut core = lock(&self.shared.core);
-            if let Err(error) = core.driver.check() {
-                drop(core);
-                return self.give_up(error);
-            }
-            let before = core.driver.output.buf.len();
-            let result = self.input.receive(&mut core.driver, &mut self.event);
-            core.replies += core.driver.output.buf.len() - before;
-            let (much, teardown) = (core.replies > core.driver.high_water, core.driver.engine.teardown());
-            drop(core);
-            match (result, teardown) {
-                (Ok(Some(Some(event))), _) => return Ok(Some(event)),
-                (Ok(Some(None)), _) => {}
-                (Ok(None), None) => {
-                    if much {
-                        self.shared.flush_to_read()?;
-                    }
-                    match self.read() {
-                        Ok(0) => {
-                            let event = lock(&self.shared.core).driver.engine.receive_eof()?;
-                            return Ok(event.and_then(P::other));
-                        }
-                        Ok(_) => {}
-                        Err(Error::Io(error)) if !is_fatal(&error) => return Err(error.into()),
-                        Err(error) => return self.give_up(error),
-                    }
-                }
-                (result, _) => {
-                    // Also what a writer is writing; the peer may not read any more what it did wrong.
-                    let written = self.shared.flush_to_read();
-                    self.finish();
-                    result?;
-                    written?;
-                    return Ok(None);
-                }
-            }
-        }
-    }
-
-    /// The transport is lost. The engine learns of it; what is reported is the cause.
-    fn give_up<T>(&mut self, error: Error) -> Result<T, Error> {
-        let _lost = lock(&self.shared.core).driver.engine.receive_eof();
-        self.finish();
-        Err(error)
-    }
-
-    /// Reads once, as long as the deadlines allow.
-    fn read(&mut self) -> Result<usize, Error> {
-        lock(&self.shared.core).driver.handle_timeout(self.input.read)?;
-        loop {
-            self.shared.flush_replies()?;
-            let now = Instant::now();
-            let deadline = lock(&self.shared.core).driver.next_look(now)?;
-            self.patience.prepare(&self.stream, now, deadline);
-            match self.input.fill(&mut self.stream) {
-                Ok(n) => {
-                    self.patience.renew();
-                    return Ok(n);
-                }
-                Err(error) if is_fatal(&error) => return Err(error.into()),
-                Err(error) => {
-                    let now = Instant::now();
-                    lock(&self.shared.core).driver.handle_timeout(now)?;
-                    if !self.patience.lasts(&error, now) {
-                        return Err(error.into());
-                    }
-                }
-            }
-        }
-    }
-
-    fn finish(&mut self) {
-        let mut core = lock(&self.shared.core);
-        let until = core.driver.linger(Instant::now());
-        let teardown = core.driver.engine.teardown();
-        drop(core);
-        if let Some(teardown) = teardown {
-            self.means.finish(&mut self.stream, teardown, until);
-        }
-    }
-
-    /// The handle of the stream that this half reads from.
+    /// Returns the handle of the stream from which this half reads.
     #[must_use]
     pub const fn get_ref(&self) -> &R {
-        &self.stream
+        &self.half.stream
     }
 
-    /// Gives the memory of a message back: see [`WebSocket::recycle`].
-    pub fn recycle(&mut self, message: Message) {
-        lock(&self.shared.core).driver.recycle(message);
+    /// Returns the memory of a message to the connection: see [`WebSocket::recycle`].
+    pub fn recycle(&mut self, message: Message<'static>) {
+        self.core().driver.recycle(message);
     }
 
-    /// See [`WebSocket::round_trip`].
+    /// Returns the round-trip time of the last Ping that was answered: see
+    /// [`WebSocket::round_trip`].
     #[must_use]
     pub fn round_trip(&self) -> Option<Duration> {
-        lock(&self.shared.core).driver.timers.round_trip()
+        self.core().driver.timers.round_trip()
     }
 
-    /// How the connection was closed, or is being closed.
+    /// Returns how the connection was closed, or is being closed.
     #[must_use]
-    pub fn closure(&self) -> Option<Closure> {
-        lock(&self.shared.core).driver.engine.closure().cloned()
+    pub fn close_status(&self) -> Option<CloseStatus> {
+        self.core().driver.engine.close_status().cloned()
     }
+
+    fn core(&self) -> MutexGuard<'_, Core> {
+        lock(&self.half.shared.core)
+    }
+}
+
+/// The writing half of a [`WebSocket`]. Clones write to the same connection, one message at a time.
+pub struct Writer<W> {
+    shared: Arc<Shared<W>>,
 }
 
 impl<W: Write> Writer<W> {
     /// Sends a message and waits until it is written.
     ///
     /// # Errors
-    /// As [`WebSocket::send`]; after a timeout, go on with [`flush`](Self::flush).
+    /// Those of [`WebSocket::send`]. After a timeout, continue with [`flush`](Self::flush).
     pub fn send(&self, message: impl AsMessage) -> Result<(), Error> {
-        // Outside of the lock: it is not our code.
+        // Called before the core is locked: this is code of the application.
         let message = message.as_message();
         self.command(|driver| driver.feed(message))
     }
@@ -259,44 +199,53 @@ impl<W: Write> Writer<W> {
     /// Writes what an interrupted call has left.
     ///
     /// # Errors
-    /// As [`WebSocket::flush`].
+    /// Those of [`WebSocket::flush`].
     pub fn flush(&self) -> io::Result<()> {
-        self.shared.flush()
+        self.shared.flush()?;
+        self.flush_left_replies()
     }
 
-    /// Sends a Pong with at most 125 bytes.
+    /// Sends a Ping with a payload of at most 125 bytes.
     ///
     /// # Errors
-    /// As [`WebSocket::pong`].
-    pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
-        self.command(|driver| driver.engine.pong(payload, &mut driver.output.buf))
-    }
-
-    /// Sends a Ping with at most 125 bytes.
-    ///
-    /// # Errors
-    /// As [`WebSocket::ping`].
+    /// Those of [`WebSocket::ping`].
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.command(|driver| driver.engine.ping(payload, &mut driver.output.buf))
+        self.command(|driver| driver.ping(payload))
     }
 
-    /// Begins the closing handshake; the reader returns `None` when it is complete. It waits for a write in progress.
+    /// Sends a Pong with a payload of at most 125 bytes: see [`WebSocket::pong`].
     ///
     /// # Errors
-    /// As [`WebSocket::close`].
+    /// Those of [`WebSocket::ping`].
+    pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.command(|driver| driver.pong(payload))
+    }
+
+    /// Starts the closing handshake, after a write in progress. The reader returns `None` when it
+    /// is complete.
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::close`].
     pub fn close(&self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
         self.command(|driver| driver.close(code.into(), reason, Instant::now()))
     }
 
-    fn command(&self, command: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
-        let mut core = lock(&self.shared.core);
-        command(&mut core.driver)?;
-        core.writers += 1;
-        drop(core);
+    /// Appends to the output and writes it.
+    fn command(&self, append: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
+        {
+            let mut core = lock(&self.shared.core);
+            append(&mut core.driver)?;
+            core.active_writers += 1;
+        }
         let written = self.shared.flush();
-        lock(&self.shared.core).writers -= 1;
-        // What the reader left to this writer while it was writing.
-        written.and_then(|()| self.shared.flush_replies()).map_err(Into::into)
+        lock(&self.shared.core).active_writers -= 1;
+        written?;
+        Ok(self.flush_left_replies()?)
+    }
+
+    /// Writes the replies that the reader has left to this thread while this thread was writing.
+    fn flush_left_replies(&self) -> io::Result<()> {
+        unless_fatal(self.shared.flush_replies())
     }
 }
 

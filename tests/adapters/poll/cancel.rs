@@ -3,9 +3,9 @@
 use std::{cell::RefCell, io, rc::Rc};
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, Message,
     adapter::{
-        Error, Message,
+        Error,
         poll::{Reader, Writer},
     },
     frame::Role,
@@ -27,7 +27,7 @@ enum Ends {
 }
 
 impl Ends {
-    async fn recv(&mut self) -> Result<Option<Message>, Error> {
+    async fn recv(&mut self) -> Result<Option<Message<'static>>, Error> {
         match self {
             Self::Whole(ws) => ws.recv().await,
             Self::Halves(reader, _) => reader.recv().await,
@@ -41,7 +41,7 @@ impl Ends {
         }
     }
 
-    async fn feed(&mut self, message: &Message) -> Result<(), Error> {
+    async fn feed(&mut self, message: &Message<'static>) -> Result<(), Error> {
         match self {
             Self::Whole(ws) => ws.feed(message).await,
             Self::Halves(_, writer) => writer.feed(message).await,
@@ -55,7 +55,7 @@ impl Ends {
         }
     }
 
-    async fn send(&mut self, message: &Message) -> Result<(), Error> {
+    async fn send(&mut self, message: &Message<'static>) -> Result<(), Error> {
         match self {
             Self::Whole(ws) => ws.send(message).await,
             Self::Halves(_, writer) => writer.send(message).await,
@@ -166,10 +166,10 @@ fn input(role: Role, deflate: bool) -> Vec<u8> {
     let mut out = Vec::new();
     peer.send_text("aé€😀", &mut out).unwrap();
     peer.ping(b"one", &mut out).unwrap();
-    peer.send_fragment(sockless::frame::Kind::Binary, &[7; 100], false, &mut out)
+    peer.send_fragment(sockless::MessageKind::Binary, &[7; 100], false, &mut out)
         .unwrap();
     peer.ping(b"two", &mut out).unwrap();
-    peer.send_fragment(sockless::frame::Kind::Binary, &[8; 700], true, &mut out)
+    peer.send_fragment(sockless::MessageKind::Binary, &[8; 700], true, &mut out)
         .unwrap();
     peer.pong(b"three", &mut out).unwrap();
     peer.send_text(&"again and again ".repeat(20), &mut out).unwrap();
@@ -182,8 +182,8 @@ async fn converse(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event
     for n in 0..3 {
         let received = canceller.insist(async || ends.recv().await).await.unwrap();
         events.push(match received.unwrap() {
-            Message::Text(text) => Event::Text(text.into()),
-            Message::Binary(data) => Event::Binary(data.into()),
+            Message::Text(text) => Event::Text(text),
+            Message::Binary(data) => Event::Binary(data),
         });
         for len in [10, 1000 * n] {
             let message = message(n, len);

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use sockless::{
-    Accept, Agreed, ClientRequest, CloseCode, Config, Connection, Delivery, Endpoint, Event, ProtocolError,
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Endpoint, Event, Message, Negotiated,
+    ProtocolError,
     adapter::{
-        Error, Message,
+        Error,
         poll::{Incoming, Settings},
     },
     frame::Role,
@@ -147,7 +148,7 @@ fn an_idle_connection_is_closed() {
             let mut ws = Ws::upgraded(local, clock, polled::engine(role, false), settings(1000, timeouts));
             let local: Task<'_> = Box::pin(async move {
                 let ended = ws.recv().await;
-                let sent = ws.closure().unwrap().sent.clone().unwrap().unwrap();
+                let sent = ws.close_status().unwrap().sent.clone().unwrap().unwrap();
                 assert_eq!(sent.code, CloseCode::GOING_AWAY);
                 if answers {
                     assert_eq!((ended.unwrap(), time()), (None, seconds(90)));
@@ -193,7 +194,7 @@ fn a_peer_that_sends_is_alive() {
                 Role::Server => Endpoint::Server,
                 Role::Client => Endpoint::Client { seed: [7; 32] },
             };
-            let engine = Connection::upgraded(endpoint, &Agreed::default(), config);
+            let engine = Connection::upgraded(endpoint, &Negotiated::default(), config);
             let mut ws = Ws::upgraded(local, clock, engine, settings(1000, timeouts));
             let local: Task<'_> = Box::pin(async move {
                 for _ in 0..20 {
@@ -223,7 +224,7 @@ fn a_clean_close_that_the_peer_does_not_complete_is_no_error() {
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(ws.recv().await.unwrap(), None);
             assert_eq!(time(), seconds(6));
-            assert!(ws.closure().unwrap().is_clean());
+            assert!(ws.close_status().unwrap().is_clean());
         });
         let remote: Task<'_> = Box::pin(async move {
             pause.sleep(seconds(1)).await;

@@ -210,7 +210,7 @@ fn a_half_close_behind_the_close_is_clean() {
             let local: Task<'_> = Box::pin(async move {
                 ws.feed(message(0, 100)).await.unwrap();
                 assert_eq!(ws.recv().await.unwrap(), None);
-                assert!(ws.closure().unwrap().is_clean());
+                assert!(ws.close_status().unwrap().is_clean());
             });
             let remote: Task<'_> = Box::pin(async move {
                 let sent = frames(role, &remote.read(usize::MAX).await);

@@ -10,8 +10,8 @@ use allocation_counter::measure;
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use sockless::{
-    CloseCode, Event, SendError,
-    adapter::{Error, Message, poll::Settings},
+    CloseCode, Event, Message, SendError,
+    adapter::{Error, poll::Settings},
     frame::Role,
 };
 use support::{
@@ -82,7 +82,7 @@ fn a_reader_is_a_stream() {
 }
 
 /// Sends through a sink, as `SinkExt::send_all` and `close` do.
-async fn pour<S: Sink<Message, Error = Error> + Unpin>(sink: &mut S) {
+async fn pour<S: Sink<Message<'static>, Error = Error> + Unpin>(sink: &mut S) {
     for n in 0..5 {
         poll_fn(|cx| Pin::new(&mut *sink).poll_ready(cx)).await.unwrap();
         Pin::new(&mut *sink).start_send(message(n, 300)).unwrap();
@@ -386,11 +386,11 @@ fn what_was_read_ahead_comes_first() {
     let mut ws = open(local, world.clock(), Role::Server, 1000).read_ahead(&ahead);
     assert_eq!(
         now(ws.recv()).map(Result::unwrap),
-        Poll::Ready(Some(Message::Binary(large)))
+        Poll::Ready(Some(Message::from(large)))
     );
     assert_eq!(
         now(ws.recv()).map(Result::unwrap),
-        Poll::Ready(Some(Message::Text("over the seam".to_owned())))
+        Poll::Ready(Some(Message::from("over the seam")))
     );
 }
 

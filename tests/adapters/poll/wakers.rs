@@ -11,8 +11,8 @@ use std::{
 
 use allocation_counter::measure;
 use sockless::{
-    CloseCode,
-    adapter::{Error, Message, poll::Reader},
+    CloseCode, Message,
+    adapter::{Error, poll::Reader},
     frame::Role,
     timers::{Due, Timeouts},
 };
@@ -22,14 +22,14 @@ use support::{
     polled::{self, ROLES, Ws, message, open, seconds, settings},
 };
 
-type Received = Rc<RefCell<Vec<Message>>>;
+type Received = Rc<RefCell<Vec<Message<'static>>>>;
 
 /// Receives to the end.
 async fn drain<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::End, C>, received: Received) {
     while let Some(message) = reader.recv().await.unwrap() {
         received.borrow_mut().push(message);
     }
-    assert!(reader.closure().unwrap().is_clean());
+    assert!(reader.close_status().unwrap().is_clean());
 }
 
 /// Both ends of one connection, each with a reader and two writers, everything in tasks of its own.
@@ -224,11 +224,8 @@ fn f35_the_reader_finishes_what_a_writer_left() {
     }
 }
 
-fn payload(message: &Message) -> Vec<u8> {
-    match message {
-        Message::Text(text) => text.clone().into_bytes(),
-        Message::Binary(data) => data.clone(),
-    }
+fn payload(message: &Message<'static>) -> Vec<u8> {
+    message.as_bytes().to_vec()
 }
 
 /// R115: a writer closes while the reader is parked, with no deadline or a later one: the deadline of the closing handshake

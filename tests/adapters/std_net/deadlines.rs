@@ -8,9 +8,9 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Event,
+    Accept, ClientRequest, CloseCode, Event, Message,
     adapter::{
-        Error, Message, Settings,
+        Error, Settings,
         std_net::{self, WebSocket},
     },
     timers::{Due, Timeouts},
@@ -127,7 +127,7 @@ fn s5_5_3_a_peer_that_answers_is_kept() {
         client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
         client
     });
-    assert_eq!(server.recv().unwrap(), Some(Message::Text(String::new())));
+    assert_eq!(server.recv().unwrap(), Some(Message::from("")));
     assert!(server.round_trip().is_some());
     drop(answers.join().unwrap());
 }
@@ -168,7 +168,7 @@ fn s7_1_1_a_transport_that_stays_open_is_left() {
     let (mut client, mut server) = by_hand(settings(|timeouts| timeouts.close = Some(SHORT)));
     client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
     assert_eq!(server.recv().unwrap(), None);
-    assert!(server.closure().unwrap().is_clean());
+    assert!(server.close_status().unwrap().is_clean());
     drop(server);
     let mut sent = Vec::new();
     client.read_to_end(&mut sent).unwrap();
@@ -212,7 +212,7 @@ fn a_peer_that_does_not_read_is_given_up_while_receiving() {
     let (_silent, mut server) = by_hand(settings(silent_peers));
     server.feed(vec![7; 30 << 20]).unwrap();
     timed_out(server.recv(), Due::Pong);
-    assert!(server.closure().is_some() && server.feed("late").is_err());
+    assert!(server.close_status().is_some() && server.feed("late").is_err());
 }
 
 /// A Pong that has arrived counts, though it lies behind what is not received yet: who sends after a long pause does not give

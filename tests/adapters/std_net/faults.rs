@@ -7,9 +7,9 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, Config, ProtocolError,
+    Accept, ClientRequest, Config, Message, ProtocolError,
     adapter::{
-        Error, Message,
+        Error,
         std_net::{Incoming, WebSocket},
     },
     frame::Role,
@@ -151,7 +151,9 @@ fn is_late(error: &Error) -> bool {
 }
 
 /// Receives until it has ended, in one way, and brings nothing more.
-fn outcome(mut recv: impl FnMut() -> Result<Option<Message>, Error>) -> (Vec<Message>, Option<Error>) {
+fn outcome(
+    mut recv: impl FnMut() -> Result<Option<Message<'static>>, Error>,
+) -> (Vec<Message<'static>>, Option<Error>) {
     let mut messages = Vec::new();
     let error = (0..100_000).find_map(|_| match recv() {
         Ok(Some(message)) => {
@@ -172,7 +174,12 @@ fn outcome(mut recv: impl FnMut() -> Result<Option<Message>, Error>) -> (Vec<Mes
 }
 
 /// Feeds those messages and receives, in one thread or with the halves.
-fn converse(role: Role, whims: Whims, halves: bool, fed: &[Message]) -> (Vec<Message>, Option<Error>) {
+fn converse(
+    role: Role,
+    whims: Whims,
+    halves: bool,
+    fed: &[Message<'static>],
+) -> (Vec<Message<'static>>, Option<Error>) {
     let mut ws = WebSocket::upgraded(whims, open(role, Config::default()), Config::default());
     if !halves {
         for message in fed {
@@ -307,7 +314,7 @@ fn f34_halves_over_a_transport_that_fails_at_any_byte() {
                 let all = sent.borrow().len();
                 assert!(all == at || all < at && !lost, "{seed}: {all} of {at}");
                 let arrived = messages(peer_of(role), &sent.borrow());
-                let taken = taken.into_iter().map(|(_, data)| Message::Binary(data));
+                let taken = taken.into_iter().map(|(_, data)| Message::from(data));
                 assert!(taken.take(arrived.len()).eq(arrived), "{seed}");
                 continue;
             }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Event, SendError,
-    adapter::{AsMessage, Error, Message, MessageRef},
+    CloseCode, Event, Message, SendError,
+    adapter::{AsMessage, Error},
     frame::Role,
 };
 use support::{frame, frames, reserved_opcode};
@@ -63,16 +63,16 @@ fn halves_carry_thousands_of_messages_each_way() {
         scope.spawn(|| assert_eq!(server.0.recv().unwrap(), None));
         assert_eq!(client.0.recv().unwrap(), None);
     });
-    assert!(client.0.closure().unwrap().is_clean() && server.0.closure().unwrap().is_clean());
+    assert!(client.0.close_status().unwrap().is_clean() && server.0.close_status().unwrap().is_clean());
 }
 
 /// A message that lets the reader go when it is about to be sent.
 struct Together<'a>(&'a [u8], &'a Barrier);
 
 impl AsMessage for Together<'_> {
-    fn as_message(&self) -> MessageRef<'_> {
+    fn as_message(&self) -> Message<'_> {
         self.1.wait();
-        MessageRef::Binary(self.0)
+        Message::from(self.0)
     }
 }
 
@@ -121,7 +121,7 @@ fn a_reader_that_only_reads_answers() {
             client.send("text").unwrap();
             client.close(CloseCode::NORMAL, "").unwrap();
             assert_eq!(client.recv().unwrap(), None);
-            assert!(client.closure().unwrap().is_clean());
+            assert!(client.close_status().unwrap().is_clean());
         });
         if let Some(writer) = writer {
             let error = writer.send("late").unwrap_err();
@@ -161,7 +161,7 @@ fn writers_share_a_connection() {
         writer.close(CloseCode::NORMAL, "done").unwrap();
         assert_eq!(client.recv().unwrap(), None);
     });
-    assert_eq!(client.closure().unwrap().reason(), "done");
+    assert_eq!(client.close_status().unwrap().reason(), "done");
 }
 
 /// R091 R115: the writer closes, the reader sees the end; and the other way round.
@@ -174,8 +174,8 @@ fn halves_close_from_either_side() {
         scope.spawn(|| assert_eq!(client.recv().unwrap(), None));
         assert_eq!(reader.recv().unwrap(), None);
     });
-    assert!(reader.closure().unwrap().is_clean());
-    assert_eq!(client.closure().unwrap().code(), CloseCode(4001));
+    assert!(reader.close_status().unwrap().is_clean());
+    assert_eq!(client.close_status().unwrap().code(), CloseCode(4001));
 
     let (client, mut server) = pair();
     let (mut reader, writer) = client.split().unwrap();
@@ -184,7 +184,7 @@ fn halves_close_from_either_side() {
         scope.spawn(|| assert_eq!(server.recv().unwrap(), None));
         assert_eq!(reader.recv().unwrap(), None);
     });
-    assert_eq!(reader.closure().unwrap().code(), CloseCode(4002));
+    assert_eq!(reader.close_status().unwrap().code(), CloseCode(4002));
     assert!(matches!(writer.close(None, ""), Err(Error::Send(SendError::Closing))));
 }
 

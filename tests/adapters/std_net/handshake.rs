@@ -68,7 +68,7 @@ fn a_client_over_a_slow_transport() {
         assert_eq!(ws.recv().unwrap(), Some(text("echo")), "{piece}");
         ws.close(CloseCode::NORMAL, "").unwrap();
         assert_eq!(ws.recv().unwrap(), None, "{piece}");
-        assert!(ws.closure().unwrap().is_clean());
+        assert!(ws.close_status().unwrap().is_clean());
     }
 }
 
@@ -193,12 +193,19 @@ fn what_cannot_be_asked_or_answered_is_an_error() {
     let incoming = Incoming::new(script, Config::default()).unwrap();
     let error = incoming.accept(&Accept::new().subprotocol(Some("chat"))).unwrap_err();
     assert!(
-        matches!(error, Error::Handshake(LocalHandshakeError::SubprotocolNotOffered)),
+        matches!(error, Error::LocalHandshake(LocalHandshakeError::SubprotocolNotOffered)),
         "{error:?}"
     );
-    assert!(error.source().is_some());
+    assert_eq!(
+        error.to_string(),
+        LocalHandshakeError::SubprotocolNotOffered.to_string()
+    );
+    assert!(error.source().is_none(), "its text has it all");
     let error = std_net::connect("http://127.0.0.1:1/").unwrap_err();
-    assert!(matches!(error, Error::Handshake(LocalHandshakeError::Url)), "{error:?}");
+    assert!(
+        matches!(error, Error::LocalHandshake(LocalHandshakeError::Url)),
+        "{error:?}"
+    );
     let error = std_net::connect("wss://127.0.0.1:1/").unwrap_err();
     assert_eq!(io_kind(&error), Some(ErrorKind::Unsupported));
 }

@@ -20,9 +20,9 @@ use std::{
 };
 
 use sockless::{
-    Config, ProtocolError,
+    Config, Message, ProtocolError,
     adapter::{
-        Error, Message,
+        Error,
         std_net::{self, WebSocket},
     },
     frame::Role,
@@ -116,16 +116,16 @@ fn is_timeout(error: &Error) -> bool {
     matches!(io_kind(error), Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
 
-fn text(text: &str) -> Message {
-    Message::Text(text.to_owned())
+fn text(text: &str) -> Message<'static> {
+    Message::from(text.to_owned())
 }
 
-fn binary(data: &[u8]) -> Message {
-    Message::Binary(data.to_vec())
+fn binary(data: &[u8]) -> Message<'static> {
+    Message::from(data.to_vec())
 }
 
 /// The message, or the protocol error.
-fn received(result: Result<Option<Message>, Error>) -> Result<Option<Message>, ProtocolError> {
+fn received(result: Result<Option<Message<'static>>, Error>) -> Result<Option<Message<'static>>, ProtocolError> {
     result.map_err(|error| match error {
         Error::Protocol(error) => *error,
         other => panic!("{other:?}"),

@@ -42,9 +42,9 @@ fn a_conversation_over_tcp() {
             scope.spawn(|| assert_eq!(second.recv().unwrap(), None));
             assert_eq!(first.recv().unwrap(), None);
         });
-        let closed = first.closure().unwrap();
+        let closed = first.close_status().unwrap();
         assert!(closed.is_clean() && closed.by == ClosedBy::Us, "{closer:?}");
-        let closed = second.closure().unwrap();
+        let closed = second.close_status().unwrap();
         assert!(closed.is_clean() && closed.by == ClosedBy::Peer, "{closer:?}");
         assert_eq!((closed.code(), closed.reason()), (CloseCode(4000), "bye"), "{closer:?}");
     }
@@ -60,8 +60,8 @@ fn s7_1_both_close_at_once_over_tcp() {
         scope.spawn(|| assert_eq!(server.recv().unwrap(), None));
         assert_eq!(client.recv().unwrap(), None);
     });
-    assert_eq!(client.closure().unwrap().code(), CloseCode::GOING_AWAY);
-    assert_eq!(server.closure().unwrap().code(), CloseCode::NORMAL);
+    assert_eq!(client.close_status().unwrap().code(), CloseCode::GOING_AWAY);
+    assert_eq!(server.close_status().unwrap().code(), CloseCode::NORMAL);
 }
 
 /// Nagle's algorithm is off on both sides.
@@ -169,7 +169,7 @@ fn s7_1_1_a_client_waits_for_the_server() {
             let mut engine = Connection::server(Config::default());
             let mut bytes = [0; 4096];
             let mut seen = Vec::new();
-            while engine.closure().is_none() {
+            while engine.close_status().is_none() {
                 let n = tcp.read(&mut bytes).unwrap();
                 let outcome = feed(&mut engine, &bytes[..n]);
                 seen.extend(outcome.events);
@@ -189,7 +189,7 @@ fn s7_1_1_a_client_waits_for_the_server() {
         let mut client = std_net::connect(&url).unwrap();
         client.close(CloseCode::NORMAL, "").unwrap();
         assert_eq!(client.recv().unwrap(), None);
-        assert!(client.closure().unwrap().is_clean());
+        assert!(client.close_status().unwrap().is_clean());
     });
 }
 

@@ -1,7 +1,7 @@
-//! The laws of connections on which permessage-deflate is agreed.
+//! The laws of connections on which permessage-deflate is negotiated.
 
 use allocation_counter::measure;
-use sockless::{Agreed, Connection, DeflateConfig, DeflateParams, Delivery, Endpoint, WindowBits, frame::Role};
+use sockless::{Connection, DeflateConfig, DeflateParams, Delivery, Endpoint, Negotiated, WindowBits, frame::Role};
 
 use super::{
     conversation::Conversation,
@@ -52,8 +52,8 @@ impl Agreement {
             config.delivery = Delivery::Chunks;
         }
         let bits = WindowBits::new(self.bits).unwrap();
-        let mut agreed = Agreed::default();
-        agreed.deflate = Some(DeflateParams {
+        let mut negotiated = Negotiated::default();
+        negotiated.deflate = Some(DeflateParams {
             server_no_context_takeover: !self.takeover,
             client_no_context_takeover: !self.takeover,
             server_max_window_bits: bits,
@@ -63,7 +63,7 @@ impl Agreement {
             Role::Server => Endpoint::Server,
             Role::Client => Endpoint::Client { seed: [7; 32] },
         };
-        Connection::upgraded(endpoint, &agreed, config)
+        Connection::upgraded(endpoint, &negotiated, config)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sockless::{
     CloseFrame, Connection, Event,
-    frame::{Kind, Role},
+    frame::{MessageKind, Role},
 };
 
 use super::options::Cursor;
@@ -36,9 +36,9 @@ const MAX_STEPS: usize = 40;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    Message(Kind, Vec<u8>),
+    Message(MessageKind, Vec<u8>),
     /// A fragment of a message, and whether it is the last.
-    Fragment(Kind, Vec<u8>, bool),
+    Fragment(MessageKind, Vec<u8>, bool),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<CloseFrame<'static>>),
@@ -54,11 +54,15 @@ impl Conversation {
     pub fn read(cursor: &mut Cursor<'_>) -> Self {
         let mut steps = Vec::new();
         // The message in progress: what is not sent of it yet.
-        let mut rest: Option<(Kind, Vec<u8>)> = None;
+        let mut rest: Option<(MessageKind, Vec<u8>)> = None;
         let mut large = false;
         while !cursor.rest().is_empty() && steps.len() < MAX_STEPS {
             let choice = cursor.byte();
-            let kind = if choice & 0x10 == 0 { Kind::Text } else { Kind::Binary };
+            let kind = if choice & 0x10 == 0 {
+                MessageKind::Text
+            } else {
+                MessageKind::Binary
+            };
             match (choice % 16, rest.take()) {
                 (0..=3, None) => steps.push(Step::Message(kind, payload(kind, cursor, &mut large))),
                 (4..=6, None) => rest = Some((kind, payload(kind, cursor, &mut large))),
@@ -71,7 +75,7 @@ impl Conversation {
                 }
                 (15, _) if choice >= 0xC0 => {
                     let code = CLOSE_CODES[usize::from(cursor.byte() % 8)];
-                    let reason = String::from_utf8(payload(Kind::Text, cursor, &mut large)).unwrap();
+                    let reason = String::from_utf8(payload(MessageKind::Text, cursor, &mut large)).unwrap();
                     let reason = reason.chars().take(30).collect::<String>();
                     let frame = CloseFrame::new(code, reason);
                     steps.push(Step::Close((choice & 0x10 > 0).then_some(frame)));
@@ -79,7 +83,7 @@ impl Conversation {
                 }
                 (even, in_progress) => {
                     rest = in_progress;
-                    let mut data = payload(Kind::Binary, cursor, &mut large);
+                    let mut data = payload(MessageKind::Binary, cursor, &mut large);
                     data.truncate(125);
                     steps.push(if even % 2 == 0 {
                         Step::Ping(data)
@@ -99,8 +103,8 @@ impl Conversation {
     pub fn send(&self, connection: &mut Connection, out: &mut Vec<u8>) {
         for step in &self.steps {
             match step {
-                Step::Message(Kind::Text, data) => connection.send_text(std::str::from_utf8(data).unwrap(), out),
-                Step::Message(Kind::Binary, data) => connection.send_binary(data, out),
+                Step::Message(MessageKind::Text, data) => connection.send_text(std::str::from_utf8(data).unwrap(), out),
+                Step::Message(MessageKind::Binary, data) => connection.send_binary(data, out),
                 Step::Fragment(kind, data, fin) => connection.send_fragment(*kind, data, *fin, out),
                 Step::Ping(data) => connection.ping(data, out),
                 Step::Pong(data) => connection.pong(data, out),
@@ -155,9 +159,9 @@ impl Conversation {
     pub fn events(&self) -> Vec<Event<'static>> {
         let mut collected = Vec::new();
         let mut events = Vec::new();
-        let message = |kind: Kind, data: Vec<u8>| match kind {
-            Kind::Text => Event::Text(String::from_utf8(data).unwrap().into()),
-            Kind::Binary => Event::Binary(data.into()),
+        let message = |kind: MessageKind, data: Vec<u8>| match kind {
+            MessageKind::Text => Event::Text(String::from_utf8(data).unwrap().into()),
+            MessageKind::Binary => Event::Binary(data.into()),
         };
         for step in &self.steps {
             match step {
@@ -190,15 +194,15 @@ impl Conversation {
     }
 }
 
-fn opcode(kind: Kind) -> u8 {
+fn opcode(kind: MessageKind) -> u8 {
     match kind {
-        Kind::Text => 1,
-        Kind::Binary => 2,
+        MessageKind::Text => 1,
+        MessageKind::Binary => 2,
     }
 }
 
 /// Mostly short; often where the form of the length changes; once in a conversation it may have 64 KiB.
-fn payload(kind: Kind, cursor: &mut Cursor<'_>, large: &mut bool) -> Vec<u8> {
+fn payload(kind: MessageKind, cursor: &mut Cursor<'_>, large: &mut bool) -> Vec<u8> {
     let [size, a, b] = cursor.array();
     let len = match size {
         0..=191 => usize::from(size % 24),
@@ -209,8 +213,8 @@ fn payload(kind: Kind, cursor: &mut Cursor<'_>, large: &mut bool) -> Vec<u8> {
         255 => 65_536,
     };
     match kind {
-        Kind::Binary => (0..len).map(|i| a.wrapping_add(b.wrapping_mul(i as u8))).collect(),
-        Kind::Text => {
+        MessageKind::Binary => (0..len).map(|i| a.wrapping_add(b.wrapping_mul(i as u8))).collect(),
+        MessageKind::Text => {
             let chars = [a % 16, a / 16, b % 16, b / 16].map(|i| CODE_POINTS[usize::from(i)]);
             let mut text = String::new();
             for char in chars.iter().cycle() {

@@ -1,7 +1,7 @@
 //! An endpoint with an application that follows its options, watched at every step.
 
 use allocation_counter::AllocationInfo;
-use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Data, Event, Request, State, frame::Role};
+use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Request, State, frame::Role};
 
 use super::options::{Answer, Opening, Options};
 use crate::{Outcome, frame, open, peer_of};
@@ -200,7 +200,7 @@ impl Drive {
                 }
                 Err(error) => {
                     assert_eq!(self.state(), State::Closed);
-                    assert_eq!(self.connection.closure().unwrap().error, Some(*error));
+                    assert_eq!(self.connection.close_status().unwrap().error, Some(*error));
                     self.outcome.error = Some(*error);
                 }
             }
@@ -261,7 +261,7 @@ impl Drive {
     /// Replies are bounded by what they answer.
     fn check_output(&self) {
         let out = self.outcome.out.len() - self.out_before;
-        if self.state() == State::Opening || self.connection.closure().is_none() && self.state() == State::Closed {
+        if self.state() == State::Opening || self.connection.close_status().is_none() && self.state() == State::Closed {
             assert!(out <= MAX_ANSWER);
             return;
         }
@@ -335,8 +335,8 @@ pub fn joined(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
         match (joined.last_mut(), event) {
             (Some(Event::Chunk(last)), Event::Chunk(next)) if !last.frame_end => {
                 match (&mut last.data, &next.data) {
-                    (Data::Text(text), Data::Text(more)) => text.to_mut().push_str(more),
-                    (Data::Binary(data), Data::Binary(more)) => data.to_mut().extend_from_slice(more),
+                    (Message::Text(text), Message::Text(more)) => text.to_mut().push_str(more),
+                    (Message::Binary(data), Message::Binary(more)) => data.to_mut().extend_from_slice(more),
                     kinds => panic!("a frame of two kinds: {kinds:?}"),
                 }
                 last.frame_end = next.frame_end;
@@ -372,8 +372,8 @@ pub fn messages(events: Vec<Event<'static>>) -> (Vec<Event<'static>>, Vec<u8>) {
         if chunk.message_end {
             let bytes = std::mem::take(&mut bytes);
             messages.push(match &chunk.data {
-                Data::Text(_) => Event::Text(String::from_utf8(bytes).unwrap().into()),
-                Data::Binary(_) => Event::Binary(bytes.into()),
+                Message::Text(_) => Event::Text(String::from_utf8(bytes).unwrap().into()),
+                Message::Binary(_) => Event::Binary(bytes.into()),
             });
             kind = None;
         }

@@ -15,12 +15,12 @@ use std::{
 };
 
 use sockless::{
-    ClientRequest, CloseCode, ClosedBy, Closure, Config, Event, ProtocolError, Refusal, ResponseError,
+    ClientRequest, CloseCode, CloseStatus, ClosedBy, Config, Event, Message, MessageKind, ProtocolError, Refusal,
+    ResponseError,
     adapter::{
-        Error, Message,
+        Error,
         std_net::{self, WebSocket},
     },
-    frame::Kind,
 };
 
 use self::compressed::Library;
@@ -48,8 +48,10 @@ const CHECKS: &[(&str, Function)] = &[
     ("sizes 125, 126, 65535, 65536", boundary_sizes),
     ("1 MiB of text", |s| s.echoes([text(long_text(1 << 20))])),
     ("1 MiB of binary", |s| s.echoes([binary(1 << 20)])),
-    ("fragmented text, a ping between", |s| fragmented(s, Kind::Text)),
-    ("fragmented binary, a ping between", |s| fragmented(s, Kind::Binary)),
+    ("fragmented text, a ping between", |s| fragmented(s, MessageKind::Text)),
+    ("fragmented binary, a ping between", |s| {
+        fragmented(s, MessageKind::Binary)
+    }),
     ("many small fragments", many_fragments),
     ("fragments from the server, a ping between", fragments_from_server),
     ("pings by the client", pings),
@@ -164,7 +166,7 @@ impl Server {
         Ok((ClientRequest::new(&format!("{}{path}/{id}", self.url))?, id))
     }
 
-    fn echoes<const N: usize>(&self, messages: [Message; N]) -> Result<(), Failure> {
+    fn echoes<const N: usize>(&self, messages: [Message<'static>; N]) -> Result<(), Failure> {
         let (mut ws, _) = self.open("echo")?;
         for message in messages {
             ws.send(message.clone())?;
@@ -182,8 +184,8 @@ impl Server {
     }
 }
 
-fn text(text: impl Into<String>) -> Message {
-    Message::Text(text.into())
+fn text(text: impl Into<String>) -> Message<'static> {
+    Message::from(text.into())
 }
 
 fn long_text(len: usize) -> String {
@@ -194,7 +196,7 @@ fn long_text(len: usize) -> String {
     text
 }
 
-fn binary(len: usize) -> Message {
+fn binary(len: usize) -> Message<'static> {
     // The second factor keeps shifted data from looking right.
     Message::Binary((0..len).map(|i| (i ^ (i >> 8).wrapping_mul(7)) as u8).collect())
 }
@@ -222,15 +224,15 @@ fn bye(ws: &mut Tcp) -> Result<(), Failure> {
     same("clean", ending(ws)?.is_clean(), true)
 }
 
-fn ending(ws: &Tcp) -> Result<&Closure, Failure> {
-    Ok(ws.closure().ok_or("no closure")?)
+fn ending(ws: &Tcp) -> Result<&CloseStatus, Failure> {
+    Ok(ws.close_status().ok_or("no close status")?)
 }
 
 /// What our side has to say about an end.
 fn ended(ws: &Tcp, by: ClosedBy, clean: bool, code: u16, reason: &str) -> Result<(), Failure> {
-    let closure = ending(ws)?;
-    let got = (closure.by, closure.is_clean(), closure.code().0, closure.reason());
-    same("closure", got, (by, clean, code, reason))
+    let status = ending(ws)?;
+    let got = (status.by, status.is_clean(), status.code().0, status.reason());
+    same("close status", got, (by, clean, code, reason))
 }
 
 fn boundary_sizes(server: &Server) -> Result<(), Failure> {
@@ -239,7 +241,7 @@ fn boundary_sizes(server: &Server) -> Result<(), Failure> {
     server.echoes(sizes.map(|size| text(long_text(size))))
 }
 
-fn fragmented(server: &Server, kind: Kind) -> Result<(), Failure> {
+fn fragmented(server: &Server, kind: MessageKind) -> Result<(), Failure> {
     let (mut ws, _) = server.open("echo")?;
     let whole = "ein € in Stücken, und eines davon leer";
     // The euro sign is cut.
@@ -251,8 +253,8 @@ fn fragmented(server: &Server, kind: Kind) -> Result<(), Failure> {
     engine.send_fragment(kind, second, true, out)?;
     ws.flush()?;
     let echo = match kind {
-        Kind::Text => Event::Text(whole.into()),
-        Kind::Binary => Event::Binary(whole.as_bytes().into()),
+        MessageKind::Text => Event::Text(whole.into()),
+        MessageKind::Binary => Event::Binary(whole.as_bytes().into()),
     };
     same("first", ws.recv_event()?, Some(Event::Pong(b"between".into())))?;
     same("second", ws.recv_event()?, Some(echo))?;
@@ -304,7 +306,7 @@ fn pings_from_server(server: &Server) -> Result<(), Failure> {
     bye(&mut ws)
 }
 
-fn message(number: usize) -> Message {
+fn message(number: usize) -> Message<'static> {
     if number % 2 == 0 {
         text(format!("{number}: {}", "é".repeat(number)))
     } else {
@@ -336,7 +338,7 @@ fn pipelined_halves(server: &Server) -> Result<(), Failure> {
     sender.join().map_err(|_| "panic")??;
     writer.close(CloseCode::NORMAL, "")?;
     same("after close", reader.recv()?, None)?;
-    let clean = reader.closure().is_some_and(|closure| closure.is_clean());
+    let clean = reader.close_status().is_some_and(|status| status.is_clean());
     same("clean", clean, true)
 }
 

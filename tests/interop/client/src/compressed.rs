@@ -13,9 +13,9 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Config, DeflateConfig, WindowBits,
+    CloseCode, Config, DeflateConfig, Message, WindowBits,
     adapter::{
-        AsMessage, Error, Message, MessageRef,
+        AsMessage, Error,
         std_net::{self, WebSocket},
     },
 };
@@ -39,7 +39,7 @@ impl Library {
     }
 }
 
-/// What a side asks for, or what is agreed; the server's, then the client's.
+/// What a side asks for, or what is negotiated; the server's, then the client's.
 #[derive(Clone, Copy, Default)]
 struct Params {
     no_takeover: [bool; 2],
@@ -204,7 +204,7 @@ impl Write for Metered {
     }
 }
 
-/// All messages and their echoes, with what is agreed as expected, and compressed indeed.
+/// All messages and their echoes, with what is negotiated as expected, and compressed indeed.
 fn compressed(server: &Server, theirs: Params, ours: DeflateConfig, agreement: Params) -> Result<(), Failure> {
     let (request, _) = server.request(&format!("deflate/{theirs}"))?;
     let tcp = TcpStream::connect((request.host(), request.port()))?;
@@ -231,7 +231,7 @@ fn compressed(server: &Server, theirs: Params, ours: DeflateConfig, agreement: P
     same("after close", reader.recv()?, None)?;
     same(
         "clean",
-        reader.closure().is_some_and(|closure| closure.is_clean()),
+        reader.close_status().is_some_and(|status| status.is_clean()),
         true,
     )?;
 
@@ -248,15 +248,15 @@ fn compressed(server: &Server, theirs: Params, ours: DeflateConfig, agreement: P
     Ok(())
 }
 
-fn len(message: &Message) -> usize {
+fn len(message: &Message<'static>) -> usize {
     match message.as_message() {
-        MessageRef::Text(text) => text.len(),
-        MessageRef::Binary(data) => data.len(),
+        Message::Text(text) => text.len(),
+        Message::Binary(data) => data.len(),
     }
 }
 
 /// 200 messages of all kinds and sizes, which repeat themselves at distances around that of every window.
-fn mixed_messages() -> Vec<Message> {
+fn mixed_messages() -> Vec<Message<'static>> {
     let mut state = 7692_u32;
     let mut random = |len: usize| -> Vec<u8> {
         let mut next = || {
@@ -276,17 +276,17 @@ fn mixed_messages() -> Vec<Message> {
         let numbers = vec![n.to_string(); n].join(", ");
         messages.extend([
             if n % 2 == 0 { text("") } else { binary(0) },
-            Message::Binary(vec![n as u8]),
+            Message::from(vec![n as u8]),
             text(format!(
                 "{{\"id\": {n}, \"user\": \"guest {n}\", \"tags\": [{numbers}]}}"
             )),
             text(UNICODE.repeat(n % 5 + 1)),
-            Message::Binary(random(60 * n)),
+            Message::from(random(60 * n)),
             text(letters.clone()),
-            Message::Binary(letters.into_bytes()),
+            Message::from(letters.into_bytes()),
             match n % 3 {
                 0 => text(long_text(3500 * n)),
-                1 => Message::Binary(random(distance).repeat(2)),
+                1 => Message::from(random(distance).repeat(2)),
                 _ => binary(3000 * n),
             },
         ]);

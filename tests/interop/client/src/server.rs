@@ -19,12 +19,11 @@ use std::{
 };
 
 use sockless::{
-    Accept, CloseCode, Config, DeflateConfig, Event, WindowBits,
+    Accept, CloseCode, Config, DeflateConfig, Event, Message, MessageKind, WindowBits,
     adapter::{
-        Error, Message,
+        Error,
         std_net::{self, Incoming, WebSocket},
     },
-    frame::Kind,
 };
 
 /// No client of these tests is silent for so long.
@@ -91,11 +90,11 @@ fn serve(tcp: TcpStream, ended: &Ended) -> Result<(), Error> {
         "script" => script(&mut ws, ended),
         _ => echo(&mut ws),
     };
-    let ending = match ws.closure() {
+    let ending = match ws.close_status() {
         None => "no end".to_owned(),
-        Some(closure) => {
-            let clean = if closure.is_clean() { "clean" } else { "unclean" };
-            format!("{:?} {clean} {} {}", closure.by, closure.code(), closure.reason())
+        Some(status) => {
+            let clean = if status.is_clean() { "clean" } else { "unclean" };
+            format!("{:?} {clean} {} {}", status.by, status.code(), status.reason())
         }
     };
     ended.add(argument, ending);
@@ -160,10 +159,10 @@ fn script(ws: &mut Tcp, ended: &Ended) -> Result<(), Error> {
             "fragments" => {
                 let (engine, out) = ws.engine_mut();
                 // The euro sign is cut.
-                engine.send_fragment(Kind::Text, b"three \xE2", false, out)?;
+                engine.send_fragment(MessageKind::Text, b"three \xE2", false, out)?;
                 engine.ping(b"between", out)?;
-                engine.send_fragment(Kind::Text, b"\x82\xAC in frag", false, out)?;
-                engine.send_fragment(Kind::Text, b"ments", true, out)?;
+                engine.send_fragment(MessageKind::Text, b"\x82\xAC in frag", false, out)?;
+                engine.send_fragment(MessageKind::Text, b"ments", true, out)?;
                 ws.flush()?;
             }
             "close" => {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sockless::{Accept, Agreed, Config, Connection, Endpoint, Event, State, frame::Kind};
+use sockless::{Accept, Negotiated, Config, Connection, Endpoint, Event, State, MessageKind};
 
 use crate::{
     peer::{Answer, Peer, Receive, Send},
@@ -20,7 +20,7 @@ fn open(end: End) -> Connection {
         End::Server => Endpoint::Server,
         End::Client => Endpoint::Client { seed: [7; 32] },
     };
-    Connection::upgraded(endpoint, &Agreed::default(), Config::default())
+    Connection::upgraded(endpoint, &Negotiated::default(), Config::default())
 }
 
 impl Peer for Sockless {
@@ -131,7 +131,7 @@ impl Send for Sender {
         if self.vectored {
             for _ in 0..count {
                 let len = payload.len() as u64;
-                self.connection.send_header(Kind::Binary, len, &mut self.out).unwrap();
+                self.connection.send_header(MessageKind::Binary, len, &mut self.out).unwrap();
                 // Two parts of one vectored write.
                 self.wire.put(&self.out);
                 self.wire.put(payload);

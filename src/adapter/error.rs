@@ -1,0 +1,89 @@
+//! What the calls of an adapter fail with.
+
+use alloc::boxed::Box;
+use core::{error, fmt};
+use std::io;
+
+use crate::{LocalHandshakeError, ProtocolError, Refusal, SendError, timers::Due};
+
+/// The error of an adapter.
+///
+/// `recv` reports how a connection ended: `None` after a clean close, or one of these errors.
+/// Called again, a blocking adapter reports the same, and a polled one returns `None`, because a
+/// `Stream` must end. A call that sends after the end, or that a deadline interrupts, returns
+/// [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport failed.
+    Io(io::Error),
+    /// The peer was silent for longer than one of the [`Timeouts`](crate::timers::Timeouts) allows:
+    /// during the opening handshake, after a Ping, or during the closing handshake.
+    TimedOut(Due),
+    /// The peer violated the protocol, or the transport ended without a Close frame. The Close
+    /// frame or the HTTP response that this error demands was sent, if the peer still reads.
+    Protocol(Box<ProtocolError>),
+    /// The message cannot be sent. The connection is unchanged.
+    Send(SendError),
+    /// The request, the acceptance or the rejection cannot be sent.
+    LocalHandshake(LocalHandshakeError),
+    /// The server answered with another status than 101. The refusal holds its response.
+    Refused(Box<Refusal>),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => fmt::Display::fmt(error, f),
+            Self::TimedOut(Due::Handshake) => {
+                f.write_str("the peer did not complete the opening handshake within `Timeouts::handshake`")
+            }
+            Self::TimedOut(Due::Close) => {
+                f.write_str("the peer did not complete the closing handshake within `Timeouts::close`")
+            }
+            Self::TimedOut(_) => f.write_str("the peer did not answer a Ping within `Timeouts::pong`"),
+            Self::Protocol(error) => fmt::Display::fmt(error, f),
+            Self::Send(error) => fmt::Display::fmt(error, f),
+            Self::LocalHandshake(error) => fmt::Display::fmt(error, f),
+            Self::Refused(refusal) => write!(
+                f,
+                "the server refused the WebSocket with status {} instead of 101",
+                refusal.response.status()
+            ),
+        }
+    }
+}
+
+impl error::Error for Error {
+    /// Returns what an error of the transport was caused by. The text of the error itself is part of this one's.
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io(error) => error.source(),
+            Self::Protocol(_) | Self::Send(_) | Self::LocalHandshake(_) | Self::TimedOut(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<Box<ProtocolError>> for Error {
+    fn from(error: Box<ProtocolError>) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<LocalHandshakeError> for Error {
+    fn from(error: LocalHandshakeError) -> Self {
+        Self::LocalHandshake(error)
+    }
+}

@@ -1,0 +1,38 @@
+//! The opening handshake, as far as blocking and polled adapters have it in common.
+
+use std::io;
+
+use super::Error;
+use crate::{ClientRequest, Event, Request, Response};
+
+/// Returns how a client's handshake ended. `None`: `event` did not end it.
+pub(super) fn response(event: Option<Event<'static>>) -> Option<Result<Response<'static>, Error>> {
+    match event {
+        Some(Event::Open(response)) => Some(Ok(response)),
+        Some(Event::Refused(refusal)) => Some(Err(Error::Refused(refusal))),
+        Some(_) => None,
+        None => Some(Err(unexpected_end())),
+    }
+}
+
+/// Returns the request that a server waits for. `None`: `event` is another one.
+pub(super) fn request(event: Option<Event<'static>>) -> Option<Result<Request<'static>, Error>> {
+    match event {
+        Some(Event::Request(request)) => Some(Ok(request)),
+        Some(_) => None,
+        None => Some(Err(unexpected_end())),
+    }
+}
+
+fn unexpected_end() -> Error {
+    io::Error::from(io::ErrorKind::UnexpectedEof).into()
+}
+
+/// Checks that a request can be sent over plain TCP.
+pub(super) fn check_is_plain(request: &ClientRequest) -> Result<(), Error> {
+    if request.is_secure() {
+        let text = "a wss URL needs a TLS stream: connect one and pass it to `client`";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, text).into());
+    }
+    Ok(())
+}

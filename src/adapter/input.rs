@@ -1,0 +1,49 @@
+//! The input buffer, as far as blocking and polled adapters have it in common.
+
+use alloc::vec::Vec;
+use std::time::Instant;
+
+/// Bytes that were read and are not processed yet.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) buf: Vec<u8>,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// How many bytes to read at a time.
+    pub(super) read_size: usize,
+    /// When the bytes were read.
+    pub(super) read_at: Instant,
+}
+
+impl Input {
+    pub(super) const fn new(read_size: usize, now: Instant) -> Self {
+        Self {
+            buf: Vec::new(),
+            start: 0,
+            end: 0,
+            read_size,
+            read_at: now,
+        }
+    }
+
+    pub(super) fn unread(&self) -> &[u8] {
+        self.buf.get(self.start..self.end).unwrap_or_default()
+    }
+
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Appends what the caller has read from the transport.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.buf = [self.unread(), bytes].concat();
+        (self.start, self.end) = (0, self.buf.len());
+    }
+
+    /// Notes that the first `len` bytes of the buffer were read. All bytes before them were
+    /// processed.
+    pub(super) fn filled(&mut self, len: usize) {
+        (self.start, self.end) = (0, len.min(self.buf.len()));
+    }
+}

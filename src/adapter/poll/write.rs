@@ -1,0 +1,180 @@
+//! Writing to a polled transport.
+
+use core::{
+    mem,
+    task::{Context, Poll, ready},
+};
+use std::io::{self, ErrorKind};
+
+use super::{
+    Clock, Transport, buffer_pool,
+    socket::Socket,
+    wakers::{Half, shared_context},
+};
+use crate::{CloseCode, Message, SendError, State, adapter::Error};
+
+/// An output buffer that is larger than this, in bytes, goes back to the pool once it is written.
+const KEPT_CAPACITY: usize = 1 << 10;
+
+impl<T: Transport, C: Clock> Socket<T, C> {
+    /// Waits until the output is below the high-water mark.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_room(cx))
+    }
+
+    fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        while self.is_above_high_water() {
+            if let Poll::Ready(written) = self.poll_write(cx) {
+                return Poll::Ready(written);
+            }
+            if self.is_above_high_water() {
+                ready!(self.poll_deadlines(cx));
+            }
+        }
+        Poll::Ready(self.write_state.check())
+    }
+
+    /// Appends a message to the output.
+    #[inline]
+    pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.reserve_output();
+        self.driver.feed(message)
+    }
+
+    /// Waits until the output is written.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_written(cx))
+    }
+
+    fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if let Poll::Ready(written) = self.poll_write(cx) {
+                self.release_output();
+                return Poll::Ready(written);
+            }
+            ready!(self.poll_deadlines(cx));
+        }
+    }
+
+    /// Sends a Close frame with code 1000, if none was sent, and waits until it is written.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.driver.engine.state() == State::Open {
+            self.close(Some(CloseCode::NORMAL), "")?;
+        }
+        self.poll_flush(cx).map_err(Error::from)
+    }
+
+    /// Appends a Close frame to the output.
+    pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
+        self.driver.close(code, reason, self.clock.now())?;
+        // The task that reads has to wait for another deadline now.
+        self.wake_tasks();
+        Ok(())
+    }
+
+    /// Writes what the transport takes now. Is ready when all of the output is written and flushed.
+    pub(super) fn poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        let (unwritten_before, was_over_reply_limit) = (self.unwritten_len(), self.is_over_reply_limit());
+        let written = self.try_poll_write(cx);
+        let unwritten = self.unwritten_len();
+        self.driver.reply_bytes = self.driver.reply_bytes.saturating_sub(unwritten_before - unwritten);
+        let was_pending = mem::replace(&mut self.is_write_pending, written.is_pending());
+        if self.write_state.take_progress() {
+            self.driver.timers.written(self.clock.now());
+        } else if self.is_write_pending && !was_pending {
+            self.driver.write_stalled(self.clock.now());
+        }
+        // The transport wakes nobody for what is written already.
+        let high_water = self.driver.high_water;
+        let has_room = unwritten_before > high_water && unwritten <= high_water;
+        let may_read = was_over_reply_limit && !self.is_over_reply_limit();
+        if has_room || may_read || was_pending && written.is_ready() {
+            self.wake_tasks();
+        }
+        written
+    }
+
+    /// Like [`poll_write`](Self::poll_write). After an error, the rest is dropped.
+    fn try_poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        if let Err(error) = self.write_state.check() {
+            self.driver.out.clear();
+            return Poll::Ready(Err(error));
+        }
+        if !self.write_state.is_pending(&self.driver.out) {
+            return Poll::Ready(Ok(()));
+        }
+        let written = self.poll_write_and_flush(cx);
+        // Not after each write: a large message would be moved once for each. So what is moved is
+        // at most what was written.
+        if self.unwritten_len() <= self.driver.out.len() / 2 {
+            self.write_state.remove_written(&mut self.driver.out);
+        }
+        if let Poll::Ready(Err(error)) = &written {
+            self.write_state.fail(error.kind(), &mut self.driver.out);
+        }
+        written
+    }
+
+    fn poll_write_and_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        let mut cx = shared_context(&self.shared_waker, cx);
+        loop {
+            let unwritten = self.write_state.unwritten(&self.driver.out);
+            if unwritten.is_empty() {
+                break;
+            }
+            match self.transport.poll_write(&mut cx, unwritten) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(len)) => {
+                    let len = len.min(unwritten.len());
+                    self.write_state.advance(len, &self.driver.out);
+                }
+                Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.write_state.is_stalled = true;
+                    return Poll::Pending;
+                }
+            }
+        }
+        loop {
+            match ready!(self.transport.poll_flush(&mut cx)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                flushed => {
+                    self.write_state.is_unflushed = false;
+                    return Poll::Ready(flushed);
+                }
+            }
+        }
+    }
+
+    fn unwritten_len(&self) -> usize {
+        self.write_state.unwritten(&self.driver.out).len()
+    }
+
+    fn is_above_high_water(&self) -> bool {
+        self.unwritten_len() > self.driver.high_water
+    }
+
+    /// Returns whether nothing may be read: what is received may have to be answered.
+    ///
+    /// Messages do not count. If they did, two peers that send much at the same time would wait for
+    /// each other.
+    pub(super) fn is_over_reply_limit(&self) -> bool {
+        self.driver.reply_bytes.min(self.unwritten_len()) > self.driver.high_water
+    }
+
+    /// Takes an output buffer from the pool, if there is none.
+    pub(super) fn reserve_output(&mut self) {
+        if self.driver.out.capacity() == 0 {
+            self.driver.out = buffer_pool::take_output();
+        }
+    }
+
+    /// Gives the output buffer back to the pool, once all of it is written.
+    pub(super) fn release_output(&mut self) {
+        let out = &mut self.driver.out;
+        if out.is_empty() && out.capacity() > KEPT_CAPACITY {
+            buffer_pool::keep_output(mem::take(out));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What an adapter is configured with.
+
+use crate::{Config, timers::Timeouts};
+
+/// The settings of a connection: those of its engine, and those of its adapter.
+///
+/// Functions that take settings also take a [`Config`].
+///
+/// ```
+/// use core::time::Duration;
+/// use sockless::{Config, adapter::Settings, timers::Timeouts};
+///
+/// let mut config = Config::default();
+/// config.max_message_size = 1 << 20;
+/// let mut timeouts = Timeouts::default();
+/// timeouts.idle = Some(Duration::from_secs(300));
+/// let settings = Settings::new().config(config).timeouts(timeouts).high_water(256 << 10);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The limits and options of the engine. Adapters deliver whole messages: they override
+    /// [`delivery`](Config::delivery).
+    pub config: Config,
+    /// How long to wait for a silent peer.
+    pub timeouts: Timeouts,
+    /// The limit of the output, in bytes. Default 64 KiB, which keeps a fast connection busy.
+    ///
+    /// A polled adapter delays `feed` and `send` while more than this is unwritten; a single
+    /// message may exceed it. Every adapter stops reading while more than this of replies, such as
+    /// Pongs, is unwritten. A blocking adapter holds all that is fed.
+    pub high_water: usize,
+}
+
+impl Settings {
+    /// Returns the default settings.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the limits and options of the engine.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sets how long to wait for a silent peer.
+    #[must_use]
+    pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets the limit of the output, in bytes: see the [field](Self::high_water).
+    #[must_use]
+    pub const fn high_water(mut self, bytes: usize) -> Self {
+        self.high_water = bytes;
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            timeouts: Timeouts::default(),
+            high_water: 64 << 10,
+        }
+    }
+}
+
+impl From<Config> for Settings {
+    fn from(config: Config) -> Self {
+        Self::new().config(config)
+    }
+}

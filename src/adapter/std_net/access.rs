@@ -1,0 +1,105 @@
+//! The engine of a blocking connection, and how its two directions reach it.
+
+use alloc::vec::Vec;
+use core::{mem, ops::DerefMut, time::Duration};
+use std::{sync::Mutex, time::Instant};
+
+use crate::adapter::{driver::Driver, lock};
+
+/// The shortest interval at which a reader checks the deadlines while another thread may start the
+/// closing handshake.
+const MIN_RECHECK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What both directions of a connection use.
+pub(super) struct Core {
+    pub(super) driver: Driver,
+    /// An interrupted write has left bytes in the write loop.
+    pub(super) has_unwritten: bool,
+    /// How many writers have appended to the output and are about to write it.
+    pub(super) active_writers: usize,
+    /// Whether the connection is split into halves.
+    pub(super) is_split: bool,
+    /// [`Timeouts::close`](crate::timers::Timeouts::close).
+    close_timeout: Option<Duration>,
+}
+
+impl Core {
+    pub(super) const fn new(driver: Driver, close_timeout: Option<Duration>) -> Self {
+        Self {
+            driver,
+            has_unwritten: false,
+            active_writers: 0,
+            is_split: false,
+            close_timeout,
+        }
+    }
+
+    /// Returns whether there is output that no writer is about to write.
+    pub(super) fn has_replies(&self) -> bool {
+        self.active_writers == 0 && (self.has_unwritten || !self.driver.out.is_empty())
+    }
+
+    /// Moves the output to the end of `buf`.
+    #[inline]
+    pub(super) fn take_output(&mut self, buf: &mut Vec<u8>) {
+        let output = &mut self.driver.out;
+        if output.is_empty() {
+            return;
+        }
+        if buf.is_empty() {
+            mem::swap(buf, output);
+        } else {
+            buf.append(output);
+        }
+        self.driver.reply_bytes = 0;
+    }
+
+    /// Takes the allocation of the written `buf` back, so that one serves both buffers.
+    #[inline]
+    pub(super) fn return_buffer(&mut self, buf: &mut Vec<u8>) {
+        if self.driver.out.capacity() == 0 {
+            mem::swap(buf, &mut self.driver.out);
+        }
+    }
+
+    /// Returns until when a read may wait: for the next deadline, or for a nearer one that another
+    /// thread may set meanwhile.
+    pub(super) fn read_deadline(&mut self, now: Instant) -> Option<Instant> {
+        let deadline = self.driver.deadline(now);
+        if !self.is_split {
+            return deadline;
+        }
+        let interval = self.close_timeout.map(|timeout| timeout.max(MIN_RECHECK_INTERVAL));
+        let recheck = interval.and_then(|interval| now.checked_add(interval));
+        deadline.into_iter().chain(recheck).min()
+    }
+
+    /// Returns until when to wait for the peer to close the stream of a closed connection.
+    pub(super) fn teardown_deadline(&mut self, now: Instant) -> Option<Instant> {
+        if self.driver.check_deadlines().is_err() {
+            return Some(now);
+        }
+        self.driver.timers.closing(now);
+        self.driver.timers.poll_timeout()
+    }
+}
+
+/// Access to the [`Core`]: direct in a whole connection, through a lock in its halves.
+pub(super) trait Access {
+    /// Locks the core. The guard must not be held while the stream is waited for.
+    fn core(&mut self) -> impl DerefMut<Target = Core>;
+}
+
+impl Access for Core {
+    #[inline]
+    fn core(&mut self) -> impl DerefMut<Target = Self> {
+        self
+    }
+}
+
+impl Access for &Mutex<Core> {
+    #[inline]
+    fn core(&mut self) -> impl DerefMut<Target = Core> {
+        lock(self)
+    }
+}

@@ -1,0 +1,219 @@
+//! Reading from a blocking stream: the loop of a whole connection and of its reading half.
+
+use alloc::vec;
+use std::{
+    io::{self, ErrorKind, Read},
+    time::Instant,
+};
+
+use super::{
+    access::Access,
+    is_fatal,
+    socket_timeout::{SocketHooks, SocketTimeout},
+    unless_fatal,
+};
+use crate::{
+    Event, State,
+    adapter::{
+        Error,
+        driver::{FromEvent, Received},
+        input::Input,
+    },
+};
+
+/// Bytes read at a time: a TLS record at first; more once the peer has sent that much at a time.
+const INITIAL_READ_SIZE: usize = 16 << 10;
+const MAX_READ_SIZE: usize = 64 << 10;
+
+/// What the loop needs of its connection.
+pub(super) trait Duplex<R>: Access {
+    /// The stream to read from.
+    fn stream(&mut self) -> &mut R;
+
+    /// Writes all output. Waits for a writer in another thread.
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// Writes all output that no writer in another thread is about to write. Never waits for such a
+    /// writer.
+    fn flush_replies(&mut self) -> io::Result<()>;
+}
+
+/// The reading direction of a connection.
+pub(super) struct ReadLoop<R> {
+    pub(super) input: Input,
+    /// An event whose reply is not written yet.
+    held_event: Option<Event<'static>>,
+    pub(super) timeout: SocketTimeout<R>,
+    /// `None`: a stream of unknown type.
+    hooks: Option<SocketHooks<R>>,
+    is_torn_down: bool,
+}
+
+impl<R> ReadLoop<R> {
+    pub(super) fn new(hooks: Option<SocketHooks<R>>) -> Self {
+        Self {
+            input: Input::new(INITIAL_READ_SIZE, Instant::now()),
+            held_event: None,
+            timeout: SocketTimeout::read(hooks.as_ref()),
+            hooks,
+            is_torn_down: false,
+        }
+    }
+
+    /// The same for another stream, which has no hooks.
+    pub(super) fn without_hooks<S>(self) -> ReadLoop<S> {
+        ReadLoop {
+            input: self.input,
+            held_event: self.held_event,
+            ..ReadLoop::new(None)
+        }
+    }
+}
+
+impl<R: Read> ReadLoop<R> {
+    /// Waits for the next event of those that `T` stands for. `None`: the connection was closed
+    /// cleanly.
+    pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
+        loop {
+            if self.held_event.is_some() {
+                // If this fails, a later call returns the event.
+                unless_fatal(connection.flush_replies())?;
+                if let Some(event) = self.held_event.take().and_then(T::from_event) {
+                    return Ok(Some(event));
+                }
+            }
+            let mut core = connection.core();
+            if let Err(error) = core.driver.check_deadlines() {
+                drop(core);
+                return self.abort(connection, error);
+            }
+            match core.driver.receive(&mut self.input) {
+                Ok(Received::Message(message)) => return Ok(Some(T::from_message(message))),
+                Ok(Received::Event(event)) => {
+                    if let Some(event) = T::from_event(event) {
+                        return Ok(Some(event));
+                    }
+                }
+                // A reply is written at once. What was fed waits until the input is processed.
+                Ok(Received::Replied(event)) => self.held_event = Some(event.into_owned()),
+                Ok(Received::NeedsInput) if core.driver.engine.state() != State::Closed => {
+                    drop(core);
+                    if let Some(event) = self.read_or_abort(connection)?.and_then(T::from_event) {
+                        return Ok(Some(event));
+                    }
+                }
+                Ok(Received::NeedsInput) => {
+                    drop(core);
+                    unless_fatal(connection.flush())?;
+                    self.teardown(connection);
+                    return Ok(None);
+                }
+                Err(error) => {
+                    drop(core);
+                    // The peer may not read any more.
+                    let _written = connection.flush();
+                    self.teardown(connection);
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+
+    /// Reads once. Returns the event that the end of the stream completes, such as the body of a
+    /// refusal.
+    fn read_or_abort(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<Event<'static>>, Error> {
+        match self.read(connection) {
+            Ok(0) => Ok(connection.core().driver.engine.receive_eof()?),
+            Ok(_) => Ok(None),
+            Err(Error::Io(error)) if !is_fatal(&error) => Err(error.into()),
+            Err(error) => self.abort(connection, error),
+        }
+    }
+
+    /// Reads once, until a deadline or the owner's timeout has passed. Returns 0 at the end of the
+    /// stream.
+    fn read(&mut self, connection: &mut impl Duplex<R>) -> Result<usize, Error> {
+        let is_over_reply_limit = {
+            let mut core = connection.core();
+            // At the time of the last read: a Pong that has arrived since then is not read yet.
+            core.driver.handle_timeout(self.input.read_at)?;
+            core.driver.reply_bytes > core.driver.high_water
+        };
+        if is_over_reply_limit {
+            unless_fatal(connection.flush())?;
+        }
+        loop {
+            unless_fatal(connection.flush_replies())?;
+            let now = Instant::now();
+            let deadline = {
+                let mut core = connection.core();
+                // A deadline may have passed while the output was written.
+                core.driver.check_deadlines()?;
+                core.read_deadline(now)
+            };
+            self.timeout.set(connection.stream(), now, deadline);
+            match self.input.fill(connection.stream()) {
+                Ok(len) => {
+                    self.timeout.restart();
+                    return Ok(len);
+                }
+                Err(error) if is_fatal(&error) => return Err(error.into()),
+                Err(error) => {
+                    let now = Instant::now();
+                    connection.core().driver.handle_timeout(now)?;
+                    if !self.timeout.should_retry(&error, now) {
+                        return Err(error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends a connection whose stream has failed, or whose peer has missed a deadline. Returns the
+    /// error.
+    fn abort<T>(&mut self, connection: &mut impl Duplex<R>, error: Error) -> Result<T, Error> {
+        // The engine's error is that the transport has ended. The cause says more.
+        let _ended = connection.core().driver.engine.receive_eof();
+        self.teardown(connection);
+        Err(error)
+    }
+
+    /// Closes the stream of a closed connection, once.
+    pub(super) fn teardown(&mut self, connection: &mut impl Duplex<R>) {
+        if self.is_torn_down {
+            return;
+        }
+        let mut core = connection.core();
+        if let Some(teardown) = core.driver.engine.teardown() {
+            let deadline = core.teardown_deadline(Instant::now());
+            drop(core);
+            self.is_torn_down = true;
+            if let Some(hooks) = &self.hooks {
+                (hooks.teardown)(connection.stream(), teardown, deadline);
+            }
+        }
+    }
+}
+
+impl Input {
+    /// Reads once, when all that was read before is processed. Returns 0 at the end of the stream.
+    fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        if self.buf.len() != self.read_size {
+            self.buf = vec![0; self.read_size];
+        }
+        loop {
+            match stream.read(&mut self.buf) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(len) => {
+                    self.filled(len);
+                    self.read_at = Instant::now();
+                    if len >= self.read_size {
+                        self.read_size = MAX_READ_SIZE;
+                    }
+                    return Ok(len);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Writing to a blocking stream.
+
+use alloc::vec::Vec;
+use core::mem;
+use std::{
+    io::{self, ErrorKind, Write},
+    time::Instant,
+};
+
+use super::{
+    access::{Access, Core},
+    is_fatal,
+    socket_timeout::{SocketHooks, SocketTimeout},
+};
+use crate::adapter::write_state::WriteState;
+
+/// An output buffer that is larger than this, in bytes, is made smaller once it is written.
+const KEPT_CAPACITY: usize = 64 << 10;
+
+/// The writing direction of a connection.
+pub(super) struct WriteLoop<W> {
+    pub(super) stream: W,
+    /// What was taken out of the core and is not written yet.
+    buf: Vec<u8>,
+    state: WriteState,
+    pub(super) timeout: SocketTimeout<W>,
+}
+
+impl<W> WriteLoop<W> {
+    pub(super) fn new(stream: W, hooks: Option<&SocketHooks<W>>) -> Self {
+        Self {
+            stream,
+            buf: Vec::new(),
+            state: WriteState::default(),
+            timeout: SocketTimeout::write(hooks),
+        }
+    }
+
+    /// Splits the stream into a reader, which is returned, and a writer, which replaces it and has
+    /// no hooks.
+    pub(super) fn split_stream<R, V>(
+        self,
+        split: impl FnOnce(W) -> io::Result<(R, V)>,
+    ) -> io::Result<(R, WriteLoop<V>)> {
+        let (reader, stream) = split(self.stream)?;
+        let writer = WriteLoop {
+            stream,
+            buf: self.buf,
+            state: self.state,
+            timeout: SocketTimeout::write(None),
+        };
+        Ok((reader, writer))
+    }
+}
+
+impl<W: Write> WriteLoop<W> {
+    /// Writes all output. After an error that is not fatal, a further call continues.
+    pub(super) fn flush(&mut self, access: &mut impl Access) -> io::Result<()> {
+        loop {
+            self.take_output(&mut access.core());
+            if !self.state.is_pending(&self.buf) {
+                return self.state.check();
+            }
+            self.write(access)?;
+        }
+    }
+
+    /// Writes the output once, unless a writer in another thread is about to write it.
+    pub(super) fn flush_replies(&mut self, access: &mut impl Access) -> io::Result<()> {
+        {
+            let mut core = access.core();
+            if !core.has_replies() {
+                return Ok(());
+            }
+            self.take_output(&mut core);
+        }
+        self.write(access)
+    }
+
+    fn take_output(&mut self, core: &mut Core) {
+        if core.driver.check_deadlines().is_err() {
+            self.state.fail(ErrorKind::NotConnected, &mut self.buf);
+        }
+        core.take_output(&mut self.buf);
+    }
+
+    /// Writes what was taken out of the core, until a deadline or the owner's timeout has passed.
+    fn write(&mut self, access: &mut impl Access) -> io::Result<()> {
+        let started = Instant::now();
+        let (mut now, mut has_stalled) = (started, false);
+        loop {
+            let deadline = access.core().driver.deadline(now);
+            self.timeout.set(&self.stream, now, deadline);
+            let written = self.try_write();
+            let has_progressed = self.state.take_progress();
+            let mut core = access.core();
+            core.has_unwritten = self.state.is_pending(&self.buf);
+            if has_progressed {
+                core.driver.timers.written(Instant::now());
+            }
+            if has_progressed || written.is_ok() {
+                self.timeout.restart();
+            }
+            let Err(error) = written else {
+                core.return_buffer(&mut self.buf);
+                return Ok(());
+            };
+            now = Instant::now();
+            if !mem::replace(&mut has_stalled, true) {
+                core.driver.write_stalled(started);
+            }
+            if core.driver.handle_timeout(now).is_err() {
+                self.state.fail(ErrorKind::NotConnected, &mut self.buf);
+                return self.state.check();
+            }
+            if !self.timeout.should_retry(&error, now) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Writes and flushes until all is written or the stream returns an error. What is written is
+    /// removed from the buffer, so that no byte is lost or sent twice. After a fatal error, the
+    /// rest is dropped.
+    fn try_write(&mut self) -> io::Result<()> {
+        if let Err(error) = self.state.check() {
+            self.buf.clear();
+            return Err(error);
+        }
+        let written = self.write_and_flush();
+        self.state.remove_written(&mut self.buf);
+        match &written {
+            Ok(()) => self.buf.shrink_to(KEPT_CAPACITY),
+            Err(error) if is_fatal(error) => self.state.fail(error.kind(), &mut self.buf),
+            Err(_) => {}
+        }
+        written
+    }
+
+    fn write_and_flush(&mut self) -> io::Result<()> {
+        loop {
+            let unwritten = self.state.unwritten(&self.buf);
+            if unwritten.is_empty() {
+                break;
+            }
+            match self.stream.write(unwritten) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => self.state.advance(len, &self.buf),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.state.is_stalled = true;
+                    return Err(error);
+                }
+            }
+        }
+        loop {
+            match self.stream.flush() {
+                Ok(()) => {
+                    self.state.is_unflushed = false;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
