@@ -6,7 +6,7 @@ use sockless::{
 use support::{
     feed,
     heads::{self, REQUEST_FIELDS, request_and},
-    reserved_bits,
+    quoted, reserved_bits,
 };
 
 fn with(set: impl FnOnce(&mut DeflateConfig)) -> DeflateConfig {
@@ -337,6 +337,14 @@ fn s7_1_a_client_takes_an_answer_that_fits() {
     );
 }
 
+/// The error of an answer with these parameters.
+fn invalid_parameters(answer: &str) -> ResponseError {
+    let (_, parameters) = answer.split_once("; ").unwrap_or_default();
+    ResponseError::InvalidExtensionParameters {
+        parameters: quoted(parameters),
+    }
+}
+
 /// R025 R143 R148 R150 R155 R157 R161: any answer that does not fit fails the client (F22, F25).
 #[test]
 fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
@@ -354,11 +362,7 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
         "permessage-deflate; server_max_window_bits=9; server_max_window_bits=9",
         "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
     ] {
-        assert_eq!(
-            judge(&default, &[bad]),
-            Err(ResponseError::ExtensionParameters),
-            "{bad}"
-        );
+        assert_eq!(judge(&default, &[bad]), Err(invalid_parameters(bad)), "{bad}");
     }
     let demanding = with(|deflate| {
         deflate.server_no_context_takeover = true;
@@ -372,24 +376,35 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
         "permessage-deflate; server_no_context_takeover; server_max_window_bits=11",
         "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=13",
     ] {
-        assert_eq!(
-            judge(&demanding, &[bad]),
-            Err(ResponseError::ExtensionParameters),
-            "{bad}"
-        );
+        assert_eq!(judge(&demanding, &[bad]), Err(invalid_parameters(bad)), "{bad}");
     }
-    for two in [
-        &["permessage-deflate, permessage-deflate"][..],
-        &["permessage-deflate", "permessage-deflate; server_max_window_bits=9"],
-        &["x-other"],
-        &["permessage-deflate, x-other"],
-    ] {
-        assert_eq!(judge(&default, two), Err(ResponseError::Extension), "{two:?}");
+    let second = |name: &str| ResponseError::SecondExtension { name: quoted(name) };
+    let rows = [
+        (
+            &["permessage-deflate, permessage-deflate"][..],
+            second("permessage-deflate"),
+        ),
+        (
+            &["permessage-deflate", "permessage-deflate; server_max_window_bits=9"],
+            second("permessage-deflate"),
+        ),
+        (
+            &["x-other"],
+            ResponseError::ExtensionNotOffered {
+                name: quoted("x-other"),
+            },
+        ),
+        (&["permessage-deflate, x-other"], second("x-other")),
+        (
+            &["permessage-deflate;"],
+            ResponseError::InvalidExtensions {
+                value: quoted("permessage-deflate;"),
+            },
+        ),
+    ];
+    for (answers, error) in rows {
+        assert_eq!(judge(&default, answers), Err(error), "{answers:?}");
     }
-    assert_eq!(
-        judge(&default, &["permessage-deflate;"]),
-        Err(ResponseError::ExtensionsSyntax)
-    );
 }
 
 /// R101 R134 R063: without an offer nothing is answered, one connection can decline, and RSV1 then fails the connection (F44).

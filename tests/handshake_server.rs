@@ -7,10 +7,10 @@ use sockless::{
 use support::{
     feed_cut, frame,
     heads::{
-        self, ACCEPT, Answer, KEY, REQUEST_FIELDS, admitted, assert_denied, drain, head, request, request_of_fields,
-        request_of_len, request_with, serve, undecided, with,
+        self, ACCEPT, Answer, KEY, REQUEST_FIELDS, admitted, assert_denied, drain, head, invalid_name, invalid_value,
+        request, request_of_fields, request_of_len, request_with, reserved, serve, undecided, with,
     },
-    reserved_bits,
+    quoted, quoted_to, reserved_bits,
 };
 
 fn denied(input: &[u8], error: RequestError) -> Answer {
@@ -46,61 +46,105 @@ fn s4_2_1_malformed_heads_get_400() {
     for row in valid {
         admitted(&row);
     }
-    let malformed = [
-        at_line(b"GET /"),
-        at_line(b"GET"),
-        at_line(b"GET  / HTTP/1.1"),
-        at_line(b"GET / HTTP/1.1 "),
-        at_line(b"GET / HTTP/1.1 a"),
-        at_line(b"GET /\0 HTTP/1.1"),
-        at_line(b"GET /\x7F HTTP/1.1"),
-        at_line(b"GET /\xFF HTTP/1.1"),
-        at_line(b"GET\t/ HTTP/1.1"),
-        at_line(b"G\0T / HTTP/1.1"),
-        at_line(b"G:T / HTTP/1.1"),
-        at_line(b"GET / HTTP/1.1\rX: a"),
-        with_line(b"X"),
-        with_line(b": a"),
-        with_line(b"X : a"),
-        with_line(b" X: a"),
-        with_line(b"X y: a"),
-        with_line(b"X(: a"),
-        with_line(b"\xC3\xA9: a"),
-        with_line(b"X: a\0"),
-        with_line(b"X: a\x7F"),
-        with_line(b"X: a\x1B[2J"),
-        with_line(b"X: a\rY: b"),
-        with_line(b"X: a\r\n folded"),
-        with_line(b"X: a\r\n\tfolded"),
+    let invalid_lines = [
+        &b"GET /"[..],
+        b"GET",
+        b"GET  / HTTP/1.1",
+        b"GET / HTTP/1.1 ",
+        b"GET / HTTP/1.1 a",
+        b"GET /\0 HTTP/1.1",
+        b"GET /\x7F HTTP/1.1",
+        b"GET /\xFF HTTP/1.1",
+        b"GET\t/ HTTP/1.1",
+        b"G\0T / HTTP/1.1",
+        b"GET / HTTP/1.1\rX",
     ];
-    for row in malformed {
-        denied(&row, RequestError::Syntax);
+    for line in invalid_lines {
+        let error = RequestError::InvalidRequestLine { line: quoted(line) };
+        denied(&at_line(line), error);
+    }
+    let invalid_fields = [
+        (&b"X"[..], 2),
+        (b": a", 2),
+        (b"X : a", 2),
+        (b" X: a", 2),
+        (b"X y: a", 2),
+        (b"X(: a", 2),
+        (b"\xC3\xA9: a", 2),
+        (b"X: a\0", 2),
+        (b"X: a\x7F", 2),
+        (b"X: a\x1B[2J", 2),
+        (b"X: a\rY: b", 2),
+        (b"X: a\r\n folded", 3),
+        (b"X: a\r\n\tfolded", 3),
+    ];
+    for (line, number) in invalid_fields {
+        denied(&with_line(line), RequestError::InvalidHeaderLine { number });
+        let last = [b"GET / HTTP/1.1\r\n", &fields[..fields.len() - 2], line, b"\r\n\r\n"].concat();
+        let error = RequestError::InvalidHeaderLine {
+            number: number + REQUEST_FIELDS.len(),
+        };
+        denied(&last, error);
+    }
+}
+
+/// F77: what an error quotes of a line ends before the value of a header, a query string and the rest of a URL.
+#[test]
+fn s4_2_1_the_error_of_a_line_has_no_secret() {
+    for line in [
+        "Authorization: needle",
+        "Cookie:needle",
+        "GET /?token=needle",
+        "GET /?token=needle HTTP/1.1 x",
+        "GET /#needle HTTP/1.1 x",
+        "GET http://name:needle@h/ HTTP/1.1 x",
+        "GET /a b?token=needle HTTP/1.1",
+        "GET / b:needle HTTP/1.1",
+        "GET / HTTP/9.9?needle",
+        "GET ws://name:needle@h/ HTTP/1.1",
+        "GET http://name:needle@h/# HTTP/1.1",
+        "GET ?needle HTTP/1.1",
+        "GET /?needle# HTTP/1.1",
+        "GET /p#needle HTTP/1.1",
+    ] {
+        let outcome = serve(&Config::default(), &head(line, &REQUEST_FIELDS));
+        let text = outcome.error.unwrap().to_string();
+        assert!(!text.contains("needle"), "{line}: {text}");
+        assert!(!outcome.out.windows(6).any(|bytes| bytes == b"needle"), "{line}");
+    }
+    for field in [
+        "Authorization: needle\0",
+        "Authorization: a\r\n needle",
+        "Cookie needle",
+    ] {
+        let input = [&b"GET / HTTP/1.1\r\n"[..], field.as_bytes(), b"\r\n\r\n"].concat();
+        let outcome = serve(&Config::default(), &input);
+        assert!(!outcome.error.unwrap().to_string().contains("needle"), "{field}");
     }
 }
 
 /// R032 R033: where the version should stand, something else does: no head (400), or of no version that is spoken (505).
 #[test]
 fn s4_2_1_a_request_line_has_a_version() {
-    for line in [
-        "GET / ",
-        "GET /  HTTP/1.1",
-        "GET / a HTTP/1.1",
-        "GET / http/1.1",
-        "GET / HTTP/1",
-        "GET / HTTPS/1.1",
+    for version in [
+        "",
+        " HTTP/1.1",
+        "a HTTP/1.1",
+        "http/1.1",
+        "HTTP/1",
+        "HTTPS/1.1",
+        "HTTP/1.",
+        "HTTP/11",
     ] {
-        let outcome = serve(&Config::default(), &head(line, &REQUEST_FIELDS));
-        assert!(
-            matches!(
-                outcome.error,
-                Some(ProtocolError::Request(RequestError::Syntax | RequestError::HttpVersion))
-            ),
-            "{line}: {:?}",
-            outcome.error
-        );
-        let answer = Answer::read(&outcome.out);
-        assert!([400, 505].contains(&answer.status), "{line}: {answer:?}");
-        answer.assert_ends_the_connection();
+        let error = RequestError::UnsupportedHttpVersion {
+            version: quoted(version),
+        };
+        denied(&head(&format!("GET / {version}"), &REQUEST_FIELDS), error);
+    }
+    for version in ["HTTP/1.1 ", "HTTP/1.10", "HTTP/1.1a"] {
+        let line = format!("GET / {version}");
+        let error = RequestError::InvalidRequestLine { line: quoted(&line) };
+        denied(&head(&line, &REQUEST_FIELDS), error);
     }
     admitted(&head("GET / HTTP/1.1", &REQUEST_FIELDS));
 }
@@ -137,7 +181,10 @@ fn s4_2_1_a_line_may_end_with_a_line_feed() {
         );
     }
     // A CR alone ends nothing.
-    denied(request.replacen("\r\n", "\r", 1).as_bytes(), RequestError::Syntax);
+    let error = RequestError::InvalidRequestLine {
+        line: quoted_to("GET / HTTP/1.1\rHost: example.com", "GET / HTTP/1.1\rHost".len()),
+    };
+    denied(request.replacen("\r\n", "\r", 1).as_bytes(), error);
 }
 
 /// R033: the method is GET, in capitals; any other gets 405 with the one that is allowed.
@@ -148,7 +195,8 @@ fn s4_2_1_1_method_is_get() {
     for method in [
         "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "get", "Get", "GE", "GETS", "*",
     ] {
-        let answer = denied(&with_method(method), RequestError::Method);
+        let error = RequestError::UnsupportedMethod { method: quoted(method) };
+        let answer = denied(&with_method(method), error);
         assert_eq!(answer.line, "HTTP/1.1 405 Method Not Allowed", "{method}");
         assert_eq!(answer.one("Allow"), "GET", "{method}");
     }
@@ -160,7 +208,10 @@ fn s4_2_1_1_version_is_http_1_1() {
     let with_version = |version: &str| head(&format!("GET / {version}"), &REQUEST_FIELDS);
     admitted(&with_version("HTTP/1.1"));
     for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/3.0"] {
-        let answer = denied(&with_version(version), RequestError::HttpVersion);
+        let error = RequestError::UnsupportedHttpVersion {
+            version: quoted(version),
+        };
+        let answer = denied(&with_version(version), error);
         assert_eq!(answer.line, "HTTP/1.1 505 HTTP Version Not Supported", "{version}");
     }
 }
@@ -190,26 +241,33 @@ fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
             target
         );
     }
+    let invalid_target = |target: &str| RequestError::InvalidTarget {
+        target: quoted_to(target, target.find('?').unwrap_or(target.len())),
+    };
+    let invalid_byte = |target: &str, byte: u8| RequestError::InvalidTargetByte {
+        target: quoted_to(target, target.find('#').unwrap_or(target.len())),
+        byte,
+    };
     let invalid = [
-        "*",
-        "chat",
-        "?room=1",
-        "example.com:80",
-        "http:/example.com/",
-        "http://",
-        "https://",
-        "ws://example.com/",
-        "wss://example.com/",
-        "ftp://example.com/",
-        "/chat#fragment",
-        "/#",
-        "/\u{e9}",
+        ("*", invalid_target("*")),
+        ("chat", invalid_target("chat")),
+        ("?room=1", invalid_target("?room=1")),
+        ("example.com:80", invalid_target("example.com:80")),
+        ("http:/example.com/", invalid_target("http:/example.com/")),
+        ("http://", invalid_target("http://")),
+        ("https://", invalid_target("https://")),
+        ("ws://example.com/", invalid_target("ws://example.com/")),
+        ("wss://example.com/", invalid_target("wss://example.com/")),
+        ("ftp://example.com/", invalid_target("ftp://example.com/")),
+        ("/chat#fragment", invalid_byte("/chat#fragment", b'#')),
+        ("/#", invalid_byte("/#", b'#')),
+        ("/\u{e9}", invalid_byte("/\u{e9}", 0xC3)),
     ];
-    for target in invalid {
-        denied(&with_target(target), RequestError::Target);
+    for (target, error) in invalid {
+        denied(&with_target(target), error);
         assert_eq!(
             Request::from_list("GET", target, listed(&REQUEST_FIELDS)),
-            Err(RequestError::Target),
+            Err(error),
             "{target}"
         );
     }
@@ -229,18 +287,28 @@ fn s4_2_1_2_host_is_present_once() {
     ] {
         assert_eq!(admitted(&request_with("Host", &[host])).host(), host);
     }
-    let invalid: [&[&str]; 8] = [
-        &[],
-        &[""],
-        &["example.com", "example.com"],
-        &["example.com", "example.org"],
-        &["exa mple.com"],
-        &["example.com/"],
-        &["user@example.com"],
-        &["http://example.com"],
+    let invalid_host = |host: &str| RequestError::InvalidHost { host: quoted(host) };
+    let invalid_port = |port: &str| RequestError::InvalidPort { port: quoted(port) };
+    let invalid: [(&[&str], RequestError); 16] = [
+        (&[], RequestError::MissingHost),
+        (&[""], invalid_host("")),
+        (&[":80"], invalid_host(":80")),
+        (&["example.com", "example.com"], RequestError::RepeatedHost),
+        (&["example.com", "example.org"], RequestError::RepeatedHost),
+        (&["", ""], RequestError::RepeatedHost),
+        (&["exa mple.com"], invalid_host("exa mple.com")),
+        (&["example.com/"], invalid_host("example.com/")),
+        (&["\u{e9}"], invalid_host("\u{e9}")),
+        (&["::1"], invalid_host("::1")),
+        (&["user@example.com"], RequestError::UserInfoInHost),
+        (&["user:secret@example.com:80"], RequestError::UserInfoInHost),
+        (&["http://example.com"], invalid_port("//example.com")),
+        (&["example.com:0"], invalid_port("0")),
+        (&["example.com:65536"], invalid_port("65536")),
+        (&["example.com:x"], invalid_port("x")),
     ];
-    for hosts in invalid {
-        denied(&request_with("Host", hosts), RequestError::Host);
+    for (hosts, error) in invalid {
+        denied(&request_with("Host", hosts), error);
     }
 }
 
@@ -260,11 +328,12 @@ fn s4_2_1_3_upgrade_names_websocket() {
     for row in valid {
         assert!(admitted(&request_with("Upgrade", row)).is_upgrade(), "{row:?}");
     }
-    let invalid: [&[&str]; 10] = [
+    let invalid: [&[&str]; 11] = [
         &[],
         &[""],
         &[","],
         &["h2c"],
+        &["h2c", "x"],
         &["websockets"],
         &["websocke"],
         &["web socket"],
@@ -273,7 +342,11 @@ fn s4_2_1_3_upgrade_names_websocket() {
         &["\"websocket\""],
     ];
     for row in invalid {
-        let answer = denied(&request_with("Upgrade", row), RequestError::Upgrade);
+        let error = match row {
+            [] => RequestError::MissingUpgrade,
+            [value, ..] => RequestError::InvalidUpgrade { value: quoted(value) },
+        };
+        let answer = denied(&request_with("Upgrade", row), error);
         assert_eq!(answer.line, "HTTP/1.1 426 Upgrade Required", "{row:?}");
         assert_eq!(answer.one("Upgrade"), "websocket", "{row:?}");
         assert_eq!(answer.one("Connection"), "close, Upgrade", "{row:?}");
@@ -307,7 +380,11 @@ fn s4_2_1_4_connection_has_the_token_upgrade() {
         &["keep-alive; Upgrade"],
     ];
     for row in invalid {
-        denied(&request_with("Connection", row), RequestError::Connection);
+        let error = match row {
+            [] => RequestError::MissingConnection,
+            [value, ..] => RequestError::InvalidConnection { value: quoted(value) },
+        };
+        denied(&request_with("Connection", row), error);
     }
 }
 
@@ -343,7 +420,8 @@ fn s4_2_1_5_key_is_sixteen_bytes() {
         "the sample nonce",             // 16 bytes, not encoded
     ];
     for key in invalid {
-        denied(&request_with("Sec-WebSocket-Key", &[key]), RequestError::Key);
+        let error = RequestError::InvalidKey { len: key.len() };
+        denied(&request_with("Sec-WebSocket-Key", &[key]), error);
     }
 }
 
@@ -352,7 +430,12 @@ fn s4_2_1_5_key_is_sixteen_bytes() {
 fn s11_3_1_key_occurs_once() {
     admitted(&request_with("Sec-WebSocket-Key", &[KEY]));
     for keys in [&[][..], &[KEY, KEY], &[KEY, ""], &["", KEY]] {
-        denied(&request_with("Sec-WebSocket-Key", keys), RequestError::Key);
+        let error = if keys.is_empty() {
+            RequestError::MissingKey
+        } else {
+            RequestError::RepeatedKey
+        };
+        denied(&request_with("Sec-WebSocket-Key", keys), error);
     }
 }
 
@@ -363,10 +446,10 @@ fn s4_2_1_6_version_is_13() {
     for version in [
         "", "8", "12", "14", "013", "+13", "13.0", "0x0D", "1 3", "13, 8", "13, 13", "13;",
     ] {
-        let answer = denied(
-            &request_with("Sec-WebSocket-Version", &[version]),
-            RequestError::Version,
-        );
+        let error = RequestError::UnsupportedVersion {
+            version: quoted(version),
+        };
+        let answer = denied(&request_with("Sec-WebSocket-Version", &[version]), error);
         assert_eq!(answer.line, "HTTP/1.1 426 Upgrade Required", "{version}");
         assert_eq!(answer.one("Sec-WebSocket-Version"), "13", "{version}");
         assert_eq!(answer.one("Upgrade"), "websocket", "{version}");
@@ -379,7 +462,12 @@ fn s4_2_1_6_version_is_13() {
 fn s11_3_5_version_occurs_once() {
     admitted(&request_with("Sec-WebSocket-Version", &["13"]));
     for versions in [&[][..], &["13", "13"], &["13", "8"], &["8", "13"]] {
-        let answer = denied(&request_with("Sec-WebSocket-Version", versions), RequestError::Version);
+        let error = if versions.is_empty() {
+            RequestError::MissingVersion
+        } else {
+            RequestError::RepeatedVersion
+        };
+        let answer = denied(&request_with("Sec-WebSocket-Version", versions), error);
         assert_eq!(answer.one("Sec-WebSocket-Version"), "13", "{versions:?}");
     }
 }
@@ -394,7 +482,7 @@ fn s4_2_1_7_origin_is_exposed() {
     // RFC 6454, section 7.3: "the user agent MUST NOT include more than one Origin header field"
     denied(
         &request_with("Origin", &["http://example.com", "http://example.com"]),
-        RequestError::Origin,
+        RequestError::RepeatedOrigin,
     );
 }
 
@@ -454,11 +542,14 @@ fn s4_1_header_names_have_no_case() {
         assert_eq!(request.extensions().count(), 1, "{cased:?}");
         // And where they break a rule, they do so in any case.
         for (name, error) in [
-            ("Host", RequestError::Host),
-            ("Origin", RequestError::Origin),
-            ("Sec-WebSocket-Key", RequestError::Key),
-            ("Sec-WebSocket-Version", RequestError::Version),
-            ("Sec-WebSocket-Protocol", RequestError::Subprotocol),
+            ("Host", RequestError::RepeatedHost),
+            ("Origin", RequestError::RepeatedOrigin),
+            ("Sec-WebSocket-Key", RequestError::RepeatedKey),
+            ("Sec-WebSocket-Version", RequestError::RepeatedVersion),
+            (
+                "Sec-WebSocket-Protocol",
+                RequestError::RepeatedSubprotocol { position: 2 },
+            ),
         ] {
             let at = fields.iter().position(|(field, _)| *field == name).unwrap();
             let mut twice = cased.clone();
@@ -466,8 +557,18 @@ fn s4_1_header_names_have_no_case() {
             denied(&head("GET / HTTP/1.1", &twice), error);
         }
         for (name, value, error) in [
-            ("Content-Length", "1", RequestError::Body),
-            ("Transfer-Encoding", "chunked", RequestError::Body),
+            (
+                "Content-Length",
+                "1",
+                RequestError::ContentLength { value: quoted("1") },
+            ),
+            (
+                "Transfer-Encoding",
+                "chunked",
+                RequestError::TransferEncoding {
+                    value: quoted("chunked"),
+                },
+            ),
         ] {
             let name = case(name);
             let mut body = cased.clone();
@@ -481,13 +582,15 @@ fn s4_1_header_names_have_no_case() {
 #[test]
 fn s4_2_1_a_request_has_no_body() {
     admitted(&request_with("Content-Length", &["0"]));
+    let content_length = |value: &str| RequestError::ContentLength { value: quoted(value) };
     for length in ["1", "5", "00x", "-0", "", "18446744073709551616", "0, 1"] {
-        denied(&request_with("Content-Length", &[length]), RequestError::Body);
+        denied(&request_with("Content-Length", &[length]), content_length(length));
     }
-    denied(&request_with("Content-Length", &["0", "5"]), RequestError::Body);
-    denied(&request_with("Content-Length", &["5", "0"]), RequestError::Body);
+    denied(&request_with("Content-Length", &["0", "5"]), content_length("5"));
+    denied(&request_with("Content-Length", &["5", "0"]), content_length("5"));
     for coding in ["chunked", "identity", "gzip, chunked"] {
-        denied(&request_with("Transfer-Encoding", &[coding]), RequestError::Body);
+        let error = RequestError::TransferEncoding { value: quoted(coding) };
+        denied(&request_with("Transfer-Encoding", &[coding]), error);
     }
 }
 
@@ -495,14 +598,34 @@ fn s4_2_1_a_request_has_no_body() {
 #[test]
 fn s4_2_1_the_order_of_headers_does_not_matter() {
     let broken = [
-        ("Host", "a b", RequestError::Host),
-        ("Upgrade", "h2c", RequestError::Upgrade),
-        ("Connection", "close", RequestError::Connection),
-        ("Sec-WebSocket-Key", "short", RequestError::Key),
-        ("Sec-WebSocket-Version", "8", RequestError::Version),
-        ("Sec-WebSocket-Protocol", "a b", RequestError::Subprotocol),
-        ("Sec-WebSocket-Extensions", "a b", RequestError::Extensions),
-        ("Content-Length", "1", RequestError::Body),
+        ("Host", "a b", RequestError::InvalidHost { host: quoted("a b") }),
+        ("Upgrade", "h2c", RequestError::InvalidUpgrade { value: quoted("h2c") }),
+        (
+            "Connection",
+            "close",
+            RequestError::InvalidConnection { value: quoted("close") },
+        ),
+        ("Sec-WebSocket-Key", "short", RequestError::InvalidKey { len: 5 }),
+        (
+            "Sec-WebSocket-Version",
+            "8",
+            RequestError::UnsupportedVersion { version: quoted("8") },
+        ),
+        (
+            "Sec-WebSocket-Protocol",
+            "a b",
+            RequestError::InvalidSubprotocol { position: 1 },
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            "a b",
+            RequestError::InvalidExtensions { value: quoted("a b") },
+        ),
+        (
+            "Content-Length",
+            "1",
+            RequestError::ContentLength { value: quoted("1") },
+        ),
     ];
     let mut reversed = REQUEST_FIELDS;
     reversed.reverse();
@@ -540,25 +663,27 @@ fn s11_3_4_subprotocol_lines_are_one_list() {
 /// R032 R016: a list of subprotocols has unique tokens, over all its lines, or the request is refused.
 #[test]
 fn s4_1_10_offered_subprotocols_are_unique_tokens() {
-    let invalid: [&[&str]; 12] = [
-        &["a, a"],
-        &["a, b, a"],
-        &["a", "a"],
-        &["a, b", "c, b"],
-        &["a b"],
-        &["a/b"],
-        &["\"a\""],
-        &["a;q=1"],
-        &["\u{e9}"],
-        &["a", "b c"],
-        &["a(b)"],
-        &["a@b"],
+    let repeated = |position| RequestError::RepeatedSubprotocol { position };
+    let no_token = |position| RequestError::InvalidSubprotocol { position };
+    let invalid: [(&[&str], RequestError); 14] = [
+        (&["a, a"], repeated(2)),
+        (&["a, b, a"], repeated(3)),
+        (&["a", "a"], repeated(2)),
+        (&["a, b", "c, b"], repeated(4)),
+        (&["a b"], no_token(1)),
+        (&["a/b"], no_token(1)),
+        (&["\"a\""], no_token(1)),
+        (&["a;q=1"], no_token(1)),
+        (&["\u{e9}"], no_token(1)),
+        (&["a", "b c"], no_token(2)),
+        (&["a(b)"], no_token(1)),
+        (&["a@b"], no_token(1)),
+        (&["a, b,, c"], no_token(3)),
+        // That all are tokens comes first.
+        (&["a, a, b", "c d"], no_token(4)),
     ];
-    for lines in invalid {
-        denied(
-            &request_with("Sec-WebSocket-Protocol", lines),
-            RequestError::Subprotocol,
-        );
+    for (lines, error) in invalid {
+        denied(&request_with("Sec-WebSocket-Protocol", lines), error);
     }
     admitted(&request_with("Sec-WebSocket-Protocol", &["a, A", "b"]));
 }
@@ -615,15 +740,15 @@ fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
             let (mut server, request) = undecided(Config::default(), &request_with("Sec-WebSocket-Protocol", offer));
             let accept = Accept::new().subprotocol(Some(choice));
             let mut out = b"before".to_vec();
+            let error = LocalHandshakeError::SubprotocolNotOffered {
+                subprotocol: quoted(choice),
+            };
             assert_eq!(
                 server.accept(&request, &accept, &mut out),
-                Err(LocalHandshakeError::SubprotocolNotOffered),
+                Err(error),
                 "{offer:?} {choice:?}"
             );
-            assert_eq!(
-                request.acceptance(&accept, &Config::default()).map(|_| ()),
-                Err(LocalHandshakeError::SubprotocolNotOffered)
-            );
+            assert_eq!(request.acceptance(&accept, &Config::default()).map(|_| ()), Err(error));
             assert_eq!((out.as_slice(), server.state()), (&b"before"[..], State::Opening));
             server.accept(&request, &Accept::new(), &mut out).unwrap();
             assert_eq!(server.state(), State::Open);
@@ -699,15 +824,14 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
     ];
     for value in malformed {
         let name = "Sec-WebSocket-Extensions";
-        denied(&request_with(name, &[value]), RequestError::Extensions);
-        denied(&request_with(name, &["x", value]), RequestError::Extensions);
-        denied(&request_with(name, &[value, "x"]), RequestError::Extensions);
+        let error = RequestError::InvalidExtensions { value: quoted(value) };
+        denied(&request_with(name, &[value]), error);
+        denied(&request_with(name, &["x", value]), error);
+        denied(&request_with(name, &[value, "x"]), error);
+        // What the error quotes begins with the malformed element.
+        denied(&request_with(name, &[&format!("x; y=\"z\" , {value}")]), error);
         let parsed = with(&REQUEST_FIELDS, name, &[value]);
-        assert_eq!(
-            Request::from_list("GET", "/", listed(&parsed)),
-            Err(RequestError::Extensions),
-            "{value}"
-        );
+        assert_eq!(Request::from_list("GET", "/", listed(&parsed)), Err(error), "{value}");
     }
     // Bytes that no HTTP head lets through, from a head that another implementation parsed.
     for value in [
@@ -720,7 +844,7 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
         let fields = listed(&REQUEST_FIELDS).chain([("sec-websocket-extensions", value)]);
         assert_eq!(
             Request::from_list("GET", "/", fields),
-            Err(RequestError::Extensions),
+            Err(RequestError::InvalidExtensions { value: quoted(value) }),
             "{}",
             value.escape_ascii()
         );
@@ -747,12 +871,10 @@ fn s9_1_quoted_values_are_tokens() {
     for value in [
         "1 0", "", " 10", "10 ", "1\\\\0", "1\\\"0", "1/0", "1=0", "(10)", "1\\ 0",
     ] {
+        let value = format!("a; client_max_window_bits=\"{value}\"");
         denied(
-            &request_with(
-                "Sec-WebSocket-Extensions",
-                &[&format!("a; client_max_window_bits=\"{value}\"")],
-            ),
-            RequestError::Extensions,
+            &request_with("Sec-WebSocket-Extensions", &[&value]),
+            RequestError::InvalidExtensions { value: quoted(&value) },
         );
     }
 }
@@ -778,7 +900,9 @@ fn s9_1_several_lines_are_one_list() {
     // One line is not continued by the next, though.
     denied(
         &request_with("Sec-WebSocket-Extensions", &["a; p=\"1", "b\""]),
-        RequestError::Extensions,
+        RequestError::InvalidExtensions {
+            value: quoted("a; p=\"1"),
+        },
     );
 }
 
@@ -792,9 +916,10 @@ fn s9_1_quoted_separators_do_not_separate() {
         "x=\"a\\,b\"",
         "x=\"a; y=\\\"b\\\"\"",
     ] {
+        let value = format!("e; {value}");
         denied(
-            &request_with("Sec-WebSocket-Extensions", &[&format!("e; {value}")]),
-            RequestError::Extensions,
+            &request_with("Sec-WebSocket-Extensions", &[&value]),
+            RequestError::InvalidExtensions { value: quoted(&value) },
         );
     }
     // Where a separator is escaped away from its meaning, what follows stays one value.
@@ -821,7 +946,7 @@ fn s4_2_2_no_extension_is_accepted() {
         let headers = [("Sec-WebSocket-Extensions", "permessage-deflate")];
         assert_eq!(
             server.accept(&request, &Accept::new().headers(&headers), &mut out),
-            Err(LocalHandshakeError::ReservedHeader)
+            Err(reserved("Sec-WebSocket-Extensions"))
         );
         server.accept(&request, &Accept::new(), &mut out).unwrap();
         assert!(Answer::read(&out).all("Sec-WebSocket-Extensions").is_empty(), "{offer}");
@@ -979,47 +1104,61 @@ fn s4_2_1_each_error_has_its_status_line() {
     let with_field = |name: &str, value: &str| get(&with(&REQUEST_FIELDS, name, &[value]));
     // `max_headers` allows no field more, so what is added replaces the Host unless it is that which is wrong.
     let table = [
-        (b"\x16\x03\x01".to_vec(), RequestError::Syntax, "400 Bad Request"),
         (
-            head("GET * HTTP/1.1", &REQUEST_FIELDS),
-            RequestError::Target,
+            b"\x16\x03\x01".to_vec(),
+            RequestError::Tls { byte: 0x16 },
             "400 Bad Request",
         ),
-        (with_field("Host", ""), RequestError::Host, "400 Bad Request"),
+        (
+            head("GET * HTTP/1.1", &REQUEST_FIELDS),
+            RequestError::InvalidTarget { target: quoted("*") },
+            "400 Bad Request",
+        ),
+        (
+            with_field("Host", ""),
+            RequestError::InvalidHost { host: quoted("") },
+            "400 Bad Request",
+        ),
         (
             with_field("Connection", ""),
-            RequestError::Connection,
+            RequestError::InvalidConnection { value: quoted("") },
             "400 Bad Request",
         ),
         (
             with_field("Sec-WebSocket-Key", ""),
-            RequestError::Key,
+            RequestError::InvalidKey { len: 0 },
             "400 Bad Request",
         ),
         (
             head("PUT / HTTP/1.1", &REQUEST_FIELDS),
-            RequestError::Method,
+            RequestError::UnsupportedMethod { method: quoted("PUT") },
             "405 Method Not Allowed",
         ),
-        (with_field("Upgrade", ""), RequestError::Upgrade, "426 Upgrade Required"),
+        (
+            with_field("Upgrade", ""),
+            RequestError::InvalidUpgrade { value: quoted("") },
+            "426 Upgrade Required",
+        ),
         (
             with_field("Sec-WebSocket-Version", ""),
-            RequestError::Version,
+            RequestError::UnsupportedVersion { version: quoted("") },
             "426 Upgrade Required",
         ),
         (
             request_of_len(4097),
-            RequestError::HeadTooLong,
+            RequestError::HeadTooLong { limit: 4096 },
             "431 Request Header Fields Too Large",
         ),
         (
             request_of_fields(6),
-            RequestError::TooManyHeaders,
+            RequestError::TooManyHeaders { limit: 5 },
             "431 Request Header Fields Too Large",
         ),
         (
             head("GET / HTTP/1.0", &REQUEST_FIELDS),
-            RequestError::HttpVersion,
+            RequestError::UnsupportedHttpVersion {
+                version: quoted("HTTP/1.0"),
+            },
             "505 HTTP Version Not Supported",
         ),
     ];
@@ -1030,10 +1169,13 @@ fn s4_2_1_each_error_has_its_status_line() {
         assert_eq!(answer.body, format!("{error}\n").as_bytes(), "{error:?}");
         assert_eq!(
             answer.all("Allow").is_empty(),
-            error != RequestError::Method,
+            !matches!(error, RequestError::UnsupportedMethod { .. }),
             "{error:?}"
         );
-        let upgrades = matches!(error, RequestError::Upgrade | RequestError::Version);
+        let upgrades = matches!(
+            error,
+            RequestError::InvalidUpgrade { .. } | RequestError::UnsupportedVersion { .. }
+        );
         assert_eq!(answer.all("Upgrade").is_empty(), !upgrades, "{error:?}");
         assert_eq!(answer.all("Sec-WebSocket-Version").is_empty(), !upgrades, "{error:?}");
         assert!(answer.all("Sec-WebSocket-Accept").is_empty(), "{error:?}");
@@ -1046,6 +1188,7 @@ fn s10_7_another_protocol_gets_400_at_once() {
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03";
     for garbage in [
         &tls[..],
+        b"\x15\x03\x01\0\x02\x02\x28",
         b"\0",
         b"\xFF\xFF",
         b" GET / HTTP/1.1",
@@ -1053,17 +1196,39 @@ fn s10_7_another_protocol_gets_400_at_once() {
         b"{\"a\":1}",
     ] {
         // Without waiting for a line to end.
-        let answer = denied(garbage, RequestError::Syntax);
+        let error = match garbage[0] {
+            byte @ (0x15 | 0x16) => RequestError::Tls { byte },
+            byte => RequestError::InvalidFirstByte { byte },
+        };
+        let answer = denied(garbage, error);
         assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
-        denied(&garbage[..1], RequestError::Syntax);
+        denied(&garbage[..1], error);
     }
     // What may still become a request is waited for.
-    for beginning in [&b"G"[..], b"GET", b"GET / HTTP/1.1\r\n", b"SSH-2.0-x"] {
+    for beginning in [
+        &b"G"[..],
+        b"GET",
+        b"GET / HTTP/1.1\r\n",
+        b"SSH-2.0-x",
+        b"GET / HTTP/1.1\n",
+        b"POST /",
+    ] {
         let outcome = serve(&Config::default(), beginning);
         assert_eq!((outcome.error, outcome.out.len()), (None, 0));
     }
+    // A line that is no request line is not waited behind: who speaks another protocol may wait for an answer to it.
+    for line in ["SSH-2.0-OpenSSH_9.2", "EHLO example.com", "x"] {
+        let error = RequestError::InvalidRequestLine { line: quoted(line) };
+        for rest in ["\r\n", "\n", "\r\n\r\n", "\r\nX: y\r\n"] {
+            let answer = denied(format!("{line}{rest}").as_bytes(), error);
+            assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
+        }
+    }
     // HTTP/2 with prior knowledge is a head, of a version that is not spoken.
-    denied(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RequestError::HttpVersion);
+    let error = RequestError::UnsupportedHttpVersion {
+        version: quoted("HTTP/2.0"),
+    };
+    denied(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", error);
 }
 
 /// R032: the transport ends before the head does.
@@ -1096,10 +1261,11 @@ fn s10_4_head_size_is_limited() {
     for (config, limit) in [(Config::default(), 16_384), (larger, 32_768), (smaller, 200)] {
         let outcome = serve(&config, &request_of_len(limit));
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
-        assert_denied(&config, &request_of_len(limit + 1), RequestError::HeadTooLong);
+        let too_long = RequestError::HeadTooLong { limit };
+        assert_denied(&config, &request_of_len(limit + 1), too_long);
         // Without a blank line, too: as many bytes as the limit cannot become a head any more.
         let endless = [b"GET /", "x".repeat(limit - 5).as_bytes()].concat();
-        assert_denied(&config, &endless, RequestError::HeadTooLong);
+        assert_denied(&config, &endless, too_long);
         let outcome = serve(&config, &endless[..limit - 1]);
         assert_eq!((outcome.error, outcome.out.len()), (None, 0), "{limit}");
     }
@@ -1128,11 +1294,15 @@ fn s10_4_header_count_is_limited() {
     for (config, limit) in [(Config::default(), 128), (more, 300), (fewer, 5)] {
         let outcome = serve(&config, &request_of_fields(limit));
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
-        assert_denied(&config, &request_of_fields(limit + 1), RequestError::TooManyHeaders);
+        assert_denied(
+            &config,
+            &request_of_fields(limit + 1),
+            RequestError::TooManyHeaders { limit },
+        );
     }
     let mut none = Config::default();
     none.max_headers = 0;
-    assert_denied(&none, &request(), RequestError::TooManyHeaders);
+    assert_denied(&none, &request(), RequestError::TooManyHeaders { limit: 0 });
 }
 
 /// R137: blank lines before the request line are ignored, but they count.
@@ -1150,11 +1320,15 @@ fn s10_4_blank_lines_before_a_request_are_ignored() {
     assert_denied(
         &config,
         &[b"\r\n\r\n", &request_of_len(297)[..]].concat(),
-        RequestError::HeadTooLong,
+        RequestError::HeadTooLong { limit: 300 },
     );
     let outcome = serve(&config, "\r\n".repeat(150).as_bytes());
     assert_eq!((outcome.error, outcome.out.len()), (None, 0));
-    assert_denied(&config, "\r\n".repeat(151).as_bytes(), RequestError::HeadTooLong);
+    assert_denied(
+        &config,
+        "\r\n".repeat(151).as_bytes(),
+        RequestError::HeadTooLong { limit: 300 },
+    );
 }
 
 // Bytes in pieces.
@@ -1343,7 +1517,7 @@ fn s10_4_early_data_is_limited() {
             }
             assert_eq!(drain(&mut server, &[], &mut out), Ok(Vec::new()));
             assert_eq!(out.len(), 0);
-            let error = ProtocolError::Request(RequestError::EarlyData);
+            let error = ProtocolError::Request(RequestError::TooMuchEarlyData { limit });
             assert_eq!(drain(&mut server, &[0], &mut out), Err(error), "{limit} {piece}");
             let answer = Answer::read(&out);
             assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
@@ -1361,7 +1535,7 @@ fn s10_4_early_data_is_limited() {
             assert_eq!(out.len(), len);
         }
         let (mut server, _) = undecided(config.clone(), &request());
-        let error = ProtocolError::Request(RequestError::EarlyData);
+        let error = ProtocolError::Request(RequestError::TooMuchEarlyData { limit });
         assert_eq!(
             drain(&mut server, &vec![0; limit + 1], &mut Vec::new()),
             Err(error),
@@ -1422,26 +1596,26 @@ fn s4_2_early_data_can_be_taken_over() {
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let rows = [
-        ("Upgrade", "websocket", LocalHandshakeError::ReservedHeader),
-        ("connection", "close", LocalHandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Accept", ACCEPT, LocalHandshakeError::ReservedHeader),
-        ("SEC-WEBSOCKET-PROTOCOL", "a", LocalHandshakeError::ReservedHeader),
-        ("sec-websocket-extensions", "a", LocalHandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Version", "13", LocalHandshakeError::ReservedHeader),
-        ("Sec-WebSocket-", "", LocalHandshakeError::ReservedHeader),
-        ("Content-Length", "0", LocalHandshakeError::ReservedHeader),
-        ("Transfer-Encoding", "chunked", LocalHandshakeError::ReservedHeader),
-        ("", "a", LocalHandshakeError::HeaderName),
-        ("X Y", "a", LocalHandshakeError::HeaderName),
-        ("X:", "a", LocalHandshakeError::HeaderName),
-        ("X\r\nY", "a", LocalHandshakeError::HeaderName),
-        ("X\0", "a", LocalHandshakeError::HeaderName),
-        ("\u{e9}", "a", LocalHandshakeError::HeaderName),
-        ("X", "a\r\nY: b", LocalHandshakeError::HeaderValue),
-        ("X", "a\r", LocalHandshakeError::HeaderValue),
-        ("X", "\na", LocalHandshakeError::HeaderValue),
-        ("X", "a\0", LocalHandshakeError::HeaderValue),
-        ("X", "\u{7f}", LocalHandshakeError::HeaderValue),
+        ("Upgrade", "websocket", reserved("Upgrade")),
+        ("connection", "close", reserved("connection")),
+        ("Sec-WebSocket-Accept", ACCEPT, reserved("Sec-WebSocket-Accept")),
+        ("SEC-WEBSOCKET-PROTOCOL", "a", reserved("SEC-WEBSOCKET-PROTOCOL")),
+        ("sec-websocket-extensions", "a", reserved("sec-websocket-extensions")),
+        ("Sec-WebSocket-Version", "13", reserved("Sec-WebSocket-Version")),
+        ("Sec-WebSocket-", "", reserved("Sec-WebSocket-")),
+        ("Content-Length", "0", reserved("Content-Length")),
+        ("Transfer-Encoding", "chunked", reserved("Transfer-Encoding")),
+        ("", "a", invalid_name("")),
+        ("X Y", "a", invalid_name("X Y")),
+        ("X:", "a", invalid_name("X:")),
+        ("X\r\nY", "a", invalid_name("X\r\nY")),
+        ("X\0", "a", invalid_name("X\0")),
+        ("\u{e9}", "a", invalid_name("\u{e9}")),
+        ("X", "a\r\nY: b", invalid_value("X")),
+        ("X", "a\r", invalid_value("X")),
+        ("X", "\na", invalid_value("X")),
+        ("X", "a\0", invalid_value("X")),
+        ("X", "\u{7f}", invalid_value("X")),
     ];
     for (name, value, error) in rows {
         let (mut server, request) = undecided(Config::default(), &request());
@@ -1484,40 +1658,31 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
 #[test]
 fn s4_2_2_a_rejection_cannot_break_the_response() {
     type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], LocalHandshakeError);
+    let invalid_status = |status| LocalHandshakeError::InvalidStatus { status };
     let rows: [Row<'_>; 18] = [
-        (101, &[], b"", LocalHandshakeError::Status),
-        (100, &[], b"", LocalHandshakeError::Status),
-        (199, &[], b"", LocalHandshakeError::Status),
-        (600, &[], b"", LocalHandshakeError::Status),
-        (0, &[], b"", LocalHandshakeError::Status),
-        (4030, &[], b"", LocalHandshakeError::Status),
-        (204, &[], b"x", LocalHandshakeError::Status),
-        (304, &[], b"x", LocalHandshakeError::Status),
-        (
-            403,
-            &[("Connection", "keep-alive")],
-            b"",
-            LocalHandshakeError::ReservedHeader,
-        ),
-        (
-            403,
-            &[("content-length", "0")],
-            b"",
-            LocalHandshakeError::ReservedHeader,
-        ),
+        (101, &[], b"", invalid_status(101)),
+        (100, &[], b"", invalid_status(100)),
+        (199, &[], b"", invalid_status(199)),
+        (600, &[], b"", invalid_status(600)),
+        (0, &[], b"", invalid_status(0)),
+        (4030, &[], b"", invalid_status(4030)),
+        (204, &[], b"x", LocalHandshakeError::BodyNotAllowed { status: 204 }),
+        (304, &[], b"x", LocalHandshakeError::BodyNotAllowed { status: 304 }),
+        (403, &[("Connection", "keep-alive")], b"", reserved("Connection")),
+        (403, &[("content-length", "0")], b"", reserved("content-length")),
         (
             403,
             &[("TRANSFER-ENCODING", "chunked")],
             b"",
-            LocalHandshakeError::ReservedHeader,
+            reserved("TRANSFER-ENCODING"),
         ),
-        (403, &[("X", "a\r\nY: b")], b"", LocalHandshakeError::HeaderValue),
-        (403, &[("X", "a\n")], b"", LocalHandshakeError::HeaderValue),
-        (403, &[("X", "\0")], b"", LocalHandshakeError::HeaderValue),
-        (403, &[("X\r\nY", "a")], b"", LocalHandshakeError::HeaderName),
-        (403, &[("", "a")], b"", LocalHandshakeError::HeaderName),
-        (403, &[("X ", "a")], b"", LocalHandshakeError::HeaderName),
-        (403, &[("X", "fine"), ("Y:", "a")], b"", LocalHandshakeError::HeaderName),
+        (403, &[("X", "a\r\nY: b")], b"", invalid_value("X")),
+        (403, &[("X", "a\n")], b"", invalid_value("X")),
+        (403, &[("X", "\0")], b"", invalid_value("X")),
+        (403, &[("X\r\nY", "a")], b"", invalid_name("X\r\nY")),
+        (403, &[("", "a")], b"", invalid_name("")),
+        (403, &[("X ", "a")], b"", invalid_name("X ")),
+        (403, &[("X", "fine"), ("Y:", "a")], b"", invalid_name("Y:")),
     ];
     for (status, headers, body, error) in rows {
         let (mut server, request) = undecided(Config::default(), &request());
@@ -1551,7 +1716,7 @@ fn s4_2_2_a_rejection_with_205_has_no_body() {
     let mut out = Vec::new();
     assert_eq!(
         server.reject(205, &[], b"x", &mut out),
-        Err(LocalHandshakeError::Status),
+        Err(LocalHandshakeError::BodyNotAllowed { status: 205 }),
         "{}",
         out.escape_ascii()
     );
@@ -1707,9 +1872,10 @@ fn s10_2_an_origin_that_is_not_text_is_refused() {
     let fields = &head("", &REQUEST_FIELDS)[2..];
     for origin in [&b"http://evil.example\xFF"[..], b"\xFF", b"http://\xC3\xA9.example"] {
         let input = [b"GET / HTTP/1.1\r\nOrigin: ", origin, b"\r\n", fields].concat();
-        denied(&input, RequestError::Origin);
+        let error = RequestError::InvalidOrigin { origin: quoted(origin) };
+        denied(&input, error);
         let listed = listed(&REQUEST_FIELDS).chain([("origin", origin)]);
-        assert_eq!(Request::from_list("GET", "/", listed), Err(RequestError::Origin));
+        assert_eq!(Request::from_list("GET", "/", listed), Err(error));
     }
     admitted(&request_with("Origin", &["http://xn--9ca.example"]));
 }
@@ -1773,37 +1939,57 @@ fn plain_requests_have_rules_too() {
     config.plain_requests = true;
     let host = [("Host", "example.com")];
     let rows = [
-        (head("POST / HTTP/1.1", &host), RequestError::Method),
-        (head("HEAD / HTTP/1.1", &host), RequestError::Method),
-        (head("GET / HTTP/1.0", &host), RequestError::HttpVersion),
-        (head("GET * HTTP/1.1", &host), RequestError::Target),
-        (head("GET / HTTP/1.1", &[]), RequestError::Host),
+        (
+            head("POST / HTTP/1.1", &host),
+            RequestError::UnsupportedMethod { method: quoted("POST") },
+        ),
+        (
+            head("HEAD / HTTP/1.1", &host),
+            RequestError::UnsupportedMethod { method: quoted("HEAD") },
+        ),
+        (
+            head("GET / HTTP/1.0", &host),
+            RequestError::UnsupportedHttpVersion {
+                version: quoted("HTTP/1.0"),
+            },
+        ),
+        (
+            head("GET * HTTP/1.1", &host),
+            RequestError::InvalidTarget { target: quoted("*") },
+        ),
+        (head("GET / HTTP/1.1", &[]), RequestError::MissingHost),
         (
             head("GET / HTTP/1.1", &with(&host, "Content-Length", &["3"])),
-            RequestError::Body,
+            RequestError::ContentLength { value: quoted("3") },
         ),
         (
             head("GET / HTTP/1.1", &with(&host, "Origin", &["a", "b"])),
-            RequestError::Origin,
+            RequestError::RepeatedOrigin,
         ),
         (
             head("GET / HTTP/1.1", &with(&host, "Upgrade", &["websocket"])),
-            RequestError::Connection,
+            RequestError::MissingConnection,
         ),
-        (request_with("Sec-WebSocket-Key", &[]), RequestError::Key),
-        (request_with("Sec-WebSocket-Version", &["8"]), RequestError::Version),
+        (request_with("Sec-WebSocket-Key", &[]), RequestError::MissingKey),
+        (
+            request_with("Sec-WebSocket-Version", &["8"]),
+            RequestError::UnsupportedVersion { version: quoted("8") },
+        ),
     ];
     for (input, error) in rows {
         assert_denied(&config, &input, error);
     }
     // Off, the default: a page cannot be asked for.
-    denied(&head("GET / HTTP/1.1", &host), RequestError::Upgrade);
+    denied(&head("GET / HTTP/1.1", &host), RequestError::MissingUpgrade);
     denied(
         &head("GET / HTTP/1.1", &with(&host, "Upgrade", &["h2c"])),
-        RequestError::Upgrade,
+        RequestError::InvalidUpgrade { value: quoted("h2c") },
     );
     let fields: Vec<(&str, &[u8])> = listed(&host).collect();
-    assert_eq!(Request::from_list("GET", "/", fields), Err(RequestError::Upgrade));
+    assert_eq!(
+        Request::from_list("GET", "/", fields),
+        Err(RequestError::MissingUpgrade)
+    );
 }
 
 // A head that another HTTP implementation parsed.
@@ -1817,20 +2003,50 @@ fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str
 fn a_parsed_request_follows_the_same_rules() {
     let edits: [(&str, &[&str], Option<RequestError>); 16] = [
         ("X", &["y"], None),
-        ("Host", &[], Some(RequestError::Host)),
-        ("Host", &["a", "b"], Some(RequestError::Host)),
-        ("Origin", &["a", "b"], Some(RequestError::Origin)),
-        ("Upgrade", &["h2c"], Some(RequestError::Upgrade)),
+        ("Host", &[], Some(RequestError::MissingHost)),
+        ("Host", &["a", "b"], Some(RequestError::RepeatedHost)),
+        ("Origin", &["a", "b"], Some(RequestError::RepeatedOrigin)),
+        (
+            "Upgrade",
+            &["h2c"],
+            Some(RequestError::InvalidUpgrade { value: quoted("h2c") }),
+        ),
         ("Upgrade", &["h2c", "WebSocket"], None),
-        ("Connection", &["close"], Some(RequestError::Connection)),
+        (
+            "Connection",
+            &["close"],
+            Some(RequestError::InvalidConnection { value: quoted("close") }),
+        ),
         ("Connection", &["keep-alive, upgrade"], None),
-        ("Sec-WebSocket-Key", &["x"], Some(RequestError::Key)),
-        ("Sec-WebSocket-Key", &[KEY, KEY], Some(RequestError::Key)),
-        ("Sec-WebSocket-Version", &["8"], Some(RequestError::Version)),
-        ("Sec-WebSocket-Protocol", &["a", "a"], Some(RequestError::Subprotocol)),
-        ("Sec-WebSocket-Extensions", &["a;"], Some(RequestError::Extensions)),
-        ("Content-Length", &["1"], Some(RequestError::Body)),
-        ("Transfer-Encoding", &["chunked"], Some(RequestError::Body)),
+        ("Sec-WebSocket-Key", &["x"], Some(RequestError::InvalidKey { len: 1 })),
+        ("Sec-WebSocket-Key", &[KEY, KEY], Some(RequestError::RepeatedKey)),
+        (
+            "Sec-WebSocket-Version",
+            &["8"],
+            Some(RequestError::UnsupportedVersion { version: quoted("8") }),
+        ),
+        (
+            "Sec-WebSocket-Protocol",
+            &["a", "a"],
+            Some(RequestError::RepeatedSubprotocol { position: 2 }),
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            &["a;"],
+            Some(RequestError::InvalidExtensions { value: quoted("a;") }),
+        ),
+        (
+            "Content-Length",
+            &["1"],
+            Some(RequestError::ContentLength { value: quoted("1") }),
+        ),
+        (
+            "Transfer-Encoding",
+            &["chunked"],
+            Some(RequestError::TransferEncoding {
+                value: quoted("chunked"),
+            }),
+        ),
         ("Content-Length", &["0"], None),
     ];
     for (name, values, error) in edits {
@@ -1860,7 +2076,10 @@ fn a_parsed_request_follows_the_same_rules() {
         }
     }
     let fields: Vec<(&str, &[u8])> = listed(&REQUEST_FIELDS).collect();
-    assert_eq!(Request::from_list("POST", "/", fields), Err(RequestError::Method));
+    assert_eq!(
+        Request::from_list("POST", "/", fields),
+        Err(RequestError::UnsupportedMethod { method: quoted("POST") })
+    );
 }
 
 /// R051 R132: values of a parsed request are trimmed, and its lines are lists, as those of a head.

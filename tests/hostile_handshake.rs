@@ -11,7 +11,7 @@ use support::{
         assert_fails, dial, drain, head, opened, plain, refusal, request, request_of_fields, request_of_len,
         request_with, response, response_with, serve, undecided, with,
     },
-    reserved_opcode,
+    quoted, quoted_to, reserved_opcode,
 };
 
 const KIB: usize = 1 << 10;
@@ -67,7 +67,7 @@ fn f14_too_many_headers() {
     for count in [129, 130, 2000] {
         let input = request_of_fields(count);
         let mut config = roomy();
-        assert_denied(&config, &input, RequestError::TooManyHeaders);
+        assert_denied(&config, &input, RequestError::TooManyHeaders { limit: 128 });
         config.max_headers = count;
         let outcome = serve(&config, &input);
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{count}");
@@ -83,11 +83,11 @@ fn f14_too_many_headers() {
             assert_eq!(outcome.error, None, "{count} at {at}");
             // One that is truly absent is missed, however full the list is.
             for (name, error) in [
-                ("Host", RequestError::Host),
-                ("Upgrade", RequestError::Upgrade),
-                ("Connection", RequestError::Connection),
-                ("Sec-WebSocket-Key", RequestError::Key),
-                ("Sec-WebSocket-Version", RequestError::Version),
+                ("Host", RequestError::MissingHost),
+                ("Upgrade", RequestError::MissingUpgrade),
+                ("Connection", RequestError::MissingConnection),
+                ("Sec-WebSocket-Key", RequestError::MissingKey),
+                ("Sec-WebSocket-Version", RequestError::MissingVersion),
             ] {
                 let fields = with(&fields, name, &[]);
                 assert_denied(&config, &head("GET / HTTP/1.1", &fields), error);
@@ -95,7 +95,7 @@ fn f14_too_many_headers() {
         }
     }
     let many = response_with("X", &["y"; 2000]);
-    assert_fails(&plain(), &many, ResponseError::TooManyHeaders);
+    assert_fails(&plain(), &many, ResponseError::TooManyHeaders { limit: 128 });
 }
 
 /// R138 F14: a limit is a bound and not a reservation: memory is that of the headers received.
@@ -267,13 +267,15 @@ fn f15_many_subprotocols() {
                 config.max_headers = 2000;
                 let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
                 let input = request_with("Sec-WebSocket-Protocol", &lines);
-                assert_denied(&config, &input, RequestError::Subprotocol);
+                let error = RequestError::RepeatedSubprotocol { position: other + 1 };
+                assert_denied(&config, &input, error);
             }
             names[other] = unique;
         }
         names[count - 1] = "";
         let input = request_with("Sec-WebSocket-Protocol", &[&names.join(",")]);
-        assert_denied(&Config::default(), &input, RequestError::Subprotocol);
+        let error = RequestError::InvalidSubprotocol { position: count };
+        assert_denied(&Config::default(), &input, error);
     }
 }
 
@@ -312,7 +314,9 @@ fn f15_dripped_heads_wait_for_their_end() {
 #[test]
 fn f16_an_endless_request_is_bounded() {
     let limit = Config::default().max_head_size as u64;
-    let too_long = Err(ProtocolError::Request(RequestError::HeadTooLong));
+    let too_long = Err(ProtocolError::Request(RequestError::HeadTooLong {
+        limit: Config::default().max_head_size,
+    }));
     for (start, pattern) in [
         (&b""[..], &b"x"[..]),
         (b"", b"\r\n"),
@@ -329,7 +333,10 @@ fn f16_an_endless_request_is_bounded() {
     }
     let (server, _) = undecided(Config::default(), &request());
     let (result, held) = flood(server, b"", b"\x82\x85", KIB * KIB);
-    assert_eq!(result, Err(ProtocolError::Request(RequestError::EarlyData)));
+    let error = RequestError::TooMuchEarlyData {
+        limit: Config::default().max_head_size,
+    };
+    assert_eq!(result, Err(ProtocolError::Request(error)));
     assert!(held <= 4 * limit, "{held} bytes");
 }
 
@@ -337,7 +344,9 @@ fn f16_an_endless_request_is_bounded() {
 #[test]
 fn f16_an_endless_response_is_bounded() {
     let limit = Config::default().max_head_size as u64;
-    let too_long = Err(ProtocolError::Response(ResponseError::HeadTooLong));
+    let too_long = Err(ProtocolError::Response(ResponseError::HeadTooLong {
+        limit: Config::default().max_head_size,
+    }));
     for (start, pattern) in [
         (&b""[..], &b"H"[..]),
         (b"", b"\r\n"),
@@ -371,7 +380,7 @@ fn f16_an_endless_response_is_bounded() {
         let (result, held) = flood(client, &start, pattern, KIB * KIB);
         assert_eq!(
             result,
-            Err(ProtocolError::Response(ResponseError::Body)),
+            Err(ProtocolError::Response(ResponseError::ChunkLineTooLong { limit: 256 })),
             "{}",
             pattern.escape_ascii()
         );
@@ -386,13 +395,15 @@ fn f16_a_request_with_a_body() {
         assert_denied(
             &Config::default(),
             &request_with("Content-Length", &[length]),
-            RequestError::Body,
+            RequestError::ContentLength { value: quoted(length) },
         );
     }
     assert_denied(
         &Config::default(),
         &request_with("Transfer-Encoding", &["chunked"]),
-        RequestError::Body,
+        RequestError::TransferEncoding {
+            value: quoted("chunked"),
+        },
     );
     admitted(&request_with("Content-Length", &["0"]));
 }
@@ -479,13 +490,13 @@ fn f17_names_that_look_alike() {
     let request = admitted(&request_with("Sec-WebSocket-Protocol", &["constructor, chatX, hcat"]));
     assert_eq!(request.choose_subprotocol(&["chat", "construct", "__proto__"]), None);
     assert_eq!(request.choose_subprotocol(&["constructor"]), Some("constructor"));
-    for (name, value, error) in [
-        ("Upgrade", "websocketX", RequestError::Upgrade),
-        ("Upgrade", "wbesocket", RequestError::Upgrade),
-        ("Connection", "UpgradeX", RequestError::Connection),
-        ("Connection", "Upgarde", RequestError::Connection),
-    ] {
-        assert_denied(&Config::default(), &request_with(name, &[value]), error);
+    for value in ["websocketX", "wbesocket"] {
+        let error = RequestError::InvalidUpgrade { value: quoted(value) };
+        assert_denied(&Config::default(), &request_with("Upgrade", &[value]), error);
+    }
+    for value in ["UpgradeX", "Upgarde"] {
+        let error = RequestError::InvalidConnection { value: quoted(value) };
+        assert_denied(&Config::default(), &request_with("Connection", &[value]), error);
     }
 }
 
@@ -502,21 +513,24 @@ fn f18_injection() {
     ] {
         let text = format!("a{bad}b");
         // Client: host, path, query, subprotocol, origin, names and values of headers.
-        assert_eq!(
-            ClientRequest::new(&format!("ws://{text}/")),
-            Err(LocalHandshakeError::Host),
-            "{bad:?}"
-        );
-        assert_eq!(
-            ClientRequest::new(&format!("ws://h/{text}")),
-            Err(LocalHandshakeError::Target),
-            "{bad:?}"
-        );
-        assert_eq!(
-            ClientRequest::new(&format!("ws://h?{text}")),
-            Err(LocalHandshakeError::Target),
-            "{bad:?}"
-        );
+        let authority = text.split('/').next().unwrap();
+        let error = LocalHandshakeError::InvalidHost {
+            host: quoted(authority),
+        };
+        assert_eq!(ClientRequest::new(&format!("ws://{text}/")), Err(error), "{bad:?}");
+        let target = format!("/{text}");
+        let error = LocalHandshakeError::InvalidTargetByte {
+            target: quoted(&target),
+            byte: bad.as_bytes()[0],
+            offset: 2,
+        };
+        assert_eq!(ClientRequest::new(&format!("ws://h{target}")), Err(error), "{bad:?}");
+        let error = LocalHandshakeError::InvalidTargetByte {
+            target: quoted_to(&format!("/?{text}"), 1),
+            byte: bad.as_bytes()[0],
+            offset: 3,
+        };
+        assert_eq!(ClientRequest::new(&format!("ws://h?{text}")), Err(error), "{bad:?}");
         assert!(ClientRequest::new(&format!("ws{bad}://h/")).is_err());
         assert!(ClientRequest::new(&format!("ws://h:80{bad}/")).is_err());
         assert!(ClientRequest::new(&format!("ws://[::1{bad}]/")).is_err());
@@ -545,11 +559,11 @@ fn f18_injection() {
         }
         assert_eq!(
             server.reject(403, &name, b"", &mut out),
-            Err(LocalHandshakeError::HeaderName)
+            Err(heads::invalid_name(&text))
         );
         assert_eq!(
             server.reject(403, &value, b"", &mut out),
-            Err(LocalHandshakeError::HeaderValue)
+            Err(heads::invalid_value("X"))
         );
         assert!(out.is_empty(), "{bad:?}");
         assert_eq!(server.state(), State::Opening);
@@ -562,15 +576,34 @@ fn f18_injection() {
         let line = Answer::read(&out).line;
         assert!(line.bytes().all(|byte| (b' '..0x7F).contains(&byte)), "{line}");
     }
-    // And an error does not repeat what was wrong.
+    // An error repeats no key, no query string and no other header.
     let fields = with(
         &with(&REQUEST_FIELDS, "X", &["needle"]),
         "Sec-WebSocket-Key",
         &["needle"],
     );
     let outcome = serve(&Config::default(), &head("GET /?needle HTTP/1.1", &fields));
-    assert_eq!(outcome.error, Some(ProtocolError::Request(RequestError::Key)));
+    let error = RequestError::InvalidKey { len: "needle".len() };
+    assert_eq!(outcome.error, Some(ProtocolError::Request(error)));
     assert!(!String::from_utf8(outcome.out).unwrap().contains("needle"));
+    // What it does repeat is printable ASCII, in the log and in the response.
+    for value in ["\u{e9}\u{202e}", "\t\"\\"] {
+        for name in ["Host", "Origin", "Upgrade", "Connection", "Content-Length"] {
+            for line in ["GET / HTTP/1.1", "G\u{e9}T / HTTP/1.1", "GET / \u{202e}"] {
+                let value = format!("a{value}b");
+                let outcome = serve(&Config::default(), &head(line, &with(&REQUEST_FIELDS, name, &[&value])));
+                let printable = |text: &str| text.bytes().all(|byte| (b' '..0x7F).contains(&byte));
+                let Some(error) = outcome.error else {
+                    assert_eq!(name, "Origin");
+                    continue;
+                };
+                let text = error.to_string();
+                assert!(printable(&text), "{text}");
+                let body = Answer::read(&outcome.out).body;
+                assert_eq!(body, format!("{text}\n").as_bytes());
+            }
+        }
+    }
 }
 
 /// R029 R068 F19: bytes behind a head are the first of the stream, none lost and none taken, at every split.
@@ -625,9 +658,15 @@ fn f20_a_rejection_ends_the_connection() {
     }
     // The same holds for those turned away by the engine, and what stands behind their request in the same input.
     for (head, error) in [
-        (request_with("Upgrade", &[]), RequestError::Upgrade),
-        (request_with("Sec-WebSocket-Version", &["8"]), RequestError::Version),
-        (request_with("Content-Length", &["38"]), RequestError::Body),
+        (request_with("Upgrade", &[]), RequestError::MissingUpgrade),
+        (
+            request_with("Sec-WebSocket-Version", &["8"]),
+            RequestError::UnsupportedVersion { version: quoted("8") },
+        ),
+        (
+            request_with("Content-Length", &["38"]),
+            RequestError::ContentLength { value: quoted("38") },
+        ),
     ] {
         assert_denied(&Config::default(), &[&head[..], smuggled].concat(), error);
     }
@@ -671,7 +710,9 @@ fn f22_window_bits_out_of_range() {
         assert_fails(
             &plain(),
             &response_with("Sec-WebSocket-Extensions", &[&answer]),
-            ResponseError::Extension,
+            ResponseError::ExtensionNotOffered {
+                name: quoted("permessage-deflate"),
+            },
         );
     }
     for bits in ["", "\"\"", "\"", "1 0"] {
@@ -679,7 +720,9 @@ fn f22_window_bits_out_of_range() {
         assert_fails(
             &plain(),
             &response_with("Sec-WebSocket-Extensions", &[&answer]),
-            ResponseError::ExtensionsSyntax,
+            ResponseError::InvalidExtensions {
+                value: quoted(answer.trim()),
+            },
         );
     }
 }
@@ -697,12 +740,12 @@ fn f23_quoted_separators() {
         assert_denied(
             &Config::default(),
             &request_with(name, &[value]),
-            RequestError::Extensions,
+            RequestError::InvalidExtensions { value: quoted(value) },
         );
         assert_fails(
             &plain(),
             &response_with(name, &[value]),
-            ResponseError::ExtensionsSyntax,
+            ResponseError::InvalidExtensions { value: quoted(value) },
         );
     }
     let request = admitted(&request_with("Sec-WebSocket-Extensions", &["a; b=\"x\", c"]));
@@ -735,9 +778,13 @@ fn f24_connection_is_a_list() {
         assert_denied(
             &Config::default(),
             &request_with("Connection", row),
-            RequestError::Connection,
+            RequestError::InvalidConnection { value: quoted(row[0]) },
         );
-        assert_fails(&plain(), &response_with("Connection", row), ResponseError::Connection);
+        assert_fails(
+            &plain(),
+            &response_with("Connection", row),
+            ResponseError::InvalidConnection { value: quoted(row[0]) },
+        );
     }
 }
 
@@ -746,25 +793,60 @@ fn f24_connection_is_a_list() {
 fn f25_every_invalid_answer_fails() {
     let request = plain().subprotocol("a").subprotocol("b");
     opened(&request, &response_with("Sec-WebSocket-Protocol", &["b"]));
+    let not_offered = |subprotocol: &str| ResponseError::SubprotocolNotOffered {
+        subprotocol: quoted(subprotocol),
+    };
     let rows: [(&str, &[&str], ResponseError); 14] = [
-        ("Upgrade", &[], ResponseError::Upgrade),
-        ("Upgrade", &["h2c"], ResponseError::Upgrade),
-        ("Connection", &[], ResponseError::Connection),
-        ("Connection", &["close"], ResponseError::Connection),
-        ("Sec-WebSocket-Accept", &[], ResponseError::Accept),
-        ("Sec-WebSocket-Accept", &[ACCEPT], ResponseError::Accept),
-        ("Sec-WebSocket-Accept", &[KEY], ResponseError::Accept),
+        ("Upgrade", &[], ResponseError::MissingUpgrade),
+        (
+            "Upgrade",
+            &["h2c"],
+            ResponseError::InvalidUpgrade { value: quoted("h2c") },
+        ),
+        ("Connection", &[], ResponseError::MissingConnection),
+        (
+            "Connection",
+            &["close"],
+            ResponseError::InvalidConnection { value: quoted("close") },
+        ),
+        ("Sec-WebSocket-Accept", &[], ResponseError::MissingAccept),
+        (
+            "Sec-WebSocket-Accept",
+            &[ACCEPT],
+            ResponseError::InvalidAccept { value: quoted(ACCEPT) },
+        ),
+        (
+            "Sec-WebSocket-Accept",
+            &[KEY],
+            ResponseError::InvalidAccept { value: quoted(KEY) },
+        ),
         (
             "Sec-WebSocket-Extensions",
             &["permessage-deflate"],
-            ResponseError::Extension,
+            ResponseError::ExtensionNotOffered {
+                name: quoted("permessage-deflate"),
+            },
         ),
-        ("Sec-WebSocket-Extensions", &["x-unknown"], ResponseError::Extension),
-        ("Sec-WebSocket-Extensions", &["a, a"], ResponseError::Extension),
-        ("Sec-WebSocket-Extensions", &["a b"], ResponseError::ExtensionsSyntax),
-        ("Sec-WebSocket-Protocol", &["c"], ResponseError::Subprotocol),
-        ("Sec-WebSocket-Protocol", &["B"], ResponseError::Subprotocol),
-        ("Sec-WebSocket-Protocol", &["a, b"], ResponseError::Subprotocol),
+        (
+            "Sec-WebSocket-Extensions",
+            &["x-unknown"],
+            ResponseError::ExtensionNotOffered {
+                name: quoted("x-unknown"),
+            },
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            &["a, a"],
+            ResponseError::SecondExtension { name: quoted("a") },
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            &["a b"],
+            ResponseError::InvalidExtensions { value: quoted("a b") },
+        ),
+        ("Sec-WebSocket-Protocol", &["c"], not_offered("c")),
+        ("Sec-WebSocket-Protocol", &["B"], not_offered("B")),
+        ("Sec-WebSocket-Protocol", &["a, b"], ResponseError::SeveralSubprotocols),
     ];
     for (name, values, error) in rows {
         assert_fails(&request, &response_with(name, values), error);
@@ -773,7 +855,7 @@ fn f25_every_invalid_answer_fails() {
     let input = [response_with("Upgrade", &["h2c"]), frame(Role::Server, 0x89, b"?")].concat();
     let mut client = dial(&plain(), &Config::default());
     let mut out = Vec::new();
-    let error = ProtocolError::Response(ResponseError::Upgrade);
+    let error = ProtocolError::Response(ResponseError::InvalidUpgrade { value: quoted("h2c") });
     assert_eq!(drain(&mut client, &input, &mut out), Err(error));
     assert!(client.send_text("x", &mut out).is_err());
     assert!(out.is_empty());
@@ -798,22 +880,23 @@ fn f26_odd_answers_and_duplicates() {
         "HTTP/1.1 -101 x",
         "HTTP/1.1 null",
     ] {
-        assert_fails(&plain(), &head(line, &RESPONSE_FIELDS), ResponseError::Syntax);
+        let error = ResponseError::InvalidStatusLine { line: quoted(line) };
+        assert_fails(&plain(), &head(line, &RESPONSE_FIELDS), error);
     }
     for (name, value, error) in [
-        ("Sec-WebSocket-Accept", CLIENT_ACCEPT, ResponseError::Accept),
-        ("Upgrade", "websocket", ResponseError::Upgrade),
-        ("Sec-WebSocket-Protocol", "a", ResponseError::Subprotocol),
+        ("Sec-WebSocket-Accept", CLIENT_ACCEPT, ResponseError::RepeatedAccept),
+        ("Upgrade", "websocket", ResponseError::RepeatedUpgrade),
+        ("Sec-WebSocket-Protocol", "a", ResponseError::SeveralSubprotocols),
     ] {
         let offer = plain().subprotocol("a");
         opened(&offer, &response_with(name, &[value]));
         assert_fails(&offer, &response_with(name, &[value, value]), error);
     }
     for (name, value, error) in [
-        ("Host", "example.com", RequestError::Host),
-        ("Origin", "null", RequestError::Origin),
-        ("Sec-WebSocket-Key", KEY, RequestError::Key),
-        ("Sec-WebSocket-Version", "13", RequestError::Version),
+        ("Host", "example.com", RequestError::RepeatedHost),
+        ("Origin", "null", RequestError::RepeatedOrigin),
+        ("Sec-WebSocket-Key", KEY, RequestError::RepeatedKey),
+        ("Sec-WebSocket-Version", "13", RequestError::RepeatedVersion),
     ] {
         admitted(&request_with(name, &[value]));
         assert_denied(&Config::default(), &request_with(name, &[value, value]), error);

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::handshake::{RequestError, ResponseError};
+use super::{request::RequestError, response::ResponseError};
 use crate::{close_code::CloseCode, utf8::InvalidUtf8};
 
 /// The peer broke the protocol; one variant for each rule.

@@ -1,11 +1,11 @@
 //! What the tests of the opening handshake share: heads written by hand, ways to feed them, a reader of answers.
 
 use sockless::{
-    ClientRequest, ClosedBy, Config, Connection, Event, ProtocolError, Refusal, Request, RequestError, Response,
-    ResponseError, State, Teardown,
+    ClientRequest, ClosedBy, Config, Connection, Event, LocalHandshakeError, ProtocolError, Refusal, Request,
+    RequestError, Response, ResponseError, State, Teardown,
 };
 
-use crate::{Outcome, feed, feed_bytewise};
+use crate::{Outcome, feed, feed_bytewise, quoted, quoted_to};
 
 /// The key of the RFC's sample (section 1.3; with erratum 3150, which it needs to be canonical).
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -360,4 +360,21 @@ pub fn decode_base64(text: &str) -> Vec<u8> {
     }
     assert_eq!(bits, 0, "canonical: {text}");
     bytes
+}
+
+/// The error of a header that the handshake itself sets.
+pub fn reserved(name: &str) -> LocalHandshakeError {
+    LocalHandshakeError::ReservedHeader { name: quoted(name) }
+}
+
+/// The error of a header name that is not a token. It quotes the name up to a colon.
+pub fn invalid_name(name: &str) -> LocalHandshakeError {
+    LocalHandshakeError::InvalidHeaderName {
+        name: quoted_to(name, name.find(':').unwrap_or(name.len())),
+    }
+}
+
+/// The error of a header whose value has a control character.
+pub fn invalid_value(name: &str) -> LocalHandshakeError {
+    LocalHandshakeError::InvalidHeaderValue { name: quoted(name) }
 }

@@ -1,7 +1,7 @@
 //! What the tests, the benches and the fuzz targets share.
 //!
 //! * [`frame`], [`frames`], [`header`]: frames as bytes, made and taken apart by hand (`frames.rs`)
-//! * [`reserved_bits`], [`too_big`] …: the errors that tests expect (`errors.rs`)
+//! * [`reserved_bits`], [`too_big`], [`quoted`] …: the errors that tests expect (`errors.rs`)
 //! * [`open`], [`feed`], [`feed_cut`]: open connections, and bytes for them in any cut (`feed.rs`)
 //! * [`pair`]: a client and a server in memory, with any number of bytes on their way
 //! * [`heads`]: heads of the opening handshake, written by hand, and a reader of answers
@@ -40,7 +40,7 @@ pub mod pipe;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 pub mod polled;
 
-pub use errors::{inflates_too_big, reserved_bits, reserved_opcode, too_big};
+pub use errors::{inflates_too_big, quoted, quoted_to, request_errors, reserved_bits, reserved_opcode, too_big};
 #[cfg(feature = "alloc")]
 pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open};
 pub use frames::{KEY, Length, frame, frames, header, peer_of};

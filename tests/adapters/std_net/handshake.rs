@@ -13,7 +13,7 @@ use sockless::{
     },
     frame::Role,
 };
-use support::{REQUEST, frame, frames, pair::End};
+use support::{REQUEST, frame, frames, pair::End, quoted};
 
 use super::{Script, close, io_kind, text};
 
@@ -104,7 +104,7 @@ fn a_server_over_a_slow_transport() {
 fn an_invalid_request_is_answered() {
     let script = Script::reading([b"PUT / HTTP/1.1\r\n\r\n".to_vec()]);
     let error = Incoming::new(script, Config::default()).unwrap_err();
-    let expected = ProtocolError::Request(RequestError::Method);
+    let expected = ProtocolError::Request(RequestError::UnsupportedMethod { method: quoted("PUT") });
     assert!(
         matches!(&error, Error::Protocol(found) if **found == expected),
         "{error:?}"
@@ -192,18 +192,21 @@ fn what_cannot_be_asked_or_answered_is_an_error() {
     let script = Script::reading([REQUEST.into()]);
     let incoming = Incoming::new(script, Config::default()).unwrap();
     let error = incoming.accept(&Accept::new().subprotocol(Some("chat"))).unwrap_err();
+    let expected = LocalHandshakeError::SubprotocolNotOffered {
+        subprotocol: quoted("chat"),
+    };
     assert!(
-        matches!(error, Error::LocalHandshake(LocalHandshakeError::SubprotocolNotOffered)),
+        matches!(error, Error::LocalHandshake(found) if found == expected),
         "{error:?}"
     );
-    assert_eq!(
-        error.to_string(),
-        LocalHandshakeError::SubprotocolNotOffered.to_string()
-    );
+    assert_eq!(error.to_string(), expected.to_string());
     assert!(error.source().is_none(), "its text has it all");
     let error = std_net::connect("http://127.0.0.1:1/").unwrap_err();
+    let expected = LocalHandshakeError::InvalidScheme {
+        url: quoted("http://127.0.0.1:1/"),
+    };
     assert!(
-        matches!(error, Error::LocalHandshake(LocalHandshakeError::Url)),
+        matches!(error, Error::LocalHandshake(found) if found == expected),
         "{error:?}"
     );
     let error = std_net::connect("wss://127.0.0.1:1/").unwrap_err();

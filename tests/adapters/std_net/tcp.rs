@@ -12,7 +12,7 @@ use sockless::{
     adapter::{Error, std_net},
     frame::Role,
 };
-use support::{feed, frame, frames, reserved_opcode};
+use support::{feed, frame, frames, quoted, reserved_opcode};
 
 use super::{
     PATIENCE, ROLES, binary, by_hand, close, io_kind, is_timeout, listen, next, pair, patient, received, text,
@@ -112,7 +112,7 @@ fn s7_1_1_the_answer_to_an_invalid_request_is_not_destroyed() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let error = std_net::accept(next(&listener)).unwrap_err();
-            let expected = ProtocolError::Request(RequestError::Method);
+            let expected = ProtocolError::Request(RequestError::UnsupportedMethod { method: quoted("PUT") });
             assert!(matches!(error, Error::Protocol(error) if *error == expected));
         });
         let mut answer = Vec::new();
@@ -200,7 +200,7 @@ fn s7_2_1_the_peer_goes_away_over_tcp() {
     thread::scope(|scope| {
         scope.spawn(|| drop(next(&listener)));
         let error = std_net::connect(&url).unwrap_err();
-        let gone = matches!(&error, Error::Protocol(error) if **error == ProtocolError::UnexpectedEof);
+        let gone = matches!(&error, Error::Protocol(error) if **error == ProtocolError::HandshakeEof);
         let reset = matches!(
             io_kind(&error),
             Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
