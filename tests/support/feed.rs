@@ -11,6 +11,12 @@ pub fn open(role: Role, config: Config) -> Connection {
     Connection::upgraded(endpoint, &Negotiated::default(), config)
 }
 
+/// The same connection, with every fast path off.
+pub fn without_fast_paths(mut connection: Connection) -> Connection {
+    connection.disable_fast_paths();
+    connection
+}
+
 /// What became of some input.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outcome {

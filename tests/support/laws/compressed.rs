@@ -8,7 +8,7 @@ use super::{
     drive::joined,
     options::{Cursor, cuts},
 };
-use crate::{Outcome, feed_cut, peer_of};
+use crate::{Outcome, feed_cut, peer_of, without_fast_paths};
 
 /// What a connection with compression needs to know.
 #[derive(Clone, Copy)]
@@ -79,9 +79,19 @@ pub fn compressed_bytes(data: &[u8]) {
         outcome
     });
     assert_eq!(one, other);
-    let mut kept = feed_whole(&mut agreement.open(agreement.role), input, &cuts(seeds[0], input.len()));
-    kept.events = joined(kept.events);
-    assert_eq!(kept, one);
+    let connection = || agreement.open(agreement.role);
+    let mut general = feed_cut(
+        &mut without_fast_paths(connection()),
+        input,
+        &cuts(seeds[0], input.len()),
+    );
+    general.events = joined(general.events);
+    assert_eq!(general, one, "the fast paths yield what the general path does");
+    for mut connection in [connection(), without_fast_paths(connection())] {
+        let mut kept = feed_whole(&mut connection, input, &cuts(seeds[0], input.len()));
+        kept.events = joined(kept.events);
+        assert_eq!(kept, one);
+    }
 
     let mut bytes = input.to_vec();
     let heap = measure(|| {
@@ -129,6 +139,9 @@ pub fn compressed_roundtrip(data: &[u8]) {
     agreement.limit = 16 << 20;
     let (mut sender, mut out) = (agreement.open(agreement.role), Vec::new());
     conversation.send(&mut sender, &mut out);
+    let mut same = Vec::new();
+    conversation.send(&mut without_fast_paths(agreement.open(agreement.role)), &mut same);
+    assert_eq!(out, same, "the fast path sends what the general path does");
     let receiver = Agreement {
         chunks: false,
         ..agreement

@@ -71,6 +71,8 @@ pub struct Options {
     /// Small limits.
     pub small: bool,
     pub plain_requests: bool,
+    /// The connection may take its fast paths.
+    pub fast_paths: bool,
     /// For two cuts of the input.
     pub cuts: [u8; 2],
     /// For the law.
@@ -105,6 +107,7 @@ impl Options {
             closing: bit(first, 5),
             small: bit(first, 6),
             plain_requests: bit(second, 4),
+            fast_paths: true,
             cuts: [one, other],
             spare,
         };
