@@ -11,7 +11,11 @@ use support::{
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
-fn set(f: impl FnOnce(&mut Config)) -> Config { let mut c = Config::default(); f(&mut c); c }
+fn set(f: impl FnOnce(&mut Config)) -> Config {
+    let mut c = Config::default();
+    f(&mut c);
+    c
+}
 
 /// Both ways to receive.
 fn both(connection: impl Fn() -> Connection) -> [Connection; 2] {
@@ -45,7 +49,11 @@ fn a_longer_length_is_refused_by_every_path() {
                 let bytes = frame_with(peer, first, form, &vec![b'x'; len]);
                 for mut connection in both(|| open(role, Config::default())) {
                     let outcome = feed(&mut connection, &bytes);
-                    assert_eq!(outcome.error, Some(ProtocolError::NonMinimalLength), "{role:?} {form:?} {len}");
+                    assert_eq!(
+                        outcome.error,
+                        Some(ProtocolError::NonMinimalLength),
+                        "{role:?} {form:?} {len}"
+                    );
                     assert_eq!(outcome.events, [], "{role:?} {form:?} {len}");
                 }
                 // As whole messages are waited for, it is not waited for: nothing that comes could make it right.
@@ -111,7 +119,10 @@ fn the_size_limit_holds_in_every_path() {
                 let bytes = frame(peer_of(role), first, &vec![b'x'; len]);
                 for mut connection in both(|| open(role, config())) {
                     let outcome = feed(&mut connection, &bytes);
-                    assert_eq!((outcome.error, outcome.events.len()), (error, usize::from(error.is_none())));
+                    assert_eq!(
+                        (outcome.error, outcome.events.len()),
+                        (error, usize::from(error.is_none()))
+                    );
                 }
             }
         }
@@ -122,9 +133,18 @@ fn the_size_limit_holds_in_every_path() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_compressed_message_of_one_frame_is_limited() {
-    use sockless::{DeflateParams, WindowBits, Negotiated, Endpoint};
+    use sockless::{DeflateParams, Endpoint, Negotiated, WindowBits};
     use support::inflates_too_big;
-    let upgraded = |role, n: &Negotiated, config| Connection::upgraded(match role { Role::Server => Endpoint::Server, Role::Client => Endpoint::Client { seed: [7; 32] } }, n, config);
+    let upgraded = |role, n: &Negotiated, config| {
+        Connection::upgraded(
+            match role {
+                Role::Server => Endpoint::Server,
+                Role::Client => Endpoint::Client { seed: [7; 32] },
+            },
+            n,
+            config,
+        )
+    };
 
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(DeflateParams {
@@ -138,7 +158,10 @@ fn a_compressed_message_of_one_frame_is_limited() {
         let hello = frame(peer_of(role), 0xC1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
         for delivery in [Delivery::Messages, Delivery::Chunks] {
             for (limit, fits) in [(5, true), (4, false), (0, false)] {
-                let config = set(|c| { c.max_message_size = limit; c.delivery = delivery; });
+                let config = set(|c| {
+                    c.max_message_size = limit;
+                    c.delivery = delivery;
+                });
                 for mut connection in both(|| upgraded(role, &negotiated, config.clone())) {
                     let outcome = feed(&mut connection, &hello);
                     let error = (!fits).then(|| inflates_too_big(limit));
@@ -151,8 +174,14 @@ fn a_compressed_message_of_one_frame_is_limited() {
         }
         // Its length, too, has to be in the shortest form; and another reserved bit is not excused by the first one.
         for (bytes, error) in [
-            (frame_with(peer_of(role), 0xC1, Length::Medium, &[0]), ProtocolError::NonMinimalLength),
-            (frame_with(peer_of(role), 0xE1, Length::Short, &[0]), reserved_bits(0xE1)),
+            (
+                frame_with(peer_of(role), 0xC1, Length::Medium, &[0]),
+                ProtocolError::NonMinimalLength,
+            ),
+            (
+                frame_with(peer_of(role), 0xE1, Length::Short, &[0]),
+                reserved_bits(0xE1),
+            ),
         ] {
             for mut connection in both(|| upgraded(role, &negotiated, Config::default())) {
                 assert_eq!(feed(&mut connection, &bytes).error, Some(error), "{role:?}");
@@ -167,7 +196,11 @@ fn a_header_of_a_fragmented_control_frame_does_not_decode() {
     for first in [0x08, 0x09, 0x0A, 0x48, 0x79] {
         for rest in [&[][..], &[0], &[125], &[0xFF], &[126, 0, 1]] {
             let bytes = [&[first], rest].concat();
-            assert_eq!(Header::decode(&bytes), Err(ProtocolError::FragmentedControlFrame), "{bytes:02x?}");
+            assert_eq!(
+                Header::decode(&bytes),
+                Err(ProtocolError::FragmentedControlFrame),
+                "{bytes:02x?}"
+            );
         }
     }
 }
@@ -189,7 +222,11 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
                 for mut connection in both(|| open(role, config())) {
                     feed(&mut connection, &begun);
                     let outcome = feed(&mut connection, &whole);
-                    assert_eq!(outcome.error, Some(ProtocolError::InterleavedMessage), "{role:?} {delivery:?}");
+                    assert_eq!(
+                        outcome.error,
+                        Some(ProtocolError::InterleavedMessage),
+                        "{role:?} {delivery:?}"
+                    );
                     assert_eq!(outcome.events, [], "{role:?} {delivery:?}");
                 }
             }
@@ -200,7 +237,10 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
                 feed(&mut connection, &bytes);
                 let outcome = feed(&mut connection, &whole);
                 assert_eq!(outcome.error, None);
-                assert!(outcome.events.iter().all(|event| matches!(event, Event::Chunk(_))), "{outcome:?}");
+                assert!(
+                    outcome.events.iter().all(|event| matches!(event, Event::Chunk(_))),
+                    "{outcome:?}"
+                );
             }
         }
     }
@@ -240,7 +280,11 @@ fn the_path_is_up_to_date_after_every_call() {
     let mut server = Connection::server(Config::default());
     let mut seen = 0;
     for cut in 1..early.len() {
-        seen = seen.max(feed(&mut Connection::server(Config::default()), &early[..cut]).events.len());
+        seen = seen.max(
+            feed(&mut Connection::server(Config::default()), &early[..cut])
+                .events
+                .len(),
+        );
     }
     assert_eq!(seen, 1, "the request alone");
     assert_eq!(feed(&mut server, &early).events.len(), 2);
@@ -272,7 +316,11 @@ fn the_path_is_up_to_date_after_every_call() {
         assert_eq!(feed(&mut connection, &frame(peer, 0x88, &[0x03, 0xE8])).events.len(), 1);
         assert_eq!(feed(&mut connection, &frame(peer, 0x82, b"late")).events, []);
         // A failure, in each path.
-        for begun in [&[][..], &frame(peer, 0x82, &[0; 300])[..20], &frame(peer, 0x02, b"x")[..]] {
+        for begun in [
+            &[][..],
+            &frame(peer, 0x82, &[0; 300])[..20],
+            &frame(peer, 0x02, b"x")[..],
+        ] {
             let mut connection = open(role, Config::default());
             feed(&mut connection, begun);
             feed(&mut connection, &[0xFF; 400]);
@@ -289,12 +337,22 @@ fn the_path_of_the_sender_is_up_to_date_after_every_call() {
         let mut connection = open(role, Config::default());
         let out = &mut Vec::with_capacity(1 << 16);
         connection.send_text("one frame", out).unwrap();
-        connection.send_fragment(MessageKind::Text, b"begun", false, out).unwrap();
-        assert_eq!(connection.send_text("between", out), Err(SendError::MessageInProgress), "{role:?}");
-        connection.send_fragment(MessageKind::Text, b"ended", true, out).unwrap();
+        connection
+            .send_fragment(MessageKind::Text, b"begun", false, out)
+            .unwrap();
+        assert_eq!(
+            connection.send_text("between", out),
+            Err(SendError::MessageInProgress),
+            "{role:?}"
+        );
+        connection
+            .send_fragment(MessageKind::Text, b"ended", true, out)
+            .unwrap();
         connection.send_binary(b"one frame again", out).unwrap();
         // A message of one fragment ends at once.
-        connection.send_fragment(MessageKind::Binary, b"alone", true, out).unwrap();
+        connection
+            .send_fragment(MessageKind::Binary, b"alone", true, out)
+            .unwrap();
         connection.send_binary(b"one frame again", out).unwrap();
         // Fragments by size.
         let size = std::num::NonZeroUsize::new(4);
@@ -311,7 +369,13 @@ fn the_path_of_the_sender_is_up_to_date_after_every_call() {
 fn the_path_of_the_sender_is_up_to_date_after_a_negotiation() {
     use sockless::{Accept, DeflateConfig};
 
-    let config = || set(|c| { let mut d = DeflateConfig::default(); d.threshold = 0; c.deflate = Some(d); });
+    let config = || {
+        set(|c| {
+            let mut d = DeflateConfig::default();
+            d.threshold = 0;
+            c.deflate = Some(d);
+        })
+    };
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
     let request = REQUEST.replace("\r\n\r\n", &format!("\r\n{offer}"));
     let (mut bytes, mut out) = (request.into_bytes(), Vec::with_capacity(1 << 16));
