@@ -1,8 +1,8 @@
-//! Ways in which implementations have failed in the field, one test or more for each, named by its number: lengths and
-//! memory (F01 to F13), framing (F27 to F33), control frames, closing and resources (F49 to F57, F59).
+//! What implementations have failed at, as far as open connections go: each test has the number of its failure mode in
+//! `docs/FAILURE-MODES.md`.
 //!
-//! F10 and F11 concern compression, which is not there yet, F14 to F26 the handshake, F34 and F35 the adapters
-//! (`adapters/`). Memory is measured, work is counted; no clock decides.
+//! The modes of compression are in `deflate.rs`, F14 to F26 (the handshake) in `hostile_handshake.rs`, F34 and F35 in
+//! `adapters/`. Memory is measured, work is counted; no clock decides.
 
 use allocation_counter::{AllocationInfo, measure};
 use sockless::{

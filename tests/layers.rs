@@ -47,7 +47,7 @@ fn sources() -> BTreeMap<Module, Source> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            let inner = [module, &[stem.clone()]].concat();
+            let inner = [module, std::slice::from_ref(&stem)].concat();
             if path.is_dir() {
                 collect(&path, &inner, found);
             } else if stem != "stub" {
@@ -178,7 +178,7 @@ fn resolve(sources: &BTreeMap<Module, Source>, module: &Module, path: &[String],
         rest = &rest[1..];
     }
     while let Some((next, after)) = rest.split_first() {
-        let inner = [&at[..], &[next.clone()]].concat();
+        let inner = [&at[..], std::slice::from_ref(next)].concat();
         if !sources.contains_key(&inner) {
             break;
         }
@@ -259,7 +259,7 @@ fn no_two_files_import_each_other() {
                     panic!("{} -> {}", way.join(" -> "), start.join("::"));
                 }
                 if seen.insert(next.clone()) {
-                    ahead.push([&way[..], &[next.clone()]].concat());
+                    ahead.push([&way[..], std::slice::from_ref(next)].concat());
                 }
             }
         }
