@@ -7,11 +7,9 @@ use sockless::{
     frame::{Kind, Role},
 };
 use support::{
-    Length, Outcome, REQUEST, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open, pair::Pair,
-    peer_of,
+    Length, Outcome, REQUEST, ROLES, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open,
+    pair::Pair, peer_of,
 };
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 const CONTROL: [u8; 3] = [0x88, 0x89, 0x8A];
 

@@ -5,9 +5,8 @@ use sockless::{
     WindowBits,
     frame::{Kind, Role},
 };
-use support::{feed, feed_bytewise, feed_cut, frame, frames, peer_of};
+use support::{ROLES, feed, feed_bytewise, feed_cut, frame, frames, peer_of};
 
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 /// "Hello" once more, referring to the first.
 const AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];

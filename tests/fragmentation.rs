@@ -8,9 +8,7 @@ use sockless::{
     frame::{Kind, Role},
     utf8::{InvalidUtf8, Validator},
 };
-use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
+use support::{KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
 
 const KINDS: [(Kind, u8); 2] = [(Kind::Text, 0x1), (Kind::Binary, 0x2)];
 

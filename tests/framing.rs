@@ -9,8 +9,7 @@ use sockless::{
     frame::{Decoder, Header, Item, Kind, Opcode, Role},
     mask,
 };
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
+use support::ROLES;
 
 const OPCODES: [(Opcode, u8); 6] = [
     (Opcode::Continuation, 0x0),
@@ -516,8 +515,8 @@ mod connection {
         frame::{Kind, Role},
     };
 
-    use super::{ROLES, tails, violation};
-    use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
+    use super::{tails, violation};
+    use support::{KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of};
 
     /// What becomes of `input`, the same in one piece and byte by byte.
     fn receive(role: Role, input: &[u8]) -> Outcome {

@@ -42,7 +42,7 @@ pub mod polled;
 
 #[cfg(feature = "alloc")]
 pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open};
-pub use frames::{KEY, Length, frame, frames, header, peer_of};
+pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of};
 #[cfg(feature = "alloc")]
 pub use heads::REQUEST;
 

@@ -7,9 +7,9 @@ use sockless::{
     adapter::{Error, Message},
     frame::Role,
 };
-use support::{frame, frames, peer_of};
+use support::{ROLES, frame, frames, peer_of};
 
-use super::{ROLES, Script, binary, close, io_kind, over, received, text};
+use super::{Script, binary, close, io_kind, over, received, text};
 
 /// R104: however few bytes a read yields, the messages are the same, and after them the clean end, again and again.
 #[test]
