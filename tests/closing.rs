@@ -7,11 +7,9 @@ use sockless::{
     frame::{MessageKind, Role},
 };
 use support::{
-    Length, Outcome, REQUEST, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open, pair::Pair,
-    peer_of, reserved_bits, reserved_opcode, too_big,
+    Length, Outcome, REQUEST, ROLES, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open,
+    pair::Pair, peer_of, reserved_bits, reserved_opcode, too_big,
 };
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 const CONTROL: [u8; 3] = [0x88, 0x89, 0x8A];
 

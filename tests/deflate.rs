@@ -5,9 +5,8 @@ use sockless::{
     ProtocolError, WindowBits,
     frame::{MessageKind, Role},
 };
-use support::{feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
+use support::{ROLES, feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
 
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 /// "Hello" once more, referring to the first.
 const AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];

@@ -6,10 +6,9 @@ use sockless::{
     CloseCode, Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role, SendError, frame::Header,
 };
 use support::{
-    KEY, Length, REQUEST, feed, feed_bytewise, frame, header, open, peer_of, reserved_bits, too_big, without_fast_paths,
+    KEY, Length, REQUEST, ROLES, feed, feed_bytewise, frame, header, open, peer_of, reserved_bits, too_big,
+    without_fast_paths,
 };
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 fn set(f: impl FnOnce(&mut Config)) -> Config {
     let mut c = Config::default();

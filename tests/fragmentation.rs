@@ -8,9 +8,9 @@ use sockless::{
     frame::{MessageKind, Role},
     utf8::{InvalidUtf8, Validator},
 };
-use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, too_big};
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
+use support::{
+    KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, too_big,
+};
 
 const KINDS: [(MessageKind, u8); 2] = [(MessageKind::Text, 0x1), (MessageKind::Binary, 0x2)];
 

@@ -9,9 +9,7 @@ use sockless::{
     frame::{Decoder, Header, Item, MessageKind, Opcode, Role},
     mask,
 };
-use support::{reserved_bits, reserved_opcode};
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
+use support::{ROLES, reserved_bits, reserved_opcode};
 
 const OPCODES: [(Opcode, u8); 6] = [
     (Opcode::Continuation, 0x0),
@@ -517,10 +515,10 @@ mod connection {
         frame::{MessageKind, Role},
     };
 
-    use super::{ROLES, tails, violation};
+    use super::{tails, violation};
     use support::{
-        KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, reserved_bits,
-        reserved_opcode, too_big,
+        KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of,
+        reserved_bits, reserved_opcode, too_big,
     };
 
     /// What becomes of `input`, the same in one piece and byte by byte.

@@ -12,14 +12,12 @@ use sockless::{
     mask,
 };
 use support::{
-    KEY, Length, feed, feed_bytewise, feed_cut, frame, frames, header,
+    KEY, Length, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header,
     heads::request_and,
     open,
     pair::{End, Pair},
     peer_of, reserved_bits, reserved_opcode, too_big,
 };
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 fn with(change: impl FnOnce(&mut Config)) -> Config {
     let mut config = Config::default();

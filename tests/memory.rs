@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use allocation_counter::{AllocationInfo, measure};
 use sockless::{Accept, ClientRequest, Config, Connection, Event, State, frame::Role};
-use support::{KEY, Length, frame, header, open, peer_of, too_big};
+use support::{KEY, Length, ROLES, frame, header, open, peer_of, too_big};
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 const FIN_BINARY: u8 = 0x82;
 const TEXT: u8 = 0x01;
 const FIN_CONTINUATION: u8 = 0x80;

@@ -9,7 +9,7 @@ use sockless::{
 
 use crate::streams;
 use support::{
-    Length, frame, header,
+    Length, ROLES, frame, header,
     laws::{
         self,
         options::{Opening, Options, cuts},
@@ -17,8 +17,6 @@ use support::{
     },
     open, peer_of, too_big,
 };
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 proptest! {
     #![proptest_config(streams::cases(1000))]

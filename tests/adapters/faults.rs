@@ -245,7 +245,7 @@ fn tokio_drips() {
         .start_paused(true)
         .build()
         .unwrap();
-    for role in polled::ROLES {
+    for role in support::ROLES {
         let input = script::conversation(support::peer_of(role));
         let expected = script::messages(role, &input);
         let (local, mut remote) = ::tokio::io::duplex(1000);

@@ -13,9 +13,9 @@ use sockless::{
 };
 
 use crate::{
-    REQUEST, peer_of,
+    REQUEST, ROLES, peer_of,
     pipe::{End, Moods, Rng, Task, VirtualClock, World},
-    polled::{ROLES, engine, seconds, settings},
+    polled::{engine, seconds, settings},
     script::{answer, conversation, fed, messages, written},
 };
 

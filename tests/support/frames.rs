@@ -2,6 +2,9 @@
 
 use sockless::frame::Role;
 
+/// Both ends.
+pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
+
 /// The key that frames made by [`frame`] are masked with.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 

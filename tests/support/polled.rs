@@ -11,8 +11,6 @@ use sockless::{
 
 use crate::pipe::{End, Rng, VirtualClock};
 
-pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
 pub type Ws = WebSocket<End, VirtualClock>;
 
 pub const fn seconds(seconds: u64) -> Duration {

@@ -12,9 +12,9 @@ use sockless::{
     timers::Timeouts,
 };
 use support::{
-    peer_of,
+    ROLES, peer_of,
     pipe::{self, Cancel, Canceller, End, Moods, VirtualClock, World},
-    polled::{ROLES, Ws, engine, message, settings},
+    polled::{Ws, engine, message, settings},
 };
 
 /// Below the length of some messages.

@@ -13,9 +13,9 @@ use sockless::{
     timers::{Due, Timeouts},
 };
 use support::{
-    REQUEST, frame, frames, peer_of,
+    REQUEST, ROLES, frame, frames, peer_of,
     pipe::{self, End, Task, VirtualClock, World},
-    polled::{self, ROLES, Ws, message, seconds, settings, timed},
+    polled::{self, Ws, message, seconds, settings, timed},
 };
 
 /// A world with a pipe of that capacity, a clock for each end, and the time since it began.

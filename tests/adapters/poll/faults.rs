@@ -16,11 +16,11 @@ use sockless::{
     timers::Timeouts,
 };
 use support::{
-    REQUEST,
+    REQUEST, ROLES,
     faults::{self, Bare, outcome},
     frame, frames, peer_of,
     pipe::{self, End, Moods, Task, World},
-    polled::{self, ROLES, Ws, message, open, settings, timed},
+    polled::{self, Ws, message, open, settings, timed},
 };
 
 /// R116 (F34 F35): whatever the transport does, when it ends or breaks after any number of bytes, everything before that

@@ -15,9 +15,9 @@ use sockless::{
     frame::Role,
 };
 use support::{
-    frame, frames, peer_of,
+    ROLES, frame, frames, peer_of,
     pipe::{Task, World},
-    polled::{ROLES, Ws, message, open, seconds, timed},
+    polled::{Ws, message, open, seconds, timed},
 };
 
 const CLOSE: [u8; 2] = [3, 232];

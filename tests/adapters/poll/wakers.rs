@@ -17,9 +17,9 @@ use sockless::{
     timers::{Due, Timeouts},
 };
 use support::{
-    frame, frames, peer_of,
+    ROLES, frame, frames, peer_of,
     pipe::{self, Cancel, Canceller, Flag, Moods, Rng, Task, World},
-    polled::{self, ROLES, Ws, message, open, seconds, settings},
+    polled::{self, Ws, message, open, seconds, settings},
 };
 
 type Received = Rc<RefCell<Vec<Message<'static>>>>;

@@ -15,11 +15,9 @@ use sockless::{
     frame::Role,
 };
 use support::{
-    REQUEST, frames, open, peer_of,
+    REQUEST, ROLES, frames, open, peer_of,
     script::{answer, conversation, fed, messages, written},
 };
-
-use super::ROLES;
 
 /// How a transport is, until it breaks.
 #[derive(Clone, Copy, PartialEq)]

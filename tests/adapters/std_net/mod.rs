@@ -29,8 +29,6 @@ use sockless::{
 };
 use support::{REQUEST, frame, open};
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
 /// How long a test waits for the network before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 

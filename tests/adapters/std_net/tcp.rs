@@ -12,11 +12,9 @@ use sockless::{
     adapter::{Error, std_net},
     frame::Role,
 };
-use support::{feed, frame, frames, reserved_opcode};
+use support::{ROLES, feed, frame, frames, reserved_opcode};
 
-use super::{
-    PATIENCE, ROLES, binary, by_hand, close, io_kind, is_timeout, listen, next, pair, patient, received, text,
-};
+use super::{PATIENCE, binary, by_hand, close, io_kind, is_timeout, listen, next, pair, patient, received, text};
 
 /// A conversation over TCP, in both directions, closed by either side.
 #[test]

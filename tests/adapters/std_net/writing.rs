@@ -7,9 +7,9 @@ use sockless::{
     adapter::{Error, std_net::WebSocket},
     frame::Role,
 };
-use support::{frame, frames, open, peer_of};
+use support::{ROLES, frame, frames, open, peer_of};
 
-use super::{ROLES, Script, binary, close, io_kind, is_timeout, over, received, text};
+use super::{Script, binary, close, io_kind, is_timeout, over, received, text};
 
 /// Sends one of everything, and how that looks on the wire.
 fn send_everything(ws: &mut WebSocket<Script>, large: &[u8]) -> Result<(), Error> {
