@@ -76,7 +76,7 @@
 //!
 //! * [`Connection`] is the whole protocol.
 //! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for those whose HTTP is done by
-//!   others; [`Connection::upgraded`] goes on from there.
+//!   others; [`Connection::upgraded_server`] and [`Connection::upgraded_client`] go on from there.
 //! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies and small devices.
 //! * [`timers`] stands beside them: deadlines on the caller's clock.
 //!
@@ -183,7 +183,7 @@ mod engine {
     pub use crate::{
         close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
         config::{Config, Delivery},
-        connection::{Connection, Endpoint, Parts},
+        connection::{Connection, Parts},
         event::{Chunk, Event},
         handshake::{Accept, ClientRequest, Expected, Extension, Headers, Negotiated, Refusal, Request, Response},
         message::Message,

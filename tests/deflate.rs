@@ -1,8 +1,8 @@
 //! Compressed messages (RFC 7692, sections 6, 7.2 and 8), and the ways in which implementations have failed at them.
 
 use sockless::{
-    Config, Connection, DeflateConfig, DeflateParams, DeflatePool, Delivery, Endpoint, Event, Negotiated,
-    ProtocolError, WindowBits,
+    Config, Connection, DeflateConfig, DeflateParams, DeflatePool, Delivery, Event, Negotiated, ProtocolError,
+    WindowBits,
     frame::{MessageKind, Role},
 };
 use support::{feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
@@ -31,13 +31,9 @@ fn settings() -> Config {
 }
 
 fn open_with(role: Role, params: DeflateParams, config: Config) -> Connection {
-    let endpoint = match role {
-        Role::Server => Endpoint::Server,
-        Role::Client => Endpoint::Client { seed: [7; 32] },
-    };
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(params);
-    Connection::upgraded(endpoint, &negotiated, config)
+    support::upgraded(role, &negotiated, config)
 }
 
 /// An end of a connection on which everything is negotiated as by default.

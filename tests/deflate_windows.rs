@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 use sockless::{
-    Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, Negotiated, WindowBits,
+    Config, Connection, DeflateConfig, DeflateParams, Event, Negotiated, WindowBits,
     frame::{MessageKind, Role},
 };
 use support::{feed_cut, frame, frames};
@@ -23,11 +23,7 @@ fn open(role: Role, bits: u8, takeover: bool, config: Config) -> Connection {
         server_max_window_bits: bits,
         client_max_window_bits: bits,
     });
-    let endpoint = match role {
-        Role::Server => Endpoint::Server,
-        Role::Client => Endpoint::Client { seed: [7; 32] },
-    };
-    Connection::upgraded(endpoint, &negotiated, config)
+    support::upgraded(role, &negotiated, config)
 }
 
 /// A part of a message, by the distances that make an encoder reach for the end of its window.

@@ -966,8 +966,7 @@ mod connection {
         assert_eq!(keys(&one), keys(&other));
 
         let negotiated = sockless::Negotiated::default();
-        let endpoint = sockless::Endpoint::Client { seed: [8; 32] };
-        let mut stranger = Connection::upgraded(endpoint, &negotiated, Config::default());
+        let mut stranger = Connection::upgraded_client(&negotiated, Config::default(), [8; 32]);
         let mut out = Vec::new();
         for i in 0..8 {
             stranger.ping(&[i; 5], &mut out).unwrap();

@@ -1,8 +1,8 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and 11.3).
 
 use sockless::{
-    ClientRequest, CloseCode, Config, Connection, Endpoint, Event, Expected, LocalHandshakeError, ProtocolError,
-    ResponseError, SendError, State, Teardown,
+    ClientRequest, CloseCode, Config, Connection, Event, Expected, LocalHandshakeError, ProtocolError, ResponseError,
+    SendError, State, Teardown,
     frame::{MessageKind, Role},
 };
 use support::{
@@ -1397,8 +1397,7 @@ fn a_request_without_bytes() {
     let negotiated = expected.check(listed(&chosen)).unwrap();
     assert_eq!(negotiated.subprotocol.as_deref(), Some("b"));
     assert_eq!(expected.check(listed(&answer)).unwrap().subprotocol, None);
-    let endpoint = Endpoint::Client { seed: SEED };
-    let client = Connection::upgraded(endpoint, &negotiated, Config::default());
+    let client = Connection::upgraded_client(&negotiated, Config::default(), SEED);
     assert_eq!((client.state(), client.role()), (State::Open, Role::Client));
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use sockless::frame::Role;
-pub use support::{content::Content, frames, open, peer_of};
+pub use support::{content::Content, frames, open, peer_of, upgraded};
 
 pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
 pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];

@@ -2,7 +2,7 @@
 //!
 //! * [`frame`], [`frames`], [`header`]: frames as bytes, made and taken apart by hand (`frames.rs`)
 //! * [`reserved_bits`], [`too_big`] …: the errors that tests expect (`errors.rs`)
-//! * [`open`], [`feed`], [`feed_cut`]: open connections, and bytes for them in any cut (`feed.rs`)
+//! * [`open`], [`upgraded`], [`feed`], [`feed_cut`]: open connections, and bytes for them in any cut (`feed.rs`)
 //! * [`pair`]: a client and a server in memory, with any number of bytes on their way
 //! * [`heads`]: heads of the opening handshake, written by hand, and a reader of answers
 //! * [`laws`]: what holds for any bytes, for property tests and fuzz targets; a law reads its input with
@@ -42,7 +42,7 @@ pub mod polled;
 
 pub use errors::{inflates_too_big, reserved_bits, reserved_opcode, too_big};
 #[cfg(feature = "alloc")]
-pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open};
+pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open, upgraded};
 pub use frames::{KEY, Length, frame, frames, header, peer_of};
 #[cfg(feature = "alloc")]
 pub use heads::REQUEST;

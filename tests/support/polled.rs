@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sockless::{
-    Config, Connection, Endpoint, Message, Negotiated,
+    Config, Connection, Message, Negotiated,
     adapter::poll::{Settings, WebSocket},
     frame::Role,
     timers::Timeouts,
@@ -21,10 +21,6 @@ pub const fn seconds(seconds: u64) -> Duration {
 
 /// An open engine, with permessage-deflate or without.
 pub fn engine(role: Role, deflate: bool) -> Connection {
-    let endpoint = match role {
-        Role::Server => Endpoint::Server,
-        Role::Client => Endpoint::Client { seed: [7; 32] },
-    };
     #[allow(unused_mut, reason = "for those without permessage-deflate")]
     let mut negotiated = Negotiated::default();
     #[cfg(feature = "deflate")]
@@ -37,7 +33,7 @@ pub fn engine(role: Role, deflate: bool) -> Connection {
         });
     }
     let _without = deflate;
-    Connection::upgraded(endpoint, &negotiated, Config::default())
+    crate::upgraded(role, &negotiated, Config::default())
 }
 
 pub fn settings(high_water: usize, timeouts: Timeouts) -> Settings {

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
-use sockless::{Accept, Negotiated, ClientRequest, Config, Connection, Delivery, Endpoint, Event, State};
+use sockless::{Accept, ClientRequest, Config, Connection, Delivery, Event, Negotiated, State};
 use support::heads::{BROWSER_REQUEST, REQUEST};
 
 pub struct Workload {
@@ -66,11 +66,10 @@ pub fn start(name: &str) -> Option<Run> {
 }
 
 fn open(end: &str, config: Config) -> Connection {
-    let endpoint = match end {
-        "server" => Endpoint::Server,
-        _ => Endpoint::Client { seed: [7; 32] },
-    };
-    Connection::upgraded(endpoint, &Negotiated::default(), config)
+    match end {
+        "server" => Connection::upgraded_server(&Negotiated::default(), config),
+        _ => Connection::upgraded_client(&Negotiated::default(), config, [7; 32]),
+    }
 }
 
 fn text(content: &str, len: usize) -> String {

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sockless::{
-    Negotiated, ClientRequest, CloseCode, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, State,
-    Teardown, WindowBits,
+    ClientRequest, CloseCode, Config, Connection, DeflateConfig, DeflateParams, Event, Negotiated, State, Teardown,
+    WindowBits,
 };
 use support::REQUEST;
 
@@ -62,7 +62,7 @@ fn early(config: &Config) -> (Vec<u8>, Vec<Event<'static>>) {
         server_max_window_bits: WindowBits::MAX,
         client_max_window_bits: WindowBits::MAX,
     });
-    let mut client = Connection::upgraded(Endpoint::Client { seed: SEED }, &negotiated, config.clone());
+    let mut client = Connection::upgraded_client(&negotiated, config.clone(), SEED);
     let (mut out, large) = (Vec::new(), vec![7; 100_000]);
     client.send_text("early", &mut out).unwrap();
     client.ping(b"ping", &mut out).unwrap();

@@ -78,7 +78,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Continues a connection whose opening handshake is done, with an engine from
-    /// [`Connection::upgraded`].
+    /// [`Connection::upgraded_server`] or [`Connection::upgraded_client`].
     ///
     /// [`Settings::config`] has no effect: the engine has its own.
     #[must_use]

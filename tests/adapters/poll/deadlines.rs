@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Endpoint, Event, Message, Negotiated,
-    ProtocolError,
+    Accept, ClientRequest, CloseCode, Config, Delivery, Event, Message, ProtocolError,
     adapter::{
         Error,
         poll::{Incoming, Settings},
@@ -190,11 +189,7 @@ fn a_peer_that_sends_is_alive() {
             timeouts.ping = Some(seconds(5));
             let mut config = Config::default();
             config.delivery = delivery;
-            let endpoint = match role {
-                Role::Server => Endpoint::Server,
-                Role::Client => Endpoint::Client { seed: [7; 32] },
-            };
-            let engine = Connection::upgraded(endpoint, &Negotiated::default(), config);
+            let engine = support::open(role, config);
             let mut ws = Ws::upgraded(local, clock, engine, settings(1000, timeouts));
             let local: Task<'_> = Box::pin(async move {
                 for _ in 0..20 {

@@ -1,7 +1,7 @@
 //! The laws of connections on which permessage-deflate is negotiated.
 
 use allocation_counter::measure;
-use sockless::{Connection, DeflateConfig, DeflateParams, Delivery, Endpoint, Negotiated, WindowBits, frame::Role};
+use sockless::{Connection, DeflateConfig, DeflateParams, Delivery, Negotiated, WindowBits, frame::Role};
 
 use super::{
     conversation::Conversation,
@@ -59,11 +59,7 @@ impl Agreement {
             server_max_window_bits: bits,
             client_max_window_bits: bits,
         });
-        let endpoint = match role {
-            Role::Server => Endpoint::Server,
-            Role::Client => Endpoint::Client { seed: [7; 32] },
-        };
-        Connection::upgraded(endpoint, &negotiated, config)
+        crate::upgraded(role, &negotiated, config)
     }
 }
 
