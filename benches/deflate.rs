@@ -11,7 +11,11 @@ use std::{
 
 use bench_support::{median, rounds, upgraded};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sockless::{Config, Connection, DeflateConfig, DeflateParams, Event, Negotiated, Role, WindowBits};
+use sockless::{
+    Config, Connection, Event, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
+};
 
 const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
 /// How much a round carries, in bytes: so much that none of the round before is left in a window, because to repeat that is no

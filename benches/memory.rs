@@ -8,7 +8,11 @@ use bench_support::{
     sending::{Messages, Sending},
     upgraded,
 };
-use sockless::{Config, Connection, DeflateConfig, DeflateParams, Event, Negotiated, WindowBits, frame::Role};
+use sockless::{
+    Config, Connection, Event, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
+};
 
 const LEN: usize = 20_000;
 /// How many messages are counted.

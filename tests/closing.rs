@@ -3,8 +3,8 @@
 
 use sockless::{
     Accept, ClientRequest, CloseCode, CloseFrame, CloseStatus, ClosedBy, Config, Connection, Delivery, Event,
-    LocalHandshakeError, ProtocolError, Request, RequestError, ResponseError, SendError, State, Teardown,
-    frame::{MessageKind, Role},
+    MessageKind, ProtocolError, Request, Role, SendError, State, Teardown,
+    error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
     Length, Outcome, REQUEST, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open, pair::Pair,

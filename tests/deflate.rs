@@ -1,9 +1,9 @@
 //! Compressed messages (RFC 7692, sections 6, 7.2 and 8), and the ways in which implementations have failed at them.
 
 use sockless::{
-    Config, Connection, DeflateConfig, DeflateParams, DeflatePool, Delivery, Event, Negotiated, ProtocolError,
-    WindowBits,
-    frame::{MessageKind, Role},
+    Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role,
+    deflate::{DeflateConfig, DeflateParams, DeflatePool, WindowBits},
+    handshake::Negotiated,
 };
 use support::{feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
 

@@ -1,7 +1,9 @@
 //! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1).
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, DeflateConfig, DeflateParams, Event, Request, ResponseError, WindowBits,
+    Accept, ClientRequest, Config, Connection, Event, Request,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    error::ResponseError,
 };
 use support::{
     feed,
@@ -397,7 +399,7 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
 fn f44_nothing_is_used_that_was_not_agreed() {
     let offered = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let hello = support::frame(
-        sockless::frame::Role::Client,
+        sockless::Role::Client,
         0xC1,
         &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
     );

@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 use sockless::{
-    Config, Connection, DeflateConfig, DeflateParams, Event, Negotiated, WindowBits,
-    frame::{MessageKind, Role},
+    Config, Connection, Event, MessageKind, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
 };
 use support::{feed_cut, frame, frames};
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Strategy as ZlibStrategy};

@@ -4,8 +4,7 @@
 use std::{borrow::Cow, num::NonZeroUsize, str};
 
 use sockless::{
-    CloseCode, Config, Connection, Delivery, Event, Message, ProtocolError, SendError, State,
-    frame::{MessageKind, Role},
+    CloseCode, Config, Connection, Delivery, Event, Message, MessageKind, ProtocolError, Role, SendError, State,
     utf8::{InvalidUtf8, Validator},
 };
 use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, too_big};

@@ -5,8 +5,8 @@
 use std::slice;
 
 use sockless::{
-    ProtocolError,
-    frame::{Decoder, Header, Item, MessageKind, Opcode, Role},
+    MessageKind, ProtocolError, Role,
+    frame::{Decoder, Header, Item, Opcode},
     mask,
 };
 use support::{reserved_bits, reserved_opcode};
@@ -513,8 +513,7 @@ mod connection {
     use std::collections::HashSet;
 
     use sockless::{
-        CloseCode, CloseFrame, Config, Connection, Event, ProtocolError, SendError, State,
-        frame::{MessageKind, Role},
+        CloseCode, CloseFrame, Config, Connection, Event, MessageKind, ProtocolError, Role, SendError, State,
     };
 
     use super::{ROLES, tails, violation};
@@ -965,7 +964,7 @@ mod connection {
         client.close(CloseCode::NORMAL, "", &mut other).unwrap();
         assert_eq!(keys(&one), keys(&other));
 
-        let negotiated = sockless::Negotiated::default();
+        let negotiated = sockless::handshake::Negotiated::default();
         let mut stranger = Connection::upgraded_client(&negotiated, Config::default(), [8; 32]);
         let mut out = Vec::new();
         for i in 0..8 {

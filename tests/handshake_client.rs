@@ -1,9 +1,9 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and 11.3).
 
 use sockless::{
-    ClientRequest, CloseCode, Config, Connection, Event, Expected, LocalHandshakeError, ProtocolError, ResponseError,
-    SendError, State, Teardown,
-    frame::{MessageKind, Role},
+    ClientRequest, CloseCode, Config, Connection, Event, MessageKind, ProtocolError, Role, SendError, State, Teardown,
+    error::{LocalHandshakeError, ResponseError},
+    handshake::Expected,
 };
 use support::{
     feed_cut, frame,
@@ -1123,7 +1123,7 @@ fn s4_4_a_refusal_lists_the_versions() {
 }
 
 /// The refusal, after the transport has ended; in one piece and byte by byte.
-fn refusal_at_eof(config: &Config, input: &[u8]) -> sockless::Refusal {
+fn refusal_at_eof(config: &Config, input: &[u8]) -> sockless::handshake::Refusal {
     let mut found = [1, usize::MAX].map(|piece| {
         let mut client = dial(&plain(), config);
         for bytes in input.chunks(piece) {

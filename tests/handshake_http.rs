@@ -3,8 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Event, LocalHandshakeError, Request, RequestError, ResponseError, State,
-    frame::Role,
+    Accept, ClientRequest, Config, Connection, Event, Request, Role, State,
+    error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
     heads::{ACCEPT, Answer, Fields, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, plain, with},

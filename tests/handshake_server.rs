@@ -1,8 +1,8 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1, 10 and 11.3).
 
 use sockless::{
-    Accept, ClosedBy, Config, Connection, Delivery, Event, LocalHandshakeError, ProtocolError, Request, RequestError,
-    SendError, State, Teardown, frame::Role,
+    Accept, ClosedBy, Config, Connection, Delivery, Event, ProtocolError, Request, Role, SendError, State, Teardown,
+    error::{LocalHandshakeError, RequestError},
 };
 use support::{
     feed_cut, frame,

@@ -6,10 +6,8 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use sockless::{
-    ClientRequest, CloseCode, CloseFrame, ClosedBy, Config, Connection, Delivery, Event, ProtocolError, SendError,
-    State,
-    frame::{MessageKind, Role},
-    mask,
+    ClientRequest, CloseCode, CloseFrame, ClosedBy, Config, Connection, Delivery, Event, MessageKind, ProtocolError,
+    Role, SendError, State, mask,
 };
 use support::{
     KEY, Length, feed, feed_bytewise, feed_cut, frame, frames, header,

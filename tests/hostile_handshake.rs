@@ -1,8 +1,8 @@
 //! The ways in which opening handshakes have failed in the field: F14 to F26 of the list of failure modes, each a test.
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Event, LocalHandshakeError, ProtocolError, Request, RequestError,
-    ResponseError, State, frame::Role,
+    Accept, ClientRequest, Config, Connection, Event, ProtocolError, Request, Role, State,
+    error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
     feed_cut, frame,

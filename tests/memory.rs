@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use allocation_counter::{AllocationInfo, measure};
-use sockless::{Accept, ClientRequest, Config, Connection, Event, State, frame::Role};
+use sockless::{Accept, ClientRequest, Config, Connection, Event, Role, State};
 use support::{KEY, Length, frame, header, open, peer_of, too_big};
 
 const ROLES: [Role; 2] = [Role::Server, Role::Client];

@@ -3,8 +3,8 @@
 use allocation_counter::AllocationInfo;
 use proptest::prelude::*;
 use sockless::{
-    Config, Connection, Delivery, ProtocolError,
-    frame::{Decoder, Header, Item, Opcode, Role},
+    Config, Connection, Delivery, ProtocolError, Role,
+    frame::{Decoder, Header, Item, Opcode},
 };
 
 use crate::streams;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::{collection::vec, prelude::*};
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError, frame::Role, mask, utf8::Validator,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError, Role, mask, utf8::Validator,
 };
 
 use crate::streams;

@@ -10,8 +10,7 @@ use std::{
 
 use proptest::{collection::vec, option, prelude::*};
 use sockless::{
-    CloseCode, Config, Delivery, Event, State, Teardown,
-    frame::{MessageKind, Role},
+    CloseCode, Config, Delivery, Event, MessageKind, Role, State, Teardown,
     timers::{Due, Timeouts, Timers},
 };
 use support::{

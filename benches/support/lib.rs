@@ -8,7 +8,7 @@ pub mod sending;
 use std::time::Duration;
 
 use criterion::Criterion;
-use sockless::frame::Role;
+use sockless::Role;
 pub use support::{content::Content, frames, open, peer_of, upgraded};
 
 pub const ROLES: [Role; 2] = [Role::Server, Role::Client];

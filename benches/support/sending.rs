@@ -7,7 +7,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use sockless::{Config, Connection, frame::Role};
+use sockless::{Config, Connection, Role};
 
 use crate::{Content, frame_len, frames, group, open};
 

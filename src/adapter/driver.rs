@@ -6,8 +6,9 @@ use std::{io, time::Instant};
 
 use super::{Error, Settings, input::Input};
 use crate::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, LocalHandshakeError, Message, ProtocolError,
-    Request, SendError, State,
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
+    State,
+    error::LocalHandshakeError,
     timers::{Due, Timers},
 };
 

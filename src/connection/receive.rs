@@ -47,7 +47,7 @@ impl Connection {
     /// UTF-8 shows when all of it is there. Fragments, compressed messages and control frames are taken as they come.
     ///
     /// ```
-    /// use sockless::{Negotiated, Config, Connection, Event};
+    /// use sockless::{Config, Connection, Event, handshake::Negotiated};
     ///
     /// # let seed = [0; 32];
     /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];

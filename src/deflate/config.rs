@@ -3,7 +3,7 @@
 /// What permessage-deflate may cost and what it demands of the peer (RFC 7692).
 ///
 /// ```
-/// use sockless::{Config, DeflateConfig, WindowBits};
+/// use sockless::{Config, deflate::{DeflateConfig, WindowBits}};
 ///
 /// let mut deflate = DeflateConfig::default();
 /// deflate.client_max_window_bits = WindowBits::new(10).expect("8 to 15");

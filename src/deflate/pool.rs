@@ -16,10 +16,10 @@ use super::{
 /// neither, if it need not remember: a deflater or inflater without context takeover, and, with `miniz_oxide`, any
 /// inflater, whose window is apart. A connection [borrows](crate::Connection::borrow_deflate_state) the state before it receives or
 /// sends, and [returns](crate::Connection::return_deflate_state) it afterwards; what takeover needs stays with it. With
-/// [`release`](crate::DeflateConfig::release) there would be nothing to reclaim.
+/// [`release`](crate::deflate::DeflateConfig::release) there would be nothing to reclaim.
 ///
 /// ```
-/// use sockless::{Config, Connection, DeflatePool};
+/// use sockless::{Config, Connection, deflate::DeflatePool};
 ///
 /// let mut pool = DeflatePool::new(2);
 /// let mut connections = [Connection::server(Config::default()), Connection::server(Config::default())];

@@ -13,4 +13,3 @@ pub use self::{
     header::Header,
     opcode::Opcode,
 };
-pub use crate::{message::MessageKind, role::Role};

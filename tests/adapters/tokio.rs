@@ -3,8 +3,9 @@
 use std::{future::Future, time::Duration};
 
 use sockless::{
-    CloseCode, Config, Connection, Message, Negotiated, Role,
+    CloseCode, Config, Connection, Message, Role,
     adapter::{Error, Settings, tokio as ws},
+    handshake::Negotiated,
     timers::Due,
 };
 use tokio::{

@@ -1,6 +1,6 @@
 //! Open connections, and bytes for them in any cut.
 
-use sockless::{Accept, Config, Connection, Event, Negotiated, ProtocolError, frame::Role};
+use sockless::{Accept, Config, Connection, Event, ProtocolError, Role, handshake::Negotiated};
 
 /// An open connection.
 pub fn open(role: Role, config: Config) -> Connection {

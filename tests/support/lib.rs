@@ -1,8 +1,8 @@
 //! What the tests, the benches and the fuzz targets share.
 //!
-//! * [`frame`], [`frames`], [`header`]: frames as bytes, made and taken apart by hand (`frames.rs`)
+//! * [`frame`], [`frames()`], [`header`]: frames as bytes, made and taken apart by hand (`frames.rs`)
 //! * [`reserved_bits`], [`too_big`] …: the errors that tests expect (`errors.rs`)
-//! * [`open`], [`upgraded`], [`feed`], [`feed_cut`]: open connections, and bytes for them in any cut (`feed.rs`)
+//! * [`open`], [`upgraded`], [`feed()`], [`feed_cut`]: open connections, and bytes for them in any cut (`feed.rs`)
 //! * [`pair`]: a client and a server in memory, with any number of bytes on their way
 //! * [`heads`]: heads of the opening handshake, written by hand, and a reader of answers
 //! * [`laws`]: what holds for any bytes, for property tests and fuzz targets; a law reads its input with

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use sockless::{
-    Config, Connection, Message, Negotiated,
+    Config, Connection, Message, Role,
     adapter::poll::{Settings, WebSocket},
-    frame::Role,
+    handshake::Negotiated,
     timers::Timeouts,
 };
 
@@ -25,11 +25,11 @@ pub fn engine(role: Role, deflate: bool) -> Connection {
     let mut negotiated = Negotiated::default();
     #[cfg(feature = "deflate")]
     if deflate {
-        negotiated.deflate = Some(sockless::DeflateParams {
+        negotiated.deflate = Some(sockless::deflate::DeflateParams {
             server_no_context_takeover: false,
             client_no_context_takeover: false,
-            server_max_window_bits: sockless::WindowBits::MAX,
-            client_max_window_bits: sockless::WindowBits::MAX,
+            server_max_window_bits: sockless::deflate::WindowBits::MAX,
+            client_max_window_bits: sockless::deflate::WindowBits::MAX,
         });
     }
     let _without = deflate;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
-use sockless::{Accept, ClientRequest, Config, Connection, Delivery, Event, Negotiated, State};
+use sockless::{Accept, ClientRequest, Config, Connection, Delivery, Event, State, handshake::Negotiated};
 use support::heads::{BROWSER_REQUEST, REQUEST};
 
 pub struct Workload {

@@ -6,8 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sockless::{
-    ClientRequest, CloseCode, Config, Connection, DeflateConfig, DeflateParams, Event, Negotiated, State, Teardown,
-    WindowBits,
+    ClientRequest, CloseCode, Config, Connection, Event, State, Teardown,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
 };
 use support::REQUEST;
 

@@ -8,7 +8,7 @@
 use std::{env, error::Error, process::ExitCode};
 
 use sockless::adapter::{self, std_net};
-use sockless::{ClientRequest, Config, DeflateConfig, Message};
+use sockless::{ClientRequest, Config, Message, deflate::DeflateConfig};
 
 /// The suite's largest messages have 16 MiB, which is the default limit. This leaves room for more.
 const MAX_MESSAGE: u64 = 32 << 20;

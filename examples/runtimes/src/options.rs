@@ -1,6 +1,9 @@
 //! The options of `echo_server`.
 
-use sockless::{Config, DeflateConfig, WindowBits};
+use sockless::{
+    Config,
+    deflate::{DeflateConfig, WindowBits},
+};
 
 pub(crate) const USAGE: &str = "\
 usage: echo_server [OPTION]...

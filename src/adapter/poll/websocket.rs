@@ -15,8 +15,9 @@ use futures_sink::Sink;
 
 use super::{Clock, Settings, Transport, socket::Socket};
 use crate::{
-    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, Response,
+    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message,
     adapter::{AsMessage, Error, driver::Driver, handshake},
+    handshake::Response,
 };
 
 /// A WebSocket over a [`Transport`].

@@ -14,8 +14,9 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, Response, SendError,
+    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
     adapter::{AsMessage, Error, Settings, driver::Driver, handshake},
+    handshake::Response,
 };
 
 /// A blocking WebSocket over any stream.

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Delivery, Event, Message, ProtocolError,
+    Accept, ClientRequest, CloseCode, Config, Delivery, Event, Message, ProtocolError, Role,
     adapter::{
         Error,
         poll::{Incoming, Settings},
     },
-    frame::Role,
     timers::{Due, Timeouts},
 };
 use support::{

@@ -10,9 +10,8 @@ use allocation_counter::measure;
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 use sockless::{
-    CloseCode, Event, Message, SendError,
+    CloseCode, Event, Message, Role, SendError,
     adapter::{Error, poll::Settings},
-    frame::Role,
 };
 use support::{
     frame, frames, peer_of,

@@ -11,9 +11,8 @@ use std::{
 
 use allocation_counter::measure;
 use sockless::{
-    CloseCode, Message,
+    CloseCode, Message, Role,
     adapter::{Error, poll::Reader},
-    frame::Role,
     timers::{Due, Timeouts},
 };
 use support::{

@@ -1,7 +1,11 @@
 //! The laws of connections on which permessage-deflate is negotiated.
 
 use allocation_counter::measure;
-use sockless::{Connection, DeflateConfig, DeflateParams, Delivery, Negotiated, WindowBits, frame::Role};
+use sockless::{
+    Connection, Delivery, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
+};
 
 use super::{
     conversation::Conversation,

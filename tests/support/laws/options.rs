@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use sockless::{Config, Connection, Delivery, frame::Role};
+use sockless::{Config, Connection, Delivery, Role};
 
 use super::{drive, reference::Limits};
 use crate::feed;

@@ -19,7 +19,7 @@ use std::{
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
-use sockless::{Config, Connection, Event, Negotiated, adapter};
+use sockless::{Config, Connection, Event, adapter, handshake::Negotiated};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const PAYLOAD: [u8; 125] = [b'x'; 125];

@@ -15,12 +15,13 @@ use std::{
 };
 
 use sockless::{
-    ClientRequest, CloseCode, CloseStatus, ClosedBy, Config, Event, Message, MessageKind, ProtocolError, Refusal,
-    ResponseError,
+    ClientRequest, CloseCode, CloseStatus, ClosedBy, Config, Event, Message, MessageKind, ProtocolError,
     adapter::{
         Error,
         std_net::{self, WebSocket},
     },
+    error::ResponseError,
+    handshake::Refusal,
 };
 
 use self::compressed::Library;

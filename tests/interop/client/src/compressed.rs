@@ -13,11 +13,12 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Config, DeflateConfig, Message, WindowBits,
+    CloseCode, Config, Message,
     adapter::{
         AsMessage, Error,
         std_net::{self, WebSocket},
     },
+    deflate::{DeflateConfig, WindowBits},
 };
 
 use crate::{Check, Failure, Function, Server, UNICODE, binary, bye, long_text, same, text};

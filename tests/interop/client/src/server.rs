@@ -19,11 +19,12 @@ use std::{
 };
 
 use sockless::{
-    Accept, CloseCode, Config, DeflateConfig, Event, Message, MessageKind, WindowBits,
+    Accept, CloseCode, Config, Event, Message, MessageKind,
     adapter::{
         Error,
         std_net::{self, Incoming, WebSocket},
     },
+    deflate::{DeflateConfig, WindowBits},
 };
 
 /// No client of these tests is silent for so long.

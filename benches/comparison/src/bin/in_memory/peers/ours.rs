@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sockless::{Accept, Config, Connection, Event, MessageKind, Negotiated, State};
+use sockless::{Accept, Config, Connection, Event, MessageKind, State, handshake::Negotiated};
 
 use crate::{
     peer::{Answer, Peer, Receive, Send},
