@@ -49,11 +49,8 @@ fn messages(len: usize) -> Vec<String> {
 }
 
 fn connection(role: Role, takeover: bool, level: u8) -> Connection {
-    let mut deflate = DeflateConfig::default();
-    deflate.level = level;
-    deflate.threshold = 0;
-    let mut config = Config::default();
-    config.deflate = Some(deflate);
+    let deflate = DeflateConfig::new().level(level).threshold(0);
+    let config = Config::new().deflate(deflate);
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(DeflateParams {
         server_no_context_takeover: !takeover,

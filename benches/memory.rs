@@ -24,9 +24,8 @@ type Mode = Option<(u8, bool, bool)>;
 fn open(role: Role, mode: Mode) -> Connection {
     let (mut config, mut negotiated) = (Config::default(), Negotiated::default());
     if let Some((bits, takeover, release)) = mode {
-        let mut deflate = DeflateConfig::default();
-        deflate.release = release;
-        config.deflate = Some(deflate);
+        let deflate = DeflateConfig::new().release(release);
+        config = config.deflate(deflate);
         let bits = WindowBits::new(bits).unwrap();
         negotiated.deflate = Some(DeflateParams {
             server_no_context_takeover: !takeover,

@@ -877,8 +877,7 @@ mod connection {
     fn s5_2_a_length_with_its_most_significant_bit_fails_the_connection() {
         for role in ROLES {
             for len in [1 << 63, (1 << 63) + 1, u64::MAX, u64::MAX - 1, 0xFFFF_FFFF_0000_0000] {
-                let mut config = Config::default();
-                config.max_message_size = u64::MAX;
+                let config = Config::new().max_message_size(u64::MAX);
                 let mut bytes = header(0x82, role == Role::Server, Length::Long, len);
                 bytes.extend([0; 8]);
                 assert_fails(role, &[], &bytes, ProtocolError::LengthOverflow);
@@ -943,8 +942,7 @@ mod connection {
         for i in 0..8 {
             client.ping(&[i; 5], &mut one).unwrap();
         }
-        let mut config = Config::default();
-        config.fragment_size = std::num::NonZeroUsize::new(4);
+        let config = Config::new().fragment_size(std::num::NonZeroUsize::new(4));
         let mut client = open(Role::Client, config);
         client.send_text("three frames", &mut other).unwrap();
         assert_eq!(
@@ -1024,8 +1022,7 @@ mod connection {
     #[test]
     fn s5_3_a_client_masks_what_it_sends() {
         for fragment_size in [None, Some(1), Some(3), Some(64)] {
-            let mut config = Config::default();
-            config.fragment_size = fragment_size.and_then(std::num::NonZeroUsize::new);
+            let config = Config::new().fragment_size(fragment_size.and_then(std::num::NonZeroUsize::new));
             for len in (0..70).chain([125, 126, 127, 1000, 65_536]) {
                 let data = payload(len);
                 let mut out = Vec::new();

@@ -259,9 +259,7 @@ impl Driver {
 
 /// Returns the configuration of the engine: adapters deliver whole messages.
 fn config(settings: &Settings) -> Config {
-    let mut config = settings.config.clone();
-    config.delivery = Delivery::Messages;
-    config
+    settings.config.clone().delivery(Delivery::Messages)
 }
 
 /// What [`Driver::receive`] found in the input.

@@ -171,8 +171,7 @@ fn halves_on_many_threads() {
         let (local, remote) = duplex(64);
         let end = |stream, role| {
             let engine = support::open(role, Config::default());
-            let mut settings = Settings::default();
-            settings.high_water = 200;
+            let settings = Settings::new().high_water(200);
             ws::upgraded(stream, engine, settings)
         };
         let ends = [end(local, Role::Server), end(remote, Role::Client)];

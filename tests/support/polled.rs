@@ -37,10 +37,7 @@ pub fn engine(role: Role, deflate: bool) -> Connection {
 }
 
 pub fn settings(high_water: usize, timeouts: Timeouts) -> Settings {
-    let mut settings = Settings::default();
-    settings.high_water = high_water;
-    settings.timeouts = timeouts;
-    settings
+    Settings::new().high_water(high_water).timeouts(timeouts)
 }
 
 /// An open connection without deadlines.

@@ -90,10 +90,12 @@ fn text(content: &str, len: usize) -> String {
 
 /// Receives a stream of `PERIOD` messages again and again, in reads of 64 KiB or as `how` says.
 fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
-    let mut config = Config::default();
-    if how == "fragments" {
-        config.fragment_size = NonZeroUsize::new(1000);
-    }
+    let fragment_size = if how == "fragments" {
+        NonZeroUsize::new(1000)
+    } else {
+        None
+    };
+    let config = Config::new().fragment_size(fragment_size);
     let mut peer = open(if end == "server" { "client" } else { "server" }, config);
     let text = text(content, size);
     let mut stream = Vec::new();
@@ -110,11 +112,12 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
         .trim_start_matches("whole ")
         .strip_prefix("by ")
         .map_or(64 << 10, |n| n.parse().expect("a number"));
-    let mut config = Config::default();
-    if how == "chunks" {
-        config.delivery = Delivery::Chunks;
-    }
-    let mut connection = open(end, config);
+    let delivery = if how == "chunks" {
+        Delivery::Chunks
+    } else {
+        Delivery::Messages
+    };
+    let mut connection = open(end, Config::new().delivery(delivery));
     let mut buffer = vec![0; 64 << 10];
     let mut out = Vec::new();
     Box::new(move |count| {

@@ -67,10 +67,9 @@ fn all_cases(run: Run, base: &str) -> Result<(), Box<dyn Error>> {
 }
 
 fn config() -> Config {
-    let mut config = Config::default();
-    config.max_message_size = MAX_MESSAGE;
-    config.deflate = Some(DeflateConfig::default());
-    config
+    Config::new()
+        .max_message_size(MAX_MESSAGE)
+        .deflate(DeflateConfig::default())
 }
 
 fn on_a_thread(url: &str, task: Task) -> First {

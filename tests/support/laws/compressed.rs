@@ -2,7 +2,7 @@
 
 use allocation_counter::measure;
 use sockless::{
-    Connection, Delivery, Role,
+    Connection, Role,
     deflate::{DeflateConfig, DeflateParams, WindowBits},
     handshake::Negotiated,
 };
@@ -47,14 +47,14 @@ impl Agreement {
     }
 
     fn open(self, role: Role) -> Connection {
-        let mut deflate = DeflateConfig::default();
-        (deflate.level, deflate.threshold, deflate.release) = (self.level, 0, self.release);
-        let mut config = super::options::fragments_of(self.fragments);
-        config.deflate = Some(deflate);
-        config.max_message_size = self.limit;
-        if self.chunks {
-            config.delivery = Delivery::Chunks;
-        }
+        let deflate = DeflateConfig::new()
+            .level(self.level)
+            .threshold(0)
+            .release(self.release);
+        let config = super::options::fragments_of(self.fragments)
+            .deflate(deflate)
+            .max_message_size(self.limit)
+            .delivery(super::options::delivery(self.chunks));
         let bits = WindowBits::new(self.bits).unwrap();
         let mut negotiated = Negotiated::default();
         negotiated.deflate = Some(DeflateParams {
