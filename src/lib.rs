@@ -144,7 +144,7 @@ pub mod utf8;
 pub use close_code::CloseCode;
 #[cfg(feature = "alloc")]
 pub use engine::*;
-pub use error::{LocalHandshakeError, ProtocolError, RequestError, ResponseError, SendError};
+pub use error::{ProtocolError, SendError};
 pub use message::MessageKind;
 pub use role::Role;
 
@@ -182,16 +182,13 @@ mod state;
 
 #[cfg(feature = "alloc")]
 mod engine {
-    #[cfg(feature = "deflate")]
-    pub use crate::deflate::{DeflateConfig, DeflateParams, DeflatePool, WindowBits};
     pub use crate::{
         close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
         config::{Config, Delivery},
-        connection::{Connection, Endpoint, Parts},
+        connection::{Connection, Parts},
         event::{Chunk, Event},
-        handshake::{Accept, ClientRequest, Expected, Extension, Headers, Negotiated, Refusal, Request, Response},
+        handshake::{Accept, ClientRequest, Request},
         message::Message,
-        message::Message as Data,
         state::State,
     };
 }

@@ -6,10 +6,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use sockless::{
-    CloseFrame, Config, Connection, Event, State,
-    frame::{MessageKind, Role},
-};
+use sockless::{CloseFrame, Config, Connection, Event, MessageKind, Role, State};
 use tungstenite::{
     Error, Message, WebSocket,
     protocol::{

@@ -8,8 +8,8 @@ pub mod sending;
 use std::time::Duration;
 
 use criterion::Criterion;
-use sockless::frame::Role;
-pub use support::{ROLES, content::Content, frames, open, peer_of};
+use sockless::Role;
+pub use support::{ROLES, content::Content, frames, open, peer_of, upgraded};
 
 pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
 /// What one read of a kernel copies at most.

@@ -23,21 +23,6 @@ use crate::{
     state::{Phase, Signal, State},
 };
 
-/// Which end of a connection one is, for [`Connection::upgraded`].
-#[derive(Clone, Copy)]
-#[allow(clippy::exhaustive_enums, reason = "a connection has two ends")]
-#[allow(missing_debug_implementations, reason = "a seed does not belong into a log")]
-pub enum Endpoint {
-    /// Accepts; never masks.
-    Server,
-    /// Connects; masks what it sends.
-    Client {
-        /// Where the mask keys come from: 32 bytes from a strong source of randomness, used for nothing else
-        /// (RFC 6455, section 5.3).
-        seed: [u8; 32],
-    },
-}
-
 /// One WebSocket connection, from the first byte of the opening handshake to the end of the closing
 /// one.
 ///
@@ -124,15 +109,26 @@ impl Connection {
         ))
     }
 
-    /// Either end of a connection whose opening handshake is done: by another HTTP implementation, over HTTP/2 or
-    /// HTTP/3, or by a process that handed the socket over.
+    /// Returns a server's end of a connection whose opening handshake is done: by another HTTP
+    /// implementation, over HTTP/2 or HTTP/3, or by a process that handed the socket over.
     #[must_use]
-    pub fn upgraded(endpoint: Endpoint, negotiated: &Negotiated, config: Config) -> Self {
-        let (role, keys) = match endpoint {
-            Endpoint::Server => (Role::Server, None),
-            Endpoint::Client { seed } => (Role::Client, Some(Box::new(MaskKeys::new(seed)))),
-        };
-        let mut connection = Self::new(Phase::Open, role, keys, &config, None);
+    pub fn upgraded_server(negotiated: &Negotiated, config: Config) -> Self {
+        Self::upgraded(Role::Server, None, negotiated, &config)
+    }
+
+    /// Returns a client's end of a connection whose opening handshake is done, as
+    /// [`upgraded_server`](Self::upgraded_server) returns a server's.
+    ///
+    /// `seed` is 32 bytes from a strong source of randomness, used for nothing else: the mask keys
+    /// of all frames are derived from it (section 5.3).
+    #[must_use]
+    pub fn upgraded_client(negotiated: &Negotiated, config: Config, seed: [u8; 32]) -> Self {
+        let keys = Some(Box::new(MaskKeys::new(seed)));
+        Self::upgraded(Role::Client, keys, negotiated, &config)
+    }
+
+    fn upgraded(role: Role, keys: Option<Box<MaskKeys>>, negotiated: &Negotiated, config: &Config) -> Self {
+        let mut connection = Self::new(Phase::Open, role, keys, config, None);
         connection.apply(negotiated, config.deflate_settings());
         connection.update_path();
         connection

@@ -51,11 +51,11 @@ impl Connection {
     /// all of it is there. Fragments, compressed messages and control frames are taken as they arrive.
     ///
     /// ```
-    /// use sockless::{Negotiated, Config, Connection, Endpoint, Event};
+    /// use sockless::{Config, Connection, Event, handshake::Negotiated};
     ///
     /// # let seed = [0; 32];
     /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];
-    /// let mut connection = Connection::upgraded(Endpoint::Client { seed }, &Negotiated::default(), Config::default());
+    /// let mut connection = Connection::upgraded_client(&Negotiated::default(), Config::default(), seed);
     /// let (mut buffer, mut filled, mut wanted, mut out) = ([0; 1024], 0, 0, Vec::new());
     /// # let mut messages = Vec::new();
     /// # let mut transport = reads.drain(..);

@@ -19,7 +19,7 @@ use super::{
 /// `DeflateConfig::release`, there is nothing to return.
 ///
 /// ```
-/// use sockless::{Config, Connection, DeflatePool};
+/// use sockless::{Config, Connection, deflate::DeflatePool};
 ///
 /// let mut pool = DeflatePool::new(2);
 /// let mut connections = [Connection::server(Config::default()), Connection::server(Config::default())];

@@ -37,7 +37,7 @@ pub enum Item<'b> {
 /// for proxies and for devices without an allocator; [`Connection`](crate::Connection) is built on it.
 ///
 /// ```
-/// use sockless::frame::{Decoder, Item, Role};
+/// use sockless::{Role, frame::{Decoder, Item}};
 ///
 /// let mut decoder = Decoder::new(Role::Server);
 /// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];

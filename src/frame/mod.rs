@@ -14,4 +14,3 @@ pub use self::{
     header::Header,
     opcode::Opcode,
 };
-pub use crate::{message::MessageKind, role::Role};

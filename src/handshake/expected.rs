@@ -10,7 +10,7 @@ use crate::{
     http::list_has,
 };
 
-/// What the response to a [`ClientRequest`] has to fit.
+/// What the response to a [`ClientRequest`](super::ClientRequest) has to fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
     pub(super) accept: [u8; 28],

@@ -27,7 +27,7 @@ impl<'b> Request<'b> {
     }
 
     /// The 101 response that accepts the request, and what is then negotiated, for
-    /// [`Connection::upgraded`](crate::Connection::upgraded).
+    /// [`Connection::upgraded_server`](crate::Connection::upgraded_server).
     ///
     /// # Errors
     /// As [`Connection::accept`](crate::Connection::accept).

@@ -7,7 +7,9 @@ use crate::{
     role::Role,
 };
 
-/// What an opening handshake settled, for [`Connection::upgraded`](crate::Connection::upgraded).
+/// What an opening handshake settled, for
+/// [`Connection::upgraded_server`](crate::Connection::upgraded_server) and
+/// [`Connection::upgraded_client`](crate::Connection::upgraded_client).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {

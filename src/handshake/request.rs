@@ -76,10 +76,10 @@ impl<'b> Request<'b> {
     /// Checks a request that another HTTP implementation has parsed from HTTP/1.1, by the same rules.
     ///
     /// Continue with [`acceptance`](Self::acceptance), send its headers with status 101, and hand the stream to
-    /// [`Connection::upgraded`](crate::Connection::upgraded).
+    /// [`Connection::upgraded_server`](crate::Connection::upgraded_server).
     ///
     /// ```
-    /// use sockless::{Accept, Config, Connection, Endpoint, Request};
+    /// use sockless::{Accept, Config, Connection, Request};
     ///
     /// let headers: [(&str, &[u8]); 5] = [
     ///     ("host", b"example.com"),
@@ -91,7 +91,7 @@ impl<'b> Request<'b> {
     /// let request = Request::from_list("GET", "/chat", headers)?;
     /// let (headers, negotiated) = request.acceptance(&Accept::new(), &Config::default())?;
     /// assert!(headers.contains(&("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into())));
-    /// let connection = Connection::upgraded(Endpoint::Server, &negotiated, Config::default());
+    /// let connection = Connection::upgraded_server(&negotiated, Config::default());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -9,13 +9,14 @@ use std::{
 
 use ::tokio::io::ReadBuf;
 use sockless::{
-    ClientRequest, Connection, Response,
+    ClientRequest, Connection,
     adapter::{
         Error,
         futures_io::{self, Incoming, WebSocket},
         poll::{Settings, Transport},
         tokio,
     },
+    handshake::Response,
     timers::Timeouts,
 };
 use support::{

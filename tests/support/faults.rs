@@ -3,12 +3,12 @@
 use std::{io::ErrorKind, rc::Rc};
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Message, ProtocolError, Response,
+    Accept, ClientRequest, Config, Connection, Message, ProtocolError, Role,
     adapter::{
         Error,
         poll::{Clock, Incoming, Settings, Transport, WebSocket},
     },
-    frame::Role,
+    handshake::Response,
     timers::Timeouts,
 };
 

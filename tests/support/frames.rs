@@ -1,6 +1,6 @@
 //! Frames as bytes, made and taken apart by hand, without help of the crate.
 
-use sockless::frame::Role;
+use sockless::Role;
 
 /// Both ends.
 pub const ROLES: [Role; 2] = [Role::Server, Role::Client];

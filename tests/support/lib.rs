@@ -44,7 +44,7 @@ pub mod polled;
 
 pub use errors::{inflates_too_big, reserved_bits, reserved_opcode, too_big};
 #[cfg(feature = "alloc")]
-pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open, without_fast_paths};
+pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open, upgraded, without_fast_paths};
 pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of};
 #[cfg(feature = "alloc")]
 pub use heads::REQUEST;

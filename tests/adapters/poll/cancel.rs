@@ -3,12 +3,11 @@
 use std::{cell::RefCell, io, rc::Rc};
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, Message,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Role,
     adapter::{
         Error,
         poll::{Reader, Writer},
     },
-    frame::Role,
     timers::Timeouts,
 };
 use support::{

@@ -7,12 +7,11 @@ use std::{
 };
 
 use sockless::{
-    ClientRequest,
+    ClientRequest, Role,
     adapter::{
         Error,
         poll::{Incoming, Settings, Transport, WebSocket},
     },
-    frame::Role,
     timers::Timeouts,
 };
 use support::{

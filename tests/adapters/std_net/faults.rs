@@ -7,12 +7,11 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, Config, Message, ProtocolError,
+    Accept, ClientRequest, Config, Message, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{Incoming, WebSocket},
     },
-    frame::Role,
 };
 use support::{
     REQUEST, ROLES, frames, open, peer_of,

@@ -12,12 +12,11 @@ use std::{
 };
 
 use sockless::{
-    Event, ProtocolError,
+    Event, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{self, WebSocket},
     },
-    frame::Role,
 };
 use support::{ROLES, frame, frames, peer_of};
 

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use sockless::{Accept, Config, Connection, Event, adapter::std_net::WebSocket, frame::Role};
+use sockless::{Accept, Config, Connection, Event, Role, adapter::std_net::WebSocket};
 use support::{REQUEST, ROLES, frame, frames, open, peer_of};
 
 use super::{Script, binary, is_timeout, over, text};

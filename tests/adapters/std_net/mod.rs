@@ -20,12 +20,11 @@ use std::{
 };
 
 use sockless::{
-    Config, Message, ProtocolError,
+    Config, Message, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{self, WebSocket},
     },
-    frame::Role,
 };
 use support::{REQUEST, frame, open};
 

@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, io::ErrorKind};
 
-use sockless::{CloseCode, ClosedBy, Message, ProtocolError, SendError, adapter::Error, frame::Role};
+use sockless::{CloseCode, ClosedBy, Message, ProtocolError, Role, SendError, adapter::Error};
 use support::{ROLES, frame, frames, peer_of, reserved_opcode};
 
 use super::{Script, binary, close, io_kind, over, received, text};

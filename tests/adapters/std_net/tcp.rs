@@ -8,9 +8,9 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, ClosedBy, Config, Connection, Event, ProtocolError, RequestError,
+    Accept, ClientRequest, CloseCode, ClosedBy, Config, Connection, Event, ProtocolError, Role,
     adapter::{Error, std_net},
-    frame::Role,
+    error::RequestError,
 };
 use support::{ROLES, feed, frame, frames, reserved_opcode};
 

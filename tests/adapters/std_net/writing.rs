@@ -3,9 +3,8 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use sockless::{
-    CloseCode, CloseFrame, Config, Event, ProtocolError, SendError,
+    CloseCode, CloseFrame, Config, Event, ProtocolError, Role, SendError,
     adapter::{Error, std_net::WebSocket},
-    frame::Role,
 };
 use support::{ROLES, frame, frames, open, peer_of};
 

@@ -1,7 +1,11 @@
 //! The laws of connections on which permessage-deflate is negotiated.
 
 use allocation_counter::measure;
-use sockless::{Connection, DeflateConfig, DeflateParams, Delivery, Endpoint, Negotiated, WindowBits, frame::Role};
+use sockless::{
+    Connection, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
+};
 
 use super::{
     conversation::Conversation,
@@ -43,14 +47,14 @@ impl Agreement {
     }
 
     fn open(self, role: Role) -> Connection {
-        let mut deflate = DeflateConfig::default();
-        (deflate.level, deflate.threshold, deflate.release) = (self.level, 0, self.release);
-        let mut config = super::options::fragments_of(self.fragments);
-        config.deflate = Some(deflate);
-        config.max_message_size = self.limit;
-        if self.chunks {
-            config.delivery = Delivery::Chunks;
-        }
+        let deflate = DeflateConfig::new()
+            .level(self.level)
+            .threshold(0)
+            .release(self.release);
+        let config = super::options::fragments_of(self.fragments)
+            .deflate(deflate)
+            .max_message_size(self.limit)
+            .delivery(super::options::delivery(self.chunks));
         let bits = WindowBits::new(self.bits).unwrap();
         let mut negotiated = Negotiated::default();
         negotiated.deflate = Some(DeflateParams {
@@ -59,11 +63,7 @@ impl Agreement {
             server_max_window_bits: bits,
             client_max_window_bits: bits,
         });
-        let endpoint = match role {
-            Role::Server => Endpoint::Server,
-            Role::Client => Endpoint::Client { seed: [7; 32] },
-        };
-        Connection::upgraded(endpoint, &negotiated, config)
+        crate::upgraded(role, &negotiated, config)
     }
 }
 

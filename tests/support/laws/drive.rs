@@ -1,7 +1,7 @@
 //! An endpoint with an application that follows its options, watched at every step.
 
 use allocation_counter::AllocationInfo;
-use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Request, State, frame::Role};
+use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Request, Role, State};
 
 use super::options::{Answer, Opening, Options};
 use crate::{Outcome, frame, open, peer_of};

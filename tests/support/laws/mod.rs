@@ -12,8 +12,8 @@ pub mod options;
 pub mod reference;
 
 use sockless::{
-    Event, ProtocolError, State,
-    frame::{Header, Opcode, Role},
+    Event, ProtocolError, Role, State,
+    frame::{Header, Opcode},
 };
 
 use crate::{feed_cut, frames, open, peer_of, without_fast_paths};
