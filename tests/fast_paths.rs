@@ -107,7 +107,7 @@ fn reserved_bits_are_refused_by_every_path() {
 fn the_size_limit_holds_in_every_path() {
     for role in ROLES {
         for first in [0x81, 0x82] {
-            let config = || Config::default().max_message_size(200);
+            let config = || Config::new().max_message_size(200);
             for (len, error) in [(200, None), (201, Some(too_big(201, 200)))] {
                 let bytes = frame(peer_of(role), first, &vec![b'x'; len]);
                 for mut connection in both(|| open(role, config())) {
@@ -126,7 +126,10 @@ fn the_size_limit_holds_in_every_path() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_compressed_message_of_one_frame_is_limited() {
-    use sockless::{Delivery, deflate::DeflateParams, deflate::WindowBits, handshake::Negotiated};
+    use sockless::{
+        deflate::{DeflateParams, WindowBits},
+        handshake::Negotiated,
+    };
     use support::{inflates_too_big, upgraded};
 
     let mut negotiated = Negotiated::default();
@@ -141,7 +144,7 @@ fn a_compressed_message_of_one_frame_is_limited() {
         let hello = frame(peer_of(role), 0xC1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
         for delivery in [Delivery::Messages, Delivery::Chunks] {
             for (limit, fits) in [(5, true), (4, false), (0, false)] {
-                let config = Config::default().max_message_size(limit).delivery(delivery);
+                let config = Config::new().max_message_size(limit).delivery(delivery);
                 for mut connection in both(|| upgraded(role, &negotiated, config.clone())) {
                     let outcome = feed(&mut connection, &hello);
                     let error = (!fits).then(|| inflates_too_big(limit));
@@ -192,7 +195,7 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
         let peer = peer_of(role);
         let whole = frame(peer, 0x82, b"whole");
         for delivery in [Delivery::Messages, Delivery::Chunks] {
-            let config = || Config::default().delivery(delivery);
+            let config = || Config::new().delivery(delivery);
             for begun in [
                 frame(peer, 0x02, b"begun"),
                 frame(peer, 0x02, b""),
@@ -230,7 +233,7 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
 #[test]
 fn a_whole_message_is_a_chunk_where_chunks_are_delivered() {
     for role in ROLES {
-        for mut connection in both(|| open(role, Config::default().delivery(Delivery::Chunks))) {
+        for mut connection in both(|| open(role, Config::new().delivery(Delivery::Chunks))) {
             let outcome = feed(&mut connection, &frame(peer_of(role), 0x81, b"text"));
             let [Event::Chunk(chunk)] = &outcome.events[..] else {
                 panic!("{outcome:?}")
@@ -244,7 +247,7 @@ fn a_whole_message_is_a_chunk_where_chunks_are_delivered() {
 #[test]
 fn the_fragment_limit_holds_in_every_path() {
     for role in ROLES {
-        for mut connection in both(|| open(role, Config::default().max_fragments(0))) {
+        for mut connection in both(|| open(role, Config::new().max_fragments(0))) {
             let outcome = feed(&mut connection, &frame(peer_of(role), 0x82, b"one"));
             assert_eq!(outcome.error, Some(ProtocolError::TooManyFragments { limit: 0 }));
         }
@@ -336,7 +339,7 @@ fn the_path_of_the_sender_is_up_to_date_after_every_call() {
         connection.send_binary(b"one frame again", out).unwrap();
         // Fragments by size.
         let size = std::num::NonZeroUsize::new(4);
-        let mut connection = open(role, Config::default().fragment_size(size));
+        let mut connection = open(role, Config::new().fragment_size(size));
         let out = &mut Vec::with_capacity(1 << 16);
         connection.send_text("three frames", out).unwrap();
         assert_eq!(support::frames(role, out).len(), 3);
@@ -349,7 +352,7 @@ fn the_path_of_the_sender_is_up_to_date_after_every_call() {
 fn the_path_of_the_sender_is_up_to_date_after_a_negotiation() {
     use sockless::{Accept, deflate::DeflateConfig};
 
-    let config = || Config::default().deflate(DeflateConfig::default().threshold(0));
+    let config = || Config::new().deflate(DeflateConfig::new().threshold(0));
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
     let request = REQUEST.replace("\r\n\r\n", &format!("\r\n{offer}"));
     let (mut bytes, mut out) = (request.into_bytes(), Vec::with_capacity(1 << 16));

@@ -16,7 +16,7 @@ use super::{
 /// without context takeover, and, with `miniz_oxide`, no inflater state at all, because its window is separate. A connection
 /// [borrows](crate::Connection::borrow_deflate_state) the state before it receives or sends, and
 /// [returns](crate::Connection::return_deflate_state) it afterwards; what takeover needs stays with it. With
-/// `DeflateConfig::release`, there is nothing to return.
+/// [`DeflateConfig::release`](crate::deflate::DeflateConfig::release), there is nothing to return.
 ///
 /// ```
 /// use sockless::{Config, Connection, deflate::DeflatePool};
