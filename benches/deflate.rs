@@ -9,9 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bench_support::{median, rounds};
+use bench_support::{median, rounds, upgraded};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sockless::{Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, Negotiated, WindowBits};
+use sockless::{
+    Config, Connection, Event, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
+};
 
 const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
 /// How much a round carries, in bytes: so much that none of the round before is left in a window, because to repeat that is no
@@ -44,12 +48,9 @@ fn messages(len: usize) -> Vec<String> {
         .collect()
 }
 
-fn connection(endpoint: Endpoint, takeover: bool, level: u8) -> Connection {
-    let mut deflate = DeflateConfig::default();
-    deflate.level = level;
-    deflate.threshold = 0;
-    let mut config = Config::default();
-    config.deflate = Some(deflate);
+fn connection(role: Role, takeover: bool, level: u8) -> Connection {
+    let deflate = DeflateConfig::new().level(level).threshold(0);
+    let config = Config::new().deflate(deflate);
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(DeflateParams {
         server_no_context_takeover: !takeover,
@@ -57,7 +58,7 @@ fn connection(endpoint: Endpoint, takeover: bool, level: u8) -> Connection {
         server_max_window_bits: WindowBits::MAX,
         client_max_window_bits: WindowBits::MAX,
     });
-    Connection::upgraded(endpoint, &negotiated, config)
+    upgraded(role, &negotiated, config)
 }
 
 /// Sends one round of messages and returns the bytes of each.
@@ -108,9 +109,9 @@ fn cases() -> Vec<Case> {
 
 fn out(len: usize, level: u8, takeover: bool) -> Round {
     let messages = messages(len);
-    let mut server = connection(Endpoint::Server, takeover, level);
+    let mut server = connection(Role::Server, takeover, level);
     // What is measured is what a client understands, and smaller.
-    let mut client = connection(Endpoint::Client { seed: [1; 32] }, takeover, level);
+    let mut client = connection(Role::Client, takeover, level);
     for (mut bytes, message) in send_round(&mut server, &messages).into_iter().zip(&messages) {
         assert!(bytes.len() < message.len());
         let event = client.receive(&mut &mut bytes[..], &mut Vec::new()).unwrap();
@@ -144,8 +145,8 @@ fn raw_out(len: usize, level: u8, takeover: bool) -> Round {
 
 fn into(len: usize, takeover: bool) -> Round {
     let messages = messages(len);
-    let mut server = connection(Endpoint::Server, takeover, 6);
-    let mut client = connection(Endpoint::Client { seed: [1; 32] }, takeover, 6);
+    let mut server = connection(Role::Server, takeover, 6);
+    let mut client = connection(Role::Client, takeover, 6);
     // The first round refers to nothing, each later one to the one before it; so the second can be repeated.
     let mut round = send_round(&mut server, &messages);
     let mut scratch = Vec::new();

@@ -6,12 +6,14 @@ use bench_support::{
     Content, ROLES, SEGMENT, SIZES, peer_of,
     receiving::{Receiving, Stream},
     sending::{Messages, Sending},
+    upgraded,
 };
 use sockless::{
-    Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, Negotiated, WindowBits, frame::Role,
+    Config, Connection, Event, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
 };
 
-const CLIENT: Endpoint = Endpoint::Client { seed: [7; 32] };
 const LEN: usize = 20_000;
 /// How many messages are counted.
 const MESSAGES: u64 = 20;
@@ -19,19 +21,11 @@ const MESSAGES: u64 = 20;
 /// How compression is negotiated: window bits, takeover, and whether working state is given back between messages.
 type Mode = Option<(u8, bool, bool)>;
 
-const fn endpoint(role: Role) -> Endpoint {
-    match role {
-        Role::Server => Endpoint::Server,
-        Role::Client => CLIENT,
-    }
-}
-
-fn open(endpoint: Endpoint, mode: Mode) -> Connection {
+fn open(role: Role, mode: Mode) -> Connection {
     let (mut config, mut negotiated) = (Config::default(), Negotiated::default());
     if let Some((bits, takeover, release)) = mode {
-        let mut deflate = DeflateConfig::default();
-        deflate.release = release;
-        config.deflate = Some(deflate);
+        let deflate = DeflateConfig::new().release(release);
+        config = config.deflate(deflate);
         let bits = WindowBits::new(bits).unwrap();
         negotiated.deflate = Some(DeflateParams {
             server_no_context_takeover: !takeover,
@@ -40,7 +34,7 @@ fn open(endpoint: Endpoint, mode: Mode) -> Connection {
             client_max_window_bits: bits,
         });
     }
-    Connection::upgraded(endpoint, &negotiated, config)
+    upgraded(role, &negotiated, config)
 }
 
 fn message(seed: usize) -> String {
@@ -83,7 +77,7 @@ fn main() {
 
 fn row(mode: Mode) {
     let mut ends = None;
-    let born = measure(|| ends = Some((open(Endpoint::Server, mode), open(Endpoint::Server, mode))));
+    let born = measure(|| ends = Some((open(Role::Server, mode), open(Role::Server, mode))));
     let (mut sender, mut receiver) = ends.unwrap();
     let mut out = Vec::with_capacity(4 * LEN);
     let mut round = |seed| {
@@ -91,7 +85,7 @@ fn row(mode: Mode) {
         out.clear();
         let sending = measure(|| sender.send_text(&text, &mut out).unwrap());
         let mut input = Vec::new();
-        let mut client = open(CLIENT, mode.map(|(bits, ..)| (bits, false, false)));
+        let mut client = open(Role::Client, mode.map(|(bits, ..)| (bits, false, false)));
         client.send_text(&text, &mut input).unwrap();
         let mut event = None;
         let receiving = measure(|| {
@@ -131,7 +125,7 @@ fn row(mode: Mode) {
 fn idle(role: Role) {
     for (name, mode) in [("none", None), ("negotiated", Some((15, true, false)))] {
         let mut connection = None;
-        let born = measure(|| connection = Some(open(endpoint(role), mode)));
+        let born = measure(|| connection = Some(open(role, mode)));
         println!("| {role:?}, {name} | {} |", born.bytes_current);
         let promised = match role {
             Role::Server => 0,
@@ -186,7 +180,7 @@ fn steady(role: Role) {
 /// The same for compressed messages, in pieces.
 fn compressed(role: Role, takeover: bool) {
     let mode = Some((15, takeover, false));
-    let (mut end, mut peer) = (open(endpoint(role), mode), open(endpoint(peer_of(role)), mode));
+    let (mut end, mut peer) = (open(role, mode), open(peer_of(role), mode));
     let (mut wire, mut out) = (Vec::new(), Vec::new());
     let text = message(0);
     let mut exchange = || {

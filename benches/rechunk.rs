@@ -11,7 +11,7 @@ use bench_support::{
     rounds,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
-use sockless::frame::Role;
+use sockless::Role;
 
 /// How long one turn takes in the table, about.
 const TURN: Duration = Duration::from_millis(1);

@@ -8,7 +8,7 @@ use bench_support::{
     sending::{Messages, Sending, bench},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sockless::frame::{MessageKind, Role};
+use sockless::{MessageKind, Role};
 
 const FIN_BINARY: u8 = 0x82;
 

@@ -79,10 +79,10 @@ fn run(listen: &str) -> io::Result<Infallible> {
 fn serve(room: &Mutex<Room>, tcp: TcpStream) -> Result<(), Error> {
     tcp.set_read_timeout(Some(PATIENCE))?;
     tcp.set_write_timeout(Some(PATIENCE))?;
-    let mut config = Config::default();
-    config.max_message_size = MAX_MESSAGE;
-    // A GET that is not for a WebSocket is reported too, instead of being answered with 426.
-    config.plain_requests = true;
+    let config = Config::new()
+        .max_message_size(MAX_MESSAGE)
+        // A GET that is not for a WebSocket is reported too, instead of being answered with 426.
+        .plain_requests(true);
 
     // An invalid request is answered by the engine, and is an error here.
     let incoming = std_net::incoming(tcp, config)?;

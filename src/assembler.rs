@@ -6,8 +6,8 @@ use core::mem;
 use crate::{
     error::ProtocolError,
     frame::{
-        decoder::{Mask, unmask},
         opcode::Opcode,
+        payload::{Mask, unmask},
     },
     message::{Message, MessageKind},
     utf8::{InvalidUtf8, Piece, Validator, validate},

@@ -93,9 +93,9 @@ fn reason(body: &[u8]) -> Result<&str, ProtocolError> {
     core::str::from_utf8(body.get(2..).unwrap_or_default()).map_err(|_| ProtocolError::InvalidCloseReason)
 }
 
-/// Who began to close a connection.
+/// Who closed a connection first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "there is nobody else")]
+#[allow(clippy::exhaustive_enums, reason = "there are no others")]
 pub enum ClosedBy {
     /// This endpoint sent the first Close frame, or found that the peer broke the protocol.
     Us,
@@ -109,13 +109,13 @@ pub enum ClosedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseStatus {
-    /// Who began. If both sent a Close frame at the same time, this endpoint did: it sent before it received.
+    /// Who closed first. If both ends sent a Close frame at the same time, this one did: it sent before it received.
     pub by: ClosedBy,
     /// The Close frame sent: `None` if none was, `Some(None)` if it was empty.
     pub sent: Option<Option<CloseFrame<'static>>>,
     /// The Close frame received: `None` if none was, `Some(None)` if it was empty.
     pub received: Option<Option<CloseFrame<'static>>>,
-    /// What the peer did wrong, if that is why the connection ended.
+    /// The error with which the connection failed, if it did.
     pub error: Option<ProtocolError>,
 }
 
@@ -129,15 +129,15 @@ impl CloseStatus {
         }
     }
 
-    /// "the WebSocket connection is closed cleanly": both Close frames have passed and nothing went wrong
-    /// (section 7.1.4).
+    /// Returns whether "the WebSocket connection is closed cleanly": both Close frames have passed, and nothing went wrong
+    /// (RFC 6455, section 7.1.4).
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.sent.is_some() && self.received.is_some() && self.error.is_none()
     }
 
-    /// "The WebSocket connection close code" (section 7.1.5): that of the Close frame received, 1005 if it held none,
-    /// 1006 if there was none.
+    /// Returns "the WebSocket connection close code" (RFC 6455, section 7.1.5): that of the Close frame received, 1005 if
+    /// it held none, 1006 if there was none.
     #[must_use]
     pub fn code(&self) -> CloseCode {
         match &self.received {
@@ -147,7 +147,8 @@ impl CloseStatus {
         }
     }
 
-    /// "The WebSocket connection close reason" (section 7.1.6): that of the Close frame received, or nothing.
+    /// Returns "the WebSocket connection close reason" (RFC 6455, section 7.1.6): that of the Close frame received, or an
+    /// empty text.
     #[must_use]
     pub fn reason(&self) -> &str {
         match &self.received {
@@ -157,14 +158,14 @@ impl CloseStatus {
     }
 }
 
-/// What is left to do with the transport of a closed connection, once the output is written.
+/// How to close the transport of a closed connection, once the output is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "there is nothing else to do")]
+#[allow(clippy::exhaustive_enums, reason = "RFC 6455 has these two")]
 pub enum Teardown {
-    /// Close it now, orderly (for TCP: shut down the sending side, read to the end, close). A server does so after the
-    /// closing handshake, and either side after a failure (sections 7.1.1 and 7.1.7).
+    /// Close it now (for TCP: shut down the sending side, read to the end, close). A server does so after the closing
+    /// handshake, and either side after a failure (RFC 6455, sections 7.1.1 and 7.1.7).
     Close,
-    /// Wait for the peer to close it, for a while that the caller sets. A client does so after the closing handshake,
-    /// so that the port's TIME_WAIT stays with it and not with the server (section 7.1.1).
+    /// Wait for the peer to close it, for a time that the caller chooses. A client does so after the closing handshake, so
+    /// that TIME_WAIT stays with the server (RFC 6455, section 7.1.1).
     AwaitPeer,
 }

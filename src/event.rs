@@ -1,4 +1,4 @@
-//! What the engine reports.
+//! What the engine returns to its caller.
 
 use alloc::{borrow::Cow, boxed::Box};
 use core::fmt;
@@ -12,19 +12,19 @@ use crate::{
 
 /// What [`Connection::receive`](crate::Connection::receive) found in the input.
 ///
-/// An event borrows from the input slice, never from the connection: one can send while holding it. What lies whole in
-/// one input is lent from it; what had to be assembled is owned.
+/// An event borrows from the input slice, never from the connection: the caller can send while it holds one. What is whole
+/// in one input is borrowed from it; what had to be assembled is owned.
 #[derive(Clone, PartialEq, Eq)]
-// With its tag in a byte, an error that is returned instead lies beside it and not over the payload: docs/DESIGN.md.
+// With a tag of its own, no payload is stored in narrower steps than it is loaded in: docs/DESIGN.md.
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// Server: a client asks to open a connection, and its request is valid. Answer with
+    /// Server: a client asks to open a connection, and its request is valid. The caller answers with
     /// [`accept`](crate::Connection::accept) or [`reject`](crate::Connection::reject) (RFC 6455, section 4.2).
     Request(Request<'b>),
-    /// Client: the server accepted, the connection is open (section 4.1).
+    /// Client: the server accepted, and the connection is open (RFC 6455, section 4.1).
     Open(Response<'b>),
-    /// Client: the server answered with another status than 101; the connection is closed (section 4.1).
+    /// Client: the server answered with another status than 101, and the connection is closed (RFC 6455, section 4.1).
     Refused(Box<Refusal>),
     /// A text message ([`Delivery::Messages`](crate::Delivery::Messages)).
     Text(Cow<'b, str>),
@@ -32,18 +32,18 @@ pub enum Event<'b> {
     Binary(Cow<'b, [u8]>),
     /// A piece of a message ([`Delivery::Chunks`](crate::Delivery::Chunks)).
     Chunk(Chunk<'b>),
-    /// A Ping with its payload of at most 125 bytes. It is already answered, unless
-    /// [`auto_pong`](crate::Config::auto_pong) is off (section 5.5.2).
+    /// A Ping with its payload of at most 125 bytes. The answer is in the output already, unless
+    /// [`auto_pong`](crate::Config::auto_pong) is off (RFC 6455, section 5.5.2).
     Ping(Cow<'b, [u8]>),
-    /// A Pong with its payload of at most 125 bytes, asked for or not (section 5.5.3).
+    /// A Pong with its payload of at most 125 bytes, solicited or not (RFC 6455, section 5.5.3).
     Pong(Cow<'b, [u8]>),
-    /// The peer's Close frame; `None` if it was empty. It is already answered, unless
-    /// [`auto_close`](crate::Config::auto_close) is off. Nothing follows it (section 5.5.1).
+    /// The peer's Close frame; `None` if it was empty. The answer is in the output already, unless
+    /// [`auto_close`](crate::Config::auto_close) is off. No event follows it (RFC 6455, section 5.5.1).
     Close(Option<CloseFrame<'b>>),
 }
 
 impl Event<'_> {
-    /// The same event, borrowing nothing. What was assembled moves; what was lent is copied.
+    /// Returns the same event, borrowing nothing. What is owned already is moved, what is borrowed is copied.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         match self {
@@ -80,18 +80,18 @@ impl fmt::Debug for Event<'_> {
 
 /// A piece of a message, as it arrived.
 ///
-/// A frame yields one or more chunks, the last with `frame_end`; only that one may be empty. Joined, the chunks of
-/// a message are the message. Where frames begin and end means nothing by itself (RFC 6455, section 5.4), but
-/// a proxy may want to keep it.
+/// A frame yields one or more chunks, the last with `frame_end`; only that one may be empty. The chunks of a message,
+/// joined, are the message. Where frames begin and end has no meaning (RFC 6455, section 5.4), but a proxy may want to
+/// preserve it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chunk<'b> {
     /// The payload. Text is cut at a code point boundary: the bytes of a code point that is not complete yet come with a
     /// later chunk, also if the frame ends between them.
     pub data: Message<'b>,
-    /// The frame ends with this chunk.
+    /// Whether the frame ends with this chunk.
     pub frame_end: bool,
-    /// The message ends with this chunk.
+    /// Whether the message ends with this chunk.
     pub message_end: bool,
 }
 
@@ -104,19 +104,19 @@ impl<'b> Chunk<'b> {
         }
     }
 
-    /// What the message is that the chunk belongs to.
+    /// Returns the kind of the message that the chunk belongs to.
     #[must_use]
     pub const fn kind(&self) -> MessageKind {
         self.data.kind()
     }
 
-    /// The payload as bytes.
+    /// Returns the payload as bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.data.as_bytes()
     }
 
-    /// The same chunk, borrowing nothing.
+    /// Returns the same chunk, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Chunk<'static> {
         Chunk::new(self.data.into_owned(), self.frame_end, self.message_end)

@@ -1,36 +1,37 @@
 //! A WebSocket protocol engine without sockets: bytes in, events out, bytes out.
 //!
-//! `sockless` implements RFC 6455 and permessage-deflate (RFC 7692) as a pure state machine. It owns no socket, no buffer, no clock and no source of
-//! randomness: the caller lends the bytes it has read and a `Vec` to append to, and gets events.
+//! `sockless` implements RFC 6455 and permessage-deflate (RFC 7692) as a pure state machine. It owns no socket, no buffer,
+//! no clock and no source of randomness: the caller passes the bytes that it has read and a `Vec` to append to, and gets
+//! events.
 //!
 //! ```text
-//!           lent by the caller                                   lent by the caller
+//!              borrowed                                              borrowed
 //!         input: &mut &mut [u8]                                  out: &mut Vec<u8>
 //!                  │                                                     ▲
 //!                  ▼                                                     │
-//!    ┌──────────────────────────┐      pong, close        ┌──────────────────────────┐
+//!    ┌──────────────────────────┐      Pong, Close        ┌──────────────────────────┐
 //!    │ receive                  │────────────────────────▶│ send_text, ping, close … │
 //!    └──────────────────────────┘                         └──────────────────────────┘
 //!                  │
 //!                  ▼
-//!           Event: borrows the input, or owns what had to be assembled
+//!           Event: borrows from the input, or owns what had to be assembled
 //! ```
 //!
-//! # A connection from birth to end
+//! # A connection from start to end
 //!
-//! The two ends of a connection, here in one thread and with memory for a network:
+//! Both ends of a connection, here in one thread and with memory for a network:
 //!
 //! ```
 //! use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, State};
 //!
-//! // Birth. A client's request is in its output; a server waits for one.
+//! // The client's request is in its output; the server waits for one.
 //! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
 //! let request = ClientRequest::new("ws://example.com/chat")?.subprotocol("chat.v1");
-//! let seed = [0x5E; 32]; // 32 bytes from the operating system, in earnest
+//! let seed = [0x5E; 32]; // an application takes 32 bytes from the operating system
 //! let mut client = Connection::client(&request, Config::default(), seed, &mut to_server)?;
 //! let mut server = Connection::server(Config::default());
 //!
-//! // Opening. The server decides; what it decides is in its output.
+//! // The server decides; its response is in its output.
 //! let mut input = &mut to_server[..];
 //! let Some(Event::Request(request)) = server.receive(&mut input, &mut to_client)? else { panic!() };
 //! assert_eq!(request.target(), "/chat");
@@ -42,7 +43,7 @@
 //! let Some(Event::Open(response)) = client.receive(&mut input, &mut to_server)? else { panic!() };
 //! assert_eq!(response.subprotocol(), Some("chat.v1"));
 //!
-//! // Open. A message that lies whole in the input is lent from it; one can send while holding it.
+//! // A message that is whole in the input is borrowed from it; the caller can send while it holds one.
 //! client.send_text("hello", &mut to_server)?;
 //! to_client.clear();
 //! let mut input = &mut to_server[..];
@@ -52,7 +53,7 @@
 //!     }
 //! }
 //!
-//! // Closing. The peer's answer is automatic.
+//! // The client answers the closing handshake by itself.
 //! server.close(CloseCode::NORMAL, "that is all", &mut to_client)?;
 //! assert_eq!(server.state(), State::Closing);
 //! to_server.clear();
@@ -60,37 +61,39 @@
 //! while let Some(_event) = client.receive(&mut input, &mut to_server)? {}
 //! assert_eq!(client.state(), State::Closed);
 //!
-//! // The end. Who closed, why, and whether cleanly.
+//! // The status says who closed, why, and whether cleanly.
 //! let mut input = &mut to_server[..];
 //! while let Some(_event) = server.receive(&mut input, &mut to_client)? {}
-//! let status = server.close_status().expect("it is closed");
+//! let status = server.close_status().expect("the connection is closed");
 //! assert!(status.is_clean());
 //! assert_eq!(status.code(), CloseCode::NORMAL);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Connection`] says which calls there are and in which order; [`adapter::std_net`] is the loop around it for blocking
-//! streams.
+//! [`Connection`] documents which calls there are and in which order; [`adapter::std_net`] is the loop around it for
+//! blocking streams.
 //!
 //! # The layers
 //!
 //! * [`Connection`] is the whole protocol.
-//! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for those whose HTTP is done by
-//!   others; [`Connection::upgraded`] goes on from there.
+//! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for callers with an HTTP
+//!   implementation of their own; [`Connection::upgraded_server`] and [`Connection::upgraded_client`] continue from there.
 //! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies and small devices.
-//! * [`timers`] stands beside them: deadlines on the caller's clock.
+//! * [`timers`] has deadlines on the caller's clock.
+//! * `adapter` has the loops around the engine: blocking, tokio, and any other executor.
 //!
-//! # What stays with the caller
+//! # Duties of the caller
 //!
 //! * The transport. A `wss` URL means TLS with SNI around all bytes, the handshake included, and at most one connection to
 //!   the same address in the handshake at a time (RFC 6455, section 4.1).
-//! * Time. A peer may fall silent anywhere: [`timers`] has the deadlines, the clock is the caller's.
-//!   A client that connects again after a failure waits a random time first, longer each time (section 7.2.3).
-//! * Back pressure. A Pong is never longer than the Ping that caused it (but for a client's mask key of four bytes), and
-//!   besides there is at most one HTTP answer and one Close, so it is enough not to read while there is much to write.
-//! * The order of things: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the source, has the whole
-//!   contract as a list, and a way for each kind of runtime.
-//! * Policy: who may connect ([`Request::is_same_origin`] is ready), and what a proxy does. One that forwards frames does
+//! * Time. A peer may fall silent anywhere: [`timers`] has the deadlines, the clock is the caller's. A client that connects
+//!   again after a failure waits a random time first, longer each time (section 7.2.3).
+//! * Back pressure. A Pong is never longer than the Ping that caused it, except for a client's mask key of four bytes, and
+//!   besides there is at most one HTTP response and one Close frame. So it is enough not to read while there is much to
+//!   write.
+//! * The order: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the source, has the whole
+//!   contract as a list, and a section for each kind of runtime.
+//! * Policy: who may connect ([`Request::is_same_origin`] helps), and what a proxy does. A proxy that forwards frames does
 //!   not change their fragmentation if an extension was negotiated that it does not know (section 5.4).
 //!
 //! # Features
@@ -98,13 +101,14 @@
 //! * `std` (default): [`adapter::std_net`], with seeds from the operating system. Implies `alloc`.
 //! * `alloc`: [`Connection`] and the handshakes.
 //! * `deflate` (default): permessage-deflate (RFC 7692) with `miniz_oxide`; off until [`Config::deflate`] turns it on.
-//! * `zlib-rs`: the faster `zlib-rs` for it. Implies `std`.
-//! * `simd`: masking and the validation of long text use the vectors that the processor has when it runs, by the crates
+//!   Implies `alloc`.
+//! * `zlib-rs`: permessage-deflate with `zlib-rs`, which is faster. Implies `std`.
+//! * `simd`: masking and the validation of long text use SIMD, chosen by run-time CPU detection, by the crates
 //!   `fearless_simd` and `simdutf8`. Implies `std`.
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!
-//! With none of them the codec remains. No feature changes what is there without it.
+//! Without features, the codec remains. No feature changes the behaviour of what is there without it.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -140,7 +144,7 @@ pub mod utf8;
 pub use close_code::CloseCode;
 #[cfg(feature = "alloc")]
 pub use engine::*;
-pub use error::{LocalHandshakeError, ProtocolError, RequestError, ResponseError, SendError};
+pub use error::{ProtocolError, SendError};
 pub use message::MessageKind;
 pub use role::Role;
 
@@ -178,16 +182,13 @@ mod state;
 
 #[cfg(feature = "alloc")]
 mod engine {
-    #[cfg(feature = "deflate")]
-    pub use crate::deflate::{DeflateConfig, DeflateParams, DeflatePool, WindowBits};
     pub use crate::{
         close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
         config::{Config, Delivery},
-        connection::{Connection, Endpoint, Parts},
+        connection::{Connection, Parts},
         event::{Chunk, Event},
-        handshake::{Accept, ClientRequest, Expected, Extension, Headers, Negotiated, Refusal, Request, Response},
+        handshake::{Accept, ClientRequest, Request},
         message::Message,
-        message::Message as Data,
         state::State,
     };
 }

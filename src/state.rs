@@ -1,4 +1,4 @@
-//! The state machine of a connection (RFC 6455, sections 4 and 7): theory first, then the table.
+//! The state machine of a connection (RFC 6455, sections 4 and 7): first the theory, then the table.
 //!
 //! Two rules. Every change of state, and what may be sent in which state, stands in this file and nowhere else. And this
 //! file does not know which bytes carry a signal, nor what an endpoint wants: it is told that something has happened, and
@@ -21,21 +21,21 @@
 
 use core::fmt;
 
-/// Where a connection stands (RFC 6455, sections 4.1, 7.1.3 and 7.1.4).
+/// The state of a connection (RFC 6455, sections 4.1, 7.1.3 and 7.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "the RFC has these four")]
 pub enum State {
     /// The opening handshake is under way. No frames are sent or received.
     Opening,
-    /// Messages flow both ways.
+    /// Messages are sent and received.
     Open,
-    /// One Close frame has passed: ours, and messages are still received; or, with manual replies, the peer's.
+    /// One Close frame has passed: this end's, and messages are still received; or, with manual replies, the peer's.
     Closing,
-    /// Nothing is sent or received any more. [`teardown`](crate::Connection::teardown) says what is left to do.
+    /// Nothing is sent or received any more. [`teardown`](crate::Connection::teardown) says how to close the transport.
     Closed,
 }
 
-/// The phases behind [`State`].
+/// The phases of which each [`State`] has one or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Server: the request has not come, or not all of it.
@@ -59,7 +59,7 @@ pub(crate) enum Signal {
     Accepted,
     /// Server: the caller rejects. Client: another status has arrived.
     Refused,
-    /// A Close frame was put into the output.
+    /// A Close frame was appended to the output.
     CloseSent,
     /// A Close frame has arrived.
     CloseReceived,

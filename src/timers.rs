@@ -1,93 +1,85 @@
-//! Deadlines for a connection whose peer may fall silent, beside the engine and as pure as it.
+//! Deadlines for a connection whose peer may fall silent: pure code, like the engine.
 //!
-//! [`Timers`] owns no clock: the caller tells it what happens and when, asks when to [come back](Timers::poll_timeout),
-//! and then [what is due](Timers::handle_timeout). Any instant will do: `std::time::Instant`, tokio's, a bare
-//! [`Duration`] since boot.
+//! [`Timers`] owns no clock: the caller tells it what happens and when, asks for the
+//! [next deadline](Timers::poll_timeout), and then [what to do](Timers::handle_timeout). Any type of instant works:
+//! `std::time::Instant`, tokio's, a [`Duration`] since boot.
 //!
 //! ```
 //! use core::time::Duration;
 //! use sockless::timers::{Due, Timeouts, Timers};
 //!
 //! let second = Duration::from_secs;
-//! // Here an instant is a time since boot. The connection is accepted; the handshake has its deadline.
+//! // Here, an instant is a time since boot. The transport is accepted; the handshake has a deadline.
 //! let mut timers = Timers::new(Timeouts::default(), second(100));
 //! assert_eq!(timers.poll_timeout(), Some(second(110)));
 //! timers.opened(second(101));
 //!
-//! // Nothing comes for a while. What to send is a Ping.
+//! // Nothing arrives for a while: a Ping is to be sent.
 //! assert_eq!(timers.poll_timeout(), Some(second(121)));
 //! let Some(Due::Ping(payload)) = timers.handle_timeout(second(121)) else { panic!() };
 //!
-//! // Its Pong comes, or does not.
+//! // Its Pong arrives in time.
 //! assert_eq!(timers.pong(&payload, second(123)), Some(second(2)));
 //! assert_eq!(timers.handle_timeout(second(124)), None);
 //! ```
 //!
-//! # Who tells it what
+//! # Which call reports what
 //!
 //! | when | call |
 //! |---|---|
 //! | the opening handshake is done | [`opened`](Timers::opened) |
 //! | a message or a chunk of one was received | [`received`](Timers::received) |
 //! | a Pong was received | [`pong`](Timers::pong) |
-//! | more of a message is [assembled](crate::Connection::assembled_len), after a read that gave no event for it | `received` |
-//! | the transport goes on writing after it had to wait | [`written`](Timers::written) |
+//! | more of a message is [assembled](crate::Connection::assembled_len), after a read without an event for it | `received` |
+//! | the transport takes bytes again after it had refused some | [`written`](Timers::written) |
 //! | a Close was sent or received, the connection failed, or its handshake did | [`closing`](Timers::closing) |
 //! | the transport is closed | [`closed`](Timers::closed) |
 //!
-//! Beside a `Connection`, `closing` is for whenever its state is found to be `Closing` or `Closed`; one that was `upgraded` is
-//! open from the beginning.
+//! With a `Connection`, call `closing` whenever its state is found to be `Closing` or `Closed`; one that was upgraded is open
+//! from the beginning.
 //!
-//! Process what has arrived before asking what is due: after a long sleep, the answer that proves the peer alive may lie in
-//! the receive buffer.
+//! Process what has arrived before the call of `handle_timeout`: after a long sleep, the answer that proves the peer alive
+//! may be in the receive buffer.
 
 use core::{
     ops::{Add, Sub},
     time::Duration,
 };
 
-/// No deadline is further away, in seconds: so that no instant overflows. A hundred years.
-const FOREVER: u64 = 100 * 365 * 86_400;
+/// The longest timeout, in seconds, so that no instant overflows: a hundred years.
+const MAX_TIMEOUT: u64 = 100 * 365 * 86_400;
 
 /// How long to wait for what. `None` waits forever.
+///
+/// ```
+/// use core::time::Duration;
+/// use sockless::timers::Timeouts;
+///
+/// let timeouts = Timeouts::new().idle(Duration::from_secs(300)).ping(None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Timeouts {
-    /// For the opening handshake, from the first byte that could be sent: for a client to the last of the answer, for a
-    /// server to the last of the request. How long it takes to decide is the server's own affair. Default 10 seconds: several round trips on the slowest network, and still no place to hide for
-    /// those who open connections and send nothing.
-    pub handshake: Option<Duration>,
-    /// Without a message, or a piece of one, until a Ping is sent (RFC 6455, section 5.5.2). Default 20 seconds:
-    /// proxies and address translators forget connections that are silent for 30 to 60. Control frames that the peer sends of
-    /// itself do not put it off.
-    pub ping: Option<Duration>,
-    /// From that Ping to its Pong, before the peer is given up. Anything of a message that arrives meanwhile is as good
-    /// and starts the time anew, and so does a transport that goes on writing. Default 20 seconds: the Pong may have to
-    /// wait behind a large message. With `None`, a Ping that is not answered is the last.
-    pub pong: Option<Duration>,
-    /// Without a message, or a piece of one, until the connection is closed, whatever pongs say. Default none: a client
-    /// that only listens is no worse for it.
-    pub idle: Option<Duration>,
-    /// For the closing handshake, from the first Close until the peer has closed the transport (sections 7.1.1 and
-    /// 7.1.2). Default 5 seconds: a peer that lives answers within a round trip.
-    pub close: Option<Duration>,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let seconds = |seconds| Some(Duration::from_secs(seconds));
-        Self {
-            handshake: seconds(10),
-            ping: seconds(20),
-            pong: seconds(20),
-            idle: None,
-            close: seconds(5),
-        }
-    }
+    pub(crate) handshake: Option<Duration>,
+    ping: Option<Duration>,
+    pong: Option<Duration>,
+    idle: Option<Duration>,
+    pub(crate) close: Option<Duration>,
 }
 
 impl Timeouts {
-    /// No deadlines at all.
+    /// Returns the default timeouts.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            handshake: Some(Duration::from_secs(10)),
+            ping: Some(Duration::from_secs(20)),
+            pong: Some(Duration::from_secs(20)),
+            idle: None,
+            close: Some(Duration::from_secs(5)),
+        }
+    }
+
+    /// Returns timeouts without any deadline.
     #[must_use]
     pub const fn none() -> Self {
         Self {
@@ -98,48 +90,106 @@ impl Timeouts {
             close: None,
         }
     }
+
+    /// Sets the time for the opening handshake, from the first byte that could be sent: for a
+    /// client until the last byte of the response, for a server until the last byte of the request.
+    ///
+    /// The time that a server takes to decide does not count. Default 10 seconds: several round
+    /// trips on the slowest network, and a limit for peers that open connections and send nothing.
+    #[must_use]
+    pub fn handshake(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.handshake = timeout.into();
+        self
+    }
+
+    /// Sets the time without a message, or a piece of one, until a Ping is sent (RFC 6455, section
+    /// 5.5.2).
+    ///
+    /// Control frames that the peer sends of itself do not put it off. Default 20 seconds: proxies
+    /// and address translators forget connections that are silent for 30 to 60.
+    #[must_use]
+    pub fn ping(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.ping = timeout.into();
+        self
+    }
+
+    /// Sets the time from that Ping to its Pong, before the peer is given up.
+    ///
+    /// A piece of a message that arrives meanwhile starts the time anew, and so does a transport
+    /// that goes on writing. Default 20 seconds: the Pong may have to wait behind a large message.
+    /// With `None`, a Ping that is not answered is the last.
+    #[must_use]
+    pub fn pong(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.pong = timeout.into();
+        self
+    }
+
+    /// Sets the time without a message, or a piece of one, until the connection is closed, whatever
+    /// Pongs arrive.
+    ///
+    /// Default `None`: a client that only listens is not at fault.
+    #[must_use]
+    pub fn idle(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.idle = timeout.into();
+        self
+    }
+
+    /// Sets the time for the closing handshake, from the first Close frame until the peer has
+    /// closed the transport (RFC 6455, sections 7.1.1 and 7.1.2).
+    ///
+    /// Default 5 seconds: a peer that is alive answers within a round trip.
+    #[must_use]
+    pub fn close(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.close = timeout.into();
+        self
+    }
 }
 
-/// What [`Timers::handle_timeout`] asks for.
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What [`Timers::handle_timeout`] tells the caller to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "a caller that leaves one out has a bug")]
 pub enum Due {
-    /// The opening handshake took too long: drop the transport. The last that comes.
+    /// The opening handshake took too long: drop the transport. Nothing follows.
     Handshake,
     /// Send a Ping with this payload.
     Ping([u8; 8]),
-    /// The peer did not answer a Ping: it is gone, drop the transport. The last that comes.
+    /// The peer did not answer a Ping: drop the transport. Nothing follows.
     Pong,
-    /// No message came for a long time: begin the closing handshake, 1001 is its code.
+    /// No message arrived for a long time: start the closing handshake with the code 1001.
     Idle,
-    /// The closing handshake took too long: drop the transport. The last that comes.
+    /// The closing handshake took too long: drop the transport. Nothing follows.
     Close,
 }
 
 /// The deadlines of one connection. `I` is the caller's instant.
 ///
-/// Each deadline comes due once, and never early. Calls that are spurious or late change nothing but the time at which
-/// things are noticed.
+/// Each deadline is reported once, and never early. Spurious or late calls only change when it is reported.
 #[derive(Clone, Debug)]
 pub struct Timers<I> {
     timeouts: Timeouts,
-    phase: Phase<I>,
+    phase: TimerPhase<I>,
     /// The payload of the last Ping, as a number.
     pings: u64,
     round_trip: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
-enum Phase<I> {
+enum TimerPhase<I> {
     Opening {
         since: I,
     },
     Open {
-        /// The last time that something of a message came, or that the connection was opened.
-        heard: I,
-        /// The last time that the peer has shown to be alive: as above, by a Pong, or by taking what was sent.
-        alive: I,
-        /// When the Ping was sent whose Pong is waited for.
+        /// When something of a message last arrived, or the connection was opened.
+        last_message: I,
+        /// When the peer last showed that it is alive: as above, by a Pong, or by taking what was sent.
+        last_alive: I,
+        /// When the Ping was sent whose Pong has not arrived.
         pinged: Option<I>,
         /// `Due::Idle` has been reported.
         idle: bool,
@@ -147,110 +197,117 @@ enum Phase<I> {
     Closing {
         since: I,
     },
-    Over,
+    Ended,
 }
 
 impl<I> Timers<I>
 where
     I: Copy + Ord + Add<Duration, Output = I> + Sub<Output = Duration>,
 {
-    /// The deadlines of a connection whose opening handshake begins now.
+    /// Returns the deadlines of a connection whose opening handshake begins now.
     #[must_use]
     pub const fn new(timeouts: Timeouts, now: I) -> Self {
         Self {
             timeouts,
-            phase: Phase::Opening { since: now },
+            phase: TimerPhase::Opening { since: now },
             pings: 0,
             round_trip: None,
         }
     }
 
-    /// The opening handshake is done. Later calls change nothing.
+    /// Notes that the opening handshake is done. Later calls change nothing.
     pub const fn opened(&mut self, now: I) {
-        if let Phase::Opening { .. } = self.phase {
-            self.phase = Phase::Open {
-                heard: now,
-                alive: now,
+        if let TimerPhase::Opening { .. } = self.phase {
+            self.phase = TimerPhase::Open {
+                last_message: now,
+                last_alive: now,
                 pinged: None,
                 idle: false,
             };
         }
     }
 
-    /// Something of a message was received. Control frames do not count: a peer could live by them alone.
+    /// Notes that something of a message was received. Control frames do not count: a peer could stay connected by them
+    /// alone.
     #[inline]
     pub fn received(&mut self, now: I) {
-        if let Phase::Open { heard, alive, idle, .. } = &mut self.phase {
-            *heard = now.max(*heard);
-            *alive = now.max(*alive);
+        if let TimerPhase::Open {
+            last_message,
+            last_alive,
+            idle,
+            ..
+        } = &mut self.phase
+        {
+            *last_message = now.max(*last_message);
+            *last_alive = now.max(*last_alive);
             *idle = false;
         }
     }
 
-    /// The transport took bytes, having refused to take all of them before: the peer is taking what was sent. Bytes that it
-    /// takes at once are no sign of life, they may just fill its buffer. It puts off Ping and Pong, not `idle`.
+    /// Notes that the transport took bytes after it had refused to take all of them: the peer reads what was sent. Bytes that
+    /// it takes at once prove nothing, they may only fill its buffer. This postpones Ping and Pong, not `idle`.
     pub fn written(&mut self, now: I) {
-        if let Phase::Open { alive, .. } = &mut self.phase {
-            *alive = now.max(*alive);
+        if let TimerPhase::Open { last_alive, .. } = &mut self.phase {
+            *last_alive = now.max(*last_alive);
         }
     }
 
-    /// A Pong was received. If it answers the Ping that is waited for, returns the round-trip time; any other one
-    /// changes nothing.
+    /// Notes that a Pong was received. If it answers the last Ping, returns the round-trip time; any other Pong changes
+    /// nothing.
     ///
-    /// A peer may answer only the last of several Pings (RFC 6455, section 5.5.3): do not send others while this waits
-    /// for one.
+    /// A peer may answer only the last of several Pings (RFC 6455, section 5.5.3): do not send others while a Pong is
+    /// missing.
     pub fn pong(&mut self, payload: &[u8], now: I) -> Option<Duration> {
-        let Phase::Open { alive, pinged, .. } = &mut self.phase else {
+        let TimerPhase::Open { last_alive, pinged, .. } = &mut self.phase else {
             return None;
         };
         if payload != self.pings.to_be_bytes() {
             return None;
         }
         let sent = pinged.take()?;
-        *alive = now.max(*alive);
+        *last_alive = now.max(*last_alive);
         self.round_trip = Some(if now > sent { now - sent } else { Duration::ZERO });
         self.round_trip
     }
 
-    /// A Close was sent or received, or the connection or its handshake failed. Later calls change nothing.
+    /// Notes that a Close frame was sent or received, or the connection or its handshake failed. Later calls change nothing.
     pub const fn closing(&mut self, now: I) {
-        if let Phase::Opening { .. } | Phase::Open { .. } = self.phase {
-            self.phase = Phase::Closing { since: now };
+        if let TimerPhase::Opening { .. } | TimerPhase::Open { .. } = self.phase {
+            self.phase = TimerPhase::Closing { since: now };
         }
     }
 
-    /// The transport is closed. Nothing is waited for any more.
+    /// Notes that the transport is closed: there are no deadlines any more.
     pub const fn closed(&mut self) {
-        self.phase = Phase::Over;
+        self.phase = TimerPhase::Ended;
     }
 
-    /// The time from the last Ping that was answered to its Pong.
+    /// Returns the time from the last Ping that was answered to its Pong.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout); `None` is never, unless something happens. It changes with
-    /// every other call.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` is never, unless something happens. It changes
+    /// with every other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<I> {
         self.next().map(|(at, _)| at)
     }
 
-    /// What is due. Call it until it returns `None`.
+    /// Returns what to do now. Call it until it returns `None`.
     pub fn handle_timeout(&mut self, now: I) -> Option<Due> {
         let (at, due) = self.next()?;
         if now < at {
             return None;
         }
         match (due, &mut self.phase) {
-            (Due::Ping(payload), Phase::Open { pinged, .. }) => {
+            (Due::Ping(payload), TimerPhase::Open { pinged, .. }) => {
                 self.pings = u64::from_be_bytes(payload);
                 *pinged = Some(now);
             }
-            (Due::Idle, Phase::Open { idle, .. }) => *idle = true,
-            _ => self.phase = Phase::Over,
+            (Due::Idle, TimerPhase::Open { idle, .. }) => *idle = true,
+            _ => self.phase = TimerPhase::Ended,
         }
         Some(due)
     }
@@ -258,32 +315,32 @@ where
     /// The next deadline.
     fn next(&self) -> Option<(I, Due)> {
         let at = |since: I, timeout: Option<Duration>, due| {
-            let timeout = timeout?.min(Duration::from_secs(FOREVER));
+            let timeout = timeout?.min(Duration::from_secs(MAX_TIMEOUT));
             Some((since + timeout, due))
         };
         match self.phase {
-            Phase::Opening { since } => at(since, self.timeouts.handshake, Due::Handshake),
-            Phase::Closing { since } => at(since, self.timeouts.close, Due::Close),
-            Phase::Over => None,
-            Phase::Open {
-                heard,
-                alive,
+            TimerPhase::Opening { since } => at(since, self.timeouts.handshake, Due::Handshake),
+            TimerPhase::Closing { since } => at(since, self.timeouts.close, Due::Close),
+            TimerPhase::Ended => None,
+            TimerPhase::Open {
+                last_message,
+                last_alive,
                 pinged,
                 idle,
             } => {
-                let alive = match pinged {
-                    Some(sent) => at(sent.max(alive), self.timeouts.pong, Due::Pong),
+                let next_alive = match pinged {
+                    Some(sent) => at(sent.max(last_alive), self.timeouts.pong, Due::Pong),
                     None => at(
-                        alive,
+                        last_alive,
                         self.timeouts.ping,
                         Due::Ping(self.pings.wrapping_add(1).to_be_bytes()),
                     ),
                 };
-                let idle = at(heard, self.timeouts.idle.filter(|_| !idle), Due::Idle);
-                // With both due at once, a Ping would be in vain.
-                match (alive, idle) {
-                    (Some(alive), Some(idle)) => Some(if alive.0 < idle.0 { alive } else { idle }),
-                    (alive, idle) => alive.or(idle),
+                let idle = at(last_message, self.timeouts.idle.filter(|_| !idle), Due::Idle);
+                // If both are due at once, a Ping is useless.
+                match (next_alive, idle) {
+                    (Some(pong), Some(idle)) => Some(if pong.0 < idle.0 { pong } else { idle }),
+                    (pong, idle) => pong.or(idle),
                 }
             }
         }

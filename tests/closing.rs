@@ -3,23 +3,15 @@
 
 use sockless::{
     Accept, ClientRequest, CloseCode, CloseFrame, CloseStatus, ClosedBy, Config, Connection, Delivery, Event,
-    LocalHandshakeError, ProtocolError, Request, RequestError, ResponseError, SendError, State, Teardown,
-    frame::{MessageKind, Role},
+    MessageKind, ProtocolError, Request, Role, SendError, State, Teardown,
+    error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
-    Length, Outcome, REQUEST, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open, pair::Pair,
-    peer_of, quoted, request_errors, reserved_bits, reserved_opcode, too_big,
+    Length, Outcome, REQUEST, ROLES, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open,
+    pair::Pair, peer_of, quoted, request_errors, reserved_bits, reserved_opcode, too_big,
 };
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
-
 const CONTROL: [u8; 3] = [0x88, 0x89, 0x8A];
-
-fn with(change: impl FnOnce(&mut Config)) -> Config {
-    let mut config = Config::default();
-    change(&mut config);
-    config
-}
 
 /// What becomes of `input`, the same in one piece and byte by byte.
 fn receive(role: Role, config: &Config, input: &[u8]) -> Outcome {
@@ -150,7 +142,7 @@ fn s5_5_3_all_pings_are_answered() {
 #[test]
 fn s5_5_2_pings_are_answered_by_hand() {
     for role in ROLES {
-        let config = with(|config| config.auto_pong = false);
+        let config = Config::new().auto_pong(false);
         let pings: Vec<u8> = (0..3).flat_map(|i| frame(peer_of(role), 0x89, &[i])).collect();
         assert_eq!(receive(role, &config, &pings).out, [], "{role:?}");
         let mut connection = open(role, config);
@@ -514,7 +506,7 @@ fn s1_4_nothing_is_delivered_after_a_close() {
             frame(role, 0x81, b"in the wrong direction"),
             vec![0xFF; 100],
         ] {
-            for config in [Config::default(), with(|config| config.auto_close = false)] {
+            for (config, replies) in [(Config::default(), 1), (Config::new().auto_close(false), 0)] {
                 let first = close(peer, 1000, "bye");
                 let outcome = receive(role, &config, &[&first[..], &behind].concat());
                 let row = format!("{role:?}: {behind:02x?}");
@@ -524,7 +516,6 @@ fn s1_4_nothing_is_delivered_after_a_close() {
                     [Event::Close(Some(CloseFrame::new(1000, "bye")))],
                     "{row}"
                 );
-                let replies = usize::from(config.auto_close);
                 assert_eq!(frames(role, &outcome.out).len(), replies, "{row}");
                 let mut connection = open(role, config);
                 feed(&mut connection, &first);
@@ -569,7 +560,7 @@ fn s5_5_1_messages_are_received_after_our_close() {
 #[test]
 fn s7_1_we_close_first() {
     for role in ROLES {
-        for config in [Config::default(), with(|config| config.auto_close = false)] {
+        for config in [Config::default(), Config::new().auto_close(false)] {
             let mut connection = open(role, config);
             let mut out = Vec::new();
             assert_eq!((connection.state(), connection.close_status()), (State::Open, None));
@@ -624,7 +615,7 @@ fn s7_1_the_peer_closes_first() {
 fn s7_1_the_peer_closes_first_and_is_answered_by_hand() {
     for role in ROLES {
         for (code, reason) in [(Some(CloseCode(4003)), "ours"), (None, "")] {
-            let mut connection = open(role, with(|config| config.auto_close = false));
+            let mut connection = open(role, Config::new().auto_close(false));
             let mut outcome = feed(&mut connection, &close(peer_of(role), 1000, "theirs"));
             assert_eq!((outcome.events.len(), outcome.out.len()), (1, 0));
             assert_eq!((connection.state(), connection.teardown()), (State::Closing, None));
@@ -749,7 +740,7 @@ fn with_close_sent(role: Role) -> Connection {
 }
 
 fn with_close_received(role: Role) -> Connection {
-    let mut connection = open(role, with(|config| config.auto_close = false));
+    let mut connection = open(role, Config::new().auto_close(false));
     feed(&mut connection, &close(peer_of(role), 1000, "bye"));
     connection
 }
@@ -968,7 +959,7 @@ fn s7_2_1_the_transport_ends_inside_a_frame() {
         .concat();
         for delivery in [Delivery::Messages, Delivery::Chunks] {
             for end in 0..bytes.len() {
-                let mut connection = open(role, with(|config| config.delivery = delivery));
+                let mut connection = open(role, Config::new().delivery(delivery));
                 assert_eq!(feed(&mut connection, &bytes[..end]).error, None);
                 let found = connection.receive_eof();
                 assert_eq!(
@@ -1044,10 +1035,7 @@ fn violations(sender: Role) -> Vec<(ProtocolError, u16, Vec<u8>)> {
 
 /// Limits that [`violations`] break.
 fn limited() -> Config {
-    with(|config| {
-        config.max_message_size = 100;
-        config.max_fragments = 5;
-    })
+    Config::new().max_message_size(100).max_fragments(5)
 }
 
 /// R126: each error has its code, and none is left out; what no Close frame can answer is 1006.
@@ -1103,8 +1091,7 @@ fn s7_1_7_every_error_fails_the_connection() {
         let peer = peer_of(role);
         for (error, code, bytes) in violations(peer) {
             for delivery in [Delivery::Messages, Delivery::Chunks] {
-                let mut config = limited();
-                config.delivery = delivery;
+                let config = limited().delivery(delivery);
                 let row = format!("{role:?} {delivery:?}: {error:?}");
                 let out = feed_bytewise(&mut open(role, config.clone()), &bytes).out;
                 let mut connection = open(role, config);
@@ -1522,10 +1509,9 @@ fn s6_2_a_takeover_stays_within_the_limits() {
     for role in ROLES {
         let peer = peer_of(role);
         for fragments in 1..4 {
-            let config = with(|config| {
-                config.max_fragments = fragments;
-                config.max_message_size = 4 * u64::from(fragments);
-            });
+            let config = Config::new()
+                .max_fragments(fragments)
+                .max_message_size(4 * u64::from(fragments));
             let mut input = Vec::new();
             for i in 0..fragments {
                 let fin = if i + 1 == fragments { 0x80 } else { 0x00 };
@@ -1550,7 +1536,7 @@ fn s6_2_a_takeover_stays_within_the_limits() {
 /// R104: a takeover in chunk delivery, where a message may be known in part; then a frame continues it.
 #[test]
 fn s6_2_a_takeover_in_chunk_delivery_loses_nothing() {
-    let config = with(|config| config.delivery = Delivery::Chunks);
+    let config = Config::new().delivery(Delivery::Chunks);
     for role in ROLES {
         let peer = peer_of(role);
         let input = everything(peer);

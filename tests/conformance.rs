@@ -1,4 +1,5 @@
-//! `docs/CONFORMANCE.md` and the tests agree: every rule has a test, or a note on where the caller's duty is documented.
+//! The pages that list tests agree with the tests: in `docs/CONFORMANCE.md`, every rule has a test, or a note on where the
+//! caller's duty is documented; in `docs/FAILURE-MODES.md`, every failure mode has a test.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +22,21 @@ fn as_rule(word: &str) -> Option<&str> {
     (digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(word)
 }
 
-/// The rules that the tests in a source text say they prove, each with the name of its test.
+/// `F` and two digits.
+fn as_failure_mode(word: &str) -> Option<&str> {
+    let word = word.trim_matches(['(', ')', ':', ',', '.', ';']);
+    let digits = word.strip_prefix('F')?;
+    (digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(word)
+}
+
+/// The failure mode in the name of a test, such as `f01_huge_lengths`.
+fn failure_mode_of(name: &str) -> Option<String> {
+    let word = name.split('_').next()?.to_ascii_uppercase();
+    as_failure_mode(&word).map(String::from)
+}
+
+/// The rules and failure modes that the tests in a source text name, each with the name of its test: rules at the start of
+/// its documentation, failure modes there and in its name.
 fn proofs(source: &str) -> Vec<(String, String)> {
     let mut proofs = Vec::new();
     let (mut named, mut is_test, mut in_doc) = (Vec::new(), false, false);
@@ -31,6 +46,7 @@ fn proofs(source: &str) -> Vec<(String, String)> {
                 named = text.split_whitespace().map_while(as_rule).map(String::from).collect();
                 is_test = false;
             }
+            named.extend(text.split_whitespace().filter_map(as_failure_mode).map(String::from));
             in_doc = true;
             continue;
         }
@@ -40,6 +56,7 @@ fn proofs(source: &str) -> Vec<(String, String)> {
         } else if let Some(rest) = line.strip_prefix("fn ") {
             let name = rest.split('(').next().unwrap();
             if is_test {
+                named.extend(failure_mode_of(name));
                 proofs.extend(named.drain(..).map(|rule| (rule, name.to_owned())));
             }
             named.clear();
@@ -95,11 +112,30 @@ fn names_the_callers_duty(note: &str) -> bool {
     true
 }
 
-#[test]
-fn every_rule_has_a_test_or_is_a_documented_duty() {
+/// What the tests name.
+fn found() -> BTreeMap<String, BTreeSet<String>> {
     let mut found = BTreeMap::new();
     collect(&Path::new(ROOT).join("tests"), "", &mut found);
     collect(&Path::new(ROOT).join("src"), "src::", &mut found);
+    found
+}
+
+/// Compares a page with what it has to be, or writes it.
+fn check(page: &str, expected: &str) {
+    let path = Path::new(ROOT).join(page);
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, expected).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap();
+    assert!(
+        written == expected,
+        "{page} is out of date: BLESS=1 cargo test conformance"
+    );
+}
+
+#[test]
+fn every_rule_has_a_test_or_is_a_documented_duty() {
+    let found = found();
     let page = fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
     let (mut expected, mut seen, mut missing) = (String::new(), BTreeSet::new(), Vec::new());
     for line in page.lines() {
@@ -111,10 +147,7 @@ fn every_rule_has_a_test_or_is_a_documented_duty() {
         }
         seen.insert(rule.to_owned());
         assert_eq!(cells.len(), 6, "{line}");
-        let tests = found
-            .get(rule)
-            .map(|tests| tests.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
-            .unwrap_or_default();
+        let tests = found.get(rule).map(list).unwrap_or_default();
         let note = cells[5].trim_end_matches('|').trim();
         // Checked also where there is a test.
         let is_duty = names_the_callers_duty(note);
@@ -124,17 +157,44 @@ fn every_rule_has_a_test_or_is_a_documented_duty() {
         cells[4] = &tests;
         expected += &format!("{}\n", cells.join(" | "));
     }
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(Path::new(ROOT).join(PAGE), &expected).unwrap();
-    }
     assert_eq!(seen, rules(), "{PAGE} has a row for each rule");
     assert!(
         missing.is_empty(),
         "rules without a test or a documented duty: {missing:?}"
     );
+    check(PAGE, &expected);
+}
+
+fn list(tests: &BTreeSet<String>) -> String {
+    tests.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn every_failure_mode_has_a_test_and_every_number_a_row() {
+    const PAGE: &str = "docs/FAILURE-MODES.md";
+    let found = found();
     let page = fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
+    let (mut expected, mut seen) = (String::new(), BTreeSet::new());
+    for line in page.lines() {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let mode = cells[0].trim_start_matches("| ");
+        if as_failure_mode(mode).is_none() {
+            expected += &format!("{line}\n");
+            continue;
+        }
+        assert_eq!(cells.len(), 3, "{line}");
+        seen.insert(mode.to_owned());
+        let tests = match found.get(mode) {
+            Some(tests) => list(tests),
+            None if cells[2].starts_with("none: ") => cells[2].trim_end_matches('|').trim().to_owned(),
+            None => panic!("{mode} has neither a test nor a reason for none"),
+        };
+        expected += &format!("| {mode} | {} | {tests} |\n", cells[1]);
+    }
+    let named: BTreeSet<String> = found.into_keys().filter(|tag| as_failure_mode(tag).is_some()).collect();
     assert!(
-        page == expected,
-        "{PAGE} is out of date: BLESS=1 cargo test conformance"
+        seen.is_superset(&named),
+        "{PAGE} has a row for each number that a test names"
     );
+    check(PAGE, &expected);
 }

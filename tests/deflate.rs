@@ -1,13 +1,12 @@
 //! Compressed messages (RFC 7692, sections 6, 7.2 and 8), and the ways in which implementations have failed at them.
 
 use sockless::{
-    Config, Connection, DeflateConfig, DeflateParams, DeflatePool, Delivery, Endpoint, Event, Negotiated,
-    ProtocolError, WindowBits,
-    frame::{MessageKind, Role},
+    Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role,
+    deflate::{DeflateConfig, DeflateParams, DeflatePool, WindowBits},
+    handshake::Negotiated,
 };
-use support::{feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
+use support::{ROLES, feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
 
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 /// "Hello" once more, referring to the first.
 const AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];
@@ -23,21 +22,13 @@ fn params(bits: u8, no_context_takeover: bool) -> DeflateParams {
 }
 
 fn settings() -> Config {
-    let mut deflate = DeflateConfig::default();
-    deflate.threshold = 0;
-    let mut config = Config::default();
-    config.deflate = Some(deflate);
-    config
+    Config::new().deflate(DeflateConfig::new().threshold(0))
 }
 
 fn open_with(role: Role, params: DeflateParams, config: Config) -> Connection {
-    let endpoint = match role {
-        Role::Server => Endpoint::Server,
-        Role::Client => Endpoint::Client { seed: [7; 32] },
-    };
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(params);
-    Connection::upgraded(endpoint, &negotiated, config)
+    support::upgraded(role, &negotiated, config)
 }
 
 /// An end of a connection on which everything is negotiated as by default.
@@ -45,9 +36,8 @@ fn open(role: Role) -> Connection {
     open_with(role, params(15, false), settings())
 }
 
-fn chunks(mut config: Config) -> Config {
-    config.delivery = Delivery::Chunks;
-    config
+fn chunks(config: Config) -> Config {
+    config.delivery(Delivery::Chunks)
 }
 
 fn text(text: &str) -> Event<'static> {
@@ -214,8 +204,7 @@ fn f48_fragments_of_a_compressed_message() {
                     );
                 }
             }
-            let mut config = settings();
-            config.fragment_size = std::num::NonZeroUsize::new(100);
+            let config = settings().fragment_size(std::num::NonZeroUsize::new(100));
             let (mut sender, mut out) = (open_with(role, params(15, false), config), Vec::new());
             sender.send_text(&message, &mut out).unwrap();
             assert!(frames(role, &out).iter().all(|(_, payload)| payload.len() <= 100));
@@ -326,8 +315,7 @@ fn f43_windows_of_every_size() {
     for bits in 8..=15 {
         let window = 1 << bits;
         for (takeover, level) in [(true, 1), (true, 6), (false, 6), (true, 9)] {
-            let mut config = settings();
-            config.deflate.as_mut().unwrap().level = level;
+            let config = Config::new().deflate(DeflateConfig::new().threshold(0).level(level));
             let negotiated = params(bits, !takeover);
             let mut sender = open_with(Role::Server, negotiated, config);
             let mut receiver = open_with(Role::Client, negotiated, settings());
@@ -436,9 +424,7 @@ fn f36_f37_bombs_stop_at_the_limit() {
                 sender
                     .send_fragment(MessageKind::Binary, &data[len / 2..len], true, &mut out)
                     .unwrap();
-                let mut config = settings();
-                config.max_message_size = LIMIT as u64;
-                config.delivery = delivery;
+                let config = settings().max_message_size(LIMIT as u64).delivery(delivery);
                 let mut receiver = open_with(role, params(15, false), config);
                 let mut piece = out.clone();
                 let mut outcome = support::Outcome::default();
@@ -474,8 +460,7 @@ fn f36_a_bomb_of_a_thousand_to_one() {
     let (mut sender, mut bomb) = (open(Role::Client), Vec::new());
     sender.send_binary(&vec![0; 64 << 20], &mut bomb).unwrap();
     assert!(bomb.len() < 100_000);
-    let mut config = settings();
-    config.max_message_size = 1 << 20;
+    let config = settings().max_message_size(1 << 20);
     for config in [config.clone(), chunks(config)] {
         let mut receiver = open_with(Role::Server, params(15, false), config);
         let heap = allocation_counter::measure(|| {
@@ -605,8 +590,7 @@ fn f47_the_end_is_judged_the_same_in_any_pieces() {
         // The smaller limit is passed by some of what a damaged message is taken for.
         for limit in [500, 1 << 20] {
             let make = || {
-                let mut config = settings();
-                config.max_message_size = limit;
+                let config = settings().max_message_size(limit);
                 open_with(Role::Client, params(15, false), config)
             };
             let behind = frame(Role::Server, 0x81, b"behind");
@@ -711,9 +695,9 @@ fn f45_the_result_does_not_depend_on_the_cuts() {
 /// R188: the caller chooses for each message, and small ones are left alone.
 #[test]
 fn s8_the_caller_chooses_what_is_compressed() {
-    let mut config = settings();
-    config.deflate.as_mut().unwrap().threshold = 200;
-    let (mut sender, mut out) = (open_with(Role::Server, params(15, false), config.clone()), Vec::new());
+    let deflate = DeflateConfig::new().threshold(200);
+    let config = Config::new().deflate(deflate.clone());
+    let (mut sender, mut out) = (open_with(Role::Server, params(15, false), config), Vec::new());
     sender.send_text(&json(199, 1), &mut out).unwrap();
     sender.send_text(&json(200, 1), &mut out).unwrap();
     sender.set_compression(false);
@@ -729,7 +713,7 @@ fn s8_the_caller_chooses_what_is_compressed() {
     let heads: Vec<u8> = frames(Role::Server, &out).iter().map(|(first, _)| *first).collect();
     assert_eq!(heads, [0x81, 0xC1, 0x81, 0x01, 0x80, 0x41, 0x80]);
     assert_eq!(feed(&mut open(Role::Client), &out).events.len(), 5);
-    config.deflate.as_mut().unwrap().level = 0;
+    let config = Config::new().deflate(deflate.level(0));
     let (mut sender, mut out) = (open_with(Role::Server, params(15, false), config), Vec::new());
     sender.send_text(&json(900, 1), &mut out).unwrap();
     assert_eq!(frames(Role::Server, &out)[0].0, 0x81, "level 0 does not compress");
@@ -760,8 +744,7 @@ fn s6_1_messages_are_compressed_in_any_room() {
 #[test]
 fn f46_memory_is_that_of_the_mode() {
     for (takeover, release) in [(true, false), (true, true), (false, false), (false, true)] {
-        let mut config = settings();
-        config.deflate.as_mut().unwrap().release = release;
+        let config = Config::new().deflate(DeflateConfig::new().threshold(0).release(release));
         let negotiated = params(12, !takeover);
         let mut idle = None;
         let born = allocation_counter::measure(|| {
@@ -860,9 +843,8 @@ fn f42_a_pool_is_for_those_that_give_back() {
     for bits in [15, 12] {
         // An inflater that has seen other messages comes to a connection that keeps nothing but its window.
         let mut pool = DeflatePool::new(1);
-        let mut config = settings();
-        let mut other = open_with(Role::Client, params(bits, true), config.clone());
-        config.deflate.as_mut().unwrap().release = true;
+        let mut other = open_with(Role::Client, params(bits, true), settings());
+        let config = Config::new().deflate(DeflateConfig::new().threshold(0).release(true));
         let negotiated = params(bits, false);
         let mut sender = open_with(Role::Server, negotiated, settings());
         let mut receiver = open_with(Role::Client, negotiated, config);
@@ -891,8 +873,7 @@ fn f42_a_pool_is_for_those_that_give_back() {
 #[test]
 fn f36_a_message_of_nothing_has_an_end() {
     for size in [125, 4000] {
-        let mut config = settings();
-        config.max_message_size = 1000;
+        let config = settings().max_message_size(1000);
         let mut connection = open_with(Role::Server, params(12, false), config);
         let (mut fed, mut first) = (0, 0x42);
         let error = loop {
@@ -910,8 +891,7 @@ fn f36_a_message_of_nothing_has_an_end() {
     }
     // Two bytes at a time, each flushed.
     let mut sender = open(Role::Client);
-    let mut config = settings();
-    config.max_message_size = 40_000;
+    let config = settings().max_message_size(40_000);
     let mut receiver = open_with(Role::Server, params(15, false), config);
     let mut out = Vec::new();
     for at in 0..20_000_u32 {

@@ -1,7 +1,9 @@
 //! The negotiation of permessage-deflate (RFC 7692, sections 5 and 7.1).
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, DeflateConfig, DeflateParams, Event, Request, ResponseError, WindowBits,
+    Accept, ClientRequest, Config, Connection, Event, Request,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    error::ResponseError,
 };
 use support::{
     feed,
@@ -9,16 +11,8 @@ use support::{
     quoted, reserved_bits,
 };
 
-fn with(set: impl FnOnce(&mut DeflateConfig)) -> DeflateConfig {
-    let mut deflate = DeflateConfig::default();
-    set(&mut deflate);
-    deflate
-}
-
 fn config(deflate: &DeflateConfig) -> Config {
-    let mut config = Config::default();
-    config.deflate = Some(deflate.clone());
-    config
+    Config::new().deflate(deflate.clone())
 }
 
 fn bits(bits: u8) -> WindowBits {
@@ -99,31 +93,28 @@ fn s7_1_the_default_offer_is_that_of_browsers() {
 fn s5_an_offer_says_what_is_demanded() {
     for (deflate, expected) in [
         (
-            with(|deflate| deflate.server_no_context_takeover = true),
+            DeflateConfig::new().server_no_context_takeover(true),
             "permessage-deflate; server_no_context_takeover; client_max_window_bits",
         ),
         (
-            with(|deflate| deflate.client_no_context_takeover = true),
+            DeflateConfig::new().client_no_context_takeover(true),
             "permessage-deflate; client_no_context_takeover; client_max_window_bits",
         ),
         (
-            with(|deflate| deflate.server_max_window_bits = bits(9)),
+            DeflateConfig::new().server_max_window_bits(bits(9)),
             "permessage-deflate; server_max_window_bits=9; client_max_window_bits",
         ),
         (
-            with(|deflate| deflate.client_max_window_bits = bits(8)),
+            DeflateConfig::new().client_max_window_bits(bits(8)),
             "permessage-deflate; client_max_window_bits=8",
         ),
         (
-            with(|deflate| {
-                deflate.server_max_window_bits = bits(10);
-                deflate.fallback = true;
-            }),
+            DeflateConfig::new().server_max_window_bits(bits(10)).fallback(true),
             "permessage-deflate; server_max_window_bits=10; client_max_window_bits, \
              permessage-deflate; client_max_window_bits",
         ),
         (
-            with(|deflate| deflate.fallback = true),
+            DeflateConfig::new().fallback(true),
             "permessage-deflate; client_max_window_bits",
         ),
     ] {
@@ -138,14 +129,12 @@ fn s5_an_offer_says_what_is_demanded() {
 #[test]
 fn s7_1_a_server_answers_an_offer() {
     let default = DeflateConfig::default();
-    let small = with(|deflate| {
-        deflate.server_max_window_bits = bits(10);
-        deflate.client_max_window_bits = bits(11);
-    });
-    let forgetful = with(|deflate| {
-        deflate.server_no_context_takeover = true;
-        deflate.client_no_context_takeover = true;
-    });
+    let small = DeflateConfig::new()
+        .server_max_window_bits(bits(10))
+        .client_max_window_bits(bits(11));
+    let forgetful = DeflateConfig::new()
+        .server_no_context_takeover(true)
+        .client_no_context_takeover(true);
     for (deflate, offer, expected, negotiated) in [
         (
             &default,
@@ -253,7 +242,7 @@ fn s7_a_bad_offer_is_declined() {
         );
     }
     // A window that the client cannot be held to.
-    let small = with(|deflate| deflate.client_max_window_bits = bits(10));
+    let small = DeflateConfig::new().client_max_window_bits(bits(10));
     assert_eq!(answer(&small, &["permessage-deflate"]), (None, None));
     assert!(
         answer(
@@ -289,12 +278,11 @@ fn s5_1_the_first_acceptable_offer_wins() {
 #[test]
 fn s7_1_a_client_takes_an_answer_that_fits() {
     let default = DeflateConfig::default();
-    let demanding = with(|deflate| {
-        deflate.server_no_context_takeover = true;
-        deflate.server_max_window_bits = bits(10);
-        deflate.client_max_window_bits = bits(12);
-        deflate.client_no_context_takeover = true;
-    });
+    let demanding = DeflateConfig::new()
+        .server_no_context_takeover(true)
+        .server_max_window_bits(bits(10))
+        .client_max_window_bits(bits(12))
+        .client_no_context_takeover(true);
     for (deflate, answer, negotiated) in [
         (&default, "permessage-deflate", (false, false, 15, 15)),
         (
@@ -323,10 +311,7 @@ fn s7_1_a_client_takes_an_answer_that_fits() {
     }
     assert_eq!(judge(&default, &[]), Ok(None), "a server may decline");
     assert_eq!(judge(&demanding, &[]), Ok(None), "a server may decline a demand too");
-    let fallback = with(|deflate| {
-        deflate.server_max_window_bits = bits(9);
-        deflate.fallback = true;
-    });
+    let fallback = DeflateConfig::new().server_max_window_bits(bits(9)).fallback(true);
     assert_eq!(
         judge(&fallback, &["permessage-deflate"]),
         Ok(Some((false, false, 15, 15)))
@@ -364,11 +349,10 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
     ] {
         assert_eq!(judge(&default, &[bad]), Err(invalid_parameters(bad)), "{bad}");
     }
-    let demanding = with(|deflate| {
-        deflate.server_no_context_takeover = true;
-        deflate.server_max_window_bits = bits(10);
-        deflate.client_max_window_bits = bits(12);
-    });
+    let demanding = DeflateConfig::new()
+        .server_no_context_takeover(true)
+        .server_max_window_bits(bits(10))
+        .client_max_window_bits(bits(12));
     for bad in [
         "permessage-deflate",
         "permessage-deflate; server_max_window_bits=10",
@@ -412,7 +396,7 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
 fn f44_nothing_is_used_that_was_not_agreed() {
     let offered = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let hello = support::frame(
-        sockless::frame::Role::Client,
+        sockless::Role::Client,
         0xC1,
         &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
     );

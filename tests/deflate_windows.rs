@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 use sockless::{
-    Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, Negotiated, WindowBits,
-    frame::{MessageKind, Role},
+    Config, Connection, Event, MessageKind, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
 };
 use support::{feed_cut, frame, frames};
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Strategy as ZlibStrategy};
@@ -23,11 +24,7 @@ fn open(role: Role, bits: u8, takeover: bool, config: Config) -> Connection {
         server_max_window_bits: bits,
         client_max_window_bits: bits,
     });
-    let endpoint = match role {
-        Role::Server => Endpoint::Server,
-        Role::Client => Endpoint::Client { seed: [7; 32] },
-    };
-    Connection::upgraded(endpoint, &negotiated, config)
+    support::upgraded(role, &negotiated, config)
 }
 
 /// A part of a message, by the distances that make an encoder reach for the end of its window.
@@ -209,13 +206,12 @@ proptest! {
         seed: u32,
     ) {
         let role = if server { Role::Server } else { Role::Client };
-        let mut deflate = DeflateConfig::default();
-        (deflate.level, deflate.threshold, deflate.release) = (level, 0, release);
-        let mut config = Config::default();
-        config.deflate = Some(deflate);
-        if let Framing::Sized(size) = framing {
-            config.fragment_size = NonZeroUsize::new(size);
-        }
+        let fragment_size = match framing {
+            Framing::Sized(size) => NonZeroUsize::new(size),
+            _ => None,
+        };
+        let deflate = DeflateConfig::new().level(level).threshold(0).release(release);
+        let config = Config::new().deflate(deflate).fragment_size(fragment_size);
         let mut sender = open(role, bits, takeover, config);
         let mut zlib = Inflate::new(false, bits);
         let mut ring = Ring::new(bits);
@@ -279,8 +275,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect();
         cuts.sort_unstable();
         let role = support::peer_of(peer);
-        let mut config = Config::default();
-        config.deflate = Some(DeflateConfig::default());
+        let config = Config::new().deflate(DeflateConfig::default());
         let outcome = feed_cut(&mut open(role, bits, takeover, config), &wire, &cuts);
         let expected: Vec<_> = data.iter().map(|data| Event::Binary(data.into())).collect();
         prop_assert!(outcome.events == expected, "{:?}", outcome.error);

@@ -6,10 +6,7 @@ use std::{
 };
 
 use proptest::prelude::*;
-use sockless::{
-    CloseFrame, Config, Connection, Event, State,
-    frame::{MessageKind, Role},
-};
+use sockless::{CloseFrame, Config, Connection, Event, MessageKind, Role, State};
 use tungstenite::{
     Error, Message, WebSocket,
     protocol::{
@@ -28,7 +25,7 @@ use support::{
         conversation::{Conversation, Step},
         options::{cuts, fragments_of},
     },
-    open, peer_of,
+    open, peer_of, without_fast_paths,
 };
 
 /// A transport in memory that gives and takes a few bytes at a time.
@@ -147,6 +144,8 @@ fn they_send(our_role: Role, conversation: &Conversation, seed: u8) {
     let outcome = feed_cut(&mut ours, &sent, &cuts(seed, sent.len()));
     let expected = conversation.events();
     assert_eq!((&outcome.events, outcome.error), (&expected, None));
+    let mut general = without_fast_paths(open(our_role, Config::default()));
+    assert_eq!(feed_cut(&mut general, &sent, &cuts(seed, sent.len())), outcome);
 
     theirs.get_mut().incoming.extend(&outcome.out);
     let (mut answers, closed) = read_all(&mut theirs);
@@ -168,6 +167,10 @@ fn they_send(our_role: Role, conversation: &Conversation, seed: u8) {
 fn we_send(our_role: Role, conversation: &Conversation, fragment_size: u8, seed: u8) {
     let (mut ours, mut out) = (open(our_role, fragments_of(fragment_size)), Vec::new());
     conversation.send(&mut ours, &mut out);
+    let mut general = without_fast_paths(open(our_role, fragments_of(fragment_size)));
+    let mut same = Vec::new();
+    conversation.send(&mut general, &mut same);
+    assert_eq!(out, same);
     let mut theirs = theirs(peer_of(our_role), usize::from(seed) + 1);
     theirs.get_mut().incoming.extend(&out);
     let (messages, _) = read_all(&mut theirs);

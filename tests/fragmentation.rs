@@ -4,13 +4,12 @@
 use std::{borrow::Cow, num::NonZeroUsize, str};
 
 use sockless::{
-    CloseCode, Config, Connection, Delivery, Event, Message, ProtocolError, SendError, State,
-    frame::{MessageKind, Role},
+    CloseCode, Config, Connection, Delivery, Event, Message, MessageKind, ProtocolError, Role, SendError, State,
     utf8::{InvalidUtf8, Validator},
 };
-use support::{KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, too_big};
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
+use support::{
+    KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, too_big,
+};
 
 const KINDS: [(MessageKind, u8); 2] = [(MessageKind::Text, 0x1), (MessageKind::Binary, 0x2)];
 
@@ -18,9 +17,7 @@ const KINDS: [(MessageKind, u8); 2] = [(MessageKind::Text, 0x1), (MessageKind::B
 const TEXT: &str = "aé€😀";
 
 fn in_chunks() -> Config {
-    let mut config = Config::default();
-    config.delivery = Delivery::Chunks;
-    config
+    Config::new().delivery(Delivery::Chunks)
 }
 
 /// What becomes of `input`, the same in one piece and byte by byte.
@@ -64,7 +61,7 @@ fn joined(events: Vec<Event<'static>>) -> Vec<Seen> {
 
 /// The same as [`receive`] in chunk delivery: there, the joined chunks are the same.
 fn receive_chunks(role: Role, config: &Config, input: &[u8]) -> (Vec<Seen>, Option<ProtocolError>, Vec<u8>) {
-    assert_eq!(config.delivery, Delivery::Chunks);
+    assert_eq!(*config, config.clone().delivery(Delivery::Chunks));
     let whole = feed(&mut open(role, config.clone()), input);
     let bytewise = feed_bytewise(&mut open(role, config.clone()), input);
     let whole = (joined(whole.events), whole.error, whole.out);
@@ -75,11 +72,8 @@ fn receive_chunks(role: Role, config: &Config, input: &[u8]) -> (Vec<Seen>, Opti
 
 /// The error in either delivery, from `input` in one piece or byte by byte.
 fn error(role: Role, config: &Config, input: &[u8]) -> Option<ProtocolError> {
-    let mut config = config.clone();
-    config.delivery = Delivery::Messages;
-    let outcome = receive(role, &config, input);
-    config.delivery = Delivery::Chunks;
-    let (_, error, out) = receive_chunks(role, &config, input);
+    let outcome = receive(role, &config.clone().delivery(Delivery::Messages), input);
+    let (_, error, out) = receive_chunks(role, &config.clone().delivery(Delivery::Chunks), input);
     assert_eq!((outcome.error, outcome.out), (error, out), "{role:?}: {input:02x?}");
     error
 }
@@ -341,8 +335,7 @@ fn s5_4_messages_are_fragmented_by_size() {
     for role in ROLES {
         for (kind, opcode) in KINDS {
             for size in 1..=text.len() + 1 {
-                let mut config = Config::default();
-                config.fragment_size = NonZeroUsize::new(size);
+                let config = Config::new().fragment_size(NonZeroUsize::new(size));
                 let mut connection = open(role, config);
                 for room in [0, 10_000] {
                     for len in text.char_indices().map(|(at, _)| at).chain([text.len()]) {
@@ -370,8 +363,7 @@ fn s5_4_messages_are_fragmented_by_size() {
 #[test]
 fn s5_4_control_frames_are_not_fragmented_by_size() {
     for role in ROLES {
-        let mut config = Config::default();
-        config.fragment_size = NonZeroUsize::new(1);
+        let config = Config::new().fragment_size(NonZeroUsize::new(1));
         let mut connection = open(role, config);
         let mut out = Vec::new();
         connection.ping(b"ping", &mut out).unwrap();
@@ -1025,8 +1017,7 @@ fn s10_4_messages_are_limited_in_size() {
     const LIMIT: usize = 10;
     for role in ROLES {
         for (kind, opcode) in KINDS {
-            let mut config = Config::default();
-            config.max_message_size = LIMIT as u64;
+            let config = Config::new().max_message_size(LIMIT as u64);
             for (len, n) in [
                 (LIMIT - 1, 0),
                 (LIMIT, 0),
@@ -1068,8 +1059,7 @@ fn s10_4_messages_are_limited_in_size() {
 fn s10_4_the_size_limit_counts_one_message() {
     for role in ROLES {
         let peer = peer_of(role);
-        let mut config = Config::default();
-        config.max_message_size = 4;
+        let config = Config::new().max_message_size(4);
         let input = [
             frame(peer, 0x82, &[1; 4]),
             message(peer, 0x2, &[2; 4], &[1, 2, 3]).concat(),
@@ -1079,7 +1069,7 @@ fn s10_4_the_size_limit_counts_one_message() {
         .concat();
         assert_eq!(receive(role, &config, &input).events.len(), 4);
         assert_eq!(error(role, &config, &input), None);
-        config.max_message_size = 0;
+        let config = config.max_message_size(0);
         assert_eq!(
             receive(role, &config, &frame(peer, 0x81, b"")).events,
             [Event::Text("".into())]
@@ -1094,19 +1084,17 @@ fn s10_4_messages_are_limited_in_fragments() {
     for role in ROLES {
         let peer = peer_of(role);
         for (kind, opcode) in KINDS {
-            for limit in 1..5 {
-                let mut config = Config::default();
-                config.max_fragments = limit;
-                let limit = usize::try_from(limit).unwrap();
+            for max_fragments in 1..5 {
+                let config = Config::new().max_fragments(max_fragments);
+                let limit = usize::try_from(max_fragments).unwrap();
                 for payload in [&b""[..], b"abcdef"] {
                     for fragments in 1..limit + 3 {
                         let cuts: Vec<usize> = (1..fragments).map(|i| i.min(payload.len())).collect();
                         // Two of them: the count begins anew. Control frames do not count.
                         let ping = frame(peer, 0x89, b"");
                         let input = message(peer, opcode, payload, &cuts).join(&ping[..]).repeat(2);
-                        let expected = (fragments > limit).then_some(ProtocolError::TooManyFragments {
-                            limit: config.max_fragments,
-                        });
+                        let expected =
+                            (fragments > limit).then_some(ProtocolError::TooManyFragments { limit: max_fragments });
                         let row = format!("{role:?} {kind:?}: {fragments} of {limit}, {payload:?}");
                         assert_eq!(error(role, &config, &input), expected, "{row}");
                         let mut outcome = receive(role, &config, &input);
@@ -1119,8 +1107,7 @@ fn s10_4_messages_are_limited_in_fragments() {
                     }
                 }
             }
-            let mut config = Config::default();
-            config.max_fragments = 0;
+            let config = Config::new().max_fragments(0);
             let input = frame(peer, 0x80 | opcode, b"x");
             assert_eq!(
                 error(role, &config, &input),
@@ -1134,8 +1121,7 @@ fn s10_4_messages_are_limited_in_fragments() {
 #[test]
 fn s10_4_limits_are_on_by_default() {
     let config = Config::default();
-    assert_eq!(config.max_message_size, 16 << 20);
-    assert_eq!(config.max_fragments, 131_072);
+    assert_eq!(config, Config::new().max_message_size(16 << 20).max_fragments(131_072));
     for role in ROLES {
         let masked = role == Role::Server;
         for (len, expected) in [
@@ -1171,8 +1157,7 @@ fn s10_4_nothing_is_reserved_for_announced_lengths() {
         let masked = role == Role::Server;
         for (kind, opcode) in KINDS {
             for len in [1 << 16, 1 << 24, 1 << 32, 1 << 62, (1 << 63) - 1] {
-                let mut config = Config::default();
-                config.max_message_size = u64::MAX;
+                let config = Config::new().max_message_size(u64::MAX);
                 let mut head = header(0x80 | opcode, masked, Length::Long, len);
                 if masked {
                     head.extend([0; 4]);
@@ -1185,8 +1170,7 @@ fn s10_4_nothing_is_reserved_for_announced_lengths() {
             }
         }
         // The other way round: many small claims.
-        let mut config = Config::default();
-        config.max_message_size = u64::MAX;
+        let config = Config::new().max_message_size(u64::MAX);
         let mut connection = open(role, config);
         let mut heads = Vec::new();
         for first in [0x02, 0x00, 0x00, 0x00] {
@@ -1206,8 +1190,7 @@ fn s10_4_memory_grows_with_what_was_received() {
     for role in ROLES {
         for (kind, opcode) in KINDS {
             for (frame_len, piece) in [(LEN, 1000), (LEN, 60_000), (1000, LEN), (100, 700), (70_000, 999)] {
-                let mut config = Config::default();
-                config.max_message_size = LEN as u64;
+                let config = Config::new().max_message_size(LEN as u64);
                 let cuts: Vec<usize> = (1..LEN.div_ceil(frame_len)).map(|i| i * frame_len).collect();
                 let mut input = message(peer_of(role), opcode, &vec![b'x'; LEN], &cuts).concat();
                 let without_end = input.len() - 1;

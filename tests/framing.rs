@@ -5,13 +5,11 @@
 use std::slice;
 
 use sockless::{
-    ProtocolError,
-    frame::{Decoder, Header, Item, MessageKind, Opcode, Role},
+    MessageKind, ProtocolError, Role,
+    frame::{Decoder, Header, Item, Opcode},
     mask,
 };
-use support::{reserved_bits, reserved_opcode};
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
+use support::{ROLES, reserved_bits, reserved_opcode};
 
 const OPCODES: [(Opcode, u8); 6] = [
     (Opcode::Continuation, 0x0),
@@ -513,14 +511,13 @@ mod connection {
     use std::collections::HashSet;
 
     use sockless::{
-        CloseCode, CloseFrame, Config, Connection, Event, ProtocolError, SendError, State,
-        frame::{MessageKind, Role},
+        CloseCode, CloseFrame, Config, Connection, Event, MessageKind, ProtocolError, Role, SendError, State,
     };
 
-    use super::{ROLES, tails, violation};
+    use super::{tails, violation};
     use support::{
-        KEY, Length, Outcome, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, reserved_bits,
-        reserved_opcode, too_big,
+        KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of,
+        reserved_bits, reserved_opcode, too_big,
     };
 
     /// What becomes of `input`, the same in one piece and byte by byte.
@@ -878,8 +875,7 @@ mod connection {
     fn s5_2_a_length_with_its_most_significant_bit_fails_the_connection() {
         for role in ROLES {
             for len in [1 << 63, (1 << 63) + 1, u64::MAX, u64::MAX - 1, 0xFFFF_FFFF_0000_0000] {
-                let mut config = Config::default();
-                config.max_message_size = u64::MAX;
+                let config = Config::new().max_message_size(u64::MAX);
                 let mut bytes = header(0x82, role == Role::Server, Length::Long, len);
                 bytes.extend([0; 8]);
                 assert_fails(role, &[], &bytes, ProtocolError::LengthOverflow);
@@ -944,8 +940,7 @@ mod connection {
         for i in 0..8 {
             client.ping(&[i; 5], &mut one).unwrap();
         }
-        let mut config = Config::default();
-        config.fragment_size = std::num::NonZeroUsize::new(4);
+        let config = Config::new().fragment_size(std::num::NonZeroUsize::new(4));
         let mut client = open(Role::Client, config);
         client.send_text("three frames", &mut other).unwrap();
         assert_eq!(
@@ -965,9 +960,8 @@ mod connection {
         client.close(CloseCode::NORMAL, "", &mut other).unwrap();
         assert_eq!(keys(&one), keys(&other));
 
-        let negotiated = sockless::Negotiated::default();
-        let endpoint = sockless::Endpoint::Client { seed: [8; 32] };
-        let mut stranger = Connection::upgraded(endpoint, &negotiated, Config::default());
+        let negotiated = sockless::handshake::Negotiated::default();
+        let mut stranger = Connection::upgraded_client(&negotiated, Config::default(), [8; 32]);
         let mut out = Vec::new();
         for i in 0..8 {
             stranger.ping(&[i; 5], &mut out).unwrap();
@@ -1026,8 +1020,7 @@ mod connection {
     #[test]
     fn s5_3_a_client_masks_what_it_sends() {
         for fragment_size in [None, Some(1), Some(3), Some(64)] {
-            let mut config = Config::default();
-            config.fragment_size = fragment_size.and_then(std::num::NonZeroUsize::new);
+            let config = Config::new().fragment_size(fragment_size.and_then(std::num::NonZeroUsize::new));
             for len in (0..70).chain([125, 126, 127, 1000, 65_536]) {
                 let data = payload(len);
                 let mut out = Vec::new();

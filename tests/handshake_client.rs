@@ -1,9 +1,9 @@
 //! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and 11.3).
 
 use sockless::{
-    ClientRequest, CloseCode, Config, Connection, Endpoint, Event, Expected, LocalHandshakeError, ProtocolError,
-    ResponseError, SendError, State, Teardown,
-    frame::{MessageKind, Role},
+    ClientRequest, CloseCode, Config, Connection, Event, MessageKind, ProtocolError, Role, SendError, State, Teardown,
+    error::{LocalHandshakeError, ResponseError},
+    handshake::Expected,
 };
 use support::{
     feed_cut, frame,
@@ -1053,9 +1053,7 @@ fn s10_4_a_response_head_is_limited() {
     let too_many = |limit: usize| ResponseError::TooManyHeaders { limit };
     assert_fails(&plain(), &of_fields(129), too_many(128));
 
-    let mut config = Config::default();
-    config.max_head_size = 40_000;
-    config.max_headers = 200;
+    let config = Config::new().max_head_size(40_000).max_headers(200);
     for (input, error) in [
         (of_len(40_000), None),
         (of_len(40_001), Some(too_long(40_000))),
@@ -1102,16 +1100,14 @@ fn s10_4_interim_responses_are_bounded() {
     let interim = head("HTTP/1.1 100 Continue", &[]);
     let forever = interim.repeat(16_384 / interim.len() + 1);
     assert_fails(&plain(), &forever, ResponseError::HeadTooLong { limit: 16_384 });
-    let mut config = Config::default();
-    config.max_head_size = 2 * interim.len() + response().len();
+    let len = 2 * interim.len() + response().len();
+    let config = Config::new().max_head_size(len);
     let fits = [interim.repeat(2), response()].concat();
     assert!(matches!(hear(&plain(), &config, &fits).events[..], [Event::Open(_)]));
-    config.max_head_size -= 1;
+    let config = Config::new().max_head_size(len - 1);
     let outcome = hear(&plain(), &config, &fits);
     // The limit is that of the configuration, not what was left of it.
-    let error = ResponseError::HeadTooLong {
-        limit: config.max_head_size,
-    };
+    let error = ResponseError::HeadTooLong { limit: len - 1 };
     assert_eq!(outcome.error, Some(ProtocolError::Response(error)));
 }
 
@@ -1296,7 +1292,7 @@ fn s4_4_a_refusal_lists_the_versions() {
 }
 
 /// The refusal, after the transport has ended; in one piece and byte by byte.
-fn refusal_at_eof(config: &Config, input: &[u8]) -> sockless::Refusal {
+fn refusal_at_eof(config: &Config, input: &[u8]) -> sockless::handshake::Refusal {
     let mut found = [1, usize::MAX].map(|piece| {
         let mut client = dial(&plain(), config);
         for bytes in input.chunks(piece) {
@@ -1412,8 +1408,7 @@ fn s4_1_1_a_body_may_be_chunked() {
 #[test]
 fn s10_4_a_refusal_body_is_limited() {
     for limit in [0, 1, 10, 65_536] {
-        let mut config = Config::default();
-        config.max_refusal_body = limit;
+        let config = Config::new().max_refusal_body(limit);
         for len in [limit.saturating_sub(1), limit, limit + 1, limit + 1000] {
             let body = vec![b'x'; len];
             let length = len.to_string();
@@ -1448,7 +1443,7 @@ fn s10_4_a_refusal_body_is_limited() {
             assert_eq!(refused.is_complete, len <= limit, "{len} of {limit}");
         }
     }
-    assert_eq!(Config::default().max_refusal_body, 65_536);
+    assert_eq!(Config::default(), Config::new().max_refusal_body(65_536));
 }
 
 /// R027 R021: a length that is none fails, before any of the body.
@@ -1472,8 +1467,7 @@ fn s4_1_1_a_malformed_length_fails() {
         let error = ResponseError::InvalidContentLength { value: quoted(length) };
         assert_fails(&plain(), &input, error);
     }
-    let mut config = Config::default();
-    config.max_refusal_body = 3;
+    let config = Config::new().max_refusal_body(3);
     for length in ["5", "005", "18446744073709551615"] {
         let input = [&head("HTTP/1.1 500 x", &[("Content-Length", length)])[..], b"sorry"].concat();
         assert_eq!(refusal(&config, &input).body, b"sor");
@@ -1583,8 +1577,7 @@ fn a_request_without_bytes() {
     let negotiated = expected.check(listed(&chosen)).unwrap();
     assert_eq!(negotiated.subprotocol.as_deref(), Some("b"));
     assert_eq!(expected.check(listed(&answer)).unwrap().subprotocol, None);
-    let endpoint = Endpoint::Client { seed: SEED };
-    let client = Connection::upgraded(endpoint, &negotiated, Config::default());
+    let client = Connection::upgraded_client(&negotiated, Config::default(), SEED);
     assert_eq!((client.state(), client.role()), (State::Open, Role::Client));
 }
 

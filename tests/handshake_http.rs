@@ -3,8 +3,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Endpoint, Event, LocalHandshakeError, Request, RequestError,
-    ResponseError, State, frame::Role,
+    Accept, ClientRequest, Config, Connection, Event, Request, Role, State,
+    error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
     heads::{
@@ -97,7 +97,7 @@ fn s4_2_a_server_behind_another_http_implementation() {
     let cookies: Vec<&HeaderValue> = response.headers().get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
     assert_eq!(negotiated.subprotocol.as_deref(), Some("b"));
-    let server = Connection::upgraded(Endpoint::Server, &negotiated, Config::default());
+    let server = Connection::upgraded_server(&negotiated, Config::default());
     let mut pair = Pair::new(client, server);
     pair.server.out.extend(write_response(&response));
 
@@ -157,8 +157,7 @@ fn s4_1_a_client_above_another_http_implementation() {
     let response = parse_response(&answer);
     let negotiated = expected.check_http(&response).unwrap().unwrap();
     assert_eq!(negotiated.subprotocol.as_deref(), Some("a"));
-    let endpoint = Endpoint::Client { seed: SEED };
-    let client = Connection::upgraded(endpoint, &negotiated, Config::default());
+    let client = Connection::upgraded_client(&negotiated, Config::default(), SEED);
 
     let mut pair = Pair::new(client, server);
     pair.client.engine.send_text("hello", &mut pair.client.out).unwrap();

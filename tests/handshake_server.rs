@@ -1,8 +1,8 @@
 //! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1, 10 and 11.3).
 
 use sockless::{
-    Accept, ClosedBy, Config, Connection, Delivery, Event, LocalHandshakeError, ProtocolError, Request, RequestError,
-    SendError, State, Teardown, frame::Role,
+    Accept, ClosedBy, Config, Connection, Delivery, Event, ProtocolError, Request, Role, SendError, State, Teardown,
+    error::{LocalHandshakeError, RequestError},
 };
 use support::{
     feed_cut, frame,
@@ -1098,9 +1098,7 @@ fn s4_2_2_a_server_refuses_as_it_likes() {
 #[test]
 fn s4_2_1_each_error_has_its_status_line() {
     let get = |fields: &[(&str, &str)]| head("GET / HTTP/1.1", fields);
-    let mut few = Config::default();
-    few.max_headers = 5;
-    few.max_head_size = 4096;
+    let few = Config::new().max_headers(5).max_head_size(4096);
     let with_field = |name: &str, value: &str| get(&with(&REQUEST_FIELDS, name, &[value]));
     // `max_headers` allows no field more, so what is added replaces the Host unless it is that which is wrong.
     let table = [
@@ -1254,10 +1252,8 @@ fn s4_2_1_half_a_head_is_no_request() {
 /// R137: a head may be as long as the limit, and not a byte longer.
 #[test]
 fn s10_4_head_size_is_limited() {
-    let mut larger = Config::default();
-    larger.max_head_size = 32 << 10;
-    let mut smaller = Config::default();
-    smaller.max_head_size = 200;
+    let larger = Config::new().max_head_size(32 << 10);
+    let smaller = Config::new().max_head_size(200);
     for (config, limit) in [(Config::default(), 16_384), (larger, 32_768), (smaller, 200)] {
         let outcome = serve(&config, &request_of_len(limit));
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
@@ -1287,10 +1283,8 @@ fn s10_4_bytes_behind_a_head_do_not_count() {
 /// R137: a head may have as many fields as the limit, and not one more.
 #[test]
 fn s10_4_header_count_is_limited() {
-    let mut more = Config::default();
-    more.max_headers = 300;
-    let mut fewer = Config::default();
-    fewer.max_headers = 5;
+    let more = Config::new().max_headers(300);
+    let fewer = Config::new().max_headers(5);
     for (config, limit) in [(Config::default(), 128), (more, 300), (fewer, 5)] {
         let outcome = serve(&config, &request_of_fields(limit));
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
@@ -1300,8 +1294,7 @@ fn s10_4_header_count_is_limited() {
             RequestError::TooManyHeaders { limit },
         );
     }
-    let mut none = Config::default();
-    none.max_headers = 0;
+    let none = Config::new().max_headers(0);
     assert_denied(&none, &request(), RequestError::TooManyHeaders { limit: 0 });
 }
 
@@ -1313,8 +1306,7 @@ fn s10_4_blank_lines_before_a_request_are_ignored() {
         assert_eq!(request.target(), "/", "{blank:?}");
         assert_eq!(request.headers().count(), REQUEST_FIELDS.len(), "{blank:?}");
     }
-    let mut config = Config::default();
-    config.max_head_size = 300;
+    let config = Config::new().max_head_size(300);
     let outcome = serve(&config, &[b"\r\n\r\n", &request_of_len(296)[..]].concat());
     assert!(matches!(outcome.events[..], [Event::Request(_)]));
     assert_denied(
@@ -1437,8 +1429,7 @@ fn s4_2_early_data_comes_before_the_next_input() {
     let early = frame(Role::Client, 0x81, b"early");
     let late = frame(Role::Client, 0x81, b"late");
     for delivery in [Delivery::Messages, Delivery::Chunks] {
-        let mut config = Config::default();
-        config.delivery = delivery;
+        let config = Config::new().delivery(delivery);
         let (mut server, request) = undecided(config, &request());
         let mut out = Vec::new();
         drain(&mut server, &early, &mut out).unwrap();
@@ -1505,8 +1496,7 @@ fn s4_2_early_data_is_validated() {
 /// R137 R032: as much is held as a head may have; a byte more is answered with 400, and cannot be accepted any more.
 #[test]
 fn s10_4_early_data_is_limited() {
-    let mut small = Config::default();
-    small.max_head_size = 200;
+    let small = Config::new().max_head_size(200);
     for (config, limit) in [(Config::default(), 16_384), (small, 200)] {
         for piece in [1, 7, usize::MAX] {
             let data = vec![0; limit];
@@ -1885,8 +1875,7 @@ fn s10_2_an_origin_that_is_not_text_is_refused() {
 /// R032 R049: with `plain_requests`, a GET without Upgrade is reported, and can be answered like any other.
 #[test]
 fn plain_requests_are_reported_if_wanted() {
-    let mut config = Config::default();
-    config.plain_requests = true;
+    let config = Config::new().plain_requests(true);
     let plain = head("GET /health?x HTTP/1.1", &[("Host", "example.com"), ("Accept", "*/*")]);
     for cut in 0..plain.len() {
         let mut server = Connection::server(config.clone());
@@ -1935,8 +1924,7 @@ fn plain_requests_are_reported_if_wanted() {
 /// R032 R033 R034 R035: `plain_requests` lets nothing else through.
 #[test]
 fn plain_requests_have_rules_too() {
-    let mut config = Config::default();
-    config.plain_requests = true;
+    let config = Config::new().plain_requests(true);
     let host = [("Host", "example.com")];
     let rows = [
         (

@@ -1,8 +1,8 @@
 //! The ways in which opening handshakes have failed in the field: F14 to F26 of the list of failure modes, each a test.
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Event, LocalHandshakeError, ProtocolError, Request, RequestError,
-    ResponseError, State, frame::Role,
+    Accept, ClientRequest, Config, Connection, Event, ProtocolError, Request, Role, State,
+    error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
     feed_cut, frame,
@@ -48,9 +48,7 @@ fn flood(mut connection: Connection, start: &[u8], pattern: &[u8], len: usize) -
 
 /// A server, or a client that waits for its answer, with a head limit of 80 KiB.
 fn roomy() -> Config {
-    let mut config = Config::default();
-    config.max_head_size = 80 * KIB;
-    config
+    Config::new().max_head_size(80 * KIB)
 }
 
 /// Does the work on two sizes of input, one 64 times the other: it has to come to an end with a verdict. (That a head is
@@ -66,9 +64,8 @@ fn at_two_sizes<T>(prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
 fn f14_too_many_headers() {
     for count in [129, 130, 2000] {
         let input = request_of_fields(count);
-        let mut config = roomy();
-        assert_denied(&config, &input, RequestError::TooManyHeaders { limit: 128 });
-        config.max_headers = count;
+        assert_denied(&roomy(), &input, RequestError::TooManyHeaders { limit: 128 });
+        let config = roomy().max_headers(count);
         let outcome = serve(&config, &input);
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{count}");
         assert_eq!(Answer::read(&outcome.out).one("Sec-WebSocket-Accept"), ACCEPT);
@@ -104,8 +101,7 @@ fn f14_a_large_limit_on_headers_reserves_nothing() {
     let mut bytes = request();
     let mut out = Vec::with_capacity(KIB);
     for limit in [128, 1 << 16, usize::MAX] {
-        let mut config = Config::default();
-        config.max_headers = limit;
+        let config = Config::new().max_headers(limit);
         let mut server = Connection::server(config);
         let held = allocation_counter::measure(|| {
             let mut rest = &mut bytes[..];
@@ -263,8 +259,7 @@ fn f15_many_subprotocols() {
                 vec![names.join(",")],
                 names.iter().map(|name| (*name).to_owned()).collect(),
             ] {
-                let mut config = roomy();
-                config.max_headers = 2000;
+                let config = roomy().max_headers(2000);
                 let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
                 let input = request_with("Sec-WebSocket-Protocol", &lines);
                 let error = RequestError::RepeatedSubprotocol { position: other + 1 };
@@ -284,8 +279,7 @@ fn f15_many_subprotocols() {
 fn f15_dripped_heads_wait_for_their_end() {
     for pattern in ["x", "x\r\ny: "] {
         let field = |size: usize| format!("X: {}", pattern.repeat(size / pattern.len()));
-        let mut config = roomy();
-        config.max_headers = 1 << 14;
+        let config = roomy().max_headers(1 << 14);
         let drip = |mut connection: Connection, input: &[u8]| {
             let mut out = Vec::new();
             for byte in input {
@@ -313,10 +307,8 @@ fn f15_dripped_heads_wait_for_their_end() {
 /// R137 R138 F16: what never ends does not pile up: heads, blank lines, early data.
 #[test]
 fn f16_an_endless_request_is_bounded() {
-    let limit = Config::default().max_head_size as u64;
-    let too_long = Err(ProtocolError::Request(RequestError::HeadTooLong {
-        limit: Config::default().max_head_size,
-    }));
+    let limit = 16 << 10;
+    let too_long = Err(ProtocolError::Request(RequestError::HeadTooLong { limit: 16 << 10 }));
     for (start, pattern) in [
         (&b""[..], &b"x"[..]),
         (b"", b"\r\n"),
@@ -333,9 +325,7 @@ fn f16_an_endless_request_is_bounded() {
     }
     let (server, _) = undecided(Config::default(), &request());
     let (result, held) = flood(server, b"", b"\x82\x85", KIB * KIB);
-    let error = RequestError::TooMuchEarlyData {
-        limit: Config::default().max_head_size,
-    };
+    let error = RequestError::TooMuchEarlyData { limit: 16 << 10 };
     assert_eq!(result, Err(ProtocolError::Request(error)));
     assert!(held <= 4 * limit, "{held} bytes");
 }
@@ -343,10 +333,8 @@ fn f16_an_endless_request_is_bounded() {
 /// R137 R138 F16: nor does what a server never ends.
 #[test]
 fn f16_an_endless_response_is_bounded() {
-    let limit = Config::default().max_head_size as u64;
-    let too_long = Err(ProtocolError::Response(ResponseError::HeadTooLong {
-        limit: Config::default().max_head_size,
-    }));
+    let limit = 16 << 10;
+    let too_long = Err(ProtocolError::Response(ResponseError::HeadTooLong { limit: 16 << 10 }));
     for (start, pattern) in [
         (&b""[..], &b"H"[..]),
         (b"", b"\r\n"),
@@ -361,7 +349,7 @@ fn f16_an_endless_response_is_bounded() {
         assert!(held <= 4 * limit, "{}: {held} bytes", pattern.escape_ascii());
     }
     // An endless body is cut off at its limit.
-    let limit = Config::default().max_refusal_body as u64;
+    let limit = 64 << 10;
     for (fields, pattern) in [
         (&[][..], &b"x"[..]),
         (&[("Content-Length", "18446744073709551615")], b"x"),
@@ -901,8 +889,7 @@ fn f26_odd_answers_and_duplicates() {
         admitted(&request_with(name, &[value]));
         assert_denied(&Config::default(), &request_with(name, &[value, value]), error);
         // Far more often than any counter can count.
-        let mut config = roomy();
-        config.max_headers = 1000;
+        let config = roomy().max_headers(1000);
         assert_denied(&config, &request_with(name, &vec![value; 257]), error);
         assert_denied(&config, &request_with(name, &vec![value; 513]), error);
     }

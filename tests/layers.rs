@@ -1,10 +1,15 @@
-//! The architecture: a file imports only from lower layers.
+//! The architecture: a file imports only from lower layers, no two files import each other, and one file knows the bits of
+//! a frame header.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
-/// From the bottom up. What stands together on a line does not know each other.
+/// From the bottom up. Modules of one layer do not import each other.
 const LAYERS: [&[&str]; 11] = [
     &["close_code", "escaped", "mask", "role", "state", "timers", "utf8"],
     &["error", "message"],
@@ -19,100 +24,287 @@ const LAYERS: [&[&str]; 11] = [
     &["adapter"],
 ];
 
-fn layer(module: &str) -> usize {
-    LAYERS
-        .iter()
-        .position(|layer| layer.contains(&module))
-        .unwrap_or_else(|| panic!("src has a module `{module}` that is in no layer"))
+/// A module: its path, such as `["frame", "wire"]`.
+type Module = Vec<String>;
+
+/// A file of the crate.
+struct Source {
+    /// Without comments and tests.
+    code: String,
+    imports: Vec<Import>,
 }
 
-/// The modules of the crate that a source text imports, with `*` for its root.
-fn imports(source: &str) -> Vec<String> {
-    let code: String = source
-        .lines()
-        .take_while(|line| !line.starts_with("#[cfg(test)]"))
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let mut modules = Vec::new();
-    for (at, _) in code.match_indices("crate::") {
-        let path = &code[at + "crate::".len()..];
-        if let Some(group) = path.strip_prefix('{') {
-            modules.extend(group_heads(group));
-        } else {
-            modules.push(head(path));
+/// A path in a `use`, or in the code.
+struct Import {
+    path: Vec<String>,
+    /// The name it has here, if it is a `pub use`, which passes on what it names.
+    passed_on_as: Option<String>,
+}
+
+/// Every file but `lib.rs`, which only passes on, and the stub, which stands in for another.
+fn sources() -> BTreeMap<Module, Source> {
+    fn collect(folder: &Path, module: &[String], found: &mut BTreeMap<Module, Source>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let inner = [module, std::slice::from_ref(&stem)].concat();
+            if path.is_dir() {
+                collect(&path, &inner, found);
+            } else if stem != "stub" {
+                let name = match stem.as_str() {
+                    "mod" | "lib" => module.to_vec(),
+                    _ => inner,
+                };
+                let code = code(&fs::read_to_string(&path).unwrap());
+                let imports = imports(&code);
+                found.insert(name, Source { code, imports });
+            }
         }
     }
-    modules
+    let mut found = BTreeMap::new();
+    collect(Path::new(SOURCES), &[], &mut found);
+    found
 }
 
-/// The first names in the top level of a `{...}` group.
-fn group_heads(group: &str) -> Vec<String> {
-    let (mut depth, mut heads, mut start) = (0, Vec::new(), true);
+/// The text without comments and without the tests at its end.
+fn code(text: &str) -> String {
+    text.lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]") && !line.starts_with("#[cfg(all(test"))
+        .map(|line| line.split("//").next().unwrap())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn imports(code: &str) -> Vec<Import> {
+    let mut imports = Vec::new();
+    let mut rest = String::new();
+    for statement in code.split_inclusive(';') {
+        let Some(at) = statement.rfind("use ").filter(|at| is_use(&statement[..*at])) else {
+            rest += statement;
+            continue;
+        };
+        let is_public = statement[..at].trim_end().ends_with("pub") || statement[..at].trim_end().ends_with(')');
+        rest += &statement[..at];
+        for (path, alias) in flatten(statement[at + 4..].trim_end_matches(';')) {
+            let name = alias.unwrap_or_else(|| path.last().unwrap().clone());
+            imports.push(Import {
+                path,
+                passed_on_as: is_public.then_some(name),
+            });
+        }
+    }
+    for start in ["crate::", "super::", "self::"] {
+        for (at, _) in rest.match_indices(start) {
+            let path = rest[at..]
+                .split(|char: char| !char.is_alphanumeric() && char != '_' && char != ':')
+                .next()
+                .unwrap();
+            imports.push(Import {
+                path: path
+                    .split("::")
+                    .filter(|part| !part.is_empty())
+                    .map(String::from)
+                    .collect(),
+                passed_on_as: None,
+            });
+        }
+    }
+    imports
+}
+
+/// Whether what stands before `use` lets it be the keyword.
+fn is_use(before: &str) -> bool {
+    let line = before.rsplit('\n').next().unwrap().trim();
+    line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')'))
+}
+
+/// The paths of a use tree, each with its alias.
+fn flatten(tree: &str) -> Vec<(Vec<String>, Option<String>)> {
+    let tree = tree.trim();
+    if let Some((prefix, group)) = tree.split_once('{') {
+        let prefix: Vec<String> = prefix
+            .split("::")
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(String::from)
+            .collect();
+        let group = group.trim_end().strip_suffix('}').unwrap();
+        return split_top(group)
+            .into_iter()
+            .flat_map(flatten)
+            .map(|(path, alias)| {
+                let path = [&prefix[..], &path].concat();
+                let is_self = path.len() > prefix.len() && path.last().unwrap() == "self";
+                (if is_self { prefix.clone() } else { path }, alias)
+            })
+            .collect();
+    }
+    let (path, alias) = match tree.split_once(" as ") {
+        Some((path, alias)) => (path, Some(alias.trim().to_owned())),
+        None => (tree, None),
+    };
+    vec![(path.split("::").map(|part| part.trim().to_owned()).collect(), alias)]
+}
+
+/// The parts between commas that are in no braces.
+fn split_top(group: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
     for (at, char) in group.char_indices() {
         match char {
             '{' => depth += 1,
-            '}' if depth == 0 => break,
             '}' => depth -= 1,
-            ',' if depth == 0 => start = true,
-            char if start && depth == 0 && !char.is_whitespace() => {
-                heads.push(head(&group[at..]));
-                start = false;
+            ',' if depth == 0 => {
+                parts.push(&group[start..at]);
+                start = at + 1;
             }
             _ => {}
         }
     }
-    heads
+    parts.push(&group[start..]);
+    parts.into_iter().filter(|part| !part.trim().is_empty()).collect()
 }
 
-fn head(path: &str) -> String {
-    let name: String = path
-        .chars()
-        .take_while(|char| char.is_alphanumeric() || *char == '_')
-        .collect();
-    if name.starts_with(char::is_lowercase) {
-        name
-    } else {
-        "*".into()
+/// The module in which what `path` names stands, as seen from `module`; `None` if that is another crate's.
+fn resolve(sources: &BTreeMap<Module, Source>, module: &Module, path: &[String], depth: usize) -> Option<Module> {
+    assert!(depth < 10, "{module:?} imports {path:?} in a circle");
+    let (mut at, mut rest) = match path.first()?.as_str() {
+        "crate" => (Module::new(), &path[1..]),
+        "self" => (module.clone(), &path[1..]),
+        "super" => (module[..module.len().checked_sub(1)?].to_vec(), &path[1..]),
+        _ => return None,
+    };
+    while rest.first().is_some_and(|part| part == "super") {
+        at.pop();
+        rest = &rest[1..];
     }
-}
-
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else {
-            let name = path.strip_prefix(SOURCES).unwrap();
-            let module = name.components().next().unwrap().as_os_str().to_str().unwrap();
-            found.push((
-                module.trim_end_matches(".rs").into(),
-                fs::read_to_string(&path).unwrap(),
-            ));
+    while let Some((next, after)) = rest.split_first() {
+        let inner = [&at[..], std::slice::from_ref(next)].concat();
+        if !sources.contains_key(&inner) {
+            break;
+        }
+        (at, rest) = (inner, after);
+    }
+    // What the module passes on stands elsewhere.
+    if let Some(item) = rest.first() {
+        let passed = sources[&at]
+            .imports
+            .iter()
+            .find(|import| import.passed_on_as.as_ref() == Some(item));
+        if let Some(import) = passed {
+            return resolve(sources, &at, &import.path, depth + 1);
         }
     }
+    Some(at)
+}
+
+/// For each file, those that it imports from.
+fn graph(sources: &BTreeMap<Module, Source>) -> BTreeMap<Module, BTreeSet<Module>> {
+    let edges = |(module, source): (&Module, &Source)| {
+        let imported = source
+            .imports
+            .iter()
+            // To pass something on is not to use it.
+            .filter(|import| import.passed_on_as.is_none())
+            .filter_map(|import| resolve(sources, module, &import.path, 0))
+            .filter(|imported| imported != module)
+            .collect();
+        (module.clone(), imported)
+    };
+    sources
+        .iter()
+        .filter(|(module, _)| !module.is_empty())
+        .map(edges)
+        .collect()
+}
+
+fn layer(module: &Module) -> usize {
+    let name = module.first().map_or("lib", String::as_str);
+    LAYERS
+        .iter()
+        .position(|layer| layer.contains(&name))
+        .unwrap_or_else(|| panic!("src has a module `{name}` that is in no layer"))
 }
 
 #[test]
 fn a_file_imports_only_from_lower_layers() {
-    let mut found = Vec::new();
-    sources(Path::new(SOURCES), &mut found);
+    let graph = graph(&sources());
     let mut checked = 0;
-    for (module, source) in found.iter().filter(|(module, _)| module != "lib") {
-        for imported in imports(source) {
+    for (module, imported) in &graph {
+        for imported in imported {
             checked += 1;
-            if imported == "*" {
-                assert_eq!(
-                    module, "adapter",
-                    "only adapters stand outside and import from the root"
-                );
-            } else if imported != *module {
-                assert!(layer(&imported) < layer(module), "`{module}` imports `{imported}`");
-            }
+            assert!(
+                module[0] == imported[0] || layer(imported) < layer(module),
+                "{} imports {}",
+                module.join("::"),
+                imported.join("::")
+            );
         }
     }
     assert!(
-        checked > 50,
+        checked > 150,
         "found only {checked} imports: the test reads them wrongly"
     );
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    let graph = graph(&sources());
+    for start in graph.keys() {
+        let mut seen = BTreeSet::new();
+        let mut ahead: Vec<Vec<Module>> = vec![vec![start.clone()]];
+        while let Some(way) = ahead.pop() {
+            for next in &graph[way.last().unwrap()] {
+                if next == start {
+                    let way: Vec<String> = way.iter().map(|module| module.join("::")).collect();
+                    panic!("{} -> {}", way.join(" -> "), start.join("::"));
+                }
+                if seen.insert(next.clone()) {
+                    ahead.push([&way[..], std::slice::from_ref(next)].concat());
+                }
+            }
+        }
+    }
+}
+
+/// FIN, MASK and RSV1 to RSV3; the masks of the opcode and of the length; the marks of longer lengths, and their limits.
+const HEADER_CONSTANTS: [&str; 11] = [
+    "0x80", "0x40", "0x20", "0x70", "0x0F", "0x7F", "125", "126", "127", "0xFFFF", "0b",
+];
+
+/// Files in which these numbers mean something else, and what.
+const OTHER_MEANINGS: [(&str, &str); 5] = [
+    ("assembler", "ASCII"),
+    ("deflate", "the tail of a message"),
+    ("error", "texts"),
+    ("http", "ASCII"),
+    ("utf8", "the bits of UTF-8"),
+];
+
+#[test]
+fn one_file_knows_the_bits_of_a_frame_header() {
+    let sources = sources();
+    let words = |code: &str| -> BTreeSet<String> {
+        code.split(|char: char| !char.is_alphanumeric() && char != '_')
+            .map(String::from)
+            .collect()
+    };
+    let is_constant = |word: &str| {
+        HEADER_CONSTANTS
+            .iter()
+            .any(|constant| word.eq_ignore_ascii_case(constant) || (*constant == "0b" && word.starts_with("0b")))
+    };
+    let wire = &sources[&vec!["frame".to_owned(), "wire".to_owned()]];
+    assert!(words(&wire.code).iter().any(|word| is_constant(word)));
+    for (module, source) in &sources {
+        let name = module.join("::");
+        let top = module.first().map_or("", String::as_str);
+        if name == "frame::wire" || OTHER_MEANINGS.iter().any(|(other, _)| *other == top) {
+            continue;
+        }
+        let found: Vec<String> = words(&source.code)
+            .into_iter()
+            .filter(|word| is_constant(word))
+            .collect();
+        assert!(found.is_empty(), "{name} has {found:?}, which is for frame::wire alone");
+    }
 }

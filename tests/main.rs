@@ -7,6 +7,8 @@ mod layers;
 #[cfg(feature = "alloc")]
 mod closing;
 #[cfg(feature = "alloc")]
+mod fast_paths;
+#[cfg(feature = "alloc")]
 mod fragmentation;
 #[cfg(feature = "alloc")]
 mod handshake_client;

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use allocation_counter::{AllocationInfo, measure};
-use sockless::{Accept, ClientRequest, Config, Connection, Event, State, frame::Role};
-use support::{KEY, Length, frame, header, open, peer_of, too_big};
+use sockless::{Accept, ClientRequest, Config, Connection, Event, Role, State};
+use support::{KEY, Length, ROLES, frame, header, open, peer_of, too_big};
 
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 const FIN_BINARY: u8 = 0x82;
 const TEXT: u8 = 0x01;
 const FIN_CONTINUATION: u8 = 0x80;
@@ -286,8 +285,7 @@ fn r138_a_declared_length_allocates_nothing() {
         assert!(info.count_total <= 2 && info.bytes_max <= 256, "{info:?}");
 
         // Without a limit: accepted, and awaited.
-        let mut config = Config::default();
-        config.max_message_size = u64::MAX;
+        let config = Config::new().max_message_size(u64::MAX);
         let mut connection = open(role, config);
         let mut out = Vec::new();
         let info = measure_on(&mut connection, |connection| {
@@ -316,8 +314,7 @@ fn r138_a_declared_length_allocates_nothing() {
 /// How much is held, and how much at most while it is allocated anew, for 1 MiB that arrives 1,460 bytes at a time, in
 /// frames of at most `frame_size` bytes. `each` sees both, and the bytes received so far, after every piece.
 fn receive_1_mib(role: Role, frame_size: usize, mut each: impl FnMut(usize, usize, usize)) -> (usize, usize) {
-    let mut config = Config::default();
-    config.fragment_size = std::num::NonZeroUsize::new(frame_size);
+    let config = Config::new().fragment_size(std::num::NonZeroUsize::new(frame_size));
     let mut bytes = Vec::new();
     open(peer_of(role), config)
         .send_binary(&vec![1; MIB], &mut bytes)

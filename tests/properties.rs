@@ -3,13 +3,13 @@
 use allocation_counter::AllocationInfo;
 use proptest::prelude::*;
 use sockless::{
-    Config, Connection, Delivery, ProtocolError,
-    frame::{Decoder, Header, Item, Opcode, Role},
+    Config, Connection, Delivery, ProtocolError, Role,
+    frame::{Decoder, Header, Item, Opcode},
 };
 
 use crate::streams;
 use support::{
-    Length, frame, header,
+    Length, ROLES, frame, header,
     laws::{
         self,
         options::{Opening, Options, cuts},
@@ -17,8 +17,6 @@ use support::{
     },
     open, peer_of, too_big,
 };
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 proptest! {
     #![proptest_config(streams::cases(1000))]
@@ -208,9 +206,9 @@ fn s5_2_all_first_two_bytes_are_judged_as_the_reference_does() {
         message_size: 1 << 40,
         fragments: 9,
     };
-    let mut config = Config::default();
-    config.max_message_size = limits.message_size;
-    config.max_fragments = limits.fragments;
+    let config = Config::new()
+        .max_message_size(limits.message_size)
+        .max_fragments(limits.fragments);
     for role in ROLES {
         for before in [vec![], frame(peer_of(role), 0x01, b"")] {
             for (first, second) in (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second))) {
@@ -255,9 +253,7 @@ fn s7_4_every_close_code_is_judged_and_answered_as_the_reference_does() {
 #[test]
 fn s10_4_an_announced_length_is_not_reserved() {
     for (role, delivery, first) in every_receiver() {
-        let mut config = Config::default();
-        config.max_message_size = u64::MAX;
-        config.delivery = delivery;
+        let config = Config::new().max_message_size(u64::MAX).delivery(delivery);
         let mut bytes = header(first, role == Role::Server, Length::Long, 1 << 62);
         if role == Role::Server {
             bytes.extend_from_slice(&support::KEY);
@@ -286,8 +282,7 @@ fn s10_4_an_announced_length_is_not_reserved() {
 #[test]
 fn s10_4_a_length_over_the_limit_fails_before_it_is_reserved() {
     for (role, delivery, first) in every_receiver() {
-        let mut config = Config::default();
-        config.delivery = delivery;
+        let config = Config::new().delivery(delivery);
         let mut bytes = header(first, role == Role::Server, Length::Long, (16 << 20) + 1);
         bytes.extend_from_slice(&support::KEY[..if role == Role::Server { 4 } else { 0 }]);
         let mut connection = open(role, config);
@@ -304,8 +299,7 @@ fn s10_4_a_length_over_the_limit_fails_before_it_is_reserved() {
 #[test]
 fn s5_4_empty_fragments_hold_nothing() {
     for (role, delivery, first) in every_receiver() {
-        let mut config = Config::default();
-        config.delivery = delivery;
+        let config = Config::new().delivery(delivery);
         let mut bytes = frame(peer_of(role), first & 0x7F, b"");
         bytes.extend(frame(peer_of(role), 0x00, b"").repeat(100_000));
         let heap = heap_of(&mut open(role, config), [&mut bytes[..]].into_iter());
@@ -318,8 +312,7 @@ fn s5_4_empty_fragments_hold_nothing() {
 fn s10_4_a_dripping_message_is_linear_in_its_bytes() {
     const LEN: usize = 300_000;
     for (role, delivery, first) in every_receiver() {
-        let mut config = Config::default();
-        config.delivery = delivery;
+        let config = Config::new().delivery(delivery);
         for pieces in [1, 1000] {
             let mut bytes = frame(peer_of(role), first & 0x7F, &vec![b'x'; LEN / 2]);
             for _ in 0..5 {
@@ -345,8 +338,7 @@ fn s10_4_a_dripping_message_is_linear_in_its_bytes() {
 #[test]
 fn a_whole_message_is_lent_without_allocation() {
     for (role, delivery, first) in every_receiver() {
-        let mut config = Config::default();
-        config.delivery = delivery;
+        let config = Config::new().delivery(delivery);
         let mut bytes = Vec::new();
         for len in [0, 1, 125, 126, 65_535, 65_536] {
             bytes.extend(frame(peer_of(role), first, &vec![b'x'; len]));

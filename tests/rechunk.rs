@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proptest::{collection::vec, prelude::*};
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError, frame::Role, mask, utf8::Validator,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError, Role, mask, utf8::Validator,
 };
 
 use crate::streams;
@@ -434,8 +434,7 @@ fn a_message_is_lent_once_it_is_whole() {
             Role::Server => ProtocolError::UnmaskedFrame,
             Role::Client => ProtocolError::MaskedFrame,
         };
-        let mut config = Config::default();
-        config.max_message_size = 1000;
+        let config = Config::new().max_message_size(1000);
         for (begun, result) in [
             (header(0x02, masked, Length::Short, 5), Ok(None)),
             (header(0x89, masked, Length::Short, 5), Ok(None)),

@@ -1,7 +1,7 @@
 //! Generated input: conversations, and what becomes of them when they are damaged.
 
 use proptest::{collection::vec, prelude::*};
-use sockless::frame::Role;
+use sockless::Role;
 
 use support::{
     Length, frame, header,

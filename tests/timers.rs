@@ -10,8 +10,7 @@ use std::{
 
 use proptest::{collection::vec, option, prelude::*};
 use sockless::{
-    CloseCode, Config, Delivery, Event, State, Teardown,
-    frame::{MessageKind, Role},
+    CloseCode, Config, Delivery, Event, MessageKind, Role, State, Teardown,
     timers::{Due, Timeouts, Timers},
 };
 use support::{
@@ -64,23 +63,14 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-fn timeouts(change: impl FnOnce(&mut Timeouts)) -> Timeouts {
-    let mut timeouts = Timeouts::none();
-    change(&mut timeouts);
-    timeouts
-}
-
 /// All of them: handshake, ping, pong, idle, close.
-fn five(five: [Option<Duration>; 5]) -> Timeouts {
-    timeouts(|timeouts| {
-        [
-            timeouts.handshake,
-            timeouts.ping,
-            timeouts.pong,
-            timeouts.idle,
-            timeouts.close,
-        ] = five
-    })
+fn five([handshake, ping, pong, idle, close]: [Option<Duration>; 5]) -> Timeouts {
+    Timeouts::none()
+        .handshake(handshake)
+        .ping(ping)
+        .pong(pong)
+        .idle(idle)
+        .close(close)
 }
 
 /// What a caller does that hears `None` in the end, and soon.
@@ -561,12 +551,11 @@ fn the_longest_timeouts_do_not_overflow() {
             Duration::from_secs(i64::MAX as u64),
             99 * YEAR,
         ] {
-            let timeouts = timeouts(|timeouts| {
-                timeouts.handshake = Some(timeout);
-                timeouts.ping = Some(timeout);
-                timeouts.idle = Some(timeout);
-                timeouts.close = Some(timeout);
-            });
+            let timeouts = Timeouts::none()
+                .handshake(timeout)
+                .ping(timeout)
+                .idle(timeout)
+                .close(timeout);
             let mut timers = Timers::new(timeouts, start);
             let check = |timers: &mut Timers<I>, since: I| {
                 assert!(timers.poll_timeout().unwrap() >= since + 99 * YEAR);
@@ -580,10 +569,7 @@ fn the_longest_timeouts_do_not_overflow() {
             timers.closing(start + 3 * YEAR);
             check(&mut timers, start + 3 * YEAR);
 
-            let mut timeouts = timeouts;
-            timeouts.ping = Some(Duration::ZERO);
-            timeouts.pong = Some(timeout);
-            timeouts.idle = None;
+            let timeouts = timeouts.ping(Duration::ZERO).pong(timeout).idle(None);
             let mut timers = opened(timeouts, start);
             ping(&mut timers, start + YEAR);
             check(&mut timers, start + YEAR);
@@ -601,29 +587,30 @@ fn the_longest_timeouts_do_not_overflow() {
 fn none_never_comes_and_zero_at_once() {
     let choices = [None, Some(Duration::ZERO), Some(SECOND)];
     for number in 0..3_usize.pow(5) {
-        none_and_zero(five([1, 3, 9, 27, 81].map(|power| choices[number / power % 3])));
+        none_and_zero([1, 3, 9, 27, 81].map(|power| choices[number / power % 3]));
     }
 }
 
-fn none_and_zero(timeouts: Timeouts) {
+fn none_and_zero(timeouts: [Option<Duration>; 5]) {
+    let [handshake, ping, pong, idle, close] = timeouts;
     let now = seconds(7);
     let at_once = |timeout: Option<Duration>, due: Due| timeout.filter(Duration::is_zero).map(|_| due);
     let far = now + 1000 * YEAR;
 
     // Opening
-    let mut timers = Timers::new(timeouts, now);
-    assert_eq!(timers.poll_timeout(), timeouts.handshake.map(|timeout| now + timeout));
-    let expected = Vec::from_iter(at_once(timeouts.handshake, Due::Handshake));
+    let mut timers = Timers::new(five(timeouts), now);
+    assert_eq!(timers.poll_timeout(), handshake.map(|timeout| now + timeout));
+    let expected = Vec::from_iter(at_once(handshake, Due::Handshake));
     assert_eq!(drain(&mut timers.clone(), now), expected);
-    let expected = Vec::from_iter(timeouts.handshake.map(|_| Due::Handshake));
+    let expected = Vec::from_iter(handshake.map(|_| Due::Handshake));
     assert_eq!(drain(&mut timers.clone(), far), expected);
 
     // Open
     timers.opened(now);
-    let ping = at_once(timeouts.ping, Due::Ping(1_u64.to_be_bytes()));
-    let pong = at_once(timeouts.pong, Due::Pong).filter(|_| ping.is_some());
-    let idle = at_once(timeouts.idle, Due::Idle);
-    let expected: Vec<Due> = [idle, ping, pong].into_iter().flatten().collect();
+    let first_ping = at_once(ping, Due::Ping(1_u64.to_be_bytes()));
+    let first_pong = at_once(pong, Due::Pong).filter(|_| first_ping.is_some());
+    let first_idle = at_once(idle, Due::Idle);
+    let expected: Vec<Due> = [first_idle, first_ping, first_pong].into_iter().flatten().collect();
     let mut open = timers.clone();
     assert_eq!(drain(&mut open, now), expected);
     let mut all = expected;
@@ -636,19 +623,19 @@ fn none_and_zero(timeouts: Timeouts) {
             "{timeouts:?}"
         );
     };
-    expects(timeouts.ping, |due| matches!(due, Due::Ping(_)));
-    expects(timeouts.ping.and(timeouts.pong), |due| *due == Due::Pong);
+    expects(ping, |due| matches!(due, Due::Ping(_)));
+    expects(ping.and(pong), |due| *due == Due::Pong);
     // A peer that is given up is not idle as well, if that comes first.
-    if timeouts.ping.is_none() || timeouts.pong.is_none() {
-        expects(timeouts.idle, |due| *due == Due::Idle);
+    if ping.is_none() || pong.is_none() {
+        expects(idle, |due| *due == Due::Idle);
     }
 
     // Closing
     timers.closing(now);
-    assert_eq!(timers.poll_timeout(), timeouts.close.map(|timeout| now + timeout));
-    let expected = Vec::from_iter(at_once(timeouts.close, Due::Close));
+    assert_eq!(timers.poll_timeout(), close.map(|timeout| now + timeout));
+    let expected = Vec::from_iter(at_once(close, Due::Close));
     assert_eq!(drain(&mut timers.clone(), now), expected);
-    let expected = Vec::from_iter(timeouts.close.map(|_| Due::Close));
+    let expected = Vec::from_iter(close.map(|_| Due::Close));
     assert_eq!(drain(&mut timers.clone(), far), expected);
 
     // Over
@@ -661,12 +648,11 @@ fn none_and_zero(timeouts: Timeouts) {
 
 /// Pings after ten seconds, waits as long again for a Pong.
 fn watchful() -> Timeouts {
-    timeouts(|timeouts| {
-        timeouts.handshake = Some(seconds(10));
-        timeouts.ping = Some(seconds(10));
-        timeouts.pong = Some(seconds(12));
-        timeouts.close = Some(seconds(5));
-    })
+    Timeouts::none()
+        .handshake(seconds(10))
+        .ping(seconds(10))
+        .pong(seconds(12))
+        .close(seconds(5))
 }
 
 const CLIENT: usize = 0;
@@ -1010,8 +996,7 @@ fn s5_5_2_a_flood_of_pings_is_as_silence() {
 #[test]
 fn pieces_of_messages_keep_a_connection_alive() {
     type Way<'a> = &'a dyn Fn(&mut Net, u64);
-    let mut chunks = Config::default();
-    chunks.delivery = Delivery::Chunks;
+    let chunks = Config::new().delivery(Delivery::Chunks);
     let part = |net: &mut Net, number: u64| {
         net.with(CLIENT, |end| {
             end.engine
@@ -1060,8 +1045,7 @@ fn pieces_of_messages_keep_a_connection_alive() {
 /// The time without a message ends a connection that only pongs keep alive, once, with the code 1001.
 #[test]
 fn an_idle_connection_is_closed() {
-    let mut idle = watchful();
-    idle.idle = Some(seconds(35));
+    let idle = watchful().idle(seconds(35));
     let mut net = Net::open(&Config::default(), [Timeouts::none(), idle], Duration::ZERO);
     net.pass(seconds(30));
     net.with(CLIENT, |end| end.engine.send_text("still here", &mut end.out).unwrap());
@@ -1079,11 +1063,7 @@ fn an_idle_connection_is_closed() {
 /// Idle is reported again only after another message, also while a Ping waits.
 #[test]
 fn idle_comes_once_for_each_silence() {
-    let timeouts = timeouts(|timeouts| {
-        timeouts.ping = Some(seconds(10));
-        timeouts.pong = Some(seconds(100));
-        timeouts.idle = Some(seconds(15));
-    });
+    let timeouts = Timeouts::none().ping(seconds(10)).pong(seconds(100)).idle(seconds(15));
     let mut timers = opened(timeouts, seconds(0));
     ping(&mut timers, seconds(10));
     assert_eq!(timers.poll_timeout(), Some(seconds(15)));
@@ -1130,8 +1110,7 @@ fn a_handshake_that_drips_is_given_up() {
 fn a_slow_close_ends() {
     let close = |end: &mut End| end.engine.close(CloseCode::NORMAL, "", &mut end.out).unwrap();
     let expected = [(seconds(6), Due::Close)];
-    let mut manual = Config::default();
-    manual.auto_close = false;
+    let manual = Config::new().auto_close(false);
 
     // The peer is silent.
     for side in [CLIENT, SERVER] {

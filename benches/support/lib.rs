@@ -8,10 +8,9 @@ pub mod sending;
 use std::time::Duration;
 
 use criterion::Criterion;
-use sockless::frame::Role;
-pub use support::{content::Content, frames, open, peer_of};
+use sockless::Role;
+pub use support::{ROLES, content::Content, frames, open, peer_of, upgraded};
 
-pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
 pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
 /// What one read of a kernel copies at most.
 pub const READ: usize = 64 << 10;

@@ -7,10 +7,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use sockless::{
-    Config, Connection, Event,
-    frame::{MessageKind, Role},
-};
+use sockless::{Config, Connection, Event, MessageKind, Role};
 
 use crate::{Content, READ, SEGMENT, frames, group, open, peer_of};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use sockless::{Config, Connection, frame::Role};
+use sockless::{Config, Connection, Role};
 
 use crate::{Content, frame_len, frames, group, open};
 
@@ -78,8 +78,7 @@ pub struct Sending {
 
 impl Sending {
     pub fn new(messages: Messages) -> Self {
-        let mut config = Config::default();
-        config.fragment_size = messages.frame.and_then(NonZeroUsize::new);
+        let config = Config::new().fragment_size(messages.frame.and_then(NonZeroUsize::new));
         let payload = messages.content.message(0, messages.size);
         let mut sending = Self {
             messages,

@@ -6,8 +6,9 @@ use std::{io, time::Instant};
 
 use super::{Error, Settings, input::Input};
 use crate::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, LocalHandshakeError, Message, ProtocolError,
-    Request, SendError, State,
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
+    State,
+    error::LocalHandshakeError,
     timers::{Due, Timers},
 };
 
@@ -258,9 +259,7 @@ impl Driver {
 
 /// Returns the configuration of the engine: adapters deliver whole messages.
 fn config(settings: &Settings) -> Config {
-    let mut config = settings.config.clone();
-    config.delivery = Delivery::Messages;
-    config
+    settings.config.clone().delivery(Delivery::Messages)
 }
 
 /// What [`Driver::receive`] found in the input.

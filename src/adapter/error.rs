@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::{error, fmt};
 use std::io;
 
-use crate::{LocalHandshakeError, ProtocolError, Refusal, SendError, timers::Due};
+use crate::{ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, timers::Due};
 
 /// The error of an adapter.
 ///

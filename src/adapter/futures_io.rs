@@ -44,7 +44,7 @@ use super::{
     Error, Settings,
     poll::{self, Clock, Transport},
 };
-use crate::{Accept, ClientRequest, Connection, Response};
+use crate::{Accept, ClientRequest, Connection, handshake::Response};
 
 /// A WebSocket over a stream of `futures-io`.
 pub type WebSocket<S, C> = poll::WebSocket<Io<S>, C>;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Error;
-use crate::{ClientRequest, Event, Request, Response};
+use crate::{ClientRequest, Event, Request, handshake::Response};
 
 /// Returns how a client's handshake ended. `None`: `event` did not end it.
 pub(super) fn response(event: Option<Event<'static>>) -> Option<Result<Response<'static>, Error>> {

@@ -10,38 +10,34 @@ use crate::{Config, timers::Timeouts};
 /// use core::time::Duration;
 /// use sockless::{Config, adapter::Settings, timers::Timeouts};
 ///
-/// let mut config = Config::default();
-/// config.max_message_size = 1 << 20;
-/// let mut timeouts = Timeouts::default();
-/// timeouts.idle = Some(Duration::from_secs(300));
-/// let settings = Settings::new().config(config).timeouts(timeouts).high_water(256 << 10);
+/// let settings = Settings::new()
+///     .config(Config::new().max_message_size(1 << 20))
+///     .timeouts(Timeouts::new().idle(Duration::from_secs(300)))
+///     .high_water(256 << 10);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Settings {
-    /// The limits and options of the engine. Adapters deliver whole messages: they override
-    /// [`delivery`](Config::delivery).
-    pub config: Config,
-    /// How long to wait for a silent peer.
-    pub timeouts: Timeouts,
-    /// The limit of the output, in bytes. Default 64 KiB, which keeps a fast connection busy.
-    ///
-    /// A polled adapter delays `feed` and `send` while more than this is unwritten; a single
-    /// message may exceed it. Every adapter stops reading while more than this of replies, such as
-    /// Pongs, is unwritten. A blocking adapter holds all that is fed.
-    pub high_water: usize,
+    pub(super) config: Config,
+    pub(super) timeouts: Timeouts,
+    pub(super) high_water: usize,
 }
 
 impl Settings {
     /// Returns the default settings.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self {
+            config: Config::new(),
+            timeouts: Timeouts::new(),
+            high_water: 64 << 10,
+        }
     }
 
     /// Sets the limits and options of the engine.
+    ///
+    /// Adapters deliver whole messages: they override [`delivery`](Config::delivery).
     #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
+    pub const fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
@@ -53,7 +49,11 @@ impl Settings {
         self
     }
 
-    /// Sets the limit of the output, in bytes: see the [field](Self::high_water).
+    /// Sets the limit of the output, in bytes. Default 64 KiB, which keeps a fast connection busy.
+    ///
+    /// A polled adapter delays `feed` and `send` while more than this is unwritten; a single
+    /// message may exceed it. Every adapter stops reading while more than this of replies, such as
+    /// Pongs, is unwritten. A blocking adapter holds all that is fed.
     #[must_use]
     pub const fn high_water(mut self, bytes: usize) -> Self {
         self.high_water = bytes;
@@ -63,11 +63,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            config: Config::default(),
-            timeouts: Timeouts::default(),
-            high_water: 64 << 10,
-        }
+        Self::new()
     }
 }
 

@@ -36,7 +36,7 @@ use super::{
     Error, Settings, handshake,
     poll::{self, Transport},
 };
-use crate::{Accept, ClientRequest, Connection, Response, timers::Due};
+use crate::{Accept, ClientRequest, Connection, handshake::Response, timers::Due};
 
 /// A WebSocket over a stream of tokio.
 pub type WebSocket<S> = poll::WebSocket<Io<S>, Clock>;

@@ -39,7 +39,8 @@ impl Connection {
         }
     }
 
-    /// Holds what a client sends before it has our answer. It must not (section 4.1), but a decision may take its time.
+    /// Keeps what a client sends before it has the response. A client must not do that (RFC 6455, section 4.1), but the
+    /// bytes are read already.
     pub(super) fn receive_early<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -56,7 +57,7 @@ impl Connection {
         Ok(None)
     }
 
-    /// The next event in what came before `accept`.
+    /// Takes the next event from what arrived before `accept`.
     pub(super) fn replay_early(&mut self, out: &mut Vec<u8>) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
         let Some(opening) = &mut self.opening else {
             return Ok(None);
@@ -134,14 +135,14 @@ impl Connection {
         })))
     }
 
-    /// Server: accepts the request of [`Event::Request`]; the connection is open (section 4.2.2).
+    /// Server: accepts the request of [`Event::Request`]; the connection is open (RFC 6455, section 4.2.2).
     ///
-    /// If the client has sent more before the answer, the next [`receive`](Self::receive) reports that first; call it,
-    /// with empty input if there is none, when the decision was not made in the loop around it.
+    /// If the client has sent more before the response, the next [`receive`](Self::receive) returns its events first; call
+    /// it, with empty input if there is none, if the decision was not made in the loop around it.
     ///
     /// # Errors
-    /// What of the acceptance cannot be sent: a subprotocol that was not offered, a header that is malformed or belongs
-    /// to the handshake. Nothing has changed; accept otherwise, or reject.
+    /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered, a header that is
+    /// malformed or belongs to the handshake. Nothing has changed; accept in another way, or reject.
     pub fn accept(
         &mut self,
         request: &Request<'_>,
@@ -166,13 +167,13 @@ impl Connection {
     }
 
     /// Server: answers the request of [`Event::Request`] with another status than 101; the connection is closed, and
-    /// what the client sends is discarded (section 4.2.2).
+    /// what the client sends is discarded (RFC 6455, section 4.2.2).
     ///
     /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an unknown target, 3xx
     /// with `Location`. `Connection: close` and the length of the body are added.
     ///
     /// # Errors
-    /// What of the response cannot be sent. Nothing has changed.
+    /// Returns the part of the response that cannot be sent. Nothing has changed.
     pub fn reject(
         &mut self,
         status: u16,
@@ -193,7 +194,7 @@ impl Connection {
         }
     }
 
-    /// What was negotiated takes effect.
+    /// Applies what was negotiated.
     pub(super) fn apply(&mut self, negotiated: &Negotiated, config: Option<&DeflateConfig>) {
         if let Some((receive, send, threshold)) = negotiated.directions(self.role(), config) {
             self.receiver.allow_compressed(receive);

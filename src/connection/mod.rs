@@ -23,77 +23,74 @@ use crate::{
     state::{Phase, Signal, State},
 };
 
-/// Which end of a connection one is, for [`Connection::upgraded`].
-#[derive(Clone, Copy)]
-#[allow(clippy::exhaustive_enums, reason = "a connection has two ends")]
-#[allow(missing_debug_implementations, reason = "a seed does not belong into a log")]
-pub enum Endpoint {
-    /// Accepts; never masks.
-    Server,
-    /// Connects; masks what it sends.
-    Client {
-        /// Where the mask keys come from: 32 bytes from a strong source of randomness, used for nothing else
-        /// (RFC 6455, section 5.3).
-        seed: [u8; 32],
-    },
-}
-
-/// One WebSocket connection, from the first byte of the opening handshake to the end of the closing one.
+/// One WebSocket connection, from the first byte of the opening handshake to the end of the closing
+/// one.
 ///
-/// It owns no socket, no buffer and no clock. Bytes that were read go into [`receive`](Self::receive), events come out;
-/// what has to be written is appended to the `out` that every call lends. There are four kinds of method, and that is
-/// all that has to be called:
+/// It owns no socket, no buffer and no clock. The caller passes the bytes that it has read to
+/// [`receive`](Self::receive), which returns events; every call appends what has to be written to the
+/// caller's `out`. There are four kinds of method, and nothing else has to be called:
 ///
-/// * birth: [`server`](Self::server), [`client`](Self::client), [`upgraded`](Self::upgraded);
-/// * bytes in: [`receive`](Self::receive) until it returns `None`, [`receive_eof`](Self::receive_eof) when the
-///   transport ends;
+/// * constructors: [`server`](Self::server), [`client`](Self::client), and, for a connection whose
+///   opening handshake is done, [`upgraded_server`](Self::upgraded_server) and
+///   [`upgraded_client`](Self::upgraded_client);
+/// * bytes in: [`receive`](Self::receive) until it returns `None`, [`receive_eof`](Self::receive_eof)
+///   when the transport ends;
 /// * commands, which append to `out`: [`accept`](Self::accept), [`reject`](Self::reject), `send_*`,
 ///   [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close);
-/// * getters: [`state`](Self::state), [`close_status`](Self::close_status), [`teardown`](Self::teardown).
+/// * getters: [`state`](Self::state), [`close_status`](Self::close_status),
+///   [`teardown`](Self::teardown).
 ///
-/// After each of them, write `out` and clear it. There is nothing to flush and nothing to poll: pongs, the answer to a
-/// Close, and the Close that an error demands are in `out` when the call that found the need returns.
+/// After each of them, write `out` and clear it. There is nothing to flush and nothing to poll: Pongs,
+/// the answer to a Close frame, and the Close frame that an error demands are in `out` when the call
+/// that caused them returns.
 ///
-/// **Purity.** The result depends on the state and the arguments alone. For any way of cutting the input into pieces,
-/// the events, the errors and the output are the same (in chunk delivery, once adjacent chunks are joined).
+/// **Purity.** The result of a call depends on the state and the arguments alone. For any way of
+/// cutting the input into pieces, the events, the errors and the output are the same (with chunk
+/// delivery, once adjacent chunks are joined).
 ///
-/// **Memory.** An idle open connection holds no heap, but for a client's key stream and what
-/// [`recycle`](Self::recycle) gave it. While a message is assembled, at most twice the bytes received and 64 KiB more
-/// are held, and for the moment in which the buffer grows three times as much; never more than that of
-/// [`max_message_size`](Config::max_message_size). With permessage-deflate the bytes are those inflated, and inflater,
-/// deflater and windows come to it once they are used: `docs/DEFLATE.md` has the figures.
+/// **Memory.** An idle open connection holds no heap, except a client's key stream and what
+/// [`recycle`](Self::recycle) gave it. While a message is assembled, the connection holds at most twice
+/// the bytes received and 64 KiB more, and three times as much while the buffer grows; never more than
+/// that of [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
+/// inflated, and the inflater, the deflater and their windows are added once they are used:
+/// `docs/DEFLATE.md` has the figures.
 #[derive(Debug)]
 pub struct Connection {
     phase: Phase,
-    /// What [`compute_path`](Self::compute_path) says; computed after every change of what it depends on.
+    /// The result of [`compute_path`](Self::compute_path), updated after every change of what that
+    /// depends on.
     path: Path,
     auto_pong: bool,
     auto_close: bool,
     receiver: Receiver,
     sender: Sender,
-    /// Until the connection is open, and until what came before `accept` is processed.
+    /// Present until the connection is open and what arrived before `accept` is processed.
     opening: Option<Box<Opening>>,
     close_status: Option<Box<CloseStatus>>,
 }
 
 impl Connection {
-    /// A server's end, waiting for a client's opening handshake (RFC 6455, section 4.2).
+    /// Returns the server's end of a connection, which waits for a client's opening handshake
+    /// (RFC 6455, section 4.2).
     #[must_use]
     pub fn server(config: Config) -> Self {
         let opening = Some(Opening::new(&config, None));
         Self::new(Phase::AwaitingRequest, Role::Server, None, &config, opening)
     }
 
-    /// A client's end; its opening handshake is in `out` (section 4.1).
+    /// Returns the client's end of a connection and appends its opening handshake to `out` (RFC 6455,
+    /// section 4.1).
     ///
-    /// `seed` comes from a strong source of randomness, the operating system's for example, and is used for nothing
-    /// else: from it come the key of the handshake and the mask keys of all frames (sections 4.1 and 5.3).
+    /// `seed` must come from a strong source of randomness, such as the operating system, and must be
+    /// used for nothing else: the key of the handshake and the mask keys of all frames are made from it
+    /// (sections 4.1 and 5.3).
     ///
-    /// Two duties stay with the caller: to have at most one connection to the same address in this state at a time,
-    /// and to carry a `wss` connection over TLS with SNI, from the first byte (section 4.1).
+    /// Two duties stay with the caller: to have at most one connection to the same address in this
+    /// state at a time, and to carry a `wss` connection over TLS with SNI, from the first byte
+    /// (section 4.1).
     ///
     /// # Errors
-    /// What of the request cannot be sent; `out` is as it was.
+    /// Returns the part of the request that cannot be sent. `out` is unchanged.
     pub fn client(
         request: &ClientRequest,
         config: Config,
@@ -112,15 +109,26 @@ impl Connection {
         ))
     }
 
-    /// Either end of a connection whose opening handshake is done: by another HTTP implementation, over HTTP/2 or
-    /// HTTP/3, or by a process that handed the socket over.
+    /// Returns a server's end of a connection whose opening handshake is done: by another HTTP
+    /// implementation, over HTTP/2 or HTTP/3, or by a process that handed the socket over.
     #[must_use]
-    pub fn upgraded(endpoint: Endpoint, negotiated: &Negotiated, config: Config) -> Self {
-        let (role, keys) = match endpoint {
-            Endpoint::Server => (Role::Server, None),
-            Endpoint::Client { seed } => (Role::Client, Some(Box::new(MaskKeys::new(seed)))),
-        };
-        let mut connection = Self::new(Phase::Open, role, keys, &config, None);
+    pub fn upgraded_server(negotiated: &Negotiated, config: Config) -> Self {
+        Self::upgraded(Role::Server, None, negotiated, &config)
+    }
+
+    /// Returns a client's end of a connection whose opening handshake is done, as
+    /// [`upgraded_server`](Self::upgraded_server) returns a server's.
+    ///
+    /// `seed` is 32 bytes from a strong source of randomness, used for nothing else: the mask keys
+    /// of all frames are derived from it (section 5.3).
+    #[must_use]
+    pub fn upgraded_client(negotiated: &Negotiated, config: Config, seed: [u8; 32]) -> Self {
+        let keys = Some(Box::new(MaskKeys::new(seed)));
+        Self::upgraded(Role::Client, keys, negotiated, &config)
+    }
+
+    fn upgraded(role: Role, keys: Option<Box<MaskKeys>>, negotiated: &Negotiated, config: &Config) -> Self {
+        let mut connection = Self::new(Phase::Open, role, keys, config, None);
         connection.apply(negotiated, config.deflate_settings());
         connection.update_path();
         connection
@@ -145,7 +153,8 @@ impl Connection {
         }
     }
 
-    /// "Fail the WebSocket connection" (section 7.1.7): says why, if a Close frame still can, and closes.
+    /// "Fail the WebSocket connection" (RFC 6455, section 7.1.7): appends a Close frame, if one may be
+    /// sent, or an HTTP response, and closes.
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
         match error {
@@ -192,19 +201,20 @@ impl Connection {
         self.path = self.compute_path();
     }
 
-    /// Why the connection failed, if it did.
+    /// The error with which the connection has failed, if it has.
     fn failure(&self) -> Option<Box<ProtocolError>> {
         self.close_status.as_ref()?.error.map(Box::new)
     }
 
-    /// The transport has ended: its `read` returned no bytes, or an error.
+    /// Tells the connection that the transport has ended: a read returned no bytes, or an error.
     ///
-    /// `Ok` after a complete closing handshake; and with an event if what was awaited ends with the transport, as the
-    /// body of a refusal may.
+    /// Returns `Ok(None)` after a complete closing handshake. Returns an event if what the connection
+    /// waits for ends with the transport, as the body of a refusal may.
     ///
     /// # Errors
-    /// [`UnexpectedEof`](ProtocolError::UnexpectedEof) or [`HandshakeEof`](ProtocolError::HandshakeEof): the connection is
-    /// lost, or the peer closed the transport too early (section 7.1.5). Or the error with which the connection failed
+    /// Returns [`UnexpectedEof`](ProtocolError::UnexpectedEof) or
+    /// [`HandshakeEof`](ProtocolError::HandshakeEof) if the connection is lost, or the peer closed the
+    /// transport too early (RFC 6455, section 7.1.5); or the error with which the connection failed
     /// before.
     pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
         if let Some(error) = self.failure() {
@@ -225,14 +235,18 @@ impl Connection {
         Err(self.fail(error, &mut Vec::new()))
     }
 
-    /// Gives the allocation of an owned event back, from this connection or another, so that a steady stream of messages
-    /// that span inputs allocates nothing. The connection holds it, however large, until the next message takes it.
+    /// Takes the allocation of an owned event, of this connection or another, for the next message, so
+    /// that a steady stream of messages that span inputs allocates nothing.
+    ///
+    /// The connection holds the allocation, whatever its size, until a message uses it.
     pub fn recycle(&mut self, event: Event<'_>) {
         self.receiver.recycle(event);
     }
 
-    /// Takes working state of permessage-deflate from a pool, if it is negotiated and working state is missing. What the pool
-    /// does not have, the connection makes when it needs it.
+    /// Takes working state of permessage-deflate from a pool, if the extension was negotiated and the
+    /// connection has no state.
+    ///
+    /// What the pool does not have, the connection creates when it needs it.
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub fn borrow_deflate_state(&mut self, pool: &mut DeflatePool) {
@@ -240,7 +254,7 @@ impl Connection {
         self.sender.borrow_state(pool);
     }
 
-    /// Returns to a pool the working state that the connection does not need for its next message.
+    /// Returns the working state that the connection does not need for its next message to a pool.
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub fn return_deflate_state(&mut self, pool: &mut DeflatePool) {
@@ -248,7 +262,7 @@ impl Connection {
         self.sender.return_state(pool);
     }
 
-    /// For tests: from now on everything takes the general paths, which the fast ones are compared with.
+    /// Turns all fast paths off. For tests, which compare them with the general path.
     #[doc(hidden)]
     pub fn disable_fast_paths(&mut self) {
         self.receiver.disable_fast_paths();
@@ -256,33 +270,40 @@ impl Connection {
         self.update_path();
     }
 
-    /// How many bytes of the message in progress are assembled: what has come of a large message before its event does. 0
-    /// between messages, and with [`Delivery::Chunks`](crate::Delivery::Chunks), where nothing is assembled.
+    /// Returns how many bytes of the message in progress are assembled: what has arrived of a large
+    /// message before its event is returned.
+    ///
+    /// It is 0 between messages, and with [`Delivery::Chunks`](crate::Delivery::Chunks), where nothing is
+    /// assembled.
     #[must_use]
     pub fn assembled_len(&self) -> usize {
         self.receiver.assembled_len()
     }
 
-    /// Which end of the connection this is.
+    /// Returns which end of the connection this is.
     #[must_use]
     pub const fn role(&self) -> Role {
         self.receiver.role()
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     #[must_use]
     pub const fn state(&self) -> State {
         self.phase.state()
     }
 
-    /// Who closed, with which codes and reasons, cleanly or not: from the first sign of an end on. `None` before, and
-    /// for a handshake that was rejected or refused.
+    /// Returns how the connection was closed, or is being closed: by whom, with which codes and reasons,
+    /// cleanly or not.
+    ///
+    /// It is `None` before the first Close frame or failure, and for a handshake that was rejected or
+    /// refused.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
         self.close_status.as_deref()
     }
 
-    /// What is left to do with the transport: `None` until the connection is [`Closed`](State::Closed).
+    /// Returns how to close the transport. It is `None` until the connection is
+    /// [`Closed`](State::Closed).
     #[must_use]
     pub fn teardown(&self) -> Option<Teardown> {
         if self.phase != Phase::Closed {
@@ -295,7 +316,7 @@ impl Connection {
         })
     }
 
-    /// Ends the engine and hands over what it holds, for a lossless takeover of the transport.
+    /// Ends the engine and returns what it holds, for a takeover of the transport.
     #[must_use]
     pub fn into_parts(self) -> Parts {
         let lossless = !self.receiver.is_lossy();
@@ -307,7 +328,7 @@ impl Connection {
             None => Vec::new(),
         };
         if self.phase.receives_frames() {
-            // What was received before the early bytes came to an end stands before them.
+            // What was received of the early bytes already precedes the rest of them.
             let mut frames = self.receiver.into_unread();
             frames.append(&mut unread);
             unread = frames;
@@ -316,18 +337,20 @@ impl Connection {
     }
 }
 
-/// What a connection leaves behind.
+/// What a connection holds at its end: see [`Connection::into_parts`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parts {
-    /// What was taken from the transport and reported in no event: the beginning of a head; or of a frame header; or
-    /// the message in progress, as a frame that says the same.
+    /// The bytes that were taken from the transport and are in no event: the beginning of a head or of a
+    /// frame header, or the message in progress, as a frame with the same content.
     ///
-    /// Whatever reads on from the transport reads this first. With [`Delivery::Chunks`](crate::Delivery::Chunks), the
-    /// chunks of a message in progress were reported; a frame then continues that message.
+    /// Whatever continues to read from the transport must read these bytes first. With
+    /// [`Delivery::Chunks`](crate::Delivery::Chunks), the chunks of a message in progress were returned;
+    /// the frame then continues that message.
     pub unread: Vec<u8>,
-    /// Another engine that reads `unread` and goes on receives everything. Not so with permessage-deflate while a compressed
-    /// message is in progress, of which nothing is in `unread`, or while the peer may refer to earlier messages (context
-    /// takeover).
+    /// Whether another engine that reads `unread`, and then the transport, receives everything.
+    ///
+    /// It is false with permessage-deflate while a compressed message is in progress, of which nothing is
+    /// in `unread`, or while the peer may refer to earlier messages (context takeover).
     pub lossless: bool,
 }

@@ -16,19 +16,21 @@ use crate::{
 impl Connection {
     /// Takes the next event off the front of `input`, which shrinks as it is consumed.
     ///
-    /// `Ok(None)` means exactly: `input` is empty. Payload is unmasked in place. A whole message inside one `input` is
-    /// lent from it; one that spans inputs, is fragmented or was compressed arrives owned. Replies are appended to `out`.
+    /// `Ok(None)` means exactly: `input` is empty. Payload is unmasked in place. A whole message inside
+    /// one `input` is borrowed from it; a message that spans inputs, is fragmented or was compressed is
+    /// owned. Replies are appended to `out`.
     ///
-    /// Call it until it returns `None` or an error, then write `out`, in either case. Once the connection is
-    /// [`Closed`](crate::State::Closed), input is discarded.
+    /// Call it until it returns `None` or an error, then write `out`, in either case. Once the connection
+    /// is [`Closed`](crate::State::Closed), input is discarded.
     ///
     /// # Errors
-    /// The peer broke a rule; everything before that was delivered. `out` holds what the peer is due, a Close frame or
-    /// an HTTP response; later calls return the same error.
+    /// Returns the rule that the peer broke, after everything before that was delivered. The Close frame
+    /// or HTTP response for the peer is in `out`. Later calls return the same error. It is boxed, because
+    /// a larger result would cost every message.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
-        reason = "an event that is returned by a call goes through memory; measured"
+        reason = "an event that a call returns goes through memory; measured"
     )]
     pub fn receive<'b>(
         &mut self,
@@ -38,20 +40,22 @@ impl Connection {
         self.receive_with::<false>(input, out)
     }
 
-    /// As [`receive`](Self::receive), but leaves the beginning of a message in `input` when the rest of it has not come, so
-    /// that it can be lent, and is not copied, when it has.
+    /// Takes the next event off the front of `input`, as [`receive`](Self::receive) does, but leaves the
+    /// beginning of an incomplete message there, so that the message is borrowed, and not copied, once it
+    /// is complete.
     ///
-    /// `Ok(None)` means: keep what is left of `input`, which may be nothing, read more behind it, and come with all of it
-    /// again. If there is no room to read more, or nothing more will come, give it to [`receive`](Self::receive), which takes
-    /// everything. What is left is not in [`Parts::unread`](crate::Parts::unread), and is not looked at: that a text is not
-    /// UTF-8 shows when all of it is there. Fragments, compressed messages and control frames are taken as they come.
+    /// `Ok(None)` means: keep what is left of `input`, which may be nothing, read more after it, and call
+    /// again with all of it. If there is no room to read more, or nothing more will arrive, pass it to
+    /// [`receive`](Self::receive), which takes everything. What is left is not in
+    /// [`Parts::unread`](crate::Parts::unread), and was not examined: text that is not UTF-8 is found when
+    /// all of it is there. Fragments, compressed messages and control frames are taken as they arrive.
     ///
     /// ```
-    /// use sockless::{Negotiated, Config, Connection, Endpoint, Event};
+    /// use sockless::{Config, Connection, Event, handshake::Negotiated};
     ///
     /// # let seed = [0; 32];
     /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];
-    /// let mut connection = Connection::upgraded(Endpoint::Client { seed }, &Negotiated::default(), Config::default());
+    /// let mut connection = Connection::upgraded_client(&Negotiated::default(), Config::default(), seed);
     /// let (mut buffer, mut filled, mut wanted, mut out) = ([0; 1024], 0, 0, Vec::new());
     /// # let mut messages = Vec::new();
     /// # let mut transport = reads.drain(..);
@@ -83,7 +87,7 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// As those of [`receive`](Self::receive).
+    /// Those of [`receive`](Self::receive).
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as `receive`")]
     pub fn receive_whole<'b>(
@@ -94,13 +98,17 @@ impl Connection {
         self.receive_with::<true>(input, out)
     }
 
-    /// How many bytes at least have to come behind `left`, before an event can come of them: more than 0. `left` is what
-    /// [`receive_whole`](Self::receive_whole) has left, which may be nothing, and what was read since. The answer is all that the
-    /// message lacks once its length is there; and of a message of which pieces were taken, as it is fragmented or longer than
-    /// the buffer, all that its frame lacks. Together with the length of `left` it is at most `usize::MAX`.
+    /// Returns at least how many bytes have to arrive after `left` before they can lead to an event: more
+    /// than 0.
     ///
-    /// Wait for so many, or until the buffer is full. To come before that is of use only to find early what breaks a rule: the
-    /// first byte of a header, a length before all of the header has come, or, where pieces were taken, text that is not UTF-8.
+    /// `left` is what [`receive_whole`](Self::receive_whole) has left, which may be nothing, and what was
+    /// read since. The result is all that is missing in the message, once its length is there; or, in a
+    /// message of which pieces were taken because it is fragmented or longer than the buffer, all that is
+    /// missing in its frame. Together with the length of `left` it is at most `usize::MAX`.
+    ///
+    /// Wait for that many bytes, or until the buffer is full. An earlier call only finds a violation
+    /// earlier: in the first byte of a header, in a length before all of the header has arrived, or, where
+    /// pieces were taken, text that is not UTF-8.
     #[must_use]
     #[inline]
     pub fn wanted(&self, left: &[u8]) -> usize {
@@ -155,8 +163,8 @@ impl Connection {
             }
             Path::General => {}
         }
-        // Not one more `Result` that is passed on: it would be moved from one place in memory to another, in wider steps
-        // than it was written in, and a load that has to wait for several stores is what a small message costs.
+        // A slot instead of one more `Result`, which would be moved in wider steps than it was
+        // written in: a load that waits for several stores is what a small message costs.
         let mut event = None;
         if self.receive_into(input, out, &mut event)? {
             Ok(event)
@@ -211,7 +219,7 @@ impl Connection {
         Ok(is_some)
     }
 
-    /// Whatever the phase is.
+    /// The general path for input in any phase.
     #[inline(never)]
     fn receive_any<'b>(
         &mut self,
@@ -245,7 +253,7 @@ impl Connection {
         }
     }
 
-    /// The frames of a connection that receives them.
+    /// The general path for input of a connection that receives frames.
     #[inline(never)]
     pub(super) fn receive_frames<'b>(
         &mut self,
@@ -261,7 +269,7 @@ impl Connection {
             // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received
             // a Close frame." (section 5.5.2)
             Event::Ping(payload) if self.auto_pong => {
-                // A control payload that was received is one that may be sent.
+                // It cannot fail: a control payload that was received is short enough to send.
                 let _sent = self.sender.control(Opcode::Pong, payload, out);
             }
             Event::Close(frame) => {
@@ -273,8 +281,8 @@ impl Connection {
         Ok(Some(event))
     }
 
-    /// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a Close
-    /// frame in response", typically with the same code (section 5.5.1).
+    /// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint
+    /// MUST send a Close frame in response", typically with the same code (RFC 6455, section 5.5.1).
     fn close_received(&mut self, frame: Option<&CloseFrame<'_>>, out: &mut Vec<u8>) {
         self.close_status_mut(ClosedBy::Peer).received = Some(frame.cloned().map(CloseFrame::into_owned));
         self.signal(Signal::CloseReceived);

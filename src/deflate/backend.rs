@@ -16,7 +16,7 @@ pub(crate) enum Inflate {
 }
 
 impl Inflate {
-    /// An inflater whose stream may refer to the window's history.
+    /// Returns an inflater whose stream may refer to the history in the window.
     pub(super) fn new(bits: u8, window: &Window) -> Self {
         match bits {
             #[cfg(feature = "zlib-rs")]
@@ -28,7 +28,7 @@ impl Inflate {
         }
     }
 
-    /// Begins a new stream that may refer to the window's history.
+    /// Starts a new stream that may refer to the history in the window.
     pub(super) fn restart(&mut self, window: &Window) {
         match self {
             Self::Miniz(inflate) => {
@@ -40,8 +40,8 @@ impl Inflate {
         }
     }
 
-    /// Whether it keeps a history beside the window.
-    pub(super) const fn keeps_history(&self) -> bool {
+    /// Returns whether it holds a history besides the window.
+    pub(super) const fn holds_history(&self) -> bool {
         match self {
             Self::Miniz(_) => false,
             #[cfg(feature = "zlib-rs")]
@@ -49,7 +49,7 @@ impl Inflate {
         }
     }
 
-    /// Whether it is the inflater for a window size.
+    /// Returns whether it is the inflater for a window size.
     pub(super) const fn serves(&self, bits: u8) -> bool {
         match self {
             #[cfg(feature = "zlib-rs")]

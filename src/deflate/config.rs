@@ -3,48 +3,27 @@
 /// What permessage-deflate may cost and what it demands of the peer (RFC 7692).
 ///
 /// ```
-/// use sockless::{Config, DeflateConfig, WindowBits};
+/// use sockless::{Config, deflate::{DeflateConfig, WindowBits}};
 ///
-/// let mut deflate = DeflateConfig::default();
-/// deflate.client_max_window_bits = WindowBits::new(10).expect("8 to 15");
-/// let mut config = Config::default();
-/// config.deflate = Some(deflate);
+/// let bits = WindowBits::new(10).expect("8 to 15");
+/// let config = Config::new().deflate(DeflateConfig::new().client_max_window_bits(bits));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct DeflateConfig {
-    /// The largest window for what the server sends: 2^bits bytes. A server keeps to it, and to less if the client asks
-    /// for less. A client that sets it below 15 demands it, to save memory for its inflater, and servers may decline.
-    /// Default 15: the best compression.
-    pub server_max_window_bits: WindowBits,
-    /// The largest window for what the client sends: 2^bits bytes. A client keeps to it, and to less if the server asks
-    /// for less. A server that sets it below 15 demands it, to save memory for its inflater, and declines the offers of
-    /// clients that cannot be asked. Default 15: the best compression.
-    pub client_max_window_bits: WindowBits,
-    /// Whether the server starts each message with an empty window. A client that sets it demands it; so its inflater
-    /// keeps no window between messages. Default false: messages of a connection are usually alike, and compress far
-    /// better with what came before.
-    pub server_no_context_takeover: bool,
-    /// Whether the client starts each message with an empty window. A server that sets it demands it; so its inflater
-    /// keeps no window between messages. Default false, as above.
-    pub client_no_context_takeover: bool,
-    /// Client: whether an offer that demands something of the server is followed by one that does not, so that a server
-    /// that cannot meet the demand still compresses. Default false: a demand is a demand.
-    pub fallback: bool,
-    /// How hard to compress what is sent: 1 is the fastest, 9 the smallest, and what is above counts as 9; 0
-    /// does not compress. Default 6, as zlib.
-    pub level: u8,
-    /// Messages of fewer bytes are sent as they are. Default 64: below, a frame's own header and the time for it weigh
-    /// more than what is saved.
-    pub threshold: usize,
-    /// Whether the working state of the deflater and the inflater is given back after each message, so that an idle
-    /// connection keeps only what the negotiated takeover needs: the inflater's window. What is sent then starts each message
-    /// with an empty window. Default false: the state is large, and setting it up again takes time.
-    pub release: bool,
+    pub(super) server_max_window_bits: WindowBits,
+    pub(super) client_max_window_bits: WindowBits,
+    pub(super) server_no_context_takeover: bool,
+    pub(super) client_no_context_takeover: bool,
+    pub(super) fallback: bool,
+    pub(super) level: u8,
+    pub(super) threshold: usize,
+    pub(super) release: bool,
 }
 
-impl Default for DeflateConfig {
-    fn default() -> Self {
+impl DeflateConfig {
+    /// Returns the default settings, with which nothing is demanded of the peer.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             server_max_window_bits: WindowBits::MAX,
             client_max_window_bits: WindowBits::MAX,
@@ -56,9 +35,102 @@ impl Default for DeflateConfig {
             release: false,
         }
     }
+
+    /// Sets the largest window for what the server sends: 2^bits bytes.
+    ///
+    /// A server keeps to it, and to less if the client asks for less. A client that sets it below
+    /// 15 demands it, to save memory for its inflater, and servers may decline. Default 15: the
+    /// best compression.
+    #[must_use]
+    pub const fn server_max_window_bits(mut self, bits: WindowBits) -> Self {
+        self.server_max_window_bits = bits;
+        self
+    }
+
+    /// Sets the largest window for what the client sends: 2^bits bytes.
+    ///
+    /// A client keeps to it, and to less if the server asks for less. A server that sets it below
+    /// 15 demands it, to save memory for its inflater, and declines the offers of clients that
+    /// cannot be asked. Default 15: the best compression.
+    #[must_use]
+    pub const fn client_max_window_bits(mut self, bits: WindowBits) -> Self {
+        self.client_max_window_bits = bits;
+        self
+    }
+
+    /// Sets whether the server starts each message with an empty window.
+    ///
+    /// A client that sets it demands it; so its inflater keeps no window between messages. Default
+    /// `false`: messages of a connection are usually alike, and compress far better with what came
+    /// before.
+    #[must_use]
+    pub const fn server_no_context_takeover(mut self, enabled: bool) -> Self {
+        self.server_no_context_takeover = enabled;
+        self
+    }
+
+    /// Sets whether the client starts each message with an empty window.
+    ///
+    /// A server that sets it demands it; so its inflater keeps no window between messages. Default
+    /// `false`, for the reason of
+    /// [`server_no_context_takeover`](Self::server_no_context_takeover).
+    #[must_use]
+    pub const fn client_no_context_takeover(mut self, enabled: bool) -> Self {
+        self.client_no_context_takeover = enabled;
+        self
+    }
+
+    /// Client: sets whether an offer that demands something of the server is followed by one that
+    /// does not.
+    ///
+    /// A server that cannot meet the demand then still compresses. Default `false`: a demand is a
+    /// demand.
+    #[must_use]
+    pub const fn fallback(mut self, enabled: bool) -> Self {
+        self.fallback = enabled;
+        self
+    }
+
+    /// Sets how hard to compress what is sent: 1 is the fastest, 9 the smallest, and what is above
+    /// counts as 9.
+    ///
+    /// 0 does not compress. Default 6, as zlib.
+    #[must_use]
+    pub const fn level(mut self, level: u8) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Sets the smallest message to compress, in bytes: a smaller one is sent as it is.
+    ///
+    /// Default 64: below, a frame's own header and the time for it weigh more than what is saved.
+    #[must_use]
+    pub const fn threshold(mut self, bytes: usize) -> Self {
+        self.threshold = bytes;
+        self
+    }
+
+    /// Sets whether the working state of the deflater and the inflater is given back after each
+    /// message.
+    ///
+    /// An idle connection then keeps only what the negotiated takeover needs: the inflater's
+    /// window. What is sent then starts each message with an empty window. Default `false`: the
+    /// state is large, and setting it up again takes time.
+    #[must_use]
+    pub const fn release(mut self, enabled: bool) -> Self {
+        self.release = enabled;
+        self
+    }
 }
 
-/// The size of a DEFLATE window as its logarithm: 8 to 15, for 256 to 32,768 bytes (RFC 7692, section 7.1.2).
+impl Default for DeflateConfig {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The size of a DEFLATE window as its logarithm: 8 to 15, for 256 to 32,768 bytes (RFC 7692,
+/// section 7.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WindowBits(u8);
 

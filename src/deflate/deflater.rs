@@ -1,4 +1,4 @@
-//! Sending: plain payload to compressed.
+//! The deflater: plain payload to compressed.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -9,23 +9,23 @@ use super::{
     progress::Flush,
 };
 
-/// A buffer that has grown beyond this, in bytes, is given back at the end of its message.
+/// An output buffer larger than this, in bytes, is freed at the end of its message.
 const OUTPUT_KEPT: usize = 64 << 10;
 
-/// One direction's deflater. Nothing is allocated before the first compressed message.
+/// The deflater of one direction. It allocates nothing before the first compressed message.
 pub(crate) struct Deflater {
     params: DirectionParams,
     state: Option<DeflateState>,
-    /// A message was begun and not ended.
-    begun: bool,
-    /// How many bytes went in since everything was forgotten: what a match can refer to.
+    /// A message is in progress.
+    in_message: bool,
+    /// How many bytes were deflated since the last full flush or reset: a match can refer to no more.
     reach: usize,
 }
 
-/// What a deflater needs while it works.
+/// The working state of a deflater.
 pub(crate) struct DeflateState {
     deflate: Deflate,
-    /// What the last call put out.
+    /// The output of the last call.
     output: Vec<u8>,
 }
 
@@ -34,26 +34,26 @@ impl Deflater {
         Self {
             params,
             state: None,
-            begun: false,
+            in_message: false,
             reach: 0,
         }
     }
 
-    /// Deflates a piece of a message and returns what to send for it: up to the tail for the last one (RFC 7692, section
-    /// 7.2.1), with it for others.
+    /// Deflates a piece of a message and returns the payload to send for it: without the tail for the last piece, with it for
+    /// the others (RFC 7692, section 7.2.1).
     pub(crate) fn deflate(&mut self, data: &[u8], last: bool) -> &[u8] {
-        self.begun = true;
+        self.in_message = true;
         let DeflateState { deflate, output } = self.state.get_or_insert_with(|| DeflateState {
             deflate: Deflate::new(self.params.level, self.params.bits),
             output: Vec::new(),
         });
         output.clear();
-        if Deflate::keeps_to(self.params.bits) {
+        if Deflate::supports(self.params.bits) {
             deflate.run(data, output, Flush::Sync);
         } else {
             let window = 1 << self.params.bits;
             let mut rest = data;
-            // No match reaches further back than to the last time that everything was forgotten.
+            // No match refers to data before the last full flush.
             while rest.len() > window - self.reach {
                 let (piece, behind) = rest.split_at(window - self.reach);
                 deflate.run(piece, output, Flush::Full);
@@ -64,7 +64,7 @@ impl Deflater {
             deflate.run(rest, output, Flush::Sync);
         }
         if last && output.is_empty() {
-            // Nothing new since the last flush: an empty stored block, whose lengths are the tail (section 7.2.3.6).
+            // No input since the last flush: an empty stored block, whose lengths are the tail (section 7.2.3.6).
             output.push(0x00);
         } else if last {
             debug_assert!(output.ends_with(&TAIL), "a sync flush ends with an empty stored block");
@@ -73,9 +73,9 @@ impl Deflater {
         output
     }
 
-    /// The message is over; keeps what the next one needs. If it was not sent, nothing may refer to it.
+    /// Ends the message and keeps what the next one needs. If it was not `sent`, the next one must not refer to it.
     pub(crate) fn end_message(&mut self, sent: bool) {
-        self.begun = false;
+        self.in_message = false;
         if self.params.release {
             self.state = None;
             self.reach = 0;
@@ -92,15 +92,15 @@ impl Deflater {
         }
     }
 
-    /// The working state, if the next message does not need it.
+    /// Takes the working state, if the next message does not need it.
     pub(crate) fn take_state(&mut self) -> Option<DeflateState> {
-        if self.params.takeover || self.begun {
+        if self.params.takeover || self.in_message {
             return None;
         }
         self.state.take()
     }
 
-    /// DeflateState state of another deflater, which has forgotten what it was used for; if this one has none.
+    /// Sets the working state, which has been reset, if there is none.
     pub(crate) fn put_state(&mut self, state: DeflateState) {
         self.state.get_or_insert(state);
     }

@@ -1,4 +1,4 @@
-//! Receiving: compressed payload to plain.
+//! The inflater: compressed payload to plain.
 
 use core::fmt;
 
@@ -9,44 +9,44 @@ use super::{
     window::Window,
 };
 
-/// How much payload is given to [`Inflater::inflate`] at most, in bytes.
+/// The most payload that [`Inflater::inflate`] gets at once, in bytes.
 const MAX_INPUT: usize = 8 << 10;
 
-/// How much payload [`Inflater::finish`] takes at most: so much of it is copied.
-pub(crate) const MAX_FINISH: usize = 256 - TAIL.len() - PADDED;
+/// The most payload that [`Inflater::finish`] takes, in bytes: it is copied.
+pub(crate) const MAX_FINISH: usize = 256 - TAIL.len() - PADDING_LEN;
 
-/// What lies behind the tail: inflaters are slow where their input is about to end, and stop at the end of a block, which
-/// tells it from the end of the input. No block begins with such a byte.
+/// The bytes after the tail. An inflater is slow near the end of its input; and with more input, an end of a block can be
+/// told from the end of the input. No block begins with this byte.
 const PADDING: u8 = 0x06;
-const PADDED: usize = 20;
+const PADDING_LEN: usize = 20;
 
-/// One direction's inflater. Nothing is allocated before the first compressed message.
+/// The inflater of one direction. It allocates nothing before the first compressed message.
 pub(crate) struct Inflater {
     params: DirectionParams,
     window: Window,
     state: Option<Inflate>,
-    /// The message has bytes.
-    begun: bool,
-    /// The stream ended with a block of BFINAL, and nothing followed.
+    /// The message in progress has payload.
+    has_payload: bool,
+    /// The stream ended with a block that has BFINAL set, and nothing followed.
     ended: bool,
-    /// How much of the tail is consumed.
+    /// How many bytes of the tail are consumed.
     tail: usize,
 }
 
-/// The payload is not valid DEFLATE, or it refers beyond the window.
+/// The error of a payload that is not valid DEFLATE, or refers to data before the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Corrupt;
 
-/// What one step yields.
+/// The result of one step.
 #[derive(Debug)]
 pub(crate) struct Inflated<'a> {
     /// How many bytes of the input were consumed.
     pub(crate) consumed: usize,
-    /// The next plain bytes.
+    /// The next inflated bytes.
     pub(crate) output: &'a [u8],
-    /// Whether the step came to its end: all input is consumed and has been put out.
+    /// Whether all input is consumed and its output is complete.
     pub(crate) done: bool,
-    /// What follows `output` is an error.
+    /// Whether an error follows `output`.
     pub(crate) result: Result<(), Corrupt>,
 }
 
@@ -56,33 +56,33 @@ impl Inflater {
             params,
             window: Window::new(params.bits),
             state: None,
-            begun: false,
+            has_payload: false,
             ended: false,
             tail: 0,
         }
     }
 
-    /// How many bytes of payload are unmasked at a time: at most 4 windows. A step puts out a window at most, and what it
-    /// leaves of the payload is masked again.
+    /// Returns how many bytes of payload to unmask at once: at most 4 windows. A step returns at most a window of output, and
+    /// the payload that it does not consume is masked again.
     pub(crate) fn max_input(&self) -> usize {
         MAX_INPUT.min(4 << self.params.bits)
     }
 
-    /// Inflates from the front of `input`. Each step yields at most a window of output; call it again, with what it did
-    /// not consume, until it is done.
+    /// Inflates from the front of `input`. A step returns at most a window of output; call it again, with what it did not
+    /// consume, until it is done.
     pub(crate) fn inflate(&mut self, input: &[u8]) -> Inflated<'_> {
-        if input.is_empty() && (!self.begun || self.ended) {
+        if input.is_empty() && (!self.has_payload || self.ended) {
             return Inflated::NOTHING;
         }
-        self.begun = true;
+        self.has_payload = true;
         self.ended = false;
         self.window.make_room();
         let run = self.run(input, false);
         let (done, result) = match run.stop {
             StopReason::InputEnd => (true, Ok(())),
             StopReason::OutputFull | StopReason::BlockEnd => (false, Ok(())),
-            // "if the decompressor sees a block with BFINAL set", what follows is a new stream with the old window
-            // (section 7.2.1 allows it, and says that more blocks may follow).
+            // A block with BFINAL set ends the stream; what follows is a new stream with the old window (RFC 7692,
+            // section 7.2.3.4).
             StopReason::StreamEnd => {
                 self.restart();
                 self.ended = run.consumed == input.len();
@@ -98,19 +98,18 @@ impl Inflater {
         }
     }
 
-    /// Inflates the last of the payload, at most [`MAX_FINISH`] bytes, and ends the message, as if the tail that is not sent
-    /// had arrived (section 7.2.2). Call it until it is done, with what it did not consume, and then
-    /// [`end_message`](Self::end_message).
+    /// Inflates the rest of the payload, at most [`MAX_FINISH`] bytes, and the tail that was not sent (RFC 7692, section
+    /// 7.2.2). Call it until it is done, with what it did not consume, and then [`end_message`](Self::end_message).
     pub(crate) fn finish(&mut self, rest: &[u8]) -> Inflated<'_> {
-        // A payload without bytes is no DEFLATE stream that the tail could end: an empty message. And one that ended with
-        // BFINAL is complete: senders that leave out the empty block behind it are understood.
-        if rest.is_empty() && (!self.begun || self.ended) {
+        // An empty payload is an empty message, although no block precedes the tail. And a stream that ended with BFINAL
+        // is complete: some senders leave out the empty block after it.
+        if rest.is_empty() && (!self.has_payload || self.ended) {
             return Inflated::NOTHING;
         }
-        self.begun = true;
+        self.has_payload = true;
         self.ended = false;
         let tail = TAIL.get(self.tail..).unwrap_or_default();
-        let mut input = [PADDING; MAX_FINISH + TAIL.len() + PADDED];
+        let mut input = [PADDING; MAX_FINISH + TAIL.len() + PADDING_LEN];
         let (front, back) = input.split_at_mut(rest.len());
         front.copy_from_slice(rest);
         back.split_at_mut(tail.len()).0.copy_from_slice(tail);
@@ -118,11 +117,11 @@ impl Inflater {
         let (mut used, mut produced) = (0, 0);
         self.window.make_room();
         let (done, result) = loop {
-            let run = self.run(input.get(used..end + PADDED).unwrap_or_default(), true);
+            let run = self.run(input.get(used..end + PADDING_LEN).unwrap_or_default(), true);
             used += run.consumed;
             produced += run.produced;
             match run.stop {
-                // The block that the tail completes is empty: what is put out here took the tail for data.
+                // The block that the tail completes is empty: output means that the tail was taken for data.
                 _ if used > rest.len() && run.produced > 0 => break (true, Err(Corrupt)),
                 StopReason::BlockEnd if used == end => break (true, Ok(())),
                 StopReason::BlockEnd if used < end => {}
@@ -134,7 +133,7 @@ impl Inflater {
                         break (true, Ok(()));
                     }
                 }
-                // The payload did not end where a block ends.
+                // The payload did not end at the end of a block.
                 StopReason::InputEnd
                 | StopReason::OutputFull
                 | StopReason::BlockEnd
@@ -152,9 +151,9 @@ impl Inflater {
         }
     }
 
-    /// The output of the message is processed; keeps what the next one needs.
+    /// Ends the message, whose output is processed, and keeps what the next one needs.
     pub(crate) fn end_message(&mut self) {
-        self.begun = false;
+        self.has_payload = false;
         self.ended = false;
         self.tail = 0;
         if !self.params.takeover {
@@ -172,10 +171,10 @@ impl Inflater {
         }
     }
 
-    /// The working state, if the next message does not need it.
+    /// Takes the working state, if the next message does not need it.
     pub(crate) fn take_state(&mut self) -> Option<Inflate> {
-        let keeps_history = self.params.takeover && self.state.as_ref().is_some_and(Inflate::keeps_history);
-        if self.begun || keeps_history {
+        let holds_history = self.params.takeover && self.state.as_ref().is_some_and(Inflate::holds_history);
+        if self.has_payload || holds_history {
             return None;
         }
         if !self.params.takeover {
@@ -184,10 +183,10 @@ impl Inflater {
         self.state.take()
     }
 
-    /// DeflateState state of another inflater, if this one has none.
+    /// Sets the working state, if there is none.
     pub(crate) fn put_state(&mut self, mut state: Inflate) {
-        if self.state.is_none() && !self.begun {
-            // What it knows belongs to somebody else; what is known here is in the window.
+        if self.state.is_none() && !self.has_payload {
+            // Its history is that of another connection; the history of this one is in the window.
             state.restart(&self.window);
             self.state = Some(state);
         }
@@ -197,7 +196,7 @@ impl Inflater {
         self.state.is_some()
     }
 
-    /// The next message may refer to earlier ones.
+    /// Returns whether the next message may refer to earlier ones.
     pub(crate) const fn has_history(&self) -> bool {
         self.params.takeover && !self.window.is_empty()
     }
@@ -219,7 +218,7 @@ impl Inflater {
     }
 }
 
-/// On its own, because what the making takes of the stack would be touched for every message.
+/// Out of line, because the construction takes stack that would be touched for every message.
 #[cold]
 #[inline(never)]
 fn make_state<'s>(slot: &'s mut Option<Inflate>, params: DirectionParams, window: &Window) -> &'s mut Inflate {

@@ -20,7 +20,7 @@ impl Inflate {
         Self(Box::default())
     }
 
-    /// Begins a new stream.
+    /// Starts a new stream.
     pub(super) fn restart(&mut self) {
         self.0.init();
     }
@@ -30,7 +30,7 @@ impl Inflate {
     pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
         let mut options = flags::TINFL_FLAG_HAS_MORE_INPUT;
         if !window.has_wrapped() {
-            // While nothing was overwritten, a distance beyond the first byte is found out.
+            // Before the ring is full, this flag makes it detect a distance before the first byte.
             options |= flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
         }
         if stop_at_block {
@@ -70,8 +70,8 @@ mod deflate {
     pub(crate) struct Deflate(Box<CompressorOxide>);
 
     impl Deflate {
-        /// Whether the deflater itself keeps to a window of `bits`. `miniz_oxide` knows only the full one.
-        pub(in crate::deflate) const fn keeps_to(bits: u8) -> bool {
+        /// Returns whether the deflater supports a window of `bits`. `miniz_oxide` supports 15 bits only.
+        pub(in crate::deflate) const fn supports(bits: u8) -> bool {
             bits == 15
         }
 
@@ -81,7 +81,7 @@ mod deflate {
             Self(Box::new(CompressorOxide::new(options)))
         }
 
-        /// Forgets everything.
+        /// Resets the deflater: what follows refers to nothing before.
         pub(in crate::deflate) fn reset(&mut self) {
             self.0.reset();
         }
@@ -92,7 +92,7 @@ mod deflate {
                 Flush::Sync => TDEFLFlush::Sync,
                 Flush::Full => TDEFLFlush::Full,
             };
-            // With a callback that takes everything, one call does all of it.
+            // A callback that takes all output lets one call process all input.
             compress_to_output(&mut self.0, input, flush, |bytes| {
                 out.extend_from_slice(bytes);
                 true

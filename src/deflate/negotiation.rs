@@ -11,9 +11,9 @@ use crate::extensions::Extension;
 /// The name of the extension.
 pub(crate) const NAME: &str = "permessage-deflate";
 
-/// The parameters of one element of `Sec-WebSocket-Extensions`, as they stand there.
+/// The parameters of permessage-deflate in one element of `Sec-WebSocket-Extensions`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Element {
+struct ElementParams {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<WindowBits>,
@@ -21,9 +21,9 @@ struct Element {
     client_max_window_bits: Option<Option<WindowBits>>,
 }
 
-impl Element {
-    /// `None` for a parameter that is unknown, repeated, or has an invalid value: reasons to decline an offer and to fail
-    /// on a response (section 7).
+impl ElementParams {
+    /// Returns `None` for a parameter that is unknown, repeated, or has an invalid value: a server declines such an offer, a
+    /// client fails on such a response (RFC 7692, section 7).
     fn parse(extension: &Extension<'_>) -> Option<Self> {
         let mut element = Self::default();
         for (name, value) in extension.params() {
@@ -71,18 +71,18 @@ impl Element {
         text
     }
 
-    /// What a client asks for first.
+    /// Returns the preferred offer of a client.
     fn offer(config: &DeflateConfig) -> Self {
         Self {
             server_no_context_takeover: config.server_no_context_takeover,
             client_no_context_takeover: config.client_no_context_takeover,
             server_max_window_bits: less_than_max(config.server_max_window_bits),
-            // Always there: it allows the server to ask for less.
+            // Always present: it permits the server to ask for less.
             client_max_window_bits: Some(less_than_max(config.client_max_window_bits)),
         }
     }
 
-    /// The same without a demand on the server.
+    /// Returns the offer without a demand on the server.
     const fn without_demands(self) -> Self {
         Self {
             server_no_context_takeover: false,
@@ -91,7 +91,7 @@ impl Element {
         }
     }
 
-    /// A server's answer to an offer, and what it means; `None` declines.
+    /// Returns a server's answer to an offer and the negotiated parameters; `None` declines.
     fn answer(&self, config: &DeflateConfig) -> Option<(Self, DeflateParams)> {
         let server = self
             .server_max_window_bits
@@ -100,8 +100,8 @@ impl Element {
             });
         let client = match self.client_max_window_bits {
             Some(offered) => offered.unwrap_or(WindowBits::MAX).min(config.client_max_window_bits),
-            // "client_max_window_bits" may not be answered unless it was offered (section 7.1.2.2), so that a client
-            // that does not know it cannot be held to less.
+            // "client_max_window_bits" may not be answered unless it was offered (section 7.1.2.2): such a client cannot be
+            // asked for less.
             None if config.client_max_window_bits < WindowBits::MAX => return None,
             None => WindowBits::MAX,
         };
@@ -114,14 +114,15 @@ impl Element {
         let answer = Self {
             server_no_context_takeover: params.server_no_context_takeover,
             client_no_context_takeover: params.client_no_context_takeover,
-            // Due if it was asked for; unasked, some clients have failed on it, and a smaller window needs no word.
+            // Required if it was offered. Unsolicited, some clients have failed on it, and a smaller window may be used
+            // without it.
             server_max_window_bits: self.server_max_window_bits.map(|_| server),
             client_max_window_bits: less_than_max(client).map(Some),
         };
         Some((answer, params))
     }
 
-    /// What a server's answer to this offer means; `None` if it does not fit.
+    /// Returns the parameters that an answer to this offer negotiates; `None` if it does not fit.
     fn check_answer(&self, answer: &Self, config: &DeflateConfig) -> Option<DeflateParams> {
         if self.server_no_context_takeover && !answer.server_no_context_takeover {
             return None;
@@ -141,7 +142,7 @@ impl Element {
         };
         Some(DeflateParams {
             server_no_context_takeover: answer.server_no_context_takeover,
-            // A hint that the server did not take up is kept all the same (section 7.1.1.2).
+            // The client keeps to its own hint, also if the server did not repeat it (section 7.1.1.2).
             client_no_context_takeover: answer.client_no_context_takeover || config.client_no_context_takeover,
             server_max_window_bits: server,
             client_max_window_bits: client,
@@ -149,9 +150,10 @@ impl Element {
     }
 }
 
-/// A client's offer as the value of `Sec-WebSocket-Extensions`: alternatives, the preferred one first (section 5.2).
+/// Returns a client's offer as the value of `Sec-WebSocket-Extensions`: alternatives, the preferred one first (RFC 7692,
+/// section 5.2).
 pub(crate) fn offer(config: &DeflateConfig) -> String {
-    let first = Element::offer(config);
+    let first = ElementParams::offer(config);
     let second = first.without_demands();
     if config.fallback && second != first {
         format!("{}, {}", first.write(), second.write())
@@ -160,22 +162,22 @@ pub(crate) fn offer(config: &DeflateConfig) -> String {
     }
 }
 
-/// A server's answer to the first offer that it can accept, and what it means. What is declined is passed over.
+/// Returns a server's answer to the first offer that it can accept, and the negotiated parameters.
 pub(crate) fn accept<'a>(
     config: &DeflateConfig,
     offers: impl Iterator<Item = Extension<'a>>,
 ) -> Option<(String, DeflateParams)> {
     offers
         .filter(|offer| offer.name() == NAME)
-        .filter_map(|offer| Element::parse(&offer)?.answer(config))
+        .filter_map(|offer| ElementParams::parse(&offer)?.answer(config))
         .map(|(answer, params)| (answer.write(), params))
         .next()
 }
 
-/// What a server's answer means; `None` if it fits none of the offers.
+/// Returns the parameters that a server's answer negotiates; `None` if it fits none of the offers.
 pub(crate) fn check_answer(config: &DeflateConfig, answer: &Extension<'_>) -> Option<DeflateParams> {
-    let answer = Element::parse(answer)?;
-    let first = Element::offer(config);
+    let answer = ElementParams::parse(answer)?;
+    let first = ElementParams::offer(config);
     let second = config.fallback.then(|| first.without_demands());
     [Some(first), second]
         .into_iter()
@@ -183,7 +185,7 @@ pub(crate) fn check_answer(config: &DeflateConfig, answer: &Extension<'_>) -> Op
         .find_map(|offer| offer.check_answer(&answer, config))
 }
 
-/// A parameter without a value.
+/// Parses a parameter that has no value.
 const fn flag(value: Option<&str>) -> Option<bool> {
     match value {
         None => Some(true),

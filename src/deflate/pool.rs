@@ -10,16 +10,16 @@ use super::{
     params::DirectionParams,
 };
 
-/// Working state of permessage-deflate for connections that are served one after another, as an event loop does.
+/// Working state of permessage-deflate that connections share which are served one after another, as in an event loop.
 ///
-/// The state of a deflater is hundreds of kilobytes, that of an inflater tens, and between messages a connection needs
-/// neither, if it need not remember: a deflater or inflater without context takeover, and, with `miniz_oxide`, any
-/// inflater, whose window is apart. A connection [borrows](crate::Connection::borrow_deflate_state) the state before it receives or
-/// sends, and [returns](crate::Connection::return_deflate_state) it afterwards; what takeover needs stays with it. With
-/// [`release`](crate::DeflateConfig::release) there would be nothing to reclaim.
+/// The state of a deflater is hundreds of kilobytes, that of an inflater tens. Between messages, a connection needs no state
+/// without context takeover, and, with `miniz_oxide`, no inflater state at all, because its window is separate. A connection
+/// [borrows](crate::Connection::borrow_deflate_state) the state before it receives or sends, and
+/// [returns](crate::Connection::return_deflate_state) it afterwards; what takeover needs stays with it. With
+/// [`DeflateConfig::release`](crate::deflate::DeflateConfig::release), there is nothing to return.
 ///
 /// ```
-/// use sockless::{Config, Connection, DeflatePool};
+/// use sockless::{Config, Connection, deflate::DeflatePool};
 ///
 /// let mut pool = DeflatePool::new(2);
 /// let mut connections = [Connection::server(Config::default()), Connection::server(Config::default())];
@@ -30,15 +30,15 @@ use super::{
 /// }
 /// ```
 pub struct DeflatePool {
-    /// Each with the level and the window that it was made for.
+    /// Each with its level and its window bits.
     deflates: Vec<(u8, u8, DeflateState)>,
     inflates: Vec<Inflate>,
     max: usize,
 }
 
 impl DeflatePool {
-    /// An empty pool that keeps the state of at most `max` deflaters and as many inflaters. What comes back beyond that
-    /// is dropped, the oldest first.
+    /// Returns an empty pool, which keeps the state of at most `max` deflaters and as many inflaters. When more is returned,
+    /// the oldest is dropped.
     #[must_use]
     pub const fn new(max: usize) -> Self {
         Self {
@@ -51,8 +51,8 @@ impl DeflatePool {
 
 impl DeflatePool {
     pub(crate) fn take_inflater_state(&mut self, params: DirectionParams) -> Option<Inflate> {
-        // What keeps a history would not come back.
-        let fits = |state: &Inflate| state.serves(params.bits) && !(params.takeover && state.keeps_history());
+        // State that holds a history could not be returned.
+        let fits = |state: &Inflate| state.serves(params.bits) && !(params.takeover && state.holds_history());
         let at = self.inflates.iter().rposition(fits)?;
         Some(self.inflates.swap_remove(at))
     }
@@ -79,7 +79,7 @@ impl DeflatePool {
     }
 }
 
-/// The newest stay: what nobody asks for any more goes.
+/// Keeps the newest: state that no connection asks for any more is dropped in the end.
 fn keep<T>(states: &mut Vec<T>, max: usize, state: Option<T>) {
     states.extend(state);
     if states.len() > max {

@@ -24,8 +24,8 @@ pub(super) enum StopReason {
 /// What a deflater does at the end of its input.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flush {
-    /// It writes everything, and an empty stored block.
+    /// Writes all output, and an empty stored block.
     Sync,
-    /// The same, and forgets everything.
+    /// Does the same and resets: what follows refers to nothing before.
     Full,
 }

@@ -1,18 +1,18 @@
-//! The window of an inflater: the last bytes that it wrote, and where it writes next.
+//! The window of an inflater: the last bytes that it wrote, and the position of the next one.
 
 use alloc::vec::Vec;
 
-/// What a window begins with, in bytes.
+/// The initial size of a window, in bytes.
 const FIRST: usize = 1 << 10;
 
-/// A ring of at most 2^bits bytes. It grows to that with what is written, so that a connection on which little was
-/// received holds little.
+/// A ring buffer of at most 2^bits bytes. It grows with what is written, so that a connection that received little holds
+/// little.
 #[derive(Debug)]
 pub(super) struct Window {
     buf: Vec<u8>,
-    /// Where the next byte goes.
+    /// The position of the next byte.
     end: usize,
-    /// The ring was full once: all of it is history.
+    /// The ring was full before: all of it is history.
     wrapped: bool,
     size: usize,
 }
@@ -27,7 +27,7 @@ impl Window {
         }
     }
 
-    /// Nothing was written.
+    /// Returns whether nothing was written.
     pub(super) const fn is_empty(&self) -> bool {
         self.end == 0 && !self.wrapped
     }
@@ -36,17 +36,17 @@ impl Window {
         self.wrapped
     }
 
-    /// The ring and where to write in it.
+    /// Returns the ring and the position of the next byte.
     pub(super) fn parts(&mut self) -> (&mut [u8], usize) {
         (&mut self.buf, self.end)
     }
 
-    /// There is no room to write.
+    /// Returns whether there is no room after the position.
     fn is_full(&self) -> bool {
         self.end == self.buf.len()
     }
 
-    /// Makes sure that there is room to write: behind the end, or at the front again.
+    /// Makes room to write: after the position, or at the front again.
     pub(super) fn make_room(&mut self) {
         if !self.is_full() {
             return;
@@ -60,17 +60,17 @@ impl Window {
         }
     }
 
-    /// `len` bytes were written.
+    /// Notes that `len` bytes were written.
     pub(super) const fn advance(&mut self, len: usize) {
         self.end += len;
     }
 
-    /// The `len` bytes written last; they lie in one piece if they were written in one go.
+    /// Returns the last `len` bytes. They are contiguous if they were written at once.
     pub(super) fn last(&self, len: usize) -> &[u8] {
         self.buf.get(self.end - len..self.end).unwrap_or_default()
     }
 
-    /// All that may be referred to, in two parts, the older first.
+    /// Returns the history in two parts, the older first.
     #[cfg_attr(
         not(feature = "zlib-rs"),
         allow(dead_code, reason = "one back end keeps its history here alone")
@@ -80,13 +80,13 @@ impl Window {
         if self.wrapped { (old, new) } else { (&[], new) }
     }
 
-    /// Forgets the history, keeps the memory.
+    /// Clears the history and keeps the memory.
     pub(super) const fn clear(&mut self) {
         self.end = 0;
         self.wrapped = false;
     }
 
-    /// Gives the memory back, and with it the history.
+    /// Frees the memory and clears the history.
     pub(super) fn release(&mut self) {
         self.clear();
         self.buf = Vec::new();

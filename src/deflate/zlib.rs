@@ -1,4 +1,4 @@
-//! The other back end: `zlib-rs`, faster, with a larger state.
+//! The optional back end: `zlib-rs`, which is faster and has a larger state.
 
 use alloc::vec::Vec;
 
@@ -9,38 +9,38 @@ use super::{
     window::Window,
 };
 
-/// The only window it inflates with: with a smaller one it would accept distances beyond it, or not, depending on where
-/// the input was cut.
+/// The only window bits that it inflates with: with fewer, it accepts distances before the window or not, depending on where
+/// the input is cut.
 pub(super) const BITS: u8 = 15;
 
-/// A raw inflater. It keeps a history of its own, and writes into a [`Window`].
+/// A raw inflater, which holds its own history and writes into a [`Window`].
 pub(crate) struct Inflate(zlib_rs::Inflate);
 
 impl Inflate {
     pub(super) fn new(window: &Window) -> Self {
         let mut inflate = Self(zlib_rs::Inflate::new(false, BITS));
-        inflate.remember(window);
+        inflate.set_history(window);
         inflate
     }
 
-    /// Begins a new stream that may refer to the window's history.
+    /// Starts a new stream that may refer to the history in the window.
     pub(super) fn restart(&mut self, window: &Window) {
         self.0.reset(false);
-        self.remember(window);
+        self.set_history(window);
     }
 
-    fn remember(&mut self, window: &Window) {
+    fn set_history(&mut self, window: &Window) {
         if window.is_empty() {
             return;
         }
         let (old, new) = window.history();
         for part in [old, new] {
-            // For a raw stream, any bytes will do.
+            // For a raw stream, there is no checksum to match.
             let _checksum = self.0.set_dictionary(part);
         }
     }
 
-    /// As the other back end's. An end of a block is told from an end of the input by bytes that are left over.
+    /// Like the other back end. Input that is left over tells the end of a block from the end of the input.
     pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
         let (buf, end) = window.parts();
         let room = buf.get_mut(end..).unwrap_or_default();
@@ -74,8 +74,8 @@ impl Inflate {
 pub(crate) struct Deflate(zlib_rs::Deflate);
 
 impl Deflate {
-    /// Whether the deflater itself keeps to a window of `bits`. For 8, it would take 9.
-    pub(super) const fn keeps_to(bits: u8) -> bool {
+    /// Returns whether the deflater supports a window of `bits`. It uses 9 bits for 8.
+    pub(super) const fn supports(bits: u8) -> bool {
         bits > 8
     }
 
@@ -83,7 +83,7 @@ impl Deflate {
         Self(zlib_rs::Deflate::new(level.into(), false, bits.max(9)))
     }
 
-    /// Forgets everything.
+    /// Resets the deflater: what follows refers to nothing before.
     pub(super) fn reset(&mut self) {
         self.0.reset();
     }
@@ -97,7 +97,7 @@ impl Deflate {
         let mut rest = input;
         loop {
             let start = out.len();
-            // A flush is complete when it leaves some of the room: as zlib's manual says, at least six bytes.
+            // A flush is complete when it leaves room, of which it needs at least six bytes, as the manual of zlib says.
             out.resize(start + rest.len() / 2 + 64, 0);
             let (from_in, from_out) = (self.0.total_in(), self.0.total_out());
             let room = out.get_mut(start..).unwrap_or_default();

@@ -2,16 +2,16 @@
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
-use core::mem;
 
-#[cfg(feature = "alloc")]
-use super::wire;
 use super::{
     header::{self, Header},
     opcode::Opcode,
+    payload::{Payload, Piece, take},
     wire::{FirstByte, SecondByte},
 };
-use crate::{error::ProtocolError, mask, role::Role};
+#[cfg(feature = "alloc")]
+use super::{payload::unmask, wire};
+use crate::{error::ProtocolError, role::Role};
 
 /// What [`Decoder::decode`] found next.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Item<'b> {
 /// for proxies and for devices without an allocator; [`Connection`](crate::Connection) is built on it.
 ///
 /// ```
-/// use sockless::frame::{Decoder, Item, Role};
+/// use sockless::{Role, frame::{Decoder, Item}};
 ///
 /// let mut decoder = Decoder::new(Role::Server);
 /// let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
@@ -54,10 +54,7 @@ pub enum Item<'b> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Decoder {
-    /// How many bytes of the payload in progress are missing; 0 if none is in progress.
-    remaining: u64,
-    /// Rotated to the next byte of the payload; zero if the frame is not masked.
-    key: [u8; 4],
+    payload: Payload,
     /// The beginning of a header that is not whole yet, or of one that breaks a rule.
     stash: [u8; Header::MAX_LEN],
     stashed: u8,
@@ -79,8 +76,7 @@ impl Decoder {
     #[must_use]
     pub const fn new(role: Role) -> Self {
         Self {
-            remaining: 0,
-            key: [0; 4],
+            payload: Payload::new(),
             stash: [0; Header::MAX_LEN],
             stashed: 0,
             role,
@@ -107,7 +103,7 @@ impl Decoder {
     /// Returns the rule that the peer broke, at the first byte that breaks it. Later calls return the same error.
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Item<'b>>, ProtocolError> {
         if self.in_payload {
-            Ok(self.payload(input, usize::MAX).map(|piece| {
+            Ok(self.piece(input, usize::MAX).map(|piece| {
                 let end = piece.ends_frame;
                 Item::Payload {
                     data: piece.unmask(),
@@ -182,22 +178,13 @@ impl Decoder {
         Ok(None)
     }
 
-    /// The next piece of the payload, of at most `at_most` bytes; `None` if `input` is empty and the frame is not.
-    pub(crate) fn payload<'b>(&mut self, input: &mut &'b mut [u8], at_most: usize) -> Option<Piece<'b>> {
-        let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(at_most);
-        if wanted > 0 && input.is_empty() {
-            return None;
-        }
-        let data = take(input, wanted.min(input.len()));
-        let mask = self.pass(data.len());
-        if self.remaining == 0 {
+    /// The next piece of the payload, of at most `at_most` bytes; `None` if `input` is empty and the frame is not complete.
+    pub(crate) fn piece<'b>(&mut self, input: &mut &'b mut [u8], at_most: usize) -> Option<Piece<'b>> {
+        let piece = self.payload.take(input, at_most)?;
+        if piece.ends_frame {
             self.end_payload();
         }
-        Some(Piece {
-            data,
-            mask,
-            ends_frame: !self.in_payload,
-        })
+        Some(piece)
     }
 
     /// The payload of the frame is processed; a header follows.
@@ -206,20 +193,6 @@ impl Decoder {
         self.in_payload = false;
         if self.fin && !self.opcode.is_control() {
             self.in_message = false;
-        }
-    }
-
-    /// Passes over `len` bytes of the payload, and returns what they are masked with.
-    #[inline]
-    fn pass(&mut self, len: usize) -> Mask {
-        self.remaining -= len as u64;
-        match self.role {
-            Role::Client => None,
-            Role::Server => {
-                let key = self.key;
-                self.key = mask::rotated(key, len);
-                Some(key)
-            }
         }
     }
 
@@ -277,8 +250,7 @@ impl Decoder {
     }
 
     fn begin(&mut self, header: &Header) {
-        self.remaining = header.len;
-        self.key = header.mask.unwrap_or_default();
+        self.payload.begin(header.len, header.mask);
         self.opcode = header.opcode;
         self.fin = header.fin;
         self.in_payload = true;
@@ -321,107 +293,27 @@ impl Decoder {
         self.fin
     }
 
-    /// How many bytes of the payload in progress are missing.
-    pub(crate) const fn remaining(&self) -> u64 {
-        self.remaining
+    /// The payload in progress.
+    pub(crate) const fn payload(&self) -> &Payload {
+        &self.payload
     }
 
-    /// All of `input`, if it is payload and the frame does not end with it.
-    #[inline]
-    pub(crate) fn inner_payload<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(&'b mut [u8], Mask)> {
-        let len = input.len();
-        if len as u64 >= self.remaining || len == 0 {
-            return None;
-        }
-        Some((mem::take(input), self.pass(len)))
-    }
-
-    /// Unmasks `byte`, if it is payload and the frame does not end with it.
-    #[inline(always)]
-    pub(crate) fn peek_byte(&self, byte: u8) -> Option<u8> {
-        // The key of a frame that is not masked is zero.
-        let [key, ..] = self.key;
-        (self.remaining > 1).then_some(byte ^ key)
-    }
-
-    /// Passes over the byte that was peeked.
-    #[inline(always)]
-    pub(crate) fn pass_byte(&mut self) {
-        self.remaining -= 1;
-        self.key = mask::rotated(self.key, 1);
-    }
-
-    /// Unmasks what is there of the payload, at most `at_most` bytes, and returns how many. They stay in `input` until
-    /// [`consume`](Self::consume) takes them.
-    pub(crate) fn peek(&self, input: &mut [u8], at_most: usize) -> usize {
-        let len = usize::try_from(self.remaining)
-            .unwrap_or(usize::MAX)
-            .min(at_most)
-            .min(input.len());
-        if let Some(front) = input.get_mut(..len).filter(|_| self.role == Role::Server) {
-            mask::apply(front, self.key);
-        }
-        len
-    }
-
-    /// Takes `used` of the bytes that [`peek`](Self::peek) has unmasked, and masks the rest again.
-    pub(crate) fn consume(&mut self, input: &mut &mut [u8], peeked: usize, used: usize) {
-        self.key.rotate_left(used % 4);
-        take(input, used);
-        if let Some(rest) = input.get_mut(..peeked - used).filter(|_| self.role == Role::Server) {
-            mask::apply(rest, self.key);
-        }
-        self.remaining -= used as u64;
+    /// The payload in progress, for what does not end it.
+    pub(crate) const fn payload_mut(&mut self) -> &mut Payload {
+        &mut self.payload
     }
 
     /// Writes a frame as this decoder receives it: the `front` of its payload, with `rest` bytes to follow. The key of
     /// the payload in progress continues at the end of `front`.
     pub(crate) fn write_frame(&self, opcode: Opcode, fin: bool, mut front: Vec<u8>, rest: u64, out: &mut Vec<u8>) {
-        let mut key = self.key;
-        key.rotate_right(front.len() % 4);
-        let mask = match self.role {
-            Role::Server => Some(key),
-            Role::Client => None,
-        };
+        let mask = self.payload.mask().map(|mut key| {
+            key.rotate_right(front.len() % 4);
+            key
+        });
         let mut buf = [0; Header::MAX_LEN];
         let used = wire::write(FirstByte::new(opcode, fin), mask, front.len() as u64 + rest, &mut buf);
         out.extend_from_slice(buf.get(..used).unwrap_or_default());
-        if mask.is_some() {
-            mask::apply(&mut front, key);
-        }
+        unmask(&mut front, mask);
         out.append(&mut front);
     }
-}
-
-/// A piece of a payload, still masked.
-pub(crate) struct Piece<'b> {
-    pub(crate) data: &'b mut [u8],
-    pub(crate) mask: Mask,
-    pub(crate) ends_frame: bool,
-}
-
-impl<'b> Piece<'b> {
-    #[inline]
-    pub(crate) fn unmask(self) -> &'b mut [u8] {
-        unmask(self.data, self.mask);
-        self.data
-    }
-}
-
-/// What a piece of payload is masked with, if it is.
-pub(crate) type Mask = Option<[u8; 4]>;
-
-#[inline]
-pub(crate) fn unmask(data: &mut [u8], mask: Mask) {
-    if let Some(key) = mask {
-        mask::apply(data, key);
-    }
-}
-
-/// Takes `n` bytes off the front of `input`; `n` is at most its length.
-#[inline]
-fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
-    let (front, rest) = mem::take(input).split_at_mut(n);
-    *input = rest;
-    front
 }

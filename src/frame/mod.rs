@@ -4,6 +4,7 @@
 pub(crate) mod decoder;
 pub(crate) mod header;
 pub(crate) mod opcode;
+pub(crate) mod payload;
 #[cfg(feature = "alloc")]
 pub(crate) mod whole;
 pub(crate) mod wire;
@@ -13,4 +14,3 @@ pub use self::{
     header::Header,
     opcode::Opcode,
 };
-pub use crate::{message::MessageKind, role::Role};

@@ -38,7 +38,7 @@ use crate::{
 /// let seed = [7; 32]; // from the operating system: see `Connection::client`
 /// let connection = Connection::client(&request, Config::default(), seed, &mut out)?;
 /// assert!(out.starts_with(b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\n"));
-/// # Ok::<(), sockless::LocalHandshakeError>(())
+/// # Ok::<(), sockless::error::LocalHandshakeError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {

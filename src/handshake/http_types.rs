@@ -30,7 +30,7 @@ impl<'b> Request<'b> {
     }
 
     /// Returns the response with status 101 that accepts the request, and the result of the handshake
-    /// for [`Connection::upgraded`](crate::Connection::upgraded).
+    /// for [`Connection::upgraded_server`](crate::Connection::upgraded_server).
     ///
     /// # Errors
     /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).

@@ -7,7 +7,9 @@ use crate::{
     role::Role,
 };
 
-/// The result of an opening handshake, for [`Connection::upgraded`](crate::Connection::upgraded).
+/// The result of an opening handshake, for
+/// [`Connection::upgraded_server`](crate::Connection::upgraded_server) and
+/// [`Connection::upgraded_client`](crate::Connection::upgraded_client).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {

@@ -84,10 +84,10 @@ impl<'b> Request<'b> {
     /// Checks a request that another HTTP implementation has parsed from HTTP/1.1.
     ///
     /// The caller continues with [`acceptance`](Self::acceptance), sends its headers with status 101,
-    /// and calls [`Connection::upgraded`](crate::Connection::upgraded) for the stream.
+    /// and calls [`Connection::upgraded_server`](crate::Connection::upgraded_server) for the stream.
     ///
     /// ```
-    /// use sockless::{Accept, Config, Connection, Endpoint, Request};
+    /// use sockless::{Accept, Config, Connection, Request};
     ///
     /// let headers: [(&str, &[u8]); 5] = [
     ///     ("host", b"example.com"),
@@ -99,7 +99,7 @@ impl<'b> Request<'b> {
     /// let request = Request::from_list("GET", "/chat", headers)?;
     /// let (headers, negotiated) = request.acceptance(&Accept::new(), &Config::default())?;
     /// assert!(headers.contains(&("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into())));
-    /// let connection = Connection::upgraded(Endpoint::Server, &negotiated, Config::default());
+    /// let connection = Connection::upgraded_server(&negotiated, Config::default());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

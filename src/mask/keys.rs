@@ -9,8 +9,8 @@ use chacha20::{
 
 /// A ChaCha20 stream from the caller's seed.
 ///
-/// Mask keys have to be fresh for every frame and unpredictable for whoever supplies the payload, also for one who
-/// has seen earlier keys (RFC 6455, sections 5.3 and 10.3); a stream cipher gives that without a system call a frame.
+/// Mask keys have to be fresh for every frame and unpredictable for whoever supplies the payload, also after earlier keys
+/// were seen (RFC 6455, sections 5.3 and 10.3). A stream cipher provides that without a system call for each frame.
 pub(crate) struct MaskKeys(ChaCha20Rng);
 
 impl MaskKeys {
@@ -18,12 +18,12 @@ impl MaskKeys {
         Self(ChaCha20Rng::from_seed(seed))
     }
 
-    /// The key of the next frame.
+    /// Returns the key of the next frame.
     pub(crate) fn next_key(&mut self) -> [u8; 4] {
         self.0.next_u32().to_le_bytes()
     }
 
-    /// The 16 bytes behind `Sec-WebSocket-Key` (section 4.1).
+    /// Returns the 16 bytes that `Sec-WebSocket-Key` encodes (RFC 6455, section 4.1).
     pub(crate) fn nonce(&mut self) -> [u8; 16] {
         let mut nonce = [0; 16];
         self.0.fill_bytes(&mut nonce);
@@ -32,7 +32,7 @@ impl MaskKeys {
 }
 
 impl fmt::Debug for MaskKeys {
-    /// Keeps the stream out of logs.
+    /// Prints no part of the stream.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MaskKeys")
     }

@@ -1,5 +1,5 @@
-//! Masking of what is long enough for blocks that begin where a line of the cache does: one that lies across two lines takes
-//! twice as long to load or to store.
+//! Masking of data that is long enough for blocks that begin at a cache line: a block across two cache lines takes twice as
+//! long to load or to store.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -12,29 +12,29 @@ use super::{rotate, wide, xor_words};
 const BLOCK: usize = 64;
 type Block = [u8; BLOCK];
 
-/// The shortest that is worth it, in bytes: at least a block.
+/// The shortest data for which this is faster, in bytes; at least a block.
 pub(super) const MIN: usize = 128;
 
-/// From here on, it is worth to ask which vectors the processor has.
+/// The shortest data for which detecting the SIMD instructions of the processor pays off, in bytes.
 #[cfg(feature = "simd")]
-const MIN_ASKED: usize = 256;
+const MIN_SIMD: usize = 256;
 
-/// XORs `data`, of at least a block, with `key`, which is `after` behind it.
+/// XORs `data`, at least a block, with `key`, which is `after` after it.
 #[inline(never)]
 pub(super) fn xor(data: &mut [u8], key: u32, after: u32) {
     #[cfg(feature = "simd")]
-    if data.len() >= MIN_ASKED {
+    if data.len() >= MIN_SIMD {
         return dispatch!(Level::new(), simd => xor_with(data, key, after, in_vectors(simd)));
     }
     xor_with(data, key, after, in_words);
 }
 
-/// Appends `data`, of at least a block, XORed with `key`, which is `after` behind it; `out` has room for it.
+/// Appends `data`, at least a block, XORed with `key`, which is `after` after it. `out` has room for it.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(super) fn append(data: &[u8], key: u32, after: u32, out: &mut Vec<u8>) {
     #[cfg(feature = "simd")]
-    if data.len() >= MIN_ASKED {
+    if data.len() >= MIN_SIMD {
         return dispatch!(Level::new(), simd => append_with::<512>(data, key, after, out, in_vectors(simd)));
     }
     append_with::<128>(data, key, after, out, in_words);
@@ -56,7 +56,7 @@ fn in_vectors<S: Simd>(simd: S) -> impl Fn(Block, u32) -> Block {
     }
 }
 
-/// The ends are read first and written last, so that whole blocks from the first line on may run into them.
+/// The ends are read first and written last, so that whole blocks from the first cache line on may overlap them.
 #[inline(always)]
 fn xor_with(data: &mut [u8], key: u32, after: u32, xor: impl Fn(Block, u32) -> Block) {
     let (Some(&first), Some(&last)) = (data.first_chunk(), data.last_chunk()) else {
@@ -77,7 +77,7 @@ fn xor_with(data: &mut [u8], key: u32, after: u32, xor: impl Fn(Block, u32) -> B
     }
 }
 
-/// In blocks that are loaded, XORed and stored: to copy first and XOR then would go over it twice.
+/// Loads, XORs and stores block by block: a copy and an XOR after it would take two passes.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 fn append_with<const N: usize>(
@@ -97,7 +97,7 @@ fn append_with<const N: usize>(
     out.truncate(start + skip);
     let mut groups = data.get(skip..).unwrap_or_default().chunks_exact(N);
     for group in &mut groups {
-        // As one, since each that is appended is asked whether there is room.
+        // Appended at once, because each append checks for room.
         let mut done = [0; N];
         for (block, done) in group.chunks_exact(BLOCK).zip(done.chunks_exact_mut(BLOCK)) {
             if let (Ok(block), Ok(done)) = (<&Block>::try_from(block), <&mut Block>::try_from(done)) {

@@ -33,7 +33,7 @@ pub fn apply(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     after.to_le_bytes()
 }
 
-/// A block of whole words, XORed with `key`.
+/// Returns a block of whole words, XORed with `key`.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn xored<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N] {
@@ -41,8 +41,8 @@ pub(crate) fn xored<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N]
     block
 }
 
-/// Appends `data`, XORed with `key`, to `out`. In line, as a call between the header and the payload of what is sent would wait
-/// for the length that was just stored.
+/// Appends `data`, XORed with `key`, to `out`. Inlined, because a call between the header and the payload of a frame would
+/// wait for the length that was just stored.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
@@ -58,10 +58,10 @@ pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     }
 }
 
-/// Whole blocks from the front, and one that ends where `data` ends and may overlap the one before. `data` is at least one
-/// block long, and a block a multiple of four: before the last one the key stands as it does behind it.
+/// Appends whole blocks from the front, and one that ends where `data` ends and may overlap the one before it. `data` is at
+/// least one block long, and a block is a multiple of four bytes, so the key is the same before the last block and after it.
 ///
-/// To copy first and XOR then would load what was just stored, in other steps than it was stored in, and wait for it.
+/// A copy and an XOR after it would load what was just stored, in other steps, and wait for it.
 #[cfg(feature = "alloc")]
 #[inline]
 fn append_blocks<const N: usize>(data: &[u8], key: u32, after: u32, out: &mut Vec<u8>) {
@@ -79,8 +79,8 @@ fn append_blocks<const N: usize>(data: &[u8], key: u32, after: u32, out: &mut Ve
     }
 }
 
-/// The last bytes are read first and written last, so that whole blocks from the front may run into them and no
-/// remainder is left.
+/// XORs `data` with `key`, which is `after` after it. The last bytes are read first and written last, so that whole blocks
+/// from the front may overlap them and no remainder is left.
 #[inline]
 fn xor(data: &mut [u8], key: u32, after: u32) {
     if let Some(last) = data.last_chunk::<16>() {
@@ -112,16 +112,16 @@ fn xor(data: &mut [u8], key: u32, after: u32) {
     }
 }
 
-/// The key as it goes on behind `len` bytes.
+/// Returns the key rotated by `len` bytes.
 #[inline(always)]
 pub(crate) fn rotated(key: [u8; 4], len: usize) -> [u8; 4] {
     rotate(u32::from_le_bytes(key), len).to_le_bytes()
 }
 
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "its low bits count")]
+#[allow(clippy::cast_possible_truncation, reason = "only the low bits matter")]
 fn rotate(key: u32, len: usize) -> u32 {
-    // A shift counts modulo 32, a cut-off length too.
+    // The rotation is modulo 32 bits, so the truncated length gives the same.
     key.rotate_right((len as u32).wrapping_mul(8))
 }
 
@@ -145,7 +145,7 @@ mod tests {
 
     use super::{append, apply};
 
-    /// Both ways give what RFC 6455, section 5.3, says of each byte, whatever the length, and leave the rest alone.
+    /// Both functions give what RFC 6455, section 5.3, says of each byte, for any length, and change nothing else.
     #[test]
     fn every_length_is_masked_byte_by_byte() {
         let key = [0x37, 0xFA, 0x21, 0x3D];

@@ -166,7 +166,7 @@ impl Receiver {
             Delivery::Chunks => 0,
         };
         while self.decoder.is_in_payload() {
-            let (remaining, fin) = (self.decoder.remaining(), self.decoder.is_in_last_frame());
+            let (remaining, fin) = (self.decoder.payload().remaining(), self.decoder.is_in_last_frame());
             let has_more_output = self.compressed.has_more_output;
             if fin && !has_more_output && remaining <= input.len().min(max_finish) as u64 {
                 self.compressed.in_tail = true;
@@ -175,16 +175,16 @@ impl Receiver {
             if input.is_empty() && remaining > 0 && !has_more_output {
                 return Ok(None);
             }
-            let peeked = self.decoder.peek(input, inflater.max_input());
+            let peeked = self.decoder.payload().peek(input, inflater.max_input());
             let payload = input.get(..peeked).unwrap_or_default();
             let inflated = if in_tail {
                 inflater.finish(payload)
             } else {
                 inflater.inflate(payload)
             };
-            self.decoder.consume(input, peeked, inflated.consumed);
+            self.decoder.payload_mut().consume(input, peeked, inflated.consumed);
             self.compressed.has_more_output = !inflated.done;
-            let ends = if !inflated.done || self.decoder.remaining() > 0 {
+            let ends = if !inflated.done || self.decoder.payload().remaining() > 0 {
                 Ends::Nothing
             } else if in_tail {
                 Ends::Message

@@ -95,7 +95,7 @@ impl Receiver {
 
     /// Returns how many bytes of payload are missing in the frame in progress.
     pub(crate) const fn missing_bytes_of_frame(&self) -> u64 {
-        self.decoder.remaining()
+        self.decoder.payload().remaining()
     }
 
     /// The next event; `None` means that `input` is empty.
@@ -143,7 +143,7 @@ impl Receiver {
 
     /// Payload of a message that is assembled.
     fn piece<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        let Some(piece) = self.decoder.payload(input, usize::MAX) else {
+        let Some(piece) = self.decoder.piece(input, usize::MAX) else {
             return Ok(None);
         };
         let ends_message = !self.is_in_message();
@@ -152,7 +152,7 @@ impl Receiver {
             return Ok(borrow(self.assembler.kind(), piece.unmask()).map(Some)?);
         }
         self.assembler
-            .append_masked(piece.data, piece.mask, self.decoder.remaining())?;
+            .append_masked(piece.data, piece.mask, self.decoder.payload().remaining())?;
         if !ends_message {
             return Ok(None);
         }
@@ -166,7 +166,7 @@ impl Receiver {
             0 => usize::MAX,
             missing => missing,
         };
-        let Some(piece) = self.decoder.payload(input, at_most) else {
+        let Some(piece) = self.decoder.piece(input, at_most) else {
             return Ok(None);
         };
         let (ends_frame, ends_message) = (piece.ends_frame, !self.is_in_message());
@@ -207,7 +207,7 @@ impl Receiver {
 
     /// Payload of a control frame.
     fn control_piece<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        let Some(piece) = self.decoder.payload(input, usize::MAX) else {
+        let Some(piece) = self.decoder.piece(input, usize::MAX) else {
             return Ok(None);
         };
         let ends_frame = piece.ends_frame;
@@ -254,7 +254,7 @@ impl Receiver {
     pub(crate) fn into_unread(self) -> Vec<u8> {
         let mut unread = Vec::new();
         let decoder = &self.decoder;
-        let remaining = decoder.remaining();
+        let remaining = decoder.payload().remaining();
         if self.is_in_message() && !self.compressed.in_message() {
             let (remaining, fin) = match self.is_in_data_frame() {
                 true => (remaining, decoder.is_in_last_frame()),

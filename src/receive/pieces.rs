@@ -26,20 +26,24 @@ impl Receiver {
     #[inline(never)]
     pub(crate) fn receive_byte(&mut self, byte: u8) -> bool {
         debug_assert!(self.takes_pieces());
-        let Some(byte) = self.decoder.peek_byte(byte) else {
+        let Some(byte) = self.decoder.payload().peek_byte(byte) else {
             return false;
         };
-        self.assembler.push_byte(byte, || self.decoder.pass_byte())
+        self.assembler
+            .push_byte(byte, || self.decoder.payload_mut().pass_byte())
     }
 
     /// Takes payload up to the end of the frame or of the input.
     #[inline(never)]
     pub(crate) fn receive_pieces(&mut self, input: &mut &mut [u8]) -> Pieces {
         debug_assert!(self.takes_pieces());
-        let Some((data, mask)) = self.decoder.inner_payload(input) else {
+        let Some((data, mask)) = self.decoder.payload_mut().take_all(input) else {
             return self.last_piece(input).unwrap_or_else(Pieces::Failed);
         };
-        match self.assembler.append_masked(data, mask, self.decoder.remaining()) {
+        match self
+            .assembler
+            .append_masked(data, mask, self.decoder.payload().remaining())
+        {
             Ok(()) => Pieces::Consumed,
             Err(error) => Pieces::Failed(error),
         }
@@ -47,11 +51,11 @@ impl Receiver {
 
     #[inline(never)]
     fn last_piece(&mut self, input: &mut &mut [u8]) -> Result<Pieces, ProtocolError> {
-        let Some(piece) = self.decoder.payload(input, usize::MAX) else {
+        let Some(piece) = self.decoder.piece(input, usize::MAX) else {
             return Ok(Pieces::Consumed);
         };
         self.assembler
-            .append_masked(piece.data, piece.mask, self.decoder.remaining())?;
+            .append_masked(piece.data, piece.mask, self.decoder.payload().remaining())?;
         if self.decoder.is_in_message() {
             Ok(Pieces::NotMine)
         } else {

@@ -1,23 +1,23 @@
-//! UTF-8 byte by byte and without a branch (RFC 3629, section 4): for text that comes in small pieces.
+//! UTF-8 byte by byte and without a branch (RFC 3629, section 4): for text that arrives in small pieces.
 
-/// Where in a code point a text stands: the number of the bit at which a row of [`ROWS`] says what follows this state.
+/// The position inside a code point: the number of the bit at which a row of [`ROWS`] holds the state after this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct State(u8);
+pub(super) struct Utf8State(u8);
 
-impl State {
+impl Utf8State {
     /// Between two code points.
     pub(super) const START: Self = Self(0);
-    /// One byte is missing, two, three.
+    /// One byte is missing; two; three.
     const ONE: Self = Self(6);
     const TWO: Self = Self(12);
     const THREE: Self = Self(18);
-    /// Two or three are, behind a byte that restricts the next: no longer form than needed, no surrogate, nothing above
-    /// U+10FFFF.
+    /// Two or three bytes are missing, after a byte that restricts the next one: no overlong form, no surrogate, nothing
+    /// above U+10FFFF.
     const E0: Self = Self(24);
     const ED: Self = Self(30);
     const F0: Self = Self(36);
     const F4: Self = Self(42);
-    /// No continuation makes this valid.
+    /// No continuation is valid.
     pub(super) const INVALID: Self = Self(48);
 
     const ALL: [Self; 9] = [
@@ -32,22 +32,22 @@ impl State {
         Self::INVALID,
     ];
 
-    /// The state behind `byte`.
+    /// Returns the state after `byte`.
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation, reason = "its low bits are cut out")]
+    #[allow(clippy::cast_possible_truncation, reason = "only the low bits are used")]
     pub(super) fn next(self, byte: u8) -> Self {
         let row = ROWS.get(usize::from(byte)).copied().unwrap_or_default();
         Self((row >> self.0) as u8 & 0x3F)
     }
 
-    /// Whether `byte` is a code point and none is unfinished, in one comparison.
+    /// Returns whether `byte` is a code point and none is unfinished, in one comparison.
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(super) fn is_at_ascii(self, byte: u8) -> bool {
         u32::from(self.0) << 8 | u32::from(byte) < 0x80
     }
 
-    /// How many bytes the code point lacks; none also if it is invalid.
+    /// Returns how many bytes of the code point are missing; 0 also if it is invalid.
     #[inline]
     pub(super) const fn missing(self) -> usize {
         match self {
@@ -58,7 +58,7 @@ impl State {
         }
     }
 
-    const fn behind(self, byte: u8) -> Self {
+    const fn after(self, byte: u8) -> Self {
         match (self, byte) {
             (Self::START, 0..=0x7F) | (Self::ONE, 0x80..=0xBF) => Self::START,
             (Self::START, 0xC2..=0xDF)
@@ -79,7 +79,7 @@ impl State {
     }
 }
 
-/// For each byte, the state behind it for each state before it, in six bits: to go on is a shift.
+/// For each byte, the state after it for each state before it, in six bits: a transition is a shift.
 static ROWS: [u64; 256] = rows();
 
 #[allow(
@@ -92,9 +92,9 @@ const fn rows() -> [u64; 256] {
     let mut byte = 0;
     while byte < rows.len() {
         let mut at = 0;
-        while at < State::ALL.len() {
-            let state = State::ALL[at];
-            rows[byte] |= (state.behind(byte as u8).0 as u64) << state.0;
+        while at < Utf8State::ALL.len() {
+            let state = Utf8State::ALL[at];
+            rows[byte] |= (state.after(byte as u8).0 as u64) << state.0;
             at += 1;
         }
         byte += 1;

@@ -8,9 +8,9 @@ use core::{
     str::{self, Utf8Error},
 };
 
-use self::automaton::State;
+use self::automaton::Utf8State;
 
-/// Bytes that no continuation can make valid UTF-8.
+/// The error of bytes that no continuation can make valid UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidUtf8;
 
@@ -22,10 +22,10 @@ impl fmt::Display for InvalidUtf8 {
 
 impl error::Error for InvalidUtf8 {}
 
-/// Validates a text that comes in pieces, and says of each piece what is text already.
+/// Validates a text that arrives in pieces, and returns the text in each piece.
 ///
-/// It fails fast: at the first byte that cannot belong to valid UTF-8, whatever would follow. It keeps at most the
-/// three bytes of an unfinished code point and needs no allocation.
+/// It fails at the first byte that cannot belong to valid UTF-8, whatever would follow. It keeps at most the three bytes of
+/// an unfinished code point and never allocates.
 ///
 /// ```
 /// use sockless::utf8::Validator;
@@ -39,8 +39,8 @@ impl error::Error for InvalidUtf8 {}
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validator {
-    state: State,
-    /// The last bytes, the newest last: those of an unfinished code point among them.
+    state: Utf8State,
+    /// The last bytes, the newest last; those of an unfinished code point are among them.
     carry: [u8; 4],
 }
 
@@ -48,51 +48,51 @@ pub struct Validator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Piece<'a> {
-    /// The code point that began in an earlier piece and was completed by this one; it comes before `text`.
+    /// The code point that began in an earlier piece and ends in this one; it precedes `text`.
     pub split: Option<char>,
-    /// The text in this piece: all of it but an unfinished code point at the end, or all before the invalid byte.
+    /// The text in this piece: all of it except an unfinished code point at the end, or all before the invalid byte.
     pub text: &'a str,
     /// Whether the piece can belong to valid UTF-8.
     pub result: Result<(), InvalidUtf8>,
 }
 
-/// As [`core::str::from_utf8`], and faster for text that is long and not ASCII.
+/// Like [`core::str::from_utf8`], and faster for text that is long and not ASCII.
 #[inline]
 pub(crate) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
     #[cfg(feature = "simd")]
-    if is_for_vectors(bytes) {
-        // Where an error is, `core` knows.
+    if is_faster_with_simd(bytes) {
+        // `core` finds where the error is.
         return simdutf8::basic::from_utf8(bytes).or_else(|_| str::from_utf8(bytes));
     }
     str::from_utf8(bytes)
 }
 
-/// Whether `simdutf8` is likely to be faster than `core`: its start costs as much as `core` takes for 32 bytes, or for 128
-/// bytes of ASCII. What is ASCII is a guess from both ends, which decides about speed alone.
+/// Returns whether `simdutf8` is probably faster than `core`: its start costs as much as `core` takes for 32 bytes, or for
+/// 128 bytes of ASCII. Both ends tell whether the text is probably ASCII; only the speed depends on that.
 #[cfg(feature = "simd")]
 #[inline]
-fn is_for_vectors(bytes: &[u8]) -> bool {
+fn is_faster_with_simd(bytes: &[u8]) -> bool {
     let is_ascii = |end: Option<&[u8; 8]>| end.is_some_and(|end| end.is_ascii());
     bytes.len() >= 128 || (bytes.len() >= 32 && !(is_ascii(bytes.first_chunk()) && is_ascii(bytes.last_chunk())))
 }
 
 impl Validator {
-    /// A validator at the start of a text.
+    /// Returns a validator at the start of a text.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            state: State::START,
+            state: Utf8State::START,
             carry: [0; 4],
         }
     }
 
     /// Validates the next piece.
     ///
-    /// After an error the validator stands at the start of a new text.
+    /// After an error, the validator is at the start of a new text.
     pub fn push<'a>(&mut self, bytes: &'a [u8]) -> Piece<'a> {
         let mut rest = bytes;
         let mut split = None;
-        if self.state != State::START {
+        if self.state != Utf8State::START {
             let (front, behind) = bytes.split_at(self.missing().min(bytes.len()));
             rest = behind;
             split = match self.extend(front) {
@@ -100,7 +100,7 @@ impl Validator {
                 Err(InvalidUtf8) => return Piece::invalid(None, ""),
             };
         }
-        // An unfinished code point at the end is cut off first, so that the rest is validated in one pass.
+        // Without an unfinished code point at the end, the rest is validated in one pass.
         let (body, unfinished) = rest.split_at(rest.len() - unfinished_len(rest));
         let text = match validate(body) {
             Ok(text) => text,
@@ -115,56 +115,57 @@ impl Validator {
         Piece::ok(split, text)
     }
 
-    /// How many bytes the unfinished code point still needs: 0 to 3, and 0 if the text so far is complete.
+    /// Returns how many bytes of the unfinished code point are missing: 0 to 3, and 0 if there is none.
     #[must_use]
     pub fn missing(&self) -> usize {
         self.state.missing()
     }
 
-    /// The text ends here; the validator stands at the start of a new one.
+    /// Ends the text. The validator is at the start of a new one.
     ///
     /// # Errors
-    /// The text ends inside a code point.
+    /// Fails if the text ends inside a code point.
     pub fn finish(&mut self) -> Result<(), InvalidUtf8> {
         match mem::take(&mut self.state) {
-            State::START => Ok(()),
+            Utf8State::START => Ok(()),
             _ => Err(InvalidUtf8),
         }
     }
 
-    /// The bytes of the unfinished code point.
+    /// Returns the bytes of the unfinished code point.
     #[must_use]
     pub fn unfinished(&self) -> &[u8] {
-        if self.state == State::START {
+        if self.state == Utf8State::START {
             return &[];
         }
         let lead = self.carry.iter().rposition(|&byte| byte >= 0xC0);
         self.carry.get(lead.unwrap_or_default()..).unwrap_or_default()
     }
 
-    /// Whether `byte` is a code point, and what comes before it is complete. [`next`](Self::next) need not be told of it.
+    /// Returns whether `byte` is a code point, and the text before it is complete. Such a byte changes no state, so it need
+    /// not be passed to [`next`](Self::next).
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn is_at_ascii(&self, byte: u8) -> bool {
         self.state.is_at_ascii(byte)
     }
 
-    /// Takes the next byte and says whether a code point ends with it, which [`last`](Self::last) is then.
+    /// Takes the next byte and returns whether a code point ends with it; [`last`](Self::last) returns that.
     ///
     /// # Errors
-    /// The byte cannot be here; the validator is as it was.
+    /// Fails if the byte cannot follow. The validator is unchanged.
     #[inline(always)]
     pub(crate) fn next(&mut self, byte: u8) -> Result<bool, InvalidUtf8> {
         let state = self.state.next(byte);
-        if state == State::INVALID {
+        if state == Utf8State::INVALID {
             return Err(InvalidUtf8);
         }
         self.state = state;
         self.carry = (u32::from_le_bytes(self.carry) >> 8 | u32::from(byte) << 24).to_le_bytes();
-        Ok(state == State::START)
+        Ok(state == Utf8State::START)
     }
 
-    /// The code point of several bytes that has ended.
+    /// Returns the code point of several bytes that ended last.
     #[inline]
     pub(crate) fn last(&self) -> char {
         let bits = |byte: u8, count: u8| u32::from(byte & ((1 << count) - 1));
@@ -178,7 +179,7 @@ impl Validator {
         char::from_u32(code).unwrap_or_default()
     }
 
-    /// Adds bytes to the unfinished code point, no more than it lacks, and returns the code point if they complete it.
+    /// Adds bytes to the unfinished code point, at most those that are missing, and returns the code point if it is complete.
     fn extend(&mut self, bytes: &[u8]) -> Result<Option<char>, InvalidUtf8> {
         let mut split = None;
         for &byte in bytes {
@@ -186,7 +187,7 @@ impl Validator {
                 Ok(false) => {}
                 Ok(true) => split = Some(self.last()),
                 Err(error) => {
-                    self.state = State::START;
+                    self.state = Utf8State::START;
                     return Err(error);
                 }
             }
@@ -213,12 +214,12 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// How many bytes at the end look like the beginning of a code point that goes on: 0 to 3.
+/// Returns how many bytes at the end begin a code point that is not complete: 0 to 3.
 fn unfinished_len(bytes: &[u8]) -> usize {
     for (back, &byte) in (1..=3).zip(bytes.iter().rev()) {
         if byte & 0xC0 != 0x80 {
-            let goes_on = State::START.next(byte).missing() >= back;
-            return if goes_on { back } else { 0 };
+            let is_incomplete = Utf8State::START.next(byte).missing() >= back;
+            return if is_incomplete { back } else { 0 };
         }
     }
     0

@@ -9,13 +9,14 @@ use std::{
 
 use ::tokio::io::ReadBuf;
 use sockless::{
-    ClientRequest, Connection, Response,
+    ClientRequest, Connection,
     adapter::{
         Error,
         futures_io::{self, Incoming, WebSocket},
         poll::{Settings, Transport},
         tokio,
     },
+    handshake::Response,
     timers::Timeouts,
 };
 use support::{
@@ -245,7 +246,7 @@ fn tokio_drips() {
         .start_paused(true)
         .build()
         .unwrap();
-    for role in polled::ROLES {
+    for role in support::ROLES {
         let input = script::conversation(support::peer_of(role));
         let expected = script::messages(role, &input);
         let (local, mut remote) = ::tokio::io::duplex(1000);

@@ -17,7 +17,7 @@ use sockless::{
         futures_io::{self as ws, Timer},
         poll::{Clock, Settings},
     },
-    timers::Due,
+    timers::{Due, Timeouts},
 };
 
 /// How long a test waits for the network before it fails.
@@ -33,12 +33,8 @@ fn run(future: impl Future<Output = ()>) {
 
 /// Settings that make a ping, a pong and a close due after so many milliseconds.
 fn hasty(millis: u64) -> Settings {
-    let mut settings = Settings::default();
-    let limit = Some(Duration::from_millis(millis));
-    settings.timeouts.ping = limit;
-    settings.timeouts.pong = limit;
-    settings.timeouts.close = limit;
-    settings
+    let limit = Duration::from_millis(millis);
+    Settings::new().timeouts(Timeouts::new().ping(limit).pong(limit).close(limit))
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::{future::Future, time::Duration};
 
 use sockless::{
-    CloseCode, Config, Connection, Endpoint, Message, Negotiated,
+    CloseCode, Config, Connection, Message, Role,
     adapter::{Error, Settings, tokio as ws},
+    handshake::Negotiated,
     timers::Due,
 };
 use tokio::{
@@ -67,7 +68,7 @@ fn run_paused<F: Future>(future: F) -> F::Output {
 /// A server's end, and the other end of its stream.
 fn serve(capacity: usize) -> (ws::WebSocket<DuplexStream>, DuplexStream) {
     let (local, remote) = duplex(capacity);
-    let engine = Connection::upgraded(Endpoint::Server, &Negotiated::default(), Config::default());
+    let engine = Connection::upgraded_server(&Negotiated::default(), Config::default());
     (ws::upgraded(local, engine, Settings::default()), remote)
 }
 
@@ -168,16 +169,12 @@ fn halves_on_many_threads() {
         .unwrap();
     let conversation = async {
         let (local, remote) = duplex(64);
-        let end = |stream, endpoint| {
-            let engine = Connection::upgraded(endpoint, &Negotiated::default(), Config::default());
-            let mut settings = Settings::default();
-            settings.high_water = 200;
+        let end = |stream, role| {
+            let engine = support::open(role, Config::default());
+            let settings = Settings::new().high_water(200);
             ws::upgraded(stream, engine, settings)
         };
-        let ends = [
-            end(local, Endpoint::Server),
-            end(remote, Endpoint::Client { seed: [7; 32] }),
-        ];
+        let ends = [end(local, Role::Server), end(remote, Role::Client)];
         let mut tasks = Vec::new();
         for (mut reader, writer) in ends.map(ws::WebSocket::split) {
             tasks.push(tokio::spawn(async move {

@@ -1,6 +1,9 @@
 //! The errors that tests expect, made from the bytes that cause them.
 
-use sockless::{ProtocolError, RequestError, error::Excerpt};
+use sockless::{
+    ProtocolError,
+    error::{Excerpt, RequestError},
+};
 
 /// A first byte whose reserved bits are not allowed.
 pub fn reserved_bits(first: u8) -> ProtocolError {

@@ -3,19 +3,19 @@
 use std::{io::ErrorKind, rc::Rc};
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Message, ProtocolError, Response,
+    Accept, ClientRequest, Config, Connection, Message, ProtocolError, Role,
     adapter::{
         Error,
         poll::{Clock, Incoming, Settings, Transport, WebSocket},
     },
-    frame::Role,
+    handshake::Response,
     timers::Timeouts,
 };
 
 use crate::{
-    REQUEST, peer_of,
+    REQUEST, ROLES, peer_of,
     pipe::{End, Moods, Rng, Task, VirtualClock, World},
-    polled::{ROLES, engine, seconds, settings},
+    polled::{engine, seconds, settings},
     script::{answer, conversation, fed, messages, written},
 };
 

@@ -1,14 +1,24 @@
 //! Open connections, and bytes for them in any cut.
 
-use sockless::{Accept, Config, Connection, Endpoint, Event, Negotiated, ProtocolError, frame::Role};
+use sockless::{Accept, Config, Connection, Event, ProtocolError, Role, handshake::Negotiated};
 
 /// An open connection.
 pub fn open(role: Role, config: Config) -> Connection {
-    let endpoint = match role {
-        Role::Server => Endpoint::Server,
-        Role::Client => Endpoint::Client { seed: [7; 32] },
-    };
-    Connection::upgraded(endpoint, &Negotiated::default(), config)
+    upgraded(role, &Negotiated::default(), config)
+}
+
+/// An open connection with what an opening handshake negotiated.
+pub fn upgraded(role: Role, negotiated: &Negotiated, config: Config) -> Connection {
+    match role {
+        Role::Server => Connection::upgraded_server(negotiated, config),
+        Role::Client => Connection::upgraded_client(negotiated, config, [7; 32]),
+    }
+}
+
+/// The same connection, with every fast path off.
+pub fn without_fast_paths(mut connection: Connection) -> Connection {
+    connection.disable_fast_paths();
+    connection
 }
 
 /// What became of some input.

@@ -1,6 +1,9 @@
 //! Frames as bytes, made and taken apart by hand, without help of the crate.
 
-use sockless::frame::Role;
+use sockless::Role;
+
+/// Both ends.
+pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 /// The key that frames made by [`frame`] are masked with.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];

@@ -1,8 +1,9 @@
 //! What the tests of the opening handshake share: heads written by hand, ways to feed them, a reader of answers.
 
 use sockless::{
-    ClientRequest, ClosedBy, Config, Connection, Event, LocalHandshakeError, ProtocolError, Refusal, Request,
-    RequestError, Response, ResponseError, State, Teardown,
+    ClientRequest, ClosedBy, Config, Connection, Event, ProtocolError, Request, State, Teardown,
+    error::{LocalHandshakeError, RequestError, ResponseError},
+    handshake::{Refusal, Response},
 };
 
 use crate::{Outcome, feed, feed_bytewise, quoted, quoted_to};

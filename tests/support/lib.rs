@@ -1,20 +1,22 @@
-//! What the tests, the benches and the fuzz targets share.
+//! What the tests, the benches and the fuzz targets share. A map of its files:
 //!
-//! * [`frame`], [`frames`], [`header`]: frames as bytes, made and taken apart by hand (`frames.rs`)
-//! * [`reserved_bits`], [`too_big`], [`quoted`] …: the errors that tests expect (`errors.rs`)
-//! * [`open`], [`feed`], [`feed_cut`]: open connections, and bytes for them in any cut (`feed.rs`)
-//! * [`pair`]: a client and a server in memory, with any number of bytes on their way
-//! * [`heads`]: heads of the opening handshake, written by hand, and a reader of answers
-//! * [`laws`]: what holds for any bytes, for property tests and fuzz targets; a law reads its input with
-//!   [`laws::options`] and [`laws::conversation`], runs an endpoint with [`laws::drive`], and compares with
-//!   [`laws::reference`]; [`laws::compressed`] has the laws of permessage-deflate
-//! * [`script`]: what is said over transports that fail, and what has to come of it
-//! * [`pipe`]: pipes, a clock and tasks in memory, for connections that are polled
-//! * [`polled`]: connections over these pipes
-//! * [`faults`]: the tests that every polled adapter has to pass
-//! * [`content`]: what the messages of the benches hold
+//! * `frames.rs`: frames as bytes, made and taken apart by hand
+//! * `errors.rs`: the errors that tests expect
+//! * `feed.rs`: open connections, and bytes for them in any cut
+//! * `pair.rs`: a client and a server that talk through memory
+//! * `heads.rs`: heads of the opening handshake, written by hand, and a reader of answers
+//! * `content.rs`: what the messages of the benches hold
+//! * `laws/mod.rs`: what holds for any bytes, for property tests and fuzz targets
+//! * `laws/compressed.rs`: the same with permessage-deflate
+//! * `laws/options.rs`, `laws/conversation.rs`: what a law reads from its bytes
+//! * `laws/drive.rs`: an endpoint with an application, watched at every step
+//! * `laws/reference.rs`: a slow and obvious decoder to compare with
+//! * `script.rs`: what is said over transports that fail, and what has to come of it
+//! * `pipe.rs`: pipes, a clock and tasks in memory, for connections that are polled
+//! * `polled.rs`: connections over these pipes
+//! * `faults.rs`: the tests that every polled adapter has to pass
 //!
-//! Strategies for `proptest` are in `tests/streams.rs`: whoever fuzzes does not need them.
+//! Strategies for `proptest` are in `tests/streams.rs`, as fuzzing does not need them.
 
 #![allow(missing_docs, reason = "it is not published, and names and types say most of it")]
 
@@ -42,8 +44,8 @@ pub mod polled;
 
 pub use errors::{inflates_too_big, quoted, quoted_to, request_errors, reserved_bits, reserved_opcode, too_big};
 #[cfg(feature = "alloc")]
-pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open};
-pub use frames::{KEY, Length, frame, frames, header, peer_of};
+pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open, upgraded, without_fast_paths};
+pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of};
 #[cfg(feature = "alloc")]
 pub use heads::REQUEST;
 

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError, frame::Role};
+use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError, Role};
 
 /// One end: the engine, what it wants to send, and what it has reported.
 #[derive(Debug)]

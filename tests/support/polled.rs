@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use sockless::{
-    Config, Connection, Endpoint, Message, Negotiated,
+    Config, Connection, Message, Role,
     adapter::poll::{Settings, WebSocket},
-    frame::Role,
+    handshake::Negotiated,
     timers::Timeouts,
 };
 
 use crate::pipe::{End, Rng, VirtualClock};
-
-pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 pub type Ws = WebSocket<End, VirtualClock>;
 
@@ -21,30 +19,23 @@ pub const fn seconds(seconds: u64) -> Duration {
 
 /// An open engine, with permessage-deflate or without.
 pub fn engine(role: Role, deflate: bool) -> Connection {
-    let endpoint = match role {
-        Role::Server => Endpoint::Server,
-        Role::Client => Endpoint::Client { seed: [7; 32] },
-    };
     #[allow(unused_mut, reason = "for those without permessage-deflate")]
     let mut negotiated = Negotiated::default();
     #[cfg(feature = "deflate")]
     if deflate {
-        negotiated.deflate = Some(sockless::DeflateParams {
+        negotiated.deflate = Some(sockless::deflate::DeflateParams {
             server_no_context_takeover: false,
             client_no_context_takeover: false,
-            server_max_window_bits: sockless::WindowBits::MAX,
-            client_max_window_bits: sockless::WindowBits::MAX,
+            server_max_window_bits: sockless::deflate::WindowBits::MAX,
+            client_max_window_bits: sockless::deflate::WindowBits::MAX,
         });
     }
     let _without = deflate;
-    Connection::upgraded(endpoint, &negotiated, Config::default())
+    crate::upgraded(role, &negotiated, Config::default())
 }
 
 pub fn settings(high_water: usize, timeouts: Timeouts) -> Settings {
-    let mut settings = Settings::default();
-    settings.high_water = high_water;
-    settings.timeouts = timeouts;
-    settings
+    Settings::new().high_water(high_water).timeouts(timeouts)
 }
 
 /// An open connection without deadlines.

@@ -1,6 +1,6 @@
 //! What is said over transports that fail, and what has to come of it.
 
-use sockless::{Config, Connection, Event, Message, adapter::AsMessage, frame::Role};
+use sockless::{Config, Connection, Event, Message, Role, adapter::AsMessage};
 
 use crate::{feed, frame, open};
 

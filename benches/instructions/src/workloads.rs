@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
-use sockless::{Accept, Negotiated, ClientRequest, Config, Connection, Delivery, Endpoint, Event, State};
+use sockless::{Accept, ClientRequest, Config, Connection, Delivery, Event, State, handshake::Negotiated};
 use support::heads::{BROWSER_REQUEST, REQUEST};
 
 pub struct Workload {
@@ -66,11 +66,10 @@ pub fn start(name: &str) -> Option<Run> {
 }
 
 fn open(end: &str, config: Config) -> Connection {
-    let endpoint = match end {
-        "server" => Endpoint::Server,
-        _ => Endpoint::Client { seed: [7; 32] },
-    };
-    Connection::upgraded(endpoint, &Negotiated::default(), config)
+    match end {
+        "server" => Connection::upgraded_server(&Negotiated::default(), config),
+        _ => Connection::upgraded_client(&Negotiated::default(), config, [7; 32]),
+    }
 }
 
 fn text(content: &str, len: usize) -> String {
@@ -91,10 +90,12 @@ fn text(content: &str, len: usize) -> String {
 
 /// Receives a stream of `PERIOD` messages again and again, in reads of 64 KiB or as `how` says.
 fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
-    let mut config = Config::default();
-    if how == "fragments" {
-        config.fragment_size = NonZeroUsize::new(1000);
-    }
+    let fragment_size = if how == "fragments" {
+        NonZeroUsize::new(1000)
+    } else {
+        None
+    };
+    let config = Config::new().fragment_size(fragment_size);
     let mut peer = open(if end == "server" { "client" } else { "server" }, config);
     let text = text(content, size);
     let mut stream = Vec::new();
@@ -111,11 +112,12 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
         .trim_start_matches("whole ")
         .strip_prefix("by ")
         .map_or(64 << 10, |n| n.parse().expect("a number"));
-    let mut config = Config::default();
-    if how == "chunks" {
-        config.delivery = Delivery::Chunks;
-    }
-    let mut connection = open(end, config);
+    let delivery = if how == "chunks" {
+        Delivery::Chunks
+    } else {
+        Delivery::Messages
+    };
+    let mut connection = open(end, Config::new().delivery(delivery));
     let mut buffer = vec![0; 64 << 10];
     let mut out = Vec::new();
     Box::new(move |count| {

@@ -15,7 +15,7 @@ use axum::{Router, http::StatusCode, routing::any, serve::ListenerExt};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use sockless::adapter::{self, Settings};
-use sockless::{Accept, Config, Connection, Endpoint};
+use sockless::{Accept, Config, Connection};
 use tokio::net::TcpListener;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -31,7 +31,7 @@ async fn answer(State(config): State<Config>, mut request: Request) -> Response 
     let Ok((response, negotiated)) = request.to_http_response(&Accept::new(), &config) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let engine = Connection::upgraded(Endpoint::Server, &negotiated, config);
+    let engine = Connection::upgraded_server(&negotiated, config);
     tokio::spawn(async {
         if let Err(error) = echo(upgrade, engine).await {
             eprintln!("axum: {error}");

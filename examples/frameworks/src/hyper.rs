@@ -12,7 +12,7 @@ use http::{Request, Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use sockless::adapter::{self, Settings};
-use sockless::{Accept, Config, Connection, Endpoint, timers::Timeouts};
+use sockless::{Accept, Config, Connection};
 use tokio::net::{TcpListener, TcpStream};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -26,7 +26,7 @@ async fn answer(mut request: Request<Incoming>, config: &Config) -> Result<Respo
     };
     // Here is the place to look at the path, the origin, the subprotocols. The echo is for everybody.
     let (response, negotiated) = request.to_http_response(&Accept::new(), config)?;
-    let engine = Connection::upgraded(Endpoint::Server, &negotiated, config.clone());
+    let engine = Connection::upgraded_server(&negotiated, config.clone());
     tokio::spawn(async {
         if let Err(error) = echo(upgrade, engine).await {
             eprintln!("hyper: {error}");
@@ -52,7 +52,7 @@ async fn serve(tcp: TcpStream, config: Config) -> Result<(), Failure> {
     http1::Builder::new()
         // Until the upgrade, deadlines are a matter of hyper's.
         .timer(TokioTimer::new())
-        .header_read_timeout(Timeouts::default().handshake)
+        .header_read_timeout(Duration::from_secs(10))
         .serve_connection(TokioIo::new(tcp), service_fn(|request| answer(request, &config)))
         .with_upgrades()
         .await?;

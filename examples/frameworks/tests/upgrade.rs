@@ -6,8 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sockless::{
-    Negotiated, ClientRequest, CloseCode, Config, Connection, DeflateConfig, DeflateParams, Endpoint, Event, State,
-    Teardown, WindowBits,
+    ClientRequest, CloseCode, Config, Connection, Event, State, Teardown,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
 };
 use support::REQUEST;
 
@@ -53,16 +54,20 @@ impl Drop for Server {
     }
 }
 
+fn config(compressed: bool) -> Config {
+    Config::new().deflate(compressed.then(|| DeflateConfig::new().threshold(0)))
+}
+
 /// What follows the request in the same write, without waiting for the answer.
-fn early(config: &Config) -> (Vec<u8>, Vec<Event<'static>>) {
+fn early(compressed: bool) -> (Vec<u8>, Vec<Event<'static>>) {
     let mut negotiated = Negotiated::default();
-    negotiated.deflate = config.deflate.as_ref().map(|_| DeflateParams {
+    negotiated.deflate = compressed.then_some(DeflateParams {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
         server_max_window_bits: WindowBits::MAX,
         client_max_window_bits: WindowBits::MAX,
     });
-    let mut client = Connection::upgraded(Endpoint::Client { seed: SEED }, &negotiated, config.clone());
+    let mut client = Connection::upgraded_client(&negotiated, config(compressed), SEED);
     let (mut out, large) = (Vec::new(), vec![7; 100_000]);
     client.send_text("early", &mut out).unwrap();
     client.ping(b"ping", &mut out).unwrap();
@@ -79,12 +84,12 @@ fn early(config: &Config) -> (Vec<u8>, Vec<Event<'static>>) {
 }
 
 /// Sends a request with early bytes, of which so many leave together with it, and receives until the end.
-fn converse(server: &Server, config: &Config, together: usize) {
+fn converse(server: &Server, compressed: bool, together: usize) {
     let url = format!("ws://{}/", server.address);
     let mut bytes = Vec::new();
     let request = ClientRequest::new(&url).unwrap();
-    let mut client = Connection::client(&request, config.clone(), SEED, &mut bytes).unwrap();
-    let (early, expected) = early(config);
+    let mut client = Connection::client(&request, config(compressed), SEED, &mut bytes).unwrap();
+    let (early, expected) = early(compressed);
     let together = together.min(early.len());
     bytes.extend(&early[..together]);
     let mut tcp = server.connect();
@@ -100,7 +105,7 @@ fn converse(server: &Server, config: &Config, together: usize) {
         while let Some(event) = client.receive(&mut input, &mut out).unwrap() {
             if let Event::Open(response) = &event {
                 let extensions = response.headers().get("sec-websocket-extensions");
-                assert_eq!(extensions.is_some(), config.deflate.is_some());
+                assert_eq!(extensions.is_some(), compressed);
                 tcp.write_all(rest).unwrap();
                 rest = &[];
             } else {
@@ -113,7 +118,7 @@ fn converse(server: &Server, config: &Config, together: usize) {
     };
     assert_eq!(frame.code, CloseCode::NORMAL);
     assert!(events == expected, "{together}");
-    assert_eq!(received < 10_000, config.deflate.is_some(), "{received}");
+    assert_eq!(received < 10_000, compressed, "{received}");
     // The server closes the transport.
     assert_eq!(client.teardown(), Some(Teardown::AwaitPeer));
     assert_eq!(tcp.read(&mut buf).unwrap(), 0);
@@ -124,7 +129,7 @@ fn bytes_behind_the_request_are_not_lost() {
     for example in EXAMPLES {
         let server = Server::start(example, &[]);
         for together in [0, 1, 2, 5, 11, 12, 20, 30, 1_000, 10_000, usize::MAX] {
-            converse(&server, &Config::default(), together);
+            converse(&server, false, together);
         }
     }
 }
@@ -133,15 +138,11 @@ fn bytes_behind_the_request_are_not_lost() {
 fn compression_is_as_agreed() {
     for example in EXAMPLES {
         let server = Server::start(example, &["--deflate", "--deflate-threshold", "0"]);
-        let mut deflate = DeflateConfig::default();
-        deflate.threshold = 0;
-        let mut config = Config::default();
-        config.deflate = Some(deflate);
         for together in [0, 1, 10, usize::MAX] {
-            converse(&server, &config, together);
+            converse(&server, true, together);
         }
         // A client that offers none gets none.
-        converse(&server, &Config::default(), usize::MAX);
+        converse(&server, false, usize::MAX);
     }
 }
 

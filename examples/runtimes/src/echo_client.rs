@@ -8,7 +8,7 @@
 use std::{env, error::Error, process::ExitCode};
 
 use sockless::adapter::{self, std_net};
-use sockless::{ClientRequest, Config, DeflateConfig, Message};
+use sockless::{ClientRequest, Config, Message, deflate::DeflateConfig};
 
 /// The suite's largest messages have 16 MiB, which is the default limit. This leaves room for more.
 const MAX_MESSAGE: u64 = 32 << 20;
@@ -67,10 +67,9 @@ fn all_cases(run: Run, base: &str) -> Result<(), Box<dyn Error>> {
 }
 
 fn config() -> Config {
-    let mut config = Config::default();
-    config.max_message_size = MAX_MESSAGE;
-    config.deflate = Some(DeflateConfig::default());
-    config
+    Config::new()
+        .max_message_size(MAX_MESSAGE)
+        .deflate(DeflateConfig::default())
 }
 
 fn on_a_thread(url: &str, task: Task) -> First {

@@ -15,7 +15,7 @@ use std::{env, error::Error, mem, time::Duration, time::Instant};
 
 use mio::{Events, Interest, Poll, Registry, Token, net::TcpListener, net::TcpStream};
 use sockless::timers::{Due, Timeouts, Timers};
-use sockless::{Accept, Config, Connection, Event, State, Teardown};
+use sockless::{Accept, Config, Connection, Event, State, Teardown, deflate::DeflateConfig};
 
 const USAGE: &str = "echo_mio [--listen ADDR] [--max-message-size BYTES] [--deflate] [--deflate-threshold BYTES]";
 const LISTENER: Token = Token(0);
@@ -136,18 +136,20 @@ fn attempt<T>(of_use: bool, call: impl FnOnce() -> io::Result<T>) -> io::Result<
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut listen, mut config) = (SocketAddr::from(([127, 0, 0, 1], 9002)), Config::default());
+    let (mut listen, mut config) = (SocketAddr::from(([127, 0, 0, 1], 9002)), Config::new());
+    let mut deflate: Option<DeflateConfig> = None;
     let mut args = env::args().skip(1);
     while let Some(name) = args.next() {
         let mut value = || args.next().ok_or(USAGE);
         match name.as_str() {
             "--listen" => listen = value()?.parse()?,
-            "--max-message-size" => config.max_message_size = value()?.parse()?,
-            "--deflate" => _ = config.deflate.get_or_insert_default(),
-            "--deflate-threshold" => config.deflate.get_or_insert_default().threshold = value()?.parse()?,
+            "--max-message-size" => config = config.max_message_size(value()?.parse()?),
+            "--deflate" => _ = deflate.get_or_insert_default(),
+            "--deflate-threshold" => deflate = Some(deflate.unwrap_or_default().threshold(value()?.parse()?)),
             _ => return Err(USAGE.into()),
         }
     }
+    let config = config.deflate(deflate);
     let (mut poll, mut events, mut listener) = (Poll::new()?, Events::with_capacity(1024), TcpListener::bind(listen)?);
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     println!("listening on ws://{}/", listener.local_addr()?);

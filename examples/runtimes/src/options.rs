@@ -1,6 +1,11 @@
 //! The options of `echo_server`.
 
-use sockless::{Config, DeflateConfig, WindowBits};
+use std::num::NonZeroUsize;
+
+use sockless::{
+    Config,
+    deflate::{DeflateConfig, WindowBits},
+};
 
 pub(crate) const USAGE: &str = "\
 usage: echo_server [OPTION]...
@@ -27,43 +32,42 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Option<Self> {
-        let mut options = Self {
-            listen: "127.0.0.1:9002".to_owned(),
-            runtime: "std".to_owned(),
-            config: Config::default(),
-            subprotocols: Vec::new(),
-            origins: Vec::new(),
-        };
+        let (mut listen, mut runtime) = ("127.0.0.1:9002".to_owned(), "std".to_owned());
+        let (mut config, mut deflate) = (Config::new(), None::<DeflateConfig>);
+        let (mut subprotocols, mut origins) = (Vec::new(), Vec::new());
         while let Some(name) = args.next() {
-            let config = &mut options.config;
             match name.as_str() {
-                "--deflate" => _ = deflate(config),
-                "--server-no-context-takeover" => deflate(config).server_no_context_takeover = true,
-                "--client-no-context-takeover" => deflate(config).client_no_context_takeover = true,
-                _ => options.set(&name, args.next()?)?,
+                "--listen" => listen = args.next()?,
+                "--runtime" => runtime = args.next()?,
+                "--max-message-size" => config = config.max_message_size(args.next()?.parse().ok()?),
+                "--fragment" => config = config.fragment_size(args.next()?.parse::<NonZeroUsize>().ok()?),
+                "--subprotocol" => subprotocols.push(args.next()?),
+                "--origin" => origins.push(args.next()?),
+                _ => deflate = Some(deflate_option(deflate.unwrap_or_default(), &name, &mut args)?),
             }
         }
-        Some(options)
-    }
-
-    fn set(&mut self, name: &str, value: String) -> Option<()> {
-        let config = &mut self.config;
-        match name {
-            "--listen" => self.listen = value,
-            "--runtime" => self.runtime = value,
-            "--max-message-size" => config.max_message_size = value.parse().ok()?,
-            "--fragment" => config.fragment_size = Some(value.parse().ok()?),
-            "--server-window-bits" => deflate(config).server_max_window_bits = WindowBits::new(value.parse().ok()?)?,
-            "--client-window-bits" => deflate(config).client_max_window_bits = WindowBits::new(value.parse().ok()?)?,
-            "--deflate-threshold" => deflate(config).threshold = value.parse().ok()?,
-            "--subprotocol" => self.subprotocols.push(value),
-            "--origin" => self.origins.push(value),
-            _ => return None,
-        }
-        Some(())
+        Some(Self {
+            listen,
+            runtime,
+            config: config.deflate(deflate),
+            subprotocols,
+            origins,
+        })
     }
 }
 
-fn deflate(config: &mut Config) -> &mut DeflateConfig {
-    config.deflate.get_or_insert_with(DeflateConfig::default)
+fn deflate_option(
+    deflate: DeflateConfig,
+    name: &str,
+    args: &mut impl Iterator<Item = String>,
+) -> Option<DeflateConfig> {
+    Some(match name {
+        "--deflate" => deflate,
+        "--server-no-context-takeover" => deflate.server_no_context_takeover(true),
+        "--client-no-context-takeover" => deflate.client_no_context_takeover(true),
+        "--server-window-bits" => deflate.server_max_window_bits(WindowBits::new(args.next()?.parse().ok()?)?),
+        "--client-window-bits" => deflate.client_max_window_bits(WindowBits::new(args.next()?.parse().ok()?)?),
+        "--deflate-threshold" => deflate.threshold(args.next()?.parse().ok()?),
+        _ => return None,
+    })
 }

@@ -2,8 +2,9 @@
 
 use super::{Clock, Settings, Transport, WebSocket};
 use crate::{
-    Accept, LocalHandshakeError, Request,
+    Accept, Request,
     adapter::{Error, driver::Driver, handshake},
+    error::LocalHandshakeError,
 };
 
 /// A client's request that the application decides on.

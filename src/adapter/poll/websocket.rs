@@ -15,8 +15,9 @@ use futures_sink::Sink;
 
 use super::{Clock, Settings, Transport, socket::Socket};
 use crate::{
-    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, Response,
+    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message,
     adapter::{AsMessage, Error, driver::Driver, handshake},
+    handshake::Response,
 };
 
 /// A WebSocket over a [`Transport`].
@@ -78,7 +79,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Continues a connection whose opening handshake is done, with an engine from
-    /// [`Connection::upgraded`].
+    /// [`Connection::upgraded_server`] or [`Connection::upgraded_client`].
     ///
     /// [`Settings::config`] has no effect: the engine has its own.
     #[must_use]

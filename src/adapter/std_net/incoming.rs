@@ -7,8 +7,9 @@ use std::{
 
 use super::{Settings, WebSocket};
 use crate::{
-    Accept, LocalHandshakeError, Request,
+    Accept, Request,
     adapter::{Error, handshake},
+    error::LocalHandshakeError,
 };
 
 /// A client's request that the application decides on.

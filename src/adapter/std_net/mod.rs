@@ -38,7 +38,7 @@ pub use self::{
     websocket::WebSocket,
 };
 use super::{Error, Settings, handshake};
-use crate::{Accept, ClientRequest, Connection, Response, timers::Due};
+use crate::{Accept, ClientRequest, Connection, handshake::Response, timers::Due};
 
 /// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
 ///

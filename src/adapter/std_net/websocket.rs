@@ -14,8 +14,9 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, Response, SendError,
+    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
     adapter::{AsMessage, Error, Settings, driver::Driver, handshake},
+    handshake::Response,
 };
 
 /// A blocking WebSocket over any stream.
@@ -122,7 +123,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Continues a connection whose opening handshake is done, with an engine from
-    /// [`Connection::upgraded`].
+    /// [`Connection::upgraded_server`] or [`Connection::upgraded_client`].
     ///
     /// [`Settings::config`] has no effect: the engine has its own.
     #[must_use]

@@ -3,18 +3,17 @@
 use std::{cell::RefCell, io, rc::Rc};
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, Message,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Role,
     adapter::{
         Error,
         poll::{Reader, Writer},
     },
-    frame::Role,
     timers::Timeouts,
 };
 use support::{
-    peer_of,
+    ROLES, peer_of,
     pipe::{self, Cancel, Canceller, End, Moods, VirtualClock, World},
-    polled::{ROLES, Ws, engine, message, settings},
+    polled::{Ws, engine, message, settings},
 };
 
 /// Below the length of some messages.

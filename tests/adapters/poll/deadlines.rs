@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Endpoint, Event, Message, Negotiated,
-    ProtocolError,
+    Accept, ClientRequest, CloseCode, Config, Delivery, Event, Message, ProtocolError, Role,
     adapter::{
         Error,
         poll::{Incoming, Settings},
     },
-    frame::Role,
     timers::{Due, Timeouts},
 };
 use support::{
-    REQUEST, frame, frames, peer_of,
+    REQUEST, ROLES, frame, frames, peer_of,
     pipe::{self, End, Task, VirtualClock, World},
-    polled::{self, ROLES, Ws, message, seconds, settings, timed},
+    polled::{self, Ws, message, seconds, settings, timed},
 };
 
 /// A world with a pipe of that capacity, a clock for each end, and the time since it began.
@@ -143,8 +141,7 @@ fn an_idle_connection_is_closed() {
     for role in ROLES {
         for answers in [false, true] {
             let (mut world, [(local, clock), (mut remote, _)], time) = world(1000);
-            let mut timeouts = Timeouts::default();
-            timeouts.idle = Some(seconds(90));
+            let timeouts = Timeouts::new().idle(seconds(90));
             let mut ws = Ws::upgraded(local, clock, polled::engine(role, false), settings(1000, timeouts));
             let local: Task<'_> = Box::pin(async move {
                 let ended = ws.recv().await;
@@ -185,16 +182,9 @@ fn a_peer_that_sends_is_alive() {
     for role in ROLES {
         for delivery in [Delivery::Messages, Delivery::Chunks] {
             let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-            let mut timeouts = Timeouts::default();
-            timeouts.idle = Some(seconds(10));
-            timeouts.ping = Some(seconds(5));
-            let mut config = Config::default();
-            config.delivery = delivery;
-            let endpoint = match role {
-                Role::Server => Endpoint::Server,
-                Role::Client => Endpoint::Client { seed: [7; 32] },
-            };
-            let engine = Connection::upgraded(endpoint, &Negotiated::default(), config);
+            let timeouts = Timeouts::new().idle(seconds(10)).ping(seconds(5));
+            let config = Config::new().delivery(delivery);
+            let engine = support::open(role, config);
             let mut ws = Ws::upgraded(local, clock, engine, settings(1000, timeouts));
             let local: Task<'_> = Box::pin(async move {
                 for _ in 0..20 {

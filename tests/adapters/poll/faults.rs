@@ -7,20 +7,19 @@ use std::{
 };
 
 use sockless::{
-    ClientRequest,
+    ClientRequest, Role,
     adapter::{
         Error,
         poll::{Incoming, Settings, Transport, WebSocket},
     },
-    frame::Role,
     timers::Timeouts,
 };
 use support::{
-    REQUEST,
+    REQUEST, ROLES,
     faults::{self, Bare, outcome},
     frame, frames, peer_of,
     pipe::{self, End, Moods, Task, World},
-    polled::{self, ROLES, Ws, message, open, settings, timed},
+    polled::{self, Ws, message, open, settings, timed},
     script,
 };
 

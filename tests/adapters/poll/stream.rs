@@ -9,15 +9,11 @@ use std::{
 use allocation_counter::measure;
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
-use sockless::{
-    CloseCode, Event, Message, SendError,
-    adapter::{Error, poll::Settings},
-    frame::Role,
-};
+use sockless::{CloseCode, Event, Message, Role, SendError, adapter::Error};
 use support::{
-    frame, frames, peer_of,
+    ROLES, frame, frames, peer_of,
     pipe::{Task, World},
-    polled::{ROLES, Ws, message, open, seconds, timed},
+    polled::{Ws, message, open, seconds, timed},
 };
 
 const CLOSE: [u8; 2] = [3, 232];
@@ -278,7 +274,7 @@ fn large_messages_with_waits_allocate_nothing() {
                 remote.input.borrow_mut().reserve(1 << 23);
                 remote.output.borrow_mut().reserve(1 << 20);
                 let whole = frame(peer_of(role), 0x82, &vec![7; len]);
-                let mut ws = open(local, world.clock(), role, Settings::default().high_water);
+                let mut ws = open(local, world.clock(), role, 64 << 10);
                 let mut echoes = |times| {
                     for _ in 0..times {
                         remote.output.borrow_mut().push(&whole);

@@ -11,15 +11,14 @@ use std::{
 
 use allocation_counter::measure;
 use sockless::{
-    CloseCode, Message,
+    CloseCode, Message, Role,
     adapter::{Error, poll::Reader},
-    frame::Role,
     timers::{Due, Timeouts},
 };
 use support::{
-    frame, frames, peer_of,
+    ROLES, frame, frames, peer_of,
     pipe::{self, Cancel, Canceller, Flag, Moods, Rng, Task, World},
-    polled::{self, ROLES, Ws, message, open, seconds, settings},
+    polled::{self, Ws, message, open, seconds, settings},
 };
 
 type Received = Rc<RefCell<Vec<Message<'static>>>>;
@@ -237,8 +236,7 @@ fn a_writer_that_closes_sets_the_readers_deadline() {
             let mut world = World::new(seed);
             let (local, mut remote) = world.pipe([100, 100]);
             let (clock, mut other, time) = (world.clock(), world.clock(), world.time());
-            let mut timeouts = Timeouts::default();
-            timeouts.ping = ping;
+            let timeouts = Timeouts::new().ping(ping);
             let engine = polled::engine(Role::Server, false);
             let (mut reader, writer) = Ws::upgraded(local, clock, engine, settings(100, timeouts)).split();
             let start = time();

@@ -21,15 +21,12 @@ use super::{PATIENCE, skip_head};
 
 const SHORT: Duration = Duration::from_millis(60);
 
-fn settings(set: impl FnOnce(&mut Timeouts)) -> Settings {
-    let mut settings = Settings::default();
-    settings.timeouts = Timeouts::none();
-    set(&mut settings.timeouts);
-    settings
+fn settings(timeouts: Timeouts) -> Settings {
+    Settings::new().timeouts(timeouts)
 }
 
-fn silent_peers(timeouts: &mut Timeouts) {
-    (timeouts.ping, timeouts.pong) = (Some(SHORT), Some(SHORT));
+fn silent_peers() -> Timeouts {
+    Timeouts::none().ping(SHORT).pong(SHORT)
 }
 
 fn tcp_pair() -> (TcpStream, TcpStream) {
@@ -70,7 +67,7 @@ fn answer_ping(client: &mut TcpStream) -> io::Result<()> {
 /// A peer that drips its request, or its answer, is given up: no byte puts the deadline off.
 #[test]
 fn f18_a_handshake_takes_no_longer_than_it_may() {
-    let limit = |timeouts: &mut Timeouts| timeouts.handshake = Some(SHORT);
+    let limit = Timeouts::none().handshake(SHORT);
     let (mut dripping, server) = tcp_pair();
     let drip = thread::spawn(move || {
         for byte in REQUEST.as_bytes().iter().cycle() {
@@ -91,7 +88,7 @@ fn f18_a_handshake_takes_no_longer_than_it_may() {
 /// A peer that falls silent is noticed after a Ping, though it floods us with pings and pongs of its own.
 #[test]
 fn s5_5_2_a_silent_peer_is_given_up() {
-    let (mut client, mut server) = by_hand(settings(silent_peers));
+    let (mut client, mut server) = by_hand(settings(silent_peers()));
     timed_out(server.recv(), Due::Pong);
     // The outcome is the same for one who asks again.
     timed_out(server.recv(), Due::Pong);
@@ -100,7 +97,7 @@ fn s5_5_2_a_silent_peer_is_given_up() {
     client.read_exact(&mut ping).unwrap();
     assert_eq!(ping[..2], [0x89, 8]);
 
-    let (mut client, mut server) = by_hand(settings(silent_peers));
+    let (mut client, mut server) = by_hand(settings(silent_peers()));
     let flood = thread::spawn(move || {
         while client
             .write_all(&[0x89, 0x80, 0, 0, 0, 0, 0x8A, 0x80, 0, 0, 0, 0])
@@ -117,9 +114,7 @@ fn s5_5_2_a_silent_peer_is_given_up() {
 /// One that answers is kept, and the time it takes is known.
 #[test]
 fn s5_5_3_a_peer_that_answers_is_kept() {
-    let (mut client, mut server) = by_hand(settings(|timeouts| {
-        (timeouts.ping, timeouts.pong) = (Some(SHORT), Some(PATIENCE));
-    }));
+    let (mut client, mut server) = by_hand(settings(Timeouts::none().ping(SHORT).pong(PATIENCE)));
     let answers = thread::spawn(move || {
         for _ in 0..3 {
             answer_ping(&mut client).unwrap();
@@ -136,9 +131,7 @@ fn s5_5_3_a_peer_that_answers_is_kept() {
 /// does not hold the connection.
 #[test]
 fn s7_1_1_an_idle_connection_is_closed() {
-    let (mut client, mut server) = by_hand(settings(|timeouts| {
-        (timeouts.idle, timeouts.close) = (Some(SHORT), Some(SHORT));
-    }));
+    let (mut client, mut server) = by_hand(settings(Timeouts::none().idle(SHORT).close(SHORT)));
     timed_out(server.recv(), Due::Close);
     drop(server);
     let mut sent = Vec::new();
@@ -149,7 +142,7 @@ fn s7_1_1_an_idle_connection_is_closed() {
 /// A closing handshake that the peer does not finish ends all the same, in one thread and in two.
 #[test]
 fn s7_1_1_a_slow_close_ends() {
-    let limit = |timeouts: &mut Timeouts| timeouts.close = Some(SHORT);
+    let limit = Timeouts::none().close(SHORT);
     let (_silent, mut server) = by_hand(settings(limit));
     server.close(CloseCode::NORMAL, "").unwrap();
     timed_out(server.recv(), Due::Close);
@@ -165,7 +158,7 @@ fn s7_1_1_a_slow_close_ends() {
 /// A peer that has closed in an orderly way and keeps its side of the transport open is left behind, without an error.
 #[test]
 fn s7_1_1_a_transport_that_stays_open_is_left() {
-    let (mut client, mut server) = by_hand(settings(|timeouts| timeouts.close = Some(SHORT)));
+    let (mut client, mut server) = by_hand(settings(Timeouts::none().close(SHORT)));
     client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
     assert_eq!(server.recv().unwrap(), None);
     assert!(server.close_status().unwrap().is_clean());
@@ -179,20 +172,18 @@ fn s7_1_1_a_transport_that_stays_open_is_left() {
 #[test]
 fn a_peer_that_does_not_read_is_given_up() {
     let large = vec![7; 64 << 20];
-    let (_silent, mut server) = by_hand(settings(silent_peers));
+    let (_silent, mut server) = by_hand(settings(silent_peers()));
     assert!(server.send(&large[..]).is_err());
     timed_out(server.recv(), Due::Pong);
 
-    let (_silent, server) = by_hand(settings(silent_peers));
+    let (_silent, server) = by_hand(settings(silent_peers()));
     let (mut reader, writer) = server.split().unwrap();
     thread::scope(|scope| {
         scope.spawn(|| assert!(writer.send(&large[..]).is_err()));
         timed_out(reader.recv(), Due::Pong);
     });
 
-    let (mut client, mut server) = by_hand(settings(|timeouts| {
-        (timeouts.ping, timeouts.pong) = (Some(5 * SHORT), Some(5 * SHORT));
-    }));
+    let (mut client, mut server) = by_hand(settings(Timeouts::none().ping(5 * SHORT).pong(5 * SHORT)));
     thread::scope(|scope| {
         scope.spawn(|| server.send(&large[..]).unwrap());
         let (mut sink, mut left) = (vec![0; 1 << 20], large.len() + 10);
@@ -209,7 +200,7 @@ fn a_peer_that_does_not_read_is_given_up() {
 /// The same for one who feeds a message and goes on receiving.
 #[test]
 fn a_peer_that_does_not_read_is_given_up_while_receiving() {
-    let (_silent, mut server) = by_hand(settings(silent_peers));
+    let (_silent, mut server) = by_hand(settings(silent_peers()));
     server.feed(vec![7; 30 << 20]).unwrap();
     timed_out(server.recv(), Due::Pong);
     assert!(server.close_status().is_some() && server.feed("late").is_err());
@@ -220,9 +211,7 @@ fn a_peer_that_does_not_read_is_given_up_while_receiving() {
 #[test]
 fn a_pong_may_be_behind_a_pause() {
     for halves in [false, true] {
-        let (mut client, mut server) = by_hand(settings(|timeouts| {
-            (timeouts.ping, timeouts.pong) = (Some(SHORT), Some(4 * SHORT));
-        }));
+        let (mut client, mut server) = by_hand(settings(Timeouts::none().ping(SHORT).pong(4 * SHORT)));
         let peer = thread::spawn(move || {
             let mut ping = [0; 10];
             client.read_exact(&mut ping).unwrap();
@@ -251,11 +240,7 @@ fn a_pong_may_be_behind_a_pause() {
 /// A Close that was put into the output by hand is one.
 #[test]
 fn s7_1_1_a_close_by_hand_has_its_deadline() {
-    let (_silent, mut server) = by_hand(settings(|timeouts| {
-        silent_peers(timeouts);
-        timeouts.ping = Some(PATIENCE);
-        timeouts.close = Some(SHORT);
-    }));
+    let (_silent, mut server) = by_hand(settings(silent_peers().ping(PATIENCE).close(SHORT)));
     let (engine, out) = server.engine_mut();
     engine.close(CloseCode::NORMAL, "", out).unwrap();
     timed_out(server.recv(), Due::Close);
@@ -264,9 +249,7 @@ fn s7_1_1_a_close_by_hand_has_its_deadline() {
 /// Halves do not take what was set before for their owner's.
 #[test]
 fn halves_wait_longer_than_the_handshake() {
-    let (mut client, server) = by_hand(settings(|timeouts| {
-        (timeouts.handshake, timeouts.ping) = (Some(SHORT), Some(PATIENCE));
-    }));
+    let (mut client, server) = by_hand(settings(Timeouts::none().handshake(SHORT).ping(PATIENCE)));
     let (mut reader, _writer) = server.split().unwrap();
     let late = thread::spawn(move || {
         thread::sleep(3 * SHORT);
@@ -307,11 +290,14 @@ fn a_stream_goes_back_with_its_owners_timeouts() {
 /// No deadline is too far away.
 #[test]
 fn the_longest_timeouts_overflow_nothing() {
-    let longest = Some(Duration::MAX);
-    let (mut client, mut server) = by_hand(settings(|timeouts| {
-        (timeouts.handshake, timeouts.ping, timeouts.pong) = (longest, longest, longest);
-        (timeouts.idle, timeouts.close) = (longest, longest);
-    }));
+    let longest = Duration::MAX;
+    let timeouts = Timeouts::new()
+        .handshake(longest)
+        .ping(longest)
+        .pong(longest)
+        .idle(longest)
+        .close(longest);
+    let (mut client, mut server) = by_hand(settings(timeouts));
     client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
     assert!(server.recv().unwrap().is_some());
     let (mut reader, writer) = server.split().unwrap();
@@ -344,9 +330,7 @@ fn the_owners_timeouts_stay() {
     assert!(matches!(server.recv_event().unwrap(), Some(Event::Text(_))));
 
     // Together with a deadline that comes first, and moves away.
-    let (_silent, mut server) = by_hand(settings(|timeouts| {
-        (timeouts.ping, timeouts.pong) = (Some(9 * SHORT), Some(PATIENCE));
-    }));
+    let (_silent, mut server) = by_hand(settings(Timeouts::none().ping(9 * SHORT).pong(PATIENCE)));
     server.get_ref().set_read_timeout(Some(10 * SHORT)).unwrap();
     let begun = Instant::now();
     assert!(matches!(server.recv(), Err(Error::Io(_))));
@@ -360,7 +344,7 @@ fn a_client_does_not_wait_for_a_connection_longer_than_it_may() {
     // A backlog that is full, and nobody who accepts: further connections are not answered.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let request = ClientRequest::new(&format!("ws://{}/", listener.local_addr().unwrap())).unwrap();
-    let limit = settings(|timeouts| timeouts.handshake = Some(SHORT));
+    let limit = settings(Timeouts::none().handshake(SHORT));
     // Connected or not, there is no answer.
     timed_out(std_net::connect_with(&request, limit), Due::Handshake);
 }

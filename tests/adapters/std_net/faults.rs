@@ -7,19 +7,16 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, Config, Message, ProtocolError,
+    Accept, ClientRequest, Config, Message, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{Incoming, WebSocket},
     },
-    frame::Role,
 };
 use support::{
-    REQUEST, frames, open, peer_of,
+    REQUEST, ROLES, frames, open, peer_of,
     script::{answer, conversation, fed, messages, written},
 };
-
-use super::ROLES;
 
 /// How a transport is, until it breaks.
 #[derive(Clone, Copy, PartialEq)]

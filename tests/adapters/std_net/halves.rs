@@ -9,9 +9,8 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Event, Message, SendError,
+    CloseCode, Event, Message, Role, SendError,
     adapter::{AsMessage, Error},
-    frame::Role,
 };
 use support::{frame, frames, reserved_opcode};
 

@@ -12,16 +12,15 @@ use std::{
 };
 
 use sockless::{
-    Event, ProtocolError,
+    Event, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{self, WebSocket},
     },
-    frame::Role,
 };
-use support::{frame, frames, peer_of};
+use support::{ROLES, frame, frames, peer_of};
 
-use super::{PATIENCE, ROLES, Script, is_timeout, over, received, text};
+use super::{PATIENCE, Script, is_timeout, over, received, text};
 
 /// One direction of a transport: what is read, or a record of what was written.
 struct Half(Script, Option<mpsc::Sender<Vec<u8>>>);

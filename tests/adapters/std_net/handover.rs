@@ -2,10 +2,10 @@
 
 use std::io::ErrorKind;
 
-use sockless::{Accept, Config, Connection, Event, adapter::std_net::WebSocket, frame::Role};
-use support::{REQUEST, frame, frames, open, peer_of};
+use sockless::{Accept, Config, Connection, Event, Role, adapter::std_net::WebSocket};
+use support::{REQUEST, ROLES, frame, frames, open, peer_of};
 
-use super::{ROLES, Script, binary, is_timeout, over, text};
+use super::{Script, binary, is_timeout, over, text};
 
 /// Who takes the stream over gets what was read and not processed: whole frames, and the message in progress.
 #[test]

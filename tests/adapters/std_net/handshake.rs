@@ -6,12 +6,12 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, LocalHandshakeError, ProtocolError, RequestError,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{self, Incoming, WebSocket},
     },
-    frame::Role,
+    error::{LocalHandshakeError, RequestError},
 };
 use support::{REQUEST, frame, frames, pair::End, quoted};
 

@@ -20,16 +20,13 @@ use std::{
 };
 
 use sockless::{
-    Config, Message, ProtocolError,
+    Config, Message, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{self, WebSocket},
     },
-    frame::Role,
 };
 use support::{REQUEST, frame, open};
-
-const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
 /// How long a test waits for the network before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);

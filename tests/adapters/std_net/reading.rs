@@ -2,10 +2,10 @@
 
 use std::{error::Error as _, io::ErrorKind};
 
-use sockless::{CloseCode, ClosedBy, Message, ProtocolError, SendError, adapter::Error, frame::Role};
-use support::{frame, frames, peer_of, reserved_opcode};
+use sockless::{CloseCode, ClosedBy, Message, ProtocolError, Role, SendError, adapter::Error};
+use support::{ROLES, frame, frames, peer_of, reserved_opcode};
 
-use super::{ROLES, Script, binary, close, io_kind, over, received, text};
+use super::{Script, binary, close, io_kind, over, received, text};
 
 /// R104: however few bytes a read yields, the messages are the same, and after them the clean end, again and again.
 #[test]

@@ -8,15 +8,13 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, ClosedBy, Config, Connection, Event, ProtocolError, RequestError,
+    Accept, ClientRequest, CloseCode, ClosedBy, Config, Connection, Event, ProtocolError, Role,
     adapter::{Error, std_net},
-    frame::Role,
+    error::RequestError,
 };
-use support::{feed, frame, frames, quoted, reserved_opcode};
+use support::{ROLES, feed, frame, frames, quoted, reserved_opcode};
 
-use super::{
-    PATIENCE, ROLES, binary, by_hand, close, io_kind, is_timeout, listen, next, pair, patient, received, text,
-};
+use super::{PATIENCE, binary, by_hand, close, io_kind, is_timeout, listen, next, pair, patient, received, text};
 
 /// A conversation over TCP, in both directions, closed by either side.
 #[test]

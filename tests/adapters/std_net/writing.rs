@@ -3,13 +3,12 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use sockless::{
-    CloseCode, CloseFrame, Config, Event, ProtocolError, SendError,
+    CloseCode, CloseFrame, Config, Event, ProtocolError, Role, SendError,
     adapter::{Error, std_net::WebSocket},
-    frame::Role,
 };
-use support::{frame, frames, open, peer_of};
+use support::{ROLES, frame, frames, open, peer_of};
 
-use super::{ROLES, Script, binary, close, io_kind, is_timeout, over, received, text};
+use super::{Script, binary, close, io_kind, is_timeout, over, received, text};
 
 /// Sends one of everything, and how that looks on the wire.
 fn send_everything(ws: &mut WebSocket<Script>, large: &[u8]) -> Result<(), Error> {

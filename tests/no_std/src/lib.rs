@@ -5,7 +5,8 @@
 use core::panic::PanicInfo;
 
 use sockless::{
-    frame::{Decoder, Item, Role},
+    Role,
+    frame::{Decoder, Item},
     utf8::Validator,
 };
 

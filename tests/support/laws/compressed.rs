@@ -1,14 +1,18 @@
 //! The laws of connections on which permessage-deflate is negotiated.
 
 use allocation_counter::measure;
-use sockless::{Connection, DeflateConfig, DeflateParams, Delivery, Endpoint, Negotiated, WindowBits, frame::Role};
+use sockless::{
+    Connection, Role,
+    deflate::{DeflateConfig, DeflateParams, WindowBits},
+    handshake::Negotiated,
+};
 
 use super::{
     conversation::Conversation,
     drive::joined,
     options::{Cursor, cuts},
 };
-use crate::{Outcome, feed_cut, peer_of};
+use crate::{Outcome, feed_cut, peer_of, without_fast_paths};
 
 /// What a connection with compression needs to know.
 #[derive(Clone, Copy)]
@@ -43,14 +47,14 @@ impl Agreement {
     }
 
     fn open(self, role: Role) -> Connection {
-        let mut deflate = DeflateConfig::default();
-        (deflate.level, deflate.threshold, deflate.release) = (self.level, 0, self.release);
-        let mut config = super::options::fragments_of(self.fragments);
-        config.deflate = Some(deflate);
-        config.max_message_size = self.limit;
-        if self.chunks {
-            config.delivery = Delivery::Chunks;
-        }
+        let deflate = DeflateConfig::new()
+            .level(self.level)
+            .threshold(0)
+            .release(self.release);
+        let config = super::options::fragments_of(self.fragments)
+            .deflate(deflate)
+            .max_message_size(self.limit)
+            .delivery(super::options::delivery(self.chunks));
         let bits = WindowBits::new(self.bits).unwrap();
         let mut negotiated = Negotiated::default();
         negotiated.deflate = Some(DeflateParams {
@@ -59,11 +63,7 @@ impl Agreement {
             server_max_window_bits: bits,
             client_max_window_bits: bits,
         });
-        let endpoint = match role {
-            Role::Server => Endpoint::Server,
-            Role::Client => Endpoint::Client { seed: [7; 32] },
-        };
-        Connection::upgraded(endpoint, &negotiated, config)
+        crate::upgraded(role, &negotiated, config)
     }
 }
 
@@ -79,9 +79,19 @@ pub fn compressed_bytes(data: &[u8]) {
         outcome
     });
     assert_eq!(one, other);
-    let mut kept = feed_whole(&mut agreement.open(agreement.role), input, &cuts(seeds[0], input.len()));
-    kept.events = joined(kept.events);
-    assert_eq!(kept, one);
+    let connection = || agreement.open(agreement.role);
+    let mut general = feed_cut(
+        &mut without_fast_paths(connection()),
+        input,
+        &cuts(seeds[0], input.len()),
+    );
+    general.events = joined(general.events);
+    assert_eq!(general, one, "the fast paths yield what the general path does");
+    for mut connection in [connection(), without_fast_paths(connection())] {
+        let mut kept = feed_whole(&mut connection, input, &cuts(seeds[0], input.len()));
+        kept.events = joined(kept.events);
+        assert_eq!(kept, one);
+    }
 
     let mut bytes = input.to_vec();
     let heap = measure(|| {
@@ -129,6 +139,9 @@ pub fn compressed_roundtrip(data: &[u8]) {
     agreement.limit = 16 << 20;
     let (mut sender, mut out) = (agreement.open(agreement.role), Vec::new());
     conversation.send(&mut sender, &mut out);
+    let mut same = Vec::new();
+    conversation.send(&mut without_fast_paths(agreement.open(agreement.role)), &mut same);
+    assert_eq!(out, same, "the fast path sends what the general path does");
     let receiver = Agreement {
         chunks: false,
         ..agreement

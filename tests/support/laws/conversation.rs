@@ -1,9 +1,6 @@
 //! One side of a valid conversation, made from raw bytes: what is sent, frame by frame, and what has to arrive.
 
-use sockless::{
-    CloseFrame, Connection, Event,
-    frame::{MessageKind, Role},
-};
+use sockless::{CloseFrame, Connection, Event, MessageKind, Role};
 
 use super::options::Cursor;
 use crate::frame;

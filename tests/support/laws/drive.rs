@@ -1,7 +1,7 @@
 //! An endpoint with an application that follows its options, watched at every step.
 
 use allocation_counter::AllocationInfo;
-use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Request, State, frame::Role};
+use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Request, Role, State};
 
 use super::options::{Answer, Opening, Options};
 use crate::{Outcome, frame, open, peer_of};
@@ -20,12 +20,25 @@ pub fn connect(config: Config) -> (Connection, Vec<u8>) {
     (client, out)
 }
 
-/// Feeds a fresh endpoint to the end, and what may come behind that.
+/// Feeds a fresh endpoint to the end, and what may come after that; twice, as the fast paths yield what the general path
+/// does: the same events, error and output.
 pub fn run(options: &Options, input: &[u8], cuts: &[usize]) -> Outcome {
-    let mut drive = Drive::new(options);
-    drive.feed_cut(input, cuts);
-    drive.finish();
-    drive.outcome
+    let [fast, general] = both_ways(options).map(|options| {
+        let mut drive = Drive::new(&options);
+        drive.feed_cut(input, cuts);
+        drive.finish();
+        drive.outcome
+    });
+    assert_eq!(fast, general, "the fast paths yield what the general path does");
+    fast
+}
+
+/// The options with and without fast paths.
+pub fn both_ways(options: &Options) -> [Options; 2] {
+    [true, false].map(|fast_paths| Options {
+        fast_paths,
+        ..options.clone()
+    })
 }
 
 /// As [`run`], but through a buffer that keeps up to `room` bytes of a message that has not come as a whole; and that waits
@@ -123,7 +136,10 @@ impl Drive {
         drive
     }
 
-    fn with(connection: Connection, options: &Options) -> Self {
+    fn with(mut connection: Connection, options: &Options) -> Self {
+        if !options.fast_paths {
+            connection.disable_fast_paths();
+        }
         Self {
             connection,
             options: options.clone(),

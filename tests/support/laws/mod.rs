@@ -12,15 +12,15 @@ pub mod options;
 pub mod reference;
 
 use sockless::{
-    Event, ProtocolError, State,
-    frame::{Header, Opcode, Role},
+    Event, ProtocolError, Role, State,
+    frame::{Header, Opcode},
 };
 
-use crate::{feed_cut, frames, open, peer_of};
+use crate::{feed_cut, frames, open, peer_of, without_fast_paths};
 
 use self::{
     conversation::Conversation,
-    drive::{Drive, joined, messages, peak_heap, run, run_whole},
+    drive::{Drive, both_ways, joined, messages, peak_heap, run, run_whole},
     options::{Answer, Cursor, Opening, Options, cuts},
     reference::Verdict,
 };
@@ -117,10 +117,12 @@ pub fn rechunk(data: &[u8]) {
     });
     assert_eq!(one, other);
     let room = usize::from(options.spare) * 4;
-    for patient in [false, true] {
-        let mut kept = run_whole(&options, &input, &cuts(options.cuts[1], input.len()), room, patient);
-        kept.events = joined(kept.events);
-        assert_eq!(kept, one);
+    for options in both_ways(&options) {
+        for patient in [false, true] {
+            let mut kept = run_whole(&options, &input, &cuts(options.cuts[1], input.len()), room, patient);
+            kept.events = joined(kept.events);
+            assert_eq!(kept, one);
+        }
     }
 }
 
@@ -189,11 +191,17 @@ pub fn frame_roundtrip(data: &[u8]) {
     let (mut sender, mut out) = (open(role, options::fragments_of(fragment_size)), Vec::new());
     conversation.send(&mut sender, &mut out);
     assert_eq!(frames(role, &out), conversation.frames(fragment_size.into()));
+    let mut general = without_fast_paths(open(role, options::fragments_of(fragment_size)));
+    let mut same = Vec::new();
+    conversation.send(&mut general, &mut same);
+    assert_eq!(out, same, "the fast path sends what the general path does");
     for seed in seeds {
-        let mut receiver = open(peer_of(role), sockless::Config::default());
-        let outcome = feed_cut(&mut receiver, &out, &cuts(seed, out.len()));
-        assert_eq!((outcome.events, outcome.error), (conversation.events(), None));
-        assert_eq!(frames(peer_of(role), &outcome.out), conversation.replies());
+        let receiver = || open(peer_of(role), sockless::Config::default());
+        for mut receiver in [receiver(), without_fast_paths(receiver())] {
+            let outcome = feed_cut(&mut receiver, &out, &cuts(seed, out.len()));
+            assert_eq!((outcome.events, outcome.error), (conversation.events(), None));
+            assert_eq!(frames(peer_of(role), &outcome.out), conversation.replies());
+        }
     }
 }
 

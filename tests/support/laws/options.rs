@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use sockless::{Config, Connection, Delivery, frame::Role};
+use sockless::{Config, Connection, Delivery, Role};
 
 use super::{drive, reference::Limits};
 use crate::feed;
@@ -71,6 +71,8 @@ pub struct Options {
     /// Small limits.
     pub small: bool,
     pub plain_requests: bool,
+    /// The connection may take its fast paths.
+    pub fast_paths: bool,
     /// For two cuts of the input.
     pub cuts: [u8; 2],
     /// For the law.
@@ -105,6 +107,7 @@ impl Options {
             closing: bit(first, 5),
             small: bit(first, 6),
             plain_requests: bit(second, 4),
+            fast_paths: true,
             cuts: [one, other],
             spare,
         };
@@ -112,29 +115,40 @@ impl Options {
     }
 
     pub fn config(&self) -> Config {
-        let mut config = Config::default();
-        if self.chunks {
-            config.delivery = Delivery::Chunks;
+        let config = Config::new()
+            .delivery(delivery(self.chunks))
+            .auto_pong(self.auto_pong)
+            .auto_close(self.auto_close)
+            .plain_requests(self.plain_requests);
+        if !self.small {
+            return config;
         }
-        config.auto_pong = self.auto_pong;
-        config.auto_close = self.auto_close;
-        config.plain_requests = self.plain_requests;
-        if self.small {
-            config.max_message_size = 100;
-            config.max_fragments = 3;
-            config.max_head_size = 300;
-            config.max_headers = 8;
-            config.max_refusal_body = 16;
-        }
+        let limits = self.limits();
         config
+            .max_message_size(limits.message_size)
+            .max_fragments(limits.fragments)
+            .max_head_size(self.max_head_size())
+            .max_headers(8)
+            .max_refusal_body(16)
     }
 
-    pub fn limits(&self) -> Limits {
-        let config = self.config();
-        Limits {
-            message_size: config.max_message_size,
-            fragments: config.max_fragments,
+    pub const fn limits(&self) -> Limits {
+        if self.small {
+            Limits {
+                message_size: 100,
+                fragments: 3,
+            }
+        } else {
+            // The defaults.
+            Limits {
+                message_size: 16 << 20,
+                fragments: 131_072,
+            }
         }
+    }
+
+    const fn max_head_size(&self) -> usize {
+        if self.small { 300 } else { 16 << 10 }
     }
 
     /// Whether a server that is slow to accept gets more than may wait.
@@ -142,7 +156,7 @@ impl Options {
         self.role == Role::Server
             && self.opening == Opening::WellFormed
             && self.answer == Answer::AcceptLate
-            && stream.len() > self.config().max_head_size
+            && stream.len() > self.max_head_size()
     }
 
     /// The peer's part of the handshake, if it is to be valid.
@@ -159,11 +173,13 @@ impl Options {
     }
 }
 
+pub const fn delivery(chunks: bool) -> Delivery {
+    if chunks { Delivery::Chunks } else { Delivery::Messages }
+}
+
 /// A configuration that sends large messages in fragments; 0: it does not.
 pub fn fragments_of(size: u8) -> Config {
-    let mut config = Config::default();
-    config.fragment_size = NonZeroUsize::new(size.into());
-    config
+    Config::new().fragment_size(NonZeroUsize::new(size.into()))
 }
 
 /// Where to cut `len` bytes: behind every byte if the seed is 1, not at all if it is 0. What is long is cut so finely

@@ -4,7 +4,7 @@
 //! Of the crate it uses the names of events and errors and nothing else, and it is written as differently as possible:
 //! arithmetic on offsets, bits taken out by division, and a text judged anew from its first byte with every frame.
 
-use sockless::{CloseFrame, Event, ProtocolError, frame::Role};
+use sockless::{CloseFrame, Event, ProtocolError, Role};
 
 /// The limits of the endpoint.
 #[derive(Clone, Copy, Debug)]

@@ -19,7 +19,7 @@ use std::{
 use allocation_counter::measure;
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
-use sockless::{Negotiated, Config, Connection, Endpoint, Event, adapter};
+use sockless::{Config, Connection, Event, adapter, handshake::Negotiated};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 const PAYLOAD: [u8; 125] = [b'x'; 125];
@@ -109,7 +109,7 @@ async fn waits<T>(future: impl Future<Output = T>) {
 
 /// `Connection` alone; what it reads into and what it writes are the caller's, for as many connections as there are.
 async fn engine(mut line: Line) -> impl Sized {
-    let mut connection = Connection::upgraded(Endpoint::Server, &Negotiated::default(), Config::default());
+    let mut connection = Connection::upgraded_server(&Negotiated::default(), Config::default());
     let (mut buffer, mut out) = ([0; 1024], Vec::new());
     let read = line.read(&mut buffer).unwrap();
     let mut input = &mut buffer[..read];
@@ -122,7 +122,7 @@ async fn engine(mut line: Line) -> impl Sized {
 }
 
 async fn tokio_adapter(line: Line) -> impl Sized {
-    let engine = Connection::upgraded(Endpoint::Server, &Negotiated::default(), Config::default());
+    let engine = Connection::upgraded_server(&Negotiated::default(), Config::default());
     let mut ws = adapter::tokio::upgraded(line, engine, Config::default());
     let message = ws.recv().await.unwrap().unwrap();
     ws.send(message).await.unwrap();
@@ -131,7 +131,7 @@ async fn tokio_adapter(line: Line) -> impl Sized {
 }
 
 async fn blocking_adapter(line: Line) -> impl Sized {
-    let engine = Connection::upgraded(Endpoint::Server, &Negotiated::default(), Config::default());
+    let engine = Connection::upgraded_server(&Negotiated::default(), Config::default());
     let mut ws = adapter::std_net::WebSocket::upgraded(line, engine, Config::default());
     let message = ws.recv().unwrap().unwrap();
     ws.send(message).unwrap();

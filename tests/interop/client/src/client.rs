@@ -15,12 +15,13 @@ use std::{
 };
 
 use sockless::{
-    ClientRequest, CloseCode, CloseStatus, ClosedBy, Config, Event, Message, MessageKind, ProtocolError, Refusal,
-    ResponseError,
+    ClientRequest, CloseCode, CloseStatus, ClosedBy, Config, Event, Message, MessageKind, ProtocolError,
     adapter::{
         Error,
         std_net::{self, WebSocket},
     },
+    error::ResponseError,
+    handshake::Refusal,
 };
 
 use self::compressed::Library;
@@ -262,8 +263,7 @@ fn fragmented(server: &Server, kind: MessageKind) -> Result<(), Failure> {
 }
 
 fn many_fragments(server: &Server) -> Result<(), Failure> {
-    let mut config = Config::default();
-    config.fragment_size = 1000.try_into().ok();
+    let config = Config::new().fragment_size(1000.try_into().ok());
     let (mut ws, _) = server.open_with("echo", config)?;
     for message in [text(long_text(300_000)), binary(300_001)] {
         ws.send(message.clone())?;
@@ -455,8 +455,7 @@ fn fails(ws: &mut Tcp, expected: ProtocolError) -> Result<(), Failure> {
 }
 
 fn over_our_limit(server: &Server) -> Result<(), Failure> {
-    let mut config = Config::default();
-    config.max_message_size = 65536;
+    let config = Config::new().max_message_size(65536);
     let (mut ws, id) = server.open_with("script", config)?;
     ws.send("binary 65536")?;
     match ws.recv()? {

@@ -13,11 +13,12 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Config, DeflateConfig, Message, WindowBits,
+    CloseCode, Config, Message,
     adapter::{
         AsMessage, Error,
         std_net::{self, WebSocket},
     },
+    deflate::{DeflateConfig, WindowBits},
 };
 
 use crate::{Check, Failure, Function, Server, UNICODE, binary, bye, long_text, same, text};
@@ -65,12 +66,14 @@ impl fmt::Display for Params {
 impl Params {
     fn config(&self) -> DeflateConfig {
         let bits = |bits: Option<u8>| bits.and_then(WindowBits::new).unwrap_or(WindowBits::MAX);
-        let mut config = DeflateConfig::default();
-        [config.server_no_context_takeover, config.client_no_context_takeover] = self.no_takeover;
-        config.server_max_window_bits = bits(self.bits[0]);
-        config.client_max_window_bits = bits(self.bits[1]);
-        config.threshold = 0;
-        config
+        let [server_bits, client_bits] = self.bits.map(bits);
+        let [server_no_takeover, client_no_takeover] = self.no_takeover;
+        DeflateConfig::new()
+            .server_no_context_takeover(server_no_takeover)
+            .client_no_context_takeover(client_no_takeover)
+            .server_max_window_bits(server_bits)
+            .client_max_window_bits(client_bits)
+            .threshold(0)
     }
 }
 
@@ -143,15 +146,11 @@ fn params(server_bits: u8, client_bits: u8) -> Params {
 }
 
 fn demand(server_bits: u8, fallback: bool) -> DeflateConfig {
-    let mut config = params(server_bits, 15).config();
-    config.fallback = fallback;
-    config
+    params(server_bits, 15).config().fallback(fallback)
 }
 
 fn with(deflate: DeflateConfig) -> Config {
-    let mut config = Config::default();
-    config.deflate = Some(deflate);
-    config
+    Config::new().deflate(deflate)
 }
 
 fn not_compressed(server: &Server, path: &str, config: DeflateConfig) -> Result<(), Failure> {

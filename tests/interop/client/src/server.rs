@@ -19,11 +19,12 @@ use std::{
 };
 
 use sockless::{
-    Accept, CloseCode, Config, DeflateConfig, Event, Message, MessageKind, WindowBits,
+    Accept, CloseCode, Config, Event, Message, MessageKind,
     adapter::{
         Error,
         std_net::{self, Incoming, WebSocket},
     },
+    deflate::{DeflateConfig, WindowBits},
 };
 
 /// No client of these tests is silent for so long.
@@ -76,8 +77,7 @@ fn main() -> Result<(), Box<dyn error::Error>> {
 
 fn serve(tcp: TcpStream, ended: &Ended) -> Result<(), Error> {
     tcp.set_read_timeout(Some(PATIENCE))?;
-    let mut config = Config::default();
-    config.deflate = deflate_settings(&tcp)?;
+    let config = Config::new().deflate(deflate_settings(&tcp)?);
     let incoming = std_net::incoming(tcp, config)?;
     let target = incoming.request().target().to_owned();
     let (what, argument) = target[1..].split_once('/').unwrap_or((&target[1..], ""));
@@ -117,13 +117,13 @@ fn deflate_settings(tcp: &TcpStream) -> io::Result<Option<DeflateConfig>> {
     let mut settings = settings.split(',');
     let mut next = || settings.next().unwrap_or_default();
     let bits = |text: &str| text.parse().ok().and_then(WindowBits::new).unwrap_or(WindowBits::MAX);
-    let mut config = DeflateConfig::default();
     let no_takeover = next();
-    config.server_no_context_takeover = no_takeover.contains("server");
-    config.client_no_context_takeover = no_takeover.contains("client");
-    config.server_max_window_bits = bits(next());
-    config.client_max_window_bits = bits(next());
-    config.threshold = 0;
+    let config = DeflateConfig::new()
+        .server_no_context_takeover(no_takeover.contains("server"))
+        .client_no_context_takeover(no_takeover.contains("client"))
+        .server_max_window_bits(bits(next()))
+        .client_max_window_bits(bits(next()))
+        .threshold(0);
     Ok(Some(config))
 }
 

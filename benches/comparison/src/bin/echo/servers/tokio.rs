@@ -48,7 +48,7 @@ impl Message for sockudo_ws::Message {
 async fn each<S, M, E>(mut ws: S)
 where
     S: Stream<Item = Result<M, E>> + Sink<M> + Unpin,
-    M: Message<'static>,
+    M: Message,
 {
     while let Some(Ok(message)) = ws.next().await {
         if message.is_data() && ws.send(message).await.is_err() {
@@ -61,7 +61,7 @@ where
 async fn batched<S, M, E>(ws: S)
 where
     S: Stream<Item = Result<M, E>> + Sink<M> + Unpin,
-    M: Message<'static>,
+    M: Message,
 {
     let mut ws = ws.ready_chunks(64);
     while let Some(batch) = ws.next().await {

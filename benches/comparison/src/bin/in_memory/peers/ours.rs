@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use sockless::{Accept, Negotiated, Config, Connection, Endpoint, Event, State, MessageKind};
+use sockless::{Accept, Config, Connection, Event, MessageKind, State, handshake::Negotiated};
 
 use crate::{
     peer::{Answer, Peer, Receive, Send},
@@ -16,11 +16,11 @@ pub struct Sockless;
 const VECTORED: usize = 4 << 10;
 
 fn open(end: End) -> Connection {
-    let endpoint = match end {
-        End::Server => Endpoint::Server,
-        End::Client => Endpoint::Client { seed: [7; 32] },
-    };
-    Connection::upgraded(endpoint, &Negotiated::default(), Config::default())
+    let (negotiated, config) = (Negotiated::default(), Config::default());
+    match end {
+        End::Server => Connection::upgraded_server(&negotiated, config),
+        End::Client => Connection::upgraded_client(&negotiated, config, [7; 32]),
+    }
 }
 
 impl Peer for Sockless {
@@ -131,7 +131,9 @@ impl Send for Sender {
         if self.vectored {
             for _ in 0..count {
                 let len = payload.len() as u64;
-                self.connection.send_header(MessageKind::Binary, len, &mut self.out).unwrap();
+                self.connection
+                    .send_header(MessageKind::Binary, len, &mut self.out)
+                    .unwrap();
                 // Two parts of one vectored write.
                 self.wire.put(&self.out);
                 self.wire.put(payload);

@@ -1,0 +1,153 @@
+//! The payload of the frame in progress: taken piece by piece, and unmasked. It knows no rules.
+
+use core::mem;
+
+use crate::mask;
+
+/// What is missing of the payload in progress, and its mask.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    /// 0 if no payload is in progress.
+    remaining: u64,
+    /// Rotated to the next byte of the payload; zero if the frame is not masked.
+    key: [u8; 4],
+    is_masked: bool,
+}
+
+impl Payload {
+    pub(super) const fn new() -> Self {
+        Self {
+            remaining: 0,
+            key: [0; 4],
+            is_masked: false,
+        }
+    }
+
+    /// A frame begins.
+    pub(super) fn begin(&mut self, len: u64, mask: Mask) {
+        self.remaining = len;
+        self.key = mask.unwrap_or_default();
+        self.is_masked = mask.is_some();
+    }
+
+    /// Takes the next piece, of at most `at_most` bytes; `None` if `input` is empty and the payload is not complete.
+    pub(super) fn take<'b>(&mut self, input: &mut &'b mut [u8], at_most: usize) -> Option<Piece<'b>> {
+        let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(at_most);
+        if wanted > 0 && input.is_empty() {
+            return None;
+        }
+        let data = take(input, wanted.min(input.len()));
+        let mask = self.pass(data.len());
+        Some(Piece {
+            data,
+            mask,
+            ends_frame: self.remaining == 0,
+        })
+    }
+
+    /// Passes over `len` bytes, and returns what they are masked with.
+    #[inline]
+    fn pass(&mut self, len: usize) -> Mask {
+        self.remaining -= len as u64;
+        if !self.is_masked {
+            return None;
+        }
+        let key = self.key;
+        self.key = mask::rotated(key, len);
+        Some(key)
+    }
+}
+
+/// What only a connection needs.
+#[cfg(feature = "alloc")]
+impl Payload {
+    /// How many bytes are missing.
+    pub(crate) const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// The key, as the payload after the last piece is masked with it.
+    pub(crate) fn mask(&self) -> Mask {
+        self.is_masked.then_some(self.key)
+    }
+
+    /// Takes all of `input`, if it is payload and the frame does not end with it.
+    #[inline]
+    pub(crate) fn take_all<'b>(&mut self, input: &mut &'b mut [u8]) -> Option<(&'b mut [u8], Mask)> {
+        let len = input.len();
+        if len as u64 >= self.remaining || len == 0 {
+            return None;
+        }
+        Some((mem::take(input), self.pass(len)))
+    }
+
+    /// Unmasks `byte`, if it is payload and the frame does not end with it.
+    #[inline(always)]
+    pub(crate) fn peek_byte(&self, byte: u8) -> Option<u8> {
+        let [key, ..] = self.key;
+        (self.remaining > 1).then_some(byte ^ key)
+    }
+
+    /// Passes over the byte that was peeked.
+    #[inline(always)]
+    pub(crate) fn pass_byte(&mut self) {
+        self.remaining -= 1;
+        self.key = mask::rotated(self.key, 1);
+    }
+
+    /// Unmasks what is there of the payload, at most `at_most` bytes, and returns how many. They stay in `input` until
+    /// [`consume`](Self::consume) takes them.
+    pub(crate) fn peek(&self, input: &mut [u8], at_most: usize) -> usize {
+        let len = usize::try_from(self.remaining)
+            .unwrap_or(usize::MAX)
+            .min(at_most)
+            .min(input.len());
+        if let Some(front) = input.get_mut(..len) {
+            unmask(front, self.mask());
+        }
+        len
+    }
+
+    /// Takes `used` of the bytes that [`peek`](Self::peek) has unmasked, and masks the rest again.
+    pub(crate) fn consume(&mut self, input: &mut &mut [u8], peeked: usize, used: usize) {
+        self.key.rotate_left(used % 4);
+        take(input, used);
+        if let Some(rest) = input.get_mut(..peeked - used) {
+            unmask(rest, self.mask());
+        }
+        self.remaining -= used as u64;
+    }
+}
+
+/// A piece of a payload, still masked.
+pub(crate) struct Piece<'b> {
+    pub(crate) data: &'b mut [u8],
+    pub(crate) mask: Mask,
+    pub(crate) ends_frame: bool,
+}
+
+impl<'b> Piece<'b> {
+    #[inline]
+    pub(crate) fn unmask(self) -> &'b mut [u8] {
+        unmask(self.data, self.mask);
+        self.data
+    }
+}
+
+/// What a piece of payload is masked with, if it is.
+pub(crate) type Mask = Option<[u8; 4]>;
+
+#[inline]
+pub(crate) fn unmask(data: &mut [u8], mask: Mask) {
+    if let Some(key) = mask {
+        mask::apply(data, key);
+    }
+}
+
+/// Takes `n` bytes off the front of `input`; `n` is at most its length.
+#[inline]
+pub(super) fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
+    let (front, rest) = mem::take(input).split_at_mut(n);
+    *input = rest;
+    front
+}

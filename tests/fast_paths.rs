@@ -1,0 +1,372 @@
+//! The fast paths: each finds the same as the general path, rule by rule, and none is taken where it must not be.
+//!
+//! The laws in `support/laws` compare both ways on any bytes. What is here holds one rule each, with the smallest input.
+
+use sockless::{
+    CloseCode, Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role, SendError, frame::Header,
+};
+use support::{
+    KEY, Length, REQUEST, ROLES, feed, feed_bytewise, frame, header, open, peer_of, reserved_bits, too_big,
+    without_fast_paths,
+};
+
+/// Both ways to receive.
+fn both(connection: impl Fn() -> Connection) -> [Connection; 2] {
+    [connection(), without_fast_paths(connection())]
+}
+
+/// A frame with its length in a form that need not be the shortest.
+fn frame_with(sender: Role, first: u8, form: Length, payload: &[u8]) -> Vec<u8> {
+    let masked = sender == Role::Client;
+    let mut bytes = header(first, masked, form, payload.len() as u64);
+    let key = if masked { KEY } else { [0; 4] };
+    bytes.extend_from_slice(if masked { &KEY } else { &[] });
+    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    bytes
+}
+
+/// R066: a length that is not in its shortest form fails the connection, when the message is whole in the input too.
+#[test]
+fn a_longer_length_is_refused_by_every_path() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        for first in [0x81, 0x82] {
+            for (form, len) in [
+                (Length::Medium, 0),
+                (Length::Medium, 125),
+                (Length::Long, 0),
+                (Length::Long, 125),
+                (Length::Long, 126),
+                (Length::Long, 0xFFFF),
+            ] {
+                let bytes = frame_with(peer, first, form, &vec![b'x'; len]);
+                for mut connection in both(|| open(role, Config::default())) {
+                    let outcome = feed(&mut connection, &bytes);
+                    assert_eq!(
+                        outcome.error,
+                        Some(ProtocolError::NonMinimalLength),
+                        "{role:?} {form:?} {len}"
+                    );
+                    assert_eq!(outcome.events, [], "{role:?} {form:?} {len}");
+                }
+                // As whole messages are waited for, it is not waited for: nothing that comes could make it right.
+                for mut connection in both(|| open(role, Config::default())) {
+                    for end in 1..bytes.len().min(14) {
+                        let wanted = connection.wanted(&bytes[..end]);
+                        assert!(wanted <= 14, "{wanted} bytes after {end} of {form:?} {len}");
+                    }
+                    let mut bytes = bytes.clone();
+                    let found = connection.receive_whole(&mut &mut bytes[..], &mut Vec::new());
+                    assert_eq!(found, Err(Box::new(ProtocolError::NonMinimalLength)));
+                }
+            }
+            // The shortest that each form is for.
+            for (form, len) in [(Length::Short, 125), (Length::Medium, 126), (Length::Long, 0x1_0000)] {
+                let bytes = frame_with(peer, first, form, &vec![b'x'; len]);
+                for mut connection in both(|| open(role, Config::default())) {
+                    assert_eq!(feed(&mut connection, &bytes).events.len(), 1, "{role:?} {form:?}");
+                }
+            }
+        }
+    }
+}
+
+/// R060 R062: who masks is judged by every path.
+#[test]
+fn the_wrong_mask_is_refused_by_every_path() {
+    for role in ROLES {
+        let expected = match role {
+            Role::Server => ProtocolError::UnmaskedFrame,
+            Role::Client => ProtocolError::MaskedFrame,
+        };
+        for mut connection in both(|| open(role, Config::default())) {
+            let outcome = feed(&mut connection, &frame(role, 0x82, b"from the wrong end"));
+            assert_eq!((outcome.error, outcome.events), (Some(expected), vec![]), "{role:?}");
+        }
+    }
+}
+
+/// R063: reserved bits are judged by every path, RSV1 too.
+#[test]
+fn reserved_bits_are_refused_by_every_path() {
+    for role in ROLES {
+        for first in [0xC1, 0xC2, 0xA1, 0x92, 0xF2] {
+            for mut connection in both(|| open(role, Config::default())) {
+                let mut bytes = frame(peer_of(role), first, b"whole");
+                let before = bytes.clone();
+                let found = connection.receive(&mut &mut bytes[..], &mut Vec::new());
+                assert_eq!(found, Err(Box::new(reserved_bits(first))), "{role:?} {first:02x}");
+                assert_eq!(bytes, before, "what is not taken stays as it was");
+            }
+        }
+    }
+}
+
+/// R137: the limit on a message holds in every path, to the byte.
+#[test]
+fn the_size_limit_holds_in_every_path() {
+    for role in ROLES {
+        for first in [0x81, 0x82] {
+            let config = || Config::new().max_message_size(200);
+            for (len, error) in [(200, None), (201, Some(too_big(201, 200)))] {
+                let bytes = frame(peer_of(role), first, &vec![b'x'; len]);
+                for mut connection in both(|| open(role, config())) {
+                    let outcome = feed(&mut connection, &bytes);
+                    assert_eq!(
+                        (outcome.error, outcome.events.len()),
+                        (error, usize::from(error.is_none()))
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// R137 R187: a compressed message of one frame that inflates to more than the limit fails, with each way to take it.
+#[cfg(feature = "deflate")]
+#[test]
+fn a_compressed_message_of_one_frame_is_limited() {
+    use sockless::{
+        deflate::{DeflateParams, WindowBits},
+        handshake::Negotiated,
+    };
+    use support::{inflates_too_big, upgraded};
+
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = Some(DeflateParams {
+        server_no_context_takeover: true,
+        client_no_context_takeover: true,
+        server_max_window_bits: WindowBits::MAX,
+        client_max_window_bits: WindowBits::MAX,
+    });
+    for role in ROLES {
+        // RFC 7692, section 7.2.3.1: "Hello".
+        let hello = frame(peer_of(role), 0xC1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
+            for (limit, fits) in [(5, true), (4, false), (0, false)] {
+                let config = Config::new().max_message_size(limit).delivery(delivery);
+                for mut connection in both(|| upgraded(role, &negotiated, config.clone())) {
+                    let outcome = feed(&mut connection, &hello);
+                    let error = (!fits).then(|| inflates_too_big(limit));
+                    assert_eq!(outcome.error, error, "{role:?} {delivery:?} {limit}");
+                    if delivery == Delivery::Messages {
+                        assert_eq!(outcome.events.len(), usize::from(fits), "{role:?} {limit}");
+                    }
+                }
+            }
+        }
+        // Its length, too, has to be in the shortest form; and another reserved bit is not excused by the first one.
+        for (bytes, error) in [
+            (
+                frame_with(peer_of(role), 0xC1, Length::Medium, &[0]),
+                ProtocolError::NonMinimalLength,
+            ),
+            (
+                frame_with(peer_of(role), 0xE1, Length::Short, &[0]),
+                reserved_bits(0xE1),
+            ),
+        ] {
+            for mut connection in both(|| upgraded(role, &negotiated, Config::default())) {
+                assert_eq!(feed(&mut connection, &bytes).error, Some(error), "{role:?}");
+            }
+        }
+    }
+}
+
+/// R082: a header of a fragmented control frame does not decode, whatever else it says.
+#[test]
+fn a_header_of_a_fragmented_control_frame_does_not_decode() {
+    for first in [0x08, 0x09, 0x0A, 0x48, 0x79] {
+        for rest in [&[][..], &[0], &[125], &[0xFF], &[126, 0, 1]] {
+            let bytes = [&[first], rest].concat();
+            assert_eq!(
+                Header::decode(&bytes),
+                Err(ProtocolError::FragmentedControlFrame),
+                "{bytes:02x?}"
+            );
+        }
+    }
+}
+
+/// R079 R080: what looks like a whole message is none while another one is in progress, of fragments or of chunks.
+#[test]
+fn a_whole_frame_inside_a_message_is_not_a_message() {
+    for role in ROLES {
+        let peer = peer_of(role);
+        let whole = frame(peer, 0x82, b"whole");
+        for delivery in [Delivery::Messages, Delivery::Chunks] {
+            let config = || Config::new().delivery(delivery);
+            for begun in [
+                frame(peer, 0x02, b"begun"),
+                frame(peer, 0x02, b""),
+                [frame(peer, 0x02, b"begun"), frame(peer, 0x00, b"")].concat(),
+                [frame(peer, 0x02, b""), frame(peer, 0x89, b"ping")].concat(),
+            ] {
+                for mut connection in both(|| open(role, config())) {
+                    feed(&mut connection, &begun);
+                    let outcome = feed(&mut connection, &whole);
+                    assert_eq!(
+                        outcome.error,
+                        Some(ProtocolError::InterleavedMessage),
+                        "{role:?} {delivery:?}"
+                    );
+                    assert_eq!(outcome.events, [], "{role:?} {delivery:?}");
+                }
+            }
+            // Inside of a frame it is payload.
+            for mut connection in both(|| open(role, config())) {
+                let mut bytes = header(0x82, peer == Role::Client, Length::Short, 30);
+                bytes.extend_from_slice(if peer == Role::Client { &KEY } else { &[] });
+                feed(&mut connection, &bytes);
+                let outcome = feed(&mut connection, &whole);
+                assert_eq!(outcome.error, None);
+                assert!(
+                    outcome.events.iter().all(|event| matches!(event, Event::Chunk(_))),
+                    "{outcome:?}"
+                );
+            }
+        }
+    }
+}
+
+/// With chunks, a whole message is a chunk, and no message.
+#[test]
+fn a_whole_message_is_a_chunk_where_chunks_are_delivered() {
+    for role in ROLES {
+        for mut connection in both(|| open(role, Config::new().delivery(Delivery::Chunks))) {
+            let outcome = feed(&mut connection, &frame(peer_of(role), 0x81, b"text"));
+            let [Event::Chunk(chunk)] = &outcome.events[..] else {
+                panic!("{outcome:?}")
+            };
+            assert_eq!((chunk.as_bytes(), chunk.message_end), (&b"text"[..], true));
+        }
+    }
+}
+
+/// No fragments are allowed: not even the first frame of a message is.
+#[test]
+fn the_fragment_limit_holds_in_every_path() {
+    for role in ROLES {
+        for mut connection in both(|| open(role, Config::new().max_fragments(0))) {
+            let outcome = feed(&mut connection, &frame(peer_of(role), 0x82, b"one"));
+            assert_eq!(outcome.error, Some(ProtocolError::TooManyFragments { limit: 0 }));
+        }
+    }
+}
+
+/// The path is computed after every change of what it depends on: an assertion at each entry holds, whatever came before.
+#[test]
+fn the_path_is_up_to_date_after_every_call() {
+    let out = &mut Vec::new();
+    // From the first byte of the handshake on, with data before the answer.
+    let early = [REQUEST.as_bytes(), &frame(Role::Client, 0x81, b"early")].concat();
+    let mut server = Connection::server(Config::default());
+    let mut seen = 0;
+    for cut in 1..early.len() {
+        seen = seen.max(
+            feed(&mut Connection::server(Config::default()), &early[..cut])
+                .events
+                .len(),
+        );
+    }
+    assert_eq!(seen, 1, "the request alone");
+    assert_eq!(feed(&mut server, &early).events.len(), 2);
+    assert_eq!(feed(&mut server, &frame(Role::Client, 0x81, b"later")).events.len(), 1);
+
+    for role in ROLES {
+        let peer = peer_of(role);
+        let mut connection = open(role, Config::default());
+        assert!(connection.wanted(&[]) == 2, "open from the beginning, between messages");
+        // In pieces, to the end of the frame and of the message; then a whole one; then fragments with a Ping between them.
+        let script = [
+            frame(peer, 0x82, &[1; 300]),
+            frame(peer, 0x81, b"whole"),
+            frame(peer, 0x01, b"frag"),
+            frame(peer, 0x89, b"ping"),
+            frame(peer, 0x80, b"ment"),
+            frame(peer, 0x02, b""),
+            frame(peer, 0x80, b""),
+            frame(peer, 0x82, b"last"),
+        ]
+        .concat();
+        let outcome = feed_bytewise(&mut connection, &script);
+        assert_eq!((outcome.events.len(), outcome.error), (6, None), "{role:?}");
+        let outcome = feed(&mut connection, &script);
+        assert_eq!((outcome.events.len(), outcome.error), (6, None), "{role:?}");
+        // Our Close, a message after it, the peer's Close, and what comes too late.
+        connection.close(CloseCode::NORMAL, "", out).unwrap();
+        assert_eq!(feed(&mut connection, &frame(peer, 0x82, b"still")).events.len(), 1);
+        assert_eq!(feed(&mut connection, &frame(peer, 0x88, &[0x03, 0xE8])).events.len(), 1);
+        assert_eq!(feed(&mut connection, &frame(peer, 0x82, b"late")).events, []);
+        // A failure, in each path.
+        for begun in [
+            &[][..],
+            &frame(peer, 0x82, &[0; 300])[..20],
+            &frame(peer, 0x02, b"x")[..],
+        ] {
+            let mut connection = open(role, Config::default());
+            feed(&mut connection, begun);
+            feed(&mut connection, &[0xFF; 400]);
+            let error = feed(&mut connection, b"more").error;
+            assert_eq!(feed(&mut connection, b"and more").error, error);
+        }
+    }
+}
+
+/// The sender's path is computed after every change of what it depends on.
+#[test]
+fn the_path_of_the_sender_is_up_to_date_after_every_call() {
+    for role in ROLES {
+        let mut connection = open(role, Config::default());
+        let out = &mut Vec::with_capacity(1 << 16);
+        connection.send_text("one frame", out).unwrap();
+        connection
+            .send_fragment(MessageKind::Text, b"begun", false, out)
+            .unwrap();
+        assert_eq!(
+            connection.send_text("between", out),
+            Err(SendError::MessageInProgress),
+            "{role:?}"
+        );
+        connection
+            .send_fragment(MessageKind::Text, b"ended", true, out)
+            .unwrap();
+        connection.send_binary(b"one frame again", out).unwrap();
+        // A message of one fragment ends at once.
+        connection
+            .send_fragment(MessageKind::Binary, b"alone", true, out)
+            .unwrap();
+        connection.send_binary(b"one frame again", out).unwrap();
+        // Fragments by size.
+        let size = std::num::NonZeroUsize::new(4);
+        let mut connection = open(role, Config::new().fragment_size(size));
+        let out = &mut Vec::with_capacity(1 << 16);
+        connection.send_text("three frames", out).unwrap();
+        assert_eq!(support::frames(role, out).len(), 3);
+    }
+}
+
+/// The sender's path, where compression is negotiated: the first message after the handshake is compressed.
+#[cfg(feature = "deflate")]
+#[test]
+fn the_path_of_the_sender_is_up_to_date_after_a_negotiation() {
+    use sockless::{Accept, deflate::DeflateConfig};
+
+    let config = || Config::new().deflate(DeflateConfig::new().threshold(0));
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    let request = REQUEST.replace("\r\n\r\n", &format!("\r\n{offer}"));
+    let (mut bytes, mut out) = (request.into_bytes(), Vec::with_capacity(1 << 16));
+    let mut server = Connection::server(config());
+    let mut input = &mut bytes[..];
+    let Some(Event::Request(request)) = server.receive(&mut input, &mut out).unwrap() else {
+        panic!("a request")
+    };
+    server.accept(&request, &Accept::new(), &mut out).unwrap();
+    out.clear();
+    server.send_text(&"again and ".repeat(20), &mut out).unwrap();
+    let [(first, payload)] = &support::frames(Role::Server, &out)[..] else {
+        panic!("one frame")
+    };
+    assert_eq!(*first, 0xC1, "RSV1 says that it is compressed");
+    assert!(payload.len() < 200);
+}
