@@ -272,7 +272,7 @@ fn s3_an_invalid_url_is_refused() {
     }
 }
 
-/// F76: a user name, a password or a query string is not in the text of an error, wherever a slip puts its end.
+/// F77: a user name, a password or a query string is not in the text of an error, wherever a slip puts its end.
 #[test]
 fn s3_the_error_of_a_url_has_no_secret() {
     for url in [

@@ -1,10 +1,11 @@
 //! Errors, each of the peer or of the caller.
 //!
-//! | type | caused by | consequence |
-//! |---|---|---|
-//! | [`ProtocolError`] | the peer | the connection has failed; the Close frame or HTTP response for the peer is in `out` |
-//! | [`RequestError`], [`ResponseError`] | the peer, in its opening handshake | the same, as part of a [`ProtocolError`] |
-//! | [`SendError`], [`LocalHandshakeError`] | the caller | nothing was sent and nothing has changed |
+//! * [`ProtocolError`]: the peer violated the protocol. The connection has failed, and the Close
+//!   frame or HTTP response for the peer is in `out`.
+//! * [`RequestError`], [`ResponseError`]: the peer's opening handshake is invalid. They are parts
+//!   of [`ProtocolError`].
+//! * [`SendError`], [`LocalHandshakeError`]: the caller asked for something that cannot be sent.
+//!   Nothing was sent and nothing has changed.
 //!
 //! A text says what was wrong, with the value, the limit and the setting that governs it. It ends
 //! with the section of the RFC. An error quotes its input escaped and shortened ([`Excerpt`]), and

@@ -8,7 +8,7 @@ use crate::escaped::RedactedFields;
 /// response.
 ///
 /// The `Debug` output has `<redacted>` in place of the value of a `Set-Cookie` header, as that of
-/// [`Headers`](crate::Headers).
+/// [`Headers`](super::Headers).
 #[derive(Clone, Default)]
 pub struct Accept<'a> {
     subprotocol: Option<&'a str>,

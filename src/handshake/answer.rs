@@ -88,8 +88,8 @@ pub(crate) fn write_error(error: RequestError, out: &mut Vec<u8>) {
     headers.push(("Content-Type", "text/plain; charset=utf-8"));
     match error.status() {
         405 => headers.push(("Allow", "GET")),
-        // A response with 426 must have an Upgrade header (RFC 9110, section 15.5.22), and one to an
-        // unsupported version must name the supported versions (RFC 6455, section 4.4).
+        // A response with 426 must have an Upgrade header (RFC 9110, section 15.5.22), and one to
+        // an unsupported version must name the supported versions (RFC 6455, section 4.4).
         426 => headers.extend([("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]),
         _ => {}
     }

@@ -25,7 +25,7 @@ use crate::{
 /// [`Connection::client`](crate::Connection::client) for example.
 ///
 /// The `Debug` output has `<redacted>` in place of the query string, of the subprotocols, which can
-/// be a bearer token, and of the header values that [`Headers`](crate::Headers) redacts.
+/// be a bearer token, and of the header values that [`Headers`](super::Headers) redacts.
 ///
 /// ```
 /// use sockless::{ClientRequest, Config, Connection};
@@ -52,7 +52,8 @@ pub struct ClientRequest {
 impl ClientRequest {
     /// Creates a request for a `ws` or `wss` URL (RFC 6455, section 3).
     ///
-    /// Characters that are not ASCII must be percent-encoded. A host name must be in its ASCII form.
+    /// Characters that are not ASCII must be percent-encoded. A host name must be in its ASCII
+    /// form.
     ///
     /// # Errors
     /// Returns the error of the first invalid part of the URL.
@@ -104,8 +105,8 @@ impl ClientRequest {
         self
     }
 
-    /// Sets the `Origin` header (RFC 6455, section 4.1, step 8). Only browsers must send it. Default:
-    /// no such header.
+    /// Sets the `Origin` header (RFC 6455, section 4.1, step 8). Only browsers must send it.
+    /// Default: no such header.
     #[must_use]
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
@@ -121,8 +122,8 @@ impl ClientRequest {
         self
     }
 
-    /// Returns whether the scheme is `wss`. The caller must then provide a transport with TLS and SNI,
-    /// and send the opening handshake over it too (RFC 6455, section 4.1).
+    /// Returns whether the scheme is `wss`. The caller must then provide a transport with TLS and
+    /// SNI, and send the opening handshake over it too (RFC 6455, section 4.1).
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.url.secure

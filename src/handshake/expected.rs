@@ -25,8 +25,8 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Checks the headers of a response with status 101 over HTTP/1.1 (RFC 6455, section 4.1, items 2
-    /// to 6).
+    /// Checks the headers of a response with status 101 over HTTP/1.1 (RFC 6455, section 4.1, items
+    /// 2 to 6).
     ///
     /// A response with another status is not a WebSocket handshake: the caller handles it as HTTP
     /// does.

@@ -29,8 +29,8 @@ impl<'b> Request<'b> {
         Self::from_list(request.method().as_str(), target, fields(request.headers()))
     }
 
-    /// Returns the response with status 101 that accepts the request, and the result of the handshake
-    /// for [`Connection::upgraded_server`](crate::Connection::upgraded_server).
+    /// Returns the response with status 101 that accepts the request, and the result of the
+    /// handshake for [`Connection::upgraded_server`](crate::Connection::upgraded_server).
     ///
     /// # Errors
     /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
@@ -75,8 +75,8 @@ impl RequestError {
 }
 
 impl ClientRequest {
-    /// Converts to a request of the `http` crate. Returns the conditions that its response must meet
-    /// with it.
+    /// Converts to a request of the `http` crate. Returns the conditions that its response must
+    /// meet with it.
     ///
     /// `nonce` must come from a strong source of randomness, and must be new for every connection
     /// (RFC 6455, section 4.1, step 7).
@@ -103,8 +103,8 @@ impl ClientRequest {
 impl Expected {
     /// Checks a response of the `http` crate, as [`check`](Self::check) does.
     ///
-    /// Returns `None` for another status than 101. Such a response is not a WebSocket handshake: the
-    /// caller handles it as HTTP does.
+    /// Returns `None` for another status than 101. Such a response is not a WebSocket handshake:
+    /// the caller handles it as HTTP does.
     ///
     /// # Errors
     /// Returns the first error in the response. The connection must not be used.

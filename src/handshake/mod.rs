@@ -1,7 +1,7 @@
 //! The opening handshake (RFC 6455, section 4), on lists of header fields.
 //!
-//! The rules are the same for every source of a head. [`Connection`](crate::Connection) applies them
-//! to HTTP/1.1 bytes. [`Request::from_list`] and [`Expected::check`] apply them to a head that
+//! The rules are the same for every source of a head. [`Connection`](crate::Connection) applies
+//! them to HTTP/1.1 bytes. [`Request::from_list`] and [`Expected::check`] apply them to a head that
 //! another HTTP implementation has parsed.
 
 mod accept;

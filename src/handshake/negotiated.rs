@@ -31,8 +31,8 @@ impl Negotiated {
         }
     }
 
-    /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those of
-    /// received messages, those of sent messages, and the length in bytes from which on a sent
+    /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those
+    /// of received messages, those of sent messages, and the length in bytes from which on a sent
     /// message is compressed.
     pub(crate) fn directions(
         &self,

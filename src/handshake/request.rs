@@ -83,8 +83,9 @@ impl<'b> Request<'b> {
 
     /// Checks a request that another HTTP implementation has parsed from HTTP/1.1.
     ///
-    /// The caller continues with [`acceptance`](Self::acceptance), sends its headers with status 101,
-    /// and calls [`Connection::upgraded_server`](crate::Connection::upgraded_server) for the stream.
+    /// The caller continues with [`acceptance`](Self::acceptance), sends its headers with status
+    /// 101, and calls [`Connection::upgraded_server`](crate::Connection::upgraded_server) for the
+    /// stream.
     ///
     /// ```
     /// use sockless::{Accept, Config, Connection, Request};
@@ -98,7 +99,8 @@ impl<'b> Request<'b> {
     /// ];
     /// let request = Request::from_list("GET", "/chat", headers)?;
     /// let (headers, negotiated) = request.acceptance(&Accept::new(), &Config::default())?;
-    /// assert!(headers.contains(&("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into())));
+    /// let accept = ("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into());
+    /// assert!(headers.contains(&accept));
     /// let connection = Connection::upgraded_server(&negotiated, Config::default());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -147,8 +149,8 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Returns whether the request is a WebSocket handshake. It is false only for a GET request that
-    /// [`plain_requests`](crate::Config::plain_requests) allows.
+    /// Returns whether the request is a WebSocket handshake. It is false only for a GET request
+    /// that [`plain_requests`](crate::Config::plain_requests) allows.
     #[must_use]
     pub const fn is_upgrade(&self) -> bool {
         self.is_upgrade
@@ -172,8 +174,8 @@ impl<'b> Request<'b> {
 
     /// Returns whether the `Origin` header names the host of the `Host` header, or is missing.
     ///
-    /// Browsers do not apply the same-origin policy to WebSockets. A server that trusts cookies must
-    /// check the origin, with this method or with its own list, and must
+    /// Browsers do not apply the same-origin policy to WebSockets. A server that trusts cookies
+    /// must check the origin, with this method or with its own list, and must
     /// [`reject`](crate::Connection::reject) other requests with status 403.
     #[must_use]
     pub fn is_same_origin(&self) -> bool {
@@ -197,8 +199,8 @@ impl<'b> Request<'b> {
         strip(authority) == strip(self.host())
     }
 
-    /// Returns the subprotocols that the client offers, in its order of preference (RFC 6455, section
-    /// 4.1, step 10).
+    /// Returns the subprotocols that the client offers, in its order of preference (RFC 6455,
+    /// section 4.1, step 10).
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.headers()
             .get_all("sec-websocket-protocol")
@@ -206,8 +208,8 @@ impl<'b> Request<'b> {
             .filter_map(|element| str::from_utf8(element).ok())
     }
 
-    /// Returns the first of `supported` that the client offers: the choice by the server's preference
-    /// (RFC 6455, section 4.2.2).
+    /// Returns the first of `supported` that the client offers: the choice by the server's
+    /// preference (RFC 6455, section 4.2.2).
     #[must_use]
     pub fn choose_subprotocol<'s>(&self, supported: &'s [impl AsRef<str>]) -> Option<&'s str> {
         supported
@@ -225,8 +227,8 @@ impl<'b> Request<'b> {
             .filter_map(Result::ok)
     }
 
-    /// Returns the headers of the response with status 101 that accepts the request, for a server that
-    /// uses another HTTP implementation.
+    /// Returns the headers of the response with status 101 that accepts the request, for a server
+    /// that uses another HTTP implementation.
     ///
     /// # Errors
     /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
