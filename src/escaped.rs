@@ -34,14 +34,20 @@ pub(crate) struct RedactedUrl<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Debug for RedactedUrl<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let public_len = public_len(self.0);
-        Escaped(self.0.get(..public_len).unwrap_or_default()).fmt(f)?;
-        match self.0.get(public_len) {
-            Some(b'?') => f.write_str("?<redacted>"),
-            Some(b'#') => f.write_str("#<redacted>"),
-            Some(_) => f.write_str("<redacted>"),
-            None => Ok(()),
+        let (public, rest) = self.0.split_at(public_len(self.0));
+        let Some(&first) = rest.first() else {
+            return Escaped(public).fmt(f);
+        };
+        let shown = public.get(..Escaped::MAX_LEN).unwrap_or(public);
+        write!(f, "\"{}", shown.escape_ascii())?;
+        if shown.len() < public.len() {
+            f.write_str("...")?;
         }
+        f.write_str(match first {
+            b'?' => "?<redacted>\"",
+            b'#' => "#<redacted>\"",
+            _ => "<redacted>\"",
+        })
     }
 }
 

@@ -115,7 +115,7 @@ impl fmt::Display for LocalHandshakeError {
                 "a user name or a password precedes the host, and a WebSocket URL can have neither \
                  (RFC 6455, section 3)",
             ),
-            Self::MissingHost => f.write_str("the URL has no host (RFC 6455, section 3)"),
+            Self::MissingHost => f.write_str("the host is missing (RFC 6455, section 3)"),
             Self::InvalidHost { host } => write!(
                 f,
                 "the host {host} is not a host name, an IPv4 address or an IPv6 address in brackets \
@@ -139,7 +139,10 @@ impl fmt::Display for LocalHandshakeError {
                 "the request target is {len} bytes long, which is too long for the http crate (RFC 9110, section 4.1)"
             ),
             Self::InvalidHeaderName { name } => {
-                write!(f, "the header name {name} is not a token (RFC 9110, section 5.1)")
+                write!(
+                    f,
+                    "the header name {name} is empty or has a character that is not allowed (RFC 9110, section 5.1)"
+                )
             }
             Self::InvalidHeaderValue { name } => write!(
                 f,
@@ -147,15 +150,15 @@ impl fmt::Display for LocalHandshakeError {
             ),
             Self::ReservedHeader { name } => write!(
                 f,
-                "the header {name} is set by the opening handshake itself (RFC 6455, section 4)"
+                "the header {name} cannot be added, because the handshake itself sets it (RFC 6455, section 4)"
             ),
             Self::InvalidSubprotocol { position } => write!(
                 f,
-                "number {position} of the offered subprotocols is not a token (RFC 6455, section 4.1)"
+                "offered subprotocol {position} is empty or has a character that is not allowed (RFC 6455, section 4.1)"
             ),
             Self::RepeatedSubprotocol { position } => write!(
                 f,
-                "number {position} of the offered subprotocols is offered before (RFC 6455, section 4.1)"
+                "offered subprotocol {position} repeats an earlier one (RFC 6455, section 4.1)"
             ),
             Self::SubprotocolNotOffered { subprotocol } => write!(
                 f,

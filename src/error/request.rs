@@ -214,7 +214,7 @@ impl fmt::Display for RequestError {
             ),
             Self::InvalidHeaderLine { number } => write!(
                 f,
-                "line {number} of the client's opening handshake is not an HTTP header field (RFC 9112, section 5)"
+                "line {number} of the client's opening handshake is not a valid HTTP header field (RFC 9112, section 5)"
             ),
             Self::HeadTooLong { limit } => write!(
                 f,
@@ -303,8 +303,8 @@ impl fmt::Display for RequestError {
             ),
             Self::InvalidKey { len } => write!(
                 f,
-                "the client's Sec-WebSocket-Key header, {len} bytes long, is not the base64 form of 16 bytes \
-                 (RFC 6455, section 4.2.1)"
+                "the client's Sec-WebSocket-Key header, {len} bytes long, is not the base64 form of 16 bytes, which is \
+                 24 bytes long (RFC 6455, section 4.2.1)"
             ),
             Self::MissingVersion => f.write_str(
                 "the client's opening handshake has no Sec-WebSocket-Version header (RFC 6455, section 4.2.1)",
@@ -319,17 +319,17 @@ impl fmt::Display for RequestError {
             ),
             Self::InvalidSubprotocol { position } => write!(
                 f,
-                "number {position} of the subprotocols in the client's opening handshake is not a token \
-                 (RFC 6455, section 4.1)"
+                "subprotocol {position} of the client's opening handshake is empty or has a character that is not \
+                 allowed (RFC 6455, section 4.1)"
             ),
             Self::RepeatedSubprotocol { position } => write!(
                 f,
-                "number {position} of the subprotocols in the client's opening handshake is there before \
+                "subprotocol {position} of the client's opening handshake repeats an earlier one \
                  (RFC 6455, section 4.1)"
             ),
             Self::InvalidExtensions { value } => write!(
                 f,
-                "the client's Sec-WebSocket-Extensions header violates its grammar at {value} (RFC 6455, section 9.1)"
+                "the client's Sec-WebSocket-Extensions header is malformed at {value} (RFC 6455, section 9.1)"
             ),
             Self::TooMuchEarlyData { limit } => write!(
                 f,

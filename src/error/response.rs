@@ -145,7 +145,7 @@ impl fmt::Display for ResponseError {
             ),
             Self::InvalidHeaderLine { number } => write!(
                 f,
-                "line {number} of the server's opening handshake is not an HTTP header field (RFC 9112, section 5)"
+                "line {number} of the server's opening handshake is not a valid HTTP header field (RFC 9112, section 5)"
             ),
             Self::HeadTooLong { limit } => write!(
                 f,
@@ -193,7 +193,7 @@ impl fmt::Display for ResponseError {
             ),
             Self::InvalidExtensions { value } => write!(
                 f,
-                "the server's Sec-WebSocket-Extensions header violates its grammar at {value} (RFC 6455, section 9.1)"
+                "the server's Sec-WebSocket-Extensions header is malformed at {value} (RFC 6455, section 9.1)"
             ),
             Self::ExtensionNotOffered { name } => write!(
                 f,
