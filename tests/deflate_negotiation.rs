@@ -88,7 +88,8 @@ fn s7_1_the_default_offer_is_that_of_browsers() {
     assert!(fields.iter().all(|(name, _)| name != "Sec-WebSocket-Extensions"));
 }
 
-/// R141 R159: an offer is an element for each configuration, the preferred one first; its values are 8 to 15.
+/// R141 R159: an offer is an element for each configuration, the preferred one first; its values
+/// are 8 to 15.
 #[test]
 fn s5_an_offer_says_what_is_demanded() {
     for (deflate, expected) in [
@@ -125,7 +126,8 @@ fn s5_an_offer_says_what_is_demanded() {
     assert_eq!((WindowBits::MIN.get(), WindowBits::MAX.get()), (8, 15));
 }
 
-/// R142 R149 R151 R153 R154 R156 R158 R160 R161 R128 R129: what a server answers to an offer that it accepts.
+/// R142 R149 R151 R153 R154 R156 R158 R160 R161 R128 R129: what a server answers to an offer that
+/// it accepts.
 #[test]
 fn s7_1_a_server_answers_an_offer() {
     let default = DeflateConfig::default();
@@ -197,8 +199,8 @@ fn s7_1_a_server_answers_an_offer() {
     }
 }
 
-/// R144 R145 R146 R147 R155: an offer that is unknown, invalid, repeated or unsupported is declined, and the next is tried;
-/// with none left, the connection opens without (F21, F22).
+/// R144 R145 R146 R147 R155: an offer that is unknown, invalid, repeated or unsupported is
+/// declined, and the next is tried; with none left, the connection opens without (F21, F22).
 #[test]
 fn s7_a_bad_offer_is_declined() {
     let default = DeflateConfig::default();
@@ -274,7 +276,8 @@ fn s5_1_the_first_acceptable_offer_wins() {
     );
 }
 
-/// R150 R151 R152 R153 R154 R157 R158 R161 R163 R164: what a client makes of an answer that fits its offer.
+/// R150 R151 R152 R153 R154 R157 R158 R161 R163 R164: what a client makes of an answer that fits
+/// its offer.
 #[test]
 fn s7_1_a_client_takes_an_answer_that_fits() {
     let default = DeflateConfig::default();
@@ -322,7 +325,7 @@ fn s7_1_a_client_takes_an_answer_that_fits() {
     );
 }
 
-/// The error of an answer with these parameters.
+/// The error of an answer with invalid parameters.
 fn invalid_parameters(answer: &str) -> ResponseError {
     let (_, parameters) = answer.split_once("; ").unwrap_or_default();
     ResponseError::InvalidExtensionParameters {
@@ -330,7 +333,8 @@ fn invalid_parameters(answer: &str) -> ResponseError {
     }
 }
 
-/// R025 R143 R148 R150 R155 R157 R161: any answer that does not fit fails the client (F22, F25).
+/// R025 R143 R148 R150 R155 R157 R161: an answer that does not match the offer fails the handshake
+/// (F22, F25).
 #[test]
 fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
     let default = DeflateConfig::default();
@@ -391,7 +395,8 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
     }
 }
 
-/// R101 R134 R063: without an offer nothing is answered, one connection can decline, and RSV1 then fails the connection (F44).
+/// R101 R134 R063: without an offer nothing is answered, one connection can decline, and RSV1 then
+/// fails the connection (F44).
 #[test]
 fn f44_nothing_is_used_that_was_not_agreed() {
     let offered = "Sec-WebSocket-Extensions: permessage-deflate\r\n";

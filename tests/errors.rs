@@ -16,8 +16,8 @@ use support::{
     open,
 };
 
-/// The texts, each after its type and variant, in the order of [`errors`]. A text has one line; here
-/// it is wrapped.
+/// The texts, each after its type and variant, in the order of [`errors`]. A text has one line;
+/// here it is wrapped.
 const TEXTS: &str = r#"
 ProtocolError::ReservedBits
     the peer sent a frame with RSV1 and RSV2 set, and no negotiated extension gives that a meaning

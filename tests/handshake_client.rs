@@ -1,4 +1,5 @@
-//! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and 11.3).
+//! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and
+//! 11.3).
 
 use sockless::{
     ClientRequest, CloseCode, Config, Connection, Event, MessageKind, ProtocolError, Role, SendError, State, Teardown,
@@ -36,7 +37,7 @@ fn offer(subprotocols: &[&str]) -> ClientRequest {
 
 // The URL: section 3.
 
-/// R002 R003 R008 R009: what a URL says: scheme, host, port, the Host header and the target.
+/// R002 R003 R008 R009: the parts of a URL: scheme, host, port, the Host header and the target.
 #[test]
 fn s3_what_a_url_says() {
     let table = [
@@ -125,7 +126,7 @@ fn s3_what_a_url_says() {
     }
 }
 
-/// R001: a URL has no fragment; a '#' that is meant is percent-encoded.
+/// R001: a URL with a fragment is an error. A percent-encoded `#` is not a fragment.
 #[test]
 fn s3_a_url_has_no_fragment() {
     for url in [
@@ -168,7 +169,7 @@ fn invalid_port(port: &str) -> LocalHandshakeError {
     LocalHandshakeError::InvalidPort { port: quoted(port) }
 }
 
-/// The error of a target that has a byte to percent-encode at an offset.
+/// The error of a target that has a byte at an offset that must be percent-encoded.
 fn invalid_byte(target: &str, offset: usize) -> LocalHandshakeError {
     LocalHandshakeError::InvalidTargetByte {
         target: quoted_to(target, target.find('?').unwrap_or(target.len())),
@@ -177,7 +178,7 @@ fn invalid_byte(target: &str, offset: usize) -> LocalHandshakeError {
     }
 }
 
-/// R004 R001: a URL that is invalid in any part makes no request at all.
+/// R004 R001: a URL with an invalid part is an error.
 #[test]
 fn s3_an_invalid_url_is_refused() {
     const MISSING: LocalHandshakeError = LocalHandshakeError::MissingHost;
@@ -272,7 +273,8 @@ fn s3_an_invalid_url_is_refused() {
     }
 }
 
-/// F77: a user name, a password or a query string is not in the text of an error, wherever a slip puts its end.
+/// F77: the text of an error has no user name, no password and no query string, even if the URL is
+/// so wrong that their ends cannot be found.
 #[test]
 fn s3_the_error_of_a_url_has_no_secret() {
     for url in [
@@ -317,7 +319,7 @@ fn s3_the_error_of_a_url_has_no_secret() {
     }
 }
 
-/// R004 R008 R009: a request can be made of its parts, which are checked as those of a URL.
+/// R004 R008 R009: a request from parts is checked as one from a URL.
 #[test]
 fn s3_a_request_from_parts() {
     let valid = [
@@ -363,7 +365,8 @@ fn s3_a_request_from_parts() {
     }
 }
 
-/// R006: a `wss` URL is known as one, so that the caller can put TLS below; the bytes inside are the same.
+/// R006: a `wss` URL is known as one, so that the caller can put TLS below; the bytes inside are
+/// the same.
 #[test]
 fn s4_1_wss_is_the_callers_transport() {
     let (ws, wss) = (
@@ -376,7 +379,8 @@ fn s4_1_wss_is_the_callers_transport() {
 
 // The request: section 4.1, in its order.
 
-/// R007 R008 R009 R010 R011 R012 R015 R014 R031: the least request, byte for byte: no origin, no offer.
+/// R007 R008 R009 R010 R011 R012 R015 R014 R031: the least request, byte for byte: no origin, no
+/// offer.
 #[test]
 fn s4_1_the_least_request_exactly() {
     let expected = "GET /chat?room=1 HTTP/1.1\r\n\
@@ -420,7 +424,8 @@ fn s4_1_the_full_request_exactly() {
     assert_eq!(String::from_utf8(sent(&request)).unwrap(), expected);
 }
 
-/// R012 R013: the key is the canonical base64 form of 16 bytes from the seed: fresh with a fresh seed, and only then.
+/// R012 R013: the key is the canonical base64 form of 16 bytes from the seed: fresh with a fresh
+/// seed, and only then.
 #[test]
 fn s4_1_7_key_comes_from_the_seed() {
     let key = |seed: [u8; 32]| {
@@ -444,7 +449,8 @@ fn s4_1_7_key_comes_from_the_seed() {
     assert_eq!(key([7; 32]), key([7; 32]), "one seed, one key");
 }
 
-/// R069 R012: the mask keys go on in the stream behind the key of the handshake; no bytes are used twice.
+/// R069 R012: the mask keys go on in the stream behind the key of the handshake; no bytes are used
+/// twice.
 #[test]
 fn s5_3_mask_keys_are_not_those_of_the_handshake() {
     let mut client = dial(&plain(), &Config::default());
@@ -460,10 +466,10 @@ fn s5_3_mask_keys_are_not_those_of_the_handshake() {
     }
 }
 
-/// R016: subprotocols are unique tokens; a request with any other is not sent, and nothing of it is.
+/// R016: offered subprotocols are unique tokens. With any other, no byte of the request is sent.
 #[test]
 fn s4_1_10_subprotocols_are_unique_tokens() {
-    // The position of the subprotocol that is no token.
+    // With the position of the subprotocol that is not a token.
     let invalid: [(&[&str], usize); 14] = [
         (&[""], 1),
         (&["a", ""], 2),
@@ -506,7 +512,7 @@ fn s4_1_10_subprotocols_are_unique_tokens() {
     assert_eq!(sent.one("Sec-WebSocket-Protocol"), format!("{tokens}, a, A"));
 }
 
-/// A request that cannot be sent leaves no trace.
+/// Asserts that a request fails and leaves the output unchanged.
 fn assert_refused(request: &ClientRequest, error: LocalHandshakeError) {
     let mut out = b"before".to_vec();
     let refused = Connection::client(request, Config::default(), SEED, &mut out).map(|_| ());
@@ -519,7 +525,8 @@ fn assert_refused(request: &ClientRequest, error: LocalHandshakeError) {
     );
 }
 
-/// R019 R004: headers of the handshake cannot be set by hand, malformed ones cannot be set at all; nothing is sent.
+/// R019 R004: the caller can add neither a header that the handshake sets nor a malformed one.
+/// Nothing is sent.
 #[test]
 fn s4_1_12_a_header_cannot_break_the_request() {
     let rows = [
@@ -571,7 +578,7 @@ fn s4_1_12_a_header_cannot_break_the_request() {
     }
 }
 
-/// R014 R004: an origin is sent if one is set, and is a header value.
+/// R014 R004: an origin is sent if it is set. It must be a valid header value.
 #[test]
 fn s4_1_8_origin_is_optional() {
     assert!(read(&plain()).all("Origin").is_empty());
@@ -713,7 +720,7 @@ fn s4_1_odd_answers_are_accepted() {
     }
 }
 
-/// R022: Upgrade is there, once, and is websocket, in any case.
+/// R022: there is one Upgrade header, and its value is `websocket` in any case.
 #[test]
 fn s4_1_2_upgrade_is_websocket() {
     for value in ["websocket", "WebSocket", "WEBSOCKET"] {
@@ -740,7 +747,7 @@ fn s4_1_2_upgrade_is_websocket() {
     }
 }
 
-/// R023: Connection is a list that has Upgrade, in any case.
+/// R023: the Connection header is a list with `Upgrade` in any case.
 #[test]
 fn s4_1_3_connection_has_the_token_upgrade() {
     for value in ["Upgrade", "upgrade", "UPGRADE", "keep-alive, upgrade", "a,Upgrade\t,b"] {
@@ -764,7 +771,7 @@ fn s4_1_3_connection_has_the_token_upgrade() {
     }
 }
 
-/// R024 R056: the accept value is there, once, and is exactly the one that fits the key.
+/// R024 R056: there is one Sec-WebSocket-Accept header, and its value is exactly that for the key.
 #[test]
 fn s4_1_4_accept_fits_the_key() {
     assert_eq!(
@@ -777,7 +784,7 @@ fn s4_1_4_accept_fits_the_key() {
     let longer = format!("{CLIENT_ACCEPT}=");
     let in_quotes = format!("\"{CLIENT_ACCEPT}\"");
     let list = format!("{CLIENT_ACCEPT}, {CLIENT_ACCEPT}");
-    // Other spare bits say the same bytes, and are another value all the same.
+    // Other spare bits decode to the same bytes, but the value differs.
     let spare = CLIENT_ACCEPT.replace("8=", "9=");
     assert_ne!(spare, CLIENT_ACCEPT);
     let invalid: [&[&str]; 13] = [
@@ -815,7 +822,7 @@ fn s4_1_4_accept_fits_the_key() {
     }
 }
 
-/// R025 R057 R128 R130: no extension was offered, so none may come back; the grammar is checked nevertheless.
+/// R025 R057 R128 R130: an extension that was not offered is an error, and so is a malformed list.
 #[test]
 fn s4_1_5_an_extension_that_was_not_offered_fails() {
     let name = "Sec-WebSocket-Extensions";
@@ -835,7 +842,7 @@ fn s4_1_5_an_extension_that_was_not_offered_fails() {
     for (row, error) in unwanted {
         assert_fails(&plain(), &response_with(name, row), error);
     }
-    // What the error quotes: the list from the malformed element on.
+    // With the excerpt in the error: the list from the malformed element on.
     let malformed: [(&[&str], &str); 8] = [
         (&[""], ""),
         (&[","], ","),
@@ -850,7 +857,7 @@ fn s4_1_5_an_extension_that_was_not_offered_fails() {
         let error = ResponseError::InvalidExtensions { value: quoted(value) };
         assert_fails(&plain(), &response_with(name, row), error);
     }
-    // Also with the other lines: the extension is what is wrong, wherever it stands.
+    // The order of the headers does not matter.
     let mut first: Fields<'_> = vec![(name, "permessage-deflate")];
     first.extend(RESPONSE_FIELDS);
     assert_fails(
@@ -861,7 +868,8 @@ fn s4_1_5_an_extension_that_was_not_offered_fails() {
     opened(&plain(), &response());
 }
 
-/// R026 R051: a subprotocol in the response is one of those offered, in the same case, and there is one at most.
+/// R026 R051: a subprotocol in the response is one of those offered, in the same case, and there is
+/// at most one.
 #[test]
 fn s4_1_6_subprotocol_is_one_of_those_offered() {
     let name = "Sec-WebSocket-Protocol";
@@ -891,7 +899,7 @@ fn s4_1_6_subprotocol_is_one_of_those_offered() {
     }
 }
 
-/// R030: with `require_subprotocol`, an answer without one fails if one was offered; without, it opens.
+/// R030: with `require_subprotocol`, a response without a subprotocol fails if one was offered.
 #[test]
 fn whatwg_a_subprotocol_can_be_required() {
     let chosen = response_with("Sec-WebSocket-Protocol", &["a"]);
@@ -905,15 +913,16 @@ fn whatwg_a_subprotocol_can_be_required() {
             subprotocol: quoted("c"),
         },
     );
-    // None offered, none due.
+    // None was offered, so none is required.
     opened(&plain().require_subprotocol(true), &response());
-    // The default, and switched off.
+    // Off by default, and switched off.
     opened(&offer(&["a", "b"]), &response());
     opened(&required.require_subprotocol(false), &response());
     assert_eq!(sent(&offer(&["a"])), sent(&offer(&["a"]).require_subprotocol(true)));
 }
 
-/// R027: a 101 over HTTP/1.0, and what is no HTTP/1.1 response at all, fails.
+/// R027: a response with status 101 over HTTP/1.0 fails, and so do bytes that are not an HTTP/1.1
+/// response.
 #[test]
 fn s4_1_a_response_that_is_no_http_1_1_fails() {
     let line = |line: &str| head(line, &RESPONSE_FIELDS);
@@ -971,11 +980,11 @@ fn s4_1_a_response_that_is_no_http_1_1_fails() {
         let error = ResponseError::InvalidFirstByte { byte: row[0] };
         assert_fails(&plain(), row, error);
     }
-    // TLS: an alert, and a handshake.
+    // TLS: an alert and a handshake message.
     for row in [b"\x15\x03\x01\0\x02\x02\x28", b"\x16\x03\x03\0\x7A\x02\0"] {
         assert_fails(&plain(), row, ResponseError::Tls { byte: row[0] });
     }
-    // Another protocol that speaks first is noticed at its first line end.
+    // A server of another protocol that sends first fails at its first line end.
     for (banner, shown) in [
         ("SSH-2.0-OpenSSH_9.6", "SSH-2.0-OpenSSH_9.6"),
         ("220 mail ESMTP", "220 mail ESMTP"),
@@ -992,7 +1001,7 @@ fn s4_1_a_response_that_is_no_http_1_1_fails() {
     }
 }
 
-/// R027: rules are checked although another one holds, each with its own error.
+/// R027: each violation fails alone, with its own error.
 #[test]
 fn s4_1_every_invalid_answer_fails_alone() {
     let rows = [
@@ -1035,7 +1044,7 @@ fn s4_1_every_invalid_answer_fails_alone() {
     }
 }
 
-/// R137 R027: the head of a response is as limited as that of a request.
+/// R137 R027: the head of a response has the limits of a request's.
 #[test]
 fn s10_4_a_response_head_is_limited() {
     let of_len = |len: usize| {
@@ -1094,7 +1103,7 @@ fn s4_1_interim_responses_are_skipped() {
     assert_eq!(client.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
 }
 
-/// R137 R027: all heads together stay within the limit of one.
+/// R137 R027: the limit applies to all heads together.
 #[test]
 fn s10_4_interim_responses_are_bounded() {
     let interim = head("HTTP/1.1 100 Continue", &[]);
@@ -1106,7 +1115,7 @@ fn s10_4_interim_responses_are_bounded() {
     assert!(matches!(hear(&plain(), &config, &fits).events[..], [Event::Open(_)]));
     let config = Config::new().max_head_size(len - 1);
     let outcome = hear(&plain(), &config, &fits);
-    // The limit is that of the configuration, not what was left of it.
+    // The error has the limit of the configuration, and not its rest.
     let error = ResponseError::HeadTooLong { limit: len - 1 };
     assert_eq!(outcome.error, Some(ProtocolError::Response(error)));
 }
@@ -1160,7 +1169,8 @@ fn s4_1_frames_behind_a_response_are_not_lost() {
     }
 }
 
-/// R029: one frame too early, and bytes that are no frame: found behind the blank line, not in front of it.
+/// R029: one frame too early, and bytes that are no frame: found behind the blank line, not in
+/// front of it.
 #[test]
 fn s4_1_bytes_behind_a_response_are_frames() {
     let outcome = hear(&plain(), &Config::default(), &[&response()[..], b"\r\n"].concat());
@@ -1169,7 +1179,8 @@ fn s4_1_bytes_behind_a_response_are_frames() {
     assert_eq!(outcome.error, Some(reserved_opcode(0x0D)));
 }
 
-/// R029 R068: a head that lies whole in the input is lent from it, one that was collected is owned; both say the same.
+/// R029 R068: a head that lies whole in the input is lent from it, one that was collected is owned;
+/// both say the same.
 #[test]
 fn s4_1_a_response_is_the_same_lent_and_owned() {
     let mut bytes = response_with("X", &["y"]);
@@ -1184,7 +1195,8 @@ fn s4_1_a_response_is_the_same_lent_and_owned() {
 
 // Refusals: section 4.1, item 1.
 
-/// R021 R031 R044: any other status is a refusal, and says how to go on; nothing is followed, nothing is sent.
+/// R021 R031 R044: any other status is a refusal, and says how to go on; nothing is followed,
+/// nothing is sent.
 #[test]
 fn s4_1_1_another_status_is_a_refusal() {
     type Row<'a> = (&'a str, u16, &'a [(&'a str, &'a str)], &'a [u8]);
@@ -1246,7 +1258,8 @@ fn s4_1_1_another_status_is_a_refusal() {
     }
 }
 
-/// R021: a refusal closes the connection; nothing was open that could be closed, and what follows is discarded.
+/// R021: a refusal closes the connection; nothing was open that could be closed, and what follows
+/// is discarded.
 #[test]
 fn s4_1_1_a_refusal_closes_the_connection() {
     let mut input = head("HTTP/1.1 403 Forbidden", &[("Content-Length", "2")]);
@@ -1446,7 +1459,7 @@ fn s10_4_a_refusal_body_is_limited() {
     assert_eq!(Config::default(), Config::new().max_refusal_body(65_536));
 }
 
-/// R027 R021: a length that is none fails, before any of the body.
+/// R027 R021: an invalid Content-Length fails before the body.
 #[test]
 fn s4_1_1_a_malformed_length_fails() {
     let malformed = [
@@ -1474,7 +1487,7 @@ fn s4_1_1_a_malformed_length_fails() {
     }
 }
 
-/// R027 R021: a chunk that is none fails.
+/// R027 R021: a malformed chunk fails.
 #[test]
 fn s4_1_1_a_malformed_chunk_fails() {
     let invalid_size = |line: &str| ResponseError::InvalidChunkSize { line: quoted(line) };
@@ -1503,7 +1516,8 @@ fn s4_1_1_a_malformed_chunk_fails() {
     }
 }
 
-/// R027: a chunk has a size, of one digit at least (RFC 9112, section 7.1): a line without one is not the last chunk.
+/// R027: a chunk size has at least one digit (RFC 9112, section 7.1). A line without one is not the
+/// last chunk.
 #[test]
 fn s4_1_1_a_chunk_without_a_size_fails() {
     for (body, line) in [
@@ -1531,8 +1545,8 @@ fn s4_1_1_two_lengths_fail() {
     }
 }
 
-/// R021: "Transfer-Encoding overrides the Content-Length"; not chunked, the body ends with the transport (RFC 9112,
-/// section 6.3, items 3 and 4).
+/// R021: "Transfer-Encoding overrides the Content-Length"; not chunked, the body ends with the
+/// transport (RFC 9112, section 6.3, items 3 and 4).
 #[test]
 fn s4_1_1_a_coding_overrides_the_length() {
     let fields = [("Transfer-Encoding", "gzip"), ("Content-Length", "2")];
@@ -1548,7 +1562,8 @@ fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str
     fields.iter().map(|(name, value)| (*name, value.as_bytes()))
 }
 
-/// R012 R010 R011 R015 R024: the fields of a request for another HTTP implementation, and the judgement of its response.
+/// R012 R010 R011 R015 R024: the fields of a request for another HTTP implementation, and the check
+/// of its response.
 #[test]
 fn a_request_without_bytes() {
     let request = ClientRequest::new("wss://example.com:444/chat")
@@ -1581,7 +1596,7 @@ fn a_request_without_bytes() {
     assert_eq!((client.state(), client.role()), (State::Open, Role::Client));
 }
 
-/// R022 R023 R024 R025 R026 R030 R056: a parsed response is judged by the same rules.
+/// R022 R023 R024 R025 R026 R030 R056: the same rules apply to a parsed response.
 #[test]
 fn a_parsed_response_follows_the_same_rules() {
     let request = offer(&["a"]);

@@ -1,5 +1,5 @@
-//! The opening handshake with the types of the `http` crate: HTTP is done by another implementation, here the parser and
-//! writer of tungstenite.
+//! The opening handshake with the types of the `http` crate: HTTP is done by another
+//! implementation, here the parser and writer of tungstenite.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use sockless::{
@@ -70,7 +70,8 @@ fn carry(pair: &mut Pair, from: Role) -> Vec<Event<'static>> {
     to.take_events()
 }
 
-/// R032 R033 R050 R053 R054 R055: a server whose HTTP is done by others, and a client of this crate: messages flow.
+/// R032 R033 R050 R053 R054 R055: a server whose HTTP is done by others, and a client of this
+/// crate: messages flow.
 #[test]
 fn s4_2_a_server_behind_another_http_implementation() {
     let wanted = ClientRequest::new("ws://example.com/chat?room=1")
@@ -118,7 +119,8 @@ fn s4_2_a_server_behind_another_http_implementation() {
     }
 }
 
-/// R007 R008 R009 R012 R015 R024 R029: a client whose HTTP is done by others, and a server of this crate.
+/// R007 R008 R009 R012 R015 R024 R029: a client whose HTTP is done by others, and a server of this
+/// crate.
 #[test]
 fn s4_1_a_client_above_another_http_implementation() {
     let wanted = ClientRequest::new("wss://example.com:444/chat?room=1")
@@ -166,7 +168,8 @@ fn s4_1_a_client_above_another_http_implementation() {
     assert_eq!(carry(&mut pair, Role::Server), [Event::Text("world".into())]);
 }
 
-/// R032 R034 R035 R036 R037 R038 R039 R040 R051 R130: the rules are those of a head, whoever has parsed it.
+/// R032 R034 R035 R036 R037 R038 R039 R040 R051 R130: the rules are the same for a request that
+/// another implementation has parsed.
 #[test]
 fn s4_2_1_a_parsed_request_follows_the_same_rules() {
     let edits: [(&str, &[&str], Option<RequestError>); 19] = [
@@ -235,7 +238,7 @@ fn s4_2_1_a_parsed_request_follows_the_same_rules() {
     }
 }
 
-/// Versions that open no WebSocket here.
+/// HTTP versions that `Request::from_http` and `Expected::check_http` reject.
 const OTHER_VERSIONS: [(Version, &str); 4] = [
     (Version::HTTP_09, "HTTP/0.9"),
     (Version::HTTP_10, "HTTP/1.0"),
@@ -280,7 +283,7 @@ fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
     }
 }
 
-/// R050 R052 R019: what cannot be answered on bytes, cannot be answered here.
+/// R050 R052 R019: an acceptance that cannot be sent as bytes is an error here too.
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let parsed = http_request(&REQUEST_FIELDS);
@@ -310,7 +313,8 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
     );
 }
 
-/// R032 R033 R046 R047 R058: each error has its response, with the headers that belong to its status.
+/// R032 R033 R046 R047 R058: each error has its response, with the headers that belong to its
+/// status.
 #[test]
 fn s4_2_2_a_rejection_has_its_status_and_headers() {
     for (error, status) in request_errors() {
@@ -331,7 +335,7 @@ fn s4_2_2_a_rejection_has_its_status_and_headers() {
     }
 }
 
-/// F20: what follows a refusal is nobody's request.
+/// F20: a rejection closes the connection.
 #[test]
 fn f20_a_rejection_ends_the_connection() {
     for (error, _) in request_errors() {
@@ -344,7 +348,8 @@ fn f20_a_rejection_ends_the_connection() {
     }
 }
 
-/// R046: "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section 7.8).
+/// R046: "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section
+/// 7.8).
 #[test]
 fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {
     for (error, _) in request_errors() {
@@ -358,7 +363,7 @@ fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {
     }
 }
 
-/// R022 R023 R024 R025 R026 R027 R056 R057: a parsed response is judged by the same rules.
+/// R022 R023 R024 R025 R026 R027 R056 R057: the same rules apply to a parsed response.
 #[test]
 fn s4_1_a_parsed_response_follows_the_same_rules() {
     let (_, expected) = plain().subprotocol("a").to_http(NONCE, &Config::default()).unwrap();
@@ -414,7 +419,8 @@ fn s4_1_a_parsed_response_follows_the_same_rules() {
     }
 }
 
-/// R021 R027: a parsed response of another status is no handshake, and one of another version is an invalid one.
+/// R021 R027: a parsed response with another status is not a handshake. One with another version is
+/// an error.
 #[test]
 fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
     let (_, expected) = plain().to_http(NONCE, &Config::default()).unwrap();
@@ -436,7 +442,7 @@ fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
     }
 }
 
-/// R016 R019: what cannot be sent as bytes, cannot be sent here.
+/// R016 R019: a request that cannot be sent as bytes is an error here too.
 #[test]
 fn s4_1_a_request_cannot_be_broken() {
     let rows = [
@@ -452,7 +458,7 @@ fn s4_1_a_request_cannot_be_broken() {
         (plain().header("X Y", "z"), invalid_name("X Y")),
         (plain().header("X", "y\r\nZ: a"), invalid_value("X")),
         (plain().origin("\0"), invalid_value("Origin")),
-        // The crate's own limits.
+        // Limits of the `http` crate.
         (
             ClientRequest::from_parts("h", &format!("/{}", "x".repeat(70_000))).unwrap(),
             LocalHandshakeError::TargetTooLong { len: 70_001 },

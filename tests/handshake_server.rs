@@ -1,4 +1,5 @@
-//! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1, 10 and 11.3).
+//! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1,
+//! 10 and 11.3).
 
 use sockless::{
     Accept, ClosedBy, Config, Connection, Delivery, Event, ProtocolError, Request, Role, SendError, State, Teardown,
@@ -28,7 +29,8 @@ fn values<'a>(request: &'a Request<'_>, name: &str) -> Vec<&'a [u8]> {
 
 // The request: section 4.2.1, in its order.
 
-/// R032: what is not an HTTP/1.1 head is answered with 400 and never with 101; its valid neighbour is let through.
+/// R032: bytes that are not an HTTP/1.1 head are answered with 400. Similar valid heads are
+/// accepted.
 #[test]
 fn s4_2_1_malformed_heads_get_400() {
     let fields = &head("", &REQUEST_FIELDS)[2..];
@@ -88,7 +90,8 @@ fn s4_2_1_malformed_heads_get_400() {
     }
 }
 
-/// F77: what an error quotes of a line ends before the value of a header, a query string and the rest of a URL.
+/// F77: the excerpt of a line ends before the value of a header, a query string, a fragment and the
+/// authority of a URL.
 #[test]
 fn s4_2_1_the_error_of_a_line_has_no_secret() {
     for line in [
@@ -123,7 +126,8 @@ fn s4_2_1_the_error_of_a_line_has_no_secret() {
     }
 }
 
-/// R032 R033: where the version should stand, something else does: no head (400), or of no version that is spoken (505).
+/// R032 R033: text in the place of the version is an unsupported version (505). Text after a
+/// version is an invalid request line (400).
 #[test]
 fn s4_2_1_a_request_line_has_a_version() {
     for version in [
@@ -149,7 +153,8 @@ fn s4_2_1_a_request_line_has_a_version() {
     admitted(&head("GET / HTTP/1.1", &REQUEST_FIELDS));
 }
 
-/// R032: "a recipient MAY recognize a single LF as a line terminator" (RFC 9112, section 2.2): in any mixture.
+/// R032: "a recipient MAY recognize a single LF as a line terminator" (RFC 9112, section 2.2): in
+/// any mixture.
 #[test]
 fn s4_2_1_a_line_may_end_with_a_line_feed() {
     let request = String::from_utf8(request_with("Origin", &["null"])).unwrap();
@@ -180,14 +185,14 @@ fn s4_2_1_a_line_may_end_with_a_line_feed() {
             "{row:?}"
         );
     }
-    // A CR alone ends nothing.
+    // A CR alone does not end a line.
     let error = RequestError::InvalidRequestLine {
         line: quoted_to("GET / HTTP/1.1\rHost: example.com", "GET / HTTP/1.1\rHost".len()),
     };
     denied(request.replacen("\r\n", "\r", 1).as_bytes(), error);
 }
 
-/// R033: the method is GET, in capitals; any other gets 405 with the one that is allowed.
+/// R033: the method is GET, in capitals. Any other is answered with 405 and `Allow: GET`.
 #[test]
 fn s4_2_1_1_method_is_get() {
     let with_method = |method: &str| head(&format!("{method} / HTTP/1.1"), &REQUEST_FIELDS);
@@ -202,7 +207,7 @@ fn s4_2_1_1_method_is_get() {
     }
 }
 
-/// R033: the version is HTTP/1.1; an older one, or one that is not spoken here, gets 505.
+/// R033: the version is HTTP/1.1. Any other is answered with 505.
 #[test]
 fn s4_2_1_1_version_is_http_1_1() {
     let with_version = |version: &str| head(&format!("GET / {version}"), &REQUEST_FIELDS);
@@ -216,7 +221,8 @@ fn s4_2_1_1_version_is_http_1_1() {
     }
 }
 
-/// R033: the target is a path with perhaps a query, or an absolute HTTP or HTTPS URI; anything else gets 400.
+/// R033: the target is a path with an optional query, or an absolute `http` or `https` URI.
+/// Anything else is answered with 400.
 #[test]
 fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
     let with_target = |target: &str| head(&format!("GET {target} HTTP/1.1"), &REQUEST_FIELDS);
@@ -273,7 +279,7 @@ fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
     }
 }
 
-/// R034: the Host is there, once, and names a host.
+/// R034: there is one Host header, and it names a host.
 #[test]
 fn s4_2_1_2_host_is_present_once() {
     for host in [
@@ -312,7 +318,8 @@ fn s4_2_1_2_host_is_present_once() {
     }
 }
 
-/// R035: Upgrade names websocket, in any case, alone or in a list; without it the answer is 426, which says what to do.
+/// R035: the Upgrade header names `websocket` in any case, alone or in a list. Otherwise the answer
+/// is 426 with `Upgrade: websocket`.
 #[test]
 fn s4_2_1_3_upgrade_names_websocket() {
     let valid: [&[&str]; 8] = [
@@ -353,7 +360,7 @@ fn s4_2_1_3_upgrade_names_websocket() {
     }
 }
 
-/// R036: Connection is a list, over one line or several, that has Upgrade, in any case.
+/// R036: the Connection header is a list, in one line or several, with `Upgrade` in any case.
 #[test]
 fn s4_2_1_4_connection_has_the_token_upgrade() {
     let valid: [&[&str]; 8] = [
@@ -388,7 +395,8 @@ fn s4_2_1_4_connection_has_the_token_upgrade() {
     }
 }
 
-/// R037 R013: the key is the base64 form of 16 bytes; bits that pad the last character do not matter (erratum 3150).
+/// R037 R013: the key is the base64 form of 16 bytes. The spare bits of the last character are
+/// ignored (erratum 3150).
 #[test]
 fn s4_2_1_5_key_is_sixteen_bytes() {
     let valid = [
@@ -425,7 +433,7 @@ fn s4_2_1_5_key_is_sixteen_bytes() {
     }
 }
 
-/// R038 R037: the key occurs once.
+/// R038 R037: there is one key.
 #[test]
 fn s11_3_1_key_occurs_once() {
     admitted(&request_with("Sec-WebSocket-Key", &[KEY]));
@@ -439,7 +447,8 @@ fn s11_3_1_key_occurs_once() {
     }
 }
 
-/// R039 R046 R047: the version is 13; any other gets 426 with the one version that is spoken.
+/// R039 R046 R047: the version is 13. Any other is answered with 426 and `Sec-WebSocket-Version:
+/// 13`.
 #[test]
 fn s4_2_1_6_version_is_13() {
     admitted(&request_with("Sec-WebSocket-Version", &["13"]));
@@ -457,7 +466,7 @@ fn s4_2_1_6_version_is_13() {
     }
 }
 
-/// R040 R046: the version occurs once in a request.
+/// R040 R046: there is one version in a request.
 #[test]
 fn s11_3_5_version_occurs_once() {
     admitted(&request_with("Sec-WebSocket-Version", &["13"]));
@@ -472,7 +481,7 @@ fn s11_3_5_version_occurs_once() {
     }
 }
 
-/// R041: the origin is there for the caller to judge; without one, no browser is asking.
+/// R041: the caller can read the origin. Clients that are not browsers send none.
 #[test]
 fn s4_2_1_7_origin_is_exposed() {
     assert_eq!(admitted(&request()).origin(), None);
@@ -486,7 +495,8 @@ fn s4_2_1_7_origin_is_exposed() {
     );
 }
 
-/// R042: headers that mean nothing here are ignored, and passed on in their order, with their values trimmed.
+/// R042: headers that mean nothing here are ignored, and passed on in their order, with their
+/// values trimmed.
 #[test]
 fn s4_2_1_10_other_headers_are_ignored() {
     let mut fields = REQUEST_FIELDS.to_vec();
@@ -507,7 +517,7 @@ fn s4_2_1_10_other_headers_are_ignored() {
     assert_eq!(values(&request, "COOKIE"), [&b"a=1; b=2"[..], b"c=3"]);
 }
 
-/// R028: names of headers have no case.
+/// R028: header names are compared without regard to case.
 #[test]
 fn s4_1_header_names_have_no_case() {
     let cases: [fn(&str) -> String; 3] = [str::to_ascii_uppercase, str::to_ascii_lowercase, |name| {
@@ -540,7 +550,7 @@ fn s4_1_header_names_have_no_case() {
         assert_eq!(request.origin(), Some("http://example.com"), "{cased:?}");
         assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["chat"], "{cased:?}");
         assert_eq!(request.extensions().count(), 1, "{cased:?}");
-        // And where they break a rule, they do so in any case.
+        // An invalid header is found in any case.
         for (name, error) in [
             ("Host", RequestError::RepeatedHost),
             ("Origin", RequestError::RepeatedOrigin),
@@ -578,7 +588,7 @@ fn s4_1_header_names_have_no_case() {
     }
 }
 
-/// R032: a body would be taken for frames, so a request that announces one is refused.
+/// R032: a request that announces a body is rejected, because the body would be taken for frames.
 #[test]
 fn s4_2_1_a_request_has_no_body() {
     admitted(&request_with("Content-Length", &["0"]));
@@ -594,7 +604,7 @@ fn s4_2_1_a_request_has_no_body() {
     }
 }
 
-/// R032: what is wrong with one header is found wherever it stands, first or last.
+/// R032: an invalid header is found in any place, first or last.
 #[test]
 fn s4_2_1_the_order_of_headers_does_not_matter() {
     let broken = [
@@ -660,7 +670,8 @@ fn s11_3_4_subprotocol_lines_are_one_list() {
     }
 }
 
-/// R032 R016: a list of subprotocols has unique tokens, over all its lines, or the request is refused.
+/// R032 R016: the offered subprotocols are unique tokens, over all lines. Otherwise the request is
+/// rejected.
 #[test]
 fn s4_1_10_offered_subprotocols_are_unique_tokens() {
     let repeated = |position| RequestError::RepeatedSubprotocol { position };
@@ -679,7 +690,7 @@ fn s4_1_10_offered_subprotocols_are_unique_tokens() {
         (&["a(b)"], no_token(1)),
         (&["a@b"], no_token(1)),
         (&["a, b,, c"], no_token(3)),
-        // That all are tokens comes first.
+        // The check of all tokens precedes the search for repetitions.
         (&["a, a, b", "c d"], no_token(4)),
     ];
     for (lines, error) in invalid {
@@ -688,7 +699,8 @@ fn s4_1_10_offered_subprotocols_are_unique_tokens() {
     admitted(&request_with("Sec-WebSocket-Protocol", &["a, A", "b"]));
 }
 
-/// R050: the one chosen is offered by the client, and of those it is the first that the server likes.
+/// R050: the one chosen is offered by the client, and of those it is the first that the server
+/// likes.
 #[test]
 fn s4_2_2_subprotocol_is_chosen_by_the_server() {
     let request = admitted(&request_with("Sec-WebSocket-Protocol", &["a, b", "c"]));
@@ -727,7 +739,8 @@ fn s4_2_2_response_names_the_subprotocol_or_has_no_header() {
     }
 }
 
-/// R050: a subprotocol that was not offered cannot be chosen; nothing changes, and another answer is possible.
+/// R050: a subprotocol that was not offered cannot be chosen. Nothing changes, and another answer
+/// is possible.
 #[test]
 fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
     let offers: [(&[&str], &[&str]); 3] = [
@@ -788,7 +801,7 @@ fn s9_1_extensions_follow_their_grammar() {
     assert_eq!(admitted(&heads::request()).extensions().count(), 0);
 }
 
-/// R130: a list of extensions that breaks the grammar fails the handshake, also if another line is valid.
+/// R130: a malformed list of extensions fails the handshake, even if another line is valid.
 #[test]
 fn s9_1_malformed_extensions_fail_the_handshake() {
     let malformed = [
@@ -828,12 +841,12 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
         denied(&request_with(name, &[value]), error);
         denied(&request_with(name, &["x", value]), error);
         denied(&request_with(name, &[value, "x"]), error);
-        // What the error quotes begins with the malformed element.
+        // The excerpt in the error begins with the malformed element.
         denied(&request_with(name, &[&format!("x; y=\"z\" , {value}")]), error);
         let parsed = with(&REQUEST_FIELDS, name, &[value]);
         assert_eq!(Request::from_list("GET", "/", listed(&parsed)), Err(error), "{value}");
     }
-    // Bytes that no HTTP head lets through, from a head that another implementation parsed.
+    // Bytes that cannot be in an HTTP head, from a head that another implementation has parsed.
     for value in [
         &b"a\0"[..],
         b"a; b=\"\0\"",
@@ -851,7 +864,7 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
     }
 }
 
-/// R131: a value in quotes is a token once it is unescaped, and comes without quotes and escapes.
+/// R131: an unescaped quoted value is a token. It is returned without quotes and escapes.
 #[test]
 fn s9_1_quoted_values_are_tokens() {
     let valid = [
@@ -879,7 +892,7 @@ fn s9_1_quoted_values_are_tokens() {
     }
 }
 
-/// R132 R057: several lines are one list.
+/// R132 R057: several lines form one list.
 #[test]
 fn s9_1_several_lines_are_one_list() {
     for lines in [
@@ -897,7 +910,7 @@ fn s9_1_several_lines_are_one_list() {
             .collect();
         assert_eq!(counts, [1, 0, 1], "{lines:?}");
     }
-    // One line is not continued by the next, though.
+    // An element does not continue in the next line.
     denied(
         &request_with("Sec-WebSocket-Extensions", &["a; p=\"1", "b\""]),
         RequestError::InvalidExtensions {
@@ -906,7 +919,8 @@ fn s9_1_several_lines_are_one_list() {
     );
 }
 
-/// R133 R131: a comma or semicolon in quotes separates nothing; it is part of a value, which then is no token.
+/// R133 R131: a comma or semicolon in quotes does not separate. It is part of a value that is then
+/// not a token.
 #[test]
 fn s9_1_quoted_separators_do_not_separate() {
     for value in [
@@ -934,7 +948,8 @@ fn s9_1_quoted_separators_do_not_separate() {
     assert_eq!(params, [2, 0]);
 }
 
-/// R052 R128 R129: whatever is offered, the response names no extension, and the caller cannot name one either.
+/// R052 R128 R129: without the option, the response has no extension, and the caller cannot add
+/// one.
 #[test]
 fn s4_2_2_no_extension_is_accepted() {
     for offer in [
@@ -950,7 +965,7 @@ fn s4_2_2_no_extension_is_accepted() {
         );
         server.accept(&request, &Accept::new(), &mut out).unwrap();
         assert!(Answer::read(&out).all("Sec-WebSocket-Extensions").is_empty(), "{offer}");
-        // Not accepted is not in use.
+        // The extension is not in use.
         let compressed = frame(Role::Client, 0xC1, b"\xF2\x48\xCD\xC9\xC9\x07\x00");
         assert_eq!(drain(&mut server, &compressed, &mut out), Err(reserved_bits(0xC1)));
     }
@@ -993,7 +1008,8 @@ fn s1_3_the_sample_is_answered_exactly() {
     );
 }
 
-/// R055: the accept value is made from the text of the key, canonical or not, without the white space around it.
+/// R055: the accept value is made from the text of the key, canonical or not, without the white
+/// space around it.
 #[test]
 fn s4_2_2_5_4_accept_is_made_from_the_text_of_the_key() {
     for key in [
@@ -1012,7 +1028,8 @@ fn s4_2_2_5_4_accept_is_made_from_the_text_of_the_key() {
     }
 }
 
-/// R043 R044 R045 R049 R136: any status, headers and body can refuse; the connection is then closed.
+/// R043 R044 R045 R049 R136: any status, headers and body can refuse; the connection is then
+/// closed.
 #[test]
 fn s4_2_2_a_server_refuses_as_it_likes() {
     type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], &'a str);
@@ -1063,7 +1080,8 @@ fn s4_2_2_a_server_refuses_as_it_likes() {
             b"",
             "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nConnection: close\r\n\r\n",
         ),
-        // A reason phrase has no meaning, but the space before it has to be there (RFC 9112, section 4).
+        // A reason phrase has no meaning, but the space before it has to be there (RFC 9112,
+        // section 4).
         (
             599,
             &[],
@@ -1094,13 +1112,13 @@ fn s4_2_2_a_server_refuses_as_it_likes() {
     }
 }
 
-/// R032 R058: the status line of each error of a client, and that the body says which rule it is.
+/// R032 R058: each error of a client has its status line, and the body is the text of the error.
 #[test]
 fn s4_2_1_each_error_has_its_status_line() {
     let get = |fields: &[(&str, &str)]| head("GET / HTTP/1.1", fields);
     let few = Config::new().max_headers(5).max_head_size(4096);
     let with_field = |name: &str, value: &str| get(&with(&REQUEST_FIELDS, name, &[value]));
-    // `max_headers` allows no field more, so what is added replaces the Host unless it is that which is wrong.
+    // `max_headers` allows no further field, so each row replaces one.
     let table = [
         (
             b"\x16\x03\x01".to_vec(),
@@ -1180,7 +1198,7 @@ fn s4_2_1_each_error_has_its_status_line() {
     }
 }
 
-/// R058: another protocol is noticed by its first byte.
+/// R058: another protocol is found at its first byte, or at its first line end.
 #[test]
 fn s10_7_another_protocol_gets_400_at_once() {
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03";
@@ -1193,7 +1211,7 @@ fn s10_7_another_protocol_gets_400_at_once() {
         b"\x81\x80\0\0\0\0",
         b"{\"a\":1}",
     ] {
-        // Without waiting for a line to end.
+        // A line end is not awaited.
         let error = match garbage[0] {
             byte @ (0x15 | 0x16) => RequestError::Tls { byte },
             byte => RequestError::InvalidFirstByte { byte },
@@ -1202,7 +1220,7 @@ fn s10_7_another_protocol_gets_400_at_once() {
         assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
         denied(&garbage[..1], error);
     }
-    // What may still become a request is waited for.
+    // The beginning of a request is not an error.
     for beginning in [
         &b"G"[..],
         b"GET",
@@ -1214,7 +1232,8 @@ fn s10_7_another_protocol_gets_400_at_once() {
         let outcome = serve(&Config::default(), beginning);
         assert_eq!((outcome.error, outcome.out.len()), (None, 0));
     }
-    // A line that is no request line is not waited behind: who speaks another protocol may wait for an answer to it.
+    // An invalid first line fails at its end, because a client of another protocol may wait for an
+    // answer to it.
     for line in ["SSH-2.0-OpenSSH_9.2", "EHLO example.com", "x"] {
         let error = RequestError::InvalidRequestLine { line: quoted(line) };
         for rest in ["\r\n", "\n", "\r\n\r\n", "\r\nX: y\r\n"] {
@@ -1222,7 +1241,7 @@ fn s10_7_another_protocol_gets_400_at_once() {
             assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
         }
     }
-    // HTTP/2 with prior knowledge is a head, of a version that is not spoken.
+    // HTTP/2 with prior knowledge begins with a request line of another version.
     let error = RequestError::UnsupportedHttpVersion {
         version: quoted("HTTP/2.0"),
     };
@@ -1249,7 +1268,7 @@ fn s4_2_1_half_a_head_is_no_request() {
 
 // Limits: section 10.4.
 
-/// R137: a head may be as long as the limit, and not a byte longer.
+/// R137: a head has at most as many bytes as the limit.
 #[test]
 fn s10_4_head_size_is_limited() {
     let larger = Config::new().max_head_size(32 << 10);
@@ -1259,7 +1278,7 @@ fn s10_4_head_size_is_limited() {
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
         let too_long = RequestError::HeadTooLong { limit };
         assert_denied(&config, &request_of_len(limit + 1), too_long);
-        // Without a blank line, too: as many bytes as the limit cannot become a head any more.
+        // The same without a blank line: as many bytes as the limit cannot become a head.
         let endless = [b"GET /", "x".repeat(limit - 5).as_bytes()].concat();
         assert_denied(&config, &endless, too_long);
         let outcome = serve(&config, &endless[..limit - 1]);
@@ -1280,7 +1299,7 @@ fn s10_4_bytes_behind_a_head_do_not_count() {
     );
 }
 
-/// R137: a head may have as many fields as the limit, and not one more.
+/// R137: a head has at most as many fields as the limit.
 #[test]
 fn s10_4_header_count_is_limited() {
     let more = Config::new().max_headers(300);
@@ -1366,7 +1385,8 @@ fn s4_2_frames_behind_a_request_are_not_lost() {
     }
 }
 
-/// R068: a head that lies whole in the input is lent from it, one that was collected is owned; both say the same.
+/// R068: a head that lies whole in the input is lent from it, one that was collected is owned; both
+/// say the same.
 #[test]
 fn s4_2_a_request_is_the_same_lent_and_owned() {
     let input = request_with("Sec-WebSocket-Protocol", &["a, b"]);
@@ -1383,7 +1403,8 @@ fn s4_2_a_request_is_the_same_lent_and_owned() {
 
 // Bytes before the answer.
 
-/// R032: what comes before `accept` is held, and reported afterwards in its order, before what comes then.
+/// R032: what comes before `accept` is held, and reported afterwards in its order, before what
+/// comes then.
 #[test]
 fn s4_2_early_data_is_held_and_replayed() {
     let early: Vec<u8> = [
@@ -1493,7 +1514,8 @@ fn s4_2_early_data_is_validated() {
     );
 }
 
-/// R137 R032: as much is held as a head may have; a byte more is answered with 400, and cannot be accepted any more.
+/// R137 R032: at most `max_head_size` bytes are held before the answer. One more is answered with
+/// 400, and the request cannot be accepted any more.
 #[test]
 fn s10_4_early_data_is_limited() {
     let small = Config::new().max_head_size(200);
@@ -1582,7 +1604,7 @@ fn s4_2_early_data_can_be_taken_over() {
 
 // Misuse by the caller: nothing is sent, nothing changes.
 
-/// R019 R052: an acceptance has no headers that are malformed or belong to the handshake.
+/// R019 R052: an acceptance has neither malformed headers nor headers that the handshake sets.
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let rows = [
@@ -1644,7 +1666,8 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
     }
 }
 
-/// R043 R058: a rejection has a final status, well-formed headers, and a body only where there can be one.
+/// R043 R058: a rejection has a final status, well-formed headers, and a body only if the status
+/// allows one.
 #[test]
 fn s4_2_2_a_rejection_cannot_break_the_response() {
     type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], LocalHandshakeError);
@@ -1856,7 +1879,7 @@ fn s10_2_same_origin() {
     }
 }
 
-/// R136 R041: an Origin that cannot be read does not pass for one that is absent.
+/// R136 R041: an unreadable Origin header is not taken for a missing one.
 #[test]
 fn s10_2_an_origin_that_is_not_text_is_refused() {
     let fields = &head("", &REQUEST_FIELDS)[2..];
@@ -1872,7 +1895,8 @@ fn s10_2_an_origin_that_is_not_text_is_refused() {
 
 // Plain requests.
 
-/// R032 R049: with `plain_requests`, a GET without Upgrade is reported, and can be answered like any other.
+/// R032 R049: with `plain_requests`, a GET without Upgrade is reported, and can be answered like
+/// any other.
 #[test]
 fn plain_requests_are_reported_if_wanted() {
     let config = Config::new().plain_requests(true);
@@ -1908,7 +1932,8 @@ fn plain_requests_are_reported_if_wanted() {
         answer.assert_ends_the_connection();
         assert_eq!(server.state(), State::Closed);
     }
-    // It is plain if it asks for no WebSocket, whatever else it asks for; other headers of a handshake are not judged.
+    // It is plain if it asks for no WebSocket, whatever else it asks for; other headers of a
+    // handshake are not judged.
     let others: [&[&str]; 4] = [&[], &["h2c"], &["websockets"], &[""]];
     for upgrade in others {
         let fields = with(&with(&REQUEST_FIELDS, "Upgrade", upgrade), "Sec-WebSocket-Key", &["x"]);
@@ -1921,7 +1946,7 @@ fn plain_requests_are_reported_if_wanted() {
     server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
 }
 
-/// R032 R033 R034 R035: `plain_requests` lets nothing else through.
+/// R032 R033 R034 R035: `plain_requests` allows nothing else.
 #[test]
 fn plain_requests_have_rules_too() {
     let config = Config::new().plain_requests(true);
@@ -1967,7 +1992,7 @@ fn plain_requests_have_rules_too() {
     for (input, error) in rows {
         assert_denied(&config, &input, error);
     }
-    // Off, the default: a page cannot be asked for.
+    // Off by default: a plain request is rejected.
     denied(&head("GET / HTTP/1.1", &host), RequestError::MissingUpgrade);
     denied(
         &head("GET / HTTP/1.1", &with(&host, "Upgrade", &["h2c"])),
@@ -1986,7 +2011,7 @@ fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str
     fields.iter().map(|(name, value)| (*name, value.as_bytes()))
 }
 
-/// R032 R055: a parsed request is judged by the same rules, and answered with the same fields.
+/// R032 R055: the same rules apply to a parsed request, and the answer has the same fields.
 #[test]
 fn a_parsed_request_follows_the_same_rules() {
     let edits: [(&str, &[&str], Option<RequestError>); 16] = [

@@ -1,4 +1,5 @@
-//! The ways in which opening handshakes have failed in the field: F14 to F26 of the list of failure modes, each a test.
+//! The ways in which opening handshakes have failed in the field: F14 to F26 of the list of failure
+//! modes, each a test.
 
 use sockless::{
     Accept, ClientRequest, Config, Connection, Event, ProtocolError, Request, Role, State,
@@ -51,15 +52,16 @@ fn roomy() -> Config {
     Config::new().max_head_size(80 * KIB)
 }
 
-/// Does the work on two sizes of input, one 64 times the other: it has to come to an end with a verdict. (That a head is
-/// searched once, a test beside `HeadReader` shows, which can count.)
+/// Does the work on two sizes of input, one 64 times the other: it has to come to an end with a
+/// verdict. (That a head is searched once, a test beside `HeadReader` shows, which can count.)
 fn at_two_sizes<T>(prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
     for size in [KIB, 64 * KIB] {
         work(prepare(size));
     }
 }
 
-/// R137 F14: with more headers than the limit, the head is refused; none is ever taken for absent.
+/// R137 F14: a head with more headers than the limit is rejected. No header is taken for a missing
+/// one.
 #[test]
 fn f14_too_many_headers() {
     for count in [129, 130, 2000] {
@@ -78,7 +80,7 @@ fn f14_too_many_headers() {
             fields.splice(at..at, REQUEST_FIELDS);
             let outcome = serve(&config, &head("GET / HTTP/1.1", &fields));
             assert_eq!(outcome.error, None, "{count} at {at}");
-            // One that is truly absent is missed, however full the list is.
+            // A missing header is found, however many others there are.
             for (name, error) in [
                 ("Host", RequestError::MissingHost),
                 ("Upgrade", RequestError::MissingUpgrade),
@@ -154,8 +156,8 @@ const LISTS: [&str; 6] = [
     "X",
 ];
 
-/// R137 F15: 60 KiB of separators, quotes and white space in any list: judged, whole or dripped, with memory in
-/// proportion.
+/// R137 F15: 60 KiB of separators, quotes and white space in any list: judged, whole or dripped,
+/// with memory in proportion.
 #[test]
 fn f15_lists_of_separators() {
     for name in LISTS {
@@ -233,8 +235,8 @@ fn f15_full_lists_of_subprotocols_are_judged() {
     );
 }
 
-/// R137 R016 F15: and its memory is in proportion; many are as unique as few, and one that is there twice is found
-/// among many.
+/// R137 R016 F15: memory is in proportion to the list, and a repeated subprotocol is found among
+/// many.
 #[test]
 fn f15_many_subprotocols() {
     let mut input = distinct_subprotocols(60 * KIB);
@@ -274,7 +276,8 @@ fn f15_many_subprotocols() {
     }
 }
 
-/// R068 F15: a head that drips and never ends is no error before its limit: one line or many, of a request or a response.
+/// R068 F15: a head that drips and never ends is no error before its limit: one line or many, of a
+/// request or a response.
 #[test]
 fn f15_dripped_heads_wait_for_their_end() {
     for pattern in ["x", "x\r\ny: "] {
@@ -304,7 +307,7 @@ fn f15_dripped_heads_wait_for_their_end() {
     }
 }
 
-/// R137 R138 F16: what never ends does not pile up: heads, blank lines, early data.
+/// R137 R138 F16: the memory for endless heads, blank lines and early data is limited.
 #[test]
 fn f16_an_endless_request_is_bounded() {
     let limit = 16 << 10;
@@ -330,7 +333,7 @@ fn f16_an_endless_request_is_bounded() {
     assert!(held <= 4 * limit, "{held} bytes");
 }
 
-/// R137 R138 F16: nor does what a server never ends.
+/// R137 R138 F16: the memory for endless responses is limited.
 #[test]
 fn f16_an_endless_response_is_bounded() {
     let limit = 16 << 10;
@@ -361,7 +364,7 @@ fn f16_an_endless_response_is_bounded() {
         assert_eq!(result, Ok(()));
         assert!(held <= 4 * limit, "{held} bytes");
     }
-    // And what is no body fails before it piles up.
+    // A malformed body fails before it takes memory.
     for pattern in [&b"0"[..], b"1", b"5;", b" ", b"\r"] {
         let client = dial(&plain(), &Config::default());
         let start = head("HTTP/1.1 500 x", &[("Transfer-Encoding", "chunked")]);
@@ -376,7 +379,7 @@ fn f16_an_endless_response_is_bounded() {
     }
 }
 
-/// R137 F16: a request that announces a body is refused before any of it comes.
+/// R137 F16: a request that announces a body is rejected before the body arrives.
 #[test]
 fn f16_a_request_with_a_body() {
     for length in ["1", "4294967296", "18446744073709551615", "99999999999999999999999"] {
@@ -396,7 +399,8 @@ fn f16_a_request_with_a_body() {
     admitted(&request_with("Content-Length", &["0"]));
 }
 
-/// R138: a head that lies whole in the input costs no memory at all, as long and as full as it may be.
+/// R138: a head that lies whole in the input costs no memory at all, as long and as full as it may
+/// be.
 #[test]
 fn f16_a_whole_head_is_not_copied() {
     for mut bytes in [request(), request_of_fields(128), request_of_len(16 * KIB)] {
@@ -419,7 +423,7 @@ fn f16_a_whole_head_is_not_copied() {
     assert_eq!(held.count_total, 0);
 }
 
-/// R131 R036 F17: names are compared whole: no prefix, no anagram, no name that means something elsewhere.
+/// R131 R036 F17: names are compared as a whole: no prefix and no anagram matches.
 #[test]
 fn f17_names_that_look_alike() {
     // Of the same length as those that are needed.
@@ -488,7 +492,7 @@ fn f17_names_that_look_alike() {
     }
 }
 
-/// R004 R016 R019 R050 F18: CR, LF and NUL reach the wire in no part of a request or response.
+/// R004 R016 R019 R050 F18: no part of a request or response can have CR, LF or NUL.
 #[test]
 fn f18_injection() {
     for bad in [
@@ -556,7 +560,7 @@ fn f18_injection() {
         assert!(out.is_empty(), "{bad:?}");
         assert_eq!(server.state(), State::Opening);
     }
-    // A reason phrase is nobody's to set.
+    // The caller cannot set the reason phrase.
     for status in 200..600 {
         let (mut server, _) = undecided(Config::default(), &request());
         let mut out = Vec::new();
@@ -564,7 +568,7 @@ fn f18_injection() {
         let line = Answer::read(&out).line;
         assert!(line.bytes().all(|byte| (b' '..0x7F).contains(&byte)), "{line}");
     }
-    // An error repeats no key, no query string and no other header.
+    // The text of an error has no key, no query string and no other header.
     let fields = with(
         &with(&REQUEST_FIELDS, "X", &["needle"]),
         "Sec-WebSocket-Key",
@@ -574,7 +578,7 @@ fn f18_injection() {
     let error = RequestError::InvalidKey { len: "needle".len() };
     assert_eq!(outcome.error, Some(ProtocolError::Request(error)));
     assert!(!String::from_utf8(outcome.out).unwrap().contains("needle"));
-    // What it does repeat is printable ASCII, in the log and in the response.
+    // The text is printable ASCII, in the log and in the response.
     for value in ["\u{e9}\u{202e}", "\t\"\\"] {
         for name in ["Host", "Origin", "Upgrade", "Connection", "Content-Length"] {
             for line in ["GET / HTTP/1.1", "G\u{e9}T / HTTP/1.1", "GET / \u{202e}"] {
@@ -594,7 +598,8 @@ fn f18_injection() {
     }
 }
 
-/// R029 R068 F19: bytes behind a head are the first of the stream, none lost and none taken, at every split.
+/// R029 R068 F19: bytes behind a head are the first of the stream, none lost and none taken, at
+/// every split.
 #[test]
 fn f19_bytes_behind_the_handshake() {
     let (from_client, from_server) = (
@@ -628,7 +633,8 @@ fn f19_bytes_behind_the_handshake() {
     assert_eq!(serve(&Config::default(), &extra).error, Some(reserved_opcode(0x0D)));
 }
 
-/// R045 R058 F20: whoever is turned away is heard no more, and nobody in between can think otherwise.
+/// R045 R058 F20: input after a rejection is discarded, and the response tells intermediaries that
+/// the connection is closed.
 #[test]
 fn f20_a_rejection_ends_the_connection() {
     let smuggled = b"GET /admin HTTP/1.1\r\nHost: internal\r\n\r\n";
@@ -644,7 +650,7 @@ fn f20_a_rejection_ends_the_connection() {
         }
         assert_eq!(Answer::read(&out), answer, "not a byte more");
     }
-    // The same holds for those turned away by the engine, and what stands behind their request in the same input.
+    // The same for an invalid request, and for input after it in the same piece.
     for (head, error) in [
         (request_with("Upgrade", &[]), RequestError::MissingUpgrade),
         (
@@ -667,7 +673,8 @@ fn f20_a_rejection_ends_the_connection() {
     assert!(refusal(&Config::default(), &refused.concat()).body.is_empty());
 }
 
-/// R052 R128 R129 F21: an offer that cannot be taken is declined and not an error, whatever its parameters are.
+/// R052 R128 R129 F21: an offer that cannot be taken is declined and not an error, whatever its
+/// parameters are.
 #[test]
 fn f21_a_bad_offer_is_declined() {
     for offer in [
@@ -690,7 +697,7 @@ fn f21_a_bad_offer_is_declined() {
     }
 }
 
-/// R025 R130 F22: no parameter of an answer reaches anything: the answer fails.
+/// R025 R130 F22: invalid window bits in a response fail the handshake.
 #[test]
 fn f22_window_bits_out_of_range() {
     for bits in ["0", "7", "16", "99999", "-1", "\"7\""] {
@@ -715,7 +722,7 @@ fn f22_window_bits_out_of_range() {
     }
 }
 
-/// R133 F23: a quoted string is not cut at a comma, on either side: what it hides is neither an extension nor valid.
+/// R133 F23: a comma in a quoted string does not separate extensions, for a server and a client.
 #[test]
 fn f23_quoted_separators() {
     for value in [
@@ -740,7 +747,8 @@ fn f23_quoted_separators() {
     assert_eq!(request.extensions().count(), 2);
 }
 
-/// R023 R036 F24: Connection is a list, over any number of lines, on either side.
+/// R023 R036 F24: the Connection header is a list in any number of lines, for a server and a
+/// client.
 #[test]
 fn f24_connection_is_a_list() {
     let valid: [&[&str]; 6] = [
@@ -776,7 +784,7 @@ fn f24_connection_is_a_list() {
     }
 }
 
-/// R022 R023 R024 R025 R026 R027 R051 R056 F25: a client trusts no answer: each that is wrong in one point fails.
+/// R022 R023 R024 R025 R026 R027 R051 R056 F25: each response with one violation fails.
 #[test]
 fn f25_every_invalid_answer_fails() {
     let request = plain().subprotocol("a").subprotocol("b");
@@ -839,7 +847,7 @@ fn f25_every_invalid_answer_fails() {
     for (name, values, error) in rows {
         assert_fails(&request, &response_with(name, values), error);
     }
-    // Nothing of it opens: no frame behind it is read, none can be sent.
+    // The connection is not open: no frame is read and none can be sent.
     let input = [response_with("Upgrade", &["h2c"]), frame(Role::Server, 0x89, b"?")].concat();
     let mut client = dial(&plain(), &Config::default());
     let mut out = Vec::new();
@@ -850,7 +858,8 @@ fn f25_every_invalid_answer_fails() {
     assert_eq!(client.state(), State::Closed);
 }
 
-/// R027 R053 R056 R038 F26: any reason phrase will do; a field that may occur once occurs once.
+/// R027 R053 R056 R038 F26: any reason phrase is valid. A repeated header that may occur once is an
+/// error.
 #[test]
 fn f26_odd_answers_and_duplicates() {
     for line in [
