@@ -135,7 +135,8 @@ impl Expected {
         let offered = self.subprotocols.iter().find(|offered| offered.as_bytes() == chosen);
         match offered {
             Some(offered) => Ok(Some(offered.as_str().into())),
-            // An offer that comes back as a list can hold a token, so the error does not quote it.
+            // An offer that comes back as a list can hold a bearer token, so the error does not
+            // quote it.
             None if list_elements(chosen).count() > 1 => Err(ResponseError::SeveralSubprotocols),
             None => Err(ResponseError::SubprotocolNotOffered {
                 subprotocol: Excerpt::new(chosen),
