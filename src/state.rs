@@ -1,6 +1,6 @@
 //! The state machine of a connection (RFC 6455, sections 4 and 7): first the theory, then the table.
 //!
-//! Two rules. Every change of state, and what may be sent in which state, stands in this file and nowhere else. And this
+//! Two rules. Every change of state, and what may be sent in which state, is in this file and nowhere else. And this
 //! file does not know which bytes carry a signal, nor what an endpoint wants: it is told that something has happened, and
 //! says where that leads; it is asked for a command, and says whether it is permitted.
 //!
