@@ -1,10 +1,10 @@
-//! Conversations of a client and a server of this crate.
+//! A client and a server of this crate, connected in memory.
 
 use sockless::{CloseCode, Config, Event, State};
 use support::pair::Pair;
 
 #[test]
-fn a_conversation_ends_cleanly() {
+fn client_and_server_exchange_messages_and_close_cleanly() {
     for piece in [usize::MAX, 1, 7] {
         let mut pair = Pair::connecting(Config::default(), Config::default());
         pair.piece = piece;
