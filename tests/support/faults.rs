@@ -1,4 +1,5 @@
-//! What is asked of every polled adapter, over the pipes of [`pipe`](super::pipe) in their wildest moods.
+//! The tests that every polled adapter passes, over the pipes of [`pipe`](super::pipe) with
+//! injected faults.
 
 use std::{io::ErrorKind, rc::Rc};
 
@@ -45,7 +46,7 @@ pub trait Adapter: Sized {
     ) -> impl Future<Output = Opened<Self>>;
 }
 
-/// An open connection of a client, and the response that opened it.
+/// The open connection of a client, and the response to its request.
 pub type Opened<A> = Result<
     (
         WebSocket<<A as Adapter>::Transport, <A as Adapter>::Clock>,
@@ -54,7 +55,7 @@ pub type Opened<A> = Result<
     Error,
 >;
 
-/// The pipe as it is.
+/// Connections directly over the pipe.
 pub struct Bare;
 
 impl Adapter for Bare {
@@ -79,7 +80,7 @@ impl Adapter for Bare {
     }
 }
 
-/// Receives until it has ended, in one way, and stays so.
+/// Receives until the connection ends. Asserts that later calls return the end again.
 pub async fn outcome<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<Message<'static>>, Option<Error>) {
     let mut messages = Vec::new();
     let error = loop {
@@ -96,16 +97,16 @@ pub async fn outcome<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<M
     (messages, error)
 }
 
-/// An open connection with little room for what is sent, and no deadlines.
+/// An open connection with a low high-water mark, without timeouts.
 fn open<A: Adapter>(end: End, clock: VirtualClock, role: Role) -> WebSocket<A::Transport, A::Clock> {
     A::upgraded(end, clock, engine(role, false), settings(1000, Timeouts::none()))
 }
 
-/// An end, or a break in one of two ways.
-const BREAKS: [Option<ErrorKind>; 3] = [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::TimedOut)];
+/// The ways in which a read direction ends: with the end of the stream, or with an error.
+const READ_ERRORS: [Option<ErrorKind>; 3] = [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::TimedOut)];
 
-/// Whether it ended as it broke.
-fn is_due(error: &Error, broken: Option<ErrorKind>) -> bool {
+/// Whether `error` is the one that `broken` has to cause.
+fn is_expected_error(error: &Error, broken: Option<ErrorKind>) -> bool {
     match (error, broken) {
         (Error::Io(error), Some(kind)) => error.kind() == kind,
         (Error::Protocol(error), None) => {
@@ -115,13 +116,13 @@ fn is_due(error: &Error, broken: Option<ErrorKind>) -> bool {
     }
 }
 
-/// The input ends or breaks.
+/// The input ends or breaks after any number of bytes.
 pub fn fails_at_any_byte<A: Adapter>(seeds: u64) {
     for role in ROLES {
         let input = &conversation(peer_of(role));
         let mut rng = Rng(1);
         for seed in 0..seeds {
-            let broken = BREAKS[rng.below(3)];
+            let broken = READ_ERRORS[rng.below(3)];
             let cut = if seed % 10 == 0 {
                 input.len()
             } else {
@@ -141,25 +142,29 @@ pub fn fails_at_any_byte<A: Adapter>(seeds: u64) {
                 assert_eq!(received, messages(role, input), "{seed}");
                 match error {
                     None => assert!(is_whole && ws.close_status().unwrap().is_clean()),
-                    Some(error) => assert!(!is_whole && is_due(&error, broken), "{seed} {cut}: {error:?}"),
+                    Some(error) => assert!(
+                        !is_whole && is_expected_error(&error, broken),
+                        "{seed} {cut}: {error:?}"
+                    ),
                 }
             });
             let remote: Task<'_> = Box::pin(async move {
-                let (sent, due) = (remote.read(usize::MAX).await, written(role, &[], input));
-                // What was not written when it broke is lost.
-                let due = if is_whole || broken.is_none() {
-                    &due[..]
+                let (sent, expected) = (remote.read(usize::MAX).await, written(role, &[], input));
+                // Output that was not written before the break is lost.
+                let expected = if is_whole || broken.is_none() {
+                    &expected[..]
                 } else {
-                    &due[..sent.len()]
+                    &expected[..sent.len()]
                 };
-                assert_eq!(sent, due, "{seed}");
+                assert_eq!(sent, expected, "{seed}");
             });
             world.run(vec![local, remote]);
         }
     }
 }
 
-/// The peer ends its direction, and there is much to write that it takes slowly.
+/// The peer closes its sending direction after any number of bytes, while much output is pending
+/// that the peer reads slowly.
 pub fn half_closed_at_any_byte<A: Adapter>() {
     for role in ROLES {
         let input = &conversation(peer_of(role));
@@ -170,17 +175,17 @@ pub fn half_closed_at_any_byte<A: Adapter>() {
             local.moods = Moods::wild(cut as u64);
             remote.output.borrow_mut().push(input);
             remote.half_close();
-            let lane = Rc::clone(&local.output);
+            let channel = Rc::clone(&local.output);
             let mut ws = open::<A>(local, world.clock(), role);
             let local: Task<'_> = Box::pin(async move {
                 for message in fed() {
                     ws.feed(message).await.unwrap();
                 }
                 let (received, error) = outcome(&mut ws).await;
-                assert!(lane.borrow().ended);
-                assert_eq!(lane.borrow().carried, written(role, &fed(), input), "{cut}");
+                assert!(channel.borrow().ended);
+                assert_eq!(channel.borrow().carried, written(role, &fed(), input), "{cut}");
                 assert_eq!(received, messages(role, input));
-                assert!(error.is_none_or(|error| is_due(&error, None)));
+                assert!(error.is_none_or(|error| is_expected_error(&error, None)));
             });
             let remote: Task<'_> = Box::pin(async move { drop(remote.read(usize::MAX).await) });
             world.run(vec![local, remote]);
@@ -188,7 +193,7 @@ pub fn half_closed_at_any_byte<A: Adapter>() {
     }
 }
 
-/// The output breaks, and there is more to read.
+/// The output breaks after any number of bytes, and there is more to read.
 pub fn deaf_after_any_byte<A: Adapter>() {
     for role in ROLES {
         let input = &conversation(peer_of(role));
@@ -199,7 +204,7 @@ pub fn deaf_after_any_byte<A: Adapter>() {
             local.moods = Moods::wild(at as u64);
             remote.output.borrow_mut().push(input);
             remote.half_close();
-            let lane = Rc::clone(&local.output);
+            let channel = Rc::clone(&local.output);
             let mut ws = open::<A>(local, world.clock(), role);
             let local: Task<'_> = Box::pin(async move {
                 let mut errors = 0;
@@ -214,17 +219,17 @@ pub fn deaf_after_any_byte<A: Adapter>() {
                 remote.read(at).await;
             });
             world.run(vec![local, remote]);
-            let lane = lane.borrow();
-            let got = lane.carried.len();
+            let channel = channel.borrow();
+            let written_len = channel.carried.len();
             assert!(
-                lane.carried == all[..got] && (at..=at + 1).contains(&got),
-                "{got} of {at}"
+                channel.carried == all[..written_len] && (at..=at + 1).contains(&written_len),
+                "{written_len} of {at}"
             );
         }
     }
 }
 
-/// The opening handshake, and what comes right behind it.
+/// Performs the opening handshake, and receives the messages after it.
 async fn handshake<A: Adapter>(role: Role, end: End, clock: VirtualClock) -> Result<Vec<Message<'static>>, Error> {
     let settings = settings(1000, Timeouts::none());
     let mut ws = match role {
@@ -242,36 +247,41 @@ async fn handshake<A: Adapter>(role: Role, end: End, clock: VirtualClock) -> Res
     Ok(received)
 }
 
-/// The input of a handshake ends or breaks after any number of bytes, or its output breaks. A whole one opens.
+/// The input of an opening handshake ends or breaks after any number of bytes, or its output
+/// breaks. A complete one opens the connection.
 pub fn handshake_breaks_at_any_byte<A: Adapter>() {
-    let (mut asked, request) = (Vec::new(), ClientRequest::new("ws://example.com/").unwrap());
-    Connection::client(&request, Config::default(), [7; 32], &mut asked).unwrap();
-    let (request, response) = (asked.len(), answer(REQUEST.as_bytes()).len());
+    let (mut out, request) = (Vec::new(), ClientRequest::new("ws://example.com/").unwrap());
+    Connection::client(&request, Config::default(), [7; 32], &mut out).unwrap();
+    let (request, response) = (out.len(), answer(REQUEST.as_bytes()).len());
     for role in ROLES {
-        let tail = &conversation(peer_of(role))[..];
+        let frames_after_head = &conversation(peer_of(role))[..];
         let (input, output) = match role {
             Role::Server => (REQUEST.len(), response),
             Role::Client => (response, request),
         };
-        let reads = BREAKS
+        let reads = READ_ERRORS
             .into_iter()
             .flat_map(|broken| (0..=input).map(move |cut| (cut, broken, usize::MAX)));
-        let writes = (0..output - 1).map(|room| (usize::MAX, None, room));
-        for (cut, broken, room) in reads.chain(writes) {
+        let writes = (0..output - 1).map(|output_limit| (usize::MAX, None, output_limit));
+        for (cut, broken, output_limit) in reads.chain(writes) {
             let mut world = World::new(cut as u64);
             let (mut local, mut remote) = world.pipe([1, 1 << 16]);
-            local.moods = Moods::wild((cut ^ room) as u64);
-            let (clock, lane) = (world.clock(), Rc::clone(&local.output));
-            let (is_deaf, is_whole) = (room < output, cut == input);
+            local.moods = Moods::wild((cut ^ output_limit) as u64);
+            let (clock, channel) = (world.clock(), Rc::clone(&local.output));
+            let (is_deaf, is_whole) = (output_limit < output, cut == input);
             let local: Task<'_> = Box::pin(async move {
                 match handshake::<A>(role, local, clock).await {
-                    Ok(received) => assert!(is_whole && received == messages(role, tail), "{cut}"),
+                    Ok(received) => assert!(is_whole && received == messages(role, frames_after_head), "{cut}"),
                     Err(Error::Io(error)) if is_deaf => {
                         assert!(role == Role::Server && error.kind() == ErrorKind::BrokenPipe);
                     }
-                    // A client goes on reading, and this peer is gone.
+                    // A client continues to read after its output breaks, and the peer has closed
+                    // the transport.
                     Err(error) => {
-                        assert!(!is_whole && is_due(&error, broken), "{cut} {room}: {error:?}");
+                        assert!(
+                            !is_whole && is_expected_error(&error, broken),
+                            "{cut} {output_limit}: {error:?}"
+                        );
                         assert!(!is_deaf || role == Role::Client);
                     }
                 }
@@ -279,10 +289,10 @@ pub fn handshake_breaks_at_any_byte<A: Adapter>() {
             let remote: Task<'_> = Box::pin(async move {
                 let mut head = match role {
                     Role::Server => REQUEST.into(),
-                    Role::Client => answer(&remote.read(room.min(request)).await),
+                    Role::Client => answer(&remote.read(output_limit.min(request)).await),
                 };
                 if is_whole {
-                    head.extend(tail);
+                    head.extend(frames_after_head);
                 } else {
                     head.truncate(cut);
                     remote.output.borrow_mut().broken = broken;
@@ -292,16 +302,16 @@ pub fn handshake_breaks_at_any_byte<A: Adapter>() {
                     remote.half_close();
                     remote.read(usize::MAX).await;
                 } else if role == Role::Server {
-                    remote.read(room).await;
+                    remote.read(output_limit).await;
                 }
             });
             world.run(vec![local, remote]);
-            assert!(lane.borrow().ended);
+            assert!(channel.borrow().ended);
         }
     }
 }
 
-/// A refusal whose body ends with the transport, or is cut by its end.
+/// The body of a refusal ends with the transport, or is truncated by it.
 pub fn refusal_ends_with_the_transport<A: Adapter>() {
     for (length, is_complete) in [("", true), ("Content-Length: 10\r\n", false)] {
         for seed in 0..50 {
@@ -331,7 +341,7 @@ pub fn refusal_ends_with_the_transport<A: Adapter>() {
     }
 }
 
-/// A byte every second, for longer than any deadline.
+/// One byte arrives each second, for longer than any timeout.
 pub fn drips<A: Adapter>(timeouts: Timeouts) {
     for role in ROLES {
         let input = conversation(peer_of(role));

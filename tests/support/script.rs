@@ -1,15 +1,15 @@
-//! What is said over transports that fail, and what has to come of it.
+//! The input and the expected output of the tests with faulty transports.
 
 use sockless::{Config, Connection, Event, Message, Role, adapter::AsMessage};
 
 use crate::{feed, frame, open};
 
-/// A server's answer, once the request is whole.
+/// The response of a server to a complete request.
 pub fn answer(request: &[u8]) -> Vec<u8> {
     feed(&mut Connection::server(Config::default()), request).out
 }
 
-/// Messages, fragments, pings, and at last a Close.
+/// The frames of `peer`: messages, fragments, Pings, and a Close frame at the end.
 pub fn conversation(peer: Role) -> Vec<u8> {
     [
         frame(peer, 0x81, "aé€😀".as_bytes()),
@@ -24,7 +24,7 @@ pub fn conversation(peer: Role) -> Vec<u8> {
     .concat()
 }
 
-/// The messages that are complete in that.
+/// The messages that are complete in `input`.
 pub fn messages(role: Role, input: &[u8]) -> Vec<Message<'static>> {
     let events = feed(&mut open(role, Config::default()), input).events;
     let message = |event| match event {
@@ -44,7 +44,7 @@ pub fn fed() -> [Message<'static>; 3] {
     ]
 }
 
-/// What leaves: what was fed first, and then the replies to that input.
+/// The expected output: the sent messages, and then the replies to `input`.
 pub fn written(role: Role, fed: &[Message<'static>], input: &[u8]) -> Vec<u8> {
     let (mut engine, mut out) = (open(role, Config::default()), Vec::new());
     for message in fed {
