@@ -666,7 +666,7 @@ fn s7_1_the_peer_closes_first_without_auto_close() {
 fn s7_1_both_endpoints_close_at_the_same_time() {
     for piece in [usize::MAX, 1] {
         let mut pair = Pair::open(Config::default(), Config::default());
-        pair.piece = piece;
+        pair.max_piece = piece;
         pair.client
             .engine
             .close(CloseCode(4001), "c", &mut pair.client.out)
@@ -675,7 +675,7 @@ fn s7_1_both_endpoints_close_at_the_same_time() {
             .engine
             .close(CloseCode(4002), "s", &mut pair.server.out)
             .unwrap();
-        pair.drive();
+        pair.deliver_all();
         for (end, sent, received) in [
             (&pair.client, (4001, "c"), (4002, "s")),
             (&pair.server, (4002, "s"), (4001, "c")),
@@ -1258,7 +1258,7 @@ fn s7_3_a_client_closes_with_the_closing_handshake() {
         .close(CloseCode::GOING_AWAY, "", &mut pair.client.out)
         .unwrap();
     assert_eq!(pair.client.engine.teardown(), None, "the server has not answered yet");
-    pair.drive();
+    pair.deliver_all();
     assert_eq!(pair.server.engine.teardown(), Some(Teardown::Close));
     assert_eq!(pair.client.engine.teardown(), Some(Teardown::AwaitPeer));
     assert_eq!(pair.client.engine.receive_eof(), Ok(None));

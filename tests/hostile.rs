@@ -14,7 +14,7 @@ use support::{
     KEY, Length, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header,
     heads::request_and,
     open,
-    pair::{End, Pair},
+    pair::{Endpoint, Pair},
     peer_of, reserved_bits, reserved_opcode, too_big,
 };
 
@@ -932,7 +932,7 @@ fn f55_no_input_panics() {
 
 /// Sends a Close frame, if the endpoint is open.
 fn close(pair: &mut Pair, role: Role) {
-    let End { engine, out, .. } = pair.end(role);
+    let Endpoint { engine, out, .. } = pair.endpoint(role);
     let was = engine.state();
     let closed = engine.close(CloseCode::NORMAL, "", out);
     assert_eq!(
@@ -952,10 +952,10 @@ fn f56_two_closes_in_every_order() {
     const STEPS: [fn(&mut Pair); 6] = [
         |pair| close(pair, Role::Client),
         |pair| close(pair, Role::Server),
-        |pair| pair.carry(Role::Client, usize::MAX),
-        |pair| pair.carry(Role::Server, usize::MAX),
-        |pair| pair.carry(Role::Client, 3),
-        |pair| pair.carry(Role::Server, 3),
+        |pair| pair.deliver(Role::Client, usize::MAX),
+        |pair| pair.deliver(Role::Server, usize::MAX),
+        |pair| pair.deliver(Role::Client, 3),
+        |pair| pair.deliver(Role::Server, 3),
     ];
     for sequence in 0..STEPS.len().pow(5) {
         let mut pair = Pair::new(
@@ -968,9 +968,9 @@ fn f56_two_closes_in_every_order() {
             rest /= STEPS.len();
         }
         close(&mut pair, Role::Client);
-        pair.drive();
+        pair.deliver_all();
         for role in ROLES {
-            let end = pair.end(role);
+            let end = pair.endpoint(role);
             assert_eq!(
                 frames(role, &end.sent),
                 [(0x88, vec![0x03, 0xE8])],

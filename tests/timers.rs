@@ -15,7 +15,7 @@ use sockless::{
 };
 use support::{
     frame,
-    pair::{End, Pair},
+    pair::{Endpoint, Pair},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -681,7 +681,7 @@ const SERVER: usize = 1;
 
 /// An endpoint, its timers, and the bytes that the network carries to it.
 struct Node {
-    end: End,
+    end: Endpoint,
     timers: Timers<Duration>,
     /// The bytes that the network carries to this endpoint, with their times of arrival; `None` is
     /// the end of the stream.
@@ -778,7 +778,7 @@ impl Network {
     }
 
     /// Calls a method of an engine, as its caller does.
-    fn call(&mut self, node: usize, command: impl FnOnce(&mut End)) {
+    fn call(&mut self, node: usize, command: impl FnOnce(&mut Endpoint)) {
         command(&mut self.nodes[node].end);
         self.update_timers(node);
     }
@@ -1147,7 +1147,7 @@ fn a_slow_handshake_ends_at_its_deadline() {
 /// A closing handshake that the peer does not complete ends at its deadline, which nothing delays.
 #[test]
 fn a_closing_handshake_ends_at_its_deadline() {
-    let close = |end: &mut End| end.engine.close(CloseCode::NORMAL, "", &mut end.out).unwrap();
+    let close = |end: &mut Endpoint| end.engine.close(CloseCode::NORMAL, "", &mut end.out).unwrap();
     let expected = [(seconds(6), Due::Close)];
     let manual = Config::new().auto_close(false);
 

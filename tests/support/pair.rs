@@ -6,7 +6,7 @@ use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError, 
 
 /// A connection, its output, and what it has reported.
 #[derive(Debug)]
-pub struct End {
+pub struct Endpoint {
     pub engine: Connection,
     /// The output that the other endpoint has not received yet.
     pub out: Vec<u8>,
@@ -19,13 +19,13 @@ pub struct End {
 /// A client and a server, connected.
 #[derive(Debug)]
 pub struct Pair {
-    pub client: End,
-    pub server: End,
+    pub client: Endpoint,
+    pub server: Endpoint,
     /// The maximum number of bytes that an endpoint receives at a time.
-    pub piece: usize,
+    pub max_piece: usize,
 }
 
-impl End {
+impl Endpoint {
     pub fn new(engine: Connection) -> Self {
         Self {
             engine,
@@ -71,9 +71,9 @@ impl Pair {
     /// Two connections, with no output.
     pub fn new(client: Connection, server: Connection) -> Self {
         Self {
-            client: End::new(client),
-            server: End::new(server),
-            piece: usize::MAX,
+            client: Endpoint::new(client),
+            server: Endpoint::new(server),
+            max_piece: usize::MAX,
         }
     }
 
@@ -91,13 +91,13 @@ impl Pair {
     /// A client and a server after the opening handshake.
     pub fn open(client: Config, server: Config) -> Self {
         let mut pair = Self::connecting(client, server);
-        pair.drive();
+        pair.deliver_all();
         assert!(matches!(pair.server.take_events()[..], [Event::Request(_)]));
         assert!(matches!(pair.client.take_events()[..], [Event::Open(_)]));
         pair
     }
 
-    pub fn end(&mut self, role: Role) -> &mut End {
+    pub fn endpoint(&mut self, role: Role) -> &mut Endpoint {
         match role {
             Role::Client => &mut self.client,
             Role::Server => &mut self.server,
@@ -105,19 +105,19 @@ impl Pair {
     }
 
     /// Moves up to `len` bytes of output from one endpoint to the other.
-    pub fn carry(&mut self, from: Role, len: usize) {
-        let mut bytes = self.end(from).take(len);
-        let (to, piece) = (crate::peer_of(from), self.piece);
-        for bytes in bytes.chunks_mut(piece) {
-            self.end(to).receive(bytes);
+    pub fn deliver(&mut self, from: Role, len: usize) {
+        let mut bytes = self.endpoint(from).take(len);
+        let (to, max_piece) = (crate::peer_of(from), self.max_piece);
+        for bytes in bytes.chunks_mut(max_piece) {
+            self.endpoint(to).receive(bytes);
         }
     }
 
     /// Moves output in both directions until there is none.
-    pub fn drive(&mut self) {
+    pub fn deliver_all(&mut self) {
         while !self.client.out.is_empty() || !self.server.out.is_empty() {
-            self.carry(Role::Client, usize::MAX);
-            self.carry(Role::Server, usize::MAX);
+            self.deliver(Role::Client, usize::MAX);
+            self.deliver(Role::Server, usize::MAX);
         }
     }
 }

@@ -50,24 +50,24 @@ pub struct Channel {
     bytes: VecDeque<u8>,
     pub capacity: usize,
     /// The writing end is closed.
-    pub ended: bool,
+    pub write_closed: bool,
     /// The reading end is dropped.
-    pub deaf: bool,
+    pub read_closed: bool,
     /// The error that reading returns after all bytes are read.
-    pub broken: Option<io::ErrorKind>,
+    pub read_error: Option<io::ErrorKind>,
     /// All bytes that were ever written.
-    pub carried: Vec<u8>,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
+    pub all_written: Vec<u8>,
+    read_waker: Option<Waker>,
+    write_waker: Option<Waker>,
 }
 
 impl Channel {
     fn is_readable(&self) -> bool {
-        !self.bytes.is_empty() || self.ended || self.broken.is_some()
+        !self.bytes.is_empty() || self.write_closed || self.read_error.is_some()
     }
 
     fn is_writable(&self) -> bool {
-        self.bytes.len() < self.capacity || self.deaf
+        self.bytes.len() < self.capacity || self.read_closed
     }
 
     /// The number of bytes that are written and not read.
@@ -78,7 +78,7 @@ impl Channel {
     /// Reserves memory for `len` bytes, so that later writes allocate nothing.
     pub fn reserve(&mut self, len: usize) {
         self.bytes.reserve(len);
-        self.carried.reserve(len);
+        self.all_written.reserve(len);
     }
 
     /// Writes bytes, whatever the capacity.
@@ -89,29 +89,29 @@ impl Channel {
 
 /// The faults that a transport injects. `pending` and `interrupted` are percentages of calls.
 #[derive(Clone, Debug)]
-pub struct Moods {
+pub struct Faults {
     pub rng: Rng,
     /// The maximum number of bytes of a read or a write.
-    pub most: usize,
+    pub max_len: usize,
     /// Calls that return `Pending` although the transport is ready.
     pub pending: usize,
     pub interrupted: usize,
 }
 
-impl Moods {
-    pub fn calm() -> Self {
+impl Faults {
+    pub fn none() -> Self {
         Self {
             rng: Rng(0),
-            most: usize::MAX,
+            max_len: usize::MAX,
             pending: 0,
             interrupted: 0,
         }
     }
 
-    pub fn wild(seed: u64) -> Self {
+    pub fn random(seed: u64) -> Self {
         let mut rng = Rng(seed);
         Self {
-            most: [1, 2, 7, 50, 4000][rng.below(5)],
+            max_len: [1, 2, 7, 50, 4000][rng.below(5)],
             pending: [0, 20, 60][rng.below(3)],
             interrupted: [0, 20][rng.below(2)],
             rng,
@@ -120,7 +120,7 @@ impl Moods {
 
     /// The maximum number of bytes of the next call, or an injected `Pending` or error. With an
     /// injected `Pending`, the waker is woken at once or kept in `slot`.
-    fn ask(&mut self, cx: &Context<'_>, slot: &mut Option<Waker>) -> Poll<io::Result<usize>> {
+    fn inject(&mut self, cx: &Context<'_>, slot: &mut Option<Waker>) -> Poll<io::Result<usize>> {
         let percent = self.rng.below(100);
         if percent < self.pending / 2 {
             cx.waker().wake_by_ref();
@@ -134,35 +134,35 @@ impl Moods {
         if percent < self.pending + self.interrupted {
             return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
         }
-        if self.most == usize::MAX {
-            return Poll::Ready(Ok(self.most));
+        if self.max_len == usize::MAX {
+            return Poll::Ready(Ok(self.max_len));
         }
-        Poll::Ready(Ok(1 + self.rng.below(self.most)))
+        Poll::Ready(Ok(1 + self.rng.below(self.max_len)))
     }
 }
 
 /// One end of a pipe. Dropping it closes the pipe.
 #[derive(Debug)]
-pub struct End {
+pub struct PipeEnd {
     pub input: Rc<RefCell<Channel>>,
     pub output: Rc<RefCell<Channel>>,
-    pub moods: Moods,
+    pub faults: Faults,
 }
 
-impl Transport for End {
+impl Transport for PipeEnd {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut channel = self.input.borrow_mut();
-        let most = match self.moods.ask(cx, &mut channel.reader) {
-            Poll::Ready(Ok(most)) => most,
+        let max_len = match self.faults.inject(cx, &mut channel.read_waker) {
+            Poll::Ready(Ok(max_len)) => max_len,
             other => return other,
         };
         if !channel.is_readable() {
-            channel.reader = Some(cx.waker().clone());
+            channel.read_waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let n = buf.len().min(most).min(channel.bytes.len());
+        let n = buf.len().min(max_len).min(channel.bytes.len());
         if n == 0 {
-            return Poll::Ready(channel.broken.map_or(Ok(0), |kind| Err(kind.into())));
+            return Poll::Ready(channel.read_error.map_or(Ok(0), |kind| Err(kind.into())));
         }
         for (slot, byte) in buf.iter_mut().zip(channel.bytes.drain(..n)) {
             *slot = byte;
@@ -172,38 +172,40 @@ impl Transport for End {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let mut channel = self.output.borrow_mut();
-        let most = match self.moods.ask(cx, &mut channel.writer) {
-            Poll::Ready(Ok(most)) => most,
+        let max_len = match self.faults.inject(cx, &mut channel.write_waker) {
+            Poll::Ready(Ok(max_len)) => max_len,
             other => return other,
         };
-        if channel.deaf || channel.ended {
+        if channel.read_closed || channel.write_closed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if !channel.is_writable() {
-            channel.writer = Some(cx.waker().clone());
+            channel.write_waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let n = data.len().min(most).min(channel.capacity - channel.bytes.len());
+        let n = data.len().min(max_len).min(channel.capacity - channel.bytes.len());
         channel.bytes.extend(&data[..n]);
-        channel.carried.extend_from_slice(&data[..n]);
+        channel.all_written.extend_from_slice(&data[..n]);
         Poll::Ready(Ok(n))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.moods.ask(cx, &mut self.output.borrow_mut().writer).map_ok(|_| ())
+        self.faults
+            .inject(cx, &mut self.output.borrow_mut().write_waker)
+            .map_ok(|_| ())
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut channel = self.output.borrow_mut();
-        if self.moods.ask(cx, &mut channel.writer).is_pending() {
+        if self.faults.inject(cx, &mut channel.write_waker).is_pending() {
             return Poll::Pending;
         }
-        channel.ended = true;
+        channel.write_closed = true;
         Poll::Ready(Ok(()))
     }
 }
 
-impl End {
+impl PipeEnd {
     pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let n = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
@@ -217,8 +219,8 @@ impl End {
         let mut bytes = Vec::new();
         let mut buf = vec![0; 4096];
         while bytes.len() < len {
-            let most = buf.len().min(len - bytes.len());
-            match poll_fn(|cx| self.poll_read(cx, &mut buf[..most])).await {
+            let max_len = buf.len().min(len - bytes.len());
+            match poll_fn(|cx| self.poll_read(cx, &mut buf[..max_len])).await {
                 Ok(0) | Err(_) => break,
                 Ok(n) => bytes.extend_from_slice(&buf[..n]),
             }
@@ -228,14 +230,14 @@ impl End {
 
     /// Closes the sending direction only.
     pub fn half_close(&self) {
-        self.output.borrow_mut().ended = true;
+        self.output.borrow_mut().write_closed = true;
     }
 }
 
-impl Drop for End {
+impl Drop for PipeEnd {
     fn drop(&mut self) {
-        self.output.borrow_mut().ended = true;
-        self.input.borrow_mut().deaf = true;
+        self.output.borrow_mut().write_closed = true;
+        self.input.borrow_mut().read_closed = true;
     }
 }
 
@@ -274,9 +276,9 @@ impl VirtualClock {
 
 /// The waker of a task, which sets a flag.
 #[derive(Debug, Default)]
-pub struct Flag(pub AtomicBool);
+pub struct WakeFlag(pub AtomicBool);
 
-impl Wake for Flag {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, SeqCst);
     }
@@ -284,14 +286,14 @@ impl Wake for Flag {
 
 /// The pipes, the clocks, and the executor.
 #[derive(Debug)]
-pub struct World {
+pub struct Simulation {
     rng: Rng,
     now: Rc<Cell<Instant>>,
     channels: Vec<Rc<RefCell<Channel>>>,
     alarms: Vec<Alarm>,
 }
 
-impl World {
+impl Simulation {
     pub fn new(seed: u64) -> Self {
         Self {
             rng: Rng(seed),
@@ -303,7 +305,7 @@ impl World {
 
     /// The two ends of a pipe. `capacities` are those of the direction from the first end to the
     /// second, and of the other direction.
-    pub fn pipe(&mut self, capacities: [usize; 2]) -> (End, End) {
+    pub fn pipe(&mut self, capacities: [usize; 2]) -> (PipeEnd, PipeEnd) {
         let [forward, back] = capacities.map(|capacity| {
             let channel = Channel {
                 capacity,
@@ -312,10 +314,10 @@ impl World {
             Rc::new(RefCell::new(channel))
         });
         self.channels.extend([Rc::clone(&forward), Rc::clone(&back)]);
-        let end = |input: &Rc<_>, output: &Rc<_>| End {
+        let end = |input: &Rc<_>, output: &Rc<_>| PipeEnd {
             input: Rc::clone(input),
             output: Rc::clone(output),
-            moods: Moods::calm(),
+            faults: Faults::none(),
         };
         (end(&back, &forward), end(&forward, &back))
     }
@@ -346,7 +348,10 @@ impl World {
     /// due.
     pub fn run(&mut self, tasks: Vec<Task<'_>>) {
         let mut tasks: Vec<_> = tasks.into_iter().map(Some).collect();
-        let flags: Vec<_> = tasks.iter().map(|_| Arc::new(Flag(AtomicBool::new(true)))).collect();
+        let flags: Vec<_> = tasks
+            .iter()
+            .map(|_| Arc::new(WakeFlag(AtomicBool::new(true))))
+            .collect();
         for _ in 0..MAX_STEPS {
             if tasks.iter().all(Option::is_none) {
                 return;
@@ -398,10 +403,10 @@ impl World {
     fn visit_due_wakers(&self, mut select: impl FnMut(&mut Option<Waker>) -> bool) {
         for channel in &self.channels {
             let channel = &mut *channel.borrow_mut();
-            if channel.reader.is_some() && channel.is_readable() && select(&mut channel.reader) {
+            if channel.read_waker.is_some() && channel.is_readable() && select(&mut channel.read_waker) {
                 return;
             }
-            if channel.writer.is_some() && channel.is_writable() && select(&mut channel.writer) {
+            if channel.write_waker.is_some() && channel.is_writable() && select(&mut channel.write_waker) {
                 return;
             }
         }
@@ -451,14 +456,14 @@ pub enum Cancel {
 pub struct Canceller {
     pub cancel: Cancel,
     /// The number of await points so far.
-    pub passed: Cell<usize>,
+    pub await_points: Cell<usize>,
 }
 
 impl Canceller {
     pub fn new(cancel: Cancel) -> Self {
         Self {
             cancel,
-            passed: Cell::new(0),
+            await_points: Cell::new(0),
         }
     }
 
@@ -471,23 +476,23 @@ impl Canceller {
                 return Poll::Ready(Some(done));
             }
             pending_polls += 1;
-            let passed = self.passed.replace(self.passed.get() + 1);
+            let await_points = self.await_points.replace(self.await_points.get() + 1);
             let is_cancelled = match self.cancel {
                 Cancel::Never => false,
                 Cancel::After(count) => pending_polls == count,
-                Cancel::Once(n) => passed == n,
+                Cancel::Once(n) => await_points == n,
             };
             if is_cancelled { Poll::Ready(None) } else { Poll::Pending }
         })
         .await;
         if done.is_none() {
-            step().await;
+            yield_now().await;
         }
         done
     }
 
     /// Calls `call` again whenever its future was dropped.
-    pub async fn insist<T>(&self, mut call: impl AsyncFnMut() -> T) -> T {
+    pub async fn retry<T>(&self, mut call: impl AsyncFnMut() -> T) -> T {
         loop {
             if let Some(done) = self.attempt(call()).await {
                 return done;
@@ -497,7 +502,7 @@ impl Canceller {
 }
 
 /// Yields to the other tasks once.
-pub async fn step() {
+pub async fn yield_now() {
     let mut first = true;
     poll_fn(|cx| {
         if !std::mem::take(&mut first) {

@@ -9,9 +9,9 @@ use sockless::{
     timers::Timeouts,
 };
 
-use crate::pipe::{End, Rng, VirtualClock};
+use crate::pipe::{PipeEnd, Rng, VirtualClock};
 
-pub type Ws = WebSocket<End, VirtualClock>;
+pub type Ws = WebSocket<PipeEnd, VirtualClock>;
 
 pub const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -39,12 +39,12 @@ pub fn settings(high_water: usize, timeouts: Timeouts) -> Settings {
 }
 
 /// An open adapter without timeouts.
-pub fn open(end: End, clock: VirtualClock, role: Role, high_water: usize) -> Ws {
+pub fn open(end: PipeEnd, clock: VirtualClock, role: Role, high_water: usize) -> Ws {
     Ws::upgraded(end, clock, engine(role, false), settings(high_water, Timeouts::none()))
 }
 
 /// An open adapter with the default timeouts.
-pub fn timed(end: End, clock: VirtualClock, role: Role) -> Ws {
+pub fn open_with_timeouts(end: PipeEnd, clock: VirtualClock, role: Role) -> Ws {
     Ws::upgraded(end, clock, engine(role, false), Settings::default())
 }
 
