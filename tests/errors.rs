@@ -713,7 +713,7 @@ fn listed() -> Vec<(String, String)> {
     rows
 }
 
-/// F76: the text of every error, as it stands in a log.
+/// F76: The text of every error, as it stands in a log.
 #[test]
 fn f76_every_error_has_a_text_for_a_log() {
     let found: Vec<(String, String)> = errors()
@@ -727,7 +727,7 @@ fn f76_every_error_has_a_text_for_a_log() {
     assert_eq!(found.len(), listed.len());
 }
 
-/// F76: each text is one line, ends with a section of an RFC, and names the right handshake.
+/// F76: Each text is one line, ends with a section of an RFC, and names the right handshake.
 #[test]
 fn f76_texts_are_complete() {
     for Row { name, error } in errors() {
@@ -772,7 +772,7 @@ fn f76_texts_are_complete() {
     }
 }
 
-/// F77: the errors are caused by input with secrets, and have none, neither in `Display` nor in
+/// F77: The errors are caused by input with secrets, and have none, neither in `Display` nor in
 /// `Debug`.
 #[test]
 fn f77_no_error_has_a_secret() {

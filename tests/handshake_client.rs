@@ -37,7 +37,7 @@ fn offer(subprotocols: &[&str]) -> ClientRequest {
 
 // The URL: section 3.
 
-/// R002 R003 R008 R009: the parts of a URL: scheme, host, port, the Host header and the target.
+/// R002 R003 R008 R009: The parts of a URL: scheme, host, port, the Host header and the target.
 #[test]
 fn s3_what_a_url_says() {
     let table = [
@@ -126,7 +126,7 @@ fn s3_what_a_url_says() {
     }
 }
 
-/// R001: a URL with a fragment is an error. A percent-encoded `#` is not a fragment.
+/// R001: A URL with a fragment is an error. A percent-encoded `#` is not a fragment.
 #[test]
 fn s3_a_url_has_no_fragment() {
     for url in [
@@ -178,7 +178,7 @@ fn invalid_byte(target: &str, offset: usize) -> LocalHandshakeError {
     }
 }
 
-/// R004 R001: a URL with an invalid part is an error.
+/// R004 R001: A URL with an invalid part is an error.
 #[test]
 fn s3_an_invalid_url_is_refused() {
     const MISSING: LocalHandshakeError = LocalHandshakeError::MissingHost;
@@ -273,7 +273,7 @@ fn s3_an_invalid_url_is_refused() {
     }
 }
 
-/// F77: the text of an error has no user name, no password and no query string, even if the URL is
+/// F77: The text of an error has no user name, no password and no query string, even if the URL is
 /// so wrong that their ends cannot be found.
 #[test]
 fn s3_the_error_of_a_url_has_no_secret() {
@@ -319,7 +319,7 @@ fn s3_the_error_of_a_url_has_no_secret() {
     }
 }
 
-/// R004 R008 R009: a request from parts is checked as one from a URL.
+/// R004 R008 R009: A request from parts is checked as one from a URL.
 #[test]
 fn s3_a_request_from_parts() {
     let valid = [
@@ -365,7 +365,7 @@ fn s3_a_request_from_parts() {
     }
 }
 
-/// R006: a `wss` URL is known as one, so that the caller can put TLS below; the bytes inside are
+/// R006: A `wss` URL is known as one, so that the caller can put TLS below; the bytes inside are
 /// the same.
 #[test]
 fn s4_1_wss_is_the_callers_transport() {
@@ -379,7 +379,7 @@ fn s4_1_wss_is_the_callers_transport() {
 
 // The request: section 4.1, in its order.
 
-/// R007 R008 R009 R010 R011 R012 R015 R014 R031: the least request, byte for byte: no origin, no
+/// R007 R008 R009 R010 R011 R012 R015 R014 R031: The least request, byte for byte: no origin, no
 /// offer.
 #[test]
 fn s4_1_the_least_request_exactly() {
@@ -398,7 +398,7 @@ fn s4_1_the_least_request_exactly() {
     assert_eq!(sent(&request), expected.as_bytes(), "the same each time");
 }
 
-/// R014 R017 R019: everything that can be added, byte for byte, in the order in which it was given.
+/// R014 R017 R019: Everything that can be added, byte for byte, in the order in which it was given.
 #[test]
 fn s4_1_the_full_request_exactly() {
     let request = ClientRequest::new("wss://example.com/")
@@ -424,7 +424,7 @@ fn s4_1_the_full_request_exactly() {
     assert_eq!(String::from_utf8(sent(&request)).unwrap(), expected);
 }
 
-/// R012 R013: the key is the canonical base64 form of 16 bytes from the seed: fresh with a fresh
+/// R012 R013: The key is the canonical base64 form of 16 bytes from the seed: fresh with a fresh
 /// seed, and only then.
 #[test]
 fn s4_1_7_key_comes_from_the_seed() {
@@ -449,7 +449,7 @@ fn s4_1_7_key_comes_from_the_seed() {
     assert_eq!(key([7; 32]), key([7; 32]), "one seed, one key");
 }
 
-/// R069 R012: the mask keys go on in the stream behind the key of the handshake; no bytes are used
+/// R069 R012: The mask keys go on in the stream behind the key of the handshake; no bytes are used
 /// twice.
 #[test]
 fn s5_3_mask_keys_are_not_those_of_the_handshake() {
@@ -466,7 +466,7 @@ fn s5_3_mask_keys_are_not_those_of_the_handshake() {
     }
 }
 
-/// R016: offered subprotocols are unique tokens. With any other, no byte of the request is sent.
+/// R016: Offered subprotocols are unique tokens. With any other, no byte of the request is sent.
 #[test]
 fn s4_1_10_subprotocols_are_unique_tokens() {
     // With the position of the subprotocol that is not a token.
@@ -525,7 +525,7 @@ fn assert_refused(request: &ClientRequest, error: LocalHandshakeError) {
     );
 }
 
-/// R019 R004: the caller can add neither a header that the handshake sets nor a malformed one.
+/// R019 R004: The caller can add neither a header that the handshake sets nor a malformed one.
 /// Nothing is sent.
 #[test]
 fn s4_1_12_a_header_cannot_break_the_request() {
@@ -578,7 +578,7 @@ fn s4_1_12_a_header_cannot_break_the_request() {
     }
 }
 
-/// R014 R004: an origin is sent if it is set. It must be a valid header value.
+/// R014 R004: An origin is sent if it is set. It must be a valid header value.
 #[test]
 fn s4_1_8_origin_is_optional() {
     assert!(read(&plain()).all("Origin").is_empty());
@@ -590,7 +590,7 @@ fn s4_1_8_origin_is_optional() {
     }
 }
 
-/// R018 R031 R134 R127: no extension is offered, none is in use.
+/// R018 R031 R134 R127: No extension is offered, none is in use.
 #[test]
 fn s9_no_extension_is_offered() {
     assert!(read(&offer(&["a"])).all("Sec-WebSocket-Extensions").is_empty());
@@ -612,7 +612,7 @@ fn s9_no_extension_is_offered() {
     assert_eq!(drain(&mut client, &compressed, &mut out), Err(reserved_bits(0xC1)));
 }
 
-/// R127: a client that misses an extension can say so with 1010, which a server cannot.
+/// R127: A client that misses an extension can say so with 1010, which a server cannot.
 #[test]
 fn s7_4_1_only_a_client_sends_1010() {
     let mut client = dial(&plain(), &Config::default());
@@ -636,7 +636,7 @@ fn s7_4_1_only_a_client_sends_1010() {
     assert!(out.is_empty());
 }
 
-/// R020: nothing can be sent before the response has come.
+/// R020: Nothing can be sent before the response has come.
 #[test]
 fn s4_1_nothing_is_sent_before_the_response() {
     let response = response();
@@ -665,7 +665,7 @@ fn s4_1_nothing_is_sent_before_the_response() {
 
 // The response: section 4.1, items 1 to 6.
 
-/// R027 R028 R053: answers that are odd and valid open the connection.
+/// R027 R028 R053: Answers that are odd and valid open the connection.
 #[test]
 fn s4_1_odd_answers_are_accepted() {
     let line = |line: &str| head(line, &RESPONSE_FIELDS);
@@ -720,7 +720,7 @@ fn s4_1_odd_answers_are_accepted() {
     }
 }
 
-/// R022: there is one Upgrade header, and its value is `websocket` in any case.
+/// R022: There is one Upgrade header, and its value is `websocket` in any case.
 #[test]
 fn s4_1_2_upgrade_is_websocket() {
     for value in ["websocket", "WebSocket", "WEBSOCKET"] {
@@ -747,7 +747,7 @@ fn s4_1_2_upgrade_is_websocket() {
     }
 }
 
-/// R023: the Connection header is a list with `Upgrade` in any case.
+/// R023: The Connection header is a list with `Upgrade` in any case.
 #[test]
 fn s4_1_3_connection_has_the_token_upgrade() {
     for value in ["Upgrade", "upgrade", "UPGRADE", "keep-alive, upgrade", "a,Upgrade\t,b"] {
@@ -771,7 +771,7 @@ fn s4_1_3_connection_has_the_token_upgrade() {
     }
 }
 
-/// R024 R056: there is one Sec-WebSocket-Accept header, and its value is exactly that for the key.
+/// R024 R056: There is one Sec-WebSocket-Accept header, and its value is exactly that for the key.
 #[test]
 fn s4_1_4_accept_fits_the_key() {
     assert_eq!(
@@ -822,7 +822,7 @@ fn s4_1_4_accept_fits_the_key() {
     }
 }
 
-/// R025 R057 R128 R130: an extension that was not offered is an error, and so is a malformed list.
+/// R025 R057 R128 R130: An extension that was not offered is an error, and so is a malformed list.
 #[test]
 fn s4_1_5_an_extension_that_was_not_offered_fails() {
     let name = "Sec-WebSocket-Extensions";
@@ -868,7 +868,7 @@ fn s4_1_5_an_extension_that_was_not_offered_fails() {
     opened(&plain(), &response());
 }
 
-/// R026 R051: a subprotocol in the response is one of those offered, in the same case, and there is
+/// R026 R051: A subprotocol in the response is one of those offered, in the same case, and there is
 /// at most one.
 #[test]
 fn s4_1_6_subprotocol_is_one_of_those_offered() {
@@ -899,7 +899,7 @@ fn s4_1_6_subprotocol_is_one_of_those_offered() {
     }
 }
 
-/// R030: with `require_subprotocol`, a response without a subprotocol fails if one was offered.
+/// R030: With `require_subprotocol`, a response without a subprotocol fails if one was offered.
 #[test]
 fn whatwg_a_subprotocol_can_be_required() {
     let chosen = response_with("Sec-WebSocket-Protocol", &["a"]);
@@ -921,7 +921,7 @@ fn whatwg_a_subprotocol_can_be_required() {
     assert_eq!(sent(&offer(&["a"])), sent(&offer(&["a"]).require_subprotocol(true)));
 }
 
-/// R027: a response with status 101 over HTTP/1.0 fails, and so do bytes that are not an HTTP/1.1
+/// R027: A response with status 101 over HTTP/1.0 fails, and so do bytes that are not an HTTP/1.1
 /// response.
 #[test]
 fn s4_1_a_response_that_is_no_http_1_1_fails() {
@@ -1001,7 +1001,7 @@ fn s4_1_a_response_that_is_no_http_1_1_fails() {
     }
 }
 
-/// R027: each violation fails alone, with its own error.
+/// R027: Each violation fails alone, with its own error.
 #[test]
 fn s4_1_every_invalid_answer_fails_alone() {
     let rows = [
@@ -1044,7 +1044,7 @@ fn s4_1_every_invalid_answer_fails_alone() {
     }
 }
 
-/// R137 R027: the head of a response has the limits of a request's.
+/// R137 R027: The head of a response has the limits of a request's.
 #[test]
 fn s10_4_a_response_head_is_limited() {
     let of_len = |len: usize| {
@@ -1075,7 +1075,7 @@ fn s10_4_a_response_head_is_limited() {
     }
 }
 
-/// R021 R027: informational responses may come first; they open nothing and mean nothing here.
+/// R021 R027: Informational responses may come first; they open nothing and mean nothing here.
 #[test]
 fn s4_1_interim_responses_are_skipped() {
     let interims = [
@@ -1103,7 +1103,7 @@ fn s4_1_interim_responses_are_skipped() {
     assert_eq!(client.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
 }
 
-/// R137 R027: the limit applies to all heads together.
+/// R137 R027: The limit applies to all heads together.
 #[test]
 fn s10_4_interim_responses_are_bounded() {
     let interim = head("HTTP/1.1 100 Continue", &[]);
@@ -1122,7 +1122,7 @@ fn s10_4_interim_responses_are_bounded() {
 
 // Bytes in pieces.
 
-/// R029 R068: frames behind the 101 are not lost, wherever the bytes are cut.
+/// R029 R068: Frames behind the 101 are not lost, wherever the bytes are cut.
 #[test]
 fn s4_1_frames_behind_a_response_are_not_lost() {
     let mut input = [
@@ -1169,7 +1169,7 @@ fn s4_1_frames_behind_a_response_are_not_lost() {
     }
 }
 
-/// R029: one frame too early, and bytes that are no frame: found behind the blank line, not in
+/// R029: One frame too early, and bytes that are no frame: found behind the blank line, not in
 /// front of it.
 #[test]
 fn s4_1_bytes_behind_a_response_are_frames() {
@@ -1179,7 +1179,7 @@ fn s4_1_bytes_behind_a_response_are_frames() {
     assert_eq!(outcome.error, Some(reserved_opcode(0x0D)));
 }
 
-/// R029 R068: a head that lies whole in the input is lent from it, one that was collected is owned;
+/// R029 R068: A head that lies whole in the input is lent from it, one that was collected is owned;
 /// both say the same.
 #[test]
 fn s4_1_a_response_is_the_same_lent_and_owned() {
@@ -1195,7 +1195,7 @@ fn s4_1_a_response_is_the_same_lent_and_owned() {
 
 // Refusals: section 4.1, item 1.
 
-/// R021 R031 R044: any other status is a refusal, and says how to go on; nothing is followed,
+/// R021 R031 R044: Any other status is a refusal, and says how to go on; nothing is followed,
 /// nothing is sent.
 #[test]
 fn s4_1_1_another_status_is_a_refusal() {
@@ -1258,7 +1258,7 @@ fn s4_1_1_another_status_is_a_refusal() {
     }
 }
 
-/// R021: a refusal closes the connection; nothing was open that could be closed, and what follows
+/// R021: A refusal closes the connection; nothing was open that could be closed, and what follows
 /// is discarded.
 #[test]
 fn s4_1_1_a_refusal_closes_the_connection() {
@@ -1286,7 +1286,7 @@ fn s4_1_1_a_refusal_closes_the_connection() {
     }
 }
 
-/// R048 R047: the versions that a server speaks are in its refusal.
+/// R048 R047: The versions that a server speaks are in its refusal.
 #[test]
 fn s4_4_a_refusal_lists_the_versions() {
     let fields = [
@@ -1330,7 +1330,7 @@ fn refusal_at_eof(config: &Config, input: &[u8]) -> sockless::handshake::Refusal
     refusal.clone()
 }
 
-/// R021: a body without a length ends with the transport, and is whole then.
+/// R021: A body without a length ends with the transport, and is whole then.
 #[test]
 fn s4_1_1_a_body_may_end_with_the_transport() {
     for (fields, body) in [
@@ -1346,7 +1346,7 @@ fn s4_1_1_a_body_may_end_with_the_transport() {
     }
 }
 
-/// R021: what the transport cuts off is reported, and marked.
+/// R021: What the transport cuts off is reported, and marked.
 #[test]
 fn s4_1_1_a_body_may_be_cut_off() {
     let length: &[(&str, &str)] = &[("Content-Length", "5")];
@@ -1378,7 +1378,7 @@ fn s4_1_1_a_body_may_be_cut_off() {
     assert_eq!(client.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
 }
 
-/// R021: a chunked body is put together (RFC 9112, section 7.1).
+/// R021: A chunked body is put together (RFC 9112, section 7.1).
 #[test]
 fn s4_1_1_a_body_may_be_chunked() {
     let table = [
@@ -1417,7 +1417,7 @@ fn s4_1_1_a_body_may_be_chunked() {
     }
 }
 
-/// R021 R137: as much of a body is kept as the limit allows; whether there was more is known.
+/// R021 R137: As much of a body is kept as the limit allows; whether there was more is known.
 #[test]
 fn s10_4_a_refusal_body_is_limited() {
     for limit in [0, 1, 10, 65_536] {
@@ -1459,7 +1459,7 @@ fn s10_4_a_refusal_body_is_limited() {
     assert_eq!(Config::default(), Config::new().max_refusal_body(65_536));
 }
 
-/// R027 R021: an invalid Content-Length fails before the body.
+/// R027 R021: An invalid Content-Length fails before the body.
 #[test]
 fn s4_1_1_a_malformed_length_fails() {
     let malformed = [
@@ -1487,7 +1487,7 @@ fn s4_1_1_a_malformed_length_fails() {
     }
 }
 
-/// R027 R021: a malformed chunk fails.
+/// R027 R021: A malformed chunk fails.
 #[test]
 fn s4_1_1_a_malformed_chunk_fails() {
     let invalid_size = |line: &str| ResponseError::InvalidChunkSize { line: quoted(line) };
@@ -1516,7 +1516,7 @@ fn s4_1_1_a_malformed_chunk_fails() {
     }
 }
 
-/// R027: a chunk size has at least one digit (RFC 9112, section 7.1). A line without one is not the
+/// R027: A chunk size has at least one digit (RFC 9112, section 7.1). A line without one is not the
 /// last chunk.
 #[test]
 fn s4_1_1_a_chunk_without_a_size_fails() {
@@ -1532,7 +1532,7 @@ fn s4_1_1_a_chunk_without_a_size_fails() {
     }
 }
 
-/// R027: two lengths that differ are an "unrecoverable error" (RFC 9112, section 6.3, item 5).
+/// R027: Two lengths that differ are an "unrecoverable error" (RFC 9112, section 6.3, item 5).
 #[test]
 fn s4_1_1_two_lengths_fail() {
     let fields = [("Content-Length", "2"), ("Content-Length", "5")];
@@ -1562,7 +1562,7 @@ fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str
     fields.iter().map(|(name, value)| (*name, value.as_bytes()))
 }
 
-/// R012 R010 R011 R015 R024: the fields of a request for another HTTP implementation, and the check
+/// R012 R010 R011 R015 R024: The fields of a request for another HTTP implementation, and the check
 /// of its response.
 #[test]
 fn a_request_without_bytes() {
@@ -1596,7 +1596,7 @@ fn a_request_without_bytes() {
     assert_eq!((client.state(), client.role()), (State::Open, Role::Client));
 }
 
-/// R022 R023 R024 R025 R026 R030 R056: the same rules apply to a parsed response.
+/// R022 R023 R024 R025 R026 R030 R056: The same rules apply to a parsed response.
 #[test]
 fn a_parsed_response_follows_the_same_rules() {
     let request = offer(&["a"]);

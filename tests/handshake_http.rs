@@ -11,7 +11,7 @@ use support::{
         ACCEPT, Answer, Fields, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, invalid_name,
         invalid_value, plain, reserved, with,
     },
-    pair::{End, Pair},
+    pair::{Endpoint, Pair},
     peer_of, quoted, request_errors,
 };
 use tungstenite::handshake::{client, machine::TryParse, server};
@@ -64,13 +64,13 @@ fn http_response(fields: &[(&str, &str)]) -> http::Response<()> {
 
 /// What one end has sent, as events at the other.
 fn carry(pair: &mut Pair, from: Role) -> Vec<Event<'static>> {
-    pair.carry(from, usize::MAX);
-    let to = pair.end(peer_of(from));
+    pair.deliver(from, usize::MAX);
+    let to = pair.endpoint(peer_of(from));
     assert_eq!(to.error, None);
     to.take_events()
 }
 
-/// R032 R033 R050 R053 R054 R055: a server whose HTTP is done by others, and a client of this
+/// R032 R033 R050 R053 R054 R055: A server whose HTTP is done by others, and a client of this
 /// crate: messages flow.
 #[test]
 fn s4_2_a_server_behind_another_http_implementation() {
@@ -107,7 +107,7 @@ fn s4_2_a_server_behind_another_http_implementation() {
     for text in ["hello", "", "\u{1F600}"] {
         pair.client.engine.send_text(text, &mut pair.client.out).unwrap();
         assert_eq!(carry(&mut pair, Role::Client), [Event::Text(text.into())]);
-        let End { engine, out, .. } = &mut pair.server;
+        let Endpoint { engine, out, .. } = &mut pair.server;
         engine.send_binary(text.as_bytes(), out).unwrap();
         assert_eq!(carry(&mut pair, Role::Server), [Event::Binary(text.as_bytes().into())]);
     }
@@ -119,7 +119,7 @@ fn s4_2_a_server_behind_another_http_implementation() {
     }
 }
 
-/// R007 R008 R009 R012 R015 R024 R029: a client whose HTTP is done by others, and a server of this
+/// R007 R008 R009 R012 R015 R024 R029: A client whose HTTP is done by others, and a server of this
 /// crate.
 #[test]
 fn s4_1_a_client_above_another_http_implementation() {
@@ -168,7 +168,7 @@ fn s4_1_a_client_above_another_http_implementation() {
     assert_eq!(carry(&mut pair, Role::Server), [Event::Text("world".into())]);
 }
 
-/// R032 R034 R035 R036 R037 R038 R039 R040 R051 R130: the rules are the same for a request that
+/// R032 R034 R035 R036 R037 R038 R039 R040 R051 R130: The rules are the same for a request that
 /// another implementation has parsed.
 #[test]
 fn s4_2_1_a_parsed_request_follows_the_same_rules() {
@@ -246,7 +246,7 @@ const OTHER_VERSIONS: [(Version, &str); 4] = [
     (Version::HTTP_3, "HTTP/3.0"),
 ];
 
-/// R033: method, version and target of a parsed request.
+/// R033: Method, version and target of a parsed request.
 #[test]
 fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
     let valid = || http_request(&REQUEST_FIELDS);
@@ -283,7 +283,7 @@ fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
     }
 }
 
-/// R050 R052 R019: an acceptance that cannot be sent as bytes is an error here too.
+/// R050 R052 R019: An acceptance that cannot be sent as bytes is an error here too.
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let parsed = http_request(&REQUEST_FIELDS);
@@ -313,7 +313,7 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
     );
 }
 
-/// R032 R033 R046 R047 R058: each error has its response, with the headers that belong to its
+/// R032 R033 R046 R047 R058: Each error has its response, with the headers that belong to its
 /// status.
 #[test]
 fn s4_2_2_a_rejection_has_its_status_and_headers() {
@@ -335,7 +335,7 @@ fn s4_2_2_a_rejection_has_its_status_and_headers() {
     }
 }
 
-/// F20: a rejection closes the connection.
+/// F20: A rejection closes the connection.
 #[test]
 fn f20_a_rejection_ends_the_connection() {
     for (error, _) in request_errors() {
@@ -363,7 +363,7 @@ fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {
     }
 }
 
-/// R022 R023 R024 R025 R026 R027 R056 R057: the same rules apply to a parsed response.
+/// R022 R023 R024 R025 R026 R027 R056 R057: The same rules apply to a parsed response.
 #[test]
 fn s4_1_a_parsed_response_follows_the_same_rules() {
     let (_, expected) = plain().subprotocol("a").to_http(NONCE, &Config::default()).unwrap();
@@ -419,7 +419,7 @@ fn s4_1_a_parsed_response_follows_the_same_rules() {
     }
 }
 
-/// R021 R027: a parsed response with another status is not a handshake. One with another version is
+/// R021 R027: A parsed response with another status is not a handshake. One with another version is
 /// an error.
 #[test]
 fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
@@ -442,7 +442,7 @@ fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
     }
 }
 
-/// R016 R019: a request that cannot be sent as bytes is an error here too.
+/// R016 R019: A request that cannot be sent as bytes is an error here too.
 #[test]
 fn s4_1_a_request_cannot_be_broken() {
     let rows = [

@@ -29,7 +29,7 @@ fn values<'a>(request: &'a Request<'_>, name: &str) -> Vec<&'a [u8]> {
 
 // The request: section 4.2.1, in its order.
 
-/// R032: bytes that are not an HTTP/1.1 head are answered with 400. Similar valid heads are
+/// R032: Bytes that are not an HTTP/1.1 head are answered with 400. Similar valid heads are
 /// accepted.
 #[test]
 fn s4_2_1_malformed_heads_get_400() {
@@ -90,7 +90,7 @@ fn s4_2_1_malformed_heads_get_400() {
     }
 }
 
-/// F77: the excerpt of a line ends before the value of a header, a query string, a fragment and the
+/// F77: The excerpt of a line ends before the value of a header, a query string, a fragment and the
 /// authority of a URL.
 #[test]
 fn s4_2_1_the_error_of_a_line_has_no_secret() {
@@ -126,7 +126,7 @@ fn s4_2_1_the_error_of_a_line_has_no_secret() {
     }
 }
 
-/// R032 R033: text in the place of the version is an unsupported version (505). Text after a
+/// R032 R033: Text in the place of the version is an unsupported version (505). Text after a
 /// version is an invalid request line (400).
 #[test]
 fn s4_2_1_a_request_line_has_a_version() {
@@ -192,7 +192,7 @@ fn s4_2_1_a_line_may_end_with_a_line_feed() {
     denied(request.replacen("\r\n", "\r", 1).as_bytes(), error);
 }
 
-/// R033: the method is GET, in capitals. Any other is answered with 405 and `Allow: GET`.
+/// R033: The method is GET, in capitals. Any other is answered with 405 and `Allow: GET`.
 #[test]
 fn s4_2_1_1_method_is_get() {
     let with_method = |method: &str| head(&format!("{method} / HTTP/1.1"), &REQUEST_FIELDS);
@@ -207,7 +207,7 @@ fn s4_2_1_1_method_is_get() {
     }
 }
 
-/// R033: the version is HTTP/1.1. Any other is answered with 505.
+/// R033: The version is HTTP/1.1. Any other is answered with 505.
 #[test]
 fn s4_2_1_1_version_is_http_1_1() {
     let with_version = |version: &str| head(&format!("GET / {version}"), &REQUEST_FIELDS);
@@ -221,7 +221,7 @@ fn s4_2_1_1_version_is_http_1_1() {
     }
 }
 
-/// R033: the target is a path with an optional query, or an absolute `http` or `https` URI.
+/// R033: The target is a path with an optional query, or an absolute `http` or `https` URI.
 /// Anything else is answered with 400.
 #[test]
 fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
@@ -279,7 +279,7 @@ fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
     }
 }
 
-/// R034: there is one Host header, and it names a host.
+/// R034: There is one Host header, and it names a host.
 #[test]
 fn s4_2_1_2_host_is_present_once() {
     for host in [
@@ -318,7 +318,7 @@ fn s4_2_1_2_host_is_present_once() {
     }
 }
 
-/// R035: the Upgrade header names `websocket` in any case, alone or in a list. Otherwise the answer
+/// R035: The Upgrade header names `websocket` in any case, alone or in a list. Otherwise the answer
 /// is 426 with `Upgrade: websocket`.
 #[test]
 fn s4_2_1_3_upgrade_names_websocket() {
@@ -360,7 +360,7 @@ fn s4_2_1_3_upgrade_names_websocket() {
     }
 }
 
-/// R036: the Connection header is a list, in one line or several, with `Upgrade` in any case.
+/// R036: The Connection header is a list, in one line or several, with `Upgrade` in any case.
 #[test]
 fn s4_2_1_4_connection_has_the_token_upgrade() {
     let valid: [&[&str]; 8] = [
@@ -395,7 +395,7 @@ fn s4_2_1_4_connection_has_the_token_upgrade() {
     }
 }
 
-/// R037 R013: the key is the base64 form of 16 bytes. The spare bits of the last character are
+/// R037 R013: The key is the base64 form of 16 bytes. The spare bits of the last character are
 /// ignored (erratum 3150).
 #[test]
 fn s4_2_1_5_key_is_sixteen_bytes() {
@@ -433,7 +433,7 @@ fn s4_2_1_5_key_is_sixteen_bytes() {
     }
 }
 
-/// R038 R037: there is one key.
+/// R038 R037: There is one key.
 #[test]
 fn s11_3_1_key_occurs_once() {
     admitted(&request_with("Sec-WebSocket-Key", &[KEY]));
@@ -447,7 +447,7 @@ fn s11_3_1_key_occurs_once() {
     }
 }
 
-/// R039 R046 R047: the version is 13. Any other is answered with 426 and `Sec-WebSocket-Version:
+/// R039 R046 R047: The version is 13. Any other is answered with 426 and `Sec-WebSocket-Version:
 /// 13`.
 #[test]
 fn s4_2_1_6_version_is_13() {
@@ -466,7 +466,7 @@ fn s4_2_1_6_version_is_13() {
     }
 }
 
-/// R040 R046: there is one version in a request.
+/// R040 R046: There is one version in a request.
 #[test]
 fn s11_3_5_version_occurs_once() {
     admitted(&request_with("Sec-WebSocket-Version", &["13"]));
@@ -481,7 +481,7 @@ fn s11_3_5_version_occurs_once() {
     }
 }
 
-/// R041: the caller can read the origin. Clients that are not browsers send none.
+/// R041: The caller can read the origin. Clients that are not browsers send none.
 #[test]
 fn s4_2_1_7_origin_is_exposed() {
     assert_eq!(admitted(&request()).origin(), None);
@@ -495,7 +495,7 @@ fn s4_2_1_7_origin_is_exposed() {
     );
 }
 
-/// R042: headers that mean nothing here are ignored, and passed on in their order, with their
+/// R042: Headers that mean nothing here are ignored, and passed on in their order, with their
 /// values trimmed.
 #[test]
 fn s4_2_1_10_other_headers_are_ignored() {
@@ -517,7 +517,7 @@ fn s4_2_1_10_other_headers_are_ignored() {
     assert_eq!(values(&request, "COOKIE"), [&b"a=1; b=2"[..], b"c=3"]);
 }
 
-/// R028: header names are compared without regard to case.
+/// R028: Header names are compared without regard to case.
 #[test]
 fn s4_1_header_names_have_no_case() {
     let cases: [fn(&str) -> String; 3] = [str::to_ascii_uppercase, str::to_ascii_lowercase, |name| {
@@ -588,7 +588,7 @@ fn s4_1_header_names_have_no_case() {
     }
 }
 
-/// R032: a request that announces a body is rejected, because the body would be taken for frames.
+/// R032: A request that announces a body is rejected, because the body would be taken for frames.
 #[test]
 fn s4_2_1_a_request_has_no_body() {
     admitted(&request_with("Content-Length", &["0"]));
@@ -604,7 +604,7 @@ fn s4_2_1_a_request_has_no_body() {
     }
 }
 
-/// R032: an invalid header is found in any place, first or last.
+/// R032: An invalid header is found in any place, first or last.
 #[test]
 fn s4_2_1_the_order_of_headers_does_not_matter() {
     let broken = [
@@ -650,7 +650,7 @@ fn s4_2_1_the_order_of_headers_does_not_matter() {
 
 // Subprotocols: sections 4.1, 4.2.2 and 11.3.4.
 
-/// R051 R016 R017: several lines are one list, in the client's order.
+/// R051 R016 R017: Several lines are one list, in the client's order.
 #[test]
 fn s11_3_4_subprotocol_lines_are_one_list() {
     let valid: [(&[&str], &[&str]); 6] = [
@@ -670,7 +670,7 @@ fn s11_3_4_subprotocol_lines_are_one_list() {
     }
 }
 
-/// R032 R016: the offered subprotocols are unique tokens, over all lines. Otherwise the request is
+/// R032 R016: The offered subprotocols are unique tokens, over all lines. Otherwise the request is
 /// rejected.
 #[test]
 fn s4_1_10_offered_subprotocols_are_unique_tokens() {
@@ -699,7 +699,7 @@ fn s4_1_10_offered_subprotocols_are_unique_tokens() {
     admitted(&request_with("Sec-WebSocket-Protocol", &["a, A", "b"]));
 }
 
-/// R050: the one chosen is offered by the client, and of those it is the first that the server
+/// R050: The one chosen is offered by the client, and of those it is the first that the server
 /// likes.
 #[test]
 fn s4_2_2_subprotocol_is_chosen_by_the_server() {
@@ -719,7 +719,7 @@ fn s4_2_2_subprotocol_is_chosen_by_the_server() {
     assert_eq!(admitted(&heads::request()).choose_subprotocol(&["a"]), None);
 }
 
-/// R050 R051: the response names the chosen subprotocol once; without one it has no such header.
+/// R050 R051: The response names the chosen subprotocol once; without one it has no such header.
 #[test]
 fn s4_2_2_response_names_the_subprotocol_or_has_no_header() {
     let offer = request_with("Sec-WebSocket-Protocol", &["a", "b"]);
@@ -739,7 +739,7 @@ fn s4_2_2_response_names_the_subprotocol_or_has_no_header() {
     }
 }
 
-/// R050: a subprotocol that was not offered cannot be chosen. Nothing changes, and another answer
+/// R050: A subprotocol that was not offered cannot be chosen. Nothing changes, and another answer
 /// is possible.
 #[test]
 fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
@@ -771,7 +771,7 @@ fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
 
 // Extensions: section 9.1.
 
-/// R130 R018 R135: extensions and their parameters come in the client's order.
+/// R130 R018 R135: Extensions and their parameters come in the client's order.
 #[test]
 fn s9_1_extensions_follow_their_grammar() {
     type Params<'a> = Vec<(&'a str, Option<String>)>;
@@ -801,7 +801,7 @@ fn s9_1_extensions_follow_their_grammar() {
     assert_eq!(admitted(&heads::request()).extensions().count(), 0);
 }
 
-/// R130: a malformed list of extensions fails the handshake, even if another line is valid.
+/// R130: A malformed list of extensions fails the handshake, even if another line is valid.
 #[test]
 fn s9_1_malformed_extensions_fail_the_handshake() {
     let malformed = [
@@ -864,7 +864,7 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
     }
 }
 
-/// R131: an unescaped quoted value is a token. It is returned without quotes and escapes.
+/// R131: An unescaped quoted value is a token. It is returned without quotes and escapes.
 #[test]
 fn s9_1_quoted_values_are_tokens() {
     let valid = [
@@ -892,7 +892,7 @@ fn s9_1_quoted_values_are_tokens() {
     }
 }
 
-/// R132 R057: several lines form one list.
+/// R132 R057: Several lines form one list.
 #[test]
 fn s9_1_several_lines_are_one_list() {
     for lines in [
@@ -919,7 +919,7 @@ fn s9_1_several_lines_are_one_list() {
     );
 }
 
-/// R133 R131: a comma or semicolon in quotes does not separate. It is part of a value that is then
+/// R133 R131: A comma or semicolon in quotes does not separate. It is part of a value that is then
 /// not a token.
 #[test]
 fn s9_1_quoted_separators_do_not_separate() {
@@ -948,7 +948,7 @@ fn s9_1_quoted_separators_do_not_separate() {
     assert_eq!(params, [2, 0]);
 }
 
-/// R052 R128 R129: without the option, the response has no extension, and the caller cannot add
+/// R052 R128 R129: Without the option, the response has no extension, and the caller cannot add
 /// one.
 #[test]
 fn s4_2_2_no_extension_is_accepted() {
@@ -973,7 +973,7 @@ fn s4_2_2_no_extension_is_accepted() {
 
 // The answer: section 4.2.2.
 
-/// R053 R054 R055 R056 R050: the sample of section 1.3, byte for byte.
+/// R053 R054 R055 R056 R050: The sample of section 1.3, byte for byte.
 #[test]
 fn s1_3_the_sample_is_answered_exactly() {
     let sample = "GET /chat HTTP/1.1\r\n\
@@ -1008,7 +1008,7 @@ fn s1_3_the_sample_is_answered_exactly() {
     );
 }
 
-/// R055: the accept value is made from the text of the key, canonical or not, without the white
+/// R055: The accept value is made from the text of the key, canonical or not, without the white
 /// space around it.
 #[test]
 fn s4_2_2_5_4_accept_is_made_from_the_text_of_the_key() {
@@ -1028,7 +1028,7 @@ fn s4_2_2_5_4_accept_is_made_from_the_text_of_the_key() {
     }
 }
 
-/// R043 R044 R045 R049 R136: any status, headers and body can refuse; the connection is then
+/// R043 R044 R045 R049 R136: Any status, headers and body can refuse; the connection is then
 /// closed.
 #[test]
 fn s4_2_2_a_server_refuses_as_it_likes() {
@@ -1112,7 +1112,7 @@ fn s4_2_2_a_server_refuses_as_it_likes() {
     }
 }
 
-/// R032 R058: each error of a client has its status line, and the body is the text of the error.
+/// R032 R058: Each error of a client has its status line, and the body is the text of the error.
 #[test]
 fn s4_2_1_each_error_has_its_status_line() {
     let get = |fields: &[(&str, &str)]| head("GET / HTTP/1.1", fields);
@@ -1198,7 +1198,7 @@ fn s4_2_1_each_error_has_its_status_line() {
     }
 }
 
-/// R058: another protocol is found at its first byte, or at its first line end.
+/// R058: Another protocol is found at its first byte, or at its first line end.
 #[test]
 fn s10_7_another_protocol_gets_400_at_once() {
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03";
@@ -1248,7 +1248,7 @@ fn s10_7_another_protocol_gets_400_at_once() {
     denied(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", error);
 }
 
-/// R032: the transport ends before the head does.
+/// R032: The transport ends before the head does.
 #[test]
 fn s4_2_1_half_a_head_is_no_request() {
     let request = request();
@@ -1268,7 +1268,7 @@ fn s4_2_1_half_a_head_is_no_request() {
 
 // Limits: section 10.4.
 
-/// R137: a head has at most as many bytes as the limit.
+/// R137: A head has at most as many bytes as the limit.
 #[test]
 fn s10_4_head_size_is_limited() {
     let larger = Config::new().max_head_size(32 << 10);
@@ -1286,7 +1286,7 @@ fn s10_4_head_size_is_limited() {
     }
 }
 
-/// R137: what follows a head does not count.
+/// R137: What follows a head does not count.
 #[test]
 fn s10_4_bytes_behind_a_head_do_not_count() {
     let mut input = request_of_len(16_384);
@@ -1299,7 +1299,7 @@ fn s10_4_bytes_behind_a_head_do_not_count() {
     );
 }
 
-/// R137: a head has at most as many fields as the limit.
+/// R137: A head has at most as many fields as the limit.
 #[test]
 fn s10_4_header_count_is_limited() {
     let more = Config::new().max_headers(300);
@@ -1317,7 +1317,7 @@ fn s10_4_header_count_is_limited() {
     assert_denied(&none, &request(), RequestError::TooManyHeaders { limit: 0 });
 }
 
-/// R137: blank lines before the request line are ignored, but they count.
+/// R137: Blank lines before the request line are ignored, but they count.
 #[test]
 fn s10_4_blank_lines_before_a_request_are_ignored() {
     for blank in ["\r\n", "\n", "\r\n\r\n", "\n\r\n\n"] {
@@ -1344,7 +1344,7 @@ fn s10_4_blank_lines_before_a_request_are_ignored() {
 
 // Bytes in pieces.
 
-/// R068 R053: a head and the frames behind it may be cut anywhere.
+/// R068 R053: A head and the frames behind it may be cut anywhere.
 #[test]
 fn s4_2_frames_behind_a_request_are_not_lost() {
     let mut input = [&b"\r\n"[..], &request_with("Origin", &["http://example.com"])].concat();
@@ -1385,7 +1385,7 @@ fn s4_2_frames_behind_a_request_are_not_lost() {
     }
 }
 
-/// R068: a head that lies whole in the input is lent from it, one that was collected is owned; both
+/// R068: A head that lies whole in the input is lent from it, one that was collected is owned; both
 /// say the same.
 #[test]
 fn s4_2_a_request_is_the_same_lent_and_owned() {
@@ -1403,7 +1403,7 @@ fn s4_2_a_request_is_the_same_lent_and_owned() {
 
 // Bytes before the answer.
 
-/// R032: what comes before `accept` is held, and reported afterwards in its order, before what
+/// R032: What comes before `accept` is held, and reported afterwards in its order, before what
 /// comes then.
 #[test]
 fn s4_2_early_data_is_held_and_replayed() {
@@ -1444,7 +1444,7 @@ fn s4_2_early_data_is_held_and_replayed() {
     }
 }
 
-/// R032: early data and the rest may also come up in one go, with the next input.
+/// R032: Early data and the rest may also come up in one go, with the next input.
 #[test]
 fn s4_2_early_data_comes_before_the_next_input() {
     let early = frame(Role::Client, 0x81, b"early");
@@ -1469,7 +1469,7 @@ fn s4_2_early_data_comes_before_the_next_input() {
     }
 }
 
-/// R032: a Close that came early is answered, and what stands behind it is discarded.
+/// R032: A Close that came early is answered, and what stands behind it is discarded.
 #[test]
 fn s4_2_an_early_close_is_answered() {
     let early = [
@@ -1489,7 +1489,7 @@ fn s4_2_an_early_close_is_answered() {
     assert_eq!(support::frames(Role::Server, &answer.body).len(), 1);
 }
 
-/// R032 R060: early data has to follow the rules, too; what stood before the violation is reported.
+/// R032 R060: Early data has to follow the rules, too; what stood before the violation is reported.
 #[test]
 fn s4_2_early_data_is_validated() {
     let early = [frame(Role::Client, 0x81, b"ok"), frame(Role::Server, 0x81, b"unmasked")].concat();
@@ -1514,7 +1514,7 @@ fn s4_2_early_data_is_validated() {
     );
 }
 
-/// R137 R032: at most `max_head_size` bytes are held before the answer. One more is answered with
+/// R137 R032: At most `max_head_size` bytes are held before the answer. One more is answered with
 /// 400, and the request cannot be accepted any more.
 #[test]
 fn s10_4_early_data_is_limited() {
@@ -1556,7 +1556,7 @@ fn s10_4_early_data_is_limited() {
     }
 }
 
-/// R045 R140: after a rejection, what came early and what comes later is discarded.
+/// R045 R140: After a rejection, what came early and what comes later is discarded.
 #[test]
 fn s4_2_2_a_rejected_client_is_not_heard() {
     let frames = [frame(Role::Client, 0x81, b"hello"), frame(Role::Client, 0x89, b"?")].concat();
@@ -1578,7 +1578,7 @@ fn s4_2_2_a_rejected_client_is_not_heard() {
     assert!(server.into_parts().unread.is_empty());
 }
 
-/// R032: the transport ends while a request waits.
+/// R032: The transport ends while a request waits.
 #[test]
 fn s4_2_2_a_client_may_not_wait_for_the_answer() {
     let (mut server, request) = undecided(Config::default(), &request());
@@ -1590,7 +1590,7 @@ fn s4_2_2_a_client_may_not_wait_for_the_answer() {
     );
 }
 
-/// R032: bytes that wait for an answer can be taken over with the transport.
+/// R032: Bytes that wait for an answer can be taken over with the transport.
 #[test]
 fn s4_2_early_data_can_be_taken_over() {
     let early = frame(Role::Client, 0x81, b"hello");
@@ -1604,7 +1604,7 @@ fn s4_2_early_data_can_be_taken_over() {
 
 // Misuse by the caller: nothing is sent, nothing changes.
 
-/// R019 R052: an acceptance has neither malformed headers nor headers that the handshake sets.
+/// R019 R052: An acceptance has neither malformed headers nor headers that the handshake sets.
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let rows = [
@@ -1666,7 +1666,7 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
     }
 }
 
-/// R043 R058: a rejection has a final status, well-formed headers, and a body only if the status
+/// R043 R058: A rejection has a final status, well-formed headers, and a body only if the status
 /// allows one.
 #[test]
 fn s4_2_2_a_rejection_cannot_break_the_response() {
@@ -1738,7 +1738,7 @@ fn s4_2_2_a_rejection_with_205_has_no_body() {
     Answer::read(&out).assert_ends_the_connection();
 }
 
-/// R032: there is one answer to a request, and none without one.
+/// R032: There is one answer to a request, and none without one.
 #[test]
 fn s4_2_2_a_request_is_answered_once() {
     let fields: Vec<(&str, &[u8])> = listed(&REQUEST_FIELDS).collect();
@@ -1793,7 +1793,7 @@ fn s4_2_2_a_request_is_answered_once() {
     assert_eq!((out.len(), client.state()), (len, State::Opening));
 }
 
-/// R020: a server sends no frame before it has accepted.
+/// R020: A server sends no frame before it has accepted.
 #[test]
 fn s4_2_2_nothing_is_sent_before_the_answer() {
     let (waiting, _) = undecided(Config::default(), &request());
@@ -1810,7 +1810,7 @@ fn s4_2_2_nothing_is_sent_before_the_answer() {
 
 // The origin: section 10.2.
 
-/// R136 R045: whether the page that asks comes from the host that it asks.
+/// R136 R045: Whether the page that asks comes from the host that it asks.
 #[test]
 fn s10_2_same_origin() {
     let table = [
@@ -1879,7 +1879,7 @@ fn s10_2_same_origin() {
     }
 }
 
-/// R136 R041: an unreadable Origin header is not taken for a missing one.
+/// R136 R041: An unreadable Origin header is not taken for a missing one.
 #[test]
 fn s10_2_an_origin_that_is_not_text_is_refused() {
     let fields = &head("", &REQUEST_FIELDS)[2..];
@@ -1895,7 +1895,7 @@ fn s10_2_an_origin_that_is_not_text_is_refused() {
 
 // Plain requests.
 
-/// R032 R049: with `plain_requests`, a GET without Upgrade is reported, and can be answered like
+/// R032 R049: With `plain_requests`, a GET without Upgrade is reported, and can be answered like
 /// any other.
 #[test]
 fn plain_requests_are_reported_if_wanted() {
@@ -2011,7 +2011,7 @@ fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str
     fields.iter().map(|(name, value)| (*name, value.as_bytes()))
 }
 
-/// R032 R055: the same rules apply to a parsed request, and the answer has the same fields.
+/// R032 R055: The same rules apply to a parsed request, and the answer has the same fields.
 #[test]
 fn a_parsed_request_follows_the_same_rules() {
     let edits: [(&str, &[&str], Option<RequestError>); 16] = [
@@ -2095,7 +2095,7 @@ fn a_parsed_request_follows_the_same_rules() {
     );
 }
 
-/// R051 R132: values of a parsed request are trimmed, and its lines are lists, as those of a head.
+/// R051 R132: Values of a parsed request are trimmed, and its lines are lists, as those of a head.
 #[test]
 fn a_parsed_request_is_read_like_a_head() {
     let mut fields = with(&REQUEST_FIELDS, "Sec-WebSocket-Key", &[" dGhlIHNhbXBsZSBub25jZQ==\t"]);

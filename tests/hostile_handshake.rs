@@ -60,7 +60,7 @@ fn at_two_sizes<T>(prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
     }
 }
 
-/// R137 F14: a head with more headers than the limit is rejected. No header is taken for a missing
+/// R137 F14: A head with more headers than the limit is rejected. No header is taken for a missing
 /// one.
 #[test]
 fn f14_too_many_headers() {
@@ -97,7 +97,7 @@ fn f14_too_many_headers() {
     assert_fails(&plain(), &many, ResponseError::TooManyHeaders { limit: 128 });
 }
 
-/// R138 F14: a limit is a bound and not a reservation: memory is that of the headers received.
+/// R138 F14: A limit is a bound and not a reservation: memory is that of the headers received.
 #[test]
 fn f14_a_large_limit_on_headers_reserves_nothing() {
     let mut bytes = request();
@@ -195,7 +195,7 @@ fn f15_lists_of_separators() {
     }
 }
 
-/// R137 F15: a list that fills the head is judged.
+/// R137 F15: A list that fills the head is judged.
 #[test]
 fn f15_full_lists_are_judged() {
     for name in ["Connection", "Upgrade", "Sec-WebSocket-Extensions", "Origin", "X"] {
@@ -220,7 +220,7 @@ fn distinct_subprotocols(len: usize) -> Vec<u8> {
     request_with("Sec-WebSocket-Protocol", &[&names.join(",")])
 }
 
-/// R137 F15: so are subprotocols that all differ.
+/// R137 F15: So are subprotocols that all differ.
 #[test]
 fn f15_full_lists_of_subprotocols_are_judged() {
     at_two_sizes(
@@ -235,7 +235,7 @@ fn f15_full_lists_of_subprotocols_are_judged() {
     );
 }
 
-/// R137 R016 F15: memory is in proportion to the list, and a repeated subprotocol is found among
+/// R137 R016 F15: Memory is in proportion to the list, and a repeated subprotocol is found among
 /// many.
 #[test]
 fn f15_many_subprotocols() {
@@ -276,7 +276,7 @@ fn f15_many_subprotocols() {
     }
 }
 
-/// R068 F15: a head that drips and never ends is no error before its limit: one line or many, of a
+/// R068 F15: A head that drips and never ends is no error before its limit: one line or many, of a
 /// request or a response.
 #[test]
 fn f15_dripped_heads_wait_for_their_end() {
@@ -307,7 +307,7 @@ fn f15_dripped_heads_wait_for_their_end() {
     }
 }
 
-/// R137 R138 F16: the memory for endless heads, blank lines and early data is limited.
+/// R137 R138 F16: The memory for endless heads, blank lines and early data is limited.
 #[test]
 fn f16_an_endless_request_is_bounded() {
     let limit = 16 << 10;
@@ -333,7 +333,7 @@ fn f16_an_endless_request_is_bounded() {
     assert!(held <= 4 * limit, "{held} bytes");
 }
 
-/// R137 R138 F16: the memory for endless responses is limited.
+/// R137 R138 F16: The memory for endless responses is limited.
 #[test]
 fn f16_an_endless_response_is_bounded() {
     let limit = 16 << 10;
@@ -379,7 +379,7 @@ fn f16_an_endless_response_is_bounded() {
     }
 }
 
-/// R137 F16: a request that announces a body is rejected before the body arrives.
+/// R137 F16: A request that announces a body is rejected before the body arrives.
 #[test]
 fn f16_a_request_with_a_body() {
     for length in ["1", "4294967296", "18446744073709551615", "99999999999999999999999"] {
@@ -399,7 +399,7 @@ fn f16_a_request_with_a_body() {
     admitted(&request_with("Content-Length", &["0"]));
 }
 
-/// R138: a head that lies whole in the input costs no memory at all, as long and as full as it may
+/// R138: A head that lies whole in the input costs no memory at all, as long and as full as it may
 /// be.
 #[test]
 fn f16_a_whole_head_is_not_copied() {
@@ -423,7 +423,7 @@ fn f16_a_whole_head_is_not_copied() {
     assert_eq!(held.count_total, 0);
 }
 
-/// R131 R036 F17: names are compared as a whole: no prefix and no anagram matches.
+/// R131 R036 F17: Names are compared as a whole: no prefix and no anagram matches.
 #[test]
 fn f17_names_that_look_alike() {
     // Of the same length as those that are needed.
@@ -492,7 +492,7 @@ fn f17_names_that_look_alike() {
     }
 }
 
-/// R004 R016 R019 R050 F18: no part of a request or response can have CR, LF or NUL.
+/// R004 R016 R019 R050 F18: No part of a request or response can have CR, LF or NUL.
 #[test]
 fn f18_injection() {
     for bad in [
@@ -598,7 +598,7 @@ fn f18_injection() {
     }
 }
 
-/// R029 R068 F19: bytes behind a head are the first of the stream, none lost and none taken, at
+/// R029 R068 F19: Bytes behind a head are the first of the stream, none lost and none taken, at
 /// every split.
 #[test]
 fn f19_bytes_behind_the_handshake() {
@@ -633,7 +633,7 @@ fn f19_bytes_behind_the_handshake() {
     assert_eq!(serve(&Config::default(), &extra).error, Some(reserved_opcode(0x0D)));
 }
 
-/// R045 R058 F20: input after a rejection is discarded, and the response tells intermediaries that
+/// R045 R058 F20: Input after a rejection is discarded, and the response tells intermediaries that
 /// the connection is closed.
 #[test]
 fn f20_a_rejection_ends_the_connection() {
@@ -673,7 +673,7 @@ fn f20_a_rejection_ends_the_connection() {
     assert!(refusal(&Config::default(), &refused.concat()).body.is_empty());
 }
 
-/// R052 R128 R129 F21: an offer that cannot be taken is declined and not an error, whatever its
+/// R052 R128 R129 F21: An offer that cannot be taken is declined and not an error, whatever its
 /// parameters are.
 #[test]
 fn f21_a_bad_offer_is_declined() {
@@ -697,7 +697,7 @@ fn f21_a_bad_offer_is_declined() {
     }
 }
 
-/// R025 R130 F22: invalid window bits in a response fail the handshake.
+/// R025 R130 F22: Invalid window bits in a response fail the handshake.
 #[test]
 fn f22_window_bits_out_of_range() {
     for bits in ["0", "7", "16", "99999", "-1", "\"7\""] {
@@ -722,7 +722,7 @@ fn f22_window_bits_out_of_range() {
     }
 }
 
-/// R133 F23: a comma in a quoted string does not separate extensions, for a server and a client.
+/// R133 F23: A comma in a quoted string does not separate extensions, for a server and a client.
 #[test]
 fn f23_quoted_separators() {
     for value in [
@@ -747,7 +747,7 @@ fn f23_quoted_separators() {
     assert_eq!(request.extensions().count(), 2);
 }
 
-/// R023 R036 F24: the Connection header is a list in any number of lines, for a server and a
+/// R023 R036 F24: The Connection header is a list in any number of lines, for a server and a
 /// client.
 #[test]
 fn f24_connection_is_a_list() {
@@ -784,7 +784,7 @@ fn f24_connection_is_a_list() {
     }
 }
 
-/// R022 R023 R024 R025 R026 R027 R051 R056 F25: each response with one violation fails.
+/// R022 R023 R024 R025 R026 R027 R051 R056 F25: Each response with one violation fails.
 #[test]
 fn f25_every_invalid_answer_fails() {
     let request = plain().subprotocol("a").subprotocol("b");
@@ -858,7 +858,7 @@ fn f25_every_invalid_answer_fails() {
     assert_eq!(client.state(), State::Closed);
 }
 
-/// R027 R053 R056 R038 F26: any reason phrase is valid. A repeated header that may occur once is an
+/// R027 R053 R056 R038 F26: Any reason phrase is valid. A repeated header that may occur once is an
 /// error.
 #[test]
 fn f26_odd_answers_and_duplicates() {

@@ -59,7 +59,7 @@ fn request_fields() -> Vec<(&'static str, &'static str)> {
     fields
 }
 
-/// F77: a request, in all its forms, and the event with it.
+/// F77: A request, in all its forms, and the event with it.
 #[test]
 fn f77_a_request_is_shown_without_secrets() {
     let fields = request_fields();
@@ -90,7 +90,7 @@ fn f77_a_request_is_shown_without_secrets() {
     assert!(!format!("{server:?}").contains("needle"));
 }
 
-/// F77: the connection itself, while a head arrives and after.
+/// F77: The connection itself, while a head arrives and after.
 #[test]
 fn f77_a_connection_is_shown_without_secrets() {
     // As text, and as a list of bytes.
@@ -125,7 +125,7 @@ fn f77_a_connection_is_shown_without_secrets() {
     assert_hidden(&failed);
 }
 
-/// F77: a response and a refusal, and the events with them.
+/// F77: A response and a refusal, and the events with them.
 #[test]
 fn f77_a_response_is_shown_without_secrets() {
     let mut fields = RESPONSE_FIELDS.to_vec();
@@ -148,7 +148,7 @@ fn f77_a_response_is_shown_without_secrets() {
     assert_redacted(&Event::Refused(Box::new(refused)), &expected);
 }
 
-/// F77: what a client asks for, and what it expects then.
+/// F77: What a client asks for, and what it expects then.
 #[test]
 fn f77_a_clients_request_is_shown_without_secrets() {
     let mut request = ClientRequest::new("wss://example.com:444/chat?token=needle")
@@ -180,7 +180,7 @@ fn f77_a_clients_request_is_shown_without_secrets() {
     );
 }
 
-/// F77: the choices of a server.
+/// F77: The choices of a server.
 #[test]
 fn f77_an_acceptance_is_shown_without_secrets() {
     let headers = [("Set-Cookie", "needle"), ("Server", "x")];

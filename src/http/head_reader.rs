@@ -162,9 +162,9 @@ pub(crate) fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
 mod tests {
     use super::{HeadKind, HeadReader};
 
-    /// R137: no byte is searched twice when a head arrives in single bytes (F07).
+    /// R137: No byte is searched twice when a head arrives in single bytes (F07).
     #[test]
-    fn f07_a_dripping_head_is_searched_once() {
+    fn f07_a_head_in_single_bytes_is_searched_once() {
         for line in ["x", "X: y\r\n", "\r\r\r"] {
             let mut reader = HeadReader::new(HeadKind::Request, 1 << 20);
             let head = std::format!("GET / HTTP/1.1\r\n{}", line.repeat(2000));

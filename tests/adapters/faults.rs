@@ -21,7 +21,7 @@ use sockless::{
 };
 use support::{
     faults::{self, Adapter},
-    pipe::{End, VirtualClock},
+    pipe::{PipeEnd, VirtualClock},
     polled, script,
 };
 
@@ -30,12 +30,12 @@ const KEPT: usize = 100;
 
 /// An end of a pipe as a stream, which keeps what is written until it is flushed.
 struct Stream {
-    end: End,
+    end: PipeEnd,
     kept: Vec<u8>,
 }
 
 impl Stream {
-    fn new(end: End) -> Self {
+    fn new(end: PipeEnd) -> Self {
         Self { end, kept: Vec::new() }
     }
 
@@ -116,16 +116,16 @@ impl Adapter for Tokio {
     type Transport = tokio::Io<Stream>;
     type Clock = tokio::Clock;
 
-    fn upgraded(end: End, _: VirtualClock, engine: Connection, settings: Settings) -> tokio::WebSocket<Stream> {
+    fn upgraded(end: PipeEnd, _: VirtualClock, engine: Connection, settings: Settings) -> tokio::WebSocket<Stream> {
         tokio::upgraded(Stream::new(end), engine, settings)
     }
 
-    async fn incoming(end: End, _: VirtualClock, settings: Settings) -> Result<tokio::Incoming<Stream>, Error> {
+    async fn incoming(end: PipeEnd, _: VirtualClock, settings: Settings) -> Result<tokio::Incoming<Stream>, Error> {
         tokio::incoming(Stream::new(end), settings).await
     }
 
     async fn client(
-        end: End,
+        end: PipeEnd,
         _: VirtualClock,
         request: &ClientRequest,
         settings: Settings,
@@ -141,7 +141,7 @@ impl Adapter for FuturesIo {
     type Clock = VirtualClock;
 
     fn upgraded(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         engine: Connection,
         settings: Settings,
@@ -150,7 +150,7 @@ impl Adapter for FuturesIo {
     }
 
     async fn incoming(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         settings: Settings,
     ) -> Result<Incoming<Stream, VirtualClock>, Error> {
@@ -158,7 +158,7 @@ impl Adapter for FuturesIo {
     }
 
     async fn client(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         request: &ClientRequest,
         settings: Settings,
@@ -171,38 +171,38 @@ impl Adapter for FuturesIo {
 /// that arrives, and there is one outcome.
 #[test]
 fn f34_tokio_fails_at_any_byte() {
-    faults::fails_at_any_byte::<Tokio>(100);
+    faults::input_ends_at_any_byte::<Tokio>(100);
 }
 
 /// R116 (F34 F35): the same, with a stream of `futures-io`.
 #[test]
 fn f34_futures_io_fails_at_any_byte() {
-    faults::fails_at_any_byte::<FuturesIo>(100);
+    faults::input_ends_at_any_byte::<FuturesIo>(100);
 }
 
 /// R116 (F34 F35): the peer ends its sending direction after any number of bytes: all that was to be written is written and
 /// flushed, before the end is reported.
 #[test]
 fn f34_tokio_half_closed_is_written_to_its_end() {
-    faults::half_closed_at_any_byte::<Tokio>();
+    faults::peer_half_closes_at_any_byte::<Tokio>();
 }
 
 /// R116 (F34 F35): the same, with a stream of `futures-io`.
 #[test]
 fn f34_futures_io_half_closed_is_written_to_its_end() {
-    faults::half_closed_at_any_byte::<FuturesIo>();
+    faults::peer_half_closes_at_any_byte::<FuturesIo>();
 }
 
 /// R116 (F34 F35): a stream of tokio's that breaks under what is written, after any number of bytes, is read to its end.
 #[test]
 fn f34_tokio_deaf_after_any_byte() {
-    faults::deaf_after_any_byte::<Tokio>();
+    faults::output_breaks_after_any_byte::<Tokio>();
 }
 
 /// R116 (F34 F35): the same, with a stream of `futures-io`.
 #[test]
 fn f34_futures_io_deaf_after_any_byte() {
-    faults::deaf_after_any_byte::<FuturesIo>();
+    faults::output_breaks_after_any_byte::<FuturesIo>();
 }
 
 /// R116 (F34 F35): a handshake over tokio that ends or breaks after any number of bytes is an error, in both roles and
@@ -233,7 +233,7 @@ fn a_futures_io_refusal_ends_with_the_stream() {
 /// A byte every second over `futures-io`, for longer than any deadline: nothing is lost, nobody is given up.
 #[test]
 fn futures_io_drips() {
-    faults::drips::<FuturesIo>(Timeouts::default());
+    faults::bytes_arrive_slowly::<FuturesIo>(Timeouts::default());
 }
 
 /// A byte every second over tokio, and its clock: nothing is lost, nobody is given up.
@@ -247,8 +247,8 @@ fn tokio_drips() {
         .build()
         .unwrap();
     for role in support::ROLES {
-        let input = script::conversation(support::peer_of(role));
-        let expected = script::messages(role, &input);
+        let input = script::peer_input(support::peer_of(role));
+        let expected = script::complete_messages(role, &input);
         let (local, mut remote) = ::tokio::io::duplex(1000);
         let mut ws = tokio::upgraded(local, polled::engine(role, false), Settings::default());
         let peer = async {
@@ -258,7 +258,7 @@ fn tokio_drips() {
             }
             drop(remote);
         };
-        let receiving = async move { faults::outcome(&mut ws).await };
+        let receiving = async move { faults::receive_all(&mut ws).await };
         let ((), (received, error)) = runtime.block_on(async { ::tokio::join!(peer, receiving) });
         assert_eq!(received, expected);
         assert!(error.is_none(), "{error:?}");

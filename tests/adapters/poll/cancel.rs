@@ -12,7 +12,7 @@ use sockless::{
 };
 use support::{
     ROLES, peer_of,
-    pipe::{self, Cancel, Canceller, End, Moods, VirtualClock, World},
+    pipe::{self, Cancel, Canceller, Faults, PipeEnd, Simulation, VirtualClock},
     polled::{Ws, engine, message, settings},
 };
 
@@ -22,7 +22,7 @@ const HIGH_WATER: usize = 300;
 /// A connection, in one piece or in two.
 enum Ends {
     Whole(Box<Ws>),
-    Halves(Reader<End, VirtualClock>, Writer<End, VirtualClock>),
+    Halves(Reader<PipeEnd, VirtualClock>, Writer<PipeEnd, VirtualClock>),
 }
 
 impl Ends {
@@ -106,10 +106,10 @@ struct Told {
 impl Run {
     /// Runs a conversation over a pipe that takes and gives a few bytes at a time.
     fn tell(self, input: &[u8], script: impl AsyncFnOnce(&mut Ends, &Canceller, &mut Vec<Event<'static>>)) -> Told {
-        let mut world = World::new(self.seed);
+        let mut world = Simulation::new(self.seed);
         let (mut local, mut remote) = world.pipe([50, 0]);
-        local.moods = Moods {
-            most: 120,
+        local.faults = Faults {
+            max_len: 120,
             pending: 20,
             interrupted: 5,
             rng: pipe::Rng(self.seed),
@@ -136,7 +136,7 @@ impl Run {
             Box::pin(async { told.borrow_mut().wire = remote.read(usize::MAX).await }),
         ]);
         let mut told = told.into_inner();
-        told.points = canceller.passed.get();
+        told.points = canceller.await_points.get();
         told
     }
 }
@@ -179,24 +179,24 @@ fn input(role: Role, deflate: bool) -> Vec<u8> {
 /// Receives and sends by turns, with calls that may be repeated.
 async fn converse(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
     for n in 0..3 {
-        let received = canceller.insist(async || ends.recv().await).await.unwrap();
+        let received = canceller.retry(async || ends.recv().await).await.unwrap();
         events.push(match received.unwrap() {
             Message::Text(text) => Event::Text(text),
             Message::Binary(data) => Event::Binary(data),
         });
         for len in [10, 1000 * n] {
             let message = message(n, len);
-            canceller.insist(async || ends.feed(&message).await).await.unwrap();
+            canceller.retry(async || ends.feed(&message).await).await.unwrap();
         }
-        canceller.insist(async || ends.flush().await).await.unwrap();
+        canceller.retry(async || ends.flush().await).await.unwrap();
     }
-    assert_eq!(canceller.insist(async || ends.recv().await).await.unwrap(), None);
+    assert_eq!(canceller.retry(async || ends.recv().await).await.unwrap(), None);
     assert_eq!(ends.recv().await.unwrap(), None);
 }
 
 /// Receives events of all kinds.
 async fn listen(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
-    while let Some(event) = canceller.insist(async || ends.recv_event().await).await.unwrap() {
+    while let Some(event) = canceller.retry(async || ends.recv_event().await).await.unwrap() {
         events.push(event);
     }
 }
@@ -258,7 +258,7 @@ fn f35_commands_that_are_cancelled() {
                 for n in 0..4 {
                     // Larger than the high-water mark, so that what follows has to wait for room.
                     let big = message(n, 500);
-                    canceller.insist(async || ends.feed(&big).await).await.unwrap();
+                    canceller.retry(async || ends.feed(&big).await).await.unwrap();
                     let done = canceller.attempt(ends.send(&message(n + 1, 70))).await;
                     if done.is_none() {
                         skips.borrow_mut().push(n);
@@ -267,7 +267,7 @@ fn f35_commands_that_are_cancelled() {
                     let _left = canceller.attempt(ends.pong()).await;
                 }
                 let _left = canceller.attempt(ends.close()).await;
-                while canceller.insist(async || ends.recv().await).await.unwrap().is_some() {}
+                while canceller.retry(async || ends.recv().await).await.unwrap().is_some() {}
             });
             (told, skipped.take())
         };
@@ -324,10 +324,10 @@ fn f35_a_feed_that_is_cancelled_has_sent_nothing() {
 #[test]
 fn f35_a_handshake_by_events_is_cancelled_and_goes_on() {
     let run = |cancel| {
-        let mut world = World::new(1);
+        let mut world = Simulation::new(1);
         let (mut server, mut client) = world.pipe([20, 20]);
-        server.moods = Moods::wild(3);
-        client.moods = Moods::wild(4);
+        server.faults = Faults::random(3);
+        client.faults = Faults::random(4);
         let settings = || settings(1000, Timeouts::none());
         let request = ClientRequest::new("ws://example.com/").unwrap();
         let mut out = Vec::new();
@@ -338,26 +338,26 @@ fn f35_a_handshake_by_events_is_cancelled_and_goes_on() {
         let [there, back] = [Canceller::new(cancel), Canceller::new(cancel)];
         world.run(vec![
             Box::pin(async {
-                let event = there.insist(async || client.recv_event().await).await.unwrap();
+                let event = there.retry(async || client.recv_event().await).await.unwrap();
                 assert!(matches!(event, Some(Event::Open(_))), "{event:?}");
                 client.send("hello").await.unwrap();
                 assert!(client.recv().await.unwrap().is_none());
             }),
             Box::pin(async {
-                let event = back.insist(async || server.recv_event().await).await.unwrap();
+                let event = back.retry(async || server.recv_event().await).await.unwrap();
                 let Some(Event::Request(request)) = event else {
                     panic!("{event:?}")
                 };
                 let (engine, out) = server.engine_mut();
                 engine.accept(&request, &Accept::new(), out).unwrap();
-                let message = back.insist(async || server.recv().await).await.unwrap();
+                let message = back.retry(async || server.recv().await).await.unwrap();
                 assert_eq!(message, Some(Message::Text("hello".into())));
                 let _left = back.attempt(server.close(CloseCode::NORMAL, "")).await;
                 assert!(server.recv().await.unwrap().is_none());
                 drop(server);
             }),
         ]);
-        there.passed.get().max(back.passed.get())
+        there.await_points.get().max(back.await_points.get())
     };
     let points = run(Cancel::Never);
     for cancel in (0..points).map(Cancel::Once).chain((1..5).map(Cancel::After)) {

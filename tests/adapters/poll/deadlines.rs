@@ -12,13 +12,13 @@ use sockless::{
 };
 use support::{
     REQUEST, ROLES, frame, frames, peer_of,
-    pipe::{self, End, Task, VirtualClock, World},
-    polled::{self, Ws, message, seconds, settings, timed},
+    pipe::{self, PipeEnd, Simulation, Task, VirtualClock},
+    polled::{self, Ws, message, open_with_timeouts, seconds, settings},
 };
 
 /// A world with a pipe of that capacity, a clock for each end, and the time since it began.
-fn world(capacity: usize) -> (World, [(End, VirtualClock); 2], impl Fn() -> Duration + Clone) {
-    let mut world = World::new(1);
+fn world(capacity: usize) -> (Simulation, [(PipeEnd, VirtualClock); 2], impl Fn() -> Duration + Clone) {
+    let mut world = Simulation::new(1);
     let (local, remote) = world.pipe([capacity, capacity]);
     let ends = [(local, world.clock()), (remote, world.clock())];
     let time = world.time();
@@ -75,7 +75,7 @@ fn a_handshake_that_takes_too_long() {
 fn a_silent_peer_is_noticed() {
     for role in ROLES {
         let (mut world, [(local, clock), (mut remote, _)], time) = world(1000);
-        let mut ws = timed(local, clock, role);
+        let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(due(ws.recv().await), Some(Due::Pong));
             assert_eq!(time(), seconds(40));
@@ -97,7 +97,7 @@ fn a_silent_peer_is_noticed() {
 fn a_peer_that_answers_lives() {
     for role in ROLES {
         let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-        let mut ws = timed(local, clock, role);
+        let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(ws.round_trip(), None);
             assert_eq!(ws.recv().await.unwrap(), Some(message(1, 10)));
@@ -210,7 +210,7 @@ fn a_peer_that_sends_is_alive() {
 fn a_clean_close_that_the_peer_does_not_complete_is_no_error() {
     for role in ROLES {
         let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-        let mut ws = timed(local, clock, role);
+        let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(ws.recv().await.unwrap(), None);
             assert_eq!(time(), seconds(6));
@@ -231,7 +231,7 @@ fn a_close_is_not_put_off_by_messages() {
     for role in ROLES {
         for endless in [false, true] {
             let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(5000);
-            let mut ws = timed(local, clock, role);
+            let mut ws = open_with_timeouts(local, clock, role);
             let mut work = world.clock();
             let local: Task<'_> = Box::pin(async move {
                 ws.close(CloseCode::NORMAL, "").await.unwrap();
@@ -267,7 +267,7 @@ fn a_close_is_not_put_off_by_messages() {
 fn a_peer_that_stops_reading_is_given_up() {
     for role in ROLES {
         let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
-        let mut ws = timed(local, clock, role);
+        let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert!(ws.send(message(0, 10_000)).await.is_err());
             let late = time();
@@ -291,7 +291,7 @@ fn a_slow_and_steady_transfer_is_not_given_up() {
     for role in ROLES {
         for upload in [false, true] {
             let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
-            let mut ws = timed(local, clock, role);
+            let mut ws = open_with_timeouts(local, clock, role);
             let local: Task<'_> = Box::pin(async move {
                 if upload {
                     ws.send(message(0, 20_000)).await.unwrap();
@@ -325,7 +325,7 @@ fn a_slow_and_steady_transfer_is_not_given_up() {
 fn what_has_arrived_counts_however_late_it_is_read() {
     for role in ROLES {
         let (mut world, [(local, clock), (mut remote, mut pause)], _) = world(1000);
-        let mut ws = timed(local, clock, role);
+        let mut ws = open_with_timeouts(local, clock, role);
         let mut work = world.clock();
         let ping = if role == Role::Client { 14 } else { 10 };
         let local: Task<'_> = Box::pin(async move {
@@ -359,7 +359,7 @@ fn a_send_after_a_long_time_gives_the_peer_its_time() {
     for role in ROLES {
         for dead in [false, true] {
             let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
-            let mut ws = timed(local, clock, role);
+            let mut ws = open_with_timeouts(local, clock, role);
             let mut work = world.clock();
             let ping = if role == Role::Client { 14 } else { 10 };
             let local: Task<'_> = Box::pin(async move {
@@ -391,7 +391,7 @@ fn the_deadline_of_a_close_begins_when_it_is_processed() {
     for role in ROLES {
         for violation in [false, true] {
             let (mut world, [(local, clock), (remote, mut pause)], time) = world(1000);
-            let mut ws = timed(local, clock, role);
+            let mut ws = open_with_timeouts(local, clock, role);
             let mut work = world.clock();
             let peer = peer_of(role);
             let end = if violation {
@@ -476,7 +476,7 @@ fn deadlines_begin_with_the_acceptance() {
 #[test]
 fn pings_of_the_peer_do_not_put_off_the_pong() {
     let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-    let mut ws = timed(local, clock, Role::Server);
+    let mut ws = open_with_timeouts(local, clock, Role::Server);
     let local: Task<'_> = Box::pin(async move {
         let error = loop {
             match ws.recv_event().await {

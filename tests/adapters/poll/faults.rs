@@ -16,10 +16,10 @@ use sockless::{
 };
 use support::{
     REQUEST, ROLES,
-    faults::{self, Bare, outcome},
+    faults::{self, PlainPipe, receive_all},
     frame, frames, peer_of,
-    pipe::{self, End, Moods, Task, World},
-    polled::{self, Ws, message, open, settings, timed},
+    pipe::{self, Faults, PipeEnd, Simulation, Task},
+    polled::{self, Ws, message, open, open_with_timeouts, settings},
     script,
 };
 
@@ -27,33 +27,33 @@ use support::{
 /// arrives, and there is one outcome.
 #[test]
 fn f34_a_transport_that_fails_at_any_byte_loses_nothing_before() {
-    faults::fails_at_any_byte::<Bare>(300);
+    faults::input_ends_at_any_byte::<PlainPipe>(300);
 }
 
 /// R116 (F34 F35): the peer ends its sending direction after any number of bytes: all that was to be written is written,
 /// before the end is reported.
 #[test]
 fn f34_a_half_closed_transport_is_written_to_its_end() {
-    faults::half_closed_at_any_byte::<Bare>();
+    faults::peer_half_closes_at_any_byte::<PlainPipe>();
 }
 
 /// R116 (F34 F35): a transport that breaks under what is written, after any number of bytes, is read to its end.
 #[test]
 fn f34_a_transport_that_is_deaf_after_any_byte() {
-    faults::deaf_after_any_byte::<Bare>();
+    faults::output_breaks_after_any_byte::<PlainPipe>();
 }
 
 /// R116 (F34 F35): a handshake that ends or breaks after any number of bytes is an error, in both roles and directions, and
 /// leaves the transport; a whole one opens.
 #[test]
 fn f34_a_handshake_that_breaks_at_any_byte() {
-    faults::handshake_breaks_at_any_byte::<Bare>();
+    faults::handshake_breaks_at_any_byte::<PlainPipe>();
 }
 
 /// A refusal whose body ends with the transport arrives with its body.
 #[test]
 fn a_refusal_ends_with_the_transport() {
-    faults::refusal_ends_with_the_transport::<Bare>();
+    faults::refusal_ends_with_the_transport::<PlainPipe>();
 }
 
 /// A handshake that is given up half way ends the connection.
@@ -61,7 +61,7 @@ fn a_refusal_ends_with_the_transport() {
 fn f35_a_handshake_that_is_cancelled_ends_the_connection() {
     for role in ROLES {
         for point in 0..5 {
-            let mut world = World::new(point as u64);
+            let mut world = Simulation::new(point as u64);
             let (local, mut remote) = world.pipe([10, 10]);
             let clock = world.clock();
             let local: Task<'_> = Box::pin(async move {
@@ -85,7 +85,7 @@ fn f35_a_handshake_that_is_cancelled_ends_the_connection() {
             });
             let head = match role {
                 Role::Server => REQUEST.into(),
-                Role::Client => script::answer(REQUEST.as_bytes()),
+                Role::Client => script::server_response(REQUEST.as_bytes()),
             };
             let remote: Task<'_> = Box::pin(async move {
                 assert!(remote.write_all(&head).await.is_err());
@@ -108,16 +108,16 @@ fn f49_a_transport_that_cannot_be_written_is_read_to_its_end() {
             frame(peer, 0x88, &[3, 232]),
         ]
         .concat();
-        let mut world = World::new(0);
+        let mut world = Simulation::new(0);
         let (local, remote) = world.pipe([100, 0]);
         remote.output.borrow_mut().push(&input);
         remote.half_close();
-        remote.input.borrow_mut().deaf = true;
+        remote.input.borrow_mut().read_closed = true;
         let mut ws = open(local, world.clock(), role, 500);
         world.block_on(async {
             assert_eq!(ws.recv().await.unwrap(), Some(message(1, 3)));
             assert!(ws.engine_mut().1.capacity() < 10_000);
-            let (received, error) = outcome(&mut ws).await;
+            let (received, error) = receive_all(&mut ws).await;
             assert!(received.is_empty() && error.is_none(), "{error:?}");
         });
         drop(remote);
@@ -128,11 +128,11 @@ fn f49_a_transport_that_cannot_be_written_is_read_to_its_end() {
 #[test]
 fn f49_a_flood_of_pings_is_bounded() {
     for role in ROLES {
-        let mut world = World::new(0);
+        let mut world = Simulation::new(0);
         let (local, mut remote) = world.pipe([100, 1000]);
         let lane = std::rc::Rc::clone(&local.input);
         let clock = world.clock();
-        let mut ws = timed(local, clock, role);
+        let mut ws = open_with_timeouts(local, clock, role);
         let flood: Task<'_> = Box::pin(async move {
             let ping = frame(peer_of(role), 0x89, &[1; 125]);
             while remote.write_all(&ping).await.is_ok() {}
@@ -143,7 +143,7 @@ fn f49_a_flood_of_pings_is_bounded() {
             assert_eq!(ws.engine_mut().1.capacity(), 0);
         });
         world.run(vec![flood, local]);
-        let taken = lane.borrow().carried.len();
+        let taken = lane.borrow().all_written.len();
         assert!((100..=200_000).contains(&taken), "{taken}");
     }
 }
@@ -183,7 +183,7 @@ impl Transport for Sips {
 #[test]
 fn f07_a_large_message_in_small_writes_takes_linear_time() {
     const LEN: usize = 16 << 20;
-    let mut world = World::new(0);
+    let mut world = Simulation::new(0);
     let transport = Sips { taken: 0, waits: false };
     let engine = polled::engine(Role::Server, false);
     let mut ws = WebSocket::upgraded(transport, (), engine, Settings::default());
@@ -197,7 +197,7 @@ fn f07_a_large_message_in_small_writes_takes_linear_time() {
 /// A byte every second, for longer than any deadline: nothing is lost, nobody is given up.
 #[test]
 fn a_slow_drip_is_received() {
-    faults::drips::<Bare>(Timeouts::default());
+    faults::bytes_arrive_slowly::<PlainPipe>(Timeouts::default());
 }
 
 /// R106 R107: the peer ends its sending direction right behind its Close: the answer still arrives.
@@ -205,9 +205,9 @@ fn a_slow_drip_is_received() {
 fn a_half_close_behind_the_close_is_clean() {
     for role in ROLES {
         for seed in 0..50 {
-            let mut world = World::new(seed);
+            let mut world = Simulation::new(seed);
             let (mut local, mut remote) = world.pipe([3, 0]);
-            local.moods = Moods::wild(seed);
+            local.faults = Faults::random(seed);
             remote.output.borrow_mut().push(&frame(peer_of(role), 0x88, &[3, 232]));
             remote.half_close();
             let mut ws = open(local, world.clock(), role, 1000);
@@ -226,7 +226,7 @@ fn a_half_close_behind_the_close_is_clean() {
 }
 
 /// A transport that takes nothing and says so with 0.
-struct Full(End);
+struct Full(PipeEnd);
 
 impl Transport for Full {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -249,7 +249,7 @@ impl Transport for Full {
 /// R102: a transport that takes nothing is an error, and no endless loop.
 #[test]
 fn a_transport_that_takes_nothing_is_an_error() {
-    let mut world = World::new(0);
+    let mut world = Simulation::new(0);
     let (local, remote) = world.pipe([100, 100]);
     let clock = world.clock();
     let engine = polled::engine(Role::Server, false);

@@ -12,8 +12,8 @@ use futures_sink::Sink;
 use sockless::{CloseCode, Event, Message, Role, SendError, adapter::Error};
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Task, World},
-    polled::{Ws, message, open, seconds, timed},
+    pipe::{Simulation, Task},
+    polled::{Ws, message, open, open_with_timeouts, seconds},
 };
 
 const CLOSE: [u8; 2] = [3, 232];
@@ -33,7 +33,7 @@ fn a_stream_is_fused() {
     for role in ROLES {
         for clean in [false, true] {
             let peer = peer_of(role);
-            let mut world = World::new(0);
+            let mut world = Simulation::new(0);
             let (local, remote) = world.pipe([1000, 0]);
             let end = if clean {
                 frame(peer, 0x88, &CLOSE)
@@ -65,7 +65,7 @@ fn a_stream_is_fused() {
 /// The same for the reading half, which ends like the whole.
 #[test]
 fn a_reader_is_a_stream() {
-    let mut world = World::new(0);
+    let mut world = Simulation::new(0);
     let (local, remote) = world.pipe([1000, 0]);
     remote.output.borrow_mut().push(&frame(Role::Client, 0x81, b"bcd"));
     remote.half_close();
@@ -96,7 +96,7 @@ async fn pour<S: Sink<Message<'static>, Error = Error> + Unpin>(sink: &mut S) {
 fn a_sink_closes_once() {
     for role in ROLES {
         for halves in [false, true] {
-            let mut world = World::new(0);
+            let mut world = Simulation::new(0);
             let (local, mut remote) = world.pipe([50, 0]);
             let mut ws = open(local, world.clock(), role, 100);
             let local: Task<'_> = Box::pin(async move {
@@ -124,7 +124,7 @@ fn a_sink_closes_once() {
 fn recycled_messages_allocate_nothing() {
     for role in ROLES {
         for len in [100, 5000, 100_000] {
-            let mut world = World::new(0);
+            let mut world = Simulation::new(0);
             let (local, remote) = world.pipe([1 << 24, 0]);
             let whole = frame(peer_of(role), 0x82, &vec![7; len]);
             let lane = std::rc::Rc::clone(&remote.output);
@@ -154,9 +154,9 @@ fn recycled_messages_allocate_nothing() {
 #[test]
 fn an_idle_connection_holds_no_buffers() {
     let shared = measure(|| {
-        let mut world = World::new(0);
+        let mut world = Simulation::new(0);
         let (local, remote) = world.pipe([1 << 24, 0]);
-        let mut ws = timed(local, world.clock(), ROLES[0]);
+        let mut ws = open_with_timeouts(local, world.clock(), ROLES[0]);
         for _ in 0..10 {
             let whole = frame(peer_of(ROLES[0]), 0x82, &[7; 300_000]);
             remote.output.borrow_mut().push(&whole);
@@ -170,13 +170,13 @@ fn an_idle_connection_holds_no_buffers() {
     assert!((1..=192 << 10).contains(&shared.bytes_current), "{shared:?}");
     for role in ROLES {
         let peer = peer_of(role);
-        let mut world = World::new(0);
+        let mut world = Simulation::new(0);
         let (local, remote) = world.pipe([1 << 24, 0]);
         let mut made = None;
         let clock = world.clock();
         remote.input.borrow_mut().reserve(1 << 21);
         remote.output.borrow_mut().reserve(1 << 21);
-        let fresh = measure(|| made = Some(timed(local, clock, role)));
+        let fresh = measure(|| made = Some(open_with_timeouts(local, clock, role)));
         let mut ws: Ws = made.unwrap();
         let used = measure(|| {
             assert!(now(ws.recv()).is_pending());
@@ -225,7 +225,7 @@ fn a_slow_handler_holds_no_buffers() {
     for role in ROLES {
         for answers in [false, true] {
             let peer = peer_of(role);
-            let mut world = World::new(0);
+            let mut world = Simulation::new(0);
             let (heavy, remote) = world.pipe([1 << 24, 0]);
             remote.input.borrow_mut().reserve(1 << 24);
             remote.output.borrow_mut().reserve(1 << 20);
@@ -269,7 +269,7 @@ fn large_messages_with_waits_allocate_nothing() {
     for role in ROLES {
         for len in [100, 60_000, 70_000, 120_000] {
             for send in [false, true] {
-                let mut world = World::new(0);
+                let mut world = Simulation::new(0);
                 let (local, remote) = world.pipe([1 << 24, 0]);
                 remote.input.borrow_mut().reserve(1 << 23);
                 remote.output.borrow_mut().reserve(1 << 20);
@@ -293,7 +293,7 @@ fn large_messages_with_waits_allocate_nothing() {
 #[test]
 fn many_pings_with_waits_allocate_nothing() {
     for role in ROLES {
-        let mut world = World::new(0);
+        let mut world = Simulation::new(0);
         let (local, remote) = world.pipe([1 << 24, 0]);
         remote.input.borrow_mut().reserve(1 << 22);
         remote.output.borrow_mut().reserve(1 << 17);
@@ -314,12 +314,12 @@ fn many_pings_with_waits_allocate_nothing() {
 /// What was fed and left while the connection waits leaves no buffer behind, though it is below the high-water mark.
 #[test]
 fn what_was_fed_leaves_no_buffer_behind() {
-    let mut world = World::new(0);
+    let mut world = Simulation::new(0);
     let (mut idle, mut ends) = (Vec::new(), Vec::new());
     for _ in 0..50 {
         let (local, remote) = world.pipe([1 << 16, 0]);
         remote.input.borrow_mut().reserve(1 << 16);
-        idle.push(timed(local, world.clock(), Role::Server));
+        idle.push(open_with_timeouts(local, world.clock(), Role::Server));
         ends.push(remote);
     }
     let message = vec![7; 20_000];
@@ -336,7 +336,7 @@ fn what_was_fed_leaves_no_buffer_behind() {
 #[test]
 fn a_pong_leaves_before_its_ping_is_reported() {
     for role in ROLES {
-        let mut world = World::new(0);
+        let mut world = Simulation::new(0);
         let (local, remote) = world.pipe([1000, 0]);
         remote.output.borrow_mut().push(&frame(peer_of(role), 0x89, b"there?"));
         let mut ws = open(local, world.clock(), role, 1000);
@@ -344,7 +344,7 @@ fn a_pong_leaves_before_its_ping_is_reported() {
             panic!()
         };
         assert_eq!(*payload, *b"there?");
-        let sent = frames(role, &remote.input.borrow().carried);
+        let sent = frames(role, &remote.input.borrow().all_written);
         assert_eq!(sent, [(0x8A, b"there?".to_vec())]);
     }
 }
@@ -355,7 +355,7 @@ fn a_takeover_gets_what_was_not_processed() {
     for role in ROLES {
         let peer = peer_of(role);
         for cut in 0..8 {
-            let mut world = World::new(0);
+            let mut world = Simulation::new(0);
             let (local, remote) = world.pipe([1000, 0]);
             let rest = [frame(peer, 0x82, b"second"), frame(peer, 0x81, b"third")].concat();
             let rest = &rest[..rest.len() - cut];
@@ -374,7 +374,7 @@ fn a_takeover_gets_what_was_not_processed() {
 /// What whoever did the handshake has read too much comes first.
 #[test]
 fn what_was_read_ahead_comes_first() {
-    let mut world = World::new(0);
+    let mut world = Simulation::new(0);
     let (local, remote) = world.pipe([1000, 1000]);
     let large = vec![7; 100_000];
     let ahead = [frame(Role::Client, 0x82, &large), frame(Role::Client, 0x01, b"over ")].concat();
@@ -393,11 +393,11 @@ fn what_was_read_ahead_comes_first() {
 /// The next call writes what was put into the output by hand; a Close by hand ends it all the same.
 #[test]
 fn the_engine_is_within_reach() {
-    let mut world = World::new(0);
+    let mut world = Simulation::new(0);
     let (local, mut remote) = world.pipe([1000, 100]);
     let clock = world.clock();
     let mut pause = world.clock();
-    let mut ws = timed(local, clock, Role::Server);
+    let mut ws = open_with_timeouts(local, clock, Role::Server);
     let local: Task<'_> = Box::pin(async move {
         let (engine, out) = ws.engine_mut();
         engine.send_text("bcd", out).unwrap();

@@ -17,14 +17,14 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{self, Cancel, Canceller, Flag, Moods, Rng, Task, World},
+    pipe::{self, Cancel, Canceller, Faults, Rng, Simulation, Task, WakeFlag},
     polled::{self, Ws, message, open, seconds, settings},
 };
 
 type Received = Rc<RefCell<Vec<Message<'static>>>>;
 
 /// Receives to the end.
-async fn drain<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::End, C>, received: Received) {
+async fn drain<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::PipeEnd, C>, received: Received) {
     while let Some(message) = reader.recv().await.unwrap() {
         received.borrow_mut().push(message);
     }
@@ -34,10 +34,10 @@ async fn drain<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::End, 
 /// Both ends of one connection, each with a reader and two writers, everything in tasks of its own.
 fn converse(seed: u64) {
     let mut rng = Rng(seed);
-    let mut world = World::new(seed);
+    let mut world = Simulation::new(seed);
     let (mut server, mut client) = world.pipe([1 + rng.below(40), 1 + rng.below(40)]);
-    server.moods = Moods::wild(seed ^ 1);
-    client.moods = Moods::wild(seed ^ 2);
+    server.faults = Faults::random(seed ^ 1);
+    client.faults = Faults::random(seed ^ 2);
     let high_water = [10, 50, 200][rng.below(3)];
     let clocks = [world.clock(), world.clock()];
     let lengths: Vec<usize> = (0..2).map(|_| [0, 3, 30, 150][rng.below(4)]).collect();
@@ -101,7 +101,7 @@ fn f35_halves_converse_in_every_order() {
 #[test]
 fn halves_exchange_large_messages() {
     for seed in 0..100 {
-        let mut world = World::new(seed);
+        let mut world = Simulation::new(seed);
         let (server, client) = world.pipe([16, 16]);
         let clocks = [world.clock(), world.clock()];
         let mut tasks: Vec<Task<'_>> = Vec::new();
@@ -123,9 +123,9 @@ fn f49_a_reader_that_only_reads_answers() {
     for seed in 0..100 {
         for role in ROLES {
             let peer = peer_of(role);
-            let mut world = World::new(seed);
+            let mut world = Simulation::new(seed);
             let (mut local, mut remote) = world.pipe([20, 20]);
-            local.moods = Moods::wild(seed);
+            local.faults = Faults::random(seed);
             let (mut reader, _writer) = open(local, world.clock(), role, 60).split();
             let pings = [frame(peer, 0x89, b"ping").repeat(60), frame(peer, 0x81, b"text")].concat();
             let pong = frame(role, 0x8A, b"ping").len();
@@ -156,7 +156,7 @@ fn f49_a_reader_above_high_water_goes_on_when_a_writer_drains() {
 }
 
 fn above_high_water(seed: u64) {
-    let mut world = World::new(seed);
+    let mut world = Simulation::new(seed);
     let (local, mut remote) = world.pipe([10, 100_000]);
     let clock = world.clock();
     let (mut reader, writer) = open(local, clock, Role::Server, 50).split();
@@ -204,7 +204,7 @@ fn frames_whole(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 fn f35_the_reader_finishes_what_a_writer_left() {
     for seed in 0..100 {
         for point in 0..12 {
-            let mut world = World::new(seed);
+            let mut world = Simulation::new(seed);
             let (local, mut remote) = world.pipe([10, 100]);
             let clock = world.clock();
             let (mut reader, writer) = open(local, clock, Role::Server, 1000).split();
@@ -233,7 +233,7 @@ fn payload(message: &Message<'static>) -> Vec<u8> {
 fn a_writer_that_closes_sets_the_readers_deadline() {
     for seed in 0..100 {
         for ping in [None, Some(seconds(20))] {
-            let mut world = World::new(seed);
+            let mut world = Simulation::new(seed);
             let (local, mut remote) = world.pipe([100, 100]);
             let (clock, mut other, time) = (world.clock(), world.clock(), world.time());
             let timeouts = Timeouts::new().ping(ping);
@@ -261,10 +261,10 @@ fn a_writer_that_closes_sets_the_readers_deadline() {
 #[test]
 fn deadlines_wake_the_reader_whoever_polled_the_clock_last() {
     for seed in 0..300 {
-        let mut world = World::new(seed);
+        let mut world = Simulation::new(seed);
         let (local, mut remote) = world.pipe([10, 100]);
         let (clock, mut other, mut third, time) = (world.clock(), world.clock(), world.clock(), world.time());
-        let (mut reader, writer) = polled::timed(local, clock, Role::Server).split();
+        let (mut reader, writer) = polled::open_with_timeouts(local, clock, Role::Server).split();
         let start = time();
         world.run(vec![
             Box::pin(async move {
@@ -289,12 +289,12 @@ fn deadlines_wake_the_reader_whoever_polled_the_clock_last() {
 #[test]
 fn deadlines_wake_the_writer_though_the_reader_is_away() {
     for seed in 0..300 {
-        let mut world = World::new(seed);
+        let mut world = Simulation::new(seed);
         let (mut local, mut remote) = world.pipe([10, 100]);
-        local.moods.pending = 60;
-        local.moods.rng = Rng(seed);
+        local.faults.pending = 60;
+        local.faults.rng = Rng(seed);
         let (clock, mut other, time) = (world.clock(), world.clock(), world.time());
-        let (mut reader, writer) = polled::timed(local, clock, Role::Server).split();
+        let (mut reader, writer) = polled::open_with_timeouts(local, clock, Role::Server).split();
         let start = time();
         let away = Rc::new(RefCell::new(None));
         let kept = Rc::clone(&away);
@@ -322,7 +322,7 @@ fn deadlines_wake_the_writer_though_the_reader_is_away() {
 #[test]
 fn a_writer_goes_on_when_the_reader_makes_room() {
     for seed in 0..300 {
-        let mut world = World::new(seed);
+        let mut world = Simulation::new(seed);
         let (local, mut remote) = world.pipe([100, 100]);
         let (mut reader, writer) = open(local, world.clock(), Role::Server, 300).split();
         let (mut soon, mut late) = (world.clock(), world.clock());
@@ -352,10 +352,10 @@ fn a_writer_goes_on_when_the_reader_makes_room() {
 /// reader that is polled by many.
 #[test]
 fn f49_wakers_of_tasks_that_are_done_are_not_kept() {
-    let mut world = World::new(0);
+    let mut world = Simulation::new(0);
     let (local, _remote) = world.pipe([1 << 20, 100]);
     let (mut reader, writer) = open(local, world.clock(), Role::Server, 1000).split();
-    let fresh = || Waker::from(Arc::new(Flag::default()));
+    let fresh = || Waker::from(Arc::new(WakeFlag::default()));
     let mut poll = |waker: &Waker| {
         let mut cx = Context::from_waker(waker);
         assert!(pin!(reader.recv()).poll(&mut cx).is_pending());

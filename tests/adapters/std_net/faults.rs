@@ -15,7 +15,7 @@ use sockless::{
 };
 use support::{
     REQUEST, ROLES, frames, open, peer_of,
-    script::{answer, conversation, fed, messages, written},
+    script::{complete_messages, expected_output, outgoing_messages, peer_input, server_response},
 };
 
 /// How a transport is, until it breaks.
@@ -114,7 +114,7 @@ impl Whims {
 impl Read for Whims {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if std::mem::take(&mut self.answers) {
-            let answer = answer(&self.written.borrow());
+            let answer = server_response(&self.written.borrow());
             if answer.is_empty() {
                 self.input.clear();
             }
@@ -202,7 +202,7 @@ fn converse(
 #[test]
 fn f34_a_transport_that_fails_at_any_byte_loses_nothing_before() {
     for (role, halves) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
-        let input = conversation(peer_of(role));
+        let input = peer_input(peer_of(role));
         for seed in 0..400_u64 {
             let cut = if seed % 8 == 0 {
                 input.len()
@@ -216,8 +216,8 @@ fn f34_a_transport_that_fails_at_any_byte_loses_nothing_before() {
             }
             let sent = Rc::clone(&whims.written);
             let (received, error) = converse(role, whims, halves, &[]);
-            assert_eq!(received, messages(role, &input[..cut]), "{seed}");
-            assert_eq!(*sent.borrow(), written(role, &[], &input[..cut]), "{seed}");
+            assert_eq!(received, complete_messages(role, &input[..cut]), "{seed}");
+            assert_eq!(*sent.borrow(), expected_output(role, &[], &input[..cut]), "{seed}");
             match error {
                 None => assert_eq!(cut, input.len(), "{seed}"),
                 Some(Error::Io(error)) => assert!(is_reset && error.kind() == ErrorKind::ConnectionReset),
@@ -235,14 +235,18 @@ fn f34_a_transport_that_fails_at_any_byte_loses_nothing_before() {
 #[test]
 fn f34_a_half_closed_transport_is_written_to_its_end() {
     for (role, halves) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
-        let input = conversation(peer_of(role));
+        let input = peer_input(peer_of(role));
         for cut in (0..input.len()).step_by(23).chain([input.len()]) {
             let input = &input[..cut];
             let whims = Whims::new(cut as u64, Mood::Wild, input);
             let sent = Rc::clone(&whims.written);
-            let (received, _) = converse(role, whims, halves, &fed());
-            assert_eq!(received, messages(role, input), "{cut}");
-            assert_eq!(*sent.borrow(), written(role, &fed(), input), "{cut}");
+            let (received, _) = converse(role, whims, halves, &outgoing_messages());
+            assert_eq!(received, complete_messages(role, input), "{cut}");
+            assert_eq!(
+                *sent.borrow(),
+                expected_output(role, &outgoing_messages(), input),
+                "{cut}"
+            );
         }
     }
 }
@@ -251,13 +255,13 @@ fn f34_a_half_closed_transport_is_written_to_its_end() {
 #[test]
 fn a_slow_drip_is_received_and_written() {
     for (role, halves) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
-        let input = conversation(peer_of(role));
+        let input = peer_input(peer_of(role));
         let whims = Whims::new(1, Mood::Drip, &input);
         let sent = Rc::clone(&whims.written);
-        let (received, error) = converse(role, whims, halves, &fed());
+        let (received, error) = converse(role, whims, halves, &outgoing_messages());
         assert!(error.is_none(), "{error:?}");
-        assert_eq!(received, messages(role, &input));
-        assert_eq!(*sent.borrow(), written(role, &fed(), &input));
+        assert_eq!(received, complete_messages(role, &input));
+        assert_eq!(*sent.borrow(), expected_output(role, &outgoing_messages(), &input));
     }
 }
 
@@ -266,7 +270,7 @@ fn a_slow_drip_is_received_and_written() {
 #[test]
 fn f34_halves_over_a_transport_that_fails_at_any_byte() {
     for role in ROLES {
-        let input = conversation(peer_of(role));
+        let input = peer_input(peer_of(role));
         for seed in 0..400_u64 {
             let at = (seed as usize * 7919) % input.len();
             let mut whims = Whims::new(seed, Mood::Wild, &input);
@@ -306,24 +310,28 @@ fn f34_halves_over_a_transport_that_fails_at_any_byte() {
             // A connection that is over takes no more, and writes what it took.
             let rest = (0..1000).any(|_| send() || writer.flush().is_ok());
             if is_deaf {
-                assert_eq!(received, messages(role, &input), "{seed}");
+                assert_eq!(received, complete_messages(role, &input), "{seed}");
                 assert!(error.is_none(), "{seed}: {error:?}");
                 let all = sent.borrow().len();
                 assert!(all == at || all < at && !lost, "{seed}: {all} of {at}");
-                let arrived = messages(peer_of(role), &sent.borrow());
+                let arrived = complete_messages(peer_of(role), &sent.borrow());
                 let taken = taken.into_iter().map(|(_, data)| Message::from(data));
                 assert!(taken.take(arrived.len()).eq(arrived), "{seed}");
                 continue;
             }
             assert!(rest && !lost, "{seed}");
-            assert_eq!(received, messages(role, &input[..at]), "{seed}");
+            assert_eq!(received, complete_messages(role, &input[..at]), "{seed}");
             assert!(
                 matches!(&error, Some(Error::Io(error)) if error.kind() == ErrorKind::ConnectionReset),
                 "{seed}: {error:?}"
             );
             let (data, replies): (Vec<_>, Vec<_>) = frames(role, &sent.borrow()).into_iter().partition(|f| f.0 == 0x82);
             assert_eq!(data, taken, "{seed}");
-            assert_eq!(replies, frames(role, &written(role, &[], &input[..at])), "{seed}");
+            assert_eq!(
+                replies,
+                frames(role, &expected_output(role, &[], &input[..at])),
+                "{seed}"
+            );
         }
     }
 }
@@ -342,10 +350,10 @@ fn handshake(role: Role, mut whims: Whims) -> Result<WebSocket<Whims>, Error> {
 
 /// What there is to read in that role, and how long the head is.
 fn script(role: Role) -> (Vec<u8>, usize) {
-    let conversation = conversation(peer_of(role));
+    let conversation = peer_input(peer_of(role));
     match role {
         Role::Server => ([REQUEST.as_bytes(), &conversation].concat(), REQUEST.len()),
-        Role::Client => (conversation, answer(REQUEST.as_bytes()).len()),
+        Role::Client => (conversation, server_response(REQUEST.as_bytes()).len()),
     }
 }
 
@@ -354,7 +362,7 @@ fn goes_on(role: Role, opened: Result<WebSocket<Whims>, Error>) {
     let mut ws = opened.unwrap();
     let (received, error) = outcome(|| ws.recv());
     assert!(error.is_none(), "{error:?}");
-    assert_eq!(received, messages(role, &conversation(peer_of(role))));
+    assert_eq!(received, complete_messages(role, &peer_input(peer_of(role))));
 }
 
 /// R116 (F34 F35): a handshake whose input ends, breaks or takes too long after any number of bytes is an error, and one

@@ -13,14 +13,14 @@ use sockless::{
     },
     error::{LocalHandshakeError, RequestError},
 };
-use support::{REQUEST, frame, frames, pair::End, quoted};
+use support::{REQUEST, frame, frames, pair::Endpoint, quoted};
 
 use super::{Script, close, io_kind, text};
 
 /// A client's transport with a server behind it that accepts everything and echoes; both directions carry so many bytes
 /// at a time.
 struct Echo {
-    server: End,
+    server: Endpoint,
     piece: usize,
 }
 
@@ -38,7 +38,7 @@ impl Write for Echo {
         self.server.receive(&mut buf[..n].to_vec());
         assert_eq!(self.server.error, None);
         for event in self.server.take_events() {
-            let End { engine, out, .. } = &mut self.server;
+            let Endpoint { engine, out, .. } = &mut self.server;
             match event {
                 Event::Text(text) => engine.send_text(&text, out).unwrap(),
                 Event::Binary(data) => engine.send_binary(&data, out).unwrap(),
@@ -58,7 +58,7 @@ impl Write for Echo {
 fn a_client_over_a_slow_transport() {
     for piece in [1, 2, 3, 7, 50, usize::MAX] {
         let echo = Echo {
-            server: End::new(Connection::server(Config::default())),
+            server: Endpoint::new(Connection::server(Config::default())),
             piece,
         };
         let request = ClientRequest::new("ws://example.com/").unwrap();
