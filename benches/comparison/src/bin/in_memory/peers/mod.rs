@@ -1,4 +1,4 @@
-//! One file a peer.
+//! The peers, one in each file.
 
 mod fastwebsockets;
 mod floor;
@@ -14,14 +14,14 @@ use crate::{
     work::Work,
 };
 
-/// The name of a peer, and how to put it to work.
+/// The name of a peer, and the function that creates its benches.
 pub type Entry = (&'static str, fn(&Work) -> Option<Box<dyn Bench>>);
 
 const fn entry<P: Peer>() -> Entry {
     (P::NAME, bench::<P>)
 }
 
-/// Us first: the others are compared to that.
+/// `sockless` is first: the ratios are to its time.
 pub const ALL: [Entry; 8] = [
     entry::<ours::Sockless>(),
     entry::<floor::Floor>(),
