@@ -1,11 +1,13 @@
-//! A chat room for browsers: the page and its WebSockets on one port, every message to everyone.
+//! A chat room for browsers: one port serves the page and its WebSockets, and each message goes to
+//! every guest.
 //!
 //! ```text
 //! cargo run --example chat -- --listen 127.0.0.1:9001
 //! ```
 //!
-//! Each guest has two threads, one for each half of the WebSocket. Between them stands the [`Room`], which puts lines
-//! into the guests' queues and never waits: a guest that reads too slowly is dismissed instead.
+//! Each guest has two threads, one for each half of the WebSocket. The reading thread passes a
+//! message to the [`Room`], which puts it into the queue of each guest. The writing thread sends
+//! what is in the queue. The room never waits: it removes a guest that reads too slowly.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -24,14 +26,15 @@ const PAGE: &[u8] = include_bytes!("chat.html");
 const HTML: (&str, &str) = ("Content-Type", "text/html; charset=utf-8");
 const TEXT: (&str, &str) = ("Content-Type", "text/plain; charset=utf-8");
 
-/// The longest message, in bytes. Whoever sends a longer one is disconnected with 1009.
-const MAX_MESSAGE: u64 = 64 << 10;
-/// How many lines may wait for one guest. They are shared, so a line that waits for many guests is in memory once.
-const QUEUE: usize = 256;
-/// How long one call may wait for a client: for its request, for its answer to our Close, or for it to read.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The pause after each message of a guest. It holds up nobody but the guest, and keeps one who floods the room from
-/// filling the queues of all the others.
+/// The longest message, in bytes. A longer one fails the connection with 1009.
+const MAX_MESSAGE_SIZE: u64 = 64 << 10;
+/// How many lines may wait for one guest. The queues share a line, so it is in memory once.
+const QUEUE_LEN: usize = 256;
+/// How long one call may wait for a client: for its request, for its Close frame, or until it
+/// reads.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The pause after each message of a guest. It delays this guest alone, and prevents a guest from
+/// filling the queues of the others.
 const PAUSE: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
@@ -69,22 +72,23 @@ fn run(listen: &str) -> io::Result<Infallible> {
         });
         if let Err(error) = served {
             eprintln!("chat: {error}");
-            // Out of sockets or threads: trying again at once would only keep the processor busy.
+            // There are no more sockets or threads. An immediate retry would keep the processor
+            // busy.
             thread::sleep(Duration::from_millis(100));
         }
     }
 }
 
-/// One connection, from the request to the end.
+/// Serves one connection, from the request to the end.
 fn serve(room: &Mutex<Room>, tcp: TcpStream) -> Result<(), Error> {
-    tcp.set_read_timeout(Some(PATIENCE))?;
-    tcp.set_write_timeout(Some(PATIENCE))?;
+    tcp.set_read_timeout(Some(TIMEOUT))?;
+    tcp.set_write_timeout(Some(TIMEOUT))?;
     let config = Config::new()
-        .max_message_size(MAX_MESSAGE)
-        // A GET that is not for a WebSocket is reported too, instead of being answered with 426.
+        .max_message_size(MAX_MESSAGE_SIZE)
+        // Reports a GET that does not ask for a WebSocket, instead of answering it with 426.
         .plain_requests(true);
 
-    // An invalid request is answered by the engine, and is an error here.
+    // The engine answers an invalid request, and this returns the error.
     let incoming = std_net::incoming(tcp, config)?;
     let request = incoming.request();
     if request.target() != "/" {
@@ -93,20 +97,20 @@ fn serve(room: &Mutex<Room>, tcp: TcpStream) -> Result<(), Error> {
     if !request.is_upgrade() {
         return incoming.reject(200, &[HTML], PAGE);
     }
-    // Browsers let any page open a WebSocket to any host: only the server can refuse those of strangers.
+    // Browsers let any page open a WebSocket to any host. Only the server can refuse foreign pages.
     if !request.is_same_origin() {
         return incoming.reject(403, &[TEXT], b"The chat is for its own page only.\n");
     }
     let ws = incoming.accept(&Accept::new())?;
 
-    // Guests may listen for as long as they like.
+    // A guest may listen without sending, for any time.
     ws.get_ref().set_read_timeout(None)?;
     let tcp = ws.get_ref().try_clone()?;
     let (reader, writer) = ws.split()?;
-    let (queue, lines) = mpsc::sync_channel(QUEUE);
+    let (queue, lines) = mpsc::sync_channel(QUEUE_LEN);
     thread::Builder::new().spawn(move || {
-        // A connection that is closing already is in the reader's hands. Otherwise the reader may be waiting in vain, for
-        // a guest that neither reads nor closes: this wakes it up.
+        // If the connection is closing already, the reader ends it. Otherwise the reader may wait
+        // for a guest that neither reads nor closes: shutting the socket down wakes it up.
         if !matches!(write_lines(&writer, lines), Err(Error::Send(_))) {
             let _result = tcp.shutdown(Shutdown::Both);
         }
@@ -119,7 +123,7 @@ fn serve(room: &Mutex<Room>, tcp: TcpStream) -> Result<(), Error> {
 }
 
 fn read_messages(room: &Mutex<Room>, guest: u64, mut reader: Reader<TcpStream, TcpStream>) -> Result<(), Error> {
-    // `None` is the end of the closing handshake, whoever began it.
+    // `None` is the end of the closing handshake, whichever end started it.
     while let Some(message) = reader.recv()? {
         match message {
             Message::Text(text) => lock(room).say(guest, &text),
@@ -134,52 +138,55 @@ fn write_lines(writer: &Writer<TcpStream>, lines: Receiver<Arc<str>>) -> Result<
     for line in lines {
         writer.send(&*line)?;
     }
-    // The room has let go of the queue. If the guest left by itself, this is an error and sends nothing.
+    // The room has dropped the queue. If the guest has closed the connection, this is an error, and
+    // nothing is sent.
     writer.close(CloseCode::POLICY_VIOLATION, "send text, and read what you are sent")?;
-    // The reader, in its own thread, now waits for the guest's Close.
-    thread::sleep(PATIENCE);
+    // Meanwhile the reader, in its own thread, waits for the guest's Close frame.
+    thread::sleep(TIMEOUT);
     Ok(())
 }
 
-/// Everyone in the room. Nothing that can block is done while it is locked.
+/// The guests. Nothing that can block is done while it is locked.
 #[derive(Default)]
 struct Room {
-    arrived: u64,
-    /// Dropping a guest's queue tells its writer to close.
+    /// The number of the last guest.
+    last_guest: u64,
+    /// The writing thread of a guest closes the connection when its queue is dropped.
     queues: BTreeMap<u64, SyncSender<Arc<str>>>,
 }
 
 impl Room {
     fn join(&mut self, queue: SyncSender<Arc<str>>) -> u64 {
-        self.arrived += 1;
-        self.queues.insert(self.arrived, queue);
-        self.tell(format!("guest {} joined", self.arrived));
-        self.arrived
+        self.last_guest += 1;
+        self.queues.insert(self.last_guest, queue);
+        self.broadcast(format!("guest {} joined", self.last_guest));
+        self.last_guest
     }
 
     fn say(&mut self, guest: u64, text: &str) {
-        // What a dismissed guest still says, until its Close arrives, is not for the others.
+        // A guest that was removed may send until its Close frame arrives. The others do not get
+        // that.
         if self.queues.contains_key(&guest) {
-            self.tell(format!("guest {guest}: {text}"));
+            self.broadcast(format!("guest {guest}: {text}"));
         }
     }
 
     fn leave(&mut self, guest: u64) {
-        // A dismissed guest has left already.
+        // The room may have removed the guest already.
         if self.queues.remove(&guest).is_some() {
-            self.tell(format!("guest {guest} left"));
+            self.broadcast(format!("guest {guest} left"));
         }
     }
 
-    /// Queues a line for everyone, and dismisses those whose queue is full, which is news for the others.
-    fn tell(&mut self, line: String) {
-        let mut news = vec![line];
-        while let Some(line) = news.pop() {
+    /// Queues a line for every guest. Removes the guests whose queue is full, and tells the others.
+    fn broadcast(&mut self, line: String) {
+        let mut lines = vec![line];
+        while let Some(line) = lines.pop() {
             let line: Arc<str> = line.into();
             self.queues.retain(|guest, queue| {
                 let keeps_up = queue.try_send(Arc::clone(&line)).is_ok();
                 if !keeps_up {
-                    news.push(format!("guest {guest} left"));
+                    lines.push(format!("guest {guest} left"));
                 }
                 keeps_up
             });
@@ -187,7 +194,7 @@ impl Room {
     }
 }
 
-/// A panic in another thread is no reason to close the room.
+/// Locks the room, also after a panic of another thread.
 fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
     room.lock().unwrap_or_else(PoisonError::into_inner)
 }

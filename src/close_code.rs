@@ -40,7 +40,7 @@ impl CloseCode {
     /// 1015: the TLS handshake failed. Never on the wire (section 7.4.1).
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// Whether the code may stand in a Close frame, sent or received: the registered ones of 1000 to 2999 that
+    /// Whether the code may be in a Close frame, sent or received: the registered ones of 1000 to 2999 that
     /// are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1 and 7.4.2).
     #[must_use]
     pub const fn is_valid_on_wire(self) -> bool {

@@ -1,4 +1,4 @@
-//! Bytes of a peer as they may stand in a log.
+//! Bytes of a peer, escaped for a log.
 
 use core::fmt;
 

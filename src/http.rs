@@ -345,16 +345,16 @@ pub(crate) fn list_has(value: &[u8], token: &str) -> bool {
 mod tests {
     use super::HeadReader;
 
-    /// R137: what was searched is not searched again, however the head drips (F07).
+    /// R137: Bytes of a head that were searched are not searched again, in any pieces (F07).
     #[test]
-    fn f07_a_dripping_head_is_searched_once() {
+    fn f07_a_head_in_single_bytes_is_searched_once() {
         for line in ["x", "X: y\r\n", "\r\r\r"] {
             let mut reader = HeadReader::new(1 << 20);
             let head = std::format!("GET / HTTP/1.1\r\n{}", line.repeat(2000));
             for (at, byte) in head.bytes().enumerate() {
                 let mut byte = [byte];
                 assert_eq!(reader.read(&mut &mut byte[..]), Ok(None));
-                // Only what may belong to a blank line is looked at again.
+                // Only bytes that may belong to a blank line are searched again.
                 assert_eq!(reader.searched, (at + 1).saturating_sub(3), "{line:?}");
             }
         }

@@ -1,6 +1,6 @@
 //! The state machine of a connection (RFC 6455, sections 4 and 7): first the theory, then the table.
 //!
-//! Two rules. Every change of state, and what may be sent in which state, stands in this file and nowhere else. And this
+//! Two rules. Every change of state, and what may be sent in which state, is in this file and nowhere else. And this
 //! file does not know which bytes carry a signal, nor what an endpoint wants: it is told that something has happened, and
 //! says where that leads; it is asked for a command, and says whether it is permitted.
 //!
@@ -213,7 +213,7 @@ mod tests {
         Command::SendClose,
     ];
 
-    /// The page of the documentation, written from the machine that runs.
+    /// The content of docs/STATE.md, generated from the state machine.
     fn page() -> String {
         let mut page = String::from(
             "# The state machine\n\n\
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_diagram_in_the_docs_is_that_of_the_machine() {
+    fn the_page_of_the_docs_agrees_with_the_state_machine() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/STATE.md");
         if std::env::var_os("BLESS").is_some() {
             fs::write(path, page()).unwrap();
@@ -277,13 +277,13 @@ mod tests {
         let written = fs::read_to_string(path).unwrap();
         assert!(
             written == page(),
-            "docs/STATE.md is not what the machine does: BLESS=1 cargo test --lib"
+            "docs/STATE.md is out of date: BLESS=1 cargo test --lib"
         );
     }
 
-    /// R108 R114: a Close in either direction ends `Open`; `Closed` is absorbing.
+    /// R108 R114: A Close frame in either direction ends `Open`, and no signal leaves `Closed`.
     #[test]
-    fn s7_1_3_closing_only_moves_forward() {
+    fn s7_1_3_the_state_never_goes_back() {
         let order = |state: State| match state {
             State::Opening => 0,
             State::Open => 1,
@@ -298,7 +298,7 @@ mod tests {
                     assert_eq!(to, Phase::Closed);
                 }
                 if from == Phase::Open {
-                    assert!(order(to.state()) >= 2, "{signal:?} leaves the connection open");
+                    assert!(order(to.state()) >= 2, "{signal:?} does not end `Open`");
                 }
             }
             assert_eq!(from.after(Signal::Failed), Some(Phase::Closed), "{from}");

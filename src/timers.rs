@@ -113,10 +113,10 @@ impl Timeouts {
         self
     }
 
-    /// Sets the time from that Ping to its Pong, before the peer is given up.
+    /// Sets the time from that Ping to its Pong, before the connection is dropped.
     ///
     /// A piece of a message that arrives meanwhile starts the time anew, and so does a transport
-    /// that goes on writing. Default 20 seconds: the Pong may have to wait behind a large message.
+    /// that goes on writing. Default 20 seconds: the Pong may have to wait for a large message.
     /// With `None`, a Ping that is not answered is the last.
     #[must_use]
     pub fn pong(mut self, timeout: impl Into<Option<Duration>>) -> Self {

@@ -1,5 +1,5 @@
-//! Control frames and the end of a connection: RFC 6455, sections 5.5 (control frames), 7 (closing the connection),
-//! 6.1 and 10.7.
+//! Control frames and the end of a connection: RFC 6455, sections 5.5 (control frames), 7 (closing
+//! the connection), 6.1 (sending) and 10.7 (invalid data).
 
 use sockless::{
     Accept, ClientRequest, CloseCode, CloseFrame, CloseStatus, ClosedBy, Config, Connection, Delivery, Event,
@@ -11,9 +11,11 @@ use support::{
     pair::Pair, peer_of, reserved_bits, reserved_opcode, too_big,
 };
 
-const CONTROL: [u8; 3] = [0x88, 0x89, 0x8A];
+/// The first bytes of a Close, a Ping and a Pong.
+const CONTROL_FRAMES: [u8; 3] = [0x88, 0x89, 0x8A];
 
-/// What becomes of `input`, the same in one piece and byte by byte.
+/// Receives `input` in one piece and byte by byte, asserts that both outcomes are equal, and
+/// returns the outcome.
 fn receive(role: Role, config: &Config, input: &[u8]) -> Outcome {
     let whole = feed(&mut open(role, config.clone()), input);
     let bytewise = feed_bytewise(&mut open(role, config.clone()), input);
@@ -31,17 +33,18 @@ fn close(sender: Role, code: u16, reason: &str) -> Vec<u8> {
     frame(sender, 0x88, &close_body(code, reason.as_bytes()))
 }
 
-/// Sections 7.4.1 and 7.4.2, and the registry that they found.
-fn may_be_on_the_wire(code: u16) -> bool {
+/// Whether a Close frame may carry `code`: sections 7.4.1 and 7.4.2, and the IANA registry that
+/// they establish.
+fn rfc_permits(code: u16) -> bool {
     match code {
         0..=999 => false,
         1000..=1003 => true,
-        // reserved, and the two that only exist locally
+        // 1004 is reserved; 1005 and 1006 are for local use
         1004..=1006 => false,
         1007..=1014 => true,
-        // "TLS handshake", local too
+        // "TLS handshake", for local use
         1015 => false,
-        // unassigned in the range of the protocol
+        // unassigned, in the range of the protocol
         1016..=2999 => false,
         3000..=3999 => true,
         4000..=4999 => true,
@@ -51,11 +54,12 @@ fn may_be_on_the_wire(code: u16) -> bool {
 
 // 5.5: control frames
 
-/// R082: "All control frames MUST have a payload length of 125 bytes or less", received ...
+/// R082: "All control frames MUST have a payload length of 125 bytes or less": a longer one that is
+/// received fails the connection.
 #[test]
 fn s5_5_a_control_frame_of_more_than_125_bytes_fails_the_connection() {
     for role in ROLES {
-        for first in CONTROL {
+        for first in CONTROL_FRAMES {
             for (form, len) in [
                 (Length::Medium, 126),
                 (Length::Medium, 0),
@@ -85,7 +89,7 @@ fn s5_5_a_control_frame_of_more_than_125_bytes_fails_the_connection() {
     }
 }
 
-/// R082: ... and sent: a longer one is refused, and nothing changes.
+/// R082: A longer control frame is not sent, and the refused command changes nothing.
 #[test]
 fn s5_5_a_control_frame_of_more_than_125_bytes_is_not_sent() {
     for role in ROLES {
@@ -112,8 +116,8 @@ fn s5_5_a_control_frame_of_more_than_125_bytes_is_not_sent() {
     }
 }
 
-/// R093 R094 R095: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response", with "identical
-/// application data"; it is in the output when the call returns.
+/// R093 R094 R095: "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response",
+/// with "identical application data". The Pong is in the output when the call returns.
 #[test]
 fn s5_5_2_a_ping_is_answered_with_its_payload() {
     for role in ROLES {
@@ -126,9 +130,10 @@ fn s5_5_2_a_ping_is_answered_with_its_payload() {
     }
 }
 
-/// R096: every ping is answered, in order, though the last one would be enough.
+/// R096: Every Ping is answered, in order, although the RFC requires a Pong for the latest Ping
+/// only.
 #[test]
-fn s5_5_3_all_pings_are_answered() {
+fn s5_5_3_every_ping_is_answered() {
     for role in ROLES {
         let pings: Vec<u8> = (0..10).flat_map(|i| frame(peer_of(role), 0x89, &[i])).collect();
         let outcome = receive(role, &Config::default(), &pings);
@@ -138,9 +143,10 @@ fn s5_5_3_all_pings_are_answered() {
     }
 }
 
-/// R093 R096: without `auto_pong` the caller answers, the latest ping alone if it likes.
+/// R093 R096: Without `auto_pong`, the engine sends no Pong. The caller may answer the latest Ping
+/// only.
 #[test]
-fn s5_5_2_pings_are_answered_by_hand() {
+fn s5_5_2_without_auto_pong_the_caller_answers_pings() {
     for role in ROLES {
         let config = Config::new().auto_pong(false);
         let pings: Vec<u8> = (0..3).flat_map(|i| frame(peer_of(role), 0x89, &[i])).collect();
@@ -155,13 +161,14 @@ fn s5_5_2_pings_are_answered_by_hand() {
     }
 }
 
-/// R097: "A Pong frame MAY be sent unsolicited"; "A response to an unsolicited Pong frame is not expected."
+/// R097: "A Pong frame MAY be sent unsolicited"; "A response to an unsolicited Pong frame is not
+/// expected."
 #[test]
 fn s5_5_3_a_pong_gets_no_answer() {
     for role in ROLES {
         let begun = frame(peer_of(role), 0x01, b"begun");
         for before in [&[][..], &begun] {
-            for payload in [&b""[..], b"nobody asked", &[0xFF; 125]] {
+            for payload in [&b""[..], b"unsolicited", &[0xFF; 125]] {
                 let input = [before, &frame(peer_of(role), 0x8A, payload)].concat();
                 let outcome = receive(role, &Config::default(), &input);
                 assert_eq!(outcome.events, [Event::Pong(payload.into())], "{role:?}");
@@ -178,17 +185,22 @@ fn s5_5_3_a_pong_gets_no_answer() {
     }
 }
 
-/// R093: a ping is due its answer until the peer's Close has come, also when ours has gone out.
+/// R093: An endpoint answers Pings until it receives the peer's Close frame, also after it has sent
+/// its own.
 #[test]
-fn s5_5_2_a_ping_after_our_close_is_answered() {
+fn s5_5_2_a_ping_after_a_sent_close_is_answered() {
     for role in ROLES {
         let mut connection = open(role, Config::default());
         connection.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
         let mut outcome = feed(&mut connection, &frame(peer_of(role), 0x89, b"?"));
         assert_eq!(frames(role, &outcome.out), [(0x8A, b"?".to_vec())], "{role:?}");
         outcome.out.clear();
-        connection.pong(b"by hand", &mut outcome.out).unwrap();
-        assert_eq!(frames(role, &outcome.out), [(0x8A, b"by hand".to_vec())], "{role:?}");
+        connection.pong(b"unsolicited", &mut outcome.out).unwrap();
+        assert_eq!(
+            frames(role, &outcome.out),
+            [(0x8A, b"unsolicited".to_vec())],
+            "{role:?}"
+        );
         feed(&mut connection, &close(peer_of(role), 1000, ""));
         assert_eq!(connection.pong(b"", &mut outcome.out), Err(SendError::Closing));
     }
@@ -213,7 +225,8 @@ fn s5_5_1_a_close_of_one_byte_fails_the_connection() {
     }
 }
 
-/// R084: the reason is UTF-8; if it is not, 1007 says so, whatever the cut.
+/// R084: A reason that is not valid UTF-8 fails the connection with the code 1007, wherever the
+/// input is cut.
 #[test]
 fn s5_5_1_a_reason_that_is_not_utf8_fails_the_connection() {
     let invalid: [&[u8]; 12] = [
@@ -241,7 +254,7 @@ fn s5_5_1_a_reason_that_is_not_utf8_fails_the_connection() {
                 assert_eq!(frames(role, &outcome.out), [(0x88, close_body(1007, b""))], "{row}");
             }
         }
-        // Of two errors, that of the first bytes counts.
+        // Of two errors, the one in the earlier bytes is reported.
         let input = frame(peer_of(role), 0x88, &close_body(999, b"\xFF"));
         let outcome = receive(role, &Config::default(), &input);
         assert_eq!(
@@ -251,8 +264,8 @@ fn s5_5_1_a_reason_that_is_not_utf8_fails_the_connection() {
     }
 }
 
-/// R083 R084 R088 R110 R111: a code and a reason are delivered as they were sent, whatever the cut, and answered with the
-/// same code.
+/// R083 R084 R088 R110 R111: A code and a reason are delivered as they were sent, wherever the
+/// input is cut, and the engine answers with the same code.
 #[test]
 fn s5_5_1_close_frames_are_delivered_and_echoed() {
     let longest = "é".repeat(61) + "x";
@@ -275,7 +288,8 @@ fn s5_5_1_close_frames_are_delivered_and_echoed() {
     }
 }
 
-/// R088 R110: an empty Close is answered with an empty one: no code is made up, and 1005 is only what is reported.
+/// R088 R110: An empty Close frame is answered with an empty one. The code 1005 is reported and not
+/// sent.
 #[test]
 fn s5_5_1_an_empty_close_is_echoed_empty() {
     for role in ROLES {
@@ -294,21 +308,22 @@ fn s5_5_1_an_empty_close_is_echoed_empty() {
     }
 }
 
-/// R119 R120 R121 R122 R123 R124 R110: of all codes received, the valid ones are delivered and echoed, the others fail the
-/// connection with 1002.
+/// R119 R120 R121 R122 R123 R124 R110: Of all codes, the valid ones are delivered and echoed. The
+/// others fail the connection with the code 1002.
 #[test]
-fn s7_4_all_codes_received() {
+fn s7_4_every_received_code_is_validated() {
     for role in ROLES {
         for code in 0..=u16::MAX {
             let mut connection = open(role, Config::default());
             let outcome = feed(&mut connection, &close(peer_of(role), code, ""));
             let row = format!("{role:?}: {code}");
             let status = connection.close_status().unwrap();
-            let reply = if may_be_on_the_wire(code) {
+            let reply = if rfc_permits(code) {
                 assert_eq!(outcome.error, None, "{row}");
                 assert_eq!(outcome.events, [Event::Close(Some(CloseFrame::new(code, "")))], "{row}");
                 assert_eq!((status.code(), status.is_clean()), (CloseCode(code), true), "{row}");
-                // 1010 says what a server did not do, and no server says it.
+                // The code 1010 is "not used by the server" (section 7.4.1), so a server answers
+                // 1000.
                 if code == 1010 { 1000 } else { code }
             } else {
                 let expected = ProtocolError::InvalidCloseCode { code: CloseCode(code) };
@@ -322,21 +337,22 @@ fn s7_4_all_codes_received() {
                 1002
             };
             assert_eq!(frames(role, &outcome.out), [(0x88, close_body(reply, b""))], "{row}");
-            assert_eq!(CloseCode(code).is_valid_on_wire(), may_be_on_the_wire(code), "{row}");
+            assert_eq!(CloseCode(code).is_valid_on_wire(), rfc_permits(code), "{row}");
         }
     }
 }
 
-/// R119 R120 R121 R122 R123 R124 R127: of all codes, only the valid ones are sent, and 1010 by clients only.
+/// R119 R120 R121 R122 R123 R124 R127: Of all codes, only the valid ones are sent, and 1010 only by
+/// a client.
 #[test]
-fn s7_4_all_codes_sent() {
+fn s7_4_every_sent_code_is_validated() {
     for role in ROLES {
         for code in 0..=u16::MAX {
             let mut connection = open(role, Config::default());
             let mut out = Vec::new();
             let sent = connection.close(CloseCode(code), "why", &mut out);
             let row = format!("{role:?}: {code}");
-            if may_be_on_the_wire(code) && !(code == 1010 && role == Role::Server) {
+            if rfc_permits(code) && !(code == 1010 && role == Role::Server) {
                 assert_eq!(sent, Ok(()), "{row}");
                 assert_eq!(frames(role, &out), [(0x88, close_body(code, b"why"))], "{row}");
                 assert_eq!(connection.state(), State::Closing, "{row}");
@@ -350,9 +366,9 @@ fn s7_4_all_codes_sent() {
     }
 }
 
-/// R126 R127: the codes of section 7.4.1 and the registry, by name.
+/// R126 R127: The named codes have the numbers of section 7.4.1 and of the IANA registry.
 #[test]
-fn s7_4_1_codes_by_name() {
+fn s7_4_1_named_codes_have_their_numbers() {
     let names = [
         (CloseCode::NORMAL, 1000),
         (CloseCode::GOING_AWAY, 1001),
@@ -380,9 +396,10 @@ fn s7_4_1_codes_by_name() {
     }
 }
 
-/// R125: what a script may send in a browser can be told, and an empty Close can be sent.
+/// R125: `is_allowed_to_scripts` accepts the codes that a script in a browser may send. A Close
+/// frame can be sent without a code.
 #[test]
-fn s7_4_codes_of_scripts() {
+fn s7_4_codes_that_a_script_in_a_browser_may_send() {
     for code in 0..=u16::MAX {
         let expected = code == 1000 || (3000..5000).contains(&code);
         assert_eq!(CloseCode(code).is_allowed_to_scripts(), expected, "{code}");
@@ -396,9 +413,10 @@ fn s7_4_codes_of_scripts() {
     }
 }
 
-/// R085 R125: a reason of 123 bytes is sent, one of 124 refused: not cut, and not lost. It is bytes that count.
+/// R085 R125: A reason of 123 bytes is sent, and one of 124 bytes is refused: it is neither
+/// truncated nor dropped. The limit counts bytes, not characters.
 #[test]
-fn s5_5_1_a_reason_holds_123_bytes() {
+fn s5_5_1_a_reason_has_at_most_123_bytes() {
     for role in ROLES {
         for unit in ["x", "é", "€", "😀"] {
             for start in ["", "x", "xx", "xxx"] {
@@ -435,7 +453,7 @@ fn s5_5_1_a_reason_holds_123_bytes() {
     }
 }
 
-/// R083: a reason needs a code in front of it.
+/// R083: A reason is not sent without a code.
 #[test]
 fn s5_5_1_a_reason_without_a_code_is_not_sent() {
     for role in ROLES {
@@ -447,8 +465,8 @@ fn s5_5_1_a_reason_without_a_code_is_not_sent() {
     }
 }
 
-/// R087: "The application MUST NOT send any more data frames after sending a Close frame"; what was sent before stands
-/// before it.
+/// R087: "The application MUST NOT send any more data frames after sending a Close frame". What was
+/// sent earlier precedes the Close frame in the output.
 #[test]
 fn s5_5_1_nothing_is_sent_after_a_close() {
     for role in ROLES {
@@ -473,9 +491,10 @@ fn s5_5_1_nothing_is_sent_after_a_close() {
     }
 }
 
-/// R089 R102: the answer to a Close does not wait for a message that is being sent in fragments; the rest of it is refused.
+/// R089 R102: The answer to a Close frame does not wait for the end of a message that is being sent
+/// in fragments. Further fragments are refused.
 #[test]
-fn s5_5_1_a_close_is_answered_inside_an_outgoing_message() {
+fn s5_5_1_a_close_is_answered_while_a_message_is_being_sent() {
     for role in ROLES {
         let mut connection = open(role, Config::default());
         let mut out = Vec::new();
@@ -492,24 +511,24 @@ fn s5_5_1_a_close_is_answered_inside_an_outgoing_message() {
     }
 }
 
-/// R092 R093 R114: "further data received is discarded": frames behind a Close, valid or not, are not delivered and not
-/// answered, in the same input or a later one.
+/// R092 R093 R114: "Further data received is discarded": frames after a Close frame, valid or not,
+/// are neither delivered nor answered, in the same input or a later one.
 #[test]
 fn s1_4_nothing_is_delivered_after_a_close() {
     for role in ROLES {
         let peer = peer_of(role);
-        for behind in [
-            frame(peer, 0x81, b"too late"),
-            frame(peer, 0x89, b"too late"),
+        for after in [
+            frame(peer, 0x81, b"late"),
+            frame(peer, 0x89, b"late"),
             close(peer, 1001, "again"),
             frame(peer, 0x83, b""),
-            frame(role, 0x81, b"in the wrong direction"),
+            frame(role, 0x81, b"wrong direction"),
             vec![0xFF; 100],
         ] {
             for (config, replies) in [(Config::default(), 1), (Config::new().auto_close(false), 0)] {
                 let first = close(peer, 1000, "bye");
-                let outcome = receive(role, &config, &[&first[..], &behind].concat());
-                let row = format!("{role:?}: {behind:02x?}");
+                let outcome = receive(role, &config, &[&first[..], &after].concat());
+                let row = format!("{role:?}: {after:02x?}");
                 assert_eq!(outcome.error, None, "{row}");
                 assert_eq!(
                     outcome.events,
@@ -520,16 +539,16 @@ fn s1_4_nothing_is_delivered_after_a_close() {
                 let mut connection = open(role, config);
                 feed(&mut connection, &first);
                 let before = format!("{connection:?}");
-                assert_eq!(feed(&mut connection, &behind), Outcome::default(), "{row}");
+                assert_eq!(feed(&mut connection, &after), Outcome::default(), "{row}");
                 assert_eq!(format!("{connection:?}"), before, "{row}");
             }
         }
     }
 }
 
-/// R087: until the peer's Close comes, what it sends is still delivered.
+/// R087: Messages are delivered after a sent Close frame, until the peer's Close frame arrives.
 #[test]
-fn s5_5_1_messages_are_received_after_our_close() {
+fn s5_5_1_messages_are_received_after_a_sent_close() {
     for role in ROLES {
         let peer = peer_of(role);
         let mut connection = open(role, Config::default());
@@ -556,9 +575,10 @@ fn s5_5_1_messages_are_received_after_our_close() {
 
 // 7: the end of a connection
 
-/// R108 R109 R110 R111: our Close, then the peer's: closing, then closed, cleanly; code and reason are the peer's.
+/// R108 R109 R110 R111: The local endpoint sends a Close frame (`Closing`), and then receives the
+/// peer's (`Closed`, clean). The reported code and reason are those of the peer.
 #[test]
-fn s7_1_we_close_first() {
+fn s7_1_the_local_endpoint_closes_first() {
     for role in ROLES {
         for config in [Config::default(), Config::new().auto_close(false)] {
             let mut connection = open(role, config);
@@ -575,7 +595,7 @@ fn s7_1_we_close_first() {
             assert_eq!(
                 connection.close_status().unwrap().code(),
                 CloseCode::ABNORMAL,
-                "none has come yet"
+                "no Close frame is received yet"
             );
             assert!(!connection.close_status().unwrap().is_clean());
 
@@ -583,7 +603,7 @@ fn s7_1_we_close_first() {
             assert_eq!(
                 (outcome.events.len(), outcome.out.len()),
                 (1, 0),
-                "no answer to an answer"
+                "a Close frame that answers is not answered"
             );
             assert_eq!(connection.state(), State::Closed);
             let status = connection.close_status().unwrap();
@@ -594,7 +614,8 @@ fn s7_1_we_close_first() {
     }
 }
 
-/// R088 R108 R109: the peer's Close is answered in the same call: closed, cleanly.
+/// R088 R108 R109: The call that receives the peer's Close frame also answers it. The connection is
+/// then closed, and clean.
 #[test]
 fn s7_1_the_peer_closes_first() {
     for role in ROLES {
@@ -610,9 +631,10 @@ fn s7_1_the_peer_closes_first() {
     }
 }
 
-/// R088 R108 R109: without `auto_close` the caller answers, with what it likes; until then the connection is closing.
+/// R088 R108 R109: Without `auto_close`, the caller answers with any code and reason. The state is
+/// `Closing` until then.
 #[test]
-fn s7_1_the_peer_closes_first_and_is_answered_by_hand() {
+fn s7_1_the_peer_closes_first_without_auto_close() {
     for role in ROLES {
         for (code, reason) in [(Some(CloseCode(4003)), "ours"), (None, "")] {
             let mut connection = open(role, Config::new().auto_close(false));
@@ -621,7 +643,7 @@ fn s7_1_the_peer_closes_first_and_is_answered_by_hand() {
             assert_eq!((connection.state(), connection.teardown()), (State::Closing, None));
             let status = connection.close_status().unwrap();
             assert_eq!((status.by, status.is_clean()), (ClosedBy::Peer, false));
-            // Nothing else can be sent any more.
+            // Only a Close frame can be sent now.
             let refused = Err(SendError::Closing);
             assert_eq!(connection.send_text("x", &mut outcome.out), refused);
             assert_eq!(connection.ping(b"", &mut outcome.out), refused);
@@ -638,12 +660,13 @@ fn s7_1_the_peer_closes_first_and_is_answered_by_hand() {
     }
 }
 
-/// R091: both send a Close before either has the other's: that completes the handshake, and there is no third.
+/// R091: Both endpoints send a Close frame before they receive the other's. That completes the
+/// closing handshake: neither sends a second Close frame.
 #[test]
-fn s7_1_both_close_at_once() {
+fn s7_1_both_endpoints_close_at_the_same_time() {
     for piece in [usize::MAX, 1] {
         let mut pair = Pair::open(Config::default(), Config::default());
-        pair.piece = piece;
+        pair.max_piece = piece;
         pair.client
             .engine
             .close(CloseCode(4001), "c", &mut pair.client.out)
@@ -652,7 +675,7 @@ fn s7_1_both_close_at_once() {
             .engine
             .close(CloseCode(4002), "s", &mut pair.server.out)
             .unwrap();
-        pair.drive();
+        pair.deliver_all();
         for (end, sent, received) in [
             (&pair.client, (4001, "c"), (4002, "s")),
             (&pair.server, (4002, "s"), (4001, "c")),
@@ -660,7 +683,7 @@ fn s7_1_both_close_at_once() {
             assert_eq!(end.engine.state(), State::Closed);
             let status = end.engine.close_status().unwrap();
             assert!(status.is_clean());
-            assert_eq!(status.by, ClosedBy::Us, "each sent before it received");
+            assert_eq!(status.by, ClosedBy::Us, "each endpoint sent its Close frame first");
             assert_eq!(status.sent, Some(Some(CloseFrame::new(sent.0, sent.1))));
             assert_eq!(status.received, Some(Some(CloseFrame::new(received.0, received.1))));
             assert_eq!(
@@ -671,28 +694,29 @@ fn s7_1_both_close_at_once() {
     }
 }
 
-/// R090 R107 R115 R140: what is left to do with the transport: a server closes it at once, a client waits for the server
-/// after a clean end; whoever has failed the connection closes it.
+/// R090 R107 R115 R140: `teardown` says what to do with the transport. A server closes it at once,
+/// a client waits for the server after a clean end, and an endpoint that failed the connection
+/// closes it.
 #[test]
-fn s7_1_1_who_closes_the_transport() {
-    for stage in stages() {
-        let mut connection = (stage.build)();
-        let expected = match (stage.end, connection.role()) {
+fn s7_1_1_teardown_says_which_endpoint_closes_the_transport() {
+    for situation in situations() {
+        let mut connection = (situation.build)();
+        let expected = match (situation.end, connection.role()) {
             (End::None, _) => None,
             (End::Clean, Role::Client) => Some(Teardown::AwaitPeer),
             (End::Clean, Role::Server) | (End::Failed(_) | End::Answered, _) => Some(Teardown::Close),
         };
-        assert_eq!(connection.teardown(), expected, "{}", stage.name);
+        assert_eq!(connection.teardown(), expected, "{}", situation.name);
         assert_eq!(
             connection.teardown().is_some(),
             connection.state() == State::Closed,
             "{}",
-            stage.name
+            situation.name
         );
-        // The answer does not change when it is followed.
+        // The end of the transport does not change the result.
         let _end = connection.receive_eof();
         if expected.is_some() {
-            assert_eq!(connection.teardown(), expected, "{}", stage.name);
+            assert_eq!(connection.teardown(), expected, "{}", situation.name);
         }
     }
 }
@@ -701,22 +725,22 @@ fn s7_1_1_who_closes_the_transport() {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     None,
-    /// Both Close frames have passed.
+    /// Both Close frames have arrived.
     Clean,
-    /// The handshake was answered with another status than 101.
+    /// The response to the opening handshake had another status than 101.
     Answered,
     Failed(ProtocolError),
 }
 
-/// A situation that a connection can be in.
-struct Stage {
+/// A connection in a certain state, and how it got there.
+struct Situation {
     name: &'static str,
     state: State,
     end: End,
     build: fn() -> Connection,
 }
 
-/// A server with the given bytes of a client behind it, not accepted.
+/// A server that has received `input` and has not accepted a request.
 fn server_with(input: &str) -> Connection {
     let mut server = Connection::server(Config::default());
     let mut bytes = input.as_bytes().to_vec();
@@ -725,7 +749,7 @@ fn server_with(input: &str) -> Connection {
     server
 }
 
-/// A client with the given bytes of a server behind it.
+/// A client that has received `input`.
 fn client_with(input: &str) -> Connection {
     let request = ClientRequest::new("ws://example.com/").unwrap();
     let mut client = Connection::client(&request, Config::default(), [1; 32], &mut Vec::new()).unwrap();
@@ -733,12 +757,14 @@ fn client_with(input: &str) -> Connection {
     client
 }
 
+/// An open connection whose local endpoint has sent a Close frame.
 fn with_close_sent(role: Role) -> Connection {
     let mut connection = open(role, Config::default());
     connection.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
     connection
 }
 
+/// A connection that has received a Close frame and not answered it.
 fn with_close_received(role: Role) -> Connection {
     let mut connection = open(role, Config::new().auto_close(false));
     feed(&mut connection, &close(peer_of(role), 1000, "bye"));
@@ -752,7 +778,8 @@ fn open_with(role: Role, input: &[u8]) -> Connection {
     connection
 }
 
-fn lost(mut connection: Connection) -> Connection {
+/// The connection after the end of the transport, which is an error.
+fn disconnected(mut connection: Connection) -> Connection {
     let expected = match connection.state() {
         State::Opening => ProtocolError::HandshakeEof,
         _ => ProtocolError::UnexpectedEof,
@@ -761,7 +788,8 @@ fn lost(mut connection: Connection) -> Connection {
     connection
 }
 
-fn sending(role: Role) -> Connection {
+/// An open connection that has sent the first fragment of a text, which ends inside a character.
+fn in_outgoing_message(role: Role) -> Connection {
     let mut connection = open(role, Config::default());
     connection
         .send_fragment(MessageKind::Text, b"\xC3", false, &mut Vec::new())
@@ -769,11 +797,11 @@ fn sending(role: Role) -> Connection {
     connection
 }
 
-/// All the situations that make a difference.
-fn stages() -> Vec<Stage> {
-    let mut stages = Vec::new();
+/// The situations of a connection that differ for the tests below.
+fn situations() -> Vec<Situation> {
+    let mut situations = Vec::new();
     let mut add = |name, state, end, build| {
-        stages.push(Stage {
+        situations.push(Situation {
             name,
             state,
             end,
@@ -814,10 +842,10 @@ fn stages() -> Vec<Stage> {
         open_with(Role::Client, &[0x01, 0x01, b'x', 0x89, 5, b'p'])
     });
     add("server, sending a message", State::Open, End::None, || {
-        sending(Role::Server)
+        in_outgoing_message(Role::Server)
     });
     add("client, sending a message", State::Open, End::None, || {
-        sending(Role::Client)
+        in_outgoing_message(Role::Client)
     });
     add("server, close sent", State::Closing, End::None, || {
         with_close_sent(Role::Server)
@@ -852,13 +880,13 @@ fn stages() -> Vec<Stage> {
         || open_with(Role::Client, &frame(Role::Server, 0x81, b"\xFF")),
     );
     add("server, lost", State::Closed, eof, || {
-        lost(open_with(Role::Server, b""))
+        disconnected(open_with(Role::Server, b""))
     });
     add("client, lost", State::Closed, eof, || {
-        lost(with_close_sent(Role::Client))
+        disconnected(with_close_sent(Role::Client))
     });
     add("server, lost before the request", State::Closed, handshake_eof, || {
-        lost(server_with(""))
+        disconnected(server_with(""))
     });
     add(
         "server, invalid request",
@@ -880,20 +908,21 @@ fn stages() -> Vec<Stage> {
     add("client, refused", State::Closed, End::Answered, || {
         client_with("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
     });
-    for stage in &stages {
-        assert_eq!((stage.build)().state(), stage.state, "{}", stage.name);
+    for situation in &situations {
+        assert_eq!((situation.build)().state(), situation.state, "{}", situation.name);
     }
-    stages
+    situations
 }
 
-/// R110 R116 R109: the end of the transport is an error unless the closing handshake is complete, or the connection never
-/// was open; it is reported once more when it is asked again, and sends nothing.
+/// R110 R116 R109: The end of the transport is an error, unless the closing handshake is complete
+/// or the opening handshake was refused. Each later call returns the same error, and nothing is
+/// sent.
 #[test]
 fn s7_2_1_the_transport_ends_in_every_situation() {
-    for stage in stages() {
-        let mut connection = (stage.build)();
-        if stage.name.ends_with("part of a refusal") {
-            // What there is of it is worth more than an error.
+    for situation in situations() {
+        let mut connection = (situation.build)();
+        if situation.name.ends_with("part of a refusal") {
+            // The incomplete refusal is reported instead of an error.
             let refused = connection.receive_eof();
             assert!(matches!(refused, Ok(Some(Event::Refused(_)))), "{refused:?}");
             assert_eq!(
@@ -903,7 +932,7 @@ fn s7_2_1_the_transport_ends_in_every_situation() {
             continue;
         }
         let before = connection.close_status().cloned();
-        let expected = match stage.end {
+        let expected = match situation.end {
             End::None if connection.state() == State::Opening => Some(ProtocolError::HandshakeEof),
             End::None => Some(ProtocolError::UnexpectedEof),
             End::Clean | End::Answered => None,
@@ -911,39 +940,49 @@ fn s7_2_1_the_transport_ends_in_every_situation() {
         };
         for _ in 0..2 {
             let found = connection.receive_eof();
-            assert_eq!(found, expected.map(Box::new).map_or(Ok(None), Err), "{}", stage.name);
-            assert_eq!(connection.state(), State::Closed, "{}", stage.name);
+            assert_eq!(
+                found,
+                expected.map(Box::new).map_or(Ok(None), Err),
+                "{}",
+                situation.name
+            );
+            assert_eq!(connection.state(), State::Closed, "{}", situation.name);
         }
         let status = connection.close_status().cloned();
-        match (stage.end, before, status) {
+        match (situation.end, before, status) {
             (End::Clean, Some(before), Some(after)) => {
-                assert_eq!(before, after, "{}", stage.name);
-                assert!(after.is_clean(), "{}", stage.name);
+                assert_eq!(before, after, "{}", situation.name);
+                assert!(after.is_clean(), "{}", situation.name);
             }
             (End::Answered, None, None) => {}
             (End::Failed(error), Some(before), Some(after)) => {
-                assert_eq!(before, after, "{}", stage.name);
-                assert_eq!((after.error, after.is_clean()), (Some(error), false), "{}", stage.name);
+                assert_eq!(before, after, "{}", situation.name);
+                assert_eq!(
+                    (after.error, after.is_clean()),
+                    (Some(error), false),
+                    "{}",
+                    situation.name
+                );
             }
             (End::None, before, Some(after)) => {
-                assert_eq!((after.error, after.is_clean()), (expected, false), "{}", stage.name);
-                // Who closed first stays who closed first.
+                assert_eq!((after.error, after.is_clean()), (expected, false), "{}", situation.name);
+                // The endpoint that closed first does not change.
                 let by = before.as_ref().map_or(ClosedBy::Transport, |before| before.by);
-                assert_eq!(after.by, by, "{}", stage.name);
+                assert_eq!(after.by, by, "{}", situation.name);
                 let received = before.and_then(|before| before.received);
                 let (code, reason) = match &received {
                     None => (CloseCode::ABNORMAL, ""),
                     Some(_) => (CloseCode::NORMAL, "bye"),
                 };
-                assert_eq!((after.code(), after.reason()), (code, reason), "{}", stage.name);
-                assert_eq!(after.received, received, "{}", stage.name);
+                assert_eq!((after.code(), after.reason()), (code, reason), "{}", situation.name);
+                assert_eq!(after.received, received, "{}", situation.name);
             }
-            (end, before, after) => panic!("{}: {end:?}, {before:?}, {after:?}", stage.name),
+            (end, before, after) => panic!("{}: {end:?}, {before:?}, {after:?}", situation.name),
         }
     }
 }
 
-/// R116: lost in the middle of a frame, at every byte: 1006, unclean.
+/// R116: A transport that ends inside a frame, at any byte, is an unclean end with the code 1006.
 #[test]
 fn s7_2_1_the_transport_ends_inside_a_frame() {
     for role in ROLES {
@@ -975,7 +1014,7 @@ fn s7_2_1_the_transport_ends_inside_a_frame() {
     }
 }
 
-/// Each error that frames can cause, the code that answers it, and bytes from `sender` that cause it.
+/// Each error that frames can cause, its close code, and frames of `sender` that cause it.
 fn violations(sender: Role) -> Vec<(ProtocolError, u16, Vec<u8>)> {
     let masked = sender == Role::Client;
     let wrong_mask = match sender {
@@ -1031,15 +1070,15 @@ fn violations(sender: Role) -> Vec<(ProtocolError, u16, Vec<u8>)> {
     ]
 }
 
-/// Limits that [`violations`] break.
-fn limited() -> Config {
+/// The limits that [`violations`] exceeds.
+fn limited_config() -> Config {
     Config::new().max_message_size(100).max_fragments(5)
 }
 
-/// R126: each error has its code, and none is left out; what no Close frame can answer is 1006.
+/// R126: Each error has its close code. An error that no Close frame can report has 1006.
 #[test]
-fn s7_4_1_every_error_has_its_code() {
-    // The tests of compression fail connections with the second one.
+fn s7_4_1_every_error_has_a_close_code() {
+    // `tests/deflate.rs` fails connections with `InvalidDeflate`.
     let mut codes: Vec<(ProtocolError, u16)> = vec![
         (ProtocolError::UnexpectedEof, 1006),
         (ProtocolError::HandshakeEof, 1006),
@@ -1057,7 +1096,7 @@ fn s7_4_1_every_error_has_its_code() {
     for error in [ResponseError::Accept, ResponseError::Body] {
         assert_eq!(ProtocolError::from(error).close_code(), CloseCode::ABNORMAL);
     }
-    // The enum cannot be matched exhaustively from outside, so its source is asked for what it holds.
+    // The enum is non-exhaustive, so the list of its variants is read from its source.
     let source = include_str!("../src/error/protocol.rs");
     let (_, after) = source.split_once("pub enum ProtocolError {").unwrap();
     let (body, _) = after.split_once("\n}").unwrap();
@@ -1069,24 +1108,25 @@ fn s7_4_1_every_error_has_its_code() {
         .collect();
     assert!(declared.len() > 15, "{declared:?}");
     for name in declared {
-        let variant = |error: &ProtocolError| format!("{error:?}").split(' ').next() == Some(name);
-        let known = codes.iter().any(|(error, _)| variant(error));
+        let is_variant = |error: &ProtocolError| format!("{error:?}").split(' ').next() == Some(name);
+        let known = codes.iter().any(|(error, _)| is_variant(error));
         assert!(
             known || name == "Request" || name == "Response",
-            "{name} has no row here"
+            "{name} is missing in this test"
         );
     }
 }
 
-/// R112 R113 R114 R126 R139 R140: every error, in both roles: one Close frame with its code, a closed connection that says
-/// whose fault it was, and nothing more, whatever comes.
+/// R112 R113 R114 R126 R139 R140: Each error, in both roles, sends one Close frame with its code
+/// and closes the connection. The close status names the error and which endpoint failed.
+/// Everything that is received later is ignored.
 #[test]
 fn s7_1_7_every_error_fails_the_connection() {
     for role in ROLES {
         let peer = peer_of(role);
         for (error, code, bytes) in violations(peer) {
             for delivery in [Delivery::Messages, Delivery::Chunks] {
-                let config = limited().delivery(delivery);
+                let config = limited_config().delivery(delivery);
                 let row = format!("{role:?} {delivery:?}: {error:?}");
                 let out = feed_bytewise(&mut open(role, config.clone()), &bytes).out;
                 let mut connection = open(role, config);
@@ -1105,7 +1145,8 @@ fn s7_1_7_every_error_fails_the_connection() {
                     (State::Closed, Some(Teardown::Close))
                 );
 
-                // "An endpoint MUST NOT continue to attempt to process data", not even a responding Close.
+                // "An endpoint MUST NOT continue to attempt to process data": not even a Close
+                // frame is processed.
                 outcome.out.clear();
                 let before = format!("{connection:?}");
                 for input in [
@@ -1142,12 +1183,12 @@ fn s7_1_7_every_error_fails_the_connection() {
     }
 }
 
-/// R113 R087: an error after our own Close is an error, but there is no second Close frame.
+/// R113 R087: An error after a sent Close frame is reported, and no second Close frame is sent.
 #[test]
-fn s7_1_7_an_error_after_our_close_sends_nothing() {
+fn s7_1_7_an_error_after_a_sent_close_sends_nothing() {
     for role in ROLES {
         for (error, _, bytes) in violations(peer_of(role)) {
-            let mut connection = open(role, limited());
+            let mut connection = open(role, limited_config());
             connection.close(CloseCode(4000), "ours", &mut Vec::new()).unwrap();
             let outcome = feed(&mut connection, &bytes);
             let row = format!("{role:?}: {error:?}");
@@ -1161,7 +1202,8 @@ fn s7_1_7_an_error_after_our_close_sends_nothing() {
     }
 }
 
-/// R113: before a connection is open there is no Close frame: a server answers with HTTP, a client with nothing.
+/// R113: No Close frame is sent before the connection is open: a failed server sends an HTTP
+/// response, a failed client sends nothing.
 #[test]
 fn s7_1_7_a_failed_handshake_sends_no_close() {
     let mut server = Connection::server(Config::default());
@@ -1182,9 +1224,10 @@ fn s7_1_7_a_failed_handshake_sends_no_close() {
     }
 }
 
-/// R112: our own failure is not a Close of the peer, though both carry the same code.
+/// R112: A local failure and a Close frame of the peer differ in the close status, even with the
+/// same code.
 #[test]
-fn s7_1_7_a_failure_is_told_from_a_close() {
+fn s7_1_7_close_status_distinguishes_a_failure_from_a_received_close() {
     for role in ROLES {
         let peer = peer_of(role);
         let mut closed = open(role, Config::default());
@@ -1201,12 +1244,12 @@ fn s7_1_7_a_failure_is_told_from_a_close() {
             (closed.code(), failed.code()),
             (CloseCode::PROTOCOL_ERROR, CloseCode::ABNORMAL)
         );
-        assert_eq!(closed.sent, failed.sent, "both have sent 1002");
+        assert_eq!(closed.sent, failed.sent, "both connections have sent 1002");
     }
 }
 
-/// R118 R115: a client ends a connection with a Close frame, and then waits for the server's, and for it to close the
-/// transport.
+/// R118 R115: A client sends a Close frame, waits for the server's, and then waits until the server
+/// closes the transport.
 #[test]
 fn s7_3_a_client_closes_with_the_closing_handshake() {
     let mut pair = Pair::open(Config::default(), Config::default());
@@ -1214,22 +1257,19 @@ fn s7_3_a_client_closes_with_the_closing_handshake() {
         .engine
         .close(CloseCode::GOING_AWAY, "", &mut pair.client.out)
         .unwrap();
-    assert_eq!(
-        pair.client.engine.teardown(),
-        None,
-        "not before the server has answered"
-    );
-    pair.drive();
+    assert_eq!(pair.client.engine.teardown(), None, "the server has not answered yet");
+    pair.deliver_all();
     assert_eq!(pair.server.engine.teardown(), Some(Teardown::Close));
     assert_eq!(pair.client.engine.teardown(), Some(Teardown::AwaitPeer));
     assert_eq!(pair.client.engine.receive_eof(), Ok(None));
     assert_eq!(pair.server.engine.receive_eof(), Ok(None));
 }
 
-// 6.1, and what else a caller can get wrong
+// 6.1: commands in each state
 
 type Command = fn(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>;
 
+/// The methods that send, each with a name.
 const COMMANDS: [(&str, Command); 8] = [
     ("text", |ws, out| ws.send_text("x", out)),
     ("binary", |ws, out| ws.send_binary(b"x", out)),
@@ -1245,7 +1285,8 @@ const COMMANDS: [(&str, Command); 8] = [
     ("close", |ws, out| ws.close(CloseCode::NORMAL, "x", out)),
 ];
 
-/// What a connection would say and do now; it tells the states of two connections apart, the mask keys included.
+/// What a connection reports and sends from now on. The text differs if the states of two
+/// connections differ, mask keys included.
 fn probe(mut connection: Connection) -> String {
     let before = format!("{connection:?}");
     let mut out = Vec::new();
@@ -1257,51 +1298,57 @@ fn probe(mut connection: Connection) -> String {
     format!("{before} {text:?} {pong:?} {outcome:?} {close:?} {out:02x?} {connection:?}")
 }
 
-/// R102 R087: every command in every situation: it is carried out if the connection is open (a Pong also after our own
-/// Close, a Close also after the peer's), and else it is refused, says why, and changes nothing.
+/// R102 R087: Every command in every situation. An open connection permits each command, a
+/// connection that has sent a Close frame permits a Pong, and one that has received a Close frame
+/// permits a Close. Any other command returns an error and changes nothing.
 #[test]
-fn s6_1_commands_in_every_situation() {
-    for stage in stages() {
+fn s6_1_the_state_decides_which_commands_are_permitted() {
+    for situation in situations() {
         for (name, command) in COMMANDS {
-            let mut connection = (stage.build)();
-            let allowed = match (stage.name, name, stage.state) {
+            let mut connection = (situation.build)();
+            let allowed = match (situation.name, name, situation.state) {
                 (_, "header", State::Open) => connection.role() == Role::Server,
                 (_, _, State::Open) => true,
                 ("server, close sent" | "client, close sent", "pong", _) => true,
                 ("server, close received" | "client, close received", "close", _) => true,
                 _ => false,
             };
-            // Both refuse a message inside another; that is another rule, with a test of its own.
-            let in_message = stage.name.ends_with("sending a message");
+            // A message inside another message has a test of its own, in `fragmentation.rs`.
+            let in_message = situation.name.ends_with("sending a message");
             if in_message && !matches!(name, "ping" | "pong" | "close") {
                 continue;
             }
             let mut out = Vec::new();
             let sent = command(&mut connection, &mut out);
-            let row = format!("{}: {name}", stage.name);
+            let row = format!("{}: {name}", situation.name);
             if allowed {
                 assert_eq!(sent, Ok(()), "{row}");
-                assert_eq!(out[0] & 0x70, 0, "{row}: a frame begins");
+                assert_eq!(out[0] & 0x70, 0, "{row}: the output begins with a frame");
                 continue;
             }
-            let expected = match stage.state {
+            let expected = match situation.state {
                 State::Opening => SendError::NotOpen,
                 State::Open => SendError::MaskRequired,
                 State::Closing | State::Closed => SendError::Closing,
             };
             assert_eq!((sent, out.len()), (Err(expected), 0), "{row}");
-            assert_eq!(probe(connection), probe((stage.build)()), "{row}: it changed something");
+            assert_eq!(
+                probe(connection),
+                probe((situation.build)()),
+                "{row}: the refused command changed the connection"
+            );
         }
     }
 }
 
-type Wrong<'a> = dyn Fn(&mut Connection, &mut Vec<u8>) -> Result<(), SendError> + 'a;
+type InvalidCommand<'a> = dyn Fn(&mut Connection, &mut Vec<u8>) -> Result<(), SendError> + 'a;
 
-/// R102: what is wrong in itself is refused in an open connection, and changes nothing.
+/// R102: A command with an invalid argument returns an error in an open connection, and changes
+/// nothing.
 #[test]
-fn s6_1_wrong_commands_change_nothing() {
+fn s6_1_invalid_commands_change_nothing() {
     let long = "x".repeat(126);
-    let wrong: [(&str, &Wrong<'_>, SendError); 9] = [
+    let wrong: [(&str, &InvalidCommand<'_>, SendError); 9] = [
         (
             "ping",
             &|ws, out| ws.ping(long.as_bytes(), out),
@@ -1360,93 +1407,104 @@ fn s6_1_wrong_commands_change_nothing() {
             },
         ),
     ];
-    for stage in stages().into_iter().filter(|stage| stage.state == State::Open) {
+    for situation in situations()
+        .into_iter()
+        .filter(|situation| situation.state == State::Open)
+    {
         for (name, command, error) in &wrong {
-            if stage.name.ends_with("sending a message") && name.starts_with("header") {
+            if situation.name.ends_with("sending a message") && name.starts_with("header") {
                 continue;
             }
-            let mut connection = (stage.build)();
+            let mut connection = (situation.build)();
             let mut out = Vec::new();
             assert_eq!(
                 command(&mut connection, &mut out),
                 Err(*error),
                 "{}: {name}",
-                stage.name
+                situation.name
             );
-            assert_eq!(out, [], "{}: {name}", stage.name);
-            assert_eq!(probe(connection), probe((stage.build)()), "{}: {name}", stage.name);
+            assert_eq!(out, [], "{}: {name}", situation.name);
+            assert_eq!(
+                probe(connection),
+                probe((situation.build)()),
+                "{}: {name}",
+                situation.name
+            );
         }
     }
 }
 
-/// R102: an answer to a request needs a request; there is one for a server that decides, and once.
+/// R102: `accept` and `reject` need a request that was reported and not answered yet. Any other
+/// call returns an error and changes nothing.
 #[test]
-fn s6_1_answers_without_a_request_change_nothing() {
+fn s6_1_accept_and_reject_need_an_unanswered_request() {
     let headers = REQUEST_FIELDS.map(|(name, value)| (name, value.as_bytes()));
     let request = Request::from_list("GET", "/", headers).unwrap();
-    for stage in stages() {
-        let deciding = stage.name.starts_with("server, deciding");
+    for situation in situations() {
+        let deciding = situation.name.starts_with("server, deciding");
         let expected = if deciding {
             Ok(())
         } else {
             Err(LocalHandshakeError::NoRequest)
         };
-        let mut connection = (stage.build)();
+        let mut connection = (situation.build)();
         let mut out = Vec::new();
         assert_eq!(
             connection.accept(&request, &Accept::new(), &mut out),
             expected,
             "{}",
-            stage.name
+            situation.name
         );
-        let mut other = (stage.build)();
-        assert_eq!(other.reject(404, &[], b"", &mut out), expected, "{}", stage.name);
+        let mut other = (situation.build)();
+        assert_eq!(other.reject(404, &[], b"", &mut out), expected, "{}", situation.name);
         if deciding {
             let again = connection.accept(&request, &Accept::new(), &mut out);
-            assert_eq!(again, Err(LocalHandshakeError::NoRequest), "{}", stage.name);
+            assert_eq!(again, Err(LocalHandshakeError::NoRequest), "{}", situation.name);
             assert_eq!(
                 other.reject(404, &[], b"", &mut out),
                 Err(LocalHandshakeError::NoRequest)
             );
         } else {
-            assert_eq!(out, [], "{}", stage.name);
-            assert_eq!(probe(connection), probe((stage.build)()), "{}", stage.name);
-            assert_eq!(probe(other), probe((stage.build)()), "{}", stage.name);
+            assert_eq!(out, [], "{}", situation.name);
+            assert_eq!(probe(connection), probe((situation.build)()), "{}", situation.name);
+            assert_eq!(probe(other), probe((situation.build)()), "{}", situation.name);
         }
     }
 }
 
-// Takeover
+// `into_parts`
 
-/// What events say, without the borders of frames: pieces of a message joined, empty ones left out.
+/// The content of events without the borders of frames: the pieces of a message are joined, and
+/// empty pieces are left out.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum Content {
     Part(MessageKind, Vec<u8>),
     MessageEnd,
     Other(Event<'static>),
 }
 
-fn said(events: Vec<Event<'static>>) -> Vec<Said> {
+/// The content of `events`.
+fn content(events: Vec<Event<'static>>) -> Vec<Content> {
     let mut list = Vec::new();
     for event in events {
         let Event::Chunk(chunk) = event else {
-            list.push(Said::Other(event));
+            list.push(Content::Other(event));
             continue;
         };
-        if let Some(Said::Part(_, part)) = list.last_mut() {
+        if let Some(Content::Part(_, part)) = list.last_mut() {
             part.extend_from_slice(chunk.as_bytes());
         } else if !chunk.as_bytes().is_empty() {
-            list.push(Said::Part(chunk.kind(), chunk.as_bytes().to_vec()));
+            list.push(Content::Part(chunk.kind(), chunk.as_bytes().to_vec()));
         }
         if chunk.message_end {
-            list.push(Said::MessageEnd);
+            list.push(Content::MessageEnd);
         }
     }
     list
 }
 
-/// A stream with everything in it that can be cut.
-fn everything(sender: Role) -> Vec<u8> {
+/// Frames of all kinds, with characters that span frames.
+fn all_kinds_of_frames(sender: Role) -> Vec<u8> {
     let long = "€".repeat(50);
     [
         frame(sender, 0x81, b"whole"),
@@ -1467,12 +1525,12 @@ fn everything(sender: Role) -> Vec<u8> {
     .concat()
 }
 
-/// R104: whoever takes the transport over gets every byte that was not reported, at every point of a stream: it reads on
-/// as if nothing had happened.
+/// R104: `into_parts` returns every byte that was not reported, at any point of a stream. A new
+/// connection that receives these bytes first reports the remaining events.
 #[test]
-fn s6_2_a_takeover_loses_nothing() {
+fn s6_2_into_parts_returns_every_unreported_byte() {
     for role in ROLES {
-        let input = everything(peer_of(role));
+        let input = all_kinds_of_frames(peer_of(role));
         let whole = feed(&mut open(role, Config::default()), &input);
         assert_eq!((whole.error, whole.events.len()), (None, 8));
         for cut in 0..=input.len() {
@@ -1492,9 +1550,10 @@ fn s6_2_a_takeover_loses_nothing() {
     }
 }
 
-/// R104 R137: what is handed over fits the limits that it fitted before: it is not in more frames, nor longer.
+/// R104 R137: The bytes from `into_parts` fit the limits that the connection has met so far: the
+/// message in progress has no more frames and no more bytes than it arrived with.
 #[test]
-fn s6_2_a_takeover_stays_within_the_limits() {
+fn s6_2_unread_bytes_stay_within_the_limits() {
     for role in ROLES {
         let peer = peer_of(role);
         for fragments in 1..4 {
@@ -1522,21 +1581,22 @@ fn s6_2_a_takeover_stays_within_the_limits() {
     }
 }
 
-/// R104: a takeover in chunk delivery, where a message may be known in part; then a frame continues it.
+/// R104: With chunk delivery, a part of a message may have been reported already. A continuation
+/// frame then carries the rest.
 #[test]
-fn s6_2_a_takeover_in_chunk_delivery_loses_nothing() {
+fn s6_2_into_parts_with_chunk_delivery_returns_every_unreported_byte() {
     let config = Config::new().delivery(Delivery::Chunks);
     for role in ROLES {
         let peer = peer_of(role);
-        let input = everything(peer);
-        let expected = said(feed(&mut open(role, config.clone()), &input).events);
+        let input = all_kinds_of_frames(peer);
+        let expected = content(feed(&mut open(role, config.clone()), &input).events);
         for cut in 0..=input.len() {
             for first in [feed, feed_bytewise] {
                 let mut one = open(role, config.clone());
                 let mut events = first(&mut one, &input[..cut]).events;
                 let unread = one.into_parts().unread;
                 let mut other = open(role, config.clone());
-                // What is known of the message in progress.
+                // The reported chunks of the message in progress.
                 let known = events.iter().fold(Vec::new(), |mut known, event| {
                     match event {
                         Event::Chunk(chunk) if chunk.message_end => known.clear(),
@@ -1552,22 +1612,23 @@ fn s6_2_a_takeover_in_chunk_delivery_loses_nothing() {
                     "{role:?}, cut at {cut}"
                 );
                 if continues {
-                    // The successor has to know it too.
+                    // The new connection has to know the kind of the message.
                     let opcode = if known[0].0 == MessageKind::Text { 0x01 } else { 0x02 };
                     assert_eq!(feed(&mut other, &frame(peer, opcode, b"")).error, None);
                 }
                 let after = feed(&mut other, &[&unread, &input[cut..]].concat());
                 assert_eq!(after.error, None, "{role:?}, cut at {cut}");
                 events.extend(after.events);
-                assert_eq!(said(events), expected, "{role:?}, cut at {cut}");
+                assert_eq!(content(events), expected, "{role:?}, cut at {cut}");
             }
         }
     }
 }
 
-/// R104: a takeover during the handshake gets the bytes of the head that is not whole, or those behind it.
+/// R104: During the opening handshake, `into_parts` returns the bytes of an incomplete head, or the
+/// bytes after the head.
 #[test]
-fn s6_2_a_takeover_during_the_handshake_loses_nothing() {
+fn s6_2_into_parts_during_the_handshake_returns_every_unreported_byte() {
     for end in 0..REQUEST.len() {
         assert_eq!(
             server_with(&REQUEST[..end]).into_parts().unread,
@@ -1581,7 +1642,7 @@ fn s6_2_a_takeover_during_the_handshake_loses_nothing() {
             &response.as_bytes()[..end]
         );
     }
-    // The request was reported; what follows it was not.
+    // The request was reported; the frames after it were not.
     let early = [
         frame(Role::Client, 0x81, b"one"),
         frame(Role::Client, 0x81, b"two"),
@@ -1605,12 +1666,12 @@ fn s6_2_a_takeover_during_the_handshake_loses_nothing() {
     let (mut server, request) = deciding();
     server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
     assert_eq!(server.into_parts().unread, early);
-    // And some of it may have been reported since.
-    for taken in 1..=3 {
+    // Some of these frames may have been reported after the request was accepted.
+    for reported in 1..=3 {
         let (mut server, request) = deciding();
         server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
         let mut events = Vec::new();
-        for _ in 0..taken {
+        for _ in 0..reported {
             events.extend(server.receive(&mut &mut [][..], &mut Vec::new()).unwrap());
         }
         let unread = server.into_parts().unread;
@@ -1623,23 +1684,23 @@ fn s6_2_a_takeover_during_the_handshake_loses_nothing() {
                 Event::Text("two".into()),
                 Event::Text("three".into())
             ],
-            "{taken} calls before"
+            "after {reported} calls"
         );
     }
 }
 
-/// R092 R114: a connection that is over has nothing to hand over.
+/// R092 R114: A connection that has received a Close frame, or has failed, returns no unread bytes.
 #[test]
-fn s7_1_7_a_takeover_after_the_end_gets_nothing() {
-    for stage in stages() {
-        let connection = (stage.build)();
-        let over = stage.state == State::Closed || stage.name.ends_with("close received");
+fn s7_1_7_into_parts_of_a_closed_connection_returns_no_bytes() {
+    for situation in situations() {
+        let connection = (situation.build)();
+        let over = situation.state == State::Closed || situation.name.ends_with("close received");
         if over {
-            assert_eq!(connection.into_parts().unread, [], "{}", stage.name);
+            assert_eq!(connection.into_parts().unread, [], "{}", situation.name);
         }
     }
     for role in ROLES {
-        // Our own Close does not end what we receive.
+        // A sent Close frame does not end receiving.
         let mut connection = with_close_sent(role);
         let begun = frame(peer_of(role), 0x01, b"begun");
         feed(&mut connection, &begun);

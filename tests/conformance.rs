@@ -1,5 +1,6 @@
-//! The pages that list tests agree with the tests: in `docs/CONFORMANCE.md`, every rule has a test, or a note on where the
-//! caller's duty is documented; in `docs/FAILURE-MODES.md`, every failure mode has a test.
+//! The pages that list tests agree with the tests. In `docs/CONFORMANCE.md`, every rule has a test
+//! or a note that says where the duty of the caller is documented. In `docs/FAILURE-MODES.md`,
+//! every failure mode has a test.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,14 +16,14 @@ fn rules() -> BTreeSet<String> {
     (1..=188).map(|number| format!("R{number:03}")).collect()
 }
 
-/// `R` and three digits.
+/// `word`, if it is `R` and three digits.
 fn as_rule(word: &str) -> Option<&str> {
     let word = word.trim_end_matches([':', ',']);
     let digits = word.strip_prefix('R')?;
     (digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(word)
 }
 
-/// `F` and two digits.
+/// `word`, if it is `F` and two digits.
 fn as_failure_mode(word: &str) -> Option<&str> {
     let word = word.trim_matches(['(', ')', ':', ',', '.', ';']);
     let digits = word.strip_prefix('F')?;
@@ -35,16 +36,17 @@ fn failure_mode_of(name: &str) -> Option<String> {
     as_failure_mode(&word).map(String::from)
 }
 
-/// The rules and failure modes that the tests in a source text name, each with the name of its test: rules at the start of
-/// its documentation, failure modes there and in its name.
-fn proofs(source: &str) -> Vec<(String, String)> {
-    let mut proofs = Vec::new();
-    let (mut named, mut is_test, mut in_doc) = (Vec::new(), false, false);
+/// The rules and failure modes that the tests in `source` name, each with the name of the test.
+/// Rules are at the start of the doc comment, failure modes anywhere in it or in the name of the
+/// test.
+fn tags_of_tests(source: &str) -> Vec<(String, String)> {
+    let mut tags = Vec::new();
+    let (mut named, mut has_test_attribute, mut in_doc) = (Vec::new(), false, false);
     for line in source.lines().map(str::trim) {
         if let Some(text) = line.strip_prefix("///") {
             if !in_doc {
                 named = text.split_whitespace().map_while(as_rule).map(String::from).collect();
-                is_test = false;
+                has_test_attribute = false;
             }
             named.extend(text.split_whitespace().filter_map(as_failure_mode).map(String::from));
             in_doc = true;
@@ -52,25 +54,26 @@ fn proofs(source: &str) -> Vec<(String, String)> {
         }
         in_doc = false;
         if line == "#[test]" {
-            is_test = true;
+            has_test_attribute = true;
         } else if let Some(rest) = line.strip_prefix("fn ") {
             let name = rest.split('(').next().unwrap();
-            if is_test {
+            if has_test_attribute {
                 named.extend(failure_mode_of(name));
-                proofs.extend(named.drain(..).map(|rule| (rule, name.to_owned())));
+                tags.extend(named.drain(..).map(|rule| (rule, name.to_owned())));
             }
             named.clear();
-            is_test = false;
+            has_test_attribute = false;
         } else if !line.starts_with("#[") {
             named.clear();
-            is_test = false;
+            has_test_attribute = false;
         }
     }
-    proofs
+    tags
 }
 
-/// Collects the proofs in a folder. A test is named by the module that its file is, below `module`.
-fn collect(folder: &Path, module: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
+/// Collects the tags of the tests in a folder. The name of a test starts with the module of its
+/// file, below `module`.
+fn collect(folder: &Path, module: &str, tags: &mut BTreeMap<String, BTreeSet<String>>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_str().unwrap();
@@ -81,18 +84,18 @@ fn collect(folder: &Path, module: &str, found: &mut BTreeMap<String, BTreeSet<St
         };
         if path.is_dir() {
             if !path.join("Cargo.toml").exists() {
-                collect(&path, &format!("{name}::"), found);
+                collect(&path, &format!("{name}::"), tags);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            for (rule, test) in proofs(&fs::read_to_string(&path).unwrap()) {
-                found.entry(rule).or_default().insert(format!("`{name}::{test}`"));
+            for (rule, test) in tags_of_tests(&fs::read_to_string(&path).unwrap()) {
+                tags.entry(rule).or_default().insert(format!("`{name}::{test}`"));
             }
         }
     }
 }
 
-/// A text without the marks of comments and the accidents of line breaks.
-fn flat(text: &str) -> String {
+/// The text without comment markers, with single spaces.
+fn normalize(text: &str) -> String {
     text.lines()
         .map(|line| line.trim().trim_start_matches(['/', '!', '*', '#']))
         .flat_map(str::split_whitespace)
@@ -100,28 +103,31 @@ fn flat(text: &str) -> String {
         .join(" ")
 }
 
-/// Whether a note says: caller, see `FILE`: "WORDS", and the file has the words.
-fn names_the_callers_duty(note: &str) -> bool {
+/// Whether `note` has the form: caller, see `FILE`: "WORDS". Asserts that the file has the words.
+fn documents_a_duty_of_the_caller(note: &str) -> bool {
     let Some(rest) = note.strip_prefix("caller, see `") else {
         return false;
     };
     let (file, rest) = rest.split_once('`').expect("a file name between back quotes");
     let words = rest.split('"').nth(1).expect("the words between quotes");
     let text = fs::read_to_string(Path::new(ROOT).join(file)).expect(file);
-    assert!(flat(&text).contains(&flat(words)), "{file} does not say {words:?}");
+    assert!(
+        normalize(&text).contains(&normalize(words)),
+        "{file} does not say {words:?}"
+    );
     true
 }
 
-/// What the tests name.
-fn found() -> BTreeMap<String, BTreeSet<String>> {
-    let mut found = BTreeMap::new();
-    collect(&Path::new(ROOT).join("tests"), "", &mut found);
-    collect(&Path::new(ROOT).join("src"), "src::", &mut found);
-    found
+/// All tags of all tests, each with the names of its tests.
+fn tags() -> BTreeMap<String, BTreeSet<String>> {
+    let mut tags = BTreeMap::new();
+    collect(&Path::new(ROOT).join("tests"), "", &mut tags);
+    collect(&Path::new(ROOT).join("src"), "src::", &mut tags);
+    tags
 }
 
-/// Compares a page with what it has to be, or writes it.
-fn check(page: &str, expected: &str) {
+/// Asserts that a page has the expected content, or writes it.
+fn check_page(page: &str, expected: &str) {
     let path = Path::new(ROOT).join(page);
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, expected).unwrap();
@@ -135,9 +141,9 @@ fn check(page: &str, expected: &str) {
 
 #[test]
 fn every_rule_has_a_test_or_is_a_documented_duty() {
-    let found = found();
+    let tags = tags();
     let page = fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
-    let (mut expected, mut seen, mut missing) = (String::new(), BTreeSet::new(), Vec::new());
+    let (mut expected, mut listed, mut missing) = (String::new(), BTreeSet::new(), Vec::new());
     for line in page.lines() {
         let mut cells: Vec<&str> = line.split(" | ").collect();
         let rule = cells[0].trim_start_matches("| ");
@@ -145,36 +151,36 @@ fn every_rule_has_a_test_or_is_a_documented_duty() {
             expected += &format!("{line}\n");
             continue;
         }
-        seen.insert(rule.to_owned());
+        listed.insert(rule.to_owned());
         assert_eq!(cells.len(), 6, "{line}");
-        let tests = found.get(rule).map(list).unwrap_or_default();
+        let tests = tags.get(rule).map(join).unwrap_or_default();
         let note = cells[5].trim_end_matches('|').trim();
-        // Checked also where there is a test.
-        let is_duty = names_the_callers_duty(note);
+        // The note is checked even if there is a test.
+        let is_duty = documents_a_duty_of_the_caller(note);
         if tests.is_empty() && !is_duty {
             missing.push(rule.to_owned());
         }
         cells[4] = &tests;
         expected += &format!("{}\n", cells.join(" | "));
     }
-    assert_eq!(seen, rules(), "{PAGE} has a row for each rule");
+    assert_eq!(listed, rules(), "{PAGE} has a row for each rule");
     assert!(
         missing.is_empty(),
         "rules without a test or a documented duty: {missing:?}"
     );
-    check(PAGE, &expected);
+    check_page(PAGE, &expected);
 }
 
-fn list(tests: &BTreeSet<String>) -> String {
+fn join(tests: &BTreeSet<String>) -> String {
     tests.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
 fn every_failure_mode_has_a_test_and_every_number_a_row() {
     const PAGE: &str = "docs/FAILURE-MODES.md";
-    let found = found();
+    let tags = tags();
     let page = fs::read_to_string(Path::new(ROOT).join(PAGE)).unwrap();
-    let (mut expected, mut seen) = (String::new(), BTreeSet::new());
+    let (mut expected, mut listed) = (String::new(), BTreeSet::new());
     for line in page.lines() {
         let cells: Vec<&str> = line.split(" | ").collect();
         let mode = cells[0].trim_start_matches("| ");
@@ -183,18 +189,18 @@ fn every_failure_mode_has_a_test_and_every_number_a_row() {
             continue;
         }
         assert_eq!(cells.len(), 3, "{line}");
-        seen.insert(mode.to_owned());
-        let tests = match found.get(mode) {
-            Some(tests) => list(tests),
+        listed.insert(mode.to_owned());
+        let tests = match tags.get(mode) {
+            Some(tests) => join(tests),
             None if cells[2].starts_with("none: ") => cells[2].trim_end_matches('|').trim().to_owned(),
             None => panic!("{mode} has neither a test nor a reason for none"),
         };
         expected += &format!("| {mode} | {} | {tests} |\n", cells[1]);
     }
-    let named: BTreeSet<String> = found.into_keys().filter(|tag| as_failure_mode(tag).is_some()).collect();
+    let named: BTreeSet<String> = tags.into_keys().filter(|tag| as_failure_mode(tag).is_some()).collect();
     assert!(
-        seen.is_superset(&named),
+        listed.is_superset(&named),
         "{PAGE} has a row for each number that a test names"
     );
-    check(PAGE, &expected);
+    check_page(PAGE, &expected);
 }

@@ -1,4 +1,5 @@
-//! Compressed messages (RFC 7692, sections 6, 7.2 and 8), and the ways in which implementations have failed at them.
+//! Compressed messages (RFC 7692, sections 6, 7.2 and 8), and known failures of implementations
+//! with them.
 
 use sockless::{
     Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role,
@@ -7,9 +8,10 @@ use sockless::{
 };
 use support::{ROLES, feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
 
+/// "Hello", compressed (RFC 7692, section 7.2.3.1).
 const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
-/// "Hello" once more, referring to the first.
-const AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];
+/// "Hello" a second time, as a reference to the first.
+const HELLO_AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];
 
 fn params(bits: u8, no_context_takeover: bool) -> DeflateParams {
     let bits = WindowBits::new(bits).unwrap();
@@ -21,30 +23,32 @@ fn params(bits: u8, no_context_takeover: bool) -> DeflateParams {
     }
 }
 
-fn settings() -> Config {
+/// A configuration that compresses messages of any size.
+fn compress_all() -> Config {
     Config::new().deflate(DeflateConfig::new().threshold(0))
 }
 
-fn open_with(role: Role, params: DeflateParams, config: Config) -> Connection {
+fn upgraded(role: Role, params: DeflateParams, config: Config) -> Connection {
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(params);
     support::upgraded(role, &negotiated, config)
 }
 
-/// An end of a connection on which everything is negotiated as by default.
+/// An open connection with the default parameters.
 fn open(role: Role) -> Connection {
-    open_with(role, params(15, false), settings())
+    upgraded(role, params(15, false), compress_all())
 }
 
-fn chunks(config: Config) -> Config {
+fn with_chunks(config: Config) -> Config {
     config.delivery(Delivery::Chunks)
 }
 
-fn text(text: &str) -> Event<'static> {
+fn text_event(text: &str) -> Event<'static> {
     Event::Text(text.to_owned().into())
 }
 
-/// The events of a message, whole and byte by byte, which have to be the same.
+/// Receives `input` in one piece and byte by byte, asserts that both outcomes are equal, and
+/// returns the outcome.
 #[track_caller]
 fn receive(make: impl Fn() -> Connection, input: &[u8]) -> support::Outcome {
     let whole = feed(&mut make(), input);
@@ -52,8 +56,8 @@ fn receive(make: impl Fn() -> Connection, input: &[u8]) -> support::Outcome {
     whole
 }
 
-/// Chunks joined: kind, bytes, whether the message ended.
-fn joined(events: &[Event<'_>]) -> (Vec<u8>, bool) {
+/// The bytes of the chunks of a message, and whether the message has ended.
+fn join_chunks(events: &[Event<'_>]) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     let mut ended = false;
     for event in events {
@@ -68,7 +72,7 @@ fn joined(events: &[Event<'_>]) -> (Vec<u8>, bool) {
 }
 
 /// Bytes that do not repeat.
-fn noise(len: usize, mut seed: u32) -> Vec<u8> {
+fn incompressible(len: usize, mut seed: u32) -> Vec<u8> {
     std::iter::repeat_with(|| {
         seed ^= seed << 13;
         seed ^= seed >> 17;
@@ -79,7 +83,7 @@ fn noise(len: usize, mut seed: u32) -> Vec<u8> {
     .collect()
 }
 
-/// A text like those that connections carry, a little different each time.
+/// A text like those of typical messages, which differs with the seed.
 fn json(len: usize, seed: usize) -> String {
     let mut text = String::new();
     let mut n = seed;
@@ -98,13 +102,13 @@ fn json(len: usize, seed: usize) -> String {
 }
 
 /// A stored block that is not final.
-fn stored(data: &[u8]) -> Vec<u8> {
+fn stored_block(data: &[u8]) -> Vec<u8> {
     let len = u16::try_from(data.len()).unwrap();
     [&[0x00][..], &len.to_le_bytes(), &(!len).to_le_bytes(), data].concat()
 }
 
-/// R176 R177 R180 R183 R184 R185 R165 R168: the RFC's examples (7.2.3): fixed, stored, several blocks, BFINAL, an empty
-/// message (F38, F39).
+/// R176 R177 R180 R183 R184 R185 R165 R168: The examples of section 7.2.3: a fixed block, a stored
+/// block, several blocks, BFINAL, and an empty message (F38, F39).
 #[test]
 fn f38_f39_the_examples_of_the_rfc() {
     for role in ROLES {
@@ -122,42 +126,43 @@ fn f38_f39_the_examples_of_the_rfc() {
                 "Hello",
             ),
             (&[0x00], ""),
-            // Not in the RFC: without the empty block behind BFINAL, and without a byte.
+            // Not in the RFC: without the empty block after BFINAL, and without any byte.
             (&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], "Hello"),
             (&[], ""),
         ] {
             let one = frame(peer_of(role), 0xC1, payload);
-            // Twice, and a reference to it: whatever it was, it leaves the stream in order.
-            let again = frame(peer_of(role), 0xC1, &AGAIN);
+            // The message twice, and a reference to it: the stream stays valid after each form.
+            let again = frame(peer_of(role), 0xC1, &HELLO_AGAIN);
             let outcome = receive(|| open(role), &[&one[..], &one].concat());
             assert_eq!(
                 outcome.events,
-                [text(expected), text(expected)],
+                [text_event(expected), text_event(expected)],
                 "{role:?} {payload:x?}"
             );
             if expected == "Hello" {
                 let outcome = receive(|| open(role), &[&one[..], &again, &one, &again].concat());
-                assert_eq!(outcome.events, vec![text("Hello"); 4], "{role:?} {payload:x?}");
+                assert_eq!(outcome.events, vec![text_event("Hello"); 4], "{role:?} {payload:x?}");
             }
         }
     }
 }
 
-/// R173 R179 R165 R170: what is sent is exact to the byte where the RFC is: the tail removed, the second message referring to
-/// the first (F41).
+/// R173 R179 R165 R170: The sent bytes equal those of the RFC's examples: the tail is removed, and
+/// the second message refers to the first (F41).
 #[test]
-fn f41_hello_twice() {
+fn f41_the_tail_is_removed_and_the_window_is_kept() {
     for role in ROLES {
         let (mut connection, mut out) = (open(role), Vec::new());
         connection.send_text("Hello", &mut out).unwrap();
         connection.send_text("Hello", &mut out).unwrap();
-        // The first is no smaller than plain, and goes out plain; the window knows nothing of it.
+        // Compressed, the message is no smaller, so it is sent uncompressed, and is not in the
+        // window.
         assert_eq!(
             frames(role, &out),
             [(0x81, b"Hello".to_vec()), (0x81, b"Hello".to_vec())]
         );
         out.clear();
-        // In fragments there is no way back, so that the RFC's bytes appear.
+        // Fragments are always sent compressed, as the bytes of the RFC's examples.
         for _ in 0..2 {
             connection
                 .send_fragment(MessageKind::Text, b"Hello", false, &mut out)
@@ -174,11 +179,12 @@ fn f41_hello_twice() {
             "only the first frame has RSV1"
         );
         assert_eq!((found[1].0, found[3].0), (0x80, 0x80));
-        assert_eq!(found[2], (0x41, [&AGAIN[..], &tail].concat()));
+        assert_eq!(found[2], (0x41, [&HELLO_AGAIN[..], &tail].concat()));
     }
 }
 
-/// R170 R171 R174 R165 (F48): fragments, made by hand and by size, of all sizes around the limits of what fits.
+/// R170 R171 R174 R165 (F48): Fragments of the caller and fragments by size, of several sizes
+/// around internal limits.
 #[test]
 fn f48_fragments_of_a_compressed_message() {
     for role in ROLES {
@@ -194,7 +200,7 @@ fn f48_fragments_of_a_compressed_message() {
                 }
                 let outcome = feed(&mut open(peer_of(role)), &out);
                 let ping = Event::Ping(b"between"[..].into());
-                let expected = [ping.clone(), text(&message), ping.clone(), text(&message)];
+                let expected = [ping.clone(), text_event(&message), ping.clone(), text_event(&message)];
                 assert_eq!(outcome.events, expected, "{role:?} {len} {cut}");
                 for (first, payload) in frames(role, &out) {
                     assert!(first & 0x40 == 0 || first == 0x41);
@@ -204,24 +210,24 @@ fn f48_fragments_of_a_compressed_message() {
                     );
                 }
             }
-            let config = settings().fragment_size(std::num::NonZeroUsize::new(100));
-            let (mut sender, mut out) = (open_with(role, params(15, false), config), Vec::new());
+            let config = compress_all().fragment_size(std::num::NonZeroUsize::new(100));
+            let (mut sender, mut out) = (upgraded(role, params(15, false), config), Vec::new());
             sender.send_text(&message, &mut out).unwrap();
             assert!(frames(role, &out).iter().all(|(_, payload)| payload.len() <= 100));
             assert!(frames(role, &out).iter().skip(1).all(|(first, _)| first & 0x40 == 0));
             assert_eq!(
                 feed(&mut open(peer_of(role)), &out).events,
-                [text(&message)],
+                [text_event(&message)],
                 "{role:?} {len}"
             );
         }
     }
 }
 
-/// R166 R167 R172 R063 (F28): RSV1 belongs on the first frame of a message, and nowhere else; control frames between
-/// fragments change nothing.
+/// R166 R167 R172 R063 (F28): RSV1 is allowed on the first frame of a message only. Control frames
+/// between fragments change nothing.
 #[test]
-fn s6_rsv1_is_for_the_first_frame_alone() {
+fn s6_rsv1_is_allowed_on_the_first_frame_only() {
     for role in ROLES {
         let peer = peer_of(role);
         let first = frame(peer, 0x41, &HELLO[..3]);
@@ -238,28 +244,29 @@ fn s6_rsv1_is_for_the_first_frame_alone() {
         let last = frame(peer, 0x80, &HELLO[3..]);
         let plain = frame(peer, 0x81, b"plain");
         let outcome = receive(|| open(role), &[&first[..], &ping, &last, &plain].concat());
-        assert_eq!(outcome.events[1..], [text("Hello"), text("plain")]);
+        assert_eq!(outcome.events[1..], [text_event("Hello"), text_event("plain")]);
     }
 }
 
-/// R165 R181 (F40, F42): plain messages and pings between compressed ones do not touch the window.
+/// R165 R181 (F40, F42): Uncompressed messages and Pings between compressed messages do not change
+/// the window.
 #[test]
-fn f40_the_window_is_that_of_compressed_messages() {
+fn f40_uncompressed_messages_do_not_change_the_window() {
     for role in ROLES {
         let peer = peer_of(role);
         let input = [
             frame(peer, 0xC1, &HELLO),
             frame(peer, 0x81, &[b'x'; 300]),
             frame(peer, 0x89, &[b'y'; 100]),
-            frame(peer, 0xC1, &AGAIN),
+            frame(peer, 0xC1, &HELLO_AGAIN),
         ]
         .concat();
         let outcome = receive(|| open(role), &input);
-        assert_eq!(outcome.events[0], text("Hello"));
-        assert_eq!(outcome.events[3], text("Hello"));
-        // And on our side: a message that is sent plain is not referred to.
+        assert_eq!(outcome.events[0], text_event("Hello"));
+        assert_eq!(outcome.events[3], text_event("Hello"));
+        // A sender does not refer to a message that was sent uncompressed.
         let (mut sender, mut out) = (open(role), Vec::new());
-        let random = noise(500, 1);
+        let random = incompressible(500, 1);
         for _ in 0..3 {
             sender.send_binary(&random, &mut out).unwrap();
             sender.send_text(&json(500, 1), &mut out).unwrap();
@@ -273,18 +280,19 @@ fn f40_the_window_is_that_of_compressed_messages() {
         assert_eq!(outcome.events.len(), 9);
         for three in outcome.events.chunks(3) {
             assert_eq!(three[0], Event::Binary(random.clone().into()));
-            assert_eq!(three[1..], [text(&json(500, 1)), text(&json(500, 1))]);
+            assert_eq!(three[1..], [text_event(&json(500, 1)), text_event(&json(500, 1))]);
         }
     }
 }
 
-/// R149 R152 R178: without takeover each message decodes alone, and may be referred to by none.
+/// R149 R152 R178: Without context takeover, each message is decoded on its own, and a reference to
+/// an earlier message is an error.
 #[test]
-fn s7_1_1_no_context_takeover_forgets() {
+fn s7_1_1_without_context_takeover_messages_are_independent() {
     for role in ROLES {
-        let forgetful = || open_with(role, params(15, true), settings());
+        let without_takeover = || upgraded(role, params(15, true), compress_all());
         let mut out = Vec::new();
-        let mut sender = forgetful();
+        let mut sender = without_takeover();
         for seed in 0..4 {
             sender.send_text(&json(700, seed / 2), &mut out).unwrap();
         }
@@ -296,20 +304,20 @@ fn s7_1_1_no_context_takeover_forgets() {
         );
         for (at, (first, payload)) in sent.iter().enumerate() {
             let alone = feed(&mut open(peer_of(role)), &frame(role, *first, payload));
-            assert_eq!(alone.events, [text(&json(700, at / 2))]);
+            assert_eq!(alone.events, [text_event(&json(700, at / 2))]);
         }
         let peer = peer_of(role);
         let outcome = receive(
-            forgetful,
-            &[frame(peer, 0xC1, &HELLO), frame(peer, 0xC1, &AGAIN)].concat(),
+            without_takeover,
+            &[frame(peer, 0xC1, &HELLO), frame(peer, 0xC1, &HELLO_AGAIN)].concat(),
         );
-        assert_eq!(outcome.events, [text("Hello")]);
+        assert_eq!(outcome.events, [text_event("Hello")]);
         assert_eq!(outcome.error, Some(ProtocolError::InvalidDeflate));
     }
 }
 
-/// R162 R164 R175 R182 R147 (F43): windows of every size: what is sent decodes in such a window; what is received may reach
-/// back to its end, and no further.
+/// R162 R164 R175 R182 R147 (F43): With windows of every size, sent messages are decoded with that
+/// window, and received messages may refer to the whole window, and not further back.
 #[test]
 fn f43_windows_of_every_size() {
     for bits in 8..=15 {
@@ -317,14 +325,15 @@ fn f43_windows_of_every_size() {
         for (takeover, level) in [(true, 1), (true, 6), (false, 6), (true, 9)] {
             let config = Config::new().deflate(DeflateConfig::new().threshold(0).level(level));
             let negotiated = params(bits, !takeover);
-            let mut sender = open_with(Role::Server, negotiated, config);
-            let mut receiver = open_with(Role::Client, negotiated, settings());
-            // Repeats just within and just beyond the window, within messages and between them.
+            let mut sender = upgraded(Role::Server, negotiated, config);
+            let mut receiver = upgraded(Role::Client, negotiated, compress_all());
+            // Repetitions at the end of the window and beyond it, within a message and between
+            // messages.
             for distance in [window / 2, window - 1, window, window + 1, window + window / 5] {
-                let marker = noise(64, 7);
+                let marker = incompressible(64, 7);
                 let message = [
                     &marker[..],
-                    &noise(distance - 64, 9),
+                    &incompressible(distance - 64, 9),
                     &marker,
                     &vec![b'a'; 300],
                     &marker,
@@ -343,23 +352,23 @@ fn f43_windows_of_every_size() {
                 }
             }
         }
-        // A match at the greatest distance, and one beyond it, as a fixed block.
+        // A match at the greatest distance and a match beyond it, in a fixed block.
         for (distance, fits) in [(window, true), (window + 1, false)] {
             if distance > 32_768 {
                 continue;
             }
-            let data = noise(window + 1, 5);
+            let data = incompressible(window + 1, 5);
             let mut blocks = Vec::new();
             for piece in data.chunks(60_000) {
-                blocks.extend(stored(piece));
+                blocks.extend(stored_block(piece));
             }
-            blocks.extend(fixed_match(distance));
+            blocks.extend(fixed_block_with_match(distance));
             let mut message = Vec::new();
             for (at, piece) in blocks.chunks(125).enumerate() {
                 message.extend(frame(Role::Client, if at == 0 { 0x42 } else { 0x00 }, piece));
             }
             message.extend(frame(Role::Client, 0x80, &[]));
-            let make = || open_with(Role::Server, params(bits, false), settings());
+            let make = || upgraded(Role::Server, params(bits, false), compress_all());
             let outcome = receive(make, &message);
             if fits {
                 let from = data.len() - distance;
@@ -376,8 +385,9 @@ fn f43_windows_of_every_size() {
     }
 }
 
-/// A fixed block with one match of three bytes at a distance, and then the header of an empty stored block.
-fn fixed_match(distance: usize) -> Vec<u8> {
+/// A fixed block with one match of three bytes at `distance`, and the header of an empty stored
+/// block.
+fn fixed_block_with_match(distance: usize) -> Vec<u8> {
     let (mut bytes, mut filled) = (Vec::new(), 0);
     let mut put = |value: usize, len: usize, huffman: bool| {
         for at in 0..len {
@@ -401,20 +411,21 @@ fn fixed_match(distance: usize) -> Vec<u8> {
     }
     put(code, 5, true);
     put(distance - base, extra, false);
-    // End of block, and the empty stored block whose length is the tail.
+    // The end of the block, and the start of an empty stored block, whose length is the tail.
     put(0, 7, true);
     put(0, 3, false);
     bytes
 }
 
-/// R187 (F36, F37, F10): the limit acts on the inflated bytes, exactly, over any frames, and memory stays within the bound.
+/// R187 (F36, F37, F10): The size limit applies to the inflated bytes, exactly, for any frames, and
+/// bounds the memory.
 #[test]
-fn f36_f37_bombs_stop_at_the_limit() {
+fn f36_f37_the_size_limit_applies_to_inflated_bytes() {
     const LIMIT: usize = 100_000;
     for role in ROLES {
         for (delivery, data) in [Delivery::Messages, Delivery::Chunks]
             .into_iter()
-            .flat_map(|delivery| [(delivery, vec![0; LIMIT + 1]), (delivery, noise(LIMIT + 1, 3))])
+            .flat_map(|delivery| [(delivery, vec![0; LIMIT + 1]), (delivery, incompressible(LIMIT + 1, 3))])
         {
             for (len, fits) in [(LIMIT - 1, true), (LIMIT, true), (LIMIT + 1, false)] {
                 let (mut sender, mut out) = (open(peer_of(role)), Vec::new());
@@ -424,15 +435,15 @@ fn f36_f37_bombs_stop_at_the_limit() {
                 sender
                     .send_fragment(MessageKind::Binary, &data[len / 2..len], true, &mut out)
                     .unwrap();
-                let config = settings().max_message_size(LIMIT as u64).delivery(delivery);
-                let mut receiver = open_with(role, params(15, false), config);
+                let config = compress_all().max_message_size(LIMIT as u64).delivery(delivery);
+                let mut receiver = upgraded(role, params(15, false), config);
                 let mut piece = out.clone();
                 let mut outcome = support::Outcome::default();
                 let heap = allocation_counter::measure(|| outcome = feed(&mut receiver, &piece));
                 piece.clear();
                 assert!(heap.bytes_max < 8 * LIMIT as u64, "{heap:?}");
                 let received = match delivery {
-                    Delivery::Chunks => joined(&outcome.events).0.len(),
+                    Delivery::Chunks => join_chunks(&outcome.events).0.len(),
                     _ => outcome
                         .events
                         .iter()
@@ -446,7 +457,7 @@ fn f36_f37_bombs_stop_at_the_limit() {
                 );
                 match (fits, delivery) {
                     (true, _) => assert_eq!(received, len),
-                    (false, Delivery::Chunks) => assert_eq!(received, LIMIT, "up to the limit, to the byte"),
+                    (false, Delivery::Chunks) => assert_eq!(received, LIMIT, "exactly the limit is delivered"),
                     (false, _) => assert_eq!(received, 0),
                 }
             }
@@ -454,21 +465,21 @@ fn f36_f37_bombs_stop_at_the_limit() {
     }
 }
 
-/// R187 R138 (F36): a thousand to one: nothing beyond the limit is ever held.
+/// R187 R138 (F36): A message with a compression ratio of 1000 holds no memory beyond the limit.
 #[test]
-fn f36_a_bomb_of_a_thousand_to_one() {
+fn f36_a_message_with_a_compression_ratio_of_a_thousand_is_bounded() {
     let (mut sender, mut bomb) = (open(Role::Client), Vec::new());
     sender.send_binary(&vec![0; 64 << 20], &mut bomb).unwrap();
     assert!(bomb.len() < 100_000);
-    let config = settings().max_message_size(1 << 20);
-    for config in [config.clone(), chunks(config)] {
-        let mut receiver = open_with(Role::Server, params(15, false), config);
+    let config = compress_all().max_message_size(1 << 20);
+    for config in [config.clone(), with_chunks(config)] {
+        let mut receiver = upgraded(Role::Server, params(15, false), config);
         let heap = allocation_counter::measure(|| {
             let (mut input, mut out) = (&mut bomb.clone()[..], Vec::new());
             let error = loop {
                 match receiver.receive(&mut input, &mut out) {
                     Ok(Some(_)) => {}
-                    Ok(None) => panic!("it is too big"),
+                    Ok(None) => panic!("the message exceeds the limit"),
                     Err(error) => break error,
                 }
             };
@@ -478,9 +489,10 @@ fn f36_a_bomb_of_a_thousand_to_one() {
     }
 }
 
-/// R169 R099 (F52): the rules of UTF-8 hold for the inflated text, fail-fast, and wherever it is cut.
+/// R169 R099 (F52): The inflated text has to be valid UTF-8. An error is reported at once, wherever
+/// the text is cut.
 #[test]
-fn s6_text_is_valid_when_inflated() {
+fn s6_inflated_text_is_validated() {
     for role in ROLES {
         let peer = peer_of(role);
         for (data, valid) in [
@@ -489,57 +501,65 @@ fn s6_text_is_valid_when_inflated() {
             (b"ok\xFF", false),
             (b"\xED\xA0\x80", false),
         ] {
-            let message = frame(peer, 0xC1, &[&stored(data)[..], &[0]].concat());
+            let message = frame(peer, 0xC1, &[&stored_block(data)[..], &[0]].concat());
             let outcome = receive(|| open(role), &message);
             assert_eq!(
                 outcome.error,
                 (!valid).then_some(ProtocolError::InvalidUtf8),
                 "{data:x?}"
             );
-            let outcome = feed(&mut open_with(role, params(15, false), chunks(settings())), &message);
+            let outcome = feed(
+                &mut upgraded(role, params(15, false), with_chunks(compress_all())),
+                &message,
+            );
             assert_eq!(
                 outcome.error,
                 (!valid).then_some(ProtocolError::InvalidUtf8),
                 "{data:x?}"
             );
         }
-        // In a message that does not end.
-        let mut early = frame(peer, 0x41, &stored(b"a\xFFb"));
+        // An incomplete message.
+        let mut early = frame(peer, 0x41, &stored_block(b"a\xFFb"));
         early.truncate(early.len() - 1);
         assert_eq!(feed(&mut open(role), &early).error, Some(ProtocolError::InvalidUtf8));
-        // Split inside code points, over blocks and frames.
+        // Code points that span blocks and frames.
         let text = "ä€🎈".repeat(20);
         for cut in 0..text.len() {
             let (front, back) = text.as_bytes().split_at(cut);
             let input = [
-                frame(peer, 0x41, &stored(front)),
-                frame(peer, 0x80, &[&stored(back)[..], &[0]].concat()),
+                frame(peer, 0x41, &stored_block(front)),
+                frame(peer, 0x80, &[&stored_block(back)[..], &[0]].concat()),
             ]
             .concat();
             assert_eq!(feed(&mut open(role), &input).events, [Event::Text(text.clone().into())]);
-            let events = feed(&mut open_with(role, params(15, false), chunks(settings())), &input).events;
-            assert_eq!(joined(&events), (text.clone().into_bytes(), true), "{cut}");
+            let events = feed(
+                &mut upgraded(role, params(15, false), with_chunks(compress_all())),
+                &input,
+            )
+            .events;
+            assert_eq!(join_chunks(&events), (text.clone().into_bytes(), true), "{cut}");
         }
     }
 }
 
-/// R186 (F47): what is not DEFLATE fails the connection, wherever it is cut, and what came before is delivered.
+/// R186 (F47): Data that is not valid DEFLATE fails the connection, wherever it is cut. Earlier
+/// messages are delivered.
 #[test]
 fn f47_undecodable_data_fails_the_connection() {
     for (what, payload) in [
         ("a reserved block type", vec![0x06]),
         ("lengths that do not match", vec![0x00, 0x05, 0x00, 0x00, 0x00]),
-        ("a distance before the start", AGAIN.to_vec()),
+        ("a distance before the start", HELLO_AGAIN.to_vec()),
         ("a truncated block", HELLO[..3].to_vec()),
-        ("a truncated stored block", stored(b"Hello")[..7].to_vec()),
-        ("a stored block and no header behind it", stored(b"Hello")),
+        ("a truncated stored block", stored_block(b"Hello")[..7].to_vec()),
+        ("a stored block without a header after it", stored_block(b"Hello")),
         (
-            "the tail, though it is not sent",
+            "the tail, which is not sent",
             [&HELLO[..], &[0x00, 0x00, 0xff, 0xff]].concat(),
         ),
-        ("garbage behind the last block", [&HELLO[..], &[0xff, 0xff]].concat()),
+        ("bytes after the last block", [&HELLO[..], &[0xff, 0xff]].concat()),
         (
-            "code lengths that make no code",
+            "code lengths that are no valid code",
             vec![0x04, 0xff, 0xff, 0xff, 0xff, 0xff],
         ),
     ] {
@@ -548,11 +568,11 @@ fn f47_undecodable_data_fails_the_connection() {
             let input = [
                 frame(peer, 0x81, b"before"),
                 frame(peer, 0xC2, &payload),
-                frame(peer, 0x81, b"behind"),
+                frame(peer, 0x81, b"after"),
             ]
             .concat();
             let outcome = receive(|| open(role), &input);
-            assert_eq!(outcome.events, [text("before")], "{what}");
+            assert_eq!(outcome.events, [text_event("before")], "{what}");
             assert_eq!(outcome.error, Some(ProtocolError::InvalidDeflate), "{what}");
             let close = frames(role, &outcome.out);
             assert_eq!(close, [(0x88, 1007_u16.to_be_bytes().to_vec())], "{what}");
@@ -560,10 +580,10 @@ fn f47_undecodable_data_fails_the_connection() {
     }
 }
 
-/// R171 R186 (F45, F47): a message that ends anywhere, or has a wrong bit anywhere, is judged the same in one piece, byte by
-/// byte, and with its end in a frame of its own.
+/// R171 R186 (F45, F47): A message that is truncated or has a wrong bit, anywhere, has the same
+/// outcome in one piece, byte by byte, and with its last frame empty.
 #[test]
-fn f47_the_end_is_judged_the_same_in_any_pieces() {
+fn f47_damaged_messages_have_the_same_outcome_in_any_cut() {
     let (mut sender, mut out) = (open(Role::Server), Vec::new());
     sender.send_text(&json(90, 1), &mut out).unwrap();
     sender.send_text(&json(400, 5), &mut out).unwrap();
@@ -572,8 +592,8 @@ fn f47_the_end_is_judged_the_same_in_any_pieces() {
         .map(|(_, payload)| payload)
         .collect();
     payloads.truncate(1 + usize::from(payloads.len() > 1));
-    payloads.push([&stored("größe".as_bytes())[..], &[0]].concat());
-    // BFINAL, with and without the empty block behind it.
+    payloads.push([&stored_block("größe".as_bytes())[..], &[0]].concat());
+    // BFINAL, with and without the empty block after it.
     payloads.push([&[HELLO[0] | 1], &HELLO[1..]].concat());
     payloads.push([&[HELLO[0] | 1], &HELLO[1..], &[0]].concat());
     let mut damaged = payloads.clone();
@@ -587,32 +607,32 @@ fn f47_the_end_is_judged_the_same_in_any_pieces() {
         }));
     }
     for payload in &damaged {
-        // The smaller limit is passed by some of what a damaged message is taken for.
+        // Some damaged messages inflate to more than the smaller limit.
         for limit in [500, 1 << 20] {
             let make = || {
-                let config = settings().max_message_size(limit);
-                open_with(Role::Client, params(15, false), config)
+                let config = compress_all().max_message_size(limit);
+                upgraded(Role::Client, params(15, false), config)
             };
-            let behind = frame(Role::Server, 0x81, b"behind");
-            let one = [&frame(Role::Server, 0xC1, payload)[..], &behind].concat();
+            let after = frame(Role::Server, 0x81, b"after");
+            let one = [&frame(Role::Server, 0xC1, payload)[..], &after].concat();
             let whole = feed(&mut make(), &one);
             assert_eq!(feed_bytewise(&mut make(), &one), whole, "{payload:x?}");
             let (front, end) = (frame(Role::Server, 0x41, payload), frame(Role::Server, 0x80, b""));
-            let apart = [&front[..], &end, &behind].concat();
+            let apart = [&front[..], &end, &after].concat();
             assert_eq!(feed(&mut make(), &apart), whole, "{payload:x?}");
             assert_eq!(feed_bytewise(&mut make(), &apart), whole, "{payload:x?}");
         }
     }
 }
 
-/// R165 R176 (F47): a block that lacks data does not get it from the tail, nor from what is put behind that: neither is
-/// delivered, and no block ends with them, whatever their lengths.
+/// R165 R176 (F47): An incomplete stored block is not completed by the tail or by the bytes that
+/// the engine appends to it: they are not delivered, and the message fails.
 #[test]
-fn f47_the_tail_is_nobodys_data() {
+fn f47_the_tail_is_not_taken_as_data() {
     for data in [0, 10, 1000, 1020, 1024, 2044] {
-        for lacking in [1, 3, 4, 5, 20, 24, 90] {
+        for missing in [1, 3, 4, 5, 20, 24, 90] {
             for last in [0, 1] {
-                let mut payload = stored(&vec![b'x'; data + lacking]);
+                let mut payload = stored_block(&vec![b'x'; data + missing]);
                 payload[0] |= last;
                 payload.truncate(5 + data);
                 let input = frame(Role::Server, 0xC2, &payload);
@@ -625,13 +645,13 @@ fn f47_the_tail_is_nobodys_data() {
                         (vec![], Some(ProtocolError::InvalidDeflate))
                     );
                 }
-                let mut client = open_with(Role::Client, params(15, false), chunks(settings()));
+                let mut client = upgraded(Role::Client, params(15, false), with_chunks(compress_all()));
                 let delivered = feed(&mut client, &input);
                 assert_eq!(
                     delivered.error,
                     Some(ProtocolError::InvalidDeflate),
                     "{data} of {}",
-                    data + lacking
+                    data + missing
                 );
                 let bytes = delivered.events.iter().flat_map(|event| match event {
                     Event::Chunk(chunk) => chunk.as_bytes().to_vec(),
@@ -643,14 +663,15 @@ fn f47_the_tail_is_nobodys_data() {
     }
 }
 
-/// R171 R165 (F29, F45): a conversation, cut at every position, and chunk delivery in any cut.
+/// R171 R165 (F29, F45): Several messages that are cut at every position have the same outcome,
+/// also with chunk delivery.
 #[test]
 fn f45_the_result_does_not_depend_on_the_cuts() {
     for role in ROLES {
         let (mut sender, mut input) = (open(peer_of(role)), Vec::new());
         sender.send_text(&json(600, 1), &mut input).unwrap();
         sender
-            .send_fragment(MessageKind::Binary, &noise(70, 1), false, &mut input)
+            .send_fragment(MessageKind::Binary, &incompressible(70, 1), false, &mut input)
             .unwrap();
         sender.ping(b"p", &mut input).unwrap();
         sender
@@ -665,7 +686,7 @@ fn f45_the_result_does_not_depend_on_the_cuts() {
         assert_eq!(feed_bytewise(&mut open(role), &input), expected);
         let in_chunks = |cuts: &[usize]| {
             let outcome = feed_cut(
-                &mut open_with(role, params(15, false), chunks(settings())),
+                &mut upgraded(role, params(15, false), with_chunks(compress_all())),
                 &input,
                 cuts,
             );
@@ -692,12 +713,13 @@ fn f45_the_result_does_not_depend_on_the_cuts() {
     }
 }
 
-/// R188: the caller chooses for each message, and small ones are left alone.
+/// R188: The caller chooses for each message whether it is compressed. Small messages are not
+/// compressed.
 #[test]
 fn s8_the_caller_chooses_what_is_compressed() {
     let deflate = DeflateConfig::new().threshold(200);
     let config = Config::new().deflate(deflate.clone());
-    let (mut sender, mut out) = (open_with(Role::Server, params(15, false), config), Vec::new());
+    let (mut sender, mut out) = (upgraded(Role::Server, params(15, false), config), Vec::new());
     sender.send_text(&json(199, 1), &mut out).unwrap();
     sender.send_text(&json(200, 1), &mut out).unwrap();
     sender.set_compression(false);
@@ -714,17 +736,17 @@ fn s8_the_caller_chooses_what_is_compressed() {
     assert_eq!(heads, [0x81, 0xC1, 0x81, 0x01, 0x80, 0x41, 0x80]);
     assert_eq!(feed(&mut open(Role::Client), &out).events.len(), 5);
     let config = Config::new().deflate(deflate.level(0));
-    let (mut sender, mut out) = (open_with(Role::Server, params(15, false), config), Vec::new());
+    let (mut sender, mut out) = (upgraded(Role::Server, params(15, false), config), Vec::new());
     sender.send_text(&json(900, 1), &mut out).unwrap();
     assert_eq!(frames(Role::Server, &out)[0].0, 0x81, "level 0 does not compress");
 }
 
-/// Section 6.1: messages are compressed whatever room the output has, behind fragments too.
+/// Section 6.1: messages are compressed whatever the capacity of the output, also after fragments.
 #[test]
-fn s6_1_messages_are_compressed_in_any_room() {
+fn s6_1_the_capacity_of_the_output_does_not_change_the_frames() {
     for role in [Role::Server, Role::Client] {
         let sent = |room: usize| {
-            let mut sender = open_with(role, params(15, false), settings());
+            let mut sender = upgraded(role, params(15, false), compress_all());
             let mut out = Vec::with_capacity(room);
             sender.send_text(&json(900, 1), &mut out).unwrap();
             sender
@@ -739,31 +761,31 @@ fn s6_1_messages_are_compressed_in_any_room() {
     }
 }
 
-/// `DeflateConfig`, memory (F46): nothing before the first compressed message; with `release`, nothing after it but the
-/// window that takeover needs.
+/// The memory of compression (F46): none before the first compressed message, and with `release`
+/// only the window that context takeover needs after a message.
 #[test]
-fn f46_memory_is_that_of_the_mode() {
+fn f46_memory_depends_on_the_configuration() {
     for (takeover, release) in [(true, false), (true, true), (false, false), (false, true)] {
         let config = Config::new().deflate(DeflateConfig::new().threshold(0).release(release));
         let negotiated = params(12, !takeover);
         let mut idle = None;
-        let born = allocation_counter::measure(|| {
+        let created = allocation_counter::measure(|| {
             idle = Some((
-                open_with(Role::Server, negotiated, config.clone()),
-                open_with(Role::Server, negotiated, config.clone()),
+                upgraded(Role::Server, negotiated, config.clone()),
+                upgraded(Role::Server, negotiated, config.clone()),
             ));
         });
-        assert_eq!(born.bytes_current, 0, "nothing before it is needed");
+        assert_eq!(created.bytes_current, 0, "no memory before the first message");
         let (mut sender, mut receiver) = idle.unwrap();
         let mut out = Vec::with_capacity(1 << 16);
         let sending = allocation_counter::measure(|| sender.send_text(&json(20_000, 1), &mut out).unwrap());
-        let mut client = open_with(Role::Client, negotiated, settings());
+        let mut client = upgraded(Role::Client, negotiated, compress_all());
         let (mut input, message) = (Vec::new(), json(20_000, 2));
         client.send_text(&message, &mut input).unwrap();
         let receiving = allocation_counter::measure(|| {
             let mut rest = &mut input[..];
             let event = receiver.receive(&mut rest, &mut out).unwrap();
-            assert_eq!(event, Some(text(&message)));
+            assert_eq!(event, Some(text_event(&message)));
         });
         println!(
             "takeover {takeover:5}, release {release:5}: sending {:7} and {:6} idle, receiving {:6} and {:6} idle",
@@ -779,7 +801,7 @@ fn f46_memory_is_that_of_the_mode() {
     }
 }
 
-/// `DeflatePool` (F42, F46): many connections take turns with the state of one, and stay apart.
+/// `DeflatePool` (F42, F46): many connections share the state of one, and do not affect each other.
 #[test]
 fn f42_a_pool_serves_many_connections() {
     for (bits, takeover) in [(15, false), (12, false), (12, true), (15, true)] {
@@ -788,8 +810,8 @@ fn f42_a_pool_serves_many_connections() {
         let mut pairs: Vec<_> = (0..10)
             .map(|_| {
                 (
-                    open_with(Role::Server, negotiated, settings()),
-                    open_with(Role::Client, negotiated, settings()),
+                    upgraded(Role::Server, negotiated, compress_all()),
+                    upgraded(Role::Client, negotiated, compress_all()),
                 )
             })
             .collect();
@@ -803,7 +825,7 @@ fn f42_a_pool_serves_many_connections() {
                 client.borrow_deflate_state(&mut pool);
                 assert_eq!(
                     feed(client, &out).events,
-                    [text(&message)],
+                    [text_event(&message)],
                     "{bits} {takeover} {round} {at}"
                 );
                 client.return_deflate_state(&mut pool);
@@ -815,13 +837,14 @@ fn f42_a_pool_serves_many_connections() {
     }
 }
 
-/// A pool gives to those that give back: not to a sender with takeover; what was asked for last stays; and what is lent
-/// remembers what its new owner received before, not the old one (F42).
+/// A pool gives its state to connections that return it, and not to a sender with context takeover.
+/// It keeps the state that was used last. A borrowed inflater gets the history of its new
+/// connection (F42).
 #[test]
-fn f42_a_pool_is_for_those_that_give_back() {
+fn f42_a_pool_serves_connections_that_return_the_state() {
     let mut pool = DeflatePool::new(1);
     let used = |pool: &mut DeflatePool, bits: u8, takeover: bool, message: &str| {
-        let mut server = open_with(Role::Server, params(bits, !takeover), settings());
+        let mut server = upgraded(Role::Server, params(bits, !takeover), compress_all());
         server.borrow_deflate_state(pool);
         let mut out = Vec::new();
         server.send_text(message, &mut out).unwrap();
@@ -831,29 +854,30 @@ fn f42_a_pool_is_for_those_that_give_back() {
     used(&mut pool, 15, true, &json(500, 1));
     assert!(
         format!("{pool:?}").contains("deflaters: 1"),
-        "it was not lent: {pool:?}"
+        "the state was not borrowed: {pool:?}"
     );
     used(&mut pool, 12, false, &json(500, 1));
     let again = allocation_counter::measure(|| used(&mut pool, 12, false, &json(500, 2)));
     assert!(
         again.bytes_max < 50_000,
-        "that of the other window has made room: {again:?}"
+        "the state of the last window size is kept: {again:?}"
     );
 
     for bits in [15, 12] {
-        // An inflater that has seen other messages comes to a connection that keeps nothing but its window.
+        // A connection that keeps only its window borrows an inflater that has inflated other
+        // messages.
         let mut pool = DeflatePool::new(1);
-        let mut other = open_with(Role::Client, params(bits, true), settings());
+        let mut other = upgraded(Role::Client, params(bits, true), compress_all());
         let config = Config::new().deflate(DeflateConfig::new().threshold(0).release(true));
         let negotiated = params(bits, false);
-        let mut sender = open_with(Role::Server, negotiated, settings());
-        let mut receiver = open_with(Role::Client, negotiated, config);
+        let mut sender = upgraded(Role::Server, negotiated, compress_all());
+        let mut receiver = upgraded(Role::Client, negotiated, config);
         for round in 0..3 {
             let message = json(800, round);
-            let mut plain = open_with(Role::Server, params(bits, true), settings());
+            let mut plain = upgraded(Role::Server, params(bits, true), compress_all());
             let mut out = Vec::new();
             plain.send_text(&json(700, 9), &mut out).unwrap();
-            assert_eq!(feed(&mut other, &out).events, [text(&json(700, 9))]);
+            assert_eq!(feed(&mut other, &out).events, [text_event(&json(700, 9))]);
             other.return_deflate_state(&mut pool);
             let mut out = Vec::new();
             sender.send_text(&message, &mut out).unwrap();
@@ -861,20 +885,20 @@ fn f42_a_pool_is_for_those_that_give_back() {
             let outcome = feed(&mut receiver, &out);
             assert_eq!(
                 (outcome.events, outcome.error),
-                (vec![text(&message)], None),
+                (vec![text_event(&message)], None),
                 "{bits} {round}"
             );
         }
     }
 }
 
-/// F36: blocks that hold nothing are no way around the limit: what may be on the wire has a bound too, for each message and
-/// in any frames; small fragments that are flushed one by one stay below it.
+/// Empty blocks do not evade the limit (F36): the compressed size of a message is bounded too, in
+/// any frames. Small fragments that are flushed one by one stay below the bound.
 #[test]
-fn f36_a_message_of_nothing_has_an_end() {
+fn f36_the_compressed_size_is_limited_too() {
     for size in [125, 4000] {
-        let config = settings().max_message_size(1000);
-        let mut connection = open_with(Role::Server, params(12, false), config);
+        let config = compress_all().max_message_size(1000);
+        let mut connection = upgraded(Role::Server, params(12, false), config);
         let (mut fed, mut first) = (0, 0x42);
         let error = loop {
             // Empty stored blocks.
@@ -889,10 +913,10 @@ fn f36_a_message_of_nothing_has_an_end() {
         assert_eq!(error, inflates_too_big(1000));
         assert!((60_000..80_000).contains(&fed), "{fed}");
     }
-    // Two bytes at a time, each flushed.
+    // Fragments of two bytes, each flushed.
     let mut sender = open(Role::Client);
-    let config = settings().max_message_size(40_000);
-    let mut receiver = open_with(Role::Server, params(15, false), config);
+    let config = compress_all().max_message_size(40_000);
+    let mut receiver = upgraded(Role::Server, params(15, false), config);
     let mut out = Vec::new();
     for at in 0..20_000_u32 {
         let data = at.wrapping_mul(2_654_435_761).to_be_bytes();
@@ -905,16 +929,16 @@ fn f36_a_message_of_nothing_has_an_end() {
     assert_eq!((outcome.events.len(), outcome.error), (1, None));
 }
 
-/// A takeover of the transport says whether it loses something: within a compressed message, and where later messages may
-/// refer to earlier ones.
+/// `Parts::lossless` is false inside a compressed message, and if later messages may refer to
+/// earlier ones.
 #[test]
-fn a_takeover_is_lossless_or_says_so() {
+fn parts_lossless_says_whether_state_is_lost() {
     let parts = |takeover: bool, cut: usize| {
         let negotiated = params(15, !takeover);
-        let (mut sender, mut out) = (open_with(Role::Client, negotiated, settings()), Vec::new());
+        let (mut sender, mut out) = (upgraded(Role::Client, negotiated, compress_all()), Vec::new());
         sender.send_text(&json(300, 1), &mut out).unwrap();
         let whole = out.len();
-        let mut receiver = open_with(Role::Server, negotiated, settings());
+        let mut receiver = upgraded(Role::Server, negotiated, compress_all());
         let fed = feed(&mut receiver, &out[..if cut == 0 { whole } else { cut }]);
         assert_eq!(fed.error, None);
         receiver.into_parts()
@@ -922,28 +946,28 @@ fn a_takeover_is_lossless_or_says_so() {
     assert!(parts(false, 0).lossless && parts(false, 0).unread.is_empty());
     assert!(!parts(true, 0).lossless);
     for takeover in [false, true] {
-        // In the header, nothing is inflated yet.
+        // In the header of a frame, nothing is inflated yet.
         assert!(parts(takeover, 3).lossless && parts(takeover, 3).unread.len() == 3);
         let within = parts(takeover, 40);
         assert!(!within.lossless && within.unread.is_empty(), "{within:?}");
     }
 }
 
-/// F46: a large message leaves no large buffer behind.
+/// A large message leaves no large buffer (F46).
 #[test]
-fn f46_a_large_message_is_not_kept() {
+fn f46_a_large_message_leaves_no_large_buffer() {
     let (mut sender, mut out) = (open(Role::Server), Vec::with_capacity(4 << 20));
     sender.send_text(&json(300, 1), &mut out).unwrap();
-    let large = noise(3 << 20, 3);
+    let large = incompressible(3 << 20, 3);
     let kept = allocation_counter::measure(|| sender.send_binary(&large, &mut out).unwrap());
     assert!(kept.bytes_current < 1 << 16, "{kept:?}");
 }
 
-/// R162 R175: what a sender without takeover or with a small window makes is also what an independent inflater reads.
+/// R162 R175: Another implementation inflates the messages of a sender with a window of any size.
 #[test]
 fn s7_2_1_another_implementation_reads_what_is_sent() {
     for bits in 8..=15 {
-        let (mut sender, mut out) = (open_with(Role::Server, params(bits, false), settings()), Vec::new());
+        let (mut sender, mut out) = (upgraded(Role::Server, params(bits, false), compress_all()), Vec::new());
         let messages: Vec<String> = (0..6).map(|seed| json(5000 * seed + 100, seed / 2)).collect();
         for message in &messages {
             sender.send_text(message, &mut out).unwrap();
@@ -954,7 +978,7 @@ fn s7_2_1_another_implementation_reads_what_is_sent() {
             stream.extend(payload);
             stream.extend([0x00, 0x00, 0xff, 0xff]);
         }
-        // An empty final block, so that it is a whole stream.
+        // An empty final block ends the stream.
         stream.extend([0x03, 0x00]);
         let plain = miniz_oxide::inflate::decompress_to_vec(&stream).unwrap();
         assert!(plain == messages.concat().into_bytes(), "{bits}");

@@ -19,10 +19,11 @@ fn bits(bits: u8) -> WindowBits {
     WindowBits::new(bits).unwrap()
 }
 
-/// (server_no_context_takeover, client_no_context_takeover, server bits, client bits)
-type Terms = (bool, bool, u8, u8);
+/// server_no_context_takeover, client_no_context_takeover, server_max_window_bits,
+/// client_max_window_bits.
+type Params = (bool, bool, u8, u8);
 
-fn terms(params: DeflateParams) -> Terms {
+fn params(params: DeflateParams) -> Params {
     (
         params.server_no_context_takeover,
         params.client_no_context_takeover,
@@ -31,8 +32,9 @@ fn terms(params: DeflateParams) -> Terms {
     )
 }
 
-/// What a server answers to header lines of offers, and what it takes as negotiated.
-fn answer(deflate: &DeflateConfig, offers: &[&str]) -> (Option<String>, Option<Terms>) {
+/// The `Sec-WebSocket-Extensions` of a server's response to header lines with offers, and the
+/// negotiated parameters.
+fn server_response(deflate: &DeflateConfig, offers: &[&str]) -> (Option<String>, Option<Params>) {
     let offers = offers.iter().map(|offer| ("Sec-WebSocket-Extensions", *offer));
     let fields = REQUEST_FIELDS.into_iter().chain(offers);
     let fields = fields.map(|(name, value)| (name, value.as_bytes()));
@@ -43,12 +45,12 @@ fn answer(deflate: &DeflateConfig, offers: &[&str]) -> (Option<String>, Option<T
         .filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"))
         .map(|(_, value)| value)
         .collect();
-    assert!(answers.len() <= 1, "one element, on one line: {answers:?}");
-    (answers.into_iter().next(), negotiated.deflate.map(terms))
+    assert!(answers.len() <= 1, "at most one line: {answers:?}");
+    (answers.into_iter().next(), negotiated.deflate.map(params))
 }
 
-/// What a client offers.
-fn offer(deflate: &DeflateConfig) -> Option<String> {
+/// The `Sec-WebSocket-Extensions` of a client's request.
+fn client_offer(deflate: &DeflateConfig) -> Option<String> {
     let request = ClientRequest::new("ws://example.com/").unwrap();
     let (fields, _) = request.fields([7; 16], &config(deflate)).unwrap();
     fields
@@ -57,8 +59,8 @@ fn offer(deflate: &DeflateConfig) -> Option<String> {
         .map(|(_, value)| value)
 }
 
-/// What a client makes of an answer.
-fn judge(deflate: &DeflateConfig, answers: &[&str]) -> Result<Option<Terms>, ResponseError> {
+/// The parameters that a client takes from a server's response, or its error.
+fn client_check(deflate: &DeflateConfig, answers: &[&str]) -> Result<Option<Params>, ResponseError> {
     let request = ClientRequest::new("ws://example.com/").unwrap();
     let (fields, expected) = request.fields([7; 16], &config(deflate)).unwrap();
     let key = &fields.iter().find(|(name, _)| name == "Sec-WebSocket-Key").unwrap().1;
@@ -72,15 +74,16 @@ fn judge(deflate: &DeflateConfig, answers: &[&str]) -> Result<Option<Terms>, Res
             .map(|answer| ("Sec-WebSocket-Extensions".into(), (*answer).into())),
     );
     let fields = response.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    expected.check(fields).map(|negotiated| negotiated.deflate.map(terms))
+    expected.check(fields).map(|negotiated| negotiated.deflate.map(params))
 }
 
-/// R031 R134: a client offers what browsers offer; nothing, until it is configured.
+/// R031 R134: A client offers the same as browsers. Without a configuration of compression, it
+/// offers nothing.
 #[test]
 fn s7_1_the_default_offer_is_that_of_browsers() {
     let default = DeflateConfig::default();
     assert_eq!(
-        offer(&default).as_deref(),
+        client_offer(&default).as_deref(),
         Some("permessage-deflate; client_max_window_bits")
     );
     let request = ClientRequest::new("ws://example.com/").unwrap();
@@ -88,9 +91,10 @@ fn s7_1_the_default_offer_is_that_of_browsers() {
     assert!(fields.iter().all(|(name, _)| name != "Sec-WebSocket-Extensions"));
 }
 
-/// R141 R159: an offer is an element for each configuration, the preferred one first; its values are 8 to 15.
+/// R141 R159: An offer has an element for each configuration, the preferred one first. Window bits
+/// are 8 to 15.
 #[test]
-fn s5_an_offer_says_what_is_demanded() {
+fn s5_an_offer_has_the_configured_parameters() {
     for (deflate, expected) in [
         (
             DeflateConfig::new().server_no_context_takeover(true),
@@ -118,21 +122,22 @@ fn s5_an_offer_says_what_is_demanded() {
             "permessage-deflate; client_max_window_bits",
         ),
     ] {
-        assert_eq!(offer(&deflate).as_deref(), Some(expected));
+        assert_eq!(client_offer(&deflate).as_deref(), Some(expected));
     }
     assert_eq!(WindowBits::new(7), None);
     assert_eq!(WindowBits::new(16), None);
     assert_eq!((WindowBits::MIN.get(), WindowBits::MAX.get()), (8, 15));
 }
 
-/// R142 R149 R151 R153 R154 R156 R158 R160 R161 R128 R129: what a server answers to an offer that it accepts.
+/// R142 R149 R151 R153 R154 R156 R158 R160 R161 R128 R129: A server's response to an offer that it
+/// accepts, and the negotiated parameters.
 #[test]
-fn s7_1_a_server_answers_an_offer() {
+fn s7_1_a_server_accepts_an_offer() {
     let default = DeflateConfig::default();
     let small = DeflateConfig::new()
         .server_max_window_bits(bits(10))
         .client_max_window_bits(bits(11));
-    let forgetful = DeflateConfig::new()
+    let without_takeover = DeflateConfig::new()
         .server_no_context_takeover(true)
         .client_no_context_takeover(true);
     for (deflate, offer, expected, negotiated) in [
@@ -142,7 +147,7 @@ fn s7_1_a_server_answers_an_offer() {
             "permessage-deflate",
             (false, false, 15, 15),
         ),
-        // Window bits are not stated unasked.
+        // The response has no window bits that the offer does not require.
         (
             &default,
             "permessage-deflate; client_max_window_bits",
@@ -186,23 +191,24 @@ fn s7_1_a_server_answers_an_offer() {
             (false, false, 10, 10),
         ),
         (
-            &forgetful,
+            &without_takeover,
             "permessage-deflate",
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
             (true, true, 15, 15),
         ),
     ] {
-        let found = answer(deflate, &[offer]);
+        let found = server_response(deflate, &[offer]);
         assert_eq!(found, (Some(expected.into()), Some(negotiated)), "{offer}");
     }
 }
 
-/// R144 R145 R146 R147 R155: an offer that is unknown, invalid, repeated or unsupported is declined, and the next is tried;
-/// with none left, the connection opens without (F21, F22).
+/// R144 R145 R146 R147 R155: An offer that is unknown, invalid, repeated or unsupported is
+/// declined, and the next offer is tried. If none is left, the connection opens without compression
+/// (F21, F22).
 #[test]
-fn s7_a_bad_offer_is_declined() {
+fn s7_an_invalid_offer_is_declined() {
     let default = DeflateConfig::default();
-    for bad in [
+    for invalid in [
         "permessage-deflate; foo",
         "permessage-deflate; server_max_window_bits",
         "permessage-deflate; server_max_window_bits=7",
@@ -228,24 +234,24 @@ fn s7_a_bad_offer_is_declined() {
         "permessage-deflat",
         "x-webkit-deflate-frame",
     ] {
-        assert_eq!(answer(&default, &[bad]), (None, None), "{bad}");
-        let both = format!("{bad}, permessage-deflate; server_max_window_bits=9");
+        assert_eq!(server_response(&default, &[invalid]), (None, None), "{invalid}");
+        let both = format!("{invalid}, permessage-deflate; server_max_window_bits=9");
         let second = (
             Some("permessage-deflate; server_max_window_bits=9".into()),
             Some((false, false, 9, 15)),
         );
-        assert_eq!(answer(&default, &[&both]), second, "{bad}");
+        assert_eq!(server_response(&default, &[&both]), second, "{invalid}");
         assert_eq!(
-            answer(&default, &[bad, "permessage-deflate; server_max_window_bits=9"]),
+            server_response(&default, &[invalid, "permessage-deflate; server_max_window_bits=9"]),
             second,
-            "{bad}"
+            "{invalid}"
         );
     }
-    // A window that the client cannot be held to.
+    // Without client_max_window_bits in the offer, the server cannot limit the client's window.
     let small = DeflateConfig::new().client_max_window_bits(bits(10));
-    assert_eq!(answer(&small, &["permessage-deflate"]), (None, None));
+    assert_eq!(server_response(&small, &["permessage-deflate"]), (None, None));
     assert!(
-        answer(
+        server_response(
             &small,
             &["permessage-deflate, permessage-deflate; client_max_window_bits"]
         )
@@ -254,11 +260,11 @@ fn s7_a_bad_offer_is_declined() {
     );
 }
 
-/// R141 R142 R057 R132: of several offers the first that can be met is answered, alone.
+/// R141 R142 R057 R132: Of several offers, the first acceptable one is accepted, and no other.
 #[test]
-fn s5_1_the_first_acceptable_offer_wins() {
+fn s5_1_the_first_acceptable_offer_is_accepted() {
     let default = DeflateConfig::default();
-    let found = answer(
+    let found = server_response(
         &default,
         &[
             "x-other; a=\"b\", permessage-deflate; server_no_context_takeover",
@@ -274,11 +280,12 @@ fn s5_1_the_first_acceptable_offer_wins() {
     );
 }
 
-/// R150 R151 R152 R153 R154 R157 R158 R161 R163 R164: what a client makes of an answer that fits its offer.
+/// R150 R151 R152 R153 R154 R157 R158 R161 R163 R164: The parameters that a client takes from a
+/// response that matches its offer.
 #[test]
-fn s7_1_a_client_takes_an_answer_that_fits() {
+fn s7_1_a_client_accepts_a_response_that_matches_its_offer() {
     let default = DeflateConfig::default();
-    let demanding = DeflateConfig::new()
+    let strict = DeflateConfig::new()
         .server_no_context_takeover(true)
         .server_max_window_bits(bits(10))
         .client_max_window_bits(bits(12))
@@ -295,38 +302,43 @@ fn s7_1_a_client_takes_an_answer_that_fits() {
             "permessage-deflate; server_max_window_bits=8; client_max_window_bits=9",
             (false, false, 8, 9),
         ),
-        // Hints of the client are kept though the server did not take them up.
+        // The client keeps its own limits although the response does not repeat them.
         (
-            &demanding,
+            &strict,
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=9",
             (true, true, 9, 12),
         ),
         (
-            &demanding,
+            &strict,
             "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=\"11\"",
             (true, true, 10, 11),
         ),
     ] {
-        assert_eq!(judge(deflate, &[answer]), Ok(Some(negotiated)), "{answer}");
+        assert_eq!(client_check(deflate, &[answer]), Ok(Some(negotiated)), "{answer}");
     }
-    assert_eq!(judge(&default, &[]), Ok(None), "a server may decline");
-    assert_eq!(judge(&demanding, &[]), Ok(None), "a server may decline a demand too");
+    assert_eq!(client_check(&default, &[]), Ok(None), "a server may decline");
+    assert_eq!(
+        client_check(&strict, &[]),
+        Ok(None),
+        "a server may also decline a strict offer"
+    );
     let fallback = DeflateConfig::new().server_max_window_bits(bits(9)).fallback(true);
     assert_eq!(
-        judge(&fallback, &["permessage-deflate"]),
+        client_check(&fallback, &["permessage-deflate"]),
         Ok(Some((false, false, 15, 15)))
     );
     assert_eq!(
-        judge(&fallback, &["permessage-deflate; server_max_window_bits=9"]),
+        client_check(&fallback, &["permessage-deflate; server_max_window_bits=9"]),
         Ok(Some((false, false, 9, 15)))
     );
 }
 
-/// R025 R143 R148 R150 R155 R157 R161: any answer that does not fit fails the client (F22, F25).
+/// R025 R143 R148 R150 R155 R157 R161: Any response that does not match the offer fails the client
+/// (F22, F25).
 #[test]
-fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
+fn s7_1_a_client_fails_on_a_response_that_does_not_match_its_offer() {
     let default = DeflateConfig::default();
-    for bad in [
+    for invalid in [
         "permessage-deflate; foo",
         "permessage-deflate; server_max_window_bits",
         "permessage-deflate; server_max_window_bits=7",
@@ -340,16 +352,16 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
         "permessage-deflate; client_no_context_takeover; client_no_context_takeover",
     ] {
         assert_eq!(
-            judge(&default, &[bad]),
+            client_check(&default, &[invalid]),
             Err(ResponseError::ExtensionParameters),
-            "{bad}"
+            "{invalid}"
         );
     }
-    let demanding = DeflateConfig::new()
+    let strict = DeflateConfig::new()
         .server_no_context_takeover(true)
         .server_max_window_bits(bits(10))
         .client_max_window_bits(bits(12));
-    for bad in [
+    for invalid in [
         "permessage-deflate",
         "permessage-deflate; server_max_window_bits=10",
         "permessage-deflate; server_no_context_takeover",
@@ -357,28 +369,33 @@ fn s7_1_a_client_fails_on_an_answer_that_does_not_fit() {
         "permessage-deflate; server_no_context_takeover; server_max_window_bits=10; client_max_window_bits=13",
     ] {
         assert_eq!(
-            judge(&demanding, &[bad]),
+            client_check(&strict, &[invalid]),
             Err(ResponseError::ExtensionParameters),
-            "{bad}"
+            "{invalid}"
         );
     }
-    for two in [
+    for extensions in [
         &["permessage-deflate, permessage-deflate"][..],
         &["permessage-deflate", "permessage-deflate; server_max_window_bits=9"],
         &["x-other"],
         &["permessage-deflate, x-other"],
     ] {
-        assert_eq!(judge(&default, two), Err(ResponseError::Extension), "{two:?}");
+        assert_eq!(
+            client_check(&default, extensions),
+            Err(ResponseError::Extension),
+            "{extensions:?}"
+        );
     }
     assert_eq!(
-        judge(&default, &["permessage-deflate;"]),
+        client_check(&default, &["permessage-deflate;"]),
         Err(ResponseError::ExtensionsSyntax)
     );
 }
 
-/// R101 R134 R063: without an offer nothing is answered, one connection can decline, and RSV1 then fails the connection (F44).
+/// R101 R134 R063: Without an offer a server accepts none, it can decline for one connection, and
+/// then RSV1 fails the connection (F44).
 #[test]
-fn f44_nothing_is_used_that_was_not_agreed() {
+fn f44_compression_is_used_only_if_it_was_negotiated() {
     let offered = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let hello = support::frame(
         sockless::Role::Client,
@@ -386,7 +403,7 @@ fn f44_nothing_is_used_that_was_not_agreed() {
         &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
     );
     let on = config(&DeflateConfig::default());
-    for (config, offer, decline, negotiated) in [
+    for (config, offer, declines, negotiated) in [
         (on.clone(), offered, false, true),
         (on.clone(), offered, true, false),
         (on, "", false, false),
@@ -396,9 +413,9 @@ fn f44_nothing_is_used_that_was_not_agreed() {
         let mut head = request_and(offer).into_bytes();
         let (mut input, mut out) = (&mut head[..], Vec::new());
         let Ok(Some(Event::Request(request))) = server.receive(&mut input, &mut out) else {
-            panic!("a request");
+            panic!("expected a request");
         };
-        let accept = if decline {
+        let accept = if declines {
             Accept::new().decline_deflate()
         } else {
             Accept::new()

@@ -1,5 +1,6 @@
-//! Windows of permessage-deflate against zlib (here `zlib-rs`), which nobody here wrote: what is sent decodes in a window of
-//! exactly the negotiated size, and whatever zlib makes is understood.
+//! Windows of permessage-deflate, compared with other implementations: what is sent is inflated by
+//! `zlib-rs` and `miniz_oxide` with a window of exactly the negotiated size, and everything that
+//! `zlib-rs` deflates is received.
 
 use std::num::NonZeroUsize;
 
@@ -12,7 +13,7 @@ use sockless::{
 use support::{feed_cut, frame, frames};
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Strategy as ZlibStrategy};
 
-/// What RFC 7692, section 7.2.1, has a sender remove from the end of a message.
+/// The bytes that a sender removes from the end of a message (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 fn open(role: Role, bits: u8, takeover: bool, config: Config) -> Connection {
@@ -27,16 +28,17 @@ fn open(role: Role, bits: u8, takeover: bool, config: Config) -> Connection {
     support::upgraded(role, &negotiated, config)
 }
 
-/// A part of a message, by the distances that make an encoder reach for the end of its window.
+/// A part of a message. The distances are chosen so that a deflater refers to the end of its
+/// window.
 #[derive(Clone, Debug)]
 enum Part {
     /// Bytes that do not repeat.
-    Noise(usize),
-    /// So many bytes of what was sent so long ago, in this message or another.
-    Again { back: usize, len: usize },
-    /// One byte again and again.
+    Incompressible(usize),
+    /// `len` bytes from `back` bytes earlier, in this message or an earlier one.
+    Repeat { back: usize, len: usize },
+    /// One byte, repeated.
     Run(u8, usize),
-    /// A few letters in no order: short matches everywhere.
+    /// Random letters of a small alphabet, with many short matches.
     Letters(usize),
 }
 
@@ -51,17 +53,17 @@ fn parts(bits: u8) -> impl Strategy<Value = Vec<Part>> {
     ]
     .boxed();
     let part = prop_oneof![
-        2 => (1..window + window / 2).prop_map(Part::Noise),
-        2 => around.clone().prop_map(Part::Noise),
-        4 => (around, 3_usize..300).prop_map(|(back, len)| Part::Again { back, len }),
+        2 => (1..window + window / 2).prop_map(Part::Incompressible),
+        2 => around.clone().prop_map(Part::Incompressible),
+        4 => (around, 3_usize..300).prop_map(|(back, len)| Part::Repeat { back, len }),
         1 => (any::<u8>(), 1..2 * window).prop_map(|(byte, len)| Part::Run(byte, len)),
         1 => (1..2 * window).prop_map(Part::Letters),
     ];
     prop::collection::vec(part, 0..5)
 }
 
-/// Writes messages one after another, so that one may repeat what another had.
-fn write(messages: &[Vec<Part>], seed: u32) -> Vec<Vec<u8>> {
+/// Builds messages one after another, so that one may repeat bytes of an earlier one.
+fn build_messages(messages: &[Vec<Part>], seed: u32) -> Vec<Vec<u8>> {
     let (mut all, mut state) = (Vec::new(), seed | 1);
     let mut random = move || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -72,10 +74,10 @@ fn write(messages: &[Vec<Part>], seed: u32) -> Vec<Vec<u8>> {
         let start = all.len();
         for part in parts {
             match *part {
-                Part::Noise(len) => all.extend((0..len).map(|_| random())),
+                Part::Incompressible(len) => all.extend((0..len).map(|_| random())),
                 Part::Run(byte, len) => all.resize(all.len() + len, byte),
                 Part::Letters(len) => all.extend((0..len).map(|_| b'a' + random() % 3)),
-                Part::Again { back, len } => {
+                Part::Repeat { back, len } => {
                     for _ in 0..len {
                         let byte = all.len().checked_sub(back).map_or(0, |at| all[at]);
                         all.push(byte);
@@ -88,8 +90,8 @@ fn write(messages: &[Vec<Part>], seed: u32) -> Vec<Vec<u8>> {
     written
 }
 
-/// Inflates into a window of exactly `2^bits` bytes: a byte at a time, because zlib also looks back into the room it
-/// writes to.
+/// Inflates with a window of exactly `2^bits` bytes. The output buffer has one byte, because zlib
+/// also refers to bytes in its output buffer.
 fn inflate(zlib: &mut Inflate, mut input: &[u8], len: usize) -> Result<Vec<u8>, String> {
     let mut plain = Vec::new();
     while plain.len() <= len {
@@ -105,18 +107,18 @@ fn inflate(zlib: &mut Inflate, mut input: &[u8], len: usize) -> Result<Vec<u8>, 
         }
         plain.push(byte[0]);
     }
-    Err("too much".to_owned())
+    Err("more than the message".to_owned())
 }
 
-/// Inflates in a ring of exactly `2^bits` bytes, where a longer distance yields the wrong bytes. Without takeover, the
-/// ring is another for each message.
-struct Ring {
+/// Inflates into a ring buffer of exactly `2^bits` bytes. A longer distance yields wrong bytes.
+/// Without context takeover, each message has a new ring buffer.
+struct RingInflater {
     inflater: Box<miniz_oxide::inflate::core::DecompressorOxide>,
     ring: Vec<u8>,
     at: usize,
 }
 
-impl Ring {
+impl RingInflater {
     fn new(bits: u8) -> Self {
         Self {
             inflater: Box::default(),
@@ -148,29 +150,30 @@ impl Ring {
     }
 }
 
-fn kinds() -> impl Strategy<Value = (u8, Vec<Vec<Part>>)> {
+fn window_and_messages() -> impl Strategy<Value = (u8, Vec<Vec<Part>>)> {
     (8_u8..=15).prop_flat_map(|bits| (Just(bits), prop::collection::vec(parts(bits), 1..6)))
 }
 
-/// How a message is cut into frames: by the engine, at a size; or by the caller.
+/// How a message is divided into frames: by the engine, by the engine with a fragment size, or by
+/// the caller.
 #[derive(Clone, Copy, Debug)]
 enum Framing {
     Whole,
     Sized(usize),
-    ByHand(usize),
+    ByCaller(usize),
 }
 
 fn framing() -> impl Strategy<Value = Framing> {
     prop_oneof![
         3 => Just(Framing::Whole),
         1 => (1_usize..3000).prop_map(Framing::Sized),
-        1 => (1_usize..3000).prop_map(Framing::ByHand),
+        1 => (1_usize..3000).prop_map(Framing::ByCaller),
     ]
 }
 
 fn send(sender: &mut Connection, data: &[u8], framing: Framing) -> Vec<u8> {
     let mut out = Vec::new();
-    if let Framing::ByHand(size) = framing {
+    if let Framing::ByCaller(size) = framing {
         for piece in data.chunks(size) {
             sender
                 .send_fragment(MessageKind::Binary, piece, false, &mut out)
@@ -183,9 +186,9 @@ fn send(sender: &mut Connection, data: &[u8], framing: Framing) -> Vec<u8> {
     out
 }
 
-/// A message taken from the wire: whether it is compressed, and its payload.
-fn message(sender: Role, wire: &[u8]) -> (bool, Vec<u8>) {
-    let frames = frames(sender, wire);
+/// Whether the message in `bytes` is compressed, and its payload.
+fn compressed_and_payload(sender: Role, bytes: &[u8]) -> (bool, Vec<u8>) {
+    let frames = frames(sender, bytes);
     let payload = frames.iter().flat_map(|(_, payload)| payload.iter().copied()).collect();
     (frames[0].0 & 0x40 != 0, payload)
 }
@@ -193,11 +196,12 @@ fn message(sender: Role, wire: &[u8]) -> (bool, Vec<u8>) {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
-    /// R162 R164 R175 R182 (F43): for every window, level and way of cutting, with and without takeover: what is sent
-    /// decodes, in a window of exactly that size, by two decoders that are not ours.
+    /// R162 R164 R175 R182 (F43): Sent messages are inflated by two other implementations with a
+    /// window of exactly the negotiated size, for every window, level and framing, with and without
+    /// context takeover.
     #[test]
-    fn s7_1_2_what_is_sent_decodes_in_the_agreed_window(
-        (bits, messages) in kinds(),
+    fn s7_1_2_sent_messages_inflate_with_the_negotiated_window(
+        (bits, messages) in window_and_messages(),
         level in 0_u8..=9,
         takeover: bool,
         release: bool,
@@ -214,16 +218,16 @@ proptest! {
         let config = Config::new().deflate(deflate).fragment_size(fragment_size);
         let mut sender = open(role, bits, takeover, config);
         let mut zlib = Inflate::new(false, bits);
-        let mut ring = Ring::new(bits);
-        for (at, data) in write(&messages, seed).iter().enumerate() {
-            let (compressed, payload) = message(role, &send(&mut sender, data, framing));
+        let mut ring = RingInflater::new(bits);
+        for (at, data) in build_messages(&messages, seed).iter().enumerate() {
+            let (compressed, payload) = compressed_and_payload(role, &send(&mut sender, data, framing));
             if !compressed {
                 prop_assert!(payload == *data);
                 continue;
             }
             if !takeover {
                 zlib.reset(false);
-                ring = Ring::new(bits);
+                ring = RingInflater::new(bits);
             }
             let payload = [&payload[..], &TAIL].concat();
             let in_window = inflate(&mut zlib, &payload, data.len());
@@ -233,11 +237,11 @@ proptest! {
         }
     }
 
-    /// R171 R175 R176 R177 R182: everything that zlib makes, with any window, level, strategy and memory, flushed within
-    /// messages in any way, arrives, wherever the wire is cut.
+    /// R171 R175 R176 R177 R182: Everything that zlib deflates is received, with any window, level,
+    /// strategy and memory level, with any flush within a message, wherever the input is cut.
     #[test]
-    fn s7_2_2_what_zlib_makes_is_understood(
-        (bits, messages) in kinds().prop_map(|(bits, messages)| (bits.max(9), messages)),
+    fn s7_2_2_everything_that_zlib_deflates_is_received(
+        (bits, messages) in window_and_messages().prop_map(|(bits, messages)| (bits.max(9), messages)),
         level in 0..=9,
         mem_level in 1..=9,
         strategy in 0..5,
@@ -257,8 +261,8 @@ proptest! {
             strategy: ZlibStrategy::try_from(strategy).unwrap(),
             ..zlib_rs::DeflateConfig::default()
         });
-        let data = write(&messages, seed);
-        let mut wire = Vec::new();
+        let data = build_messages(&messages, seed);
+        let mut bytes = Vec::new();
         for message in &data {
             if !takeover {
                 deflate.reset();
@@ -268,15 +272,16 @@ proptest! {
                 compress(&mut deflate, piece, flush, &mut payload);
             }
             compress(&mut deflate, &[], DeflateFlush::SyncFlush, &mut payload);
-            // A message of nothing flushes nothing: zlib then says that there is no progress.
+            // zlib writes nothing for an empty message, whose payload is one byte (section
+            // 7.2.3.6).
             let payload = payload.strip_suffix(&TAIL).unwrap_or(&[0]);
-            wire.extend(frame(peer, 0xC2, payload));
+            bytes.extend(frame(peer, 0xC2, payload));
         }
-        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(wire.len() + 1)).collect();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
         cuts.sort_unstable();
         let role = support::peer_of(peer);
         let config = Config::new().deflate(DeflateConfig::default());
-        let outcome = feed_cut(&mut open(role, bits, takeover, config), &wire, &cuts);
+        let outcome = feed_cut(&mut open(role, bits, takeover, config), &bytes, &cuts);
         let expected: Vec<_> = data.iter().map(|data| Event::Binary(data.into())).collect();
         prop_assert!(outcome.events == expected, "{:?}", outcome.error);
     }

@@ -1,6 +1,8 @@
-//! The fast paths: each finds the same as the general path, rule by rule, and none is taken where it must not be.
+//! The fast paths: each reports the same as the general path, and is not taken where a rule forbids
+//! it.
 //!
-//! The laws in `support/laws` compare both ways on any bytes. What is here holds one rule each, with the smallest input.
+//! The laws in `support/laws` compare both paths for any input. Each test here checks one rule with
+//! the smallest input.
 
 use sockless::{
     CloseCode, Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role, SendError, frame::Header,
@@ -10,13 +12,13 @@ use support::{
     without_fast_paths,
 };
 
-/// Both ways to receive.
-fn both(connection: impl Fn() -> Connection) -> [Connection; 2] {
+/// The connection with fast paths and without.
+fn with_and_without_fast_paths(connection: impl Fn() -> Connection) -> [Connection; 2] {
     [connection(), without_fast_paths(connection())]
 }
 
-/// A frame with its length in a form that need not be the shortest.
-fn frame_with(sender: Role, first: u8, form: Length, payload: &[u8]) -> Vec<u8> {
+/// A frame whose length has any form.
+fn frame_with_length_form(sender: Role, first: u8, form: Length, payload: &[u8]) -> Vec<u8> {
     let masked = sender == Role::Client;
     let mut bytes = header(first, masked, form, payload.len() as u64);
     let key = if masked { KEY } else { [0; 4] };
@@ -25,9 +27,10 @@ fn frame_with(sender: Role, first: u8, form: Length, payload: &[u8]) -> Vec<u8> 
     bytes
 }
 
-/// R066: a length that is not in its shortest form fails the connection, when the message is whole in the input too.
+/// R066: A length that is not in its shortest form fails the connection, also if the message is
+/// whole in the input.
 #[test]
-fn a_longer_length_is_refused_by_every_path() {
+fn every_path_refuses_a_length_that_is_not_minimal() {
     for role in ROLES {
         let peer = peer_of(role);
         for first in [0x81, 0x82] {
@@ -39,8 +42,8 @@ fn a_longer_length_is_refused_by_every_path() {
                 (Length::Long, 126),
                 (Length::Long, 0xFFFF),
             ] {
-                let bytes = frame_with(peer, first, form, &vec![b'x'; len]);
-                for mut connection in both(|| open(role, Config::default())) {
+                let bytes = frame_with_length_form(peer, first, form, &vec![b'x'; len]);
+                for mut connection in with_and_without_fast_paths(|| open(role, Config::default())) {
                     let outcome = feed(&mut connection, &bytes);
                     assert_eq!(
                         outcome.error,
@@ -49,8 +52,8 @@ fn a_longer_length_is_refused_by_every_path() {
                     );
                     assert_eq!(outcome.events, [], "{role:?} {form:?} {len}");
                 }
-                // As whole messages are waited for, it is not waited for: nothing that comes could make it right.
-                for mut connection in both(|| open(role, Config::default())) {
+                // `wanted` does not wait for the rest of an invalid frame.
+                for mut connection in with_and_without_fast_paths(|| open(role, Config::default())) {
                     for end in 1..bytes.len().min(14) {
                         let wanted = connection.wanted(&bytes[..end]);
                         assert!(wanted <= 14, "{wanted} bytes after {end} of {form:?} {len}");
@@ -60,10 +63,10 @@ fn a_longer_length_is_refused_by_every_path() {
                     assert_eq!(found, Err(Box::new(ProtocolError::NonMinimalLength)));
                 }
             }
-            // The shortest that each form is for.
+            // The shortest length of each form.
             for (form, len) in [(Length::Short, 125), (Length::Medium, 126), (Length::Long, 0x1_0000)] {
-                let bytes = frame_with(peer, first, form, &vec![b'x'; len]);
-                for mut connection in both(|| open(role, Config::default())) {
+                let bytes = frame_with_length_form(peer, first, form, &vec![b'x'; len]);
+                for mut connection in with_and_without_fast_paths(|| open(role, Config::default())) {
                     assert_eq!(feed(&mut connection, &bytes).events.len(), 1, "{role:?} {form:?}");
                 }
             }
@@ -71,46 +74,46 @@ fn a_longer_length_is_refused_by_every_path() {
     }
 }
 
-/// R060 R062: who masks is judged by every path.
+/// R060 R062: Every path checks the mask bit.
 #[test]
-fn the_wrong_mask_is_refused_by_every_path() {
+fn every_path_checks_the_mask_bit() {
     for role in ROLES {
         let expected = match role {
             Role::Server => ProtocolError::UnmaskedFrame,
             Role::Client => ProtocolError::MaskedFrame,
         };
-        for mut connection in both(|| open(role, Config::default())) {
-            let outcome = feed(&mut connection, &frame(role, 0x82, b"from the wrong end"));
+        for mut connection in with_and_without_fast_paths(|| open(role, Config::default())) {
+            let outcome = feed(&mut connection, &frame(role, 0x82, b"wrong role"));
             assert_eq!((outcome.error, outcome.events), (Some(expected), vec![]), "{role:?}");
         }
     }
 }
 
-/// R063: reserved bits are judged by every path, RSV1 too.
+/// R063: Every path refuses reserved bits, RSV1 included.
 #[test]
-fn reserved_bits_are_refused_by_every_path() {
+fn every_path_refuses_reserved_bits() {
     for role in ROLES {
         for first in [0xC1, 0xC2, 0xA1, 0x92, 0xF2] {
-            for mut connection in both(|| open(role, Config::default())) {
+            for mut connection in with_and_without_fast_paths(|| open(role, Config::default())) {
                 let mut bytes = frame(peer_of(role), first, b"whole");
                 let before = bytes.clone();
                 let found = connection.receive(&mut &mut bytes[..], &mut Vec::new());
                 assert_eq!(found, Err(Box::new(reserved_bits(first))), "{role:?} {first:02x}");
-                assert_eq!(bytes, before, "what is not taken stays as it was");
+                assert_eq!(bytes, before, "an input that is not consumed is not changed");
             }
         }
     }
 }
 
-/// R137: the limit on a message holds in every path, to the byte.
+/// R137: Every path applies the limit on the size of a message, exactly.
 #[test]
-fn the_size_limit_holds_in_every_path() {
+fn every_path_has_the_size_limit() {
     for role in ROLES {
         for first in [0x81, 0x82] {
             let config = || Config::new().max_message_size(200);
             for (len, error) in [(200, None), (201, Some(too_big(201, 200)))] {
                 let bytes = frame(peer_of(role), first, &vec![b'x'; len]);
-                for mut connection in both(|| open(role, config())) {
+                for mut connection in with_and_without_fast_paths(|| open(role, config())) {
                     let outcome = feed(&mut connection, &bytes);
                     assert_eq!(
                         (outcome.error, outcome.events.len()),
@@ -122,7 +125,8 @@ fn the_size_limit_holds_in_every_path() {
     }
 }
 
-/// R137 R187: a compressed message of one frame that inflates to more than the limit fails, with each way to take it.
+/// R137 R187: A compressed message of one frame that inflates to more than the limit fails, on
+/// every path and with either delivery.
 #[cfg(feature = "deflate")]
 #[test]
 fn a_compressed_message_of_one_frame_is_limited() {
@@ -143,37 +147,37 @@ fn a_compressed_message_of_one_frame_is_limited() {
         // RFC 7692, section 7.2.3.1: "Hello".
         let hello = frame(peer_of(role), 0xC1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
         for delivery in [Delivery::Messages, Delivery::Chunks] {
-            for (limit, fits) in [(5, true), (4, false), (0, false)] {
+            for (limit, within_limit) in [(5, true), (4, false), (0, false)] {
                 let config = Config::new().max_message_size(limit).delivery(delivery);
-                for mut connection in both(|| upgraded(role, &negotiated, config.clone())) {
+                for mut connection in with_and_without_fast_paths(|| upgraded(role, &negotiated, config.clone())) {
                     let outcome = feed(&mut connection, &hello);
-                    let error = (!fits).then(|| inflates_too_big(limit));
+                    let error = (!within_limit).then(|| inflates_too_big(limit));
                     assert_eq!(outcome.error, error, "{role:?} {delivery:?} {limit}");
                     if delivery == Delivery::Messages {
-                        assert_eq!(outcome.events.len(), usize::from(fits), "{role:?} {limit}");
+                        assert_eq!(outcome.events.len(), usize::from(within_limit), "{role:?} {limit}");
                     }
                 }
             }
         }
-        // Its length, too, has to be in the shortest form; and another reserved bit is not excused by the first one.
+        // Its length must have the shortest form, and RSV1 does not permit another reserved bit.
         for (bytes, error) in [
             (
-                frame_with(peer_of(role), 0xC1, Length::Medium, &[0]),
+                frame_with_length_form(peer_of(role), 0xC1, Length::Medium, &[0]),
                 ProtocolError::NonMinimalLength,
             ),
             (
-                frame_with(peer_of(role), 0xE1, Length::Short, &[0]),
+                frame_with_length_form(peer_of(role), 0xE1, Length::Short, &[0]),
                 reserved_bits(0xE1),
             ),
         ] {
-            for mut connection in both(|| upgraded(role, &negotiated, Config::default())) {
+            for mut connection in with_and_without_fast_paths(|| upgraded(role, &negotiated, Config::default())) {
                 assert_eq!(feed(&mut connection, &bytes).error, Some(error), "{role:?}");
             }
         }
     }
 }
 
-/// R082: a header of a fragmented control frame does not decode, whatever else it says.
+/// R082: The header of a fragmented control frame is not decoded, whatever follows its first byte.
 #[test]
 fn a_header_of_a_fragmented_control_frame_does_not_decode() {
     for first in [0x08, 0x09, 0x0A, 0x48, 0x79] {
@@ -188,7 +192,8 @@ fn a_header_of_a_fragmented_control_frame_does_not_decode() {
     }
 }
 
-/// R079 R080: what looks like a whole message is none while another one is in progress, of fragments or of chunks.
+/// R079 R080: Bytes that look like a whole message are not one while another message or a frame is
+/// in progress.
 #[test]
 fn a_whole_frame_inside_a_message_is_not_a_message() {
     for role in ROLES {
@@ -202,7 +207,7 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
                 [frame(peer, 0x02, b"begun"), frame(peer, 0x00, b"")].concat(),
                 [frame(peer, 0x02, b""), frame(peer, 0x89, b"ping")].concat(),
             ] {
-                for mut connection in both(|| open(role, config())) {
+                for mut connection in with_and_without_fast_paths(|| open(role, config())) {
                     feed(&mut connection, &begun);
                     let outcome = feed(&mut connection, &whole);
                     assert_eq!(
@@ -213,8 +218,8 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
                     assert_eq!(outcome.events, [], "{role:?} {delivery:?}");
                 }
             }
-            // Inside of a frame it is payload.
-            for mut connection in both(|| open(role, config())) {
+            // Inside a frame, the bytes are payload.
+            for mut connection in with_and_without_fast_paths(|| open(role, config())) {
                 let mut bytes = header(0x82, peer == Role::Client, Length::Short, 30);
                 bytes.extend_from_slice(if peer == Role::Client { &KEY } else { &[] });
                 feed(&mut connection, &bytes);
@@ -229,11 +234,11 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
     }
 }
 
-/// With chunks, a whole message is a chunk, and no message.
+/// With chunk delivery, a whole message is one chunk.
 #[test]
-fn a_whole_message_is_a_chunk_where_chunks_are_delivered() {
+fn a_whole_message_is_a_chunk_with_chunk_delivery() {
     for role in ROLES {
-        for mut connection in both(|| open(role, Config::new().delivery(Delivery::Chunks))) {
+        for mut connection in with_and_without_fast_paths(|| open(role, Config::new().delivery(Delivery::Chunks))) {
             let outcome = feed(&mut connection, &frame(peer_of(role), 0x81, b"text"));
             let [Event::Chunk(chunk)] = &outcome.events[..] else {
                 panic!("{outcome:?}")
@@ -243,22 +248,24 @@ fn a_whole_message_is_a_chunk_where_chunks_are_delivered() {
     }
 }
 
-/// No fragments are allowed: not even the first frame of a message is.
+/// Every path applies the limit on fragments: with a limit of 0, the first frame of a message
+/// fails.
 #[test]
-fn the_fragment_limit_holds_in_every_path() {
+fn every_path_has_the_fragment_limit() {
     for role in ROLES {
-        for mut connection in both(|| open(role, Config::new().max_fragments(0))) {
+        for mut connection in with_and_without_fast_paths(|| open(role, Config::new().max_fragments(0))) {
             let outcome = feed(&mut connection, &frame(peer_of(role), 0x82, b"one"));
             assert_eq!(outcome.error, Some(ProtocolError::TooManyFragments { limit: 0 }));
         }
     }
 }
 
-/// The path is computed after every change of what it depends on: an assertion at each entry holds, whatever came before.
+/// The path for receiving is computed after each change of its conditions. An assertion at each
+/// entry of the engine checks it.
 #[test]
-fn the_path_is_up_to_date_after_every_call() {
+fn the_receive_path_is_current_after_every_call() {
     let out = &mut Vec::new();
-    // From the first byte of the handshake on, with data before the answer.
+    // The opening handshake in any two pieces, with frames before the response.
     let early = [REQUEST.as_bytes(), &frame(Role::Client, 0x81, b"early")].concat();
     let mut server = Connection::server(Config::default());
     let mut seen = 0;
@@ -269,15 +276,18 @@ fn the_path_is_up_to_date_after_every_call() {
                 .len(),
         );
     }
-    assert_eq!(seen, 1, "the request alone");
+    assert_eq!(seen, 1, "only the request is reported");
     assert_eq!(feed(&mut server, &early).events.len(), 2);
     assert_eq!(feed(&mut server, &frame(Role::Client, 0x81, b"later")).events.len(), 1);
 
     for role in ROLES {
         let peer = peer_of(role);
         let mut connection = open(role, Config::default());
-        assert!(connection.wanted(&[]) == 2, "open from the beginning, between messages");
-        // In pieces, to the end of the frame and of the message; then a whole one; then fragments with a Ping between them.
+        assert!(
+            connection.wanted(&[]) == 2,
+            "the connection is open, and between messages"
+        );
+        // A message in pieces, a whole message, and fragments with a Ping between them.
         let script = [
             frame(peer, 0x82, &[1; 300]),
             frame(peer, 0x81, b"whole"),
@@ -293,12 +303,12 @@ fn the_path_is_up_to_date_after_every_call() {
         assert_eq!((outcome.events.len(), outcome.error), (6, None), "{role:?}");
         let outcome = feed(&mut connection, &script);
         assert_eq!((outcome.events.len(), outcome.error), (6, None), "{role:?}");
-        // Our Close, a message after it, the peer's Close, and what comes too late.
+        // A sent Close frame, a message, the peer's Close frame, and a message after it.
         connection.close(CloseCode::NORMAL, "", out).unwrap();
         assert_eq!(feed(&mut connection, &frame(peer, 0x82, b"still")).events.len(), 1);
         assert_eq!(feed(&mut connection, &frame(peer, 0x88, &[0x03, 0xE8])).events.len(), 1);
         assert_eq!(feed(&mut connection, &frame(peer, 0x82, b"late")).events, []);
-        // A failure, in each path.
+        // A failure on each path.
         for begun in [
             &[][..],
             &frame(peer, 0x82, &[0; 300])[..20],
@@ -313,9 +323,9 @@ fn the_path_is_up_to_date_after_every_call() {
     }
 }
 
-/// The sender's path is computed after every change of what it depends on.
+/// The path for sending is computed after each change of its conditions.
 #[test]
-fn the_path_of_the_sender_is_up_to_date_after_every_call() {
+fn the_send_path_is_current_after_every_call() {
     for role in ROLES {
         let mut connection = open(role, Config::default());
         let out = &mut Vec::with_capacity(1 << 16);
@@ -332,12 +342,12 @@ fn the_path_of_the_sender_is_up_to_date_after_every_call() {
             .send_fragment(MessageKind::Text, b"ended", true, out)
             .unwrap();
         connection.send_binary(b"one frame again", out).unwrap();
-        // A message of one fragment ends at once.
+        // A message of one fragment.
         connection
             .send_fragment(MessageKind::Binary, b"alone", true, out)
             .unwrap();
         connection.send_binary(b"one frame again", out).unwrap();
-        // Fragments by size.
+        // Automatic fragmentation.
         let size = std::num::NonZeroUsize::new(4);
         let mut connection = open(role, Config::new().fragment_size(size));
         let out = &mut Vec::with_capacity(1 << 16);
@@ -346,10 +356,10 @@ fn the_path_of_the_sender_is_up_to_date_after_every_call() {
     }
 }
 
-/// The sender's path, where compression is negotiated: the first message after the handshake is compressed.
+/// If compression is negotiated, the first message after the handshake is compressed.
 #[cfg(feature = "deflate")]
 #[test]
-fn the_path_of_the_sender_is_up_to_date_after_a_negotiation() {
+fn the_send_path_is_current_after_a_negotiation() {
     use sockless::{Accept, deflate::DeflateConfig};
 
     let config = || Config::new().deflate(DeflateConfig::new().threshold(0));
@@ -359,14 +369,14 @@ fn the_path_of_the_sender_is_up_to_date_after_a_negotiation() {
     let mut server = Connection::server(config());
     let mut input = &mut bytes[..];
     let Some(Event::Request(request)) = server.receive(&mut input, &mut out).unwrap() else {
-        panic!("a request")
+        panic!("expected a request")
     };
     server.accept(&request, &Accept::new(), &mut out).unwrap();
     out.clear();
     server.send_text(&"again and ".repeat(20), &mut out).unwrap();
     let [(first, payload)] = &support::frames(Role::Server, &out)[..] else {
-        panic!("one frame")
+        panic!("expected one frame")
     };
-    assert_eq!(*first, 0xC1, "RSV1 says that it is compressed");
+    assert_eq!(*first, 0xC1, "RSV1 is set: the message is compressed");
     assert!(payload.len() < 200);
 }

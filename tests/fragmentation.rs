@@ -1,5 +1,5 @@
-//! Messages: RFC 6455, sections 5.4 (fragmentation), 5.6 (data frames), 6 (sending and receiving), 8.1 (UTF-8) and
-//! 10.4 (limits).
+//! Messages: RFC 6455, sections 5.4 (fragmentation), 5.6 (data frames), 6 (sending and receiving),
+//! 8.1 (UTF-8) and 10.4 (limits).
 
 use std::{borrow::Cow, num::NonZeroUsize, str};
 
@@ -13,14 +13,15 @@ use support::{
 
 const KINDS: [(MessageKind, u8); 2] = [(MessageKind::Text, 0x1), (MessageKind::Binary, 0x2)];
 
-/// Code points of one to four bytes.
+/// Code points of one, two, three and four bytes.
 const TEXT: &str = "aé€😀";
 
-fn in_chunks() -> Config {
+fn chunk_delivery() -> Config {
     Config::new().delivery(Delivery::Chunks)
 }
 
-/// What becomes of `input`, the same in one piece and byte by byte.
+/// Receives `input` in one piece and byte by byte, asserts that both outcomes are equal, and
+/// returns the outcome.
 fn receive(role: Role, config: &Config, input: &[u8]) -> Outcome {
     let whole = feed(&mut open(role, config.clone()), input);
     let bytewise = feed_bytewise(&mut open(role, config.clone()), input);
@@ -28,49 +29,49 @@ fn receive(role: Role, config: &Config, input: &[u8]) -> Outcome {
     whole
 }
 
-/// An event in chunk delivery.
+/// An event with chunk delivery.
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
-    /// MessageKind, payload, end of the frame, end of the message.
+enum Delivered {
+    /// The kind of the message, the payload, and whether the frame and the message end.
     Chunk(MessageKind, Vec<u8>, bool, bool),
     Other(Event<'static>),
 }
 
-/// The events, with adjacent chunks of a frame joined.
-fn joined(events: Vec<Event<'static>>) -> Vec<Seen> {
-    let mut seen = Vec::new();
+/// The events, with the chunks of each frame joined.
+fn join_chunks(events: Vec<Event<'static>>) -> Vec<Delivered> {
+    let mut delivered = Vec::new();
     for event in events {
         let Event::Chunk(chunk) = event else {
-            seen.push(Seen::Other(event));
+            delivered.push(Delivered::Other(event));
             continue;
         };
         let (bytes, frame_end, message_end) = (chunk.as_bytes(), chunk.frame_end, chunk.message_end);
-        assert!(frame_end || !bytes.is_empty(), "only the end of a frame may be empty");
+        assert!(frame_end || !bytes.is_empty(), "an empty chunk ends a frame");
         assert!(frame_end || !message_end, "a message ends with a frame");
-        match seen.last_mut() {
-            Some(Seen::Chunk(kind, joined, end @ false, last)) => {
+        match delivered.last_mut() {
+            Some(Delivered::Chunk(kind, joined, end @ false, last)) => {
                 assert_eq!(*kind, chunk.kind());
                 joined.extend_from_slice(bytes);
                 (*end, *last) = (frame_end, message_end);
             }
-            _ => seen.push(Seen::Chunk(chunk.kind(), bytes.to_vec(), frame_end, message_end)),
+            _ => delivered.push(Delivered::Chunk(chunk.kind(), bytes.to_vec(), frame_end, message_end)),
         }
     }
-    seen
+    delivered
 }
 
-/// The same as [`receive`] in chunk delivery: there, the joined chunks are the same.
-fn receive_chunks(role: Role, config: &Config, input: &[u8]) -> (Vec<Seen>, Option<ProtocolError>, Vec<u8>) {
+/// Like [`receive`] with chunk delivery: the joined chunks are the same.
+fn receive_chunks(role: Role, config: &Config, input: &[u8]) -> (Vec<Delivered>, Option<ProtocolError>, Vec<u8>) {
     assert_eq!(*config, config.clone().delivery(Delivery::Chunks));
     let whole = feed(&mut open(role, config.clone()), input);
     let bytewise = feed_bytewise(&mut open(role, config.clone()), input);
-    let whole = (joined(whole.events), whole.error, whole.out);
-    let bytewise = (joined(bytewise.events), bytewise.error, bytewise.out);
+    let whole = (join_chunks(whole.events), whole.error, whole.out);
+    let bytewise = (join_chunks(bytewise.events), bytewise.error, bytewise.out);
     assert_eq!(whole, bytewise, "{role:?}: {input:02x?}");
     whole
 }
 
-/// The error in either delivery, from `input` in one piece or byte by byte.
+/// The error of `input`, which is the same with either delivery, in one piece and byte by byte.
 fn error(role: Role, config: &Config, input: &[u8]) -> Option<ProtocolError> {
     let outcome = receive(role, &config.clone().delivery(Delivery::Messages), input);
     let (_, error, out) = receive_chunks(role, &config.clone().delivery(Delivery::Chunks), input);
@@ -78,7 +79,7 @@ fn error(role: Role, config: &Config, input: &[u8]) -> Option<ProtocolError> {
     error
 }
 
-/// A message in fragments that end at `cuts`; the last one has FIN.
+/// The frames of a message whose fragments end at `cuts`. The last one has FIN.
 fn message(sender: Role, opcode: u8, payload: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
     let mut fragments = Vec::new();
     let (mut from, mut first) = (0, opcode);
@@ -90,7 +91,7 @@ fn message(sender: Role, opcode: u8, payload: &[u8], cuts: &[usize]) -> Vec<Vec<
     fragments
 }
 
-/// All ways to cut `len` bytes at `n` places, so that there may be empty parts.
+/// All ways to cut `len` bytes at `n` places. Parts may be empty.
 fn all_cuts(len: usize, n: usize) -> Vec<Vec<usize>> {
     let Some(n) = n.checked_sub(1) else {
         return vec![Vec::new()];
@@ -104,18 +105,18 @@ fn all_cuts(len: usize, n: usize) -> Vec<Vec<usize>> {
     (0..=len).flat_map(with_last).collect()
 }
 
-/// The event of a whole message.
-fn whole(kind: MessageKind, data: &[u8]) -> Event<'static> {
+/// The event of a message.
+fn message_event(kind: MessageKind, data: &[u8]) -> Event<'static> {
     match kind {
         MessageKind::Text => Event::Text(String::from_utf8(data.to_vec()).unwrap().into()),
         MessageKind::Binary => Event::Binary(data.to_vec().into()),
     }
 }
 
-/// R072 R078 R079 R080 R098 R104: however a message is fragmented, empty fragments and cuts inside of characters included,
-/// it is one message, and the same one.
+/// R072 R078 R079 R080 R098 R104: A message in fragments is one message, and the same one for any
+/// fragments: empty fragments, and fragments that end inside a character, included.
 #[test]
-fn s5_4_a_message_may_come_in_any_fragments() {
+fn s5_4_a_message_may_have_any_fragments() {
     for role in ROLES {
         for (kind, opcode) in KINDS {
             for n in 0..=3 {
@@ -123,7 +124,7 @@ fn s5_4_a_message_may_come_in_any_fragments() {
                     let input = message(peer_of(role), opcode, TEXT.as_bytes(), &cuts).concat();
                     let outcome = receive(role, &Config::default(), &input);
                     let row = format!("{role:?} {kind:?}, cut at {cuts:?}");
-                    assert_eq!(outcome.events, [whole(kind, TEXT.as_bytes())], "{row}");
+                    assert_eq!(outcome.events, [message_event(kind, TEXT.as_bytes())], "{row}");
                     assert_eq!((outcome.error, outcome.out), (None, Vec::new()), "{row}");
                 }
             }
@@ -131,7 +132,7 @@ fn s5_4_a_message_may_come_in_any_fragments() {
     }
 }
 
-/// R078: a message may be nothing but empty fragments.
+/// R078: A message may consist of empty fragments only.
 #[test]
 fn s5_4_fragments_may_be_empty() {
     for role in ROLES {
@@ -139,14 +140,18 @@ fn s5_4_fragments_may_be_empty() {
             for n in 0..20 {
                 let input = message(peer_of(role), opcode, b"", &vec![0; n]).concat();
                 let outcome = receive(role, &Config::default(), &input);
-                assert_eq!(outcome.events, [whole(kind, b"")], "{role:?} {kind:?}: {n} and one");
+                assert_eq!(
+                    outcome.events,
+                    [message_event(kind, b"")],
+                    "{role:?} {kind:?}: {n} fragments and the last"
+                );
             }
         }
     }
 }
 
-/// R073: "the fragments of one message MUST NOT be interleaved between the fragments of another", also if there is
-/// nothing in them yet.
+/// R073: "The fragments of one message MUST NOT be interleaved between the fragments of another",
+/// also if the fragments so far are empty.
 #[test]
 fn s5_4_a_data_frame_inside_a_message_fails_the_connection() {
     for role in ROLES {
@@ -168,7 +173,7 @@ fn s5_4_a_data_frame_inside_a_message_fails_the_connection() {
                         let outcome = receive(role, &Config::default(), &input);
                         assert_eq!(outcome.events, [], "{row}");
                         assert_eq!(frames(role, &outcome.out), [(0x88, vec![0x03, 0xEA])], "{row}");
-                        // A frame that is all of an input is no different.
+                        // An input of exactly the second frame makes no difference.
                         let in_two = feed_cut(&mut open(role, Config::default()), &input, &[before.len()]);
                         assert_eq!(outcome, in_two, "{row}");
                     }
@@ -178,7 +183,8 @@ fn s5_4_a_data_frame_inside_a_message_fails_the_connection() {
     }
 }
 
-/// R074: a continuation continues something: not at the start, not after a message, not after a control frame.
+/// R074: A continuation frame needs a message in progress: at the start, after a message and after
+/// a control frame it fails the connection.
 #[test]
 fn s5_4_a_continuation_outside_a_message_fails_the_connection() {
     for role in ROLES {
@@ -207,7 +213,8 @@ fn s5_4_a_continuation_outside_a_message_fails_the_connection() {
     }
 }
 
-/// R075 R077 R093: control frames come between fragments, are handled there, and the message is what it was.
+/// R075 R077 R093: Control frames between fragments are processed in place, and do not change the
+/// message.
 #[test]
 fn s5_4_control_frames_may_come_between_fragments() {
     for role in ROLES {
@@ -233,7 +240,7 @@ fn s5_4_control_frames_may_come_between_fragments() {
                     } else {
                         vec![pong, ping]
                     };
-                    expected.push(whole(kind, TEXT.as_bytes()));
+                    expected.push(message_event(kind, TEXT.as_bytes()));
                     assert_eq!(outcome.events, expected, "{row}");
                     assert_eq!(frames(role, &outcome.out), [(0x8A, b"ping".to_vec())], "{row}");
                 }
@@ -242,7 +249,7 @@ fn s5_4_control_frames_may_come_between_fragments() {
     }
 }
 
-/// R075 R094: the Pong is in the output before the message has ended.
+/// R075 R094: A Ping inside a message is answered before the message ends.
 #[test]
 fn s5_4_a_ping_inside_a_message_is_answered_at_once() {
     for role in ROLES {
@@ -256,15 +263,16 @@ fn s5_4_a_ping_inside_a_message_is_answered_at_once() {
     }
 }
 
-/// R075 R088: a Close between two fragments closes; what there is of the message is no message.
+/// R075 R088: A Close frame between two fragments closes the connection. The incomplete message is
+/// not delivered.
 #[test]
-fn s5_4_a_close_inside_a_message_is_a_close() {
+fn s5_4_a_close_inside_a_message_ends_the_message() {
     for role in ROLES {
         let peer = peer_of(role);
         let input = [
             frame(peer, 0x01, b"begun"),
             frame(peer, 0x88, &[0x03, 0xE8]),
-            frame(peer, 0x80, b"never"),
+            frame(peer, 0x80, b"rest"),
         ];
         let outcome = receive(role, &Config::default(), &input.concat());
         assert!(
@@ -295,7 +303,8 @@ fn s5_4_a_fragmented_control_frame_fails_the_connection() {
     }
 }
 
-/// R072 R103: a message is sent in as many fragments as the caller makes of it; the first names the kind, the last has FIN.
+/// R072 R103: A message is sent in the fragments that the caller gives. The first frame has the
+/// opcode, the last has FIN.
 #[test]
 fn s5_4_fragments_are_sent_as_they_are_given() {
     for role in ROLES {
@@ -316,8 +325,8 @@ fn s5_4_fragments_are_sent_as_they_are_given() {
                     let expected = message(role, opcode, TEXT.as_bytes(), &cuts).concat();
                     assert_eq!(frames(role, &out), frames(role, &expected), "{row}");
                     let outcome = receive(peer_of(role), &Config::default(), &out);
-                    assert_eq!(outcome.events, [whole(kind, TEXT.as_bytes())], "{row}");
-                    // The next message begins anew.
+                    assert_eq!(outcome.events, [message_event(kind, TEXT.as_bytes())], "{row}");
+                    // The next message starts with its own opcode.
                     out.clear();
                     connection.send_binary(b"next", &mut out).unwrap();
                     assert_eq!(frames(role, &out), [(0x82, b"next".to_vec())], "{row}");
@@ -327,8 +336,9 @@ fn s5_4_fragments_are_sent_as_they_are_given() {
     }
 }
 
-/// R072 R103: a message longer than `fragment_size` is cut into frames of that size, the last one perhaps smaller, with room
-/// for it in the output or without, and behind fragments of one's own.
+/// R072 R103: A message longer than `fragment_size` is sent in frames of that size, the last of
+/// which may be smaller. The capacity of the output and earlier fragments of the caller make no
+/// difference.
 #[test]
 fn s5_4_messages_are_fragmented_by_size() {
     let text = TEXT.repeat(4);
@@ -337,20 +347,20 @@ fn s5_4_messages_are_fragmented_by_size() {
             for size in 1..=text.len() + 1 {
                 let config = Config::new().fragment_size(NonZeroUsize::new(size));
                 let mut connection = open(role, config);
-                for room in [0, 10_000] {
+                for capacity in [0, 10_000] {
                     for len in text.char_indices().map(|(at, _)| at).chain([text.len()]) {
                         let data = &text[..len];
-                        let mut out = Vec::with_capacity(room);
+                        let mut out = Vec::with_capacity(capacity);
                         match kind {
                             MessageKind::Text => connection.send_text(data, &mut out).unwrap(),
                             MessageKind::Binary => connection.send_binary(data.as_bytes(), &mut out).unwrap(),
                         }
-                        let row = format!("{role:?} {kind:?}: {len} bytes in frames of {size}, room for {room}");
+                        let row = format!("{role:?} {kind:?}: {len} bytes in frames of {size}, capacity {capacity}");
                         let cuts: Vec<usize> = (1..len.div_ceil(size)).map(|i| i * size).collect();
                         let expected = message(role, opcode, data.as_bytes(), &cuts).concat();
                         assert_eq!(frames(role, &out), frames(role, &expected), "{row}");
                         let outcome = receive(peer_of(role), &Config::default(), &out);
-                        assert_eq!(outcome.events, [whole(kind, data.as_bytes())], "{row}");
+                        assert_eq!(outcome.events, [message_event(kind, data.as_bytes())], "{row}");
                     }
                     connection.send_fragment(kind, b"x", true, &mut Vec::new()).unwrap();
                 }
@@ -359,7 +369,7 @@ fn s5_4_messages_are_fragmented_by_size() {
     }
 }
 
-/// R076 R085: `fragment_size` does not fragment control frames.
+/// R076 R085: `fragment_size` does not apply to control frames.
 #[test]
 fn s5_4_control_frames_are_not_fragmented_by_size() {
     for role in ROLES {
@@ -380,19 +390,20 @@ fn s5_4_control_frames_are_not_fragmented_by_size() {
     }
 }
 
-/// R077: while a message is in progress no other one can be sent; the refusal changes nothing.
+/// R077: While a message is being sent, no other message can be sent. The refused command changes
+/// nothing.
 #[test]
-fn s5_4_messages_are_not_interleaved() {
+fn s5_4_a_second_message_is_not_sent_inside_a_message() {
     for role in ROLES {
         for (kind, opcode) in KINDS {
-            for (first, room) in [(&b"first"[..], 0), (b"", 1000), (b"first", 1000)] {
+            for (first, capacity) in [(&b"first"[..], 0), (b"", 1000), (b"first", 1000)] {
                 let other = if kind == MessageKind::Text {
                     MessageKind::Binary
                 } else {
                     MessageKind::Text
                 };
                 let mut connection = open(role, Config::default());
-                let mut out = Vec::with_capacity(room);
+                let mut out = Vec::with_capacity(capacity);
                 connection.send_fragment(kind, first, false, &mut out).unwrap();
                 let (sent, before) = (out.len(), format!("{connection:?}"));
                 let refused = Err(SendError::MessageInProgress);
@@ -419,7 +430,8 @@ fn s5_4_messages_are_not_interleaved() {
     }
 }
 
-/// R075 R093: control frames are sent between fragments: by command, and in answer to the peer.
+/// R075 R093: Control frames are sent between fragments: those of the caller, and automatic
+/// replies.
 #[test]
 fn s5_4_control_frames_are_sent_between_fragments() {
     for role in ROLES {
@@ -454,7 +466,7 @@ fn s5_4_control_frames_are_sent_between_fragments() {
     }
 }
 
-/// R067 R103: the header alone of a message whose payload the caller writes itself.
+/// R067 R103: A server can send the header of a message alone, and the caller writes the payload.
 #[test]
 fn s5_2_a_server_sends_a_header_alone() {
     for (kind, opcode) in KINDS {
@@ -474,7 +486,7 @@ fn s5_2_a_server_sends_a_header_alone() {
             if len <= 65_536 {
                 let payload = vec![b'x'; usize::try_from(len).unwrap()];
                 let outcome = receive(Role::Client, &Config::default(), &[&out[..], &payload].concat());
-                assert_eq!(outcome.events, [whole(kind, &payload)], "{kind:?}: {len}");
+                assert_eq!(outcome.events, [message_event(kind, &payload)], "{kind:?}: {len}");
             }
         }
         for len in [1 << 63, u64::MAX] {
@@ -485,9 +497,10 @@ fn s5_2_a_server_sends_a_header_alone() {
     }
 }
 
-/// R098: a fragment of text may end inside a character; the message may not, and nothing else than UTF-8 is sent.
+/// R098: A fragment of a text may end inside a character, and the message may not. Other bytes than
+/// UTF-8 are refused.
 #[test]
-fn s5_6_what_is_sent_as_text_is_utf8() {
+fn s5_6_only_utf8_is_sent_as_text() {
     let broken: [&[u8]; 5] = [b"\x80", b"\xC0\x80", b"\xED\xA0\x80", b"\xF4\x90", b"ok\xFF"];
     for role in ROLES {
         for cut in 0..=TEXT.len() {
@@ -498,9 +511,9 @@ fn s5_6_what_is_sent_as_text_is_utf8() {
                 .send_fragment(MessageKind::Text, first, false, &mut out)
                 .unwrap();
             let (sent, before) = (out.len(), format!("{connection:?}"));
-            let inside = str::from_utf8(first).is_err();
+            let is_inside_character = str::from_utf8(first).is_err();
             for fragment in broken {
-                // Behind the beginning of a character, a continuation byte may be in order.
+                // After the start of a character, a continuation byte may be valid.
                 if str::from_utf8(&[first, fragment].concat()).is_err_and(|error| error.error_len().is_some()) {
                     for fin in [false, true] {
                         let refused = connection.send_fragment(MessageKind::Text, fragment, fin, &mut out);
@@ -514,14 +527,14 @@ fn s5_6_what_is_sent_as_text_is_utf8() {
             }
             let end = connection.send_fragment(MessageKind::Text, b"\xE2\x82", true, &mut out);
             assert_eq!(end, Err(SendError::InvalidUtf8), "{cut}");
-            if inside {
+            if is_inside_character {
                 let end = connection.send_fragment(MessageKind::Text, b"", true, &mut out);
                 assert_eq!(end, Err(SendError::InvalidUtf8), "{cut}");
             }
             assert_eq!(
                 (out.len(), format!("{connection:?}")),
                 (sent, before),
-                "{cut}: nothing has changed"
+                "{cut}: the refused commands changed something"
             );
             connection
                 .send_fragment(MessageKind::Text, rest, true, &mut out)
@@ -534,7 +547,7 @@ fn s5_6_what_is_sent_as_text_is_utf8() {
     }
 }
 
-/// R100: binary is opaque, sent and received: every byte, in any order, text or not.
+/// R100: A binary message may hold any bytes, sent and received.
 #[test]
 fn s5_6_binary_is_opaque() {
     let all: Vec<u8> = (0..=u8::MAX).chain((0..=u8::MAX).rev()).collect();
@@ -544,14 +557,14 @@ fn s5_6_binary_is_opaque() {
             let outcome = receive(role, &Config::default(), &input);
             assert_eq!(
                 outcome.events,
-                [whole(MessageKind::Binary, &all)],
+                [message_event(MessageKind::Binary, &all)],
                 "{role:?}, cut at {cuts:?}"
             );
-            let (seen, ..) = receive_chunks(role, &in_chunks(), &input);
-            let bytes: Vec<u8> = seen
+            let (delivered, ..) = receive_chunks(role, &chunk_delivery(), &input);
+            let bytes: Vec<u8> = delivered
                 .into_iter()
-                .flat_map(|seen| match seen {
-                    Seen::Chunk(MessageKind::Binary, data, ..) => data,
+                .flat_map(|event| match event {
+                    Delivered::Chunk(MessageKind::Binary, data, ..) => data,
                     other => panic!("{other:?}"),
                 })
                 .collect();
@@ -563,13 +576,13 @@ fn s5_6_binary_is_opaque() {
     }
 }
 
-/// Byte sequences that cannot be in UTF-8, whatever follows.
+/// Byte sequences that are not a part of valid UTF-8, whatever follows.
 const INVALID: [&[u8]; 40] = [
-    // continuation bytes that continue nothing
+    // continuation bytes without a first byte
     b"\x80",
     b"\xBF",
     b"\x8F\xBF",
-    // a first byte that is followed by something else
+    // a first byte without its continuation bytes
     b"\xC3\x41",
     b"\xC3\xC3\xA9",
     b"\xE2\x41",
@@ -606,29 +619,29 @@ const INVALID: [&[u8]; 40] = [
     b"\xFB\xBF\xBF\xBF\xBF",
     b"\xFC\x84\x80\x80\x80\x80",
     b"\xFD\xBF\xBF\xBF\xBF\xBF",
-    // never a byte of UTF-8
+    // bytes that never occur in UTF-8
     b"\xFE",
     b"\xFF",
     b"\xFF\xFE",
     b"\xEF\xBB\xFF",
 ];
 
-/// How many bytes of `text` it takes to know that it is not UTF-8, whatever follows.
-fn broken_after(text: &[u8]) -> usize {
+/// The length of the shortest prefix of `text` that is not the start of valid UTF-8.
+fn first_invalid_prefix(text: &[u8]) -> usize {
     (1..=text.len())
         .find(|&n| str::from_utf8(&text[..n]).is_err_and(|error| error.error_len().is_some()))
         .unwrap()
 }
 
-/// R099 R126: invalid UTF-8 fails the connection with 1007 at the byte that makes it certain, in a frame that is far from
-/// its end; wherever it is cut, and in both deliveries.
+/// R099 R126: Invalid UTF-8 fails the connection with the code 1007 at the byte that makes it
+/// certain, long before the end of the frame, wherever the input is cut, and with either delivery.
 #[test]
 fn s8_1_invalid_utf8_fails_the_connection_at_once() {
     for role in ROLES {
         for invalid in INVALID {
             for before in ["", "ok", TEXT] {
                 let text = [before.as_bytes(), invalid].concat();
-                let broken = broken_after(&text);
+                let broken = first_invalid_prefix(&text);
                 let masked = text
                     .iter()
                     .zip(KEY.iter().cycle())
@@ -647,7 +660,7 @@ fn s8_1_invalid_utf8_fails_the_connection_at_once() {
                 assert_eq!(
                     error(role, &Config::default(), &input),
                     None,
-                    "{row}: it may still be UTF-8"
+                    "{row}: it may still become UTF-8"
                 );
                 input.push(payload[broken - 1]);
                 assert_eq!(
@@ -663,18 +676,19 @@ fn s8_1_invalid_utf8_fails_the_connection_at_once() {
     }
 }
 
-/// R098 R099: the same in a message of several fragments, cut at every place, and in one that is complete.
+/// R098 R099: Invalid UTF-8 also fails in a message of several fragments, cut at every place, and
+/// in a complete one.
 #[test]
 fn s8_1_invalid_utf8_fails_in_any_fragments() {
     for role in ROLES {
         for invalid in INVALID {
-            for (before, behind) in [("", ""), (TEXT, "behind")] {
-                let text = [before.as_bytes(), invalid, behind.as_bytes()].concat();
+            for (before, after) in [("", ""), (TEXT, "after")] {
+                let text = [before.as_bytes(), invalid, after.as_bytes()].concat();
                 for n in 0..=2 {
                     for cuts in all_cuts(text.len(), n) {
                         let input = message(peer_of(role), 0x1, &text, &cuts).concat();
                         let row = format!("{role:?}: {text:02x?}, cut at {cuts:?}");
-                        if n < 2 || behind.is_empty() {
+                        if n < 2 || after.is_empty() {
                             let found = error(role, &Config::default(), &input);
                             assert_eq!(found, Some(ProtocolError::InvalidUtf8), "{row}");
                         } else {
@@ -688,8 +702,8 @@ fn s8_1_invalid_utf8_fails_in_any_fragments() {
     }
 }
 
-/// R098 R099: a message must not end inside a character; a fragment may. What is missing does not come from the next
-/// message.
+/// R098 R099: A fragment may end inside a character, and a message may not. The next message does
+/// not complete the character.
 #[test]
 fn s8_1_a_text_that_ends_inside_a_character_fails_at_its_end() {
     for role in ROLES {
@@ -713,9 +727,9 @@ fn s8_1_a_text_that_ends_inside_a_character_fails_at_its_end() {
                 None,
                 "{role:?}: {begun:02x?}"
             );
-            let goes_on = [&open_end[..], &frame(peer, 0x00, b""), &frame(peer, 0x80, missing)].concat();
+            let continued = [&open_end[..], &frame(peer, 0x00, b""), &frame(peer, 0x80, missing)].concat();
             assert_eq!(
-                receive(role, &Config::default(), &goes_on).events,
+                receive(role, &Config::default(), &continued).events,
                 [Event::Text(TEXT.into())]
             );
             let ends = [&open_end[..], &frame(peer, 0x80, b""), &frame(peer, 0x81, missing)].concat();
@@ -724,9 +738,9 @@ fn s8_1_a_text_that_ends_inside_a_character_fails_at_its_end() {
     }
 }
 
-/// R098 R099: the limits of what a code point may be, from both sides.
+/// R098 R099: The first and the last code point of each length and range are text.
 #[test]
-fn s8_1_all_of_unicode_is_text() {
+fn s8_1_every_code_point_is_text() {
     let text =
         "\0\u{7F}\u{80}\u{7FF}\u{800}\u{D7FF}\u{E000}\u{FDD0}\u{FEFF}\u{FFFD}\u{FFFE}\u{FFFF}\u{10000}\u{10FFFF}";
     for role in ROLES {
@@ -741,8 +755,8 @@ fn s8_1_all_of_unicode_is_text() {
     }
 }
 
-/// R099: the validator agrees with the standard library on the bytes at which something changes, wherever they are cut:
-/// what is text, what may become text, and where it breaks.
+/// R099: The validator and the standard library agree for all sequences of four boundary bytes,
+/// wherever they are cut: on what is text, on what may become text, and on the first invalid byte.
 #[test]
 fn s8_1_the_validator_agrees_with_the_standard_library() {
     const BYTES: [u8; 23] = [
@@ -756,7 +770,7 @@ fn s8_1_the_validator_agrees_with_the_standard_library() {
             *byte = BYTES[rest % BYTES.len()];
             rest /= BYTES.len();
         }
-        let (valid, certain) = match str::from_utf8(&text) {
+        let (valid, error_len) = match str::from_utf8(&text) {
             Ok(_) => (4, None),
             Err(error) => (error.valid_up_to(), error.error_len()),
         };
@@ -765,7 +779,7 @@ fn s8_1_the_validator_agrees_with_the_standard_library() {
         let first = validator.push(&text[..cut]);
         let second = first.result.is_ok().then(|| validator.push(&text[cut..]));
         let found = second.map_or(first.result, |second| second.result);
-        assert_eq!(found.is_err(), certain.is_some(), "{text:02x?}, cut at {cut}");
+        assert_eq!(found.is_err(), error_len.is_some(), "{text:02x?}, cut at {cut}");
         let mut joined = String::from(first.text);
         if let Some(second) = second {
             joined.extend(second.split);
@@ -777,14 +791,15 @@ fn s8_1_the_validator_agrees_with_the_standard_library() {
             let complete = valid == text.len();
             assert_eq!(validator.missing() == 0, complete, "{text:02x?}, cut at {cut}");
             assert_eq!(validator.finish(), if complete { Ok(()) } else { Err(InvalidUtf8) });
-            assert_eq!(validator.missing(), 0, "a new text begins");
+            assert_eq!(validator.missing(), 0, "a new text starts");
         }
     }
 }
 
-/// R080 R104: chunks say which kind the message is, where its frames end and where it ends itself.
+/// R080 R104: A chunk has the kind of its message, and says whether a frame ends with it and
+/// whether the message ends with it.
 #[test]
-fn s6_2_chunks_show_kinds_and_ends() {
+fn s6_2_chunks_have_the_kind_and_the_ends() {
     for role in ROLES {
         let peer = peer_of(role);
         for (kind, opcode) in KINDS {
@@ -801,27 +816,28 @@ fn s6_2_chunks_show_kinds_and_ends() {
                 frame(peer, 0x88, b""),
             ]
             .concat();
-            let chunk = |data: &[u8], frame_end, message_end| Seen::Chunk(kind, data.to_vec(), frame_end, message_end);
+            let chunk =
+                |data: &[u8], frame_end, message_end| Delivered::Chunk(kind, data.to_vec(), frame_end, message_end);
             let expected = [
                 chunk(b"whole", true, true),
                 chunk(b"", true, true),
                 chunk(b"", true, false),
                 chunk(b"in", true, false),
-                Seen::Other(Event::Ping(b"ping"[..].into())),
+                Delivered::Other(Event::Ping(b"ping"[..].into())),
                 chunk(b"", true, false),
                 chunk(b"parts", true, true),
                 chunk(b"x", true, false),
                 chunk(b"", true, true),
-                Seen::Other(Event::Close(None)),
+                Delivered::Other(Event::Close(None)),
             ];
-            let (seen, error, out) = receive_chunks(role, &in_chunks(), &input);
-            assert_eq!((&seen[..], error), (&expected[..], None), "{role:?} {kind:?}");
+            let (delivered, error, out) = receive_chunks(role, &chunk_delivery(), &input);
+            assert_eq!((&delivered[..], error), (&expected[..], None), "{role:?} {kind:?}");
             assert_eq!(frames(role, &out), [(0x8A, b"ping".to_vec()), (0x88, Vec::new())]);
             for first in 0..input.len() {
                 for second in (first..input.len()).step_by(3) {
-                    let outcome = feed_cut(&mut open(role, in_chunks()), &input, &[first, second]);
+                    let outcome = feed_cut(&mut open(role, chunk_delivery()), &input, &[first, second]);
                     assert_eq!(
-                        joined(outcome.events),
+                        join_chunks(outcome.events),
                         expected,
                         "{role:?} {kind:?}, cut at {first}, {second}"
                     );
@@ -831,30 +847,30 @@ fn s6_2_chunks_show_kinds_and_ends() {
     }
 }
 
-/// R104: what has arrived of a frame is delivered at once, before its end, in chunk delivery.
+/// R104: With chunk delivery, the received part of a frame is delivered before the frame ends.
 #[test]
 fn s6_2_chunks_do_not_wait_for_the_end_of_a_frame() {
     for role in ROLES {
         for (kind, opcode) in KINDS {
-            let mut connection = open(role, in_chunks());
+            let mut connection = open(role, chunk_delivery());
             let input = frame(peer_of(role), 0x80 | opcode, b"abcdef");
             let head = input.len() - 6;
             let mut pieces = Vec::new();
             for (from, to) in [(0, head), (head, head + 1), (head + 1, head + 4), (head + 4, head + 6)] {
-                pieces.push(joined(feed(&mut connection, &input[from..to]).events));
+                pieces.push(join_chunks(feed(&mut connection, &input[from..to]).events));
             }
             let expected = [
                 vec![],
-                vec![Seen::Chunk(kind, b"a".to_vec(), false, false)],
-                vec![Seen::Chunk(kind, b"bcd".to_vec(), false, false)],
-                vec![Seen::Chunk(kind, b"ef".to_vec(), true, true)],
+                vec![Delivered::Chunk(kind, b"a".to_vec(), false, false)],
+                vec![Delivered::Chunk(kind, b"bcd".to_vec(), false, false)],
+                vec![Delivered::Chunk(kind, b"ef".to_vec(), true, true)],
             ];
             assert_eq!(pieces, expected, "{role:?}");
         }
     }
 }
 
-/// R098: chunks of text are text: cut at characters, also where a frame or an input ends inside one.
+/// R098: A chunk of text holds whole characters, also where a frame or an input ends inside one.
 #[test]
 fn s5_6_chunks_of_text_end_between_characters() {
     let text = TEXT.repeat(2);
@@ -862,34 +878,34 @@ fn s5_6_chunks_of_text_end_between_characters() {
         for n in 0..=2 {
             for cuts in all_cuts(text.len(), n) {
                 let input = message(peer_of(role), 0x1, text.as_bytes(), &cuts).concat();
-                let (seen, error, _) = receive_chunks(role, &in_chunks(), &input);
+                let (delivered, error, _) = receive_chunks(role, &chunk_delivery(), &input);
                 let row = format!("{role:?}, cut at {cuts:?}");
                 assert_eq!(error, None, "{row}");
                 let mut from = 0;
                 let ends = cuts.iter().copied().chain([text.len()]);
-                let expected: Vec<Seen> = ends
+                let expected: Vec<Delivered> = ends
                     .enumerate()
                     .map(|(i, end)| {
-                        // What belongs to a character that goes on comes with the frame that completes it.
+                        // The start of a character is delivered with the frame that completes it.
                         let end = (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap();
                         let data = text.as_bytes()[from.min(end)..end].to_vec();
                         from = end;
-                        Seen::Chunk(MessageKind::Text, data, true, i == cuts.len())
+                        Delivered::Chunk(MessageKind::Text, data, true, i == cuts.len())
                     })
                     .collect();
-                assert_eq!(seen, expected, "{row}");
+                assert_eq!(delivered, expected, "{row}");
             }
         }
     }
 }
 
-/// R098: a character that spans inputs is the only text that is not lent.
+/// R098: A chunk is borrowed from the input, except a character that spans two inputs.
 #[test]
-fn s5_6_chunks_are_lent_but_for_a_character_in_two_inputs() {
+fn s5_6_chunks_are_borrowed_except_a_character_in_two_inputs() {
     for role in ROLES {
         let input = frame(peer_of(role), 0x81, "é€".as_bytes());
         let head = input.len() - 5;
-        let mut connection = open(role, in_chunks());
+        let mut connection = open(role, chunk_delivery());
         let mut first = input[..head + 1].to_vec();
         assert_eq!(connection.receive(&mut &mut first[..], &mut Vec::new()), Ok(None));
         let mut second = input[head + 1..].to_vec();
@@ -899,43 +915,44 @@ fn s5_6_chunks_are_lent_but_for_a_character_in_two_inputs() {
             match event {
                 Event::Chunk(chunk) => match chunk.data {
                     Message::Text(Cow::Owned(text)) => texts.push(("owned", text)),
-                    Message::Text(Cow::Borrowed(text)) => texts.push(("lent", text.to_owned())),
+                    Message::Text(Cow::Borrowed(text)) => texts.push(("borrowed", text.to_owned())),
                     other => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(texts, [("owned", "é".to_owned()), ("lent", "€".to_owned())]);
+        assert_eq!(texts, [("owned", "é".to_owned()), ("borrowed", "€".to_owned())]);
     }
 }
 
-/// R099 R114: in chunk delivery, what is valid is delivered, and then the connection fails; nothing follows.
+/// R099 R114: With chunk delivery, the valid text before an invalid byte is delivered. Then the
+/// connection fails, and nothing is delivered any more.
 #[test]
 fn s8_1_valid_text_is_delivered_before_the_error() {
     for role in ROLES {
         for invalid in INVALID {
             for n in 0..=1 {
-                let text = [TEXT.as_bytes(), invalid, b"behind"].concat();
+                let text = [TEXT.as_bytes(), invalid, b"after"].concat();
                 for cuts in all_cuts(text.len(), n) {
                     let input = message(peer_of(role), 0x1, &text, &cuts).concat();
-                    let (seen, error, out) = receive_chunks(role, &in_chunks(), &input);
+                    let (delivered, error, out) = receive_chunks(role, &chunk_delivery(), &input);
                     let row = format!("{role:?}: {text:02x?}, cut at {cuts:?}");
                     assert_eq!(error, Some(ProtocolError::InvalidUtf8), "{row}");
                     assert_eq!(frames(role, &out), [(0x88, vec![0x03, 0xEF])], "{row}");
-                    let mut delivered = Vec::new();
-                    for seen in seen {
-                        match seen {
-                            Seen::Chunk(MessageKind::Text, data, _, false) => delivered.extend(data),
+                    let mut bytes = Vec::new();
+                    for event in delivered {
+                        match event {
+                            Delivered::Chunk(MessageKind::Text, data, _, false) => bytes.extend(data),
                             other => panic!("{row}: {other:?}"),
                         }
                     }
                     let valid = str::from_utf8(&text).unwrap_err().valid_up_to();
-                    assert_eq!(delivered, &text[..valid], "{row}");
+                    assert_eq!(bytes, &text[..valid], "{row}");
                 }
             }
         }
         // The error does not need more input, and it is final.
-        let mut connection = open(role, in_chunks());
+        let mut connection = open(role, chunk_delivery());
         let mut input = frame(peer_of(role), 0x01, b"ok\xFF");
         let mut rest = &mut input[..];
         let mut out = Vec::new();
@@ -952,9 +969,10 @@ fn s8_1_valid_text_is_delivered_before_the_error() {
     }
 }
 
-/// R104 R105: a message that lies whole in the input is lent from it, unmasked in place, and allocates nothing.
+/// R104 R105: A message that is whole in the input is borrowed from it, unmasked in place, without
+/// an allocation.
 #[test]
-fn s6_2_a_whole_message_is_lent() {
+fn s6_2_a_message_in_one_input_is_borrowed() {
     for role in ROLES {
         let peer = peer_of(role);
         for (kind, input) in [
@@ -962,31 +980,31 @@ fn s6_2_a_whole_message_is_lent() {
             (MessageKind::Binary, frame(peer, 0x82, TEXT.as_bytes())),
             (MessageKind::Binary, frame(peer, 0x82, &[7; 126])),
             (MessageKind::Binary, frame(peer, 0x82, &[7; 65_536])),
-            // Empty fragments do not make it less whole.
+            // Empty fragments before the payload make no difference.
             (MessageKind::Text, message(peer, 0x1, TEXT.as_bytes(), &[0, 0]).concat()),
         ] {
             let mut connection = open(role, Config::default());
             let mut input = input;
             let mut out = Vec::new();
-            let mut lent = None;
+            let mut borrowed = None;
             let info = allocation_counter::measure(|| {
                 let mut rest = &mut input[..];
                 let event = connection.receive(&mut rest, &mut out).unwrap();
-                lent = match event {
+                borrowed = match event {
                     Some(Event::Text(Cow::Borrowed(_))) => Some(MessageKind::Text),
                     Some(Event::Binary(Cow::Borrowed(_))) => Some(MessageKind::Binary),
                     _ => None,
                 };
             });
-            assert_eq!(lent, Some(kind), "{role:?}");
+            assert_eq!(borrowed, Some(kind), "{role:?}");
             assert_eq!(info.count_total, 0, "{role:?} {kind:?}");
         }
     }
 }
 
-/// R105: a server echoes what it has unmasked, while it holds what it received.
+/// R105: The caller can send while it holds an event.
 #[test]
-fn s6_2_an_event_does_not_lock_the_connection() {
+fn s6_2_an_event_does_not_borrow_the_connection() {
     for role in ROLES {
         let mut connection = open(role, Config::default());
         let mut input = [
@@ -999,7 +1017,7 @@ fn s6_2_an_event_does_not_lock_the_connection() {
         let first = connection.receive(&mut rest, &mut out).unwrap();
         let second = connection.receive(&mut rest, &mut out).unwrap();
         let (Some(Event::Text(text)), Some(Event::Binary(data))) = (first, second) else {
-            panic!("two messages");
+            panic!("expected two messages");
         };
         connection.send_binary(&data, &mut out).unwrap();
         connection.send_text(&text, &mut out).unwrap();
@@ -1010,10 +1028,10 @@ fn s6_2_an_event_does_not_lock_the_connection() {
     }
 }
 
-/// R137 R126: a message of the limit is accepted, and one byte more fails with 1009, in any frames and either delivery, as
-/// soon as a header announces it.
+/// R137 R126: A message of the maximum size is accepted. One more byte fails with the code 1009, in
+/// any fragments and with either delivery, as soon as a header announces it.
 #[test]
-fn s10_4_messages_are_limited_in_size() {
+fn s10_4_the_size_of_a_message_is_limited() {
     const LIMIT: usize = 10;
     for role in ROLES {
         for (kind, opcode) in KINDS {
@@ -1038,11 +1056,11 @@ fn s10_4_messages_are_limited_in_size() {
                     assert_eq!(error(role, &config, &input), expected, "{row}");
                     if len <= LIMIT {
                         let mut events = receive(role, &config, &input).events;
-                        assert_eq!(events.pop(), Some(whole(kind, &payload)), "{row}");
+                        assert_eq!(events.pop(), Some(message_event(kind, &payload)), "{row}");
                     }
                 }
             }
-            // The first header that passes the limit is enough.
+            // The header that exceeds the limit is enough.
             let bytes = frame(peer_of(role), 0x80 | opcode, &[b'x'; LIMIT + 1]);
             let head = &bytes[..bytes.len() - LIMIT - 1];
             let outcome = receive(role, &config, head);
@@ -1054,9 +1072,9 @@ fn s10_4_messages_are_limited_in_size() {
     }
 }
 
-/// R137: the limit is for each message anew; and a limit of nothing lets empty messages through.
+/// R137: The limit applies to each message separately. A limit of 0 permits empty messages.
 #[test]
-fn s10_4_the_size_limit_counts_one_message() {
+fn s10_4_the_size_limit_applies_to_each_message() {
     for role in ROLES {
         let peer = peer_of(role);
         let config = Config::new().max_message_size(4);
@@ -1078,9 +1096,10 @@ fn s10_4_the_size_limit_counts_one_message() {
     }
 }
 
-/// R137 R126: a message may come in so many frames, empty ones included, and in no more; 1008 says so.
+/// R137 R126: A message may have the maximum number of frames, empty ones included. One more fails
+/// with the code 1008.
 #[test]
-fn s10_4_messages_are_limited_in_fragments() {
+fn s10_4_the_number_of_fragments_is_limited() {
     for role in ROLES {
         let peer = peer_of(role);
         for (kind, opcode) in KINDS {
@@ -1090,7 +1109,7 @@ fn s10_4_messages_are_limited_in_fragments() {
                 for payload in [&b""[..], b"abcdef"] {
                     for fragments in 1..limit + 3 {
                         let cuts: Vec<usize> = (1..fragments).map(|i| i.min(payload.len())).collect();
-                        // Two of them: the count begins anew. Control frames do not count.
+                        // Two messages: each has its own count. Control frames are not counted.
                         let ping = frame(peer, 0x89, b"");
                         let input = message(peer, opcode, payload, &cuts).join(&ping[..]).repeat(2);
                         let expected =
@@ -1102,7 +1121,7 @@ fn s10_4_messages_are_limited_in_fragments() {
                             let close = frames(role, &outcome.out).pop();
                             assert_eq!(close, Some((0x88, vec![0x03, 0xF0])), "{row}");
                         } else {
-                            assert_eq!(outcome.events.pop(), Some(whole(kind, payload)), "{row}");
+                            assert_eq!(outcome.events.pop(), Some(message_event(kind, payload)), "{row}");
                         }
                     }
                 }
@@ -1117,9 +1136,9 @@ fn s10_4_messages_are_limited_in_fragments() {
     }
 }
 
-/// R137: every limit is on by default.
+/// R137: The default configuration has both limits.
 #[test]
-fn s10_4_limits_are_on_by_default() {
+fn s10_4_the_limits_have_defaults() {
     let config = Config::default();
     assert_eq!(config, Config::new().max_message_size(16 << 20).max_fragments(131_072));
     for role in ROLES {
@@ -1137,7 +1156,8 @@ fn s10_4_limits_are_on_by_default() {
     }
 }
 
-/// Feeds `pieces` one by one, drops what is delivered, and measures what is allocated, but for the output.
+/// Receives `pieces` one by one and drops the events. Measures the allocations, except those of the
+/// output.
 fn allocations(connection: &mut Connection, pieces: &mut [&mut [u8]]) -> allocation_counter::AllocationInfo {
     let mut out = Vec::with_capacity(1024);
     allocation_counter::measure(|| {
@@ -1150,7 +1170,7 @@ fn allocations(connection: &mut Connection, pieces: &mut [&mut [u8]]) -> allocat
     })
 }
 
-/// R138: a header is a claim and reserves nothing; with the first byte of a payload come 64 KiB at most.
+/// R138: A header reserves no memory. The first byte of a payload reserves at most 64 KiB.
 #[test]
 fn s10_4_nothing_is_reserved_for_announced_lengths() {
     for role in ROLES {
@@ -1169,7 +1189,7 @@ fn s10_4_nothing_is_reserved_for_announced_lengths() {
                 assert!(info.bytes_total <= 1 + (64 << 10), "{role:?} {kind:?}: {len}: {info:?}");
             }
         }
-        // The other way round: many small claims.
+        // Many small frames.
         let config = Config::new().max_message_size(u64::MAX);
         let mut connection = open(role, config);
         let mut heads = Vec::new();
@@ -1182,10 +1202,10 @@ fn s10_4_nothing_is_reserved_for_announced_lengths() {
     }
 }
 
-/// R138: while a message is assembled, no more than twice what was received and 64 KiB are held, in however many pieces
-/// and frames it comes; growing copies the message a few times, not once for each piece.
+/// R138: While a message is assembled, at most twice the received bytes and 64 KiB are held, for
+/// any pieces and frames. The buffer grows a few times, and not with each piece.
 #[test]
-fn s10_4_memory_grows_with_what_was_received() {
+fn s10_4_memory_is_bounded_by_what_was_received() {
     const LEN: usize = 1 << 20;
     for role in ROLES {
         for (kind, opcode) in KINDS {
@@ -1200,7 +1220,7 @@ fn s10_4_memory_grows_with_what_was_received() {
                 let row = format!("{role:?} {kind:?} in frames of {frame_len}, pieces of {piece}: {info:?}");
                 let held = usize::try_from(info.bytes_current).unwrap();
                 assert!(held <= 2 * LEN + (64 << 10), "{row}");
-                // Copied to a larger place, the old one is there until the new one is filled.
+                // While the buffer grows, the old allocation and the new one exist.
                 assert!(info.bytes_max <= 3 * LEN as u64 + (64 << 10), "{row}");
                 assert!(info.count_total < 40, "{row}");
             }
@@ -1208,9 +1228,9 @@ fn s10_4_memory_grows_with_what_was_received() {
     }
 }
 
-/// R138: that holds at every moment, for the first bytes too, however small the pieces.
+/// R138: The bound holds after every piece, the first ones included, however small the pieces are.
 #[test]
-fn s10_4_memory_is_bounded_by_what_was_received_at_every_moment() {
+fn s10_4_memory_is_bounded_after_every_piece() {
     for role in ROLES {
         for (kind, opcode) in KINDS {
             let mut head = header(0x80 | opcode, role == Role::Server, Length::Long, 1 << 20);
@@ -1233,20 +1253,21 @@ fn s10_4_memory_is_bounded_by_what_was_received_at_every_moment() {
     }
 }
 
-/// R138: in chunk delivery nothing is assembled, however long the message.
+/// R138: With chunk delivery nothing is assembled, however long the message is.
 #[test]
-fn s10_4_chunks_need_no_memory() {
+fn s10_4_chunk_delivery_allocates_nothing() {
     for role in ROLES {
         for (_, opcode) in KINDS {
             let mut input = message(peer_of(role), opcode, &vec![b'x'; 1 << 20], &[3, 70_000]).concat();
             let mut pieces: Vec<&mut [u8]> = input.chunks_mut(4096).collect();
-            let info = allocations(&mut open(role, in_chunks()), &mut pieces);
+            let info = allocations(&mut open(role, chunk_delivery()), &mut pieces);
             assert_eq!(info.count_total, 0, "{role:?}");
         }
     }
 }
 
-/// R138: what was assembled comes back with `recycle`, and a steady stream of messages that span inputs allocates nothing.
+/// R138: `recycle` returns the allocation of an assembled message: further messages that span
+/// inputs allocate nothing.
 #[test]
 fn s10_4_recycled_allocations_are_used_again() {
     for role in ROLES {
@@ -1273,9 +1294,10 @@ fn s10_4_recycled_allocations_are_used_again() {
     }
 }
 
-/// R138: an allocation serves either kind, goes to the larger one, and what was lent is not kept.
+/// R138: A recycled allocation serves both kinds of message. The larger one is kept, and a borrowed
+/// message is not.
 #[test]
-fn s10_4_recycling_takes_what_is_useful() {
+fn s10_4_recycle_keeps_the_larger_allocation() {
     let fill = |connection: &mut Connection, opcode, len| {
         let mut input = message(Role::Client, opcode, &vec![b'x'; len], &[1]).concat();
         let mut event = None;
@@ -1296,27 +1318,28 @@ fn s10_4_recycling_takes_what_is_useful() {
     server.recycle(Event::Binary(Cow::Borrowed(&[0; 9000])));
     server.recycle(Event::Ping(vec![0; 9000].into()));
     let (event, allocated) = fill(&mut server, 0x2, 3000);
-    assert_eq!(allocated, 0, "the larger one was kept, for the other kind");
-    // From another connection, while a message is assembled, and more than once: harmless.
+    assert_eq!(allocated, 0, "the larger allocation serves the other kind");
+    // `recycle` accepts events of another connection, while a message is assembled, and repeatedly.
     let mut other = open(Role::Server, Config::default());
     other.recycle(event);
     let begun = frame(Role::Client, 0x01, b"be");
     assert_eq!(feed(&mut other, &begun).events, []);
-    other.recycle(Event::Text("gone".into()));
-    other.recycle(Event::Text("gone".into()));
+    other.recycle(Event::Text("other".into()));
+    other.recycle(Event::Text("other".into()));
     let ended = feed(&mut other, &frame(Role::Client, 0x80, b"gun"));
     assert_eq!(ended.events, [Event::Text("begun".into())]);
 }
 
-/// R138: a message that began with an empty fragment and was lent does not stand in the way of the next allocation.
+/// R138: A borrowed message that began with an empty fragment does not prevent the use of a
+/// recycled allocation.
 #[test]
-fn s10_4_recycling_works_after_a_message_that_was_lent() {
+fn s10_4_recycle_works_after_a_borrowed_message() {
     let spanning = || message(Role::Client, 0x2, &[b'x'; 3000], &[1]).concat();
     let mut server = open(Role::Server, Config::default());
     let large = feed(&mut server, &spanning()).events.remove(0);
-    let mut lent = message(Role::Client, 0x1, b"lent", &[0]).concat();
-    let event = server.receive(&mut &mut lent[..], &mut Vec::new());
-    assert!(matches!(event, Ok(Some(Event::Text(Cow::Borrowed("lent"))))));
+    let mut borrowed = message(Role::Client, 0x1, b"text", &[0]).concat();
+    let event = server.receive(&mut &mut borrowed[..], &mut Vec::new());
+    assert!(matches!(event, Ok(Some(Event::Text(Cow::Borrowed("text"))))));
     server.recycle(large);
     let mut input = spanning();
     let info = allocations(&mut server, &mut [&mut input[..]]);

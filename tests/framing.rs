@@ -1,6 +1,7 @@
 //! Frames as bytes: RFC 6455, sections 5.1 (overview), 5.2 (framing) and 5.3 (masking).
 //!
-//! The first part needs the codec alone, and runs without any feature; the second asks a connection.
+//! The tests of the codec need no feature of the crate. The module `connection` tests the same
+//! rules on a [`Connection`](sockless::Connection).
 
 use std::slice;
 
@@ -22,8 +23,9 @@ const OPCODES: [(Opcode, u8); 6] = [
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// What may stand behind the first two bytes of a frame: the rest of the length, and the key if there is one.
-fn tails(second: u8) -> Vec<Vec<u8>> {
+/// The possible rests of a header after its first two bytes: the extended length, and the mask key
+/// if there is one.
+fn header_tails(second: u8) -> Vec<Vec<u8>> {
     let lengths: Vec<Vec<u8>> = match second & 0x7F {
         126 => [0, 125, 126, 127, 256, 65_535]
             .iter()
@@ -50,9 +52,9 @@ fn tails(second: u8) -> Vec<Vec<u8>> {
     lengths.into_iter().map(|len| [&len, key].concat()).collect()
 }
 
-/// Section 5 of the RFC, once more and slowly: the rule that the first bytes of a frame break, and how many of them it
-/// takes to know. The rules are asked in the order of the bytes that they concern.
-fn violation(role: Role, in_message: bool, bytes: &[u8]) -> Option<(usize, ProtocolError)> {
+/// An independent implementation of section 5: the rule that a header breaks, and the number of
+/// bytes that it takes to know. The rules are checked in the order of the bytes that they concern.
+fn expected_violation(role: Role, in_message: bool, bytes: &[u8]) -> Option<(usize, ProtocolError)> {
     let (first, second) = (bytes[0], bytes[1]);
     if first & 0x70 != 0 {
         return Some((1, reserved_bits(first)));
@@ -84,7 +86,7 @@ fn violation(role: Role, in_message: bool, bytes: &[u8]) -> Option<(usize, Proto
     }
 }
 
-/// A decoder, perhaps behind a first fragment without FIN.
+/// A decoder, if `in_message` after a first fragment without FIN.
 fn decoder(role: Role, in_message: bool) -> Decoder {
     let mut decoder = Decoder::new(role);
     if in_message {
@@ -100,7 +102,8 @@ fn decoder(role: Role, in_message: bool) -> Decoder {
     decoder
 }
 
-/// Decodes `bytes`, given in pieces of `step` bytes. The first error, and how many bytes were given by then.
+/// Decodes `bytes` in pieces of `step` bytes. Returns the first error and the number of bytes that
+/// the decoder had received by then.
 fn first_error(decoder: &mut Decoder, bytes: &[u8], step: usize) -> Option<(usize, ProtocolError)> {
     let mut bytes = bytes.to_vec();
     let mut given = 0;
@@ -117,27 +120,27 @@ fn first_error(decoder: &mut Decoder, bytes: &[u8], step: usize) -> Option<(usiz
     None
 }
 
-/// Every first byte and second byte, in and between messages, with tails that matter. For each of them `check` is
-/// called with the bytes and what has to become of them.
-fn for_each_head(role: Role, mut check: impl FnMut(bool, &[u8], Option<(usize, ProtocolError)>)) {
+/// Calls `check` with every first byte and every second byte, inside a message and outside, with
+/// the extended lengths of [`header_tails`], and with the expected violation.
+fn for_each_header(role: Role, mut check: impl FnMut(bool, &[u8], Option<(usize, ProtocolError)>)) {
     for in_message in [false, true] {
         for first in 0..=u8::MAX {
             for second in 0..=u8::MAX {
-                for tail in tails(second) {
+                for tail in header_tails(second) {
                     let bytes = [&[first, second][..], &tail].concat();
-                    check(in_message, &bytes, violation(role, in_message, &bytes));
+                    check(in_message, &bytes, expected_violation(role, in_message, &bytes));
                 }
             }
         }
     }
 }
 
-/// R060 R062 R063 R064 R065 R066 R076 R082 R139: every possible beginning of a frame is judged as section 5 says, and the
-/// error is the same in one piece and byte by byte.
+/// R060 R062 R063 R064 R065 R066 R076 R082 R139: Every possible header is validated by the rules of
+/// section 5, and the error is the same in one piece and byte by byte.
 #[test]
-fn s5_2_every_head_is_judged_by_the_rules_in_their_order() {
+fn s5_2_every_header_is_validated_in_the_order_of_its_bytes() {
     for role in ROLES {
-        for_each_head(role, |in_message, bytes, expected| {
+        for_each_header(role, |in_message, bytes, expected| {
             for step in [usize::MAX, 1] {
                 let found = first_error(&mut decoder(role, in_message), bytes, step);
                 assert_eq!(
@@ -150,11 +153,12 @@ fn s5_2_every_head_is_judged_by_the_rules_in_their_order() {
     }
 }
 
-/// R060 R062 R063 R064 R066 R076 R082: a violation is reported at the byte that makes it certain, without more input.
+/// R060 R062 R063 R064 R066 R076 R082: A violation is reported at the first byte that makes it
+/// certain, without further input.
 #[test]
-fn s5_2_a_violation_surfaces_at_the_byte_that_breaks_the_rule() {
+fn s5_2_a_violation_is_reported_at_the_byte_that_breaks_the_rule() {
     for role in ROLES {
-        for_each_head(role, |in_message, bytes, expected| {
+        for_each_header(role, |in_message, bytes, expected| {
             // Lengths of 64 bits have a test of their own.
             if bytes[1] & 0x7F != 127 || expected.is_some_and(|(at, _)| at <= 2) {
                 let found = first_error(&mut decoder(role, in_message), bytes, 1);
@@ -164,14 +168,15 @@ fn s5_2_a_violation_surfaces_at_the_byte_that_breaks_the_rule() {
     }
 }
 
-/// R065 R066: the first byte of a 64-bit length shows its most significant bit, the sixth that it could be shorter.
+/// R065 R066: The first byte of a 64-bit length decides about its most significant bit, and the
+/// sixth byte decides whether it could be shorter.
 #[test]
 fn s5_2_a_64_bit_length_fails_at_the_byte_that_breaks_the_rule() {
     for role in ROLES {
-        for tail in tails(127) {
+        for tail in header_tails(127) {
             let second = if role == Role::Server { 0xFF } else { 0x7F };
             let bytes = [&[0x82, second][..], &tail].concat();
-            let expected = violation(role, false, &bytes);
+            let expected = expected_violation(role, false, &bytes);
             assert_eq!(
                 first_error(&mut Decoder::new(role), &bytes, 1),
                 expected,
@@ -184,9 +189,9 @@ fn s5_2_a_64_bit_length_fails_at_the_byte_that_breaks_the_rule() {
     }
 }
 
-/// R114: an error of the decoder is final: whatever comes later, it is returned again, and nothing is decoded.
+/// R114: An error of the decoder is final: each later call returns it again, and decodes nothing.
 #[test]
-fn s7_1_7_errors_of_the_decoder_are_sticky() {
+fn s7_1_7_errors_of_the_decoder_are_final() {
     let violations: [(Role, &[u8], ProtocolError); 8] = [
         (Role::Client, &[0xC1], reserved_bits(0xC1)),
         (Role::Client, &[0x83], reserved_opcode(0x83)),
@@ -210,8 +215,8 @@ fn s7_1_7_errors_of_the_decoder_are_sticky() {
     }
 }
 
-/// The bytes of a header as the figure in section 5.2 has them.
-fn written(header: &Header) -> Vec<u8> {
+/// The bytes of a header, according to the figure in section 5.2.
+fn encoded(header: &Header) -> Vec<u8> {
     let (_, opcode) = OPCODES
         .into_iter()
         .find(|(opcode, _)| *opcode == header.opcode)
@@ -243,10 +248,10 @@ fn written(header: &Header) -> Vec<u8> {
     bytes
 }
 
-/// R066 R067 R068: a header is encoded as the figure shows, with the shortest of the three lengths, and decodes to itself
-/// once its last byte is there.
+/// R066 R067 R068: A header is encoded according to the figure, with the shortest of the three
+/// lengths. It decodes to itself as soon as its last byte is there.
 #[test]
-fn s5_2_headers_encode_and_decode() {
+fn s5_2_an_encoded_header_decodes_to_itself() {
     let lengths = [
         0,
         1,
@@ -276,7 +281,7 @@ fn s5_2_headers_encode_and_decode() {
                     };
                     let mut buf = [0xEE; Header::MAX_LEN];
                     let bytes = header.encode(&mut buf).unwrap().to_vec();
-                    assert_eq!(bytes, written(&header), "{header:?}");
+                    assert_eq!(bytes, encoded(&header), "{header:?}");
                     for end in 0..bytes.len() {
                         assert_eq!(Header::decode(&bytes[..end]), Ok(None), "{header:?}, {end} bytes");
                     }
@@ -289,7 +294,7 @@ fn s5_2_headers_encode_and_decode() {
     }
 }
 
-/// R065 R076 R082: what may not be on the wire is not encoded.
+/// R065 R076 R082: A header that breaks a rule is not encoded.
 #[test]
 fn s5_2_headers_that_break_a_rule_are_not_encoded() {
     for (opcode, _) in OPCODES {
@@ -319,9 +324,9 @@ fn s5_2_headers_that_break_a_rule_are_not_encoded() {
     }
 }
 
-/// R064 R067: the names of opcodes and kinds are those of section 5.2.
+/// R064 R067: The opcodes have the numbers of section 5.2, and the other numbers are reserved.
 #[test]
-fn s5_2_opcodes() {
+fn s5_2_opcodes_have_their_numbers() {
     for (opcode, bits) in OPCODES {
         assert_eq!(opcode.is_control(), bits >= 0x8, "{opcode:?}");
         let (header, used) = Header::decode(&[0x80 | bits, 0]).unwrap().unwrap();
@@ -337,9 +342,9 @@ fn s5_2_opcodes() {
     assert_eq!(Opcode::from(MessageKind::Binary), Opcode::Binary);
 }
 
-/// R067 R071 R105: the examples of section 5.7.
+/// R067 R071 R105: The examples of section 5.7.
 #[test]
-fn s5_7_examples() {
+fn s5_7_the_examples_are_decoded() {
     let frames: [(Role, &[u8], Header, &[u8]); 4] = [
         (
             Role::Client,
@@ -385,7 +390,8 @@ fn s5_7_examples() {
     }
 }
 
-/// The frames in `bytes`, which are cut at `cuts`, with the pieces of each payload joined.
+/// The frames in `bytes`, which arrive in pieces that end at `cuts`. The pieces of each payload are
+/// joined.
 fn decode_all(role: Role, bytes: &[u8], cuts: &[usize]) -> Vec<(Header, Vec<u8>)> {
     let mut decoder = Decoder::new(role);
     let mut frames: Vec<(Header, Vec<u8>)> = Vec::new();
@@ -399,7 +405,7 @@ fn decode_all(role: Role, bytes: &[u8], cuts: &[usize]) -> Vec<(Header, Vec<u8>)
             match decoder.decode(&mut input).unwrap() {
                 None => break assert!(input.is_empty(), "`None` means that the input is empty"),
                 Some(Item::Header(header)) => {
-                    assert!(!is_in_payload, "a header before the end of a payload");
+                    assert!(!is_in_payload, "a header before the end of the payload");
                     is_in_payload = true;
                     frames.push((header, Vec::new()));
                 }
@@ -408,7 +414,7 @@ fn decode_all(role: Role, bytes: &[u8], cuts: &[usize]) -> Vec<(Header, Vec<u8>)
                     let (header, payload) = frames.last_mut().unwrap();
                     assert!(
                         header.len == 0 || !data.is_empty(),
-                        "an empty piece of a frame that is not"
+                        "an empty piece of a payload that is not empty"
                     );
                     payload.extend_from_slice(data);
                     assert_eq!(end, payload.len() as u64 == header.len);
@@ -422,9 +428,10 @@ fn decode_all(role: Role, bytes: &[u8], cuts: &[usize]) -> Vec<(Header, Vec<u8>)
     frames
 }
 
-/// R068 R071 R072 R104 R105: wherever a stream is cut, the decoder finds the same frames, and unmasks them for a server.
+/// R068 R071 R072 R104 R105: Wherever the input is cut, the decoder finds the same frames, and a
+/// server's decoder unmasks them.
 #[test]
-fn s5_2_the_decoder_does_not_care_how_bytes_arrive() {
+fn s5_2_the_decoder_finds_the_same_frames_in_any_cut() {
     let frames: [(bool, Opcode, &[u8]); 9] = [
         (true, Opcode::Text, b"whole"),
         (false, Opcode::Text, b"be"),
@@ -465,7 +472,7 @@ fn s5_2_the_decoder_does_not_care_how_bytes_arrive() {
     }
 }
 
-/// R138: the decoder needs no allocator, whatever a header announces.
+/// R138: The decoder allocates nothing, whatever length a header announces.
 #[test]
 fn s10_4_the_decoder_never_allocates() {
     let mut bytes = [
@@ -485,9 +492,10 @@ fn s10_4_the_decoder_never_allocates() {
     assert_eq!(info.count_total, 0);
 }
 
-/// R071: byte `i` of a payload meets byte `i mod 4` of the key, wherever the payload is cut.
+/// R071: Byte `i` of a payload is masked with byte `i mod 4` of the key, wherever the payload is
+/// cut.
 #[test]
-fn s5_3_masking_in_pieces_is_masking_as_a_whole() {
+fn s5_3_masking_in_pieces_equals_masking_at_once() {
     let payload: Vec<u8> = (0..41_u8).map(|i| i.wrapping_mul(7)).collect();
     for len in 0..payload.len() {
         let expected: Vec<u8> = (0..len).map(|i| payload[i] ^ KEY[i % 4]).collect();
@@ -498,14 +506,14 @@ fn s5_3_masking_in_pieces_is_masking_as_a_whole() {
                 let key = mask::apply(&mut data[first..second], key);
                 let key = mask::apply(&mut data[second..], key);
                 assert_eq!(data, expected, "{len} bytes, cut at {first} and {second}");
-                let turned: [u8; 4] = std::array::from_fn(|i| KEY[(len + i) % 4]);
-                assert_eq!(key, turned, "{len} bytes, cut at {first} and {second}");
+                let rotated: [u8; 4] = std::array::from_fn(|i| KEY[(len + i) % 4]);
+                assert_eq!(key, rotated, "{len} bytes, cut at {first} and {second}");
             }
         }
     }
 }
 
-/// The same rules, asked of a connection.
+/// The same rules, on a connection.
 #[cfg(feature = "alloc")]
 mod connection {
     use std::collections::HashSet;
@@ -514,13 +522,14 @@ mod connection {
         CloseCode, CloseFrame, Config, Connection, Event, MessageKind, ProtocolError, Role, SendError, State,
     };
 
-    use super::{tails, violation};
+    use super::{expected_violation, header_tails};
     use support::{
         KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of,
         reserved_bits, reserved_opcode, too_big,
     };
 
-    /// What becomes of `input`, the same in one piece and byte by byte.
+    /// Receives `input` in one piece and byte by byte, asserts that both outcomes are equal, and
+    /// returns the outcome.
     fn receive(role: Role, input: &[u8]) -> Outcome {
         let whole = feed(&mut open(role, Config::default()), input);
         let bytewise = feed_bytewise(&mut open(role, Config::default()), input);
@@ -528,12 +537,13 @@ mod connection {
         whole
     }
 
-    /// The Close frame that `role` sends with a code and no reason.
+    /// Whether `out` is one Close frame of `role` with the code and no reason.
     fn is_close(role: Role, out: &[u8], code: CloseCode) -> bool {
         frames(role, out) == [(0x88, u16::from(code).to_be_bytes().to_vec())]
     }
 
-    /// Fails with `error` and 1002, after `before`, which is valid and has no answer.
+    /// Asserts that `input` fails the connection with `error` and the close code 1002. `before` is
+    /// valid input that precedes it and needs no answer.
     fn assert_fails(role: Role, before: &[u8], input: &[u8], error: ProtocolError) {
         let both = [before, input].concat();
         let outcome = receive(role, &both);
@@ -546,41 +556,43 @@ mod connection {
         );
     }
 
-    /// R066 R071: messages of any length are one frame each, the same whatever room the output has for them, behind what is
-    /// there; with room for all, nothing is allocated.
+    /// R066 R071: A message of any length is sent as one frame. The frame is the same whatever the
+    /// capacity of the output, and is appended to what is there. With enough capacity, nothing is
+    /// allocated.
     #[test]
-    fn s5_2_a_frame_is_the_same_in_any_room() {
+    fn s5_2_the_capacity_of_the_output_does_not_change_the_frame() {
         const BEFORE: &[u8] = b"before";
         const HEADER: usize = 8;
         for role in ROLES {
             for len in (0..=200).chain([1000, 65_535, 65_536]) {
                 let payload: Vec<u8> = (0..len).map(|at: usize| (at * 7 + at / 251) as u8).collect();
-                let sent = |room: usize| {
+                let sent = |capacity: usize| {
                     let mut connection = open(role, Config::default());
-                    let mut out = Vec::with_capacity(BEFORE.len() + room);
+                    let mut out = Vec::with_capacity(BEFORE.len() + capacity);
                     out.extend_from_slice(BEFORE);
-                    let capacity = out.capacity();
+                    let before = out.capacity();
                     connection.send_binary(&payload, &mut out).unwrap();
-                    assert!(len > 65_535 || room < HEADER + len || out.capacity() == capacity);
+                    assert!(len > 65_535 || capacity < HEADER + len || out.capacity() == before);
                     assert_eq!(&out[..BEFORE.len()], BEFORE);
-                    // The key of the next frame does not depend on the room either.
+                    // The key of the next frame does not depend on the capacity either.
                     out.reserve(1000);
-                    connection.send_binary(b"the next", &mut out).unwrap();
+                    connection.send_binary(b"next", &mut out).unwrap();
                     out.split_off(BEFORE.len())
                 };
                 let expected = sent(0);
-                let both = [(0x82, payload.clone()), (0x82, b"the next".to_vec())];
+                let both = [(0x82, payload.clone()), (0x82, b"next".to_vec())];
                 assert_eq!(frames(role, &expected), both, "{role:?}, {len} bytes");
-                for room in (len..len + 20).chain([1, 100_000]) {
-                    assert!(sent(room) == expected, "{role:?}, {len} bytes with room for {room}");
+                for capacity in (len..len + 20).chain([1, 100_000]) {
+                    assert!(sent(capacity) == expected, "{role:?}, {len} bytes, capacity {capacity}");
                 }
             }
         }
     }
 
-    /// An output that is written and cleared has room for the next message of the same length, with the longest header.
+    /// An output buffer that is cleared after a message has the capacity for a message of the same
+    /// length, with the longest header.
     #[test]
-    fn an_output_that_has_grown_takes_the_next_message() {
+    fn an_output_buffer_has_capacity_for_a_second_message_of_the_same_length() {
         for role in ROLES {
             for len in [0, 16, 125, 126, 1000] {
                 let (mut connection, mut out) = (open(role, Config::default()), Vec::new());
@@ -590,8 +602,8 @@ mod connection {
         }
     }
 
-    /// One frame of each kind that `role` can send, and what answers to its peer's frames.
-    fn everything_sent(role: Role) -> Vec<(&'static str, Vec<u8>)> {
+    /// The output of each command of `role`, and of each automatic reply.
+    fn every_kind_of_output(role: Role) -> Vec<(&'static str, Vec<u8>)> {
         let mut sent = Vec::new();
         let mut add = |name, command: &dyn Fn(&mut Connection, &mut Vec<u8>)| {
             let mut out = Vec::new();
@@ -628,8 +640,8 @@ mod connection {
     /// R059: "A client MUST mask all frames that it sends to the server", control frames included.
     #[test]
     fn s5_1_a_client_masks_every_frame() {
-        for (name, out) in everything_sent(Role::Client) {
-            // Takes the frames apart, and demands a mask of each.
+        for (name, out) in every_kind_of_output(Role::Client) {
+            // `frames` asserts that each frame is masked.
             assert!(!frames(Role::Client, &out).is_empty(), "{name}");
             assert_eq!(out[1] & 0x80, 0x80, "{name}");
         }
@@ -638,7 +650,7 @@ mod connection {
     /// R061: "A server MUST NOT mask any frames that it sends to the client."
     #[test]
     fn s5_1_a_server_masks_no_frame() {
-        for (name, out) in everything_sent(Role::Server) {
+        for (name, out) in every_kind_of_output(Role::Server) {
             assert!(!frames(Role::Server, &out).is_empty(), "{name}");
             assert_eq!(out[1] & 0x80, 0, "{name}");
         }
@@ -648,11 +660,11 @@ mod connection {
         assert_eq!(out, [0x82, 1]);
     }
 
-    /// R059 R061: what an endpoint sends, the other one receives.
+    /// R059 R061: Each role receives what the other role sends.
     #[test]
-    fn s5_1_both_ends_agree_on_who_masks() {
+    fn s5_1_what_one_role_sends_the_other_receives() {
         for role in ROLES {
-            for (name, out) in everything_sent(role) {
+            for (name, out) in every_kind_of_output(role) {
                 let outcome = receive(peer_of(role), &out);
                 assert_eq!(outcome.error, None, "{role:?}: {name}");
                 assert_eq!(outcome.events.len(), 1, "{role:?}: {name}");
@@ -663,16 +675,17 @@ mod connection {
     /// R060: "The server MUST close the connection upon receiving a frame that is not masked."
     #[test]
     fn s5_1_a_server_refuses_unmasked_frames() {
-        assert_wrong_direction_fails(Role::Server, ProtocolError::UnmaskedFrame);
+        assert_frames_of_the_same_role_fail(Role::Server, ProtocolError::UnmaskedFrame);
     }
 
     /// R062: "A client MUST close a connection if it detects a masked frame."
     #[test]
     fn s5_1_a_client_refuses_masked_frames() {
-        assert_wrong_direction_fails(Role::Client, ProtocolError::MaskedFrame);
+        assert_frames_of_the_same_role_fail(Role::Client, ProtocolError::MaskedFrame);
     }
 
-    fn assert_wrong_direction_fails(role: Role, error: ProtocolError) {
+    /// Asserts that frames with the mask bit of `role` itself fail the connection.
+    fn assert_frames_of_the_same_role_fail(role: Role, error: ProtocolError) {
         let fragment = frame(peer_of(role), 0x01, b"first");
         for (before, first) in [
             (&[][..], 0x81),
@@ -686,20 +699,20 @@ mod connection {
             (&fragment, 0x00),
             (&fragment, 0x89),
         ] {
-            // As one of its own kind would send it.
+            // A frame as `role` itself sends it.
             assert_fails(role, before, &frame(role, first, b""), error);
             assert_fails(role, before, &frame(role, first, &[0; 125]), error);
         }
         for len in [126, 65_536] {
             assert_fails(role, &[], &frame(role, 0x82, &vec![0; len]), error);
         }
-        // A key of zeroes is a mask too; and a payload that would be the same either way is not excused.
+        // A key of zeroes is a mask too, although it does not change the payload.
         let zero_key = [&header(0x81, role == Role::Client, Length::Short, 0)[..], &[0; 4]].concat();
         assert_fails(role, &[], &zero_key, error);
     }
 
-    /// R063 R101: a reserved bit fails the connection, on each opcode, in a message or between two, since no
-    /// extension was negotiated.
+    /// R063 R101: A reserved bit fails the connection, with each opcode, inside a message and
+    /// outside, because no extension was negotiated.
     #[test]
     fn s5_2_reserved_bits_fail_the_connection() {
         for role in ROLES {
@@ -717,7 +730,7 @@ mod connection {
         }
     }
 
-    /// R063: without reserved bits, each frame is welcome where it belongs.
+    /// R063: A frame without reserved bits is accepted where its opcode is permitted.
     #[test]
     fn s5_2_frames_without_reserved_bits_are_accepted() {
         for role in ROLES {
@@ -760,10 +773,10 @@ mod connection {
         }
     }
 
-    /// R060 R062 R063 R064 R065 R066 R139: a connection judges the beginning of a frame as the rules do, in their order,
-    /// in one piece and byte by byte.
+    /// R060 R062 R063 R064 R065 R066 R139: A connection validates a header in the order of the
+    /// rules, in one piece and byte by byte.
     #[test]
-    fn s5_2_the_order_of_errors_does_not_depend_on_cuts() {
+    fn s5_2_the_reported_violation_does_not_depend_on_the_cuts() {
         for role in ROLES {
             for in_message in [false, true] {
                 let before = if in_message {
@@ -773,11 +786,11 @@ mod connection {
                 };
                 for first in 0..=u8::MAX {
                     for second in [0, 1, 125, 126, 127].map(|len| [len, 0x80 | len]).concat() {
-                        for tail in tails(second) {
+                        for tail in header_tails(second) {
                             let head = [&[first, second][..], &tail].concat();
                             let outcome = receive(role, &[&before[..], &head].concat());
-                            // What is longer than a message may be breaks that rule, and no other.
-                            let expected = match violation(role, in_message, &head) {
+                            // A valid length above the limit on messages fails with that limit.
+                            let expected = match expected_violation(role, in_message, &head) {
                                 Some((_, error)) => Some(error),
                                 None if second & 0x7F == 127 && tail[..5] != [0; 5] => {
                                     Some(too_big(u64::from_be_bytes(tail[..8].try_into().unwrap()), 16 << 20))
@@ -792,7 +805,7 @@ mod connection {
         }
     }
 
-    /// Lengths around those where another form begins.
+    /// Lengths around the limits of each form.
     const BOUNDARIES: [(usize, Length); 8] = [
         (0, Length::Short),
         (1, Length::Short),
@@ -808,8 +821,8 @@ mod connection {
         (0..len).map(|i| (i % 251) as u8).collect()
     }
 
-    /// R066 R067: "the minimal number of bytes MUST be used to encode the length", in network byte order; the key does
-    /// not count.
+    /// R066 R067: "The minimal number of bytes MUST be used to encode the length", in network byte
+    /// order. The length does not include the key.
     #[test]
     fn s5_2_lengths_are_sent_in_their_shortest_form() {
         for role in ROLES {
@@ -826,10 +839,10 @@ mod connection {
         }
     }
 
-    /// R067 R068: a length in its shortest form is understood, wherever its header is cut, and the next frame is found
-    /// behind it.
+    /// R067 R068: A length in its shortest form is understood wherever its header is cut, and the
+    /// next frame is found after the payload.
     #[test]
-    fn s5_2_lengths_are_received() {
+    fn s5_2_every_form_of_length_is_received() {
         for role in ROLES {
             for (len, _) in BOUNDARIES {
                 let data = payload(len);
@@ -846,7 +859,8 @@ mod connection {
         }
     }
 
-    /// R066: a length that is not in its shortest form fails the connection: two readers of one stream must not disagree.
+    /// R066: A length that is not in its shortest form fails the connection, so that all readers of
+    /// a stream find the same frames.
     #[test]
     fn s5_2_longer_forms_of_a_length_fail_the_connection() {
         for role in ROLES {
@@ -861,7 +875,7 @@ mod connection {
                             bytes.extend([0; 4]);
                         }
                         assert_fails(role, &[], &bytes, ProtocolError::NonMinimalLength);
-                        // The whole frame does not make it better.
+                        // The whole frame fails too.
                         bytes.extend(vec![b'x'; usize::try_from(len).unwrap()]);
                         assert_fails(role, &[], &bytes, ProtocolError::NonMinimalLength);
                     }
@@ -870,7 +884,7 @@ mod connection {
         }
     }
 
-    /// R065 R138: "the most significant bit MUST be 0"; nothing is reserved for such a length.
+    /// R065 R138: "The most significant bit MUST be 0". No memory is reserved for such a length.
     #[test]
     fn s5_2_a_length_with_its_most_significant_bit_fails_the_connection() {
         for role in ROLES {
@@ -888,25 +902,26 @@ mod connection {
                     Err(Box::new(ProtocolError::LengthOverflow)),
                     "{role:?}: {len:x}"
                 );
-                // The record of how the connection ended is all that there is.
+                // Only the close status is allocated.
                 assert!(info.bytes_total < 512, "{role:?}: {len:x}: {info:?}");
             }
         }
     }
 
-    /// The keys of the frames in `out`, which have short payloads.
+    /// The mask keys of the frames in `out`, whose payloads are short.
     fn keys(out: &[u8]) -> Vec<[u8; 4]> {
         let mut keys = Vec::new();
         let mut rest = out;
-        while let [_, len, a, b, c, d, behind @ ..] = rest {
+        while let [_, len, a, b, c, d, after @ ..] = rest {
             keys.push([*a, *b, *c, *d]);
-            rest = &behind[usize::from(len & 0x7F)..];
+            rest = &after[usize::from(len & 0x7F)..];
         }
         assert!(rest.is_empty());
         keys
     }
 
-    /// R069 R070: every frame has a key of its own, which does not repeat and takes all values.
+    /// R069 R070: Each frame has a new mask key. The keys do not repeat, and each bit of them is
+    /// random.
     #[test]
     fn s5_3_every_frame_has_a_fresh_key() {
         let mut out = Vec::new();
@@ -923,18 +938,18 @@ mod connection {
                 .count();
             assert!((400..600).contains(&set), "bit {bit} is set in {set} of 1000 keys");
         }
-        // Neither is it an earlier one, changed in a simple way.
-        let steps: HashSet<u32> = keys
+        // The difference between consecutive keys is not constant.
+        let differences: HashSet<u32> = keys
             .windows(2)
             .map(|pair| u32::from_be_bytes(pair[1]).wrapping_sub(u32::from_be_bytes(pair[0])))
             .collect();
-        assert!(steps.len() > 990, "{} different steps", steps.len());
+        assert!(differences.len() > 990, "{} differences", differences.len());
     }
 
-    /// R069 R070: the keys depend on the seed alone: not on what is sent, and not on what was refused. One is drawn for a
-    /// frame, whatever the frame is.
+    /// R069 R070: The mask keys depend on the seed alone, and neither on payloads nor on refused
+    /// commands. Each frame takes one key.
     #[test]
-    fn s5_3_the_payload_does_not_influence_the_key() {
+    fn s5_3_mask_keys_depend_on_the_seed_alone() {
         let (mut one, mut other) = (Vec::new(), Vec::new());
         let mut client = open(Role::Client, Config::default());
         for i in 0..8 {
@@ -961,52 +976,53 @@ mod connection {
         assert_eq!(keys(&one), keys(&other));
 
         let negotiated = sockless::handshake::Negotiated::default();
-        let mut stranger = Connection::upgraded_client(&negotiated, Config::default(), [8; 32]);
+        let mut other_client = Connection::upgraded_client(&negotiated, Config::default(), [8; 32]);
         let mut out = Vec::new();
         for i in 0..8 {
-            stranger.ping(&[i; 5], &mut out).unwrap();
+            other_client.ping(&[i; 5], &mut out).unwrap();
         }
-        let ours: HashSet<_> = keys(&one).into_iter().collect();
+        let known: HashSet<_> = keys(&one).into_iter().collect();
         assert!(
-            keys(&out).iter().all(|key| !ours.contains(key)),
-            "another seed, other keys"
+            keys(&out).iter().all(|key| !known.contains(key)),
+            "another seed has other keys"
         );
     }
 
-    /// R070: there is no way for a client to send a header, and with it a key, before its payload is fixed.
+    /// R070: A client cannot send a header, and with it a mask key, before the payload is known.
     #[test]
-    fn s10_3_the_key_is_chosen_when_the_payload_is_fixed() {
+    fn s10_3_a_key_is_not_sent_before_the_payload_is_known() {
         let mut out = Vec::new();
         let mut client = open(Role::Client, Config::default());
         for len in [0, 1, 126, u64::MAX] {
             let sent = client.send_header(MessageKind::Binary, len, &mut out);
             assert_eq!(sent, Err(SendError::MaskRequired), "{len}");
         }
-        assert_eq!(out, [], "nothing was sent");
-        // Handed out with the frame, the payload is a copy: nothing of the caller's can be changed any more.
+        assert_eq!(out, [], "nothing is sent");
+        // The frame has a copy of the payload: later changes of the caller's buffer have no effect.
         let mut data = *b"data";
         client.send_binary(&data, &mut out).unwrap();
         data.fill(0);
         assert_eq!(frames(Role::Client, &out), [(0x82, b"data".to_vec())], "{data:?}");
     }
 
-    /// R071 R105: the index into the key restarts with each frame and goes on across the pieces of one.
+    /// R071 R105: The index into the key starts at 0 in each frame, and continues across the pieces
+    /// of a payload.
     #[test]
     fn s5_3_a_server_unmasks_what_it_receives() {
         let data = payload(1000);
         let mut input = Vec::new();
         let (mut rest, mut first) = (&data[..], 0x02);
         for len in [1, 2, 3, 5, 126, 7, 0, 300] {
-            let (fragment, behind) = rest.split_at(len);
+            let (fragment, after) = rest.split_at(len);
             input.extend(frame(Role::Client, first, fragment));
-            (rest, first) = (behind, 0x00);
+            (rest, first) = (after, 0x00);
         }
         input.extend(frame(Role::Client, 0x80, rest));
         assert_eq!(
             receive(Role::Server, &input).events,
             [Event::Binary(data.clone().into())]
         );
-        // A key is in the header and a payload behind it is what it is: XORed twice, it is itself.
+        // A payload that is masked twice with one key is unchanged.
         let mut masked = data.clone();
         for (byte, key) in masked.iter_mut().zip(KEY.iter().cycle()) {
             *byte ^= key;
@@ -1016,7 +1032,7 @@ mod connection {
         assert_eq!(receive(Role::Server, &input).events, [Event::Binary(masked.into())]);
     }
 
-    /// R071 R059: what a client masks is the payload: for any length, in one frame or in several.
+    /// R071 R059: A client masks the payload, for any length, in one frame and in several.
     #[test]
     fn s5_3_a_client_masks_what_it_sends() {
         for fragment_size in [None, Some(1), Some(3), Some(64)] {
@@ -1034,9 +1050,10 @@ mod connection {
         }
     }
 
-    /// R112 R113 R114: a violation in a frame leaves nothing but a Close frame, and a closed connection that says why.
+    /// R112 R113 R114: An invalid frame leaves one Close frame in the output, and a close status
+    /// with the error.
     #[test]
-    fn s7_1_7_a_bad_frame_ends_the_connection() {
+    fn s7_1_7_an_invalid_frame_fails_the_connection() {
         for role in ROLES {
             let mut connection = open(role, Config::default());
             let outcome = feed(&mut connection, &frame(peer_of(role), 0x83, b""));

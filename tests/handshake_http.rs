@@ -8,7 +8,7 @@ use sockless::{
 };
 use support::{
     heads::{ACCEPT, Answer, Fields, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, plain, with},
-    pair::{End, Pair},
+    pair::{Endpoint, Pair},
     peer_of,
 };
 use tungstenite::handshake::{client, machine::TryParse, server};
@@ -61,8 +61,8 @@ fn http_response(fields: &[(&str, &str)]) -> http::Response<()> {
 
 /// What one end has sent, as events at the other.
 fn carry(pair: &mut Pair, from: Role) -> Vec<Event<'static>> {
-    pair.carry(from, usize::MAX);
-    let to = pair.end(peer_of(from));
+    pair.deliver(from, usize::MAX);
+    let to = pair.endpoint(peer_of(from));
     assert_eq!(to.error, None);
     to.take_events()
 }
@@ -103,7 +103,7 @@ fn s4_2_a_server_behind_another_http_implementation() {
     for text in ["hello", "", "\u{1F600}"] {
         pair.client.engine.send_text(text, &mut pair.client.out).unwrap();
         assert_eq!(carry(&mut pair, Role::Client), [Event::Text(text.into())]);
-        let End { engine, out, .. } = &mut pair.server;
+        let Endpoint { engine, out, .. } = &mut pair.server;
         engine.send_binary(text.as_bytes(), out).unwrap();
         assert_eq!(carry(&mut pair, Role::Server), [Event::Binary(text.as_bytes().into())]);
     }

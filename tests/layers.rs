@@ -1,5 +1,5 @@
-//! The architecture: a file imports only from lower layers, no two files import each other, and one file knows the bits of
-//! a frame header.
+//! The architecture: a file imports only from lower layers, no two files import each other, and
+//! only one file has the bits of a frame header.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,7 @@ use std::{
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
-/// From the bottom up. Modules of one layer do not import each other.
+/// The layers, from the lowest. Modules of one layer do not import each other.
 const LAYERS: [&[&str]; 11] = [
     &["close_code", "escaped", "mask", "role", "state", "timers", "utf8"],
     &["error", "message"],
@@ -29,19 +29,19 @@ type Module = Vec<String>;
 
 /// A file of the crate.
 struct Source {
-    /// Without comments and tests.
+    /// The text without comments and tests.
     code: String,
     imports: Vec<Import>,
 }
 
-/// A path in a `use`, or in the code.
+/// A path in a `use` declaration or in the code.
 struct Import {
     path: Vec<String>,
-    /// The name it has here, if it is a `pub use`, which passes on what it names.
-    passed_on_as: Option<String>,
+    /// The name under which it is re-exported, if it is a `pub use`.
+    reexported_as: Option<String>,
 }
 
-/// Every file but `lib.rs`, which only passes on, and the stub, which stands in for another.
+/// All files except `lib.rs`, which only re-exports, and the stub, which replaces another file.
 fn sources() -> BTreeMap<Module, Source> {
     fn collect(folder: &Path, module: &[String], found: &mut BTreeMap<Module, Source>) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -66,7 +66,7 @@ fn sources() -> BTreeMap<Module, Source> {
     found
 }
 
-/// The text without comments and without the tests at its end.
+/// The text without comments, and without the tests at its end.
 fn code(text: &str) -> String {
     text.lines()
         .take_while(|line| !line.starts_with("#[cfg(test)]") && !line.starts_with("#[cfg(all(test"))
@@ -89,7 +89,7 @@ fn imports(code: &str) -> Vec<Import> {
             let name = alias.unwrap_or_else(|| path.last().unwrap().clone());
             imports.push(Import {
                 path,
-                passed_on_as: is_public.then_some(name),
+                reexported_as: is_public.then_some(name),
             });
         }
     }
@@ -105,14 +105,14 @@ fn imports(code: &str) -> Vec<Import> {
                     .filter(|part| !part.is_empty())
                     .map(String::from)
                     .collect(),
-                passed_on_as: None,
+                reexported_as: None,
             });
         }
     }
     imports
 }
 
-/// Whether what stands before `use` lets it be the keyword.
+/// Whether `use` after `before` is the keyword.
 fn is_use(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap().trim();
     line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')'))
@@ -129,7 +129,7 @@ fn flatten(tree: &str) -> Vec<(Vec<String>, Option<String>)> {
             .map(String::from)
             .collect();
         let group = group.trim_end().strip_suffix('}').unwrap();
-        return split_top(group)
+        return split_at_top_level(group)
             .into_iter()
             .flat_map(flatten)
             .map(|(path, alias)| {
@@ -146,8 +146,8 @@ fn flatten(tree: &str) -> Vec<(Vec<String>, Option<String>)> {
     vec![(path.split("::").map(|part| part.trim().to_owned()).collect(), alias)]
 }
 
-/// The parts between commas that are in no braces.
-fn split_top(group: &str) -> Vec<&str> {
+/// The parts between commas that are outside of braces.
+fn split_at_top_level(group: &str) -> Vec<&str> {
     let (mut depth, mut start, mut parts) = (0, 0, Vec::new());
     for (at, char) in group.char_indices() {
         match char {
@@ -164,9 +164,9 @@ fn split_top(group: &str) -> Vec<&str> {
     parts.into_iter().filter(|part| !part.trim().is_empty()).collect()
 }
 
-/// The module in which what `path` names stands, as seen from `module`; `None` if that is another crate's.
+/// The module that defines what `path` names in `module`. `None` if another crate defines it.
 fn resolve(sources: &BTreeMap<Module, Source>, module: &Module, path: &[String], depth: usize) -> Option<Module> {
-    assert!(depth < 10, "{module:?} imports {path:?} in a circle");
+    assert!(depth < 10, "{module:?} imports {path:?} in a cycle");
     let (mut at, mut rest) = match path.first()?.as_str() {
         "crate" => (Module::new(), &path[1..]),
         "self" => (module.clone(), &path[1..]),
@@ -184,27 +184,27 @@ fn resolve(sources: &BTreeMap<Module, Source>, module: &Module, path: &[String],
         }
         (at, rest) = (inner, after);
     }
-    // What the module passes on stands elsewhere.
+    // A re-exported item is defined elsewhere.
     if let Some(item) = rest.first() {
-        let passed = sources[&at]
+        let reexport = sources[&at]
             .imports
             .iter()
-            .find(|import| import.passed_on_as.as_ref() == Some(item));
-        if let Some(import) = passed {
+            .find(|import| import.reexported_as.as_ref() == Some(item));
+        if let Some(import) = reexport {
             return resolve(sources, &at, &import.path, depth + 1);
         }
     }
     Some(at)
 }
 
-/// For each file, those that it imports from.
-fn graph(sources: &BTreeMap<Module, Source>) -> BTreeMap<Module, BTreeSet<Module>> {
+/// The files that each file imports from.
+fn import_graph(sources: &BTreeMap<Module, Source>) -> BTreeMap<Module, BTreeSet<Module>> {
     let edges = |(module, source): (&Module, &Source)| {
         let imported = source
             .imports
             .iter()
-            // To pass something on is not to use it.
-            .filter(|import| import.passed_on_as.is_none())
+            // A re-export is not an import.
+            .filter(|import| import.reexported_as.is_none())
             .filter_map(|import| resolve(sources, module, &import.path, 0))
             .filter(|imported| imported != module)
             .collect();
@@ -227,7 +227,7 @@ fn layer(module: &Module) -> usize {
 
 #[test]
 fn a_file_imports_only_from_lower_layers() {
-    let graph = graph(&sources());
+    let graph = import_graph(&sources());
     let mut checked = 0;
     for (module, imported) in &graph {
         for imported in imported {
@@ -242,36 +242,37 @@ fn a_file_imports_only_from_lower_layers() {
     }
     assert!(
         checked > 150,
-        "found only {checked} imports: the test reads them wrongly"
+        "found only {checked} imports: the parser of this test is wrong"
     );
 }
 
 #[test]
 fn no_two_files_import_each_other() {
-    let graph = graph(&sources());
+    let graph = import_graph(&sources());
     for start in graph.keys() {
         let mut seen = BTreeSet::new();
-        let mut ahead: Vec<Vec<Module>> = vec![vec![start.clone()]];
-        while let Some(way) = ahead.pop() {
-            for next in &graph[way.last().unwrap()] {
+        let mut paths: Vec<Vec<Module>> = vec![vec![start.clone()]];
+        while let Some(path) = paths.pop() {
+            for next in &graph[path.last().unwrap()] {
                 if next == start {
-                    let way: Vec<String> = way.iter().map(|module| module.join("::")).collect();
-                    panic!("{} -> {}", way.join(" -> "), start.join("::"));
+                    let path: Vec<String> = path.iter().map(|module| module.join("::")).collect();
+                    panic!("{} -> {}", path.join(" -> "), start.join("::"));
                 }
                 if seen.insert(next.clone()) {
-                    ahead.push([&way[..], std::slice::from_ref(next)].concat());
+                    paths.push([&path[..], std::slice::from_ref(next)].concat());
                 }
             }
         }
     }
 }
 
-/// FIN, MASK and RSV1 to RSV3; the masks of the opcode and of the length; the marks of longer lengths, and their limits.
+/// FIN, MASK and RSV1 to RSV3, the masks of the opcode and of the length, the markers of extended
+/// lengths, and the limits of lengths.
 const HEADER_CONSTANTS: [&str; 11] = [
     "0x80", "0x40", "0x20", "0x70", "0x0F", "0x7F", "125", "126", "127", "0xFFFF", "0b",
 ];
 
-/// Files in which these numbers mean something else, and what.
+/// Modules in which these numbers have another meaning, and which one.
 const OTHER_MEANINGS: [(&str, &str); 5] = [
     ("assembler", "ASCII"),
     ("deflate", "the tail of a message"),
@@ -281,7 +282,7 @@ const OTHER_MEANINGS: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn one_file_knows_the_bits_of_a_frame_header() {
+fn only_one_file_has_the_bits_of_a_frame_header() {
     let sources = sources();
     let words = |code: &str| -> BTreeSet<String> {
         code.split(|char: char| !char.is_alphanumeric() && char != '_')
@@ -305,6 +306,9 @@ fn one_file_knows_the_bits_of_a_frame_header() {
             .into_iter()
             .filter(|word| is_constant(word))
             .collect();
-        assert!(found.is_empty(), "{name} has {found:?}, which is for frame::wire alone");
+        assert!(
+            found.is_empty(),
+            "{name} has {found:?}, which only frame::wire may have"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The integration tests, in one binary: `cargo test framing` runs those of `framing.rs`.
+//! The integration tests, in one binary: `cargo test framing` runs the tests of `framing.rs`.
 
 mod conformance;
 mod framing;

@@ -1,4 +1,5 @@
-//! Memory: what a connection holds, idle and busy, and when it allocates. Prints the figures with `--nocapture`.
+//! The memory of a connection, idle and busy, and when it allocates. `--nocapture` prints the
+//! figures.
 
 use std::borrow::Cow;
 
@@ -11,20 +12,20 @@ const TEXT: u8 = 0x01;
 const FIN_CONTINUATION: u8 = 0x80;
 const SEGMENT: usize = 1460;
 const MIB: usize = 1 << 20;
-/// The most that is reserved on the word of a header.
+/// The limit on memory that is reserved because of a header.
 const RESERVE: usize = 64 << 10;
 
-/// A line of the table.
+/// Prints a line of the table.
 fn report(what: &str, figure: impl std::fmt::Display, unit: &str) {
     println!("{what:<75}{figure:>9} {unit}");
 }
 
-/// Measures what is done to a value that outlives it.
+/// Measures allocations of `run`, with a value that lives longer.
 fn measure_on<T>(value: &mut T, run: impl FnOnce(&mut T)) -> AllocationInfo {
     measure(|| run(value))
 }
 
-/// Feeds `bytes` in pieces, in place; what comes of it goes to `then`.
+/// Receives `bytes` in pieces, in place, and calls `then` with each event.
 fn receive(
     connection: &mut Connection,
     bytes: &mut [u8],
@@ -39,9 +40,9 @@ fn receive(
     }
 }
 
-/// An open end, with the handshake done by itself, and what its heap came to meanwhile. The other end's bytes are made
-/// outside of the measurement.
-fn shake_hands(role: Role) -> (Connection, AllocationInfo) {
+/// An open connection after its opening handshake, and the allocations of that handshake. The bytes
+/// of the other endpoint are not measured.
+fn open_with_handshake(role: Role) -> (Connection, AllocationInfo) {
     let request = ClientRequest::new("ws://example.com/chat").unwrap().subprotocol("chat");
     let accept = Accept::new().subprotocol(Some("chat"));
     let mut head = Vec::new();
@@ -52,7 +53,7 @@ fn shake_hands(role: Role) -> (Connection, AllocationInfo) {
     let serving = measure(|| {
         let mut connection = Connection::server(Config::default());
         let mut out = Vec::new();
-        // In pieces, so that the head has to be collected.
+        // In pieces, so that the engine buffers the head.
         receive(&mut connection, &mut bytes, 10, &mut out, |connection, event, out| {
             let Event::Request(request) = event else {
                 panic!("{event:?}");
@@ -82,7 +83,8 @@ fn shake_hands(role: Role) -> (Connection, AllocationInfo) {
     (client, connecting)
 }
 
-/// DESIGN.md, section 1, property 7: an idle connection without compression is at most 256 bytes.
+/// docs/DESIGN.md, section 1, property 7: an idle connection without compression has at most 256
+/// bytes.
 #[test]
 fn a_connection_is_at_most_256_bytes() {
     let size = size_of::<Connection>();
@@ -91,13 +93,14 @@ fn a_connection_is_at_most_256_bytes() {
     report("size_of::<Event>()", size_of::<Event<'_>>(), "bytes");
 }
 
-/// DESIGN.md, section 1, property 7; F46: an idle open server holds no heap, and a client its key stream only.
+/// docs/DESIGN.md, section 1, property 7; F46: An idle open server holds no heap memory, and a
+/// client holds its key stream only.
 #[test]
-fn an_idle_open_connection_holds_no_heap() {
+fn an_idle_connection_holds_no_heap() {
     for role in ROLES {
-        let (mut connection, handshake) = shake_hands(role);
+        let (mut connection, handshake) = open_with_handshake(role);
         report(
-            &format!("{role:?}: heap at most during the handshake"),
+            &format!("{role:?}: peak heap during the handshake"),
             handshake.bytes_max,
             "bytes",
         );
@@ -112,12 +115,12 @@ fn an_idle_open_connection_holds_no_heap() {
         };
         assert_eq!(
             handshake.count_current, keys,
-            "what the handshake needed is free once the connection is open"
+            "the memory of the handshake is freed when the connection opens"
         );
         assert_eq!(handshake.bytes_current > 0, keys > 0);
         assert!(handshake.bytes_current <= 512);
 
-        // Messages that lie whole in an input, control frames, and messages in and out.
+        // Messages that are whole in the input, control frames, and sent messages.
         let used = measure_on(&mut connection, |connection| {
             let mut out = Vec::new();
             for _ in 0..3 {
@@ -129,7 +132,7 @@ fn an_idle_open_connection_holds_no_heap() {
         });
         assert_eq!((used.count_current, used.bytes_current), (0, 0));
 
-        // Messages that had to be assembled, and a control frame: gone with their events.
+        // Assembled messages, and a control frame: their memory is freed with the events.
         let used = measure_on(&mut connection, |connection| {
             let mut out = Vec::new();
             for piece in [1, 100, SEGMENT] {
@@ -145,9 +148,9 @@ fn an_idle_open_connection_holds_no_heap() {
     }
 }
 
-/// A connection holds what was given back to it until the next message that has to be assembled takes it.
+/// A connection holds a recycled allocation until it assembles the next message.
 #[test]
-fn what_is_recycled_is_held_until_it_is_used() {
+fn a_recycled_allocation_is_held_until_it_is_used() {
     for role in ROLES {
         let mut connection = open(role, Config::default());
         let mut out = Vec::new();
@@ -181,12 +184,12 @@ fn what_is_recycled_is_held_until_it_is_used() {
         let dropped = measure(|| drop(owned));
         assert_eq!(
             dropped.bytes_current, -used.bytes_current,
-            "and takes it along: the connection holds nothing"
+            "the message owns the allocation, and the connection holds nothing"
         );
     }
 }
 
-/// performance.md, goal 3: zero allocations a message in steady state.
+/// docs/PERFORMANCE.md: a message that is whole in the input allocates nothing, received and sent.
 #[test]
 fn whole_messages_allocate_nothing() {
     const MESSAGES: usize = 100;
@@ -206,7 +209,7 @@ fn whole_messages_allocate_nothing() {
                     |connection, event, out| {
                         received += 1;
                         out.clear();
-                        // It can be sent while it is held.
+                        // The caller can send while it holds the event.
                         match &event {
                             Event::Text(text) => connection.send_text(text, out).unwrap(),
                             Event::Binary(data) => connection.send_binary(data, out).unwrap(),
@@ -226,7 +229,7 @@ fn whole_messages_allocate_nothing() {
     }
 }
 
-/// performance.md, goal 3; and messages that span inputs, if their allocations are given back.
+/// Messages that span inputs allocate nothing if their allocations are recycled.
 #[test]
 fn recycled_messages_that_span_inputs_allocate_nothing() {
     const MESSAGES: usize = 100;
@@ -257,9 +260,9 @@ fn recycled_messages_that_span_inputs_allocate_nothing() {
     }
 }
 
-/// R138, F04: a length is a claim. Nothing is reserved for it; the first byte reserves at most 64 KiB.
+/// R138, F04: A header allocates nothing. The first byte of a payload reserves at most 64 KiB.
 #[test]
-fn r138_a_declared_length_allocates_nothing() {
+fn r138_an_announced_length_allocates_nothing() {
     for role in ROLES {
         let masked = role == Role::Server;
         let mut bytes = header(FIN_BINARY, masked, Length::Long, 1 << 62);
@@ -267,7 +270,7 @@ fn r138_a_declared_length_allocates_nothing() {
             bytes.extend(KEY);
         }
 
-        // Over the limit: refused by the header alone.
+        // A length over the limit fails at the header.
         let mut connection = open(role, Config::default());
         let mut refused = bytes.clone();
         let mut out = Vec::with_capacity(64);
@@ -281,10 +284,10 @@ fn r138_a_declared_length_allocates_nothing() {
             info.bytes_max,
             "bytes",
         );
-        // The status of the connection, and the error.
+        // The close status, and the error.
         assert!(info.count_total <= 2 && info.bytes_max <= 256, "{info:?}");
 
-        // Without a limit: accepted, and awaited.
+        // Without a limit the length is accepted.
         let config = Config::new().max_message_size(u64::MAX);
         let mut connection = open(role, config);
         let mut out = Vec::new();
@@ -303,7 +306,7 @@ fn r138_a_declared_length_allocates_nothing() {
             assert_eq!(connection.receive(&mut input, &mut out), Ok(None));
         });
         report(
-            &format!("{role:?}: heap after the first byte behind it"),
+            &format!("{role:?}: heap after the first byte of its payload"),
             info.bytes_max,
             "bytes",
         );
@@ -311,8 +314,9 @@ fn r138_a_declared_length_allocates_nothing() {
     }
 }
 
-/// How much is held, and how much at most while it is allocated anew, for 1 MiB that arrives 1,460 bytes at a time, in
-/// frames of at most `frame_size` bytes. `each` sees both, and the bytes received so far, after every piece.
+/// Receives a message of 1 MiB in pieces of 1,460 bytes, in frames of at most `frame_size` bytes.
+/// Returns the bytes held at the end, and the peak, which includes the old buffer while it grows.
+/// Calls `each` with the bytes received, held, and at the peak, after every piece.
 fn receive_1_mib(role: Role, frame_size: usize, mut each: impl FnMut(usize, usize, usize)) -> (usize, usize) {
     let config = Config::new().fragment_size(std::num::NonZeroUsize::new(frame_size));
     let mut bytes = Vec::new();
@@ -338,8 +342,8 @@ fn receive_1_mib(role: Role, frame_size: usize, mut each: impl FnMut(usize, usiz
     (held, peak)
 }
 
-/// A message of n bytes in pieces needs at most 2 n + 64 KiB; and while its buffer grows the old one beside the new
-/// one, at most n, unless the allocator can extend it in place.
+/// A message of n bytes in pieces needs at most 2 n + 64 KiB. While its buffer grows, the old
+/// buffer may need n more.
 #[test]
 fn a_long_message_in_pieces_is_held_at_most_twice() {
     for role in ROLES {
@@ -351,7 +355,7 @@ fn a_long_message_in_pieces_is_held_at_most_twice() {
                 "bytes",
             );
             report(
-                &format!("{role:?}: ... and at most, the old buffer included while it grows"),
+                &format!("{role:?}: ... peak, with the old buffer while it grows"),
                 peak,
                 "bytes",
             );
@@ -361,10 +365,10 @@ fn a_long_message_in_pieces_is_held_at_most_twice() {
     }
 }
 
-/// `Connection`, "Memory": "While a message is assembled, at most twice the bytes received and 64 KiB more are held",
-/// at every moment.
+/// The documentation of `Connection`, "Memory": "While a message is assembled, at most twice the
+/// bytes received and 64 KiB more are held", after every piece.
 #[test]
-fn what_is_held_follows_what_was_received() {
+fn held_bytes_are_bounded_by_received_bytes() {
     for role in ROLES {
         for frame_size in [MIB, 1000] {
             receive_1_mib(role, frame_size, |received, held, peak| {

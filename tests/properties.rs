@@ -1,4 +1,5 @@
-//! Laws that hold for any input: made from conversations, whole or damaged, in both roles and both deliveries.
+//! Laws that hold for any input, tested with conversations, whole or damaged, in both roles and
+//! with both deliveries.
 
 use allocation_counter::AllocationInfo;
 use proptest::prelude::*;
@@ -21,53 +22,58 @@ use support::{
 proptest! {
     #![proptest_config(streams::cases(1000))]
 
-    /// R139 R104 R063 R064 R073 R074 R076 R082 R083 R084 R099 R137: whatever a client sends, the server says what the
-    /// reference says.
+    /// R139 R104 R063 R064 R073 R074 R076 R082 R083 R084 R099 R137: For any bytes from a client,
+    /// the outcome of the server is that of the reference decoder.
     #[test]
-    fn s6_2_a_server_receives_as_the_reference_does(data in streams::input(Role::Server)) {
+    fn s6_2_a_server_agrees_with_the_reference_decoder(data in streams::input(Role::Server)) {
         laws::server_bytes(&data);
     }
 
-    /// R139 R104 R062 R063 R064 R073 R074 R076 R082 R083 R084 R099 R137: whatever a server sends, the client says what
-    /// the reference says.
+    /// R139 R104 R062 R063 R064 R073 R074 R076 R082 R083 R084 R099 R137: For any bytes from a
+    /// server, the outcome of the client is that of the reference decoder.
     #[test]
-    fn s6_2_a_client_receives_as_the_reference_does(data in streams::input(Role::Client)) {
+    fn s6_2_a_client_agrees_with_the_reference_decoder(data in streams::input(Role::Client)) {
         laws::client_bytes(&data);
     }
 
-    /// R032 R058 R139: whatever a client opens with, the server answers within bounds.
+    /// R032 R058 R139: For any opening handshake of a client, the server does not panic, and its
+    /// response and memory are bounded.
     #[test]
-    fn s10_7_a_server_survives_any_opening(options in any::<[u8; 5]>(), head in streams::opening(Role::Server)) {
-        laws::server_bytes(&[&streams::any_opening(options), &head[..]].concat());
+    fn s10_7_a_server_is_bounded_for_any_opening_handshake(options in any::<[u8; 5]>(), head in streams::opening(Role::Server)) {
+        laws::server_bytes(&[&streams::with_arbitrary_opening(options), &head[..]].concat());
     }
 
-    /// R021 R027 R139: whatever a server answers, the client stays within bounds.
+    /// R021 R027 R139: For any response of a server, the client does not panic, and its memory is
+    /// bounded.
     #[test]
-    fn s10_7_a_client_survives_any_opening(options in any::<[u8; 5]>(), head in streams::opening(Role::Client)) {
-        laws::client_bytes(&[&streams::any_opening(options), &head[..]].concat());
+    fn s10_7_a_client_is_bounded_for_any_opening_handshake(options in any::<[u8; 5]>(), head in streams::opening(Role::Client)) {
+        laws::client_bytes(&[&streams::with_arbitrary_opening(options), &head[..]].concat());
     }
 
-    /// Another engine takes over anywhere, in a server: nothing is lost, nothing comes twice.
+    /// A second server that receives the unread bytes of the first reports the remaining events, at
+    /// any point.
     #[test]
-    fn a_takeover_of_a_server_is_lossless(data in prop_oneof![streams::valid_input(Role::Server), streams::input(Role::Server)]) {
+    fn into_parts_of_a_server_loses_no_bytes(data in prop_oneof![streams::valid_input(Role::Server), streams::input(Role::Server)]) {
         laws::takeover(&data);
     }
 
-    /// Another engine takes over anywhere, in a client: nothing is lost, nothing comes twice.
+    /// A second client that receives the unread bytes of the first reports the remaining events, at
+    /// any point.
     #[test]
-    fn a_takeover_of_a_client_is_lossless(data in prop_oneof![streams::valid_input(Role::Client), streams::input(Role::Client)]) {
+    fn into_parts_of_a_client_loses_no_bytes(data in prop_oneof![streams::valid_input(Role::Client), streams::input(Role::Client)]) {
         laws::takeover(&data);
     }
 
-    /// R067 R072 R075 R077 R078 R079 R098 R103: what one end sends in any fragments arrives at the other.
+    /// R067 R072 R075 R077 R078 R079 R098 R103: What one endpoint sends in any fragments arrives at
+    /// the other.
     #[test]
     fn s5_4_a_conversation_arrives_as_it_was_sent(header in any::<[u8; 20]>(), steps in streams::conversation_bytes()) {
         laws::frame_roundtrip(&[&header[..], &steps].concat());
     }
 
-    /// R104 R068 R071: the decoder of frames says what the reference says, in any cut.
+    /// R104 R068 R071: The decoder of frames agrees with the reference decoder, in any cut.
     #[test]
-    fn s5_2_the_decoder_agrees_with_the_reference(
+    fn s5_2_the_decoder_agrees_with_the_reference_decoder(
         (role, bytes) in prop_oneof![
             streams::stream(Role::Server).prop_map(|bytes| (Role::Server, bytes)),
             streams::stream(Role::Client).prop_map(|bytes| (Role::Client, bytes)),
@@ -84,24 +90,24 @@ proptest! {
 proptest! {
     #![proptest_config(streams::cases(300))]
 
-    /// R171 R186 R187: with permessage-deflate, what a peer sends means the same in any cut and is held within bounds, whole
-    /// or damaged (F36, F45).
+    /// R171 R186 R187: With permessage-deflate, the outcome of any input does not depend on the
+    /// cuts, and the memory is bounded (F36, F45).
     #[test]
-    fn s6_2_compressed_bytes_are_received_in_any_cut(
+    fn s6_2_the_outcome_of_compressed_bytes_does_not_depend_on_the_cuts(
         header in any::<[u8; 6]>(),
         steps in streams::conversation_bytes(),
         damage in proptest::collection::vec(any::<(u8, u16, u8)>(), 0..3),
     ) {
         let mut input = laws::compressed::compressed_input(&[&header[..], &steps].concat());
-        for (what, at, value) in damage {
+        for (kind, at, value) in damage {
             let mut bytes = input.split_off(6);
-            streams::damage_bytes(&mut bytes, what, at, value);
+            streams::damage_bytes(&mut bytes, kind, at, value);
             input.append(&mut bytes);
         }
         laws::compressed::compressed_bytes(&input);
     }
 
-    /// R165 R170 R171: what one end sends compressed, in any fragments, arrives at the other.
+    /// R165 R170 R171: What one endpoint sends compressed, in any fragments, arrives at the other.
     #[test]
     fn s6_a_compressed_conversation_arrives_as_it_was_sent(
         header in any::<[u8; 6]>(),
@@ -111,7 +117,7 @@ proptest! {
     }
 }
 
-/// What a decoder finds, as the reference's frames.
+/// The frames and the error that a decoder finds, as frames of the reference decoder.
 fn decode(role: Role, bytes: &[u8], cuts: &[usize]) -> (Vec<reference::Frame>, Option<ProtocolError>) {
     let mut decoder = Decoder::new(role);
     let mut frames: Vec<reference::Frame> = Vec::new();
@@ -134,15 +140,12 @@ fn decode(role: Role, bytes: &[u8], cuts: &[usize]) -> (Vec<reference::Frame>, O
                 }),
                 Ok(Some(Item::Payload { data, end })) => {
                     let frame = frames.last_mut().unwrap();
-                    assert!(
-                        !data.is_empty() || frame.len == 0,
-                        "only an empty frame has an empty piece"
-                    );
+                    assert!(!data.is_empty() || frame.len == 0, "an empty piece is an empty frame");
                     frame.payload.extend_from_slice(data);
                     assert_eq!(end, frame.is_whole());
                 }
                 Err(error) => {
-                    assert_eq!(decoder.decode(&mut input), Err(error), "errors stay");
+                    assert_eq!(decoder.decode(&mut input), Err(error), "errors are final");
                     return (frames, Some(error));
                 }
             }
@@ -181,11 +184,11 @@ fn header_len(frame: &reference::Frame) -> usize {
     }
 }
 
-/// R060 R062 R063 R064 R065 R066 R073 R074 R076 R082: every first byte with every second byte, in both roles, between
-/// messages and inside one.
+/// R060 R062 R063 R064 R065 R066 R073 R074 R076 R082: Every first byte with every second byte, in
+/// both roles, between messages and inside one.
 #[test]
-fn s5_2_all_first_two_bytes_are_judged_as_the_reference_does() {
-    // What follows decides about the longer lengths.
+fn s5_2_every_pair_of_first_bytes_agrees_with_the_reference_decoder() {
+    // Extended lengths, and the bytes after them.
     const MEDIUM: [&[u8]; 5] = [
         &[],
         &[0, 125],
@@ -212,18 +215,18 @@ fn s5_2_all_first_two_bytes_are_judged_as_the_reference_does() {
     for role in ROLES {
         for before in [vec![], frame(peer_of(role), 0x01, b"")] {
             for (first, second) in (0..=255).flat_map(|first| (0..=255).map(move |second| (first, second))) {
-                for behind in match second % 128 {
+                for after in match second % 128 {
                     126 => &MEDIUM[..],
                     127 => &LONG[..],
                     _ => &MEDIUM[..1],
                 } {
-                    let bytes = [&before[..], &[first, second], behind].concat();
+                    let bytes = [&before[..], &[first, second], after].concat();
                     assert_eq!(decode(role, &bytes, &[]), reference::frames(role, &bytes), "{bytes:x?}");
                     let outcome = support::feed(&mut open(role, config.clone()), &bytes);
-                    let verdict = reference::receive(role, &bytes, limits);
+                    let expected = reference::receive(role, &bytes, limits);
                     assert_eq!(
                         (outcome.events, outcome.error),
-                        (verdict.events, verdict.error),
+                        (expected.events, expected.error),
                         "{bytes:x?}"
                     );
                 }
@@ -232,24 +235,25 @@ fn s5_2_all_first_two_bytes_are_judged_as_the_reference_does() {
     }
 }
 
-/// R119 R120 R121 R122 R123 R124 R127: every close code is judged and answered as the reference says, by a server and a
-/// client, automatically and by hand.
+/// R119 R120 R121 R122 R123 R124 R127: Every close code is validated and answered as the reference
+/// decoder says, in both roles, by the engine and by the application.
 #[test]
-fn s7_4_every_close_code_is_judged_and_answered_as_the_reference_does() {
+fn s7_4_every_close_code_agrees_with_the_reference_decoder() {
     for code in (0..=5_100_u16).chain([9_999, 65_535]) {
-        for by_hand in [0, 0b1_1000] {
+        for app_replies in [0, 0b1_1000] {
             for (role, law) in [
                 (Role::Server, laws::server_bytes as fn(&[u8])),
                 (Role::Client, laws::client_bytes),
             ] {
                 let close = frame(peer_of(role), 0x88, &code.to_be_bytes());
-                law(&[&[by_hand, 0, 0, 0, 0], &close[..]].concat());
+                law(&[&[app_replies, 0, 0, 0, 0], &close[..]].concat());
             }
         }
     }
 }
 
-/// R065 R138: a header that announces 2^62 bytes reserves nothing, and the first bytes behind it 64 KiB at most.
+/// R065 R138: A header that announces 2^62 bytes reserves nothing. The first bytes of its payload
+/// reserve at most 64 KiB.
 #[test]
 fn s10_4_an_announced_length_is_not_reserved() {
     for (role, delivery, first) in every_receiver() {
@@ -258,18 +262,18 @@ fn s10_4_an_announced_length_is_not_reserved() {
         if role == Role::Server {
             bytes.extend_from_slice(&support::KEY);
         }
-        // Every piece that ends inside a code point leaves bytes that are not assembled yet.
+        // Pieces that end inside a code point.
         for (first_piece, piece) in [(0, 1), (0, 3), (0, 7), (1, 3), (1, 99), (2, 98), (3, 97), (4, 96)] {
             let mut connection = open(role, config.clone());
-            let heap = heap_of(&mut connection, bytes.clone().chunks_mut(1));
+            let heap = heap_use(&mut connection, bytes.clone().chunks_mut(1));
             assert_eq!(heap.count_total, 0, "{role:?} {delivery:?} {first:x}");
             let mut payload = "𝄞".repeat(25).into_bytes();
             if role == Role::Server {
-                mask_naively(&mut payload, support::KEY);
+                mask_bytewise(&mut payload, support::KEY);
             }
             let bound = (64 << 10) + 2 * payload.len() as u64;
             let (front, rest) = payload.split_at_mut(first_piece);
-            let heap = heap_of(&mut connection, std::iter::once(front).chain(rest.chunks_mut(piece)));
+            let heap = heap_use(&mut connection, std::iter::once(front).chain(rest.chunks_mut(piece)));
             assert!(
                 heap.bytes_max <= bound,
                 "{delivery:?} {first:x} {first_piece} {piece}: {heap:?}"
@@ -278,9 +282,9 @@ fn s10_4_an_announced_length_is_not_reserved() {
     }
 }
 
-/// R137 R138: a length over the limit fails at its header, and holds nothing.
+/// R137 R138: A length over the limit fails at its header, and holds no memory.
 #[test]
-fn s10_4_a_length_over_the_limit_fails_before_it_is_reserved() {
+fn s10_4_a_length_over_the_limit_fails_at_its_header() {
     for (role, delivery, first) in every_receiver() {
         let config = Config::new().delivery(delivery);
         let mut bytes = header(first, role == Role::Server, Length::Long, (16 << 20) + 1);
@@ -291,25 +295,25 @@ fn s10_4_a_length_over_the_limit_fails_before_it_is_reserved() {
             let result = connection.receive(&mut &mut bytes[..], &mut out);
             assert_eq!(result, Err(Box::new(too_big((16 << 20) + 1, 16 << 20))));
         });
-        assert!(heap.bytes_max < 256, "the close status alone: {heap:?}");
+        assert!(heap.bytes_max < 256, "only the close status: {heap:?}");
     }
 }
 
-/// R078 R137: fragments without end and without content cost no memory.
+/// R078 R137: Many empty fragments allocate nothing.
 #[test]
-fn s5_4_empty_fragments_hold_nothing() {
+fn s5_4_empty_fragments_allocate_nothing() {
     for (role, delivery, first) in every_receiver() {
         let config = Config::new().delivery(delivery);
         let mut bytes = frame(peer_of(role), first & 0x7F, b"");
         bytes.extend(frame(peer_of(role), 0x00, b"").repeat(100_000));
-        let heap = heap_of(&mut open(role, config), [&mut bytes[..]].into_iter());
+        let heap = heap_use(&mut open(role, config), [&mut bytes[..]].into_iter());
         assert_eq!(heap.count_total, 0, "{role:?} {delivery:?} {first:x}: {heap:?}");
     }
 }
 
-/// R137: a message that drips in costs memory and copies in proportion to its bytes.
+/// R137: A message in small pieces needs memory and copies in proportion to its bytes.
 #[test]
-fn s10_4_a_dripping_message_is_linear_in_its_bytes() {
+fn s10_4_the_memory_of_a_message_in_pieces_is_linear() {
     const LEN: usize = 300_000;
     for (role, delivery, first) in every_receiver() {
         let config = Config::new().delivery(delivery);
@@ -319,7 +323,7 @@ fn s10_4_a_dripping_message_is_linear_in_its_bytes() {
                 bytes.extend(frame(peer_of(role), 0x89, b"ping"));
                 bytes.extend(frame(peer_of(role), 0x00, &vec![b'y'; LEN / 10]));
             }
-            let heap = heap_of(&mut open(role, config.clone()), bytes.chunks_mut(pieces));
+            let heap = heap_use(&mut open(role, config.clone()), bytes.chunks_mut(pieces));
             let held = if delivery == Delivery::Chunks {
                 1024
             } else {
@@ -334,9 +338,9 @@ fn s10_4_a_dripping_message_is_linear_in_its_bytes() {
     }
 }
 
-/// A whole message in one input is lent: nothing is allocated, and nothing is held afterwards.
+/// A message that is whole in the input is borrowed: nothing is allocated.
 #[test]
-fn a_whole_message_is_lent_without_allocation() {
+fn a_whole_message_is_borrowed_without_an_allocation() {
     for (role, delivery, first) in every_receiver() {
         let config = Config::new().delivery(delivery);
         let mut bytes = Vec::new();
@@ -344,12 +348,12 @@ fn a_whole_message_is_lent_without_allocation() {
             bytes.extend(frame(peer_of(role), first, &vec![b'x'; len]));
             bytes.extend(frame(peer_of(role), 0x8A, b"pong"));
         }
-        let heap = heap_of(&mut open(role, config), [&mut bytes[..]].into_iter());
+        let heap = heap_use(&mut open(role, config), [&mut bytes[..]].into_iter());
         assert_eq!(heap.count_total, 0, "{role:?} {delivery:?} {first:x}: {heap:?}");
     }
 }
 
-/// Both roles, deliveries and kinds.
+/// Both roles, both deliveries and both kinds of message.
 fn every_receiver() -> impl Iterator<Item = (Role, Delivery, u8)> {
     ROLES.into_iter().flat_map(|role| {
         [Delivery::Messages, Delivery::Chunks]
@@ -358,8 +362,8 @@ fn every_receiver() -> impl Iterator<Item = (Role, Delivery, u8)> {
     })
 }
 
-/// What the heap has to give while the pieces come; events are dropped, output is not.
-fn heap_of<'b>(connection: &mut Connection, pieces: impl Iterator<Item = &'b mut [u8]>) -> AllocationInfo {
+/// The allocations while `pieces` arrive. Events are dropped, and the output is kept.
+fn heap_use<'b>(connection: &mut Connection, pieces: impl Iterator<Item = &'b mut [u8]>) -> AllocationInfo {
     let mut out = Vec::with_capacity(4096);
     allocation_counter::measure(|| {
         for mut input in pieces {
@@ -368,13 +372,13 @@ fn heap_of<'b>(connection: &mut Connection, pieces: impl Iterator<Item = &'b mut
     })
 }
 
-fn mask_naively(bytes: &mut [u8], key: [u8; 4]) {
+fn mask_bytewise(bytes: &mut [u8], key: [u8; 4]) {
     for (i, byte) in bytes.iter_mut().enumerate() {
         *byte ^= key[i % 4];
     }
 }
 
-/// A fuzz target, its law, and inputs with structure: a fuzzer needs long to find them by itself.
+/// A fuzz target, its law, and structured inputs, which a fuzzer does not find quickly.
 type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
 fn seeds() -> Vec<Seeds> {
@@ -395,7 +399,7 @@ fn seeds() -> Vec<Seeds> {
         }
         let (mut options, _) = Options::read(&[]);
         options.role = role;
-        options.opening = Opening::WellFormed;
+        options.opening = Opening::Valid;
         for second in [3, 11, 15, 19] {
             inputs.push(
                 [
@@ -409,9 +413,9 @@ fn seeds() -> Vec<Seeds> {
         inputs
     };
     let both = [inputs(Role::Server), inputs(Role::Client)].concat();
-    // Nothing that is sent, and then every kind of step.
+    // A prefix of equal bytes, and then every kind of call.
     let conversations: Vec<Vec<u8>> = (0..=255)
-        .map(|step| [&[step; 24][..], &[step, 20, 0x40, 0x92, 5, 130, 9, 0xF0, 3, 8]].concat())
+        .map(|choice| [&[choice; 24][..], &[choice, 20, 0x40, 0x92, 5, 130, 9, 0xF0, 3, 8]].concat())
         .collect();
     vec![
         #[cfg(feature = "deflate")]
@@ -437,7 +441,8 @@ fn seeds() -> Vec<Seeds> {
     ]
 }
 
-/// With `SEEDS` in the environment, they are also written to where the fuzz targets find them.
+/// The laws hold for the seeds of the fuzz targets. With `SEEDS` in the environment, the test also
+/// writes the seeds to the corpora.
 #[test]
 fn the_laws_hold_for_the_seeds_of_the_fuzz_targets() {
     for (target, law, inputs) in seeds() {

@@ -1,4 +1,4 @@
-//! The rechunking law: however the input is cut, the events, the errors and the output are the same.
+//! The events, the errors and the output do not depend on how the input is cut.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use support::{
     Length, feed_cut, frame, header,
     laws::{
         self,
-        drive::{joined, run, run_whole},
+        endpoint::{join_chunks, run_with_receive, run_with_receive_whole},
         options::{Opening, Options, cuts},
         reference::may_become_text,
     },
@@ -22,49 +22,49 @@ use support::{
 proptest! {
     #![proptest_config(streams::cases(1000))]
 
-    /// R068 R071 R084 R098: what a server says of a client's bytes does not depend on the cut.
+    /// R068 R071 R084 R098: The outcome of a server does not depend on the cuts of its input.
     #[test]
-    fn s5_2_a_server_does_not_see_the_cut(data in prop_oneof![streams::valid_input(Role::Server), streams::input(Role::Server)]) {
+    fn s5_2_the_outcome_of_a_server_does_not_depend_on_the_cuts(data in prop_oneof![streams::valid_input(Role::Server), streams::input(Role::Server)]) {
         laws::rechunk(&data);
     }
 
-    /// R068 R084 R098: what a client says of a server's bytes does not depend on the cut.
+    /// R068 R084 R098: The outcome of a client does not depend on the cuts of its input.
     #[test]
-    fn s5_2_a_client_does_not_see_the_cut(data in prop_oneof![streams::valid_input(Role::Client), streams::input(Role::Client)]) {
+    fn s5_2_the_outcome_of_a_client_does_not_depend_on_the_cuts(data in prop_oneof![streams::valid_input(Role::Client), streams::input(Role::Client)]) {
         laws::rechunk(&data);
     }
 
-    /// R032 R058: a request, valid or not, and what follows it, in any cut.
+    /// R032 R058: A request, valid or not, and the bytes after it, in any cut.
     #[test]
-    fn s4_2_1_a_request_does_not_depend_on_the_cut(mut options in any::<[u8; 5]>(), head in streams::opening(Role::Server)) {
+    fn s4_2_1_the_outcome_of_a_request_does_not_depend_on_the_cuts(mut options in any::<[u8; 5]>(), head in streams::opening(Role::Server)) {
         options[0] &= !1;
-        laws::rechunk(&[&streams::any_opening(options), &head[..]].concat());
+        laws::rechunk(&[&streams::with_arbitrary_opening(options), &head[..]].concat());
     }
 
-    /// R021 R027: a response, valid or not, and what follows it, in any cut.
+    /// R021 R027: A response, valid or not, and the bytes after it, in any cut.
     #[test]
-    fn s4_1_a_response_does_not_depend_on_the_cut(mut options in any::<[u8; 5]>(), head in streams::opening(Role::Client)) {
+    fn s4_1_the_outcome_of_a_response_does_not_depend_on_the_cuts(mut options in any::<[u8; 5]>(), head in streams::opening(Role::Client)) {
         options[0] |= 1;
-        laws::rechunk(&[&streams::any_opening(options), &head[..]].concat());
+        laws::rechunk(&[&streams::with_arbitrary_opening(options), &head[..]].concat());
     }
 
-    /// R071: a payload unmasked in any pieces is the payload.
+    /// R071: A payload that is unmasked in any pieces is the payload.
     #[test]
-    fn s5_3_any_pieces_are_masked_as_the_whole(data in vec(any::<u8>(), 0..3000), key in any::<[u8; 4]>(), seed in any::<u8>()) {
+    fn s5_3_masking_does_not_depend_on_the_cuts(data in vec(any::<u8>(), 0..3000), key in any::<[u8; 4]>(), seed in any::<u8>()) {
         let mut expected = data.clone();
-        let turned = mask_naively(&mut expected, key);
+        let rotated = mask_bytewise(&mut expected, key);
         let mut actual = data;
         let (mut from, mut key) = (0, key);
         for to in cuts(seed, actual.len()).into_iter().chain([actual.len()]) {
             key = mask::apply(&mut actual[from..to], key);
             from = to;
         }
-        prop_assert_eq!((actual, key), (expected, turned));
+        prop_assert_eq!((actual, key), (expected, rotated));
     }
 
-    /// R098 R099: any bytes, and text with a byte changed, in any pieces.
+    /// R098 R099: Any text, and text with bytes inserted, in any pieces.
     #[test]
-    fn s8_1_any_text_is_judged_as_the_whole(
+    fn s8_1_the_validation_of_text_does_not_depend_on_the_cuts(
         text in "\\PC{0,40}",
         damage in vec((any::<u16>(), any::<u8>()), 0..2),
         seed in any::<u8>(),
@@ -78,18 +78,19 @@ proptest! {
     }
 }
 
-/// R068 R071 R084 R098 R099: all ways to cut a short stream, and all ways to cut a longer one twice.
+/// R068 R071 R084 R098 R099: All ways to cut a short stream, and all ways to cut a longer one at
+/// two places.
 #[test]
-fn s5_2_every_cut_of_short_streams_gives_the_same() {
-    for (role, chunks) in [
+fn s5_2_every_cut_of_short_streams_has_the_same_outcome() {
+    for (role, chunk_delivery) in [
         (Role::Server, false),
         (Role::Server, true),
         (Role::Client, false),
         (Role::Client, true),
     ] {
-        let options = options(role, chunks, Opening::Done);
+        let options = options(role, chunk_delivery, Opening::Done);
         for stream in streams::short_streams(role) {
-            let check = checker(&options, &stream);
+            let check = assert_same_outcome(&options, &stream);
             let len = stream.len();
             if len <= 10 {
                 for set in 0..1_u32 << (len - 1) {
@@ -99,7 +100,7 @@ fn s5_2_every_cut_of_short_streams_gives_the_same() {
                 check(&(1..len).collect::<Vec<_>>());
                 for first in 1..len {
                     check(&[first]);
-                    // In a long stream the second cut comes soon after the first.
+                    // The second cut is at most 11 bytes after the first.
                     for second in first + 1..len.min(first + 12) {
                         check(&[first, second]);
                     }
@@ -109,9 +110,9 @@ fn s5_2_every_cut_of_short_streams_gives_the_same() {
     }
 }
 
-/// R029 R068: every cut of an opening handshake and the frames behind it, in both roles.
+/// R029 R068: Every cut of an opening handshake and of the frames after it, in both roles.
 #[test]
-fn s4_1_every_cut_of_an_opening_gives_the_same() {
+fn s4_1_every_cut_of_an_opening_handshake_has_the_same_outcome() {
     for role in [Role::Server, Role::Client] {
         let sender = peer_of(role);
         let stream = [
@@ -120,7 +121,7 @@ fn s4_1_every_cut_of_an_opening_gives_the_same() {
             frame(sender, 0x88, b""),
         ]
         .concat();
-        let options = options(role, false, Opening::WellFormed);
+        let options = options(role, false, Opening::Valid);
         let valid = options.opening_bytes();
         let mut openings = vec![
             valid.clone(),
@@ -138,7 +139,7 @@ fn s4_1_every_cut_of_an_opening_gives_the_same() {
         }
         for opening in openings {
             let input = [&opening[..], &stream].concat();
-            let check = checker(&options, &input);
+            let check = assert_same_outcome(&options, &input);
             check(&(1..input.len()).collect::<Vec<_>>());
             for at in 1..input.len() {
                 check(&[at]);
@@ -148,68 +149,71 @@ fn s4_1_every_cut_of_an_opening_gives_the_same() {
     }
 }
 
-fn options(role: Role, chunks: bool, opening: Opening) -> Options {
+fn options(role: Role, chunk_delivery: bool, opening: Opening) -> Options {
     let (mut options, _) = Options::read(&[]);
     options.role = role;
-    options.chunks = chunks;
+    options.chunk_delivery = chunk_delivery;
     options.opening = opening;
     options
 }
 
-/// Compares a cut with the whole.
-fn checker<'a>(options: &'a Options, input: &'a [u8]) -> impl Fn(&[usize]) + 'a {
+/// Asserts that the outcome for given cuts is the outcome of the whole input.
+fn assert_same_outcome<'a>(options: &'a Options, input: &'a [u8]) -> impl Fn(&[usize]) + 'a {
     let outcome = |cuts: &[usize]| {
-        let mut outcome = run(options, input, cuts);
-        outcome.events = joined(outcome.events);
+        let mut outcome = run_with_receive(options, input, cuts);
+        outcome.events = join_chunks(outcome.events);
         outcome
     };
     let whole = outcome(&[]);
     move |cuts| {
         assert_eq!(outcome(cuts), whole, "{input:x?} cut at {cuts:?}");
-        for (room, patient) in [(2, false), (1000, false), (2, true), (1000, true)] {
-            let mut kept = run_whole(options, input, cuts, room, patient);
-            kept.events = joined(kept.events);
+        for (capacity, waits) in [(2, false), (1000, false), (2, true), (1000, true)] {
+            let mut kept = run_with_receive_whole(options, input, cuts, capacity, waits);
+            kept.events = join_chunks(kept.events);
             assert_eq!(
                 kept, whole,
-                "{input:x?} cut at {cuts:?}, in a buffer of {room}, {patient}"
+                "{input:x?} cut at {cuts:?}, capacity {capacity}, waits: {waits}"
             );
         }
     }
 }
 
-/// R071: all lengths to 130 at all alignments, in one piece and in two.
+/// R071: All lengths up to 130, at all alignments, in one piece and in two.
 #[test]
-fn s5_3_mask_is_a_byte_loop_at_every_length_alignment_and_cut() {
+fn s5_3_masking_equals_a_byte_loop_for_every_length_alignment_and_cut() {
     let key = [0x37, 0xFA, 0x21, 0x3D];
     for len in 0..=130 {
         let plain: Vec<u8> = (0..len as u8).collect();
         let mut expected = plain.clone();
-        let turned = mask_naively(&mut expected, key);
+        let rotated = mask_bytewise(&mut expected, key);
         for align in 0..8 {
             for at in 0..=len {
                 let mut buf = vec![0xEE; align + len + 9];
                 buf[align..align + len].copy_from_slice(&plain);
                 let next = mask::apply(&mut buf[align..align + at], key);
-                assert_eq!(mask::apply(&mut buf[align + at..align + len], next), turned);
+                assert_eq!(mask::apply(&mut buf[align + at..align + len], next), rotated);
                 assert_eq!(buf[align..align + len], expected, "{len} bytes at {align}, cut at {at}");
                 let around = buf[..align].iter().chain(&buf[align + len..]);
-                assert!(around.copied().all(|byte| byte == 0xEE), "bytes around are left alone");
+                assert!(
+                    around.copied().all(|byte| byte == 0xEE),
+                    "the bytes around do not change"
+                );
             }
         }
     }
 }
 
-/// The RFC's definition, and the key as it goes on.
-fn mask_naively(bytes: &mut [u8], key: [u8; 4]) -> [u8; 4] {
+/// Masks as the RFC defines it, and returns the key for the bytes after.
+fn mask_bytewise(bytes: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     for (i, byte) in bytes.iter_mut().enumerate() {
         *byte ^= key[i % 4];
     }
     [0, 1, 2, 3].map(|i| key[(bytes.len() + i) % 4])
 }
 
-/// R098 R099: texts that end, begin or go wrong inside a code point, in every pair of cuts.
+/// R098 R099: Texts that end, start or fail inside a code point, at any two cuts.
 #[test]
-fn s8_1_every_cut_of_adversarial_texts_is_judged_as_the_whole() {
+fn s8_1_every_cut_of_hostile_texts_has_the_same_outcome() {
     let texts: [&[u8]; 22] = [
         b"",
         b"ascii only, and more than sixteen bytes of it",
@@ -244,23 +248,23 @@ fn s8_1_every_cut_of_adversarial_texts_is_judged_as_the_whole() {
     }
 }
 
-/// R099: all sequences of up to four bytes at the borders of what is valid, in every cut.
+/// R099: All sequences of four bytes from the boundaries of valid ranges, in several cuts.
 #[test]
-fn s8_1_every_sequence_of_border_bytes_is_judged_as_the_whole() {
-    const BORDERS: [u8; 17] = [
+fn s8_1_every_sequence_of_boundary_bytes_has_the_same_outcome() {
+    const BOUNDARIES: [u8; 17] = [
         0x41, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF4, 0xF5,
     ];
-    let count = BORDERS.len();
+    let count = BOUNDARIES.len();
     for number in 0..count.pow(4) {
-        let bytes = [0, 1, 2, 3].map(|i| BORDERS[number / count.pow(i) % count]);
+        let bytes = [0, 1, 2, 3].map(|i| BOUNDARIES[number / count.pow(i) % count]);
         for cuts in [&[][..], &[1], &[2], &[3], &[1, 2, 3]] {
             check_validator(&bytes, cuts);
         }
     }
 }
 
-/// The bytes in pieces: what is text comes out, and it fails in the piece with the byte behind which no continuation
-/// helps.
+/// Validates `bytes` in pieces. Asserts that the valid text is returned, and that validation fails
+/// in the piece with the first byte after which no continuation is valid.
 fn check_validator(bytes: &[u8], cuts: &[usize]) {
     let fails_at = (0..bytes.len()).find(|&at| !may_become_text(&bytes[..=at]));
     let mut validator = Validator::new();
@@ -274,39 +278,44 @@ fn check_validator(bytes: &[u8], cuts: &[usize]) {
             assert!(piece.result.is_err(), "{bytes:x?} fails at byte {at}");
             let valid = std::str::from_utf8(&bytes[..at]).map_or_else(|error| error.valid_up_to(), str::len);
             assert_eq!(text.as_bytes(), &bytes[..valid], "{bytes:x?}");
-            assert_eq!(validator.unfinished(), [], "a new text begins");
+            assert_eq!(validator.unfinished(), [], "a new text starts");
             assert_eq!(validator.push(b"new").text, "new");
             return;
         }
-        assert!(piece.result.is_ok(), "{bytes:x?} up to {to} can still become text");
+        assert!(piece.result.is_ok(), "{bytes:x?} up to {to} may become text");
         assert_eq!([text.as_bytes(), validator.unfinished()].concat(), bytes[..to]);
-        assert_eq!(validator.missing(), missing(&bytes[..to]), "{bytes:x?} up to {to}");
+        assert_eq!(
+            validator.missing(),
+            missing_bytes(&bytes[..to]),
+            "{bytes:x?} up to {to}"
+        );
     }
     assert_eq!(
         validator.finish().is_ok(),
         std::str::from_utf8(bytes).is_ok(),
         "{bytes:x?}"
     );
-    assert_eq!(validator.push("ß".as_bytes()).text, "ß", "a new text begins");
+    assert_eq!(validator.push("ß".as_bytes()).text, "ß", "a new text starts");
 }
 
-/// How many bytes make it valid, found by trying.
-fn missing(bytes: &[u8]) -> usize {
+/// The number of bytes that complete the text, found by trying.
+fn missing_bytes(bytes: &[u8]) -> usize {
     const TRIED: [u8; 4] = [0x80, 0x90, 0xA0, 0xBF];
-    let complete = |behind: &[u8]| std::str::from_utf8(&[bytes, behind].concat()).is_ok();
+    let complete = |after: &[u8]| std::str::from_utf8(&[bytes, after].concat()).is_ok();
     if complete(&[]) {
         return 0;
     }
     let more = (1..=3).find(|&len: &u32| {
         (0..TRIED.len().pow(len)).any(|number| {
-            let behind: Vec<u8> = (0..len).map(|i| TRIED[number / 4_usize.pow(i) % 4]).collect();
-            complete(&behind)
+            let after: Vec<u8> = (0..len).map(|i| TRIED[number / 4_usize.pow(i) % 4]).collect();
+            complete(&after)
         })
     });
     more.unwrap() as usize
 }
 
-/// The oracle of the tests above, by its own definition: some continuation makes the bytes valid.
+/// The function `may_become_text`, which the tests above use, agrees with its definition: some
+/// continuation is valid.
 #[test]
 fn bytes_may_become_text_if_some_continuation_is_valid() {
     const TRIED: [u8; 6] = [0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF];
@@ -316,7 +325,7 @@ fn bytes_may_become_text_if_some_continuation_is_valid() {
     let check = |bytes: &[u8]| {
         let some = continuations
             .iter()
-            .any(|behind| std::str::from_utf8(&[bytes, behind].concat()).is_ok());
+            .any(|after| std::str::from_utf8(&[bytes, after].concat()).is_ok());
         assert_eq!(may_become_text(bytes), some, "{bytes:x?}");
     };
     for first in 0..=0xFF {
@@ -331,9 +340,10 @@ fn bytes_may_become_text_if_some_continuation_is_valid() {
     }
 }
 
-/// Behind a message that was assembled, behind our own Close, and behind a handshake, messages are lent again.
+/// Messages are borrowed after a message that was assembled, after a sent Close frame, and after a
+/// handshake.
 #[test]
-fn messages_are_lent_behind_what_is_not() {
+fn messages_are_borrowed_again_after_an_assembled_one() {
     let (mut request, mut out) = (Vec::new(), Vec::new());
     let _client = Connection::client(
         &ClientRequest::new("ws://a/").unwrap(),
@@ -342,11 +352,11 @@ fn messages_are_lent_behind_what_is_not() {
         &mut request,
     );
     let whole = frame(Role::Client, 0x82, b"whole");
-    let is_lent = |server: &mut Connection| {
+    let assert_borrowed = |server: &mut Connection| {
         let (mut begun, mut out) = (whole.clone(), Vec::new());
         let mut half = &mut begun[..8];
         assert!(matches!(server.receive_whole(&mut half, &mut out), Ok(None)));
-        assert_eq!(half.len(), 8, "left in the buffer");
+        assert_eq!(half.len(), 8, "an incomplete message stays in the buffer");
         let event = server.receive_whole(&mut &mut begun[..], &mut out);
         assert!(
             matches!(event, Ok(Some(Event::Binary(Cow::Borrowed(b"whole"))))),
@@ -359,17 +369,18 @@ fn messages_are_lent_behind_what_is_not() {
         panic!("{event:?}")
     };
     server.accept(&request, &Accept::new(), &mut out).unwrap();
-    is_lent(&mut server);
+    assert_borrowed(&mut server);
     let pieces = frame(Role::Client, 0x82, b"in pieces");
     assert_eq!(feed_cut(&mut server, &pieces, &[9, 11]).events.len(), 1);
-    is_lent(&mut server);
+    assert_borrowed(&mut server);
     server.close(CloseCode::NORMAL, "", &mut out).unwrap();
-    is_lent(&mut server);
+    assert_borrowed(&mut server);
 }
 
-/// Of a message that is longer than the caller's buffer, `wanted` says what its frame lacks.
+/// For a message that is longer than the caller's buffer, `wanted` is the number of missing bytes
+/// of its frame.
 #[test]
-fn what_a_frame_lacks_is_wanted() {
+fn wanted_is_the_number_of_missing_bytes_of_a_frame() {
     for role in [Role::Server, Role::Client] {
         for opcode in [0x01, 0x02] {
             let mut connection = open(role, Config::default());
@@ -378,8 +389,8 @@ fn what_a_frame_lacks_is_wanted() {
             let (front, rest) = first.split_at(first.len() - 900);
             assert_eq!(connection.receive(&mut &mut front.to_vec()[..], &mut out), Ok(None));
             assert_eq!(connection.wanted(&[]), 900);
-            assert_eq!(connection.wanted(&rest[..300]), 600, "with what was read since");
-            assert_eq!(connection.wanted(rest), 1, "it is there");
+            assert_eq!(connection.wanted(&rest[..300]), 600, "with the bytes in the buffer");
+            assert_eq!(connection.wanted(rest), 1, "the frame is complete");
             let mut rest = rest.to_vec();
             let (most, last) = rest.split_at_mut(899);
             for (mut piece, wanted) in [(most, 1), (last, 1)] {
@@ -397,10 +408,11 @@ fn what_a_frame_lacks_is_wanted() {
     }
 }
 
-/// A message that comes in pieces is lent as a whole from the caller's buffer, and `wanted` says when; what cannot be lent,
-/// or is wrong, is not waited for.
+/// A message that arrives in pieces is borrowed from the caller's buffer, and `wanted` is the
+/// number of missing bytes. A message that cannot be borrowed, and an invalid one, is not waited
+/// for.
 #[test]
-fn a_message_is_lent_once_it_is_whole() {
+fn a_message_in_pieces_is_borrowed_from_the_buffer() {
     for role in [Role::Server, Role::Client] {
         let sender = peer_of(role);
         for len in [0, 1, 125, 126, 65_535, 65_536] {
@@ -415,7 +427,7 @@ fn a_message_is_lent_once_it_is_whole() {
                     calls += 1;
                     match connection.receive_whole(&mut input, &mut Vec::new()).unwrap() {
                         None => {
-                            assert_eq!(input.len(), filled, "it is left as it is");
+                            assert_eq!(input.len(), filled, "an incomplete message stays in the buffer");
                             let wanted = connection.wanted(input);
                             assert!((filled + wanted <= header) || filled + wanted == bytes.len());
                             filled += wanted;
@@ -425,7 +437,7 @@ fn a_message_is_lent_once_it_is_whole() {
                         Some(event) => panic!("{event:?}"),
                     }
                 }
-                // Nothing; the two bytes that every header has; the header, with the longer form of its length; the payload.
+                // With no bytes, with two bytes, with the whole header, and with the payload.
                 assert!(calls <= 4, "{calls} calls for {len} bytes");
             }
         }

@@ -1,4 +1,4 @@
-//! Generated input: conversations, and what becomes of them when they are damaged.
+//! Strategies of proptest: conversations, and conversations with damage.
 
 use proptest::{collection::vec, prelude::*};
 use sockless::Role;
@@ -12,7 +12,8 @@ use support::{
     peer_of,
 };
 
-/// So many cases. What fails is shrunk and shown; nothing is written into the tree.
+/// The configuration of a property test with `count` cases. A failing case is shrunk and printed,
+/// and no file is written.
 pub(crate) fn cases(count: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
@@ -20,7 +21,7 @@ pub(crate) fn cases(count: u32) -> ProptestConfig {
     }
 }
 
-/// Input for a law that reads options and then what a peer of the role sends.
+/// Input for a law: options, and then what the peer of `receiver` sends.
 pub(crate) fn input(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     (any::<[u8; Options::LEN]>(), stream(receiver)).prop_map(move |(mut options, stream)| {
         options[0] = options[0] & !1 | u8::from(receiver == Role::Client);
@@ -28,11 +29,11 @@ pub(crate) fn input(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The same, whole: nothing is damaged.
+/// The same without damage.
 pub(crate) fn valid_input(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     (any::<[u8; Options::LEN]>(), conversation()).prop_map(move |(mut options, conversation)| {
         options[0] = options[0] & !1 | u8::from(receiver == Role::Client);
-        [&options[..], &conversation.wire(peer_of(receiver)).concat()].concat()
+        [&options[..], &conversation.encoded_frames(peer_of(receiver)).concat()].concat()
     })
 }
 
@@ -40,12 +41,12 @@ pub(crate) fn conversation() -> impl Strategy<Value = Conversation> {
     conversation_bytes().prop_map(|bytes| Conversation::read(&mut Cursor::new(&bytes)))
 }
 
-/// The bytes that a conversation is made from.
+/// The bytes from which a conversation is generated.
 pub(crate) fn conversation_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..80)
 }
 
-/// What a receiver of the role gets: a conversation, perhaps damaged in a few places.
+/// What `receiver` receives: a conversation, perhaps with damage at a few places.
 pub(crate) fn stream(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     (
         conversation(),
@@ -53,25 +54,25 @@ pub(crate) fn stream(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
         vec(any::<(u8, u16, u8)>(), 0..3),
     )
         .prop_map(move |(conversation, frame_damage, byte_damage)| {
-            let mut frames = conversation.wire(peer_of(receiver));
-            for (what, at, value) in frame_damage {
-                damage_frames(receiver, &mut frames, what, at, value);
+            let mut frames = conversation.encoded_frames(peer_of(receiver));
+            for (kind, at, value) in frame_damage {
+                damage_frames(receiver, &mut frames, kind, at, value);
             }
             let mut bytes = frames.concat();
-            for (what, at, value) in byte_damage {
-                damage_bytes(&mut bytes, what, at, value);
+            for (kind, at, value) in byte_damage {
+                damage_bytes(&mut bytes, kind, at, value);
             }
             bytes
         })
 }
 
-/// The options of a law that starts from the opening handshake.
-pub(crate) fn any_opening(mut options: [u8; Options::LEN]) -> [u8; Options::LEN] {
+/// The options of a law that starts with an opening handshake from the raw bytes.
+pub(crate) fn with_arbitrary_opening(mut options: [u8; Options::LEN]) -> [u8; Options::LEN] {
     options[1] |= 3;
     options
 }
 
-/// A head with good and bad lines, and what may follow it.
+/// The head of a request or a response with valid and invalid lines, and bytes after it.
 pub(crate) fn opening(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     let lines: &[&str] = match receiver {
         Role::Server => &[
@@ -132,25 +133,25 @@ pub(crate) fn opening(receiver: Role) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Damage that leaves the bounds of frames where they are, so that what follows is still read as frames.
-fn damage_frames(receiver: Role, frames: &mut Vec<Vec<u8>>, what: u8, at: u16, value: u8) {
+/// Damages whole frames, so that the bytes after the damage are still read as frames.
+fn damage_frames(receiver: Role, frames: &mut Vec<Vec<u8>>, kind: u8, at: u16, value: u8) {
     let at = usize::from(at) % (frames.len() + 1);
     let sender = peer_of(receiver);
-    match what % 8 {
-        // Any first byte: other opcodes, reserved bits, FIN.
+    match kind % 8 {
+        // Any first byte: opcode, reserved bits, FIN.
         0 | 1 => frames.insert(at, frame(sender, value, b"\xF0\x9F")),
-        // Any Close, with a reason that may be invalid.
+        // Any Close frame, with a reason that may be invalid.
         2 => frames.insert(
             at,
-            frame(sender, 0x88, &[what / 8, value, b'x', value][..usize::from(value) % 5]),
+            frame(sender, 0x88, &[kind / 8, value, b'x', value][..usize::from(value) % 5]),
         ),
-        // Masked by a server, or not by a client.
+        // A frame with the wrong mask bit.
         3 => frames.insert(at, frame(receiver, 0x80 | (value % 16), b"other role")),
-        // Any length in its longest form: it announces much, or too little for that form.
+        // Any length in its longest form, which may be large or not minimal.
         4 => {
             let len = u64::MAX >> (value % 64);
             let header = header(0x81 + value % 2, sender == Role::Client, Length::Long, len);
-            frames.insert(at, [&header[..], &[what; 20]].concat());
+            frames.insert(at, [&header[..], &[kind; 20]].concat());
         }
         _ if at == frames.len() => {}
         5 => drop(frames.remove(at)),
@@ -159,9 +160,9 @@ fn damage_frames(receiver: Role, frames: &mut Vec<Vec<u8>>, what: u8, at: u16, v
     }
 }
 
-pub(crate) fn damage_bytes(bytes: &mut Vec<u8>, what: u8, at: u16, value: u8) {
+pub(crate) fn damage_bytes(bytes: &mut Vec<u8>, kind: u8, at: u16, value: u8) {
     let at = usize::from(at) % (bytes.len() + 1);
-    match what % 6 {
+    match kind % 6 {
         0 => bytes.truncate(at),
         1 => bytes.insert(at, value),
         2 => {
@@ -176,7 +177,7 @@ pub(crate) fn damage_bytes(bytes: &mut Vec<u8>, what: u8, at: u16, value: u8) {
     }
 }
 
-/// Streams that a receiver may get, each with something that a cut could break.
+/// Short streams for `receiver`, each with something that a cut could break.
 pub(crate) fn short_streams(receiver: Role) -> Vec<Vec<u8>> {
     let sender = peer_of(receiver);
     let frame = |first: u8, payload: &[u8]| frame(sender, first, payload);
@@ -199,18 +200,19 @@ pub(crate) fn short_streams(receiver: Role) -> Vec<Vec<u8>> {
         [frame(0x89, b""), frame(0x89, b"12345")].concat(),
         [frame(0x88, "\u{3}\u{E8}bye €".as_bytes()), frame(0x81, b"late")].concat(),
         [frame(0x01, b"a"), frame(0x88, b"")].concat(),
-        // Text that fails: at once, later, at the end of a message, behind good text in the same frame.
+        // Invalid text: at once, later, at the end of a message, after valid text in the same
+        // frame.
         frame(0x81, b"\xC0\xAF"),
         frame(0x81, b"ab\xED\xA0\x80cd"),
         frame(0x81, b"ok\xF4\x90\x80\x80"),
         [frame(0x01, b"ok\xE2\x82"), frame(0x80, b"")].concat(),
         [frame(0x01, b"ok\xE2\x82"), frame(0x80, b"x")].concat(),
         frame(0x81, b"ok\xE2"),
-        // Closes that fail.
+        // Invalid Close frames.
         frame(0x88, b"\x03"),
         frame(0x88, b"\x03\xED"),
         frame(0x88, b"\x03\xE8\xFF"),
-        // Headers that fail: bits, opcodes, sequence, lengths.
+        // Invalid headers: bits, opcodes, sequence, lengths.
         [frame(0x81, b"."), frame(0xC1, b".")].concat(),
         frame(0x83, b"."),
         frame(0x09, b"."),
@@ -219,17 +221,17 @@ pub(crate) fn short_streams(receiver: Role) -> Vec<Vec<u8>> {
         header(0x89, Length::Medium, 126),
         header(0x82, Length::Medium, 125),
         header(0x82, Length::Long, 65_535),
-        // A whole message behind a length that is not in its shortest form.
+        // A whole message with a length that is not in its shortest form.
         [header(0x81, Length::Medium, 2), vec![0; 6]].concat(),
         [header(0x81, Length::Long, 2), vec![0; 6]].concat(),
         header(0x82, Length::Long, 1 << 63),
         header(0x82, Length::Long, u64::MAX >> 1),
-        // Whoever should not mask does, and the other way round.
+        // A frame with the wrong mask bit.
         [frame(0x81, b"."), support::frame(receiver, 0x81, b".")].concat(),
-        // Longer lengths.
+        // A length of 16 bits.
         frame(0x82, &[7; 126]),
     ];
-    let everything = streams[..5].concat();
-    streams.push(everything);
+    let several = streams[..5].concat();
+    streams.push(several);
     streams
 }

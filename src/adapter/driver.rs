@@ -27,7 +27,7 @@ pub(super) struct Driver {
     assembled_len: usize,
     /// The deadline that the peer has missed. The connection is lost.
     missed_deadline: Option<Due>,
-    /// A recycled allocation, for the next message that lies whole in the input.
+    /// A recycled allocation, for the next message that is complete in the input.
     spare: Vec<u8>,
 }
 

@@ -83,8 +83,8 @@ impl DeflateConfig {
     /// Client: sets whether an offer that demands something of the server is followed by one that
     /// does not.
     ///
-    /// A server that cannot meet the demand then still compresses. Default `false`: a demand is a
-    /// demand.
+    /// A server that cannot meet the demand then still compresses. Default `false`: such a server
+    /// declines, and nothing is compressed.
     #[must_use]
     pub const fn fallback(mut self, enabled: bool) -> Self {
         self.fallback = enabled;

@@ -55,10 +55,10 @@ impl Deflater {
             let mut rest = data;
             // No match refers to data before the last full flush.
             while rest.len() > window - self.reach {
-                let (piece, behind) = rest.split_at(window - self.reach);
+                let (piece, after) = rest.split_at(window - self.reach);
                 deflate.run(piece, output, Flush::Full);
                 self.reach = 0;
-                rest = behind;
+                rest = after;
             }
             self.reach += rest.len();
             deflate.run(rest, output, Flush::Sync);

@@ -36,19 +36,19 @@ mod tests {
     fn inflate(inflater: &mut Inflater, payload: &[u8]) -> Result<Vec<u8>, Corrupt> {
         let (mut rest, mut plain) = (payload, Vec::new());
         loop {
-            let step = inflater.inflate(rest);
-            plain.extend_from_slice(step.output);
-            rest = &rest[step.consumed..];
-            step.result?;
-            if step.done {
+            let progress = inflater.inflate(rest);
+            plain.extend_from_slice(progress.output);
+            rest = &rest[progress.consumed..];
+            progress.result?;
+            if progress.done {
                 break;
             }
         }
         loop {
-            let step = inflater.finish(&[]);
-            plain.extend_from_slice(step.output);
-            step.result?;
-            if step.done {
+            let progress = inflater.finish(&[]);
+            plain.extend_from_slice(progress.output);
+            progress.result?;
+            if progress.done {
                 break;
             }
         }
@@ -56,7 +56,7 @@ mod tests {
         Ok(plain)
     }
 
-    fn dir(level: u8, bits: u8, takeover: bool, release: bool) -> DirectionParams {
+    fn direction(level: u8, bits: u8, takeover: bool, release: bool) -> DirectionParams {
         DirectionParams {
             bits,
             takeover,
@@ -66,12 +66,15 @@ mod tests {
     }
 
     #[test]
-    fn vectors() {
-        let mut d = Deflater::new(dir(6, 15, true, false));
-        assert_eq!(d.deflate(b"Hello", true), [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
-        assert_eq!(d.deflate(b"Hello", true), [0xf2, 0x00, 0x11, 0x00, 0x00]);
-        let mut i = Inflater::new(dir(6, 15, true, false));
-        for v in [
+    fn the_examples_of_the_rfc_deflate_and_inflate() {
+        let mut deflater = Deflater::new(direction(6, 15, true, false));
+        assert_eq!(
+            deflater.deflate(b"Hello", true),
+            [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]
+        );
+        assert_eq!(deflater.deflate(b"Hello", true), [0xf2, 0x00, 0x11, 0x00, 0x00]);
+        let mut inflater = Inflater::new(direction(6, 15, true, false));
+        for payload in [
             &[0xf2u8, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..],
             &[0xf2, 0x00, 0x11, 0x00, 0x00],
             &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00],
@@ -83,39 +86,39 @@ mod tests {
                 0xf2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xff, 0xff, 0xca, 0xc9, 0xc9, 0x07, 0x00,
             ],
         ] {
-            assert_eq!(inflate(&mut i, v).unwrap(), b"Hello", "{v:x?}");
+            assert_eq!(inflate(&mut inflater, payload).unwrap(), b"Hello", "{payload:x?}");
         }
-        assert_eq!(inflate(&mut i, &[0]).unwrap(), b"");
-        assert_eq!(inflate(&mut i, &[]).unwrap(), b"");
-        assert_eq!(inflate(&mut i, &[0xf2, 0x48, 0xcd]), Err(Corrupt));
-        let mut i = Inflater::new(dir(6, 15, true, false));
-        assert_eq!(inflate(&mut i, &[0xf2, 0x00, 0x11, 0x00, 0x00]), Err(Corrupt));
+        assert_eq!(inflate(&mut inflater, &[0]).unwrap(), b"");
+        assert_eq!(inflate(&mut inflater, &[]).unwrap(), b"");
+        assert_eq!(inflate(&mut inflater, &[0xf2, 0x48, 0xcd]), Err(Corrupt));
+        let mut inflater = Inflater::new(direction(6, 15, true, false));
+        assert_eq!(inflate(&mut inflater, &[0xf2, 0x00, 0x11, 0x00, 0x00]), Err(Corrupt));
     }
 
     #[test]
-    fn windows() {
+    fn every_window_level_and_mode_inflates_what_it_deflates() {
         for bits in 8..=15u8 {
             for level in [1, 6, 9] {
                 for takeover in [false, true] {
                     for release in [false, true] {
-                        let mut d = Deflater::new(dir(level, bits, takeover, release));
-                        let mut i = Inflater::new(dir(level, bits, takeover, release));
-                        let mut x = 1u32;
+                        let mut deflater = Deflater::new(direction(level, bits, takeover, release));
+                        let mut inflater = Inflater::new(direction(level, bits, takeover, release));
+                        let mut random = 1u32;
                         for n in 0..60usize {
-                            let mut m: Vec<u8> = vec![];
-                            for k in 0..n * 40 {
-                                x = x.wrapping_mul(1664525).wrapping_add(1013904223);
-                                m.push(if k % 7 < 5 {
-                                    b'a' + (k % 11) as u8
+                            let mut message: Vec<u8> = vec![];
+                            for at in 0..n * 40 {
+                                random = random.wrapping_mul(1664525).wrapping_add(1013904223);
+                                message.push(if at % 7 < 5 {
+                                    b'a' + (at % 11) as u8
                                 } else {
-                                    (x >> 24) as u8
+                                    (random >> 24) as u8
                                 });
                             }
-                            let c = d.deflate(&m, true).to_vec();
-                            d.end_message(true);
+                            let payload = deflater.deflate(&message, true).to_vec();
+                            deflater.end_message(true);
                             assert_eq!(
-                                inflate(&mut i, &c).unwrap(),
-                                m,
+                                inflate(&mut inflater, &payload).unwrap(),
+                                message,
                                 "{bits} {level} {takeover} {release} {n}"
                             );
                         }

@@ -7,7 +7,7 @@ mod long;
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 
-/// XORs `data` with `key`, in place, and returns the key as it goes on after `data`.
+/// XORs `data` with `key`, in place, and returns the key for the bytes after `data`.
 ///
 /// Masking and unmasking are the same operation. A payload that comes in pieces is masked piece by piece by passing
 /// on the rerotated key: byte `i` of the whole meets byte `i mod 4` of the key, wherever it was cut.

@@ -5,7 +5,7 @@ use crate::{error::ProtocolError, message::Message};
 
 /// What the fast path for pieces has done with the input.
 pub(crate) enum Pieces {
-    /// All of it is consumed; the message goes on.
+    /// All of it is consumed; the message is not complete.
     Consumed,
     /// The message ended, with the input or before its end.
     Ended(Message<'static>),

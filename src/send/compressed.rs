@@ -83,7 +83,7 @@ impl Sender {
     /// Sends a fragment compressed, if its message is; returns whether it did. The first fragment decides.
     pub(super) fn fragment_deflated(&mut self, first: FirstByte, begins: bool, data: &[u8], out: &mut Vec<u8>) -> bool {
         let deflater = if begins {
-            // Of a message that goes on, more is to come than what is known.
+            // More of a message in progress is to come than is known.
             let known = if first.fin() { data.len() } else { usize::MAX };
             self.compressed.take_deflater(known)
         } else if self.compressed.in_message {

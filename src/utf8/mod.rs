@@ -93,8 +93,8 @@ impl Validator {
         let mut rest = bytes;
         let mut split = None;
         if self.state != Utf8State::START {
-            let (front, behind) = bytes.split_at(self.missing().min(bytes.len()));
-            rest = behind;
+            let (front, after) = bytes.split_at(self.missing().min(bytes.len()));
+            rest = after;
             split = match self.extend(front) {
                 Ok(split) => split,
                 Err(InvalidUtf8) => return Piece::invalid(None, ""),

@@ -22,7 +22,7 @@ use sockless::{
 };
 use support::{
     faults::{self, Adapter},
-    pipe::{End, VirtualClock},
+    pipe::{PipeEnd, VirtualClock},
     polled, script,
 };
 
@@ -31,12 +31,12 @@ const WRITE_BUFFER_SIZE: usize = 100;
 
 /// An end of a pipe as a stream with a write buffer.
 struct Stream {
-    end: End,
+    end: PipeEnd,
     write_buffer: Vec<u8>,
 }
 
 impl Stream {
-    fn new(end: End) -> Self {
+    fn new(end: PipeEnd) -> Self {
         Self {
             end,
             write_buffer: Vec::new(),
@@ -120,16 +120,16 @@ impl Adapter for Tokio {
     type Transport = tokio::Io<Stream>;
     type Clock = tokio::Clock;
 
-    fn upgraded(end: End, _: VirtualClock, engine: Connection, settings: Settings) -> tokio::WebSocket<Stream> {
+    fn upgraded(end: PipeEnd, _: VirtualClock, engine: Connection, settings: Settings) -> tokio::WebSocket<Stream> {
         tokio::upgraded(Stream::new(end), engine, settings)
     }
 
-    async fn incoming(end: End, _: VirtualClock, settings: Settings) -> Result<tokio::Incoming<Stream>, Error> {
+    async fn incoming(end: PipeEnd, _: VirtualClock, settings: Settings) -> Result<tokio::Incoming<Stream>, Error> {
         tokio::incoming(Stream::new(end), settings).await
     }
 
     async fn client(
-        end: End,
+        end: PipeEnd,
         _: VirtualClock,
         request: &ClientRequest,
         settings: Settings,
@@ -145,7 +145,7 @@ impl Adapter for FuturesIo {
     type Clock = VirtualClock;
 
     fn upgraded(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         engine: Connection,
         settings: Settings,
@@ -154,7 +154,7 @@ impl Adapter for FuturesIo {
     }
 
     async fn incoming(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         settings: Settings,
     ) -> Result<Incoming<Stream, VirtualClock>, Error> {
@@ -162,7 +162,7 @@ impl Adapter for FuturesIo {
     }
 
     async fn client(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         request: &ClientRequest,
         settings: Settings,
@@ -175,39 +175,39 @@ impl Adapter for FuturesIo {
 /// messages before that are received, and the end is reported once.
 #[test]
 fn f34_input_before_a_failure_is_received_on_tokio() {
-    faults::fails_at_any_byte::<Tokio>(100);
+    faults::input_ends_at_any_byte::<Tokio>(100);
 }
 
 /// R116 (F34 F35): the same with a `futures-io` stream.
 #[test]
 fn f34_input_before_a_failure_is_received_on_futures_io() {
-    faults::fails_at_any_byte::<FuturesIo>(100);
+    faults::input_ends_at_any_byte::<FuturesIo>(100);
 }
 
 /// R116 (F34 F35): the peer shuts down its sending direction after any number of bytes: the adapter
 /// writes and flushes all output before it reports the end.
 #[test]
 fn f34_output_is_written_after_a_half_close_on_tokio() {
-    faults::half_closed_at_any_byte::<Tokio>();
+    faults::peer_half_closes_at_any_byte::<Tokio>();
 }
 
 /// R116 (F34 F35): the same with a `futures-io` stream.
 #[test]
 fn f34_output_is_written_after_a_half_close_on_futures_io() {
-    faults::half_closed_at_any_byte::<FuturesIo>();
+    faults::peer_half_closes_at_any_byte::<FuturesIo>();
 }
 
 /// R116 (F34 F35): writing to a tokio stream fails after any number of bytes: the adapter reads the
 /// stream to its end.
 #[test]
 fn f34_input_after_a_write_failure_is_received_on_tokio() {
-    faults::deaf_after_any_byte::<Tokio>();
+    faults::output_breaks_after_any_byte::<Tokio>();
 }
 
 /// R116 (F34 F35): the same with a `futures-io` stream.
 #[test]
 fn f34_input_after_a_write_failure_is_received_on_futures_io() {
-    faults::deaf_after_any_byte::<FuturesIo>();
+    faults::output_breaks_after_any_byte::<FuturesIo>();
 }
 
 /// R116 (F34 F35): a tokio stream that ends or fails after any number of bytes of the handshake, in
@@ -240,7 +240,7 @@ fn a_refusal_body_ends_with_the_stream_on_futures_io() {
 /// no deadline is missed.
 #[test]
 fn one_byte_per_second_misses_no_deadline_on_futures_io() {
-    faults::drips::<FuturesIo>(Timeouts::default());
+    faults::bytes_arrive_slowly::<FuturesIo>(Timeouts::default());
 }
 
 /// The same over tokio, with its clock.
@@ -254,8 +254,8 @@ fn one_byte_per_second_misses_no_deadline_on_tokio() {
         .build()
         .unwrap();
     for role in support::ROLES {
-        let input = script::conversation(support::peer_of(role));
-        let expected = script::messages(role, &input);
+        let input = script::peer_input(support::peer_of(role));
+        let expected = script::complete_messages(role, &input);
         let (local, mut remote) = ::tokio::io::duplex(1000);
         let mut ws = tokio::upgraded(local, polled::engine(role, false), Settings::default());
         let peer = async {
@@ -265,7 +265,7 @@ fn one_byte_per_second_misses_no_deadline_on_tokio() {
             }
             drop(remote);
         };
-        let receiving = async move { faults::outcome(&mut ws).await };
+        let receiving = async move { faults::receive_all(&mut ws).await };
         let ((), (received, error)) = runtime.block_on(async { ::tokio::join!(peer, receiving) });
         assert_eq!(received, expected);
         assert!(error.is_none(), "{error:?}");

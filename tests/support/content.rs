@@ -1,4 +1,4 @@
-//! What messages hold, in the benches and the comparisons.
+//! The payloads of the benches and the comparisons.
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Content {
@@ -30,7 +30,7 @@ impl Content {
         }
     }
 
-    /// Message number `index` of a stream; each differs from the next.
+    /// The payload of message `index` of a stream, which differs from the next.
     pub fn message(self, index: usize, len: usize) -> Vec<u8> {
         if self == Self::Binary {
             return (0..len).map(|at| (at * 7 + at / 251 + index * 31) as u8).collect();

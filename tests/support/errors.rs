@@ -1,8 +1,8 @@
-//! The errors that tests expect, made from the bytes that cause them.
+//! The errors that tests expect, from the bytes that cause them.
 
 use sockless::ProtocolError;
 
-/// A first byte whose reserved bits are not allowed.
+/// The error of a first byte whose reserved bits are not permitted.
 pub fn reserved_bits(first: u8) -> ProtocolError {
     ProtocolError::ReservedBits {
         rsv1: first / 64 % 2 == 1,
@@ -11,12 +11,12 @@ pub fn reserved_bits(first: u8) -> ProtocolError {
     }
 }
 
-/// A first byte whose opcode is reserved.
+/// The error of a first byte whose opcode is reserved.
 pub fn reserved_opcode(first: u8) -> ProtocolError {
     ProtocolError::ReservedOpcode { opcode: first % 16 }
 }
 
-/// A message whose frames have announced `size` bytes.
+/// The error of a message whose headers announce `size` bytes.
 pub fn too_big(size: u64, limit: u64) -> ProtocolError {
     ProtocolError::MessageTooBig {
         size: Some(size),
@@ -24,7 +24,7 @@ pub fn too_big(size: u64, limit: u64) -> ProtocolError {
     }
 }
 
-/// A compressed message.
+/// The error of a compressed message that inflates to more than `limit` bytes.
 pub fn inflates_too_big(limit: u64) -> ProtocolError {
     ProtocolError::MessageTooBig { size: None, limit }
 }

@@ -1,4 +1,5 @@
-//! What is asked of every polled adapter, over the pipes of [`pipe`](super::pipe) in their wildest moods.
+//! The tests that every polled adapter passes, over the pipes of [`pipe`](super::pipe) with
+//! injected faults.
 
 use std::{io::ErrorKind, rc::Rc};
 
@@ -14,9 +15,9 @@ use sockless::{
 
 use crate::{
     REQUEST, ROLES, peer_of,
-    pipe::{End, Moods, Rng, Task, VirtualClock, World},
+    pipe::{Faults, PipeEnd, Rng, Simulation, Task, VirtualClock},
     polled::{engine, seconds, settings},
-    script::{answer, conversation, fed, messages, written},
+    script::{complete_messages, expected_output, outgoing_messages, peer_input, server_response},
 };
 
 /// A way to make connections over the end of a pipe.
@@ -25,27 +26,27 @@ pub trait Adapter: Sized {
     type Clock: Clock;
 
     fn upgraded(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         engine: Connection,
         settings: Settings,
     ) -> WebSocket<Self::Transport, Self::Clock>;
 
     fn incoming(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         settings: Settings,
     ) -> impl Future<Output = Result<Incoming<Self::Transport, Self::Clock>, Error>>;
 
     fn client(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         request: &ClientRequest,
         settings: Settings,
     ) -> impl Future<Output = Opened<Self>>;
 }
 
-/// An open connection of a client, and the response that opened it.
+/// The open connection of a client, and the response to its request.
 pub type Opened<A> = Result<
     (
         WebSocket<<A as Adapter>::Transport, <A as Adapter>::Clock>,
@@ -54,33 +55,42 @@ pub type Opened<A> = Result<
     Error,
 >;
 
-/// The pipe as it is.
-pub struct Bare;
+/// Connections directly over the pipe.
+pub struct PlainPipe;
 
-impl Adapter for Bare {
-    type Transport = End;
+impl Adapter for PlainPipe {
+    type Transport = PipeEnd;
     type Clock = VirtualClock;
 
-    fn upgraded(end: End, clock: VirtualClock, engine: Connection, settings: Settings) -> WebSocket<End, VirtualClock> {
+    fn upgraded(
+        end: PipeEnd,
+        clock: VirtualClock,
+        engine: Connection,
+        settings: Settings,
+    ) -> WebSocket<PipeEnd, VirtualClock> {
         WebSocket::upgraded(end, clock, engine, settings)
     }
 
-    async fn incoming(end: End, clock: VirtualClock, settings: Settings) -> Result<Incoming<End, VirtualClock>, Error> {
+    async fn incoming(
+        end: PipeEnd,
+        clock: VirtualClock,
+        settings: Settings,
+    ) -> Result<Incoming<PipeEnd, VirtualClock>, Error> {
         Incoming::new(end, clock, settings).await
     }
 
     async fn client(
-        end: End,
+        end: PipeEnd,
         clock: VirtualClock,
         request: &ClientRequest,
         settings: Settings,
-    ) -> Result<(WebSocket<End, VirtualClock>, Response<'static>), Error> {
+    ) -> Result<(WebSocket<PipeEnd, VirtualClock>, Response<'static>), Error> {
         WebSocket::client(end, clock, request, settings).await
     }
 }
 
-/// Receives until it has ended, in one way, and stays so.
-pub async fn outcome<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<Message<'static>>, Option<Error>) {
+/// Receives until the connection ends. Asserts that later calls return the end again.
+pub async fn receive_all<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<Message<'static>>, Option<Error>) {
     let mut messages = Vec::new();
     let error = loop {
         match ws.recv().await {
@@ -96,17 +106,17 @@ pub async fn outcome<T: Transport, C: Clock>(ws: &mut WebSocket<T, C>) -> (Vec<M
     (messages, error)
 }
 
-/// An open connection with little room for what is sent, and no deadlines.
-fn open<A: Adapter>(end: End, clock: VirtualClock, role: Role) -> WebSocket<A::Transport, A::Clock> {
+/// An open connection with a low high-water mark, without timeouts.
+fn open<A: Adapter>(end: PipeEnd, clock: VirtualClock, role: Role) -> WebSocket<A::Transport, A::Clock> {
     A::upgraded(end, clock, engine(role, false), settings(1000, Timeouts::none()))
 }
 
-/// An end, or a break in one of two ways.
-const BREAKS: [Option<ErrorKind>; 3] = [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::TimedOut)];
+/// The ways in which a read direction ends: with the end of the stream, or with an error.
+const READ_ERRORS: [Option<ErrorKind>; 3] = [None, Some(ErrorKind::ConnectionReset), Some(ErrorKind::TimedOut)];
 
-/// Whether it ended as it broke.
-fn is_due(error: &Error, broken: Option<ErrorKind>) -> bool {
-    match (error, broken) {
+/// Whether `error` is the one that `broken` has to cause.
+fn is_expected_error(error: &Error, read_error: Option<ErrorKind>) -> bool {
+    match (error, read_error) {
         (Error::Io(error), Some(kind)) => error.kind() == kind,
         (Error::Protocol(error), None) => {
             matches!(**error, ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof)
@@ -115,13 +125,13 @@ fn is_due(error: &Error, broken: Option<ErrorKind>) -> bool {
     }
 }
 
-/// The input ends or breaks.
-pub fn fails_at_any_byte<A: Adapter>(seeds: u64) {
+/// The input ends or breaks after any number of bytes.
+pub fn input_ends_at_any_byte<A: Adapter>(seeds: u64) {
     for role in ROLES {
-        let input = &conversation(peer_of(role));
+        let input = &peer_input(peer_of(role));
         let mut rng = Rng(1);
         for seed in 0..seeds {
-            let broken = BREAKS[rng.below(3)];
+            let read_error = READ_ERRORS[rng.below(3)];
             let cut = if seed % 10 == 0 {
                 input.len()
             } else {
@@ -129,103 +139,111 @@ pub fn fails_at_any_byte<A: Adapter>(seeds: u64) {
             };
             let input = &input[..cut];
             let is_whole = seed % 10 == 0;
-            let mut world = World::new(seed);
-            let (mut local, mut remote) = world.pipe([1 << 16, 0]);
-            local.moods = Moods::wild(seed);
+            let mut simulation = Simulation::new(seed);
+            let (mut local, mut remote) = simulation.pipe([1 << 16, 0]);
+            local.faults = Faults::random(seed);
             remote.output.borrow_mut().push(input);
-            remote.output.borrow_mut().broken = broken;
+            remote.output.borrow_mut().read_error = read_error;
             remote.half_close();
-            let mut ws = open::<A>(local, world.clock(), role);
+            let mut ws = open::<A>(local, simulation.clock(), role);
             let local: Task<'_> = Box::pin(async move {
-                let (received, error) = outcome(&mut ws).await;
-                assert_eq!(received, messages(role, input), "{seed}");
+                let (received, error) = receive_all(&mut ws).await;
+                assert_eq!(received, complete_messages(role, input), "{seed}");
                 match error {
                     None => assert!(is_whole && ws.close_status().unwrap().is_clean()),
-                    Some(error) => assert!(!is_whole && is_due(&error, broken), "{seed} {cut}: {error:?}"),
+                    Some(error) => assert!(
+                        !is_whole && is_expected_error(&error, read_error),
+                        "{seed} {cut}: {error:?}"
+                    ),
                 }
             });
             let remote: Task<'_> = Box::pin(async move {
-                let (sent, due) = (remote.read(usize::MAX).await, written(role, &[], input));
-                // What was not written when it broke is lost.
-                let due = if is_whole || broken.is_none() {
-                    &due[..]
+                let (sent, expected) = (remote.read(usize::MAX).await, expected_output(role, &[], input));
+                // Output that was not written before the break is lost.
+                let expected = if is_whole || read_error.is_none() {
+                    &expected[..]
                 } else {
-                    &due[..sent.len()]
+                    &expected[..sent.len()]
                 };
-                assert_eq!(sent, due, "{seed}");
+                assert_eq!(sent, expected, "{seed}");
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// The peer ends its direction, and there is much to write that it takes slowly.
-pub fn half_closed_at_any_byte<A: Adapter>() {
+/// The peer closes its sending direction after any number of bytes, while much output is pending
+/// that the peer reads slowly.
+pub fn peer_half_closes_at_any_byte<A: Adapter>() {
     for role in ROLES {
-        let input = &conversation(peer_of(role));
+        let input = &peer_input(peer_of(role));
         for cut in (0..input.len()).step_by(71).chain([input.len()]) {
             let input = &input[..cut];
-            let mut world = World::new(cut as u64);
-            let (mut local, mut remote) = world.pipe([7, 0]);
-            local.moods = Moods::wild(cut as u64);
+            let mut simulation = Simulation::new(cut as u64);
+            let (mut local, mut remote) = simulation.pipe([7, 0]);
+            local.faults = Faults::random(cut as u64);
             remote.output.borrow_mut().push(input);
             remote.half_close();
-            let lane = Rc::clone(&local.output);
-            let mut ws = open::<A>(local, world.clock(), role);
+            let channel = Rc::clone(&local.output);
+            let mut ws = open::<A>(local, simulation.clock(), role);
             let local: Task<'_> = Box::pin(async move {
-                for message in fed() {
+                for message in outgoing_messages() {
                     ws.feed(message).await.unwrap();
                 }
-                let (received, error) = outcome(&mut ws).await;
-                assert!(lane.borrow().ended);
-                assert_eq!(lane.borrow().carried, written(role, &fed(), input), "{cut}");
-                assert_eq!(received, messages(role, input));
-                assert!(error.is_none_or(|error| is_due(&error, None)));
+                let (received, error) = receive_all(&mut ws).await;
+                assert!(channel.borrow().write_closed);
+                assert_eq!(
+                    channel.borrow().all_written,
+                    expected_output(role, &outgoing_messages(), input),
+                    "{cut}"
+                );
+                assert_eq!(received, complete_messages(role, input));
+                assert!(error.is_none_or(|error| is_expected_error(&error, None)));
             });
             let remote: Task<'_> = Box::pin(async move { drop(remote.read(usize::MAX).await) });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// The output breaks, and there is more to read.
-pub fn deaf_after_any_byte<A: Adapter>() {
+/// The output breaks after any number of bytes, and there is more to read.
+pub fn output_breaks_after_any_byte<A: Adapter>() {
     for role in ROLES {
-        let input = &conversation(peer_of(role));
-        let all = written(role, &fed(), &[]);
+        let input = &peer_input(peer_of(role));
+        let all = expected_output(role, &outgoing_messages(), &[]);
         for at in (0..all.len() - 1).step_by(29) {
-            let mut world = World::new(at as u64);
-            let (mut local, mut remote) = world.pipe([1, 0]);
-            local.moods = Moods::wild(at as u64);
+            let mut simulation = Simulation::new(at as u64);
+            let (mut local, mut remote) = simulation.pipe([1, 0]);
+            local.faults = Faults::random(at as u64);
             remote.output.borrow_mut().push(input);
             remote.half_close();
-            let lane = Rc::clone(&local.output);
-            let mut ws = open::<A>(local, world.clock(), role);
+            let channel = Rc::clone(&local.output);
+            let mut ws = open::<A>(local, simulation.clock(), role);
             let local: Task<'_> = Box::pin(async move {
                 let mut errors = 0;
-                for message in fed() {
+                for message in outgoing_messages() {
                     errors += usize::from(ws.send(message).await.is_err());
                 }
-                let (received, error) = outcome(&mut ws).await;
-                assert_eq!(received, messages(role, input), "{at}");
+                let (received, error) = receive_all(&mut ws).await;
+                assert_eq!(received, complete_messages(role, input), "{at}");
                 assert!(errors > 0 && error.is_none(), "{at}: {error:?}");
             });
             let remote: Task<'_> = Box::pin(async move {
                 remote.read(at).await;
             });
-            world.run(vec![local, remote]);
-            let lane = lane.borrow();
-            let got = lane.carried.len();
+            simulation.run(vec![local, remote]);
+            let channel = channel.borrow();
+            let written_len = channel.all_written.len();
             assert!(
-                lane.carried == all[..got] && (at..=at + 1).contains(&got),
-                "{got} of {at}"
+                channel.all_written == all[..written_len] && (at..=at + 1).contains(&written_len),
+                "{written_len} of {at}"
             );
         }
     }
 }
 
-/// The opening handshake, and what comes right behind it.
-async fn handshake<A: Adapter>(role: Role, end: End, clock: VirtualClock) -> Result<Vec<Message<'static>>, Error> {
+/// Performs the opening handshake, and receives the messages after it.
+async fn handshake<A: Adapter>(role: Role, end: PipeEnd, clock: VirtualClock) -> Result<Vec<Message<'static>>, Error> {
     let settings = settings(1000, Timeouts::none());
     let mut ws = match role {
         Role::Server => {
@@ -237,78 +255,86 @@ async fn handshake<A: Adapter>(role: Role, end: End, clock: VirtualClock) -> Res
             A::client(end, clock, &request, settings).await?.0
         }
     };
-    let (received, error) = outcome(&mut ws).await;
+    let (received, error) = receive_all(&mut ws).await;
     assert!(error.is_none(), "{error:?}");
     Ok(received)
 }
 
-/// The input of a handshake ends or breaks after any number of bytes, or its output breaks. A whole one opens.
+/// The input of an opening handshake ends or breaks after any number of bytes, or its output
+/// breaks. A complete one opens the connection.
 pub fn handshake_breaks_at_any_byte<A: Adapter>() {
-    let (mut asked, request) = (Vec::new(), ClientRequest::new("ws://example.com/").unwrap());
-    Connection::client(&request, Config::default(), [7; 32], &mut asked).unwrap();
-    let (request, response) = (asked.len(), answer(REQUEST.as_bytes()).len());
+    let (mut out, request) = (Vec::new(), ClientRequest::new("ws://example.com/").unwrap());
+    Connection::client(&request, Config::default(), [7; 32], &mut out).unwrap();
+    let (request, response) = (out.len(), server_response(REQUEST.as_bytes()).len());
     for role in ROLES {
-        let tail = &conversation(peer_of(role))[..];
+        let frames_after_head = &peer_input(peer_of(role))[..];
         let (input, output) = match role {
             Role::Server => (REQUEST.len(), response),
             Role::Client => (response, request),
         };
-        let reads = BREAKS
+        let reads = READ_ERRORS
             .into_iter()
-            .flat_map(|broken| (0..=input).map(move |cut| (cut, broken, usize::MAX)));
-        let writes = (0..output - 1).map(|room| (usize::MAX, None, room));
-        for (cut, broken, room) in reads.chain(writes) {
-            let mut world = World::new(cut as u64);
-            let (mut local, mut remote) = world.pipe([1, 1 << 16]);
-            local.moods = Moods::wild((cut ^ room) as u64);
-            let (clock, lane) = (world.clock(), Rc::clone(&local.output));
-            let (is_deaf, is_whole) = (room < output, cut == input);
+            .flat_map(|read_error| (0..=input).map(move |cut| (cut, read_error, usize::MAX)));
+        let writes = (0..output - 1).map(|output_limit| (usize::MAX, None, output_limit));
+        for (cut, read_error, output_limit) in reads.chain(writes) {
+            let mut simulation = Simulation::new(cut as u64);
+            let (mut local, mut remote) = simulation.pipe([1, 1 << 16]);
+            local.faults = Faults::random((cut ^ output_limit) as u64);
+            let (clock, channel) = (simulation.clock(), Rc::clone(&local.output));
+            let (output_breaks, is_whole) = (output_limit < output, cut == input);
             let local: Task<'_> = Box::pin(async move {
                 match handshake::<A>(role, local, clock).await {
-                    Ok(received) => assert!(is_whole && received == messages(role, tail), "{cut}"),
-                    Err(Error::Io(error)) if is_deaf => {
+                    Ok(received) => assert!(
+                        is_whole && received == complete_messages(role, frames_after_head),
+                        "{cut}"
+                    ),
+                    Err(Error::Io(error)) if output_breaks => {
                         assert!(role == Role::Server && error.kind() == ErrorKind::BrokenPipe);
                     }
-                    // A client goes on reading, and this peer is gone.
+                    // A client continues to read after its output breaks, and the peer has closed
+                    // the transport.
                     Err(error) => {
-                        assert!(!is_whole && is_due(&error, broken), "{cut} {room}: {error:?}");
-                        assert!(!is_deaf || role == Role::Client);
+                        assert!(
+                            !is_whole && is_expected_error(&error, read_error),
+                            "{cut} {output_limit}: {error:?}"
+                        );
+                        assert!(!output_breaks || role == Role::Client);
                     }
                 }
             });
             let remote: Task<'_> = Box::pin(async move {
                 let mut head = match role {
                     Role::Server => REQUEST.into(),
-                    Role::Client => answer(&remote.read(room.min(request)).await),
+                    Role::Client => server_response(&remote.read(output_limit.min(request)).await),
                 };
                 if is_whole {
-                    head.extend(tail);
+                    head.extend(frames_after_head);
                 } else {
                     head.truncate(cut);
-                    remote.output.borrow_mut().broken = broken;
+                    remote.output.borrow_mut().read_error = read_error;
                 }
                 remote.output.borrow_mut().push(&head);
-                if !is_deaf {
+                if !output_breaks {
                     remote.half_close();
                     remote.read(usize::MAX).await;
                 } else if role == Role::Server {
-                    remote.read(room).await;
+                    remote.read(output_limit).await;
                 }
             });
-            world.run(vec![local, remote]);
-            assert!(lane.borrow().ended);
+            simulation.run(vec![local, remote]);
+            assert!(channel.borrow().write_closed);
         }
     }
 }
 
-/// A refusal whose body ends with the transport, or is cut by its end.
+/// The body of a refusal ends with the transport, or is truncated by it.
 pub fn refusal_ends_with_the_transport<A: Adapter>() {
     for (length, is_complete) in [("", true), ("Content-Length: 10\r\n", false)] {
         for seed in 0..50 {
-            let mut world = World::new(seed);
-            let (mut local, mut remote) = world.pipe([1 << 10, 0]);
-            local.moods = Moods::wild(seed);
-            let clock = world.clock();
+            let mut simulation = Simulation::new(seed);
+            let (mut local, mut remote) = simulation.pipe([1 << 10, 0]);
+            local.faults = Faults::random(seed);
+            let clock = simulation.clock();
             let response = format!("HTTP/1.1 403 Forbidden\r\n{length}\r\ngo away");
             remote.output.borrow_mut().push(response.as_bytes());
             remote.half_close();
@@ -326,22 +352,22 @@ pub fn refusal_ends_with_the_transport<A: Adapter>() {
             let remote: Task<'_> = Box::pin(async move {
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// A byte every second, for longer than any deadline.
-pub fn drips<A: Adapter>(timeouts: Timeouts) {
+/// One byte arrives each second, for longer than any timeout.
+pub fn bytes_arrive_slowly<A: Adapter>(timeouts: Timeouts) {
     for role in ROLES {
-        let input = conversation(peer_of(role));
-        let mut world = World::new(0);
-        let (local, mut remote) = world.pipe([1000, 1000]);
-        let (clock, mut pause) = (world.clock(), world.clock());
-        let expected = messages(role, &input);
+        let input = peer_input(peer_of(role));
+        let mut simulation = Simulation::new(0);
+        let (local, mut remote) = simulation.pipe([1000, 1000]);
+        let (clock, mut pause) = (simulation.clock(), simulation.clock());
+        let expected = complete_messages(role, &input);
         let mut ws = A::upgraded(local, clock, engine(role, false), settings(1000, timeouts));
         let local: Task<'_> = Box::pin(async move {
-            let (received, error) = outcome(&mut ws).await;
+            let (received, error) = receive_all(&mut ws).await;
             assert_eq!(received, expected);
             assert!(error.is_none(), "{error:?}");
         });
@@ -351,6 +377,6 @@ pub fn drips<A: Adapter>(timeouts: Timeouts) {
                 pause.sleep(seconds(1)).await;
             }
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }

@@ -1,13 +1,13 @@
-//! Open connections, and bytes for them in any cut.
+//! Open connections, and input in any cut.
 
 use sockless::{Accept, Config, Connection, Event, ProtocolError, Role, handshake::Negotiated};
 
-/// An open connection.
+/// An open connection without extensions.
 pub fn open(role: Role, config: Config) -> Connection {
     upgraded(role, &Negotiated::default(), config)
 }
 
-/// An open connection with what an opening handshake negotiated.
+/// An open connection with negotiated parameters.
 pub fn upgraded(role: Role, negotiated: &Negotiated, config: Config) -> Connection {
     match role {
         Role::Server => Connection::upgraded_server(negotiated, config),
@@ -15,13 +15,13 @@ pub fn upgraded(role: Role, negotiated: &Negotiated, config: Config) -> Connecti
     }
 }
 
-/// The same connection, with every fast path off.
+/// The connection with its fast paths disabled.
 pub fn without_fast_paths(mut connection: Connection) -> Connection {
     connection.disable_fast_paths();
     connection
 }
 
-/// What became of some input.
+/// What a connection reports and sends for an input.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     pub events: Vec<Event<'static>>,
@@ -29,18 +29,19 @@ pub struct Outcome {
     pub out: Vec<u8>,
 }
 
-/// Feeds `input` in one piece.
+/// Receives `input` in one piece.
 pub fn feed(connection: &mut Connection, input: &[u8]) -> Outcome {
     feed_cut(connection, input, &[])
 }
 
-/// Feeds `input` byte by byte.
+/// Receives `input` byte by byte.
 pub fn feed_bytewise(connection: &mut Connection, input: &[u8]) -> Outcome {
     let cuts: Vec<usize> = (1..input.len()).collect();
     feed_cut(connection, input, &cuts)
 }
 
-/// Feeds `input` cut at the given offsets, which ascend. Every request is accepted. Stops at the first error.
+/// Receives `input` in pieces that end at `cuts`, which are in ascending order. Accepts every
+/// request, and stops at the first error.
 pub fn feed_cut(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut from = 0;

@@ -1,15 +1,15 @@
-//! Frames as bytes, made and taken apart by hand, without help of the crate.
+//! Frames as bytes, encoded and decoded without the crate.
 
 use sockless::Role;
 
-/// Both ends.
+/// Both roles.
 pub const ROLES: [Role; 2] = [Role::Server, Role::Client];
 
-/// The key that frames made by [`frame`] are masked with.
+/// The mask key of frames from [`frame`].
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// A frame as `sender` sends it, written down without help of the crate: `first` is its first byte (FIN, reserved bits,
-/// opcode), the length is in its shortest form.
+/// A frame of `sender`. `first` is its first byte (FIN, reserved bits, opcode), and the length has
+/// its shortest form.
 pub fn frame(sender: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     let len = payload.len();
     let form = if len < 126 {
@@ -29,7 +29,7 @@ pub fn frame(sender: Role, first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// How a length is written (RFC 6455, section 5.2).
+/// The form of a length (RFC 6455, section 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// 7 bits
@@ -40,7 +40,7 @@ pub enum Length {
     Long,
 }
 
-/// A header without its key, the length in any form.
+/// A header without its mask key. The length may have any form.
 pub fn header(first: u8, masked: bool, form: Length, len: u64) -> Vec<u8> {
     let mask = if masked { 0x80 } else { 0 };
     let mut bytes = vec![first];
@@ -58,14 +58,14 @@ pub fn header(first: u8, masked: bool, form: Length, len: u64) -> Vec<u8> {
     bytes
 }
 
-/// The frames in `bytes`, sent by `sender`, taken apart without help of the crate: first byte and payload.
+/// The frames in `bytes`, which `sender` has sent: first bytes and payloads.
 pub fn frames(sender: Role, mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
     while let [first, second, rest @ ..] = bytes {
         assert_eq!(
             second & 0x80 != 0,
             sender == Role::Client,
-            "masked by a client, and by nobody else"
+            "a client masks its frames, a server does not"
         );
         let (len, rest) = match second & 0x7F {
             126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
@@ -88,11 +88,11 @@ pub fn frames(sender: Role, mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
         frames.push((*first, payload));
         bytes = &rest[len..];
     }
-    assert!(bytes.is_empty(), "half a frame: {bytes:?}");
+    assert!(bytes.is_empty(), "an incomplete frame: {bytes:?}");
     frames
 }
 
-/// The other end.
+/// The other role.
 pub fn peer_of(role: Role) -> Role {
     match role {
         Role::Client => Role::Server,

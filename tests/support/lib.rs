@@ -1,24 +1,25 @@
-//! What the tests, the benches and the fuzz targets share. A map of its files:
+//! What the tests, the benches and the fuzz targets share:
 //!
-//! * `frames.rs`: frames as bytes, made and taken apart by hand
+//! * `frames.rs`: encodes and decodes frames, without the crate
 //! * `errors.rs`: the errors that tests expect
-//! * `feed.rs`: open connections, and bytes for them in any cut
-//! * `pair.rs`: a client and a server that talk through memory
-//! * `heads.rs`: heads of the opening handshake, written by hand, and a reader of answers
-//! * `content.rs`: what the messages of the benches hold
-//! * `laws/mod.rs`: what holds for any bytes, for property tests and fuzz targets
-//! * `laws/compressed.rs`: the same with permessage-deflate
+//! * `feed.rs`: open connections, and input in any cut
+//! * `pair.rs`: a client and a server, connected in memory
+//! * `heads.rs`: heads of the opening handshake, written without the crate, and a reader of
+//!   responses
+//! * `content.rs`: the payloads of the benches
+//! * `laws/mod.rs`: laws that hold for any input, for property tests and fuzz targets
+//! * `laws/compressed.rs`: the laws of permessage-deflate
 //! * `laws/options.rs`, `laws/conversation.rs`: what a law reads from its bytes
-//! * `laws/drive.rs`: an endpoint with an application, watched at every step
-//! * `laws/reference.rs`: a slow and obvious decoder to compare with
-//! * `script.rs`: what is said over transports that fail, and what has to come of it
-//! * `pipe.rs`: pipes, a clock and tasks in memory, for connections that are polled
+//! * `laws/endpoint.rs`: an endpoint under test, with a simulated application
+//! * `laws/reference.rs`: a slow and simple decoder to compare with
+//! * `script.rs`: the input and the expected output of the tests with faulty transports
+//! * `pipe.rs`: pipes, a clock and an executor in memory, for adapters that are polled
 //! * `polled.rs`: connections over these pipes
-//! * `faults.rs`: the tests that every polled adapter has to pass
+//! * `faults.rs`: the tests with faulty transports that every polled adapter passes
 //!
-//! Strategies for `proptest` are in `tests/streams.rs`, as fuzzing does not need them.
+//! Strategies of `proptest` are in `tests/streams.rs`, because fuzz targets do not need them.
 
-#![allow(missing_docs, reason = "it is not published, and names and types say most of it")]
+#![allow(missing_docs, reason = "the package is not published")]
 
 pub mod content;
 mod errors;
@@ -49,7 +50,7 @@ pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of};
 #[cfg(feature = "alloc")]
 pub use heads::REQUEST;
 
-/// The examples of the guide compile and run.
+/// The examples of docs/EMBEDDING.md compile and run.
 #[cfg(all(doctest, feature = "http", feature = "tokio", feature = "futures-io"))]
 #[doc = include_str!("../../docs/EMBEDDING.md")]
 struct Embedding;

@@ -1,16 +1,16 @@
-//! A client and a server that talk through memory, any number of bytes at a time.
+//! A client and a server that exchange bytes in memory, any number at a time.
 
 use std::mem;
 
 use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError, Role};
 
-/// One end: the engine, what it wants to send, and what it has reported.
+/// A connection, its output, and what it has reported.
 #[derive(Debug)]
-pub struct End {
+pub struct Endpoint {
     pub engine: Connection,
-    /// What was not carried to the other end yet.
+    /// The output that the other endpoint has not received yet.
     pub out: Vec<u8>,
-    /// What was.
+    /// The output that the other endpoint has received.
     pub sent: Vec<u8>,
     pub events: Vec<Event<'static>>,
     pub error: Option<ProtocolError>,
@@ -19,13 +19,13 @@ pub struct End {
 /// A client and a server, connected.
 #[derive(Debug)]
 pub struct Pair {
-    pub client: End,
-    pub server: End,
-    /// How many bytes an end receives at a time.
-    pub piece: usize,
+    pub client: Endpoint,
+    pub server: Endpoint,
+    /// The maximum number of bytes that an endpoint receives at a time.
+    pub max_piece: usize,
 }
 
-impl End {
+impl Endpoint {
     pub fn new(engine: Connection) -> Self {
         Self {
             engine,
@@ -36,7 +36,7 @@ impl End {
         }
     }
 
-    /// Receives bytes; a server accepts every request.
+    /// Receives bytes. A server accepts every request.
     pub fn receive(&mut self, bytes: &mut [u8]) {
         let mut input = bytes;
         while self.error.is_none() {
@@ -53,7 +53,7 @@ impl End {
         }
     }
 
-    /// Takes up to so many bytes of what it sends.
+    /// Takes up to `len` bytes of the output.
     pub fn take(&mut self, len: usize) -> Vec<u8> {
         let rest = self.out.split_off(len.min(self.out.len()));
         let bytes = mem::replace(&mut self.out, rest);
@@ -68,16 +68,17 @@ impl End {
 }
 
 impl Pair {
-    /// A pair of engines, with nothing on its way.
+    /// Two connections, with no output.
     pub fn new(client: Connection, server: Connection) -> Self {
         Self {
-            client: End::new(client),
-            server: End::new(server),
-            piece: usize::MAX,
+            client: Endpoint::new(client),
+            server: Endpoint::new(server),
+            max_piece: usize::MAX,
         }
     }
 
-    /// A pair before its handshake: the client's request is on its way.
+    /// A client and a server before the opening handshake. The output of the client has its
+    /// request.
     pub fn connecting(client: Config, server: Config) -> Self {
         let mut out = Vec::new();
         let request = ClientRequest::new("ws://example.com/").unwrap();
@@ -87,36 +88,36 @@ impl Pair {
         pair
     }
 
-    /// An open pair.
+    /// A client and a server after the opening handshake.
     pub fn open(client: Config, server: Config) -> Self {
         let mut pair = Self::connecting(client, server);
-        pair.drive();
+        pair.deliver_all();
         assert!(matches!(pair.server.take_events()[..], [Event::Request(_)]));
         assert!(matches!(pair.client.take_events()[..], [Event::Open(_)]));
         pair
     }
 
-    pub fn end(&mut self, role: Role) -> &mut End {
+    pub fn endpoint(&mut self, role: Role) -> &mut Endpoint {
         match role {
             Role::Client => &mut self.client,
             Role::Server => &mut self.server,
         }
     }
 
-    /// Moves up to so many bytes from one end to the other.
-    pub fn carry(&mut self, from: Role, len: usize) {
-        let mut bytes = self.end(from).take(len);
-        let (to, piece) = (crate::peer_of(from), self.piece);
-        for bytes in bytes.chunks_mut(piece) {
-            self.end(to).receive(bytes);
+    /// Moves up to `len` bytes of output from one endpoint to the other.
+    pub fn deliver(&mut self, from: Role, len: usize) {
+        let mut bytes = self.endpoint(from).take(len);
+        let (to, max_piece) = (crate::peer_of(from), self.max_piece);
+        for bytes in bytes.chunks_mut(max_piece) {
+            self.endpoint(to).receive(bytes);
         }
     }
 
-    /// Moves bytes in both directions until there are none.
-    pub fn drive(&mut self) {
+    /// Moves output in both directions until there is none.
+    pub fn deliver_all(&mut self) {
         while !self.client.out.is_empty() || !self.server.out.is_empty() {
-            self.carry(Role::Client, usize::MAX);
-            self.carry(Role::Server, usize::MAX);
+            self.deliver(Role::Client, usize::MAX);
+            self.deliver(Role::Server, usize::MAX);
         }
     }
 }

@@ -1,10 +1,12 @@
-//! A world in memory for connections that are polled: pipes, a clock that jumps, and tasks in an order that a seed
-//! chooses. It is as strict as the contracts of [`Transport`] and [`Clock`] allow:
+//! A deterministic simulation for adapters that are polled: pipes in memory, a virtual clock, and
+//! an executor whose order of polls depends on a seed. It is as strict as the contracts of
+//! [`Transport`] and [`Clock`] permit:
 //!
-//! * a task is polled only after its waker was woken;
-//! * each direction of a pipe, and each clock, knows one waker: that of the last call that returned `Pending`. A call that
-//!   returns anything else forgets it;
-//! * what happens wakes nobody at once: the waker that is known when the seed comes to it is woken.
+//! * A task is polled only after its waker was woken.
+//! * Each direction of a pipe, and each clock, keeps one waker: that of the last call that returned
+//!   `Pending`. A call that returns anything else removes it.
+//! * No event wakes a task at once. The executor chooses with the seed when to wake which of the
+//!   kept wakers.
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,12 +25,12 @@ use std::{
 
 use sockless::adapter::poll::{Clock, Transport};
 
-/// After so many steps a test hangs.
-const STEPS: usize = 2_000_000;
+/// The maximum number of steps. A test that needs more hangs.
+const MAX_STEPS: usize = 2_000_000;
 
 pub type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// Random numbers that a seed chooses (SplitMix64).
+/// Random numbers from a seed (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Rng(pub u64);
 
@@ -44,163 +46,166 @@ impl Rng {
 
 /// One direction of a pipe.
 #[derive(Debug, Default)]
-pub struct Lane {
+pub struct Channel {
     bytes: VecDeque<u8>,
     pub capacity: usize,
-    /// The writing end is shut.
-    pub ended: bool,
-    /// The reading end is gone.
-    pub deaf: bool,
-    /// What reading comes to once the bytes are read.
-    pub broken: Option<io::ErrorKind>,
-    /// Everything that was ever written.
-    pub carried: Vec<u8>,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
+    /// The writing end is closed.
+    pub write_closed: bool,
+    /// The reading end is dropped.
+    pub read_closed: bool,
+    /// The error that reading returns after all bytes are read.
+    pub read_error: Option<io::ErrorKind>,
+    /// All bytes that were ever written.
+    pub all_written: Vec<u8>,
+    read_waker: Option<Waker>,
+    write_waker: Option<Waker>,
 }
 
-impl Lane {
+impl Channel {
     fn is_readable(&self) -> bool {
-        !self.bytes.is_empty() || self.ended || self.broken.is_some()
+        !self.bytes.is_empty() || self.write_closed || self.read_error.is_some()
     }
 
     fn is_writable(&self) -> bool {
-        self.bytes.len() < self.capacity || self.deaf
+        self.bytes.len() < self.capacity || self.read_closed
     }
 
-    /// How many bytes are on their way.
+    /// The number of bytes that are written and not read.
     pub fn in_flight(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Room for so many bytes, so that nothing is allocated later.
+    /// Reserves memory for `len` bytes, so that later writes allocate nothing.
     pub fn reserve(&mut self, len: usize) {
         self.bytes.reserve(len);
-        self.carried.reserve(len);
+        self.all_written.reserve(len);
     }
 
-    /// Bytes for the reading end, whatever the capacity.
+    /// Writes bytes, whatever the capacity.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);
     }
 }
 
-/// What a transport does to those who poll it, in percent.
+/// The faults that a transport injects. `pending` and `interrupted` are percentages of calls.
 #[derive(Clone, Debug)]
-pub struct Moods {
+pub struct Faults {
     pub rng: Rng,
-    /// How many bytes it takes and gives at most.
-    pub most: usize,
-    /// `Pending` for no reason.
+    /// The maximum number of bytes of a read or a write.
+    pub max_len: usize,
+    /// Calls that return `Pending` although the transport is ready.
     pub pending: usize,
     pub interrupted: usize,
 }
 
-impl Moods {
-    pub fn calm() -> Self {
+impl Faults {
+    pub fn none() -> Self {
         Self {
             rng: Rng(0),
-            most: usize::MAX,
+            max_len: usize::MAX,
             pending: 0,
             interrupted: 0,
         }
     }
 
-    pub fn wild(seed: u64) -> Self {
+    pub fn random(seed: u64) -> Self {
         let mut rng = Rng(seed);
         Self {
-            most: [1, 2, 7, 50, 4000][rng.below(5)],
+            max_len: [1, 2, 7, 50, 4000][rng.below(5)],
             pending: [0, 20, 60][rng.below(3)],
             interrupted: [0, 20][rng.below(2)],
             rng,
         }
     }
 
-    /// How many bytes a call moves, if it does. For no reason, it does not: the waker is woken at once, or known in `slot`.
-    fn ask(&mut self, cx: &Context<'_>, slot: &mut Option<Waker>) -> Poll<io::Result<usize>> {
-        let dice = self.rng.below(100);
-        if dice < self.pending / 2 {
+    /// The maximum number of bytes of the next call, or an injected `Pending` or error. With an
+    /// injected `Pending`, the waker is woken at once or kept in `slot`.
+    fn inject(&mut self, cx: &Context<'_>, slot: &mut Option<Waker>) -> Poll<io::Result<usize>> {
+        let percent = self.rng.below(100);
+        if percent < self.pending / 2 {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if dice < self.pending {
+        if percent < self.pending {
             *slot = Some(cx.waker().clone());
             return Poll::Pending;
         }
         *slot = None;
-        if dice < self.pending + self.interrupted {
+        if percent < self.pending + self.interrupted {
             return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
         }
-        if self.most == usize::MAX {
-            return Poll::Ready(Ok(self.most));
+        if self.max_len == usize::MAX {
+            return Poll::Ready(Ok(self.max_len));
         }
-        Poll::Ready(Ok(1 + self.rng.below(self.most)))
+        Poll::Ready(Ok(1 + self.rng.below(self.max_len)))
     }
 }
 
-/// One end of a pipe. Dropped, it takes the pipe down.
+/// One end of a pipe. Dropping it closes the pipe.
 #[derive(Debug)]
-pub struct End {
-    pub input: Rc<RefCell<Lane>>,
-    pub output: Rc<RefCell<Lane>>,
-    pub moods: Moods,
+pub struct PipeEnd {
+    pub input: Rc<RefCell<Channel>>,
+    pub output: Rc<RefCell<Channel>>,
+    pub faults: Faults,
 }
 
-impl Transport for End {
+impl Transport for PipeEnd {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut lane = self.input.borrow_mut();
-        let most = match self.moods.ask(cx, &mut lane.reader) {
-            Poll::Ready(Ok(most)) => most,
+        let mut channel = self.input.borrow_mut();
+        let max_len = match self.faults.inject(cx, &mut channel.read_waker) {
+            Poll::Ready(Ok(max_len)) => max_len,
             other => return other,
         };
-        if !lane.is_readable() {
-            lane.reader = Some(cx.waker().clone());
+        if !channel.is_readable() {
+            channel.read_waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let n = buf.len().min(most).min(lane.bytes.len());
+        let n = buf.len().min(max_len).min(channel.bytes.len());
         if n == 0 {
-            return Poll::Ready(lane.broken.map_or(Ok(0), |kind| Err(kind.into())));
+            return Poll::Ready(channel.read_error.map_or(Ok(0), |kind| Err(kind.into())));
         }
-        for (slot, byte) in buf.iter_mut().zip(lane.bytes.drain(..n)) {
+        for (slot, byte) in buf.iter_mut().zip(channel.bytes.drain(..n)) {
             *slot = byte;
         }
         Poll::Ready(Ok(n))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let mut lane = self.output.borrow_mut();
-        let most = match self.moods.ask(cx, &mut lane.writer) {
-            Poll::Ready(Ok(most)) => most,
+        let mut channel = self.output.borrow_mut();
+        let max_len = match self.faults.inject(cx, &mut channel.write_waker) {
+            Poll::Ready(Ok(max_len)) => max_len,
             other => return other,
         };
-        if lane.deaf || lane.ended {
+        if channel.read_closed || channel.write_closed {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        if !lane.is_writable() {
-            lane.writer = Some(cx.waker().clone());
+        if !channel.is_writable() {
+            channel.write_waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let n = data.len().min(most).min(lane.capacity - lane.bytes.len());
-        lane.bytes.extend(&data[..n]);
-        lane.carried.extend_from_slice(&data[..n]);
+        let n = data.len().min(max_len).min(channel.capacity - channel.bytes.len());
+        channel.bytes.extend(&data[..n]);
+        channel.all_written.extend_from_slice(&data[..n]);
         Poll::Ready(Ok(n))
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.moods.ask(cx, &mut self.output.borrow_mut().writer).map_ok(|_| ())
+        self.faults
+            .inject(cx, &mut self.output.borrow_mut().write_waker)
+            .map_ok(|_| ())
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut lane = self.output.borrow_mut();
-        if self.moods.ask(cx, &mut lane.writer).is_pending() {
+        let mut channel = self.output.borrow_mut();
+        if self.faults.inject(cx, &mut channel.write_waker).is_pending() {
             return Poll::Pending;
         }
-        lane.ended = true;
+        channel.write_closed = true;
         Poll::Ready(Ok(()))
     }
 }
 
-impl End {
+impl PipeEnd {
     pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let n = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
@@ -209,13 +214,13 @@ impl End {
         Ok(())
     }
 
-    /// Reads so many bytes, or to the end.
+    /// Reads `len` bytes, or to the end.
     pub async fn read(&mut self, len: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut buf = vec![0; 4096];
         while bytes.len() < len {
-            let most = buf.len().min(len - bytes.len());
-            match poll_fn(|cx| self.poll_read(cx, &mut buf[..most])).await {
+            let max_len = buf.len().min(len - bytes.len());
+            match poll_fn(|cx| self.poll_read(cx, &mut buf[..max_len])).await {
                 Ok(0) | Err(_) => break,
                 Ok(n) => bytes.extend_from_slice(&buf[..n]),
             }
@@ -223,23 +228,23 @@ impl End {
         bytes
     }
 
-    /// Ends its sending direction alone.
+    /// Closes the sending direction only.
     pub fn half_close(&self) {
-        self.output.borrow_mut().ended = true;
+        self.output.borrow_mut().write_closed = true;
     }
 }
 
-impl Drop for End {
+impl Drop for PipeEnd {
     fn drop(&mut self) {
-        self.output.borrow_mut().ended = true;
-        self.input.borrow_mut().deaf = true;
+        self.output.borrow_mut().write_closed = true;
+        self.input.borrow_mut().read_closed = true;
     }
 }
 
-/// When to wake whom.
+/// A time, and the waker to wake then.
 type Alarm = Rc<RefCell<Option<(Instant, Waker)>>>;
 
-/// A clock of the world's time.
+/// A clock with the time of the simulation.
 #[derive(Debug)]
 pub struct VirtualClock {
     now: Rc<Cell<Instant>>,
@@ -269,51 +274,52 @@ impl VirtualClock {
     }
 }
 
-/// What a waker of a task sets.
+/// The waker of a task, which sets a flag.
 #[derive(Debug, Default)]
-pub struct Flag(pub AtomicBool);
+pub struct WakeFlag(pub AtomicBool);
 
-impl Wake for Flag {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, SeqCst);
     }
 }
 
-/// Pipes, clocks, and who runs next.
+/// The pipes, the clocks, and the executor.
 #[derive(Debug)]
-pub struct World {
+pub struct Simulation {
     rng: Rng,
     now: Rc<Cell<Instant>>,
-    lanes: Vec<Rc<RefCell<Lane>>>,
+    channels: Vec<Rc<RefCell<Channel>>>,
     alarms: Vec<Alarm>,
 }
 
-impl World {
+impl Simulation {
     pub fn new(seed: u64) -> Self {
         Self {
             rng: Rng(seed),
             now: Rc::new(Cell::new(Instant::now())),
-            lanes: Vec::new(),
+            channels: Vec::new(),
             alarms: Vec::new(),
         }
     }
 
-    /// Two ends, with room for so many bytes from the first to the second, and back.
-    pub fn pipe(&mut self, capacities: [usize; 2]) -> (End, End) {
-        let [there, back] = capacities.map(|capacity| {
-            let lane = Lane {
+    /// The two ends of a pipe. `capacities` are those of the direction from the first end to the
+    /// second, and of the other direction.
+    pub fn pipe(&mut self, capacities: [usize; 2]) -> (PipeEnd, PipeEnd) {
+        let [forward, back] = capacities.map(|capacity| {
+            let channel = Channel {
                 capacity,
-                ..Lane::default()
+                ..Channel::default()
             };
-            Rc::new(RefCell::new(lane))
+            Rc::new(RefCell::new(channel))
         });
-        self.lanes.extend([Rc::clone(&there), Rc::clone(&back)]);
-        let end = |input: &Rc<_>, output: &Rc<_>| End {
+        self.channels.extend([Rc::clone(&forward), Rc::clone(&back)]);
+        let end = |input: &Rc<_>, output: &Rc<_>| PipeEnd {
             input: Rc::clone(input),
             output: Rc::clone(output),
-            moods: Moods::calm(),
+            faults: Faults::none(),
         };
-        (end(&back, &there), end(&there, &back))
+        (end(&back, &forward), end(&forward, &back))
     }
 
     pub fn clock(&mut self) -> VirtualClock {
@@ -325,7 +331,7 @@ impl World {
         }
     }
 
-    /// The time, for those who run in it.
+    /// Returns the time of the simulation, for use in tasks.
     pub fn time(&self) -> impl Fn() -> Instant + Clone + use<> {
         let now = Rc::clone(&self.now);
         move || now.get()
@@ -338,18 +344,22 @@ impl World {
         output.unwrap()
     }
 
-    /// Runs all tasks to their ends. The time goes on when there is nothing else to do.
+    /// Runs all tasks to their ends. The time advances only if no task is runnable and no waker is
+    /// due.
     pub fn run(&mut self, tasks: Vec<Task<'_>>) {
         let mut tasks: Vec<_> = tasks.into_iter().map(Some).collect();
-        let flags: Vec<_> = tasks.iter().map(|_| Arc::new(Flag(AtomicBool::new(true)))).collect();
-        for _ in 0..STEPS {
+        let flags: Vec<_> = tasks
+            .iter()
+            .map(|_| Arc::new(WakeFlag(AtomicBool::new(true))))
+            .collect();
+        for _ in 0..MAX_STEPS {
             if tasks.iter().all(Option::is_none) {
                 return;
             }
             let mut runnable: Vec<usize> = (0..tasks.len())
                 .filter(|&n| tasks[n].is_some() && flags[n].0.load(SeqCst))
                 .collect();
-            let wakers = self.wakers();
+            let wakers = self.due_wakers();
             match self.rng.below((runnable.len() + wakers).max(1)) {
                 n if n < runnable.len() => {
                     let n = runnable.swap_remove(n);
@@ -361,25 +371,25 @@ impl World {
                     }
                 }
                 n if n < runnable.len() + wakers => self.wake(n - runnable.len()),
-                _ => assert!(self.advance(), "no task can go on, {} are not done", left(&tasks)),
+                _ => assert!(self.advance(), "deadlock: {} tasks are unfinished", unfinished(&tasks)),
             }
         }
-        panic!("it does not end, {} tasks are not done", left(&tasks));
+        panic!("too many steps: {} tasks are unfinished", unfinished(&tasks));
     }
 
-    /// How many wakers are due.
-    fn wakers(&self) -> usize {
+    /// The number of wakers that are due.
+    fn due_wakers(&self) -> usize {
         let mut due = 0;
-        self.visit(|_| {
+        self.visit_due_wakers(|_| {
             due += 1;
             false
         });
         due
     }
 
-    /// Wakes one that is due.
+    /// Wakes the `nth` waker that is due.
     fn wake(&self, mut nth: usize) {
-        self.visit(|waker| {
+        self.visit_due_wakers(|waker| {
             let found = nth == 0;
             nth = nth.wrapping_sub(1);
             if found {
@@ -389,14 +399,14 @@ impl World {
         });
     }
 
-    /// Every waker that is due, until one is the right one.
-    fn visit(&self, mut is_it: impl FnMut(&mut Option<Waker>) -> bool) {
-        for lane in &self.lanes {
-            let lane = &mut *lane.borrow_mut();
-            if lane.reader.is_some() && lane.is_readable() && is_it(&mut lane.reader) {
+    /// Calls `select` with each waker that is due, until it returns true.
+    fn visit_due_wakers(&self, mut select: impl FnMut(&mut Option<Waker>) -> bool) {
+        for channel in &self.channels {
+            let channel = &mut *channel.borrow_mut();
+            if channel.read_waker.is_some() && channel.is_readable() && select(&mut channel.read_waker) {
                 return;
             }
-            if lane.writer.is_some() && lane.is_writable() && is_it(&mut lane.writer) {
+            if channel.write_waker.is_some() && channel.is_writable() && select(&mut channel.write_waker) {
                 return;
             }
         }
@@ -404,7 +414,7 @@ impl World {
             let mut alarm = alarm.borrow_mut();
             if let Some((at, waker)) = alarm.take_if(|(at, _)| *at <= self.now.get()) {
                 let mut waker = Some(waker);
-                let found = is_it(&mut waker);
+                let found = select(&mut waker);
                 *alarm = waker.map(|waker| (at, waker));
                 if found {
                     return;
@@ -413,7 +423,7 @@ impl World {
         }
     }
 
-    /// To the next alarm, if there is one.
+    /// Advances the time to the next alarm, if there is one.
     fn advance(&self) -> bool {
         let next = self
             .alarms
@@ -427,62 +437,62 @@ impl World {
     }
 }
 
-fn left(tasks: &[Option<Task<'_>>]) -> usize {
+fn unfinished(tasks: &[Option<Task<'_>>]) -> usize {
     tasks.iter().flatten().count()
 }
 
-/// Where futures are dropped.
+/// When a future is dropped.
 #[derive(Clone, Copy, Debug)]
 pub enum Cancel {
     Never,
-    /// When they have returned `Pending` so often.
+    /// Each future, after it has returned `Pending` this often.
     After(usize),
-    /// At one await point of the whole run.
+    /// One future, at this await point of the whole run.
     Once(usize),
 }
 
-/// Awaits futures, and drops them as told.
+/// Awaits futures, and drops them at chosen await points.
 #[derive(Debug)]
 pub struct Canceller {
     pub cancel: Cancel,
-    /// Await points passed.
-    pub passed: Cell<usize>,
+    /// The number of await points so far.
+    pub await_points: Cell<usize>,
 }
 
 impl Canceller {
     pub fn new(cancel: Cancel) -> Self {
         Self {
             cancel,
-            passed: Cell::new(0),
+            await_points: Cell::new(0),
         }
     }
 
-    /// `None`: it was dropped.
+    /// Awaits `future`. Returns `None` if it was dropped.
     pub async fn attempt<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut future = pin!(future);
-        let mut polled = 0;
+        let mut pending_polls = 0;
         let done = poll_fn(|cx| {
             if let Poll::Ready(done) = future.as_mut().poll(cx) {
                 return Poll::Ready(Some(done));
             }
-            polled += 1;
-            let passed = self.passed.replace(self.passed.get() + 1);
-            let is_here = match self.cancel {
+            pending_polls += 1;
+            let await_points = self.await_points.replace(self.await_points.get() + 1);
+            let is_cancelled = match self.cancel {
                 Cancel::Never => false,
-                Cancel::After(k) => polled == k,
-                Cancel::Once(n) => passed == n,
+                Cancel::After(count) => pending_polls == count,
+                Cancel::Once(n) => await_points == n,
             };
-            if is_here { Poll::Ready(None) } else { Poll::Pending }
+            if is_cancelled { Poll::Ready(None) } else { Poll::Pending }
         })
         .await;
         if done.is_none() {
-            step().await;
+            yield_now().await;
         }
         done
     }
 
-    /// Calls again whenever the future was dropped.
-    pub async fn insist<T>(&self, mut call: impl AsyncFnMut() -> T) -> T {
+    /// Calls `call` again whenever its future was dropped.
+    pub async fn retry<T>(&self, mut call: impl AsyncFnMut() -> T) -> T {
         loop {
             if let Some(done) = self.attempt(call()).await {
                 return done;
@@ -491,8 +501,8 @@ impl Canceller {
     }
 }
 
-/// Lets others go first.
-pub async fn step() {
+/// Yields to the other tasks once.
+pub async fn yield_now() {
     let mut first = true;
     poll_fn(|cx| {
         if !std::mem::take(&mut first) {

@@ -1,4 +1,4 @@
-//! Connections over the pipes of [`pipe`](super::pipe), and what goes through them.
+//! Connections over the pipes of [`pipe`](super::pipe), and messages for them.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use sockless::{
     timers::Timeouts,
 };
 
-use crate::pipe::{End, Rng, VirtualClock};
+use crate::pipe::{PipeEnd, Rng, VirtualClock};
 
-pub type Ws = WebSocket<End, VirtualClock>;
+pub type Ws = WebSocket<PipeEnd, VirtualClock>;
 
 pub const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// An open engine, with permessage-deflate or without.
+/// An open connection, with permessage-deflate if `deflate`.
 pub fn engine(role: Role, deflate: bool) -> Connection {
-    #[allow(unused_mut, reason = "for those without permessage-deflate")]
+    #[allow(unused_mut, reason = "mutable only with permessage-deflate")]
     let mut negotiated = Negotiated::default();
     #[cfg(feature = "deflate")]
     if deflate {
@@ -30,7 +30,7 @@ pub fn engine(role: Role, deflate: bool) -> Connection {
             client_max_window_bits: sockless::deflate::WindowBits::MAX,
         });
     }
-    let _without = deflate;
+    let _unused = deflate;
     crate::upgraded(role, &negotiated, Config::default())
 }
 
@@ -38,17 +38,17 @@ pub fn settings(high_water: usize, timeouts: Timeouts) -> Settings {
     Settings::new().high_water(high_water).timeouts(timeouts)
 }
 
-/// An open connection without deadlines.
-pub fn open(end: End, clock: VirtualClock, role: Role, high_water: usize) -> Ws {
+/// An open adapter without timeouts.
+pub fn open(end: PipeEnd, clock: VirtualClock, role: Role, high_water: usize) -> Ws {
     Ws::upgraded(end, clock, engine(role, false), settings(high_water, Timeouts::none()))
 }
 
-/// An open connection with the deadlines that are the default.
-pub fn timed(end: End, clock: VirtualClock, role: Role) -> Ws {
+/// An open adapter with the default timeouts.
+pub fn open_with_timeouts(end: PipeEnd, clock: VirtualClock, role: Role) -> Ws {
     Ws::upgraded(end, clock, engine(role, false), Settings::default())
 }
 
-/// A message that is not like the others: bytes that do not compress, or text.
+/// Message number `n` of `len` bytes: binary data that does not compress, or text.
 pub fn message(n: usize, len: usize) -> Message<'static> {
     if n % 2 == 0 {
         let mut rng = Rng(n as u64);

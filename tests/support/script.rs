@@ -1,16 +1,16 @@
-//! What is said over transports that fail, and what has to come of it.
+//! The input and the expected output of the tests with faulty transports.
 
 use sockless::{Config, Connection, Event, Message, Role, adapter::AsMessage};
 
 use crate::{feed, frame, open};
 
-/// A server's answer, once the request is whole.
-pub fn answer(request: &[u8]) -> Vec<u8> {
+/// The response of a server to a complete request.
+pub fn server_response(request: &[u8]) -> Vec<u8> {
     feed(&mut Connection::server(Config::default()), request).out
 }
 
-/// Messages, fragments, pings, and at last a Close.
-pub fn conversation(peer: Role) -> Vec<u8> {
+/// The frames of `peer`: messages, fragments, Pings, and a Close frame at the end.
+pub fn peer_input(peer: Role) -> Vec<u8> {
     [
         frame(peer, 0x81, "aé€😀".as_bytes()),
         frame(peer, 0x02, &[7; 300]),
@@ -24,8 +24,8 @@ pub fn conversation(peer: Role) -> Vec<u8> {
     .concat()
 }
 
-/// The messages that are complete in that.
-pub fn messages(role: Role, input: &[u8]) -> Vec<Message<'static>> {
+/// The messages that are complete in `input`.
+pub fn complete_messages(role: Role, input: &[u8]) -> Vec<Message<'static>> {
     let events = feed(&mut open(role, Config::default()), input).events;
     let message = |event| match event {
         Event::Text(text) => Some(Message::Text(text.into_owned().into())),
@@ -36,7 +36,7 @@ pub fn messages(role: Role, input: &[u8]) -> Vec<Message<'static>> {
 }
 
 /// Messages to send.
-pub fn fed() -> [Message<'static>; 3] {
+pub fn outgoing_messages() -> [Message<'static>; 3] {
     [
         Message::Text("abc".into()),
         Message::from(vec![5; 900]),
@@ -44,10 +44,10 @@ pub fn fed() -> [Message<'static>; 3] {
     ]
 }
 
-/// What leaves: what was fed first, and then the replies to that input.
-pub fn written(role: Role, fed: &[Message<'static>], input: &[u8]) -> Vec<u8> {
+/// The expected output: the sent messages, and then the replies to `input`.
+pub fn expected_output(role: Role, sent: &[Message<'static>], input: &[u8]) -> Vec<u8> {
     let (mut engine, mut out) = (open(role, Config::default()), Vec::new());
-    for message in fed {
+    for message in sent {
         match message.as_message() {
             Message::Text(text) => engine.send_text(&text, &mut out).unwrap(),
             Message::Binary(data) => engine.send_binary(&data, &mut out).unwrap(),

@@ -1,4 +1,4 @@
-//! Sends every message back. axum routes requests, and one route is a WebSocket.
+//! An echo server with axum, which routes requests: one route is a WebSocket.
 //!
 //! ```text
 //! cargo run --manifest-path examples/frameworks/Cargo.toml --bin axum -- --listen 127.0.0.1:9002
@@ -18,16 +18,16 @@ use sockless::adapter::{self, Settings};
 use sockless::{Accept, Config, Connection};
 use tokio::net::TcpListener;
 
-type Failure = Box<dyn Error + Send + Sync>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The route. An extractor would do the same, and hold a `sockless::Request` made by `into_owned`.
-async fn answer(State(config): State<Config>, mut request: Request) -> Response {
+/// Handles the route. An extractor would do the same, with a `sockless::Request` from `into_owned`.
+async fn respond(State(config): State<Config>, mut request: Request) -> Response {
     let upgrade = hyper::upgrade::on(&mut request);
     let request = match sockless::Request::from_http(&request) {
         Ok(request) => request,
         Err(error) => return (error.to_http(), format!("{error}\n")).into_response(),
     };
-    // Here is the place to look at the origin and the subprotocols. The echo is for everybody.
+    // A server that is not for everybody checks the origin here, and chooses a subprotocol.
     let Ok((response, negotiated)) = request.to_http_response(&Accept::new(), &config) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -40,26 +40,27 @@ async fn answer(State(config): State<Config>, mut request: Request) -> Response 
     response.map(|()| Body::empty())
 }
 
-/// `upgrade` is ready when the answer is sent and HTTP has finished with the connection.
-async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), Failure> {
-    // An `Upgraded` gives what was read behind the request before anything else.
+/// Serves one connection. `upgrade` completes after axum has sent the response.
+async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
+    // An `Upgraded` first returns the bytes that were read after the request.
     let stream = TokioIo::new(upgrade.await?);
     let mut ws = adapter::tokio::upgraded(stream, engine, Settings::default());
+    // `None` after a clean close. An error if the connection failed or was lost.
     while let Some(message) = ws.recv().await? {
-        // It is written before `recv` waits.
+        // `recv` writes it before it waits.
         ws.feed(message).await?;
     }
     Ok(())
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Failure> {
+async fn main() -> Result<(), BoxError> {
     let (listen, config) = options::parse(env::args().skip(1)).ok_or(options::USAGE)?;
     let listener = TcpListener::bind(listen).await?;
     println!("listening on ws://{}/", listener.local_addr()?);
-    // `any`, so that it is `answer` that refuses other methods. This server has no deadline for a request: whoever needs
-    // one gives the router to hyper, with the loop of the other example.
-    let router = Router::new().route("/", any(answer)).with_state(config);
+    // `any`, so that `respond` refuses other methods. `axum::serve` has no deadline for a request.
+    // A server that needs one passes the router to hyper, with the loop of the other example.
+    let router = Router::new().route("/", any(respond)).with_state(config);
     let listener = listener.tap_io(|tcp| {
         if let Err(error) = tcp.set_nodelay(true) {
             eprintln!("axum: {error}");

@@ -1,4 +1,4 @@
-//! Sends every message back. hyper speaks HTTP, then the connection is ours.
+//! An echo server with hyper, which handles HTTP until the upgrade.
 //!
 //! ```text
 //! cargo run --manifest-path examples/frameworks/Cargo.toml --bin hyper -- --listen 127.0.0.1:9002
@@ -15,16 +15,17 @@ use sockless::adapter::{self, Settings};
 use sockless::{Accept, Config, Connection};
 use tokio::net::{TcpListener, TcpStream};
 
-type Failure = Box<dyn Error + Send + Sync>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Answers a request; one for a WebSocket begins a task.
-async fn answer(mut request: Request<Incoming>, config: &Config) -> Result<Response<String>, Failure> {
+/// Responds to a request. A request for a WebSocket starts a task.
+async fn respond(mut request: Request<Incoming>, config: &Config) -> Result<Response<String>, BoxError> {
     let upgrade = hyper::upgrade::on(&mut request);
     let request = match sockless::Request::from_http(&request) {
         Ok(request) => request,
         Err(error) => return Ok(error.to_http().map(|()| format!("{error}\n"))),
     };
-    // Here is the place to look at the path, the origin, the subprotocols. The echo is for everybody.
+    // A server that is not for everybody checks the path and the origin here, and chooses a
+    // subprotocol.
     let (response, negotiated) = request.to_http_response(&Accept::new(), config)?;
     let engine = Connection::upgraded_server(&negotiated, config.clone());
     tokio::spawn(async {
@@ -35,32 +36,33 @@ async fn answer(mut request: Request<Incoming>, config: &Config) -> Result<Respo
     Ok(response.map(|()| String::new()))
 }
 
-/// `upgrade` is ready when hyper has sent the answer and has finished with the connection.
-async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), Failure> {
-    // An `Upgraded` gives what hyper has read behind the request before anything else.
+/// Serves one connection. `upgrade` completes after hyper has sent the response.
+async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
+    // An `Upgraded` first returns the bytes that hyper has read after the request.
     let stream = TokioIo::new(upgrade.await?);
     let mut ws = adapter::tokio::upgraded(stream, engine, Settings::default());
+    // `None` after a clean close. An error if the connection failed or was lost.
     while let Some(message) = ws.recv().await? {
-        // It is written before `recv` waits.
+        // `recv` writes it before it waits.
         ws.feed(message).await?;
     }
     Ok(())
 }
 
-async fn serve(tcp: TcpStream, config: Config) -> Result<(), Failure> {
+async fn serve(tcp: TcpStream, config: Config) -> Result<(), BoxError> {
     tcp.set_nodelay(true)?;
     http1::Builder::new()
-        // Until the upgrade, deadlines are a matter of hyper's.
+        // Until the upgrade, hyper keeps the deadlines.
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(10))
-        .serve_connection(TokioIo::new(tcp), service_fn(|request| answer(request, &config)))
+        .serve_connection(TokioIo::new(tcp), service_fn(|request| respond(request, &config)))
         .with_upgrades()
         .await?;
     Ok(())
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Failure> {
+async fn main() -> Result<(), BoxError> {
     let (listen, config) = options::parse(env::args().skip(1)).ok_or(options::USAGE)?;
     let listener = TcpListener::bind(listen).await?;
     println!("listening on ws://{}/", listener.local_addr()?);
@@ -76,7 +78,7 @@ async fn main() -> Result<(), Failure> {
             }
             Err(error) => {
                 eprintln!("hyper: {error}");
-                // Out of sockets: trying again at once would only keep the processor busy.
+                // There are no more sockets. An immediate retry would keep the processor busy.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

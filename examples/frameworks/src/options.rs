@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use sockless::{Config, deflate::DeflateConfig};
 
-pub const USAGE: &str = "[--listen ADDR] [--max-message-size BYTES] [--deflate] [--deflate-threshold BYTES]";
+pub const USAGE: &str =
+    "usage: axum|hyper [--listen ADDR] [--max-message-size BYTES] [--deflate] [--deflate-threshold BYTES]";
 
 pub fn parse(mut args: impl Iterator<Item = String>) -> Option<(SocketAddr, Config)> {
     let (mut listen, mut config) = (SocketAddr::from(([127, 0, 0, 1], 9002)), Config::new());

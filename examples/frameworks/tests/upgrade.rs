@@ -1,4 +1,4 @@
-//! Both examples as a client sees them.
+//! Runs both examples and connects to them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use support::REQUEST;
 const EXAMPLES: [&str; 2] = [env!("CARGO_BIN_EXE_axum"), env!("CARGO_BIN_EXE_hyper")];
 const SEED: [u8; 32] = [0x5E; 32];
 
-/// An example that runs.
+/// A running example.
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -58,7 +58,7 @@ fn config(compressed: bool) -> Config {
     Config::new().deflate(compressed.then(|| DeflateConfig::new().threshold(0)))
 }
 
-/// What follows the request in the same write, without waiting for the answer.
+/// Returns the bytes that the client sends after the request, and the events of the echo.
 fn early(compressed: bool) -> (Vec<u8>, Vec<Event<'static>>) {
     let mut negotiated = Negotiated::default();
     negotiated.deflate = compressed.then_some(DeflateParams {
@@ -83,7 +83,7 @@ fn early(compressed: bool) -> (Vec<u8>, Vec<Event<'static>>) {
     (out, events)
 }
 
-/// Sends a request with early bytes, of which so many leave together with it, and receives until the end.
+/// Sends a request together with the first `together` of the early bytes, and receives to the end.
 fn converse(server: &Server, compressed: bool, together: usize) {
     let url = format!("ws://{}/", server.address);
     let mut bytes = Vec::new();
@@ -125,7 +125,7 @@ fn converse(server: &Server, compressed: bool, together: usize) {
 }
 
 #[test]
-fn bytes_behind_the_request_are_not_lost() {
+fn bytes_after_the_request_are_not_lost() {
     for example in EXAMPLES {
         let server = Server::start(example, &[]);
         for together in [0, 1, 2, 5, 11, 12, 20, 30, 1_000, 10_000, usize::MAX] {
@@ -135,19 +135,19 @@ fn bytes_behind_the_request_are_not_lost() {
 }
 
 #[test]
-fn compression_is_as_agreed() {
+fn compression_is_used_as_negotiated() {
     for example in EXAMPLES {
         let server = Server::start(example, &["--deflate", "--deflate-threshold", "0"]);
         for together in [0, 1, 10, usize::MAX] {
             converse(&server, true, together);
         }
-        // A client that offers none gets none.
+        // A client that does not offer compression gets none.
         converse(&server, false, usize::MAX);
     }
 }
 
-/// The answer to a request: its head, and how long its body is.
-fn ask(server: &Server, request: &str) -> (String, usize) {
+/// Sends a request. Returns the head of the response and the length of its body.
+fn send_request(server: &Server, request: &str) -> (String, usize) {
     let mut tcp = server.connect();
     tcp.write_all(request.as_bytes()).unwrap();
     let (mut head, mut tcp) = (String::new(), BufReader::new(tcp));
@@ -162,7 +162,7 @@ fn ask(server: &Server, request: &str) -> (String, usize) {
 }
 
 #[test]
-fn requests_that_are_none_are_refused() {
+fn invalid_requests_are_refused() {
     let rows: [(&str, &str, &str, &[&str]); 7] = [
         (
             "GET",
@@ -197,7 +197,7 @@ fn requests_that_are_none_are_refused() {
     for example in EXAMPLES {
         let server = Server::start(example, &[]);
         for (old, new, status, fields) in rows {
-            let (head, length) = ask(&server, &REQUEST.replacen(old, new, 1));
+            let (head, length) = send_request(&server, &REQUEST.replacen(old, new, 1));
             assert_eq!(head.split(' ').nth(1), Some(status), "{head}");
             for field in fields {
                 assert!(head.lines().any(|line| line == *field), "{field}: {head}");

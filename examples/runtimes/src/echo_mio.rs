@@ -1,12 +1,12 @@
-//! Sends every message back, one thread for thousands of connections: an event loop of one's own around [`Connection`],
+//! An echo server with thousands of connections on one thread: an event loop around [`Connection`],
 //! on `mio`, without an adapter.
 //!
 //! ```text
 //! cargo run --release -p sockless-runtimes --bin echo_mio -- --listen 127.0.0.1:9002
 //! ```
 //!
-//! An idle connection is a [`Client`] and nothing else: there is one buffer to read into and one to write from, for all of
-//! them. `tests/idle/run` measures it.
+//! An idle connection holds a [`Client`] and nothing else: all connections share one input buffer
+//! and one output buffer. `tests/idle/run` measures it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};
@@ -17,29 +17,29 @@ use mio::{Events, Interest, Poll, Registry, Token, net::TcpListener, net::TcpStr
 use sockless::timers::{Due, Timeouts, Timers};
 use sockless::{Accept, Config, Connection, Event, State, Teardown, deflate::DeflateConfig};
 
-const USAGE: &str = "echo_mio [--listen ADDR] [--max-message-size BYTES] [--deflate] [--deflate-threshold BYTES]";
+const USAGE: &str =
+    "usage: echo_mio [--listen ADDR] [--max-message-size BYTES] [--deflate] [--deflate-threshold BYTES]";
 const LISTENER: Token = Token(0);
-/// What is waited for without and with a backlog.
-const INTERESTS: [Interest; 2] = [Interest::READABLE, Interest::READABLE.add(Interest::WRITABLE)];
-/// How much is read at a time. All answers to it leave in one write.
+/// How much is read at a time, in bytes. All replies to one read leave in one write.
 const INPUT_SIZE: usize = 64 << 10;
-/// With more than this to write, nothing is read: what is received may have to be answered. So a peer that does not read
-/// costs this and the answers to one read, until it misses a deadline.
+/// While more bytes than this are unwritten, the connection is not read: messages need replies.
+///
+/// A peer that does not read costs this and the replies to one read, until it misses a deadline.
 const HIGH_WATER: usize = 64 << 10;
-/// How often deadlines are looked at. They are in seconds, so a pass over all connections is cheaper than a queue that
-/// every message would have to reorder.
-const SWEEP: Duration = Duration::from_secs(1);
+/// How often deadlines are checked. They are seconds, so a pass over all connections is cheaper
+/// than a priority queue, which each message would reorder.
+const DEADLINE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// All that there is for one connection.
+/// One connection.
 struct Client {
     ws: Connection,
     timers: Timers<Instant>,
-    /// What the socket did not take. An allocation only while there is some.
+    /// The output that the socket has not taken. It is allocated only while there is some.
     backlog: VecDeque<u8>,
     tcp: TcpStream,
 }
 
-/// What the connections share.
+/// What all connections share.
 struct Shared {
     registry: Registry,
     input: Vec<u8>,
@@ -48,88 +48,103 @@ struct Shared {
 }
 
 impl Client {
-    /// Writes what waits, reads once and answers. True if there may be more to read: `mio` reports that something has
-    /// arrived, and then nothing more until the socket was found empty. An error is the end of the transport.
-    fn turn(&mut self, token: Token, shared: &mut Shared) -> io::Result<bool> {
+    /// Writes the backlog, reads once and replies. Returns whether there may be more to read.
+    ///
+    /// `mio` is edge-triggered: it reports input once, and again only after a read has returned
+    /// `WouldBlock`.
+    ///
+    /// # Errors
+    /// The transport has ended or failed, or the peer has missed a deadline.
+    fn process(&mut self, token: Token, shared: &mut Shared) -> io::Result<bool> {
         self.write(token, shared)?;
-        // If not, it goes on when there is room for what waits, in the turn that this brings.
-        let reads = self.backlog.len() <= HIGH_WATER || self.ws.state() == State::Closed;
-        let read = attempt(reads, || self.tcp.read(&mut shared.input))?;
+        // Above the limit, reading continues when the socket has become writable.
+        let may_read = self.backlog.len() <= HIGH_WATER || self.ws.state() == State::Closed;
+        let read = non_blocking(may_read, || self.tcp.read(&mut shared.input))?;
         match read {
             Some(0) if self.backlog.is_empty() => return Err(ErrorKind::UnexpectedEof.into()),
-            // A peer that has closed only its side can still read what it is due.
+            // A peer that has closed only its sending side can still read the backlog.
             Some(0) => _ = self.ws.receive_eof(),
             Some(n) => self.receive(n, shared),
             None => {}
         }
-        // After reading: what had arrived may have put it off.
+        // After reading, because what has arrived may postpone the deadline.
         match self.timers.handle_timeout(shared.now) {
             None => {}
             Some(Due::Ping(payload)) => _ = self.ws.ping(&payload, &mut shared.out),
-            // `Due::Idle` would call for a Close, but has no deadline by default. The others call for this.
+            // The peer has missed a deadline. (`Due::Idle`, which is off by default, would require
+            // a Close frame instead.)
             Some(_) => return Err(ErrorKind::TimedOut.into()),
         }
         self.write(token, shared)?;
         Ok(read > Some(0))
     }
 
-    /// This is the protocol.
+    /// Handles the events in the first `n` bytes of the input.
     fn receive(&mut self, n: usize, Shared { input, out, now, .. }: &mut Shared) {
-        let (mut input, assembled, mut is_heard) = (&mut input[..n], self.ws.assembled_len(), false);
-        // After an error it is closed, and what tells the peer so is in the output.
+        let mut input = &mut input[..n];
+        let (assembled_len, mut has_message) = (self.ws.assembled_len(), false);
+        // After an error, the connection is closed, and `out` holds the Close frame or the HTTP
+        // response for the peer.
         while let Ok(Some(event)) = self.ws.receive(&mut input, out) {
-            // The first event is the request.
+            // The first event is the request. Later calls change nothing.
             self.timers.opened(*now);
-            is_heard |= matches!(event, Event::Text(_) | Event::Binary(_));
-            // Nothing to do if this fails: then we are closing, and what still comes is not answered.
-            let _done = match event {
+            has_message |= matches!(event, Event::Text(_) | Event::Binary(_));
+            // Sending fails only after a Close frame. Then the message needs no reply.
+            let _is_done = match event {
                 Event::Request(request) => self.ws.accept(&request, &Accept::new(), out).is_ok(),
                 Event::Text(text) => self.ws.send_text(&text, out).is_ok(),
                 Event::Binary(data) => self.ws.send_binary(&data, out).is_ok(),
                 Event::Pong(payload) => self.timers.pong(&payload, *now).is_some(),
-                _ => true, // pings and the closing handshake are already answered
+                _ => true, // the engine has already answered Pings and the Close frame
             };
         }
-        // Messages are a sign of life, and so is the middle of one that takes minutes. Control frames are not.
-        if is_heard || self.ws.assembled_len() > assembled {
+        // Messages and pieces of a message prove that the peer is alive. Control frames do not
+        // count.
+        if has_message || self.ws.assembled_len() > assembled_len {
             self.timers.received(*now);
         }
     }
 
-    /// Writes the output, and keeps what the socket does not take.
+    /// Writes the output. What the socket does not take moves to the backlog.
     fn write(&mut self, token: Token, shared: &Shared) -> io::Result<()> {
-        let had_to_wait = !self.backlog.is_empty();
-        let written = attempt(!had_to_wait && !shared.out.is_empty(), || self.tcp.write(&shared.out))?.unwrap_or(0);
+        let had_backlog = !self.backlog.is_empty();
+        let may_write = !had_backlog && !shared.out.is_empty();
+        let written = non_blocking(may_write, || self.tcp.write(&shared.out))?.unwrap_or(0);
         self.backlog.extend(&shared.out[written..]);
-        while let Some(n) = attempt(!self.backlog.is_empty(), || self.tcp.write(self.backlog.as_slices().0))? {
+        while let Some(n) = non_blocking(!self.backlog.is_empty(), || self.tcp.write(self.backlog.as_slices().0))? {
             self.backlog.drain(..n);
-            // A peer that makes room is alive. Its Pong comes when it has read all that is before the Ping.
+            // The peer reads, so it is alive. Its Pong follows when it has read what precedes the
+            // Ping.
             self.timers.written(shared.now);
         }
-        // When nothing waits, this gives everything back.
+        // Frees the allocation of an empty backlog.
         self.backlog.shrink_to(4 * self.backlog.len());
-        let has_to_wait = !self.backlog.is_empty();
-        if has_to_wait != had_to_wait {
-            let interest = INTERESTS[usize::from(has_to_wait)];
+        let has_backlog = !self.backlog.is_empty();
+        if has_backlog != had_backlog {
+            let interest = if has_backlog {
+                Interest::READABLE | Interest::WRITABLE
+            } else {
+                Interest::READABLE
+            };
             shared.registry.reregister(&mut self.tcp, token, interest)?;
         }
         if self.ws.close_status().is_some() {
             self.timers.closing(shared.now);
         }
-        // Closing a socket while bytes of the peer are unread would send a reset, and that can destroy our last bytes
-        // before the peer has read them. So this closes our side only (again and again, to no effect), and `turn` reads
-        // until the peer has closed the other, or the deadline has come.
-        if self.ws.teardown() == Some(Teardown::Close) && !has_to_wait {
+        // Closing a socket with unread bytes would send a reset, which can destroy the last output
+        // on its way to the peer. So this closes the sending side only (in each call, without
+        // further effect), and `process` reads until the peer has closed its side or a deadline has
+        // passed.
+        if self.ws.teardown() == Some(Teardown::Close) && !has_backlog {
             self.tcp.shutdown(Shutdown::Write)?;
         }
         Ok(())
     }
 }
 
-/// Makes a call that does not wait, if it is of use. `None` is "not now". (The poll alone waits, and so it alone can be
-/// interrupted.)
-fn attempt<T>(of_use: bool, call: impl FnOnce() -> io::Result<T>) -> io::Result<Option<T>> {
-    match of_use.then(call) {
+/// Makes a call if `wanted`. Returns `None` if it was not made, would block, or was interrupted.
+fn non_blocking<T>(wanted: bool, call: impl FnOnce() -> io::Result<T>) -> io::Result<Option<T>> {
+    match wanted.then(call) {
         Some(Err(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
         result => result.transpose(),
     }
@@ -161,32 +176,37 @@ fn main() -> Result<(), Box<dyn Error>> {
         now: Instant::now(),
     };
     let mut clients = HashMap::<Token, Box<Client>>::new();
-    // No token is used twice, so that no report for an old connection reaches a new one.
-    let (mut last_token, mut turns, mut next_sweep) = (LISTENER, BTreeSet::new(), shared.now);
+    // No token is used twice, so an event of an old connection cannot reach a new one.
+    let (mut last_token, mut ready, mut next_check) = (LISTENER, BTreeSet::new(), shared.now);
     loop {
-        // Who has not finished comes again after those who have become ready: a flood does not starve the others.
-        let wait = Some(if turns.is_empty() { SWEEP } else { Duration::ZERO });
-        attempt(true, || poll.poll(&mut events, wait))?;
-        turns.extend(events.iter().map(|event| event.token()));
+        // A connection that may have more to read waits for the next poll, and is then processed
+        // together with all that have become ready. So a flood does not starve the others.
+        let timeout = if ready.is_empty() {
+            DEADLINE_CHECK_INTERVAL
+        } else {
+            Duration::ZERO
+        };
+        non_blocking(true, || poll.poll(&mut events, Some(timeout)))?;
+        ready.extend(events.iter().map(|event| event.token()));
         shared.now = Instant::now();
-        if shared.now >= next_sweep {
-            next_sweep = shared.now + SWEEP;
-            let is_due = |client: &Client| client.timers.poll_timeout().is_some_and(|at| at <= shared.now);
-            let due = clients.iter().filter(|(_, client)| is_due(client));
-            turns.extend(due.map(|(token, _)| token).chain([&LISTENER]));
+        if shared.now >= next_check {
+            next_check = shared.now + DEADLINE_CHECK_INTERVAL;
+            let has_expired = |client: &Client| client.timers.poll_timeout().is_some_and(|at| at <= shared.now);
+            let expired = clients.iter().filter(|(_, client)| has_expired(client));
+            ready.extend(expired.map(|(token, _)| token).chain([&LISTENER]));
         }
-        for token in mem::take(&mut turns) {
-            match clients.get_mut(&token).map(|client| client.turn(token, &mut shared)) {
-                Some(Ok(unfinished)) => turns.extend(unfinished.then_some(token)),
-                // Which closes the socket, and so deregisters it.
+        for token in mem::take(&mut ready) {
+            match clients.get_mut(&token).map(|client| client.process(token, &mut shared)) {
+                Some(Ok(may_have_more)) => ready.extend(may_have_more.then_some(token)),
+                // Dropping the socket closes and deregisters it.
                 Some(Err(_)) => drop(clients.remove(&token)),
-                // After any error, perhaps that there are no more sockets, the next sweep tries again.
+                // After an error, such as too many sockets, the next deadline check tries again.
                 None => {
                     while let Ok((mut tcp, _)) = listener.accept() {
                         last_token.0 += 1;
-                        // If one fails, the handshake does not come, and the deadline for it does.
-                        let _fast = tcp.set_nodelay(true);
-                        let _registered = shared.registry.register(&mut tcp, last_token, Interest::READABLE);
+                        // If registering fails, the client misses the deadline of the handshake.
+                        let _result = tcp.set_nodelay(true);
+                        let _result = shared.registry.register(&mut tcp, last_token, Interest::READABLE);
                         let client = Client {
                             ws: Connection::server(config.clone()),
                             timers: Timers::new(Timeouts::default(), shared.now),
@@ -197,7 +217,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                     }
                 }
             }
-            // Here and not after the write, which may fail: nobody must get the output of another.
+            // Here, and not in `write`, which may fail: no connection may get the output of another
+            // one.
             shared.out.clear();
             shared.out.shrink_to(INPUT_SIZE);
         }

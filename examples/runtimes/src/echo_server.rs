@@ -1,7 +1,7 @@
-//! Sends every message back: a thread per connection, or a task of tokio's or smol's.
+//! An echo server with a thread, a tokio task or a smol task for each connection.
 //!
 //! ```text
-//! cargo run -p sockless-runtimes --bin echo_server -- --listen 127.0.0.1:9002 --subprotocol echo.v2 --subprotocol echo.v1
+//! cargo run -p sockless-runtimes --bin echo_server -- --subprotocol echo.v2 --subprotocol echo.v1
 //! cargo run -p sockless-runtimes --bin echo_server --features tokio -- --runtime tokio
 //! ```
 
@@ -16,9 +16,11 @@ mod options;
 
 use options::Options;
 
-/// What a client gets for its request; nothing if it comes from a foreign page. Only browsers have to say which page connects;
-/// other clients could say anything, so silence is no worse.
-fn decide<'a>(options: &'a Options, request: &Request<'_>) -> Option<Accept<'a>> {
+/// Returns the acceptance of a request, or `None` if it comes from a foreign page.
+///
+/// Only browsers have to send `Origin`. Another client can send any value, so a request without the
+/// header is accepted.
+fn accept_for<'a>(options: &'a Options, request: &Request<'_>) -> Option<Accept<'a>> {
     let is_foreign =
         |origin: &str| !options.origins.is_empty() && options.origins.iter().all(|allowed| allowed != origin);
     if request.origin().is_some_and(is_foreign) {
@@ -27,7 +29,7 @@ fn decide<'a>(options: &'a Options, request: &Request<'_>) -> Option<Accept<'a>>
     Some(Accept::new().subprotocol(request.choose_subprotocol(&options.subprotocols)))
 }
 
-const FOREIGN: (u16, &[(&str, &str)], &[u8]) = (403, &[("Content-Type", "text/plain")], b"foreign origin\n");
+const FOREIGN_ORIGIN: (u16, &[(&str, &str)], &[u8]) = (403, &[("Content-Type", "text/plain")], b"foreign origin\n");
 
 fn main() -> ExitCode {
     let args = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
@@ -35,7 +37,7 @@ fn main() -> ExitCode {
         eprintln!("{}", options::USAGE);
         return ExitCode::from(2);
     };
-    // It lives as long as the process, and so may what serves a connection.
+    // Threads and tasks that serve connections may live as long as the process.
     let options: &'static Options = Box::leak(Box::new(options));
     let result = listen(&options.listen).and_then(|listener| match options.runtime.as_str() {
         "std" => on_threads(&listener, options),
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
         "tokio" => on_tokio::run(listener, options),
         #[cfg(feature = "smol")]
         "smol" => on_smol::run(listener, options),
-        _ => Err(io::Error::other("there is no such runtime, or it was not built in")),
+        _ => Err(io::Error::other("the runtime is unknown, or its feature is off")),
     });
     let Err(error) = result else { return ExitCode::SUCCESS };
     eprintln!("echo_server: {}: {error}", options.listen);
@@ -58,7 +60,7 @@ fn listen(address: &str) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-fn complain(peer: impl Display, error: impl Display) {
+fn log_error(peer: impl Display, error: impl Display) {
     eprintln!("echo_server: {peer}: {error}");
 }
 
@@ -66,32 +68,35 @@ fn on_threads(listener: &TcpListener, options: &'static Options) -> io::Result<(
     loop {
         let served = listener.accept().and_then(|(tcp, peer)| {
             // Unlike `thread::spawn`, this does not panic when there are too many threads.
-            thread::Builder::new().spawn(move || serve(tcp, options).unwrap_or_else(|error| complain(peer, error)))
+            thread::Builder::new().spawn(move || serve(tcp, options).unwrap_or_else(|error| log_error(peer, error)))
         });
         if let Err(error) = served {
-            complain(&options.listen, error);
-            // Out of sockets or threads: trying again at once would only keep the processor busy.
+            log_error(&options.listen, error);
+            // There are no more sockets or threads. An immediate retry would keep the processor
+            // busy.
             thread::sleep(Duration::from_millis(100));
         }
     }
 }
 
 fn serve(tcp: TcpStream, options: &Options) -> Result<(), Error> {
-    // An invalid request is answered by the engine, and is an error here.
+    // The engine answers an invalid request, and this returns the error.
     let incoming = std_net::incoming(tcp, options.config.clone())?;
-    let Some(accept) = decide(options, incoming.request()) else {
-        return incoming.reject(FOREIGN.0, FOREIGN.1, FOREIGN.2);
+    let Some(accept) = accept_for(options, incoming.request()) else {
+        let (status, headers, body) = FOREIGN_ORIGIN;
+        return incoming.reject(status, headers, body);
     };
     let mut ws = incoming.accept(&accept)?;
+    // `None` after a clean close. An error if the connection failed or was lost.
     while let Some(message) = ws.recv()? {
-        // Unlike `send`, this does not write yet: the answers to messages that came together leave together, before
-        // `recv` waits for more.
+        // `feed` does not write. `recv` writes before it waits, so the replies to the messages of
+        // one read leave in one write.
         ws.feed(message)?;
     }
     Ok(())
 }
 
-/// As [`serve`], for tasks.
+/// Serves one connection like [`serve`], in a task.
 #[cfg(any(feature = "tokio", feature = "smol"))]
 async fn serve_polled<T, C>(transport: T, clock: C, options: &Options) -> Result<(), Error>
 where
@@ -99,8 +104,9 @@ where
     C: sockless::adapter::poll::Clock,
 {
     let incoming = sockless::adapter::poll::Incoming::new(transport, clock, options.config.clone()).await?;
-    let Some(accept) = decide(options, incoming.request()) else {
-        return incoming.reject(FOREIGN.0, FOREIGN.1, FOREIGN.2).await;
+    let Some(accept) = accept_for(options, incoming.request()) else {
+        let (status, headers, body) = FOREIGN_ORIGIN;
+        return incoming.reject(status, headers, body).await;
     };
     let mut ws = incoming.accept(&accept).await?;
     while let Some(message) = ws.recv().await? {
@@ -122,14 +128,14 @@ mod on_tokio {
             match listener.accept().await {
                 Ok((tcp, peer)) => {
                     _ = tokio::spawn(async move {
-                        let _fast = tcp.set_nodelay(true);
+                        let _result = tcp.set_nodelay(true);
                         serve_polled(Io(tcp), Clock::default(), options)
                             .await
-                            .unwrap_or_else(|error| complain(peer, error));
+                            .unwrap_or_else(|error| log_error(peer, error));
                     })
                 }
                 Err(error) => {
-                    complain(&options.listen, error);
+                    log_error(&options.listen, error);
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -148,15 +154,15 @@ mod on_smol {
             loop {
                 match listener.accept().await {
                     Ok((tcp, peer)) => smol::spawn(async move {
-                        let _fast = tcp.set_nodelay(true);
+                        let _result = tcp.set_nodelay(true);
                         let clock = Timer::new(smol::Timer::at);
                         serve_polled(Io(tcp), clock, options)
                             .await
-                            .unwrap_or_else(|error| complain(peer, error));
+                            .unwrap_or_else(|error| log_error(peer, error));
                     })
                     .detach(),
                     Err(error) => {
-                        complain(&options.listen, error);
+                        log_error(&options.listen, error);
                         smol::Timer::after(Duration::from_millis(100)).await;
                     }
                 }

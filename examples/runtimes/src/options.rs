@@ -1,4 +1,4 @@
-//! The options of `echo_server`.
+//! The command line of `echo_server`.
 
 use std::num::NonZeroUsize;
 
@@ -9,18 +9,18 @@ use sockless::{
 
 pub(crate) const USAGE: &str = "\
 usage: echo_server [OPTION]...
-  --listen ADDR             where to listen; 127.0.0.1:9002 by default
-  --runtime NAME            std (the default); tokio and smol, with the features of these names
-  --max-message-size BYTES  fail connections that send a larger message
-  --fragment BYTES          send messages in frames of at most so many bytes
-  --deflate                 accept permessage-deflate; implied by the options that follow
-  --server-window-bits N    compress with a window of at most 2^N bytes, 8 to 15
-  --client-window-bits N    demand the same of clients
+  --listen ADDR             address to listen on; default 127.0.0.1:9002
+  --runtime NAME            std (default), tokio or smol; tokio and smol need the feature of that name
+  --max-message-size BYTES  largest message to receive; a larger one fails the connection
+  --fragment BYTES          largest payload of a frame to send; default: one frame for each message
+  --deflate                 accept permessage-deflate; implied by the following options
+  --server-window-bits N    compress with a window of at most 2^N bytes; 8 to 15, default 15
+  --client-window-bits N    demand such a window of clients; 8 to 15, default 15
   --server-no-context-takeover, --client-no-context-takeover
-                            start each message with an empty window
-  --deflate-threshold BYTES send smaller messages as they are
-  --subprotocol NAME        a subprotocol to agree to; repeatable, the preferred one first
-  --origin ORIGIN           a page that may connect; repeatable, any page by default";
+                            the server, or the client, starts each message with an empty window
+  --deflate-threshold BYTES smallest message to compress
+  --subprotocol NAME        subprotocol to accept; repeatable, the preferred one first
+  --origin ORIGIN           origin that may connect; repeatable, default: any origin";
 
 pub(crate) struct Options {
     pub(crate) listen: String,

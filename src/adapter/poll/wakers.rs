@@ -46,7 +46,7 @@ impl SharedWaker {
     }
 
     /// Registers the task of a half that has to wait, after it has polled. A half that does not
-    /// wait leaves no waker behind.
+    /// wait keeps no waker registered.
     pub(super) fn register(&self, waker: &Waker, half: Half) {
         let mut waiting = lock(&self.tasks.0);
         if waiting.was_woken {

@@ -13,7 +13,7 @@ use sockless::{
 };
 use support::{
     ROLES, peer_of,
-    pipe::{self, Cancel, Canceller, End, Moods, VirtualClock, World},
+    pipe::{self, Cancel, Canceller, Faults, PipeEnd, Simulation, VirtualClock},
     polled::{Ws, engine, message, settings},
 };
 
@@ -23,7 +23,7 @@ const HIGH_WATER: usize = 300;
 /// A connection, whole or split into halves.
 enum Ends {
     Whole(Box<Ws>),
-    Halves(Reader<End, VirtualClock>, Writer<End, VirtualClock>),
+    Halves(Reader<PipeEnd, VirtualClock>, Writer<PipeEnd, VirtualClock>),
 }
 
 impl Ends {
@@ -107,10 +107,10 @@ struct Outcome {
 impl Case {
     /// Runs the script over a pipe that transfers a few bytes at a time.
     fn run(self, input: &[u8], script: impl AsyncFnOnce(&mut Ends, &Canceller, &mut Vec<Event<'static>>)) -> Outcome {
-        let mut world = World::new(self.seed);
-        let (mut local, mut remote) = world.pipe([50, 0]);
-        local.moods = Moods {
-            most: 120,
+        let mut simulation = Simulation::new(self.seed);
+        let (mut local, mut remote) = simulation.pipe([50, 0]);
+        local.faults = Faults {
+            max_len: 120,
             pending: 20,
             interrupted: 5,
             rng: pipe::Rng(self.seed),
@@ -118,7 +118,7 @@ impl Case {
         remote.output.borrow_mut().push(input);
         remote.half_close();
         let settings = settings(HIGH_WATER, Timeouts::none());
-        let ws = Ws::upgraded(local, world.clock(), engine(self.role, self.deflate), settings);
+        let ws = Ws::upgraded(local, simulation.clock(), engine(self.role, self.deflate), settings);
         let mut ends = if self.halves {
             let (reader, writer) = ws.split();
             Ends::Halves(reader, writer)
@@ -127,7 +127,7 @@ impl Case {
         };
         let canceller = Canceller::new(self.cancel);
         let outcome = RefCell::new(Outcome::default());
-        world.run(vec![
+        simulation.run(vec![
             Box::pin(async {
                 let mut events = Vec::new();
                 script(&mut ends, &canceller, &mut events).await;
@@ -137,7 +137,7 @@ impl Case {
             Box::pin(async { outcome.borrow_mut().wire = remote.read(usize::MAX).await }),
         ]);
         let mut outcome = outcome.into_inner();
-        outcome.await_points = canceller.passed.get();
+        outcome.await_points = canceller.await_points.get();
         outcome
     }
 }
@@ -181,24 +181,24 @@ fn input(role: Role, deflate: bool) -> Vec<u8> {
 /// Receives and sends alternately. All calls can be repeated.
 async fn receive_and_send(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
     for n in 0..3 {
-        let received = canceller.insist(async || ends.recv().await).await.unwrap();
+        let received = canceller.retry(async || ends.recv().await).await.unwrap();
         events.push(match received.unwrap() {
             Message::Text(text) => Event::Text(text),
             Message::Binary(data) => Event::Binary(data),
         });
         for len in [10, 1000 * n] {
             let message = message(n, len);
-            canceller.insist(async || ends.feed(&message).await).await.unwrap();
+            canceller.retry(async || ends.feed(&message).await).await.unwrap();
         }
-        canceller.insist(async || ends.flush().await).await.unwrap();
+        canceller.retry(async || ends.flush().await).await.unwrap();
     }
-    assert_eq!(canceller.insist(async || ends.recv().await).await.unwrap(), None);
+    assert_eq!(canceller.retry(async || ends.recv().await).await.unwrap(), None);
     assert_eq!(ends.recv().await.unwrap(), None);
 }
 
 /// Receives events of all kinds.
 async fn receive_events(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
-    while let Some(event) = canceller.insist(async || ends.recv_event().await).await.unwrap() {
+    while let Some(event) = canceller.retry(async || ends.recv_event().await).await.unwrap() {
         events.push(event);
     }
 }
@@ -264,7 +264,7 @@ fn f35_a_cancelled_command_writes_a_whole_frame_or_nothing() {
                 for n in 0..4 {
                     // Above the high-water mark: `send` waits for the output to drain.
                     let large = message(n, 500);
-                    canceller.insist(async || ends.feed(&large).await).await.unwrap();
+                    canceller.retry(async || ends.feed(&large).await).await.unwrap();
                     let done = canceller.attempt(ends.send(&message(n + 1, 70))).await;
                     if done.is_none() {
                         skipped_sends.borrow_mut().push(n);
@@ -273,7 +273,7 @@ fn f35_a_cancelled_command_writes_a_whole_frame_or_nothing() {
                     let _cancelled = canceller.attempt(ends.pong()).await;
                 }
                 let _cancelled = canceller.attempt(ends.close()).await;
-                while canceller.insist(async || ends.recv().await).await.unwrap().is_some() {}
+                while canceller.retry(async || ends.recv().await).await.unwrap().is_some() {}
             });
             (outcome, skipped.take())
         };
@@ -331,22 +331,27 @@ fn f35_a_cancelled_feed_sends_nothing() {
 #[test]
 fn f35_a_cancelled_handshake_by_events_continues() {
     let run = |cancel| {
-        let mut world = World::new(1);
-        let (mut server, mut client) = world.pipe([20, 20]);
-        server.moods = Moods::wild(3);
-        client.moods = Moods::wild(4);
+        let mut simulation = Simulation::new(1);
+        let (mut server, mut client) = simulation.pipe([20, 20]);
+        server.faults = Faults::random(3);
+        client.faults = Faults::random(4);
         let settings = || settings(1000, Timeouts::none());
         let request = ClientRequest::new("ws://example.com/").unwrap();
         let mut out = Vec::new();
         let engine = Connection::client(&request, Config::default(), [7; 32], &mut out).unwrap();
-        let mut client = Ws::upgraded(client, world.clock(), engine, settings());
+        let mut client = Ws::upgraded(client, simulation.clock(), engine, settings());
         client.engine_mut().1.append(&mut out);
-        let mut server = Ws::upgraded(server, world.clock(), Connection::server(Config::default()), settings());
+        let mut server = Ws::upgraded(
+            server,
+            simulation.clock(),
+            Connection::server(Config::default()),
+            settings(),
+        );
         let [client_canceller, server_canceller] = [Canceller::new(cancel), Canceller::new(cancel)];
-        world.run(vec![
+        simulation.run(vec![
             Box::pin(async {
                 let event = client_canceller
-                    .insist(async || client.recv_event().await)
+                    .retry(async || client.recv_event().await)
                     .await
                     .unwrap();
                 assert!(matches!(event, Some(Event::Open(_))), "{event:?}");
@@ -355,7 +360,7 @@ fn f35_a_cancelled_handshake_by_events_continues() {
             }),
             Box::pin(async {
                 let event = server_canceller
-                    .insist(async || server.recv_event().await)
+                    .retry(async || server.recv_event().await)
                     .await
                     .unwrap();
                 let Some(Event::Request(request)) = event else {
@@ -363,14 +368,17 @@ fn f35_a_cancelled_handshake_by_events_continues() {
                 };
                 let (engine, out) = server.engine_mut();
                 engine.accept(&request, &Accept::new(), out).unwrap();
-                let message = server_canceller.insist(async || server.recv().await).await.unwrap();
+                let message = server_canceller.retry(async || server.recv().await).await.unwrap();
                 assert_eq!(message, Some(Message::Text("hello".into())));
                 let _cancelled = server_canceller.attempt(server.close(CloseCode::NORMAL, "")).await;
                 assert!(server.recv().await.unwrap().is_none());
                 drop(server);
             }),
         ]);
-        client_canceller.passed.get().max(server_canceller.passed.get())
+        client_canceller
+            .await_points
+            .get()
+            .max(server_canceller.await_points.get())
     };
     let await_points = run(Cancel::Never);
     for cancel in (0..await_points).map(Cancel::Once).chain((1..5).map(Cancel::After)) {

@@ -12,19 +12,19 @@ use sockless::{
 };
 use support::{
     REQUEST, ROLES, frame, frames, peer_of,
-    pipe::{self, End, Task, VirtualClock, World},
-    polled::{self, Ws, message, seconds, settings, timed},
+    pipe::{self, PipeEnd, Simulation, Task, VirtualClock},
+    polled::{self, Ws, message, open_with_timeouts, seconds, settings},
 };
 
-/// Returns a world, the two ends of a pipe of that capacity with a clock for each, and a function
-/// that returns the time since the start.
-fn world(capacity: usize) -> (World, [(End, VirtualClock); 2], impl Fn() -> Duration + Clone) {
-    let mut world = World::new(1);
-    let (local, remote) = world.pipe([capacity, capacity]);
-    let ends = [(local, world.clock()), (remote, world.clock())];
-    let time = world.time();
+/// Returns a simulation, the two ends of a pipe of that capacity with a clock for each, and a
+/// function that returns the time since the start.
+fn new_simulation(capacity: usize) -> (Simulation, [(PipeEnd, VirtualClock); 2], impl Fn() -> Duration + Clone) {
+    let mut simulation = Simulation::new(1);
+    let (local, remote) = simulation.pipe([capacity, capacity]);
+    let ends = [(local, simulation.clock()), (remote, simulation.clock())];
+    let time = simulation.time();
     let start = time();
-    (world, ends, move || time() - start)
+    (simulation, ends, move || time() - start)
 }
 
 /// Returns the deadline that was missed, if that is the error.
@@ -41,7 +41,7 @@ fn due<T>(result: Result<T, Error>) -> Option<Due> {
 fn a_slow_handshake_times_out() {
     for role in ROLES {
         for sends_bytes in [false, true] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
             let local: Task<'_> = Box::pin(async move {
                 let settings = Settings::default();
                 let due = match role {
@@ -68,7 +68,7 @@ fn a_slow_handshake_times_out() {
                 }
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -78,8 +78,8 @@ fn a_slow_handshake_times_out() {
 #[test]
 fn a_silent_peer_times_out() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, _)], time) = world(1000);
-        let mut ws = timed(local, clock, role);
+        let (mut simulation, [(local, clock), (mut remote, _)], time) = new_simulation(1000);
+        let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(due(ws.recv().await), Some(Due::Pong));
             assert_eq!(time(), seconds(40));
@@ -92,7 +92,7 @@ fn a_silent_peer_times_out() {
             let sent = frames(role, &remote.read(usize::MAX).await);
             assert!(matches!(&sent[..], [(0x89, ping)] if ping.len() == 8), "{sent:?}");
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
@@ -101,8 +101,8 @@ fn a_silent_peer_times_out() {
 #[test]
 fn a_peer_that_answers_pings_does_not_time_out() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-        let mut ws = timed(local, clock, role);
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
+        let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(ws.round_trip(), None);
             assert_eq!(ws.recv().await.unwrap(), Some(message(1, 10)));
@@ -136,7 +136,7 @@ fn a_peer_that_answers_pings_does_not_time_out() {
                 }
             }
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
@@ -146,7 +146,7 @@ fn a_peer_that_answers_pings_does_not_time_out() {
 fn an_idle_connection_is_closed() {
     for role in ROLES {
         for answers_close in [false, true] {
-            let (mut world, [(local, clock), (mut remote, _)], time) = world(1000);
+            let (mut simulation, [(local, clock), (mut remote, _)], time) = new_simulation(1000);
             let timeouts = Timeouts::new().idle(seconds(90));
             let mut ws = Ws::upgraded(local, clock, polled::engine(role, false), settings(1000, timeouts));
             let local: Task<'_> = Box::pin(async move {
@@ -176,7 +176,7 @@ fn an_idle_connection_is_closed() {
                     }
                 }
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -187,7 +187,7 @@ fn an_idle_connection_is_closed() {
 fn messages_of_the_peer_postpone_the_deadlines() {
     for role in ROLES {
         for delivery in [Delivery::Messages, Delivery::Chunks] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
             let timeouts = Timeouts::new().idle(seconds(10)).ping(seconds(5));
             let config = Config::new().delivery(delivery);
             let engine = support::open(role, config);
@@ -206,7 +206,7 @@ fn messages_of_the_peer_postpone_the_deadlines() {
                 }
                 assert_eq!(remote.read(usize::MAX).await, b"", "no Ping was sent");
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -216,8 +216,8 @@ fn messages_of_the_peer_postpone_the_deadlines() {
 #[test]
 fn a_transport_that_stays_open_after_a_clean_close_is_closed() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-        let mut ws = timed(local, clock, role);
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
+        let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(ws.recv().await.unwrap(), None);
             assert_eq!(time(), seconds(6));
@@ -228,7 +228,7 @@ fn a_transport_that_stays_open_after_a_clean_close_is_closed() {
             remote.write_all(&frame(peer_of(role), 0x88, &[3, 232])).await.unwrap();
             pause.sleep(seconds(60)).await;
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
@@ -238,9 +238,9 @@ fn a_transport_that_stays_open_after_a_clean_close_is_closed() {
 fn messages_do_not_postpone_the_close_deadline() {
     for role in ROLES {
         for is_fast in [false, true] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(5000);
-            let mut ws = timed(local, clock, role);
-            let mut work = world.clock();
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(5000);
+            let mut ws = open_with_timeouts(local, clock, role);
+            let mut work = simulation.clock();
             let local: Task<'_> = Box::pin(async move {
                 ws.close(CloseCode::NORMAL, "").await.unwrap();
                 let error = loop {
@@ -265,7 +265,7 @@ fn messages_do_not_postpone_the_close_deadline() {
                     }
                 }
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -274,8 +274,8 @@ fn messages_do_not_postpone_the_close_deadline() {
 #[test]
 fn a_peer_that_stops_reading_times_out() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
-        let mut ws = timed(local, clock, role);
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(100);
+        let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert!(ws.send(message(0, 10_000)).await.is_err());
             let failed_at = time();
@@ -289,7 +289,7 @@ fn a_peer_that_stops_reading_times_out() {
             remote.read(100).await;
             pause.sleep(seconds(1000)).await;
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
@@ -299,8 +299,8 @@ fn a_peer_that_stops_reading_times_out() {
 fn a_slow_transfer_does_not_time_out() {
     for role in ROLES {
         for sends in [false, true] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
-            let mut ws = timed(local, clock, role);
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(100);
+            let mut ws = open_with_timeouts(local, clock, role);
             let local: Task<'_> = Box::pin(async move {
                 if sends {
                     ws.send(message(0, 20_000)).await.unwrap();
@@ -324,7 +324,7 @@ fn a_slow_transfer_does_not_time_out() {
                 }
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -334,9 +334,9 @@ fn a_slow_transfer_does_not_time_out() {
 #[test]
 fn input_that_arrived_in_time_counts_when_it_is_read_late() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, mut pause)], _) = world(1000);
-        let mut ws = timed(local, clock, role);
-        let mut work = world.clock();
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], _) = new_simulation(1000);
+        let mut ws = open_with_timeouts(local, clock, role);
+        let mut work = simulation.clock();
         let ping = if role == Role::Client { 14 } else { 10 };
         let local: Task<'_> = Box::pin(async move {
             let canceller = pipe::Canceller::new(pipe::Cancel::After(2));
@@ -359,7 +359,7 @@ fn input_that_arrived_in_time_counts_when_it_is_read_late() {
             remote.read(if role == Role::Client { 8 } else { 4 }).await;
             remote.write_all(&frame(peer_of(role), 0x88, &[3, 232])).await.unwrap();
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
@@ -369,9 +369,9 @@ fn input_that_arrived_in_time_counts_when_it_is_read_late() {
 fn a_send_after_a_long_pause_restarts_the_timeout() {
     for role in ROLES {
         for is_dead in [false, true] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
-            let mut ws = timed(local, clock, role);
-            let mut work = world.clock();
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(100);
+            let mut ws = open_with_timeouts(local, clock, role);
+            let mut work = simulation.clock();
             let ping = if role == Role::Client { 14 } else { 10 };
             let local: Task<'_> = Box::pin(async move {
                 let canceller = pipe::Canceller::new(pipe::Cancel::After(2));
@@ -390,7 +390,7 @@ fn a_send_after_a_long_pause_restarts_the_timeout() {
                 pause.sleep(seconds(if is_dead { 1000 } else { 305 })).await;
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -401,9 +401,9 @@ fn a_send_after_a_long_pause_restarts_the_timeout() {
 fn the_close_deadline_starts_when_the_close_is_processed() {
     for role in ROLES {
         for violation in [false, true] {
-            let (mut world, [(local, clock), (remote, mut pause)], time) = world(1000);
-            let mut ws = timed(local, clock, role);
-            let mut work = world.clock();
+            let (mut simulation, [(local, clock), (remote, mut pause)], time) = new_simulation(1000);
+            let mut ws = open_with_timeouts(local, clock, role);
+            let mut work = simulation.clock();
             let peer = peer_of(role);
             let end = if violation {
                 frame(peer, 0x83, b"")
@@ -425,7 +425,7 @@ fn the_close_deadline_starts_when_the_close_is_processed() {
                 pause.sleep(seconds(62)).await;
                 drop(remote);
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -433,8 +433,8 @@ fn the_close_deadline_starts_when_the_close_is_processed() {
 /// A rejection that is sent late waits until the client closes the transport.
 #[test]
 fn a_late_rejection_waits_for_the_client() {
-    let (mut world, [(local, clock), (remote, mut pause)], time) = world(1000);
-    let mut work = world.clock();
+    let (mut simulation, [(local, clock), (remote, mut pause)], time) = new_simulation(1000);
+    let mut work = simulation.clock();
     remote.output.borrow_mut().push(REQUEST.as_bytes());
     let local: Task<'_> = Box::pin(async move {
         let incoming = Incoming::new(local, clock, Settings::default()).await.unwrap();
@@ -446,7 +446,7 @@ fn a_late_rejection_waits_for_the_client() {
         pause.sleep(seconds(10)).await;
         drop(remote);
     });
-    world.run(vec![local, remote]);
+    simulation.run(vec![local, remote]);
 }
 
 /// The deadlines of an accepted connection start with its acceptance. With the clock `()` there are
@@ -454,8 +454,8 @@ fn a_late_rejection_waits_for_the_client() {
 #[test]
 fn deadlines_start_with_the_acceptance() {
     for has_clock in [true, false] {
-        let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-        let mut work = world.clock();
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
+        let mut work = simulation.clock();
         remote.output.borrow_mut().push(REQUEST.as_bytes());
         let local: Task<'_> = Box::pin(async move {
             if has_clock {
@@ -480,15 +480,15 @@ fn deadlines_start_with_the_acceptance() {
             remote.half_close();
             remote.read(usize::MAX).await;
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
 /// Pings of the peer are reported as events and do not postpone the deadline of the Pong.
 #[test]
 fn pings_of_the_peer_do_not_postpone_the_pong_deadline() {
-    let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-    let mut ws = timed(local, clock, Role::Server);
+    let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
+    let mut ws = open_with_timeouts(local, clock, Role::Server);
     let local: Task<'_> = Box::pin(async move {
         let error = loop {
             match ws.recv_event().await {
@@ -504,5 +504,5 @@ fn pings_of_the_peer_do_not_postpone_the_pong_deadline() {
             pause.sleep(seconds(1)).await;
         }
     });
-    world.run(vec![local, remote]);
+    simulation.run(vec![local, remote]);
 }

@@ -17,30 +17,30 @@ use sockless::{
 };
 use support::{
     REQUEST, ROLES,
-    faults::{self, Bare, outcome},
+    faults::{self, PlainPipe, receive_all},
     frame, frames, peer_of,
-    pipe::{self, End, Moods, Task, World},
-    polled::{self, Ws, message, open, settings, timed},
+    pipe::{self, Faults, PipeEnd, Simulation, Task},
+    polled::{self, Ws, message, open, open_with_timeouts, settings},
 };
 
 /// R116 (F34 F35): a transport that ends or fails after any number of bytes: all complete messages
 /// before that are received, and the end is reported once.
 #[test]
 fn f34_input_before_a_failure_is_received() {
-    faults::fails_at_any_byte::<Bare>(300);
+    faults::input_ends_at_any_byte::<PlainPipe>(300);
 }
 
 /// R116 (F34 F35): the peer shuts down its sending direction after any number of bytes: the
 /// connection writes all output before it reports the end.
 #[test]
 fn f34_output_is_written_after_a_half_close() {
-    faults::half_closed_at_any_byte::<Bare>();
+    faults::peer_half_closes_at_any_byte::<PlainPipe>();
 }
 
 /// R116 (F34 F35): writing fails after any number of bytes: the transport is read to its end.
 #[test]
 fn f34_input_after_a_write_failure_is_received() {
-    faults::deaf_after_any_byte::<Bare>();
+    faults::output_breaks_after_any_byte::<PlainPipe>();
 }
 
 /// R116 (F34 F35): a transport that ends or fails after any number of bytes of the handshake, in
@@ -48,13 +48,13 @@ fn f34_input_after_a_write_failure_is_received() {
 /// handshake opens the connection.
 #[test]
 fn f34_an_incomplete_handshake_fails() {
-    faults::handshake_breaks_at_any_byte::<Bare>();
+    faults::handshake_breaks_at_any_byte::<PlainPipe>();
 }
 
 /// A refusal whose body ends with the transport is reported with its body.
 #[test]
 fn a_refusal_body_ends_with_the_transport() {
-    faults::refusal_ends_with_the_transport::<Bare>();
+    faults::refusal_ends_with_the_transport::<PlainPipe>();
 }
 
 /// A handshake whose future is dropped ends the connection.
@@ -62,9 +62,9 @@ fn a_refusal_body_ends_with_the_transport() {
 fn f35_a_cancelled_handshake_ends_the_connection() {
     for role in ROLES {
         for point in 0..5 {
-            let mut world = World::new(point as u64);
-            let (local, mut remote) = world.pipe([10, 10]);
-            let clock = world.clock();
+            let mut simulation = Simulation::new(point as u64);
+            let (local, mut remote) = simulation.pipe([10, 10]);
+            let clock = simulation.clock();
             let local: Task<'_> = Box::pin(async move {
                 let canceller = pipe::Canceller::new(pipe::Cancel::Once(point));
                 let done = match role {
@@ -88,7 +88,7 @@ fn f35_a_cancelled_handshake_ends_the_connection() {
                 assert!(remote.write_all(REQUEST.as_bytes()).await.is_err());
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -104,16 +104,16 @@ fn f49_replies_are_not_buffered_after_a_write_failure() {
             frame(peer, 0x88, &[3, 232]),
         ]
         .concat();
-        let mut world = World::new(0);
-        let (local, remote) = world.pipe([100, 0]);
+        let mut simulation = Simulation::new(0);
+        let (local, remote) = simulation.pipe([100, 0]);
         remote.output.borrow_mut().push(&input);
         remote.half_close();
-        remote.input.borrow_mut().deaf = true;
-        let mut ws = open(local, world.clock(), role, 500);
-        world.block_on(async {
+        remote.input.borrow_mut().read_closed = true;
+        let mut ws = open(local, simulation.clock(), role, 500);
+        simulation.block_on(async {
             assert_eq!(ws.recv().await.unwrap(), Some(message(1, 3)));
             assert!(ws.engine_mut().1.capacity() < 10_000);
-            let (received, error) = outcome(&mut ws).await;
+            let (received, error) = receive_all(&mut ws).await;
             assert!(received.is_empty() && error.is_none(), "{error:?}");
         });
         drop(remote);
@@ -125,11 +125,11 @@ fn f49_replies_are_not_buffered_after_a_write_failure() {
 #[test]
 fn f49_a_ping_flood_is_bounded() {
     for role in ROLES {
-        let mut world = World::new(0);
-        let (local, mut remote) = world.pipe([100, 1000]);
+        let mut simulation = Simulation::new(0);
+        let (local, mut remote) = simulation.pipe([100, 1000]);
         let input = std::rc::Rc::clone(&local.input);
-        let clock = world.clock();
-        let mut ws = timed(local, clock, role);
+        let clock = simulation.clock();
+        let mut ws = open_with_timeouts(local, clock, role);
         let flood: Task<'_> = Box::pin(async move {
             let ping = frame(peer_of(role), 0x89, &[1; 125]);
             while remote.write_all(&ping).await.is_ok() {}
@@ -139,8 +139,8 @@ fn f49_a_ping_flood_is_bounded() {
             assert!(matches!(error, Error::TimedOut(_)), "{error:?}");
             assert_eq!(ws.engine_mut().1.capacity(), 0);
         });
-        world.run(vec![flood, local]);
-        let accepted = input.borrow().carried.len();
+        simulation.run(vec![flood, local]);
+        let accepted = input.borrow().all_written.len();
         assert!((100..=200_000).contains(&accepted), "{accepted}");
     }
 }
@@ -181,7 +181,7 @@ impl Transport for ShortWrites {
 #[test]
 fn f07_a_large_message_in_small_writes_takes_linear_time() {
     const LEN: usize = 16 << 20;
-    let mut world = World::new(0);
+    let mut simulation = Simulation::new(0);
     let transport = ShortWrites {
         written: 0,
         is_pending: false,
@@ -190,7 +190,7 @@ fn f07_a_large_message_in_small_writes_takes_linear_time() {
     let mut ws = WebSocket::upgraded(transport, (), engine, Settings::default());
     let data = vec![0; LEN];
     let start = Instant::now();
-    world.block_on(async { ws.send(&data).await.unwrap() });
+    simulation.block_on(async { ws.send(&data).await.unwrap() });
     assert!(ws.get_ref().written > LEN);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
@@ -199,7 +199,7 @@ fn f07_a_large_message_in_small_writes_takes_linear_time() {
 /// missed.
 #[test]
 fn one_byte_per_second_misses_no_deadline() {
-    faults::drips::<Bare>(Timeouts::default());
+    faults::bytes_arrive_slowly::<PlainPipe>(Timeouts::default());
 }
 
 /// R106 R107: the peer shuts down its sending direction directly after its Close frame: it still
@@ -208,12 +208,12 @@ fn one_byte_per_second_misses_no_deadline() {
 fn a_half_close_after_the_close_frame_is_clean() {
     for role in ROLES {
         for seed in 0..50 {
-            let mut world = World::new(seed);
-            let (mut local, mut remote) = world.pipe([3, 0]);
-            local.moods = Moods::wild(seed);
+            let mut simulation = Simulation::new(seed);
+            let (mut local, mut remote) = simulation.pipe([3, 0]);
+            local.faults = Faults::random(seed);
             remote.output.borrow_mut().push(&frame(peer_of(role), 0x88, &[3, 232]));
             remote.half_close();
-            let mut ws = open(local, world.clock(), role, 1000);
+            let mut ws = open(local, simulation.clock(), role, 1000);
             let local: Task<'_> = Box::pin(async move {
                 ws.feed(message(0, 100)).await.unwrap();
                 assert_eq!(ws.recv().await.unwrap(), None);
@@ -223,13 +223,13 @@ fn a_half_close_after_the_close_frame_is_clean() {
                 let sent = frames(role, &remote.read(usize::MAX).await);
                 assert_eq!(sent[1..], [(0x88, vec![3, 232])]);
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
 /// A transport whose writes return 0.
-struct ZeroWrites(End);
+struct ZeroWrites(PipeEnd);
 
 impl Transport for ZeroWrites {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -252,12 +252,12 @@ impl Transport for ZeroWrites {
 /// R102: a write that returns 0 is an error and not an endless loop.
 #[test]
 fn a_write_of_zero_bytes_is_an_error() {
-    let mut world = World::new(0);
-    let (local, remote) = world.pipe([100, 100]);
-    let clock = world.clock();
+    let mut simulation = Simulation::new(0);
+    let (local, remote) = simulation.pipe([100, 100]);
+    let clock = simulation.clock();
     let engine = polled::engine(Role::Server, false);
     let mut ws = WebSocket::upgraded(ZeroWrites(local), clock, engine, settings(1000, Timeouts::none()));
-    world.block_on(async {
+    simulation.block_on(async {
         let error = ws.send("text").await.unwrap_err();
         assert!(
             matches!(&error, Error::Io(error) if error.kind() == ErrorKind::WriteZero),

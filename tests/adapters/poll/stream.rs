@@ -12,8 +12,8 @@ use futures_sink::Sink;
 use sockless::{CloseCode, Event, Message, Role, SendError, adapter::Error};
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Task, World},
-    polled::{Ws, message, open, seconds, timed},
+    pipe::{Simulation, Task},
+    polled::{Ws, message, open, open_with_timeouts, seconds},
 };
 
 /// The payload of a Close frame with code 1000.
@@ -36,8 +36,8 @@ fn a_stream_is_fused() {
     for role in ROLES {
         for clean in [false, true] {
             let peer = peer_of(role);
-            let mut world = World::new(0);
-            let (local, remote) = world.pipe([1000, 0]);
+            let mut simulation = Simulation::new(0);
+            let (local, remote) = simulation.pipe([1000, 0]);
             let end = if clean {
                 frame(peer, 0x88, &CLOSE)
             } else {
@@ -48,8 +48,8 @@ fn a_stream_is_fused() {
                 .borrow_mut()
                 .push(&[frame(peer, 0x81, b"bcd"), end].concat());
             remote.half_close();
-            let mut ws = open(local, world.clock(), role, 1000);
-            world.block_on(async {
+            let mut ws = open(local, simulation.clock(), role, 1000);
+            simulation.block_on(async {
                 assert_eq!(next(&mut ws).await.unwrap().unwrap(), message(1, 3));
                 assert!(!ws.is_terminated());
                 if !clean {
@@ -68,12 +68,12 @@ fn a_stream_is_fused() {
 /// The reading half is a stream that ends in the same way.
 #[test]
 fn a_reader_is_a_stream() {
-    let mut world = World::new(0);
-    let (local, remote) = world.pipe([1000, 0]);
+    let mut simulation = Simulation::new(0);
+    let (local, remote) = simulation.pipe([1000, 0]);
     remote.output.borrow_mut().push(&frame(Role::Client, 0x81, b"bcd"));
     remote.half_close();
-    let (mut reader, _writer) = open(local, world.clock(), Role::Server, 1000).split();
-    world.block_on(async {
+    let (mut reader, _writer) = open(local, simulation.clock(), Role::Server, 1000).split();
+    simulation.block_on(async {
         assert_eq!(next(&mut reader).await.unwrap().unwrap(), message(1, 3));
         assert!(next(&mut reader).await.unwrap().is_err());
         assert!(next(&mut reader).await.is_none());
@@ -100,9 +100,9 @@ async fn send_all_and_close<S: Sink<Message<'static>, Error = Error> + Unpin>(si
 fn a_sink_sends_one_close_frame() {
     for role in ROLES {
         for halves in [false, true] {
-            let mut world = World::new(0);
-            let (local, mut remote) = world.pipe([50, 0]);
-            let mut ws = open(local, world.clock(), role, 100);
+            let mut simulation = Simulation::new(0);
+            let (local, mut remote) = simulation.pipe([50, 0]);
+            let mut ws = open(local, simulation.clock(), role, 100);
             let local: Task<'_> = Box::pin(async move {
                 if halves {
                     let (_reader, mut writer) = ws.split();
@@ -117,7 +117,7 @@ fn a_sink_sends_one_close_frame() {
                 assert_eq!(firsts, [0x82, 0x81, 0x82, 0x81, 0x82, 0x88]);
                 assert_eq!(sent[5].1, CLOSE);
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
@@ -128,14 +128,14 @@ fn a_sink_sends_one_close_frame() {
 fn recycled_messages_allocate_nothing() {
     for role in ROLES {
         for len in [100, 5000, 100_000] {
-            let mut world = World::new(0);
-            let (local, remote) = world.pipe([1 << 24, 0]);
+            let mut simulation = Simulation::new(0);
+            let (local, remote) = simulation.pipe([1 << 24, 0]);
             let whole = frame(peer_of(role), 0x82, &vec![7; len]);
             let input = std::rc::Rc::clone(&remote.output);
             let count = 40 + 400_000 / len;
             input.borrow_mut().push(&whole.repeat(count));
             remote.input.borrow_mut().reserve(1 << 24);
-            let mut ws = open(local, world.clock(), role, 1 << 20);
+            let mut ws = open(local, simulation.clock(), role, 1 << 20);
             let mut echo = |times| {
                 for _ in 0..times {
                     let Poll::Ready(Ok(Some(message))) = poll_once(ws.recv()) else {
@@ -159,9 +159,9 @@ fn recycled_messages_allocate_nothing() {
 #[test]
 fn an_idle_connection_holds_no_buffers() {
     let shared = measure(|| {
-        let mut world = World::new(0);
-        let (local, remote) = world.pipe([1 << 24, 0]);
-        let mut ws = timed(local, world.clock(), ROLES[0]);
+        let mut simulation = Simulation::new(0);
+        let (local, remote) = simulation.pipe([1 << 24, 0]);
+        let mut ws = open_with_timeouts(local, simulation.clock(), ROLES[0]);
         for _ in 0..10 {
             let whole = frame(peer_of(ROLES[0]), 0x82, &[7; 300_000]);
             remote.output.borrow_mut().push(&whole);
@@ -175,13 +175,13 @@ fn an_idle_connection_holds_no_buffers() {
     assert!((1..=192 << 10).contains(&shared.bytes_current), "{shared:?}");
     for role in ROLES {
         let peer = peer_of(role);
-        let mut world = World::new(0);
-        let (local, remote) = world.pipe([1 << 24, 0]);
+        let mut simulation = Simulation::new(0);
+        let (local, remote) = simulation.pipe([1 << 24, 0]);
         let mut created = None;
-        let clock = world.clock();
+        let clock = simulation.clock();
         remote.input.borrow_mut().reserve(1 << 21);
         remote.output.borrow_mut().reserve(1 << 21);
-        let new = measure(|| created = Some(timed(local, clock, role)));
+        let new = measure(|| created = Some(open_with_timeouts(local, clock, role)));
         let mut ws: Ws = created.unwrap();
         let used = measure(|| {
             assert!(poll_once(ws.recv()).is_pending());
@@ -230,22 +230,22 @@ fn a_slow_handler_holds_no_buffers() {
     for role in ROLES {
         for answers in [false, true] {
             let peer = peer_of(role);
-            let mut world = World::new(0);
-            let (busy, remote) = world.pipe([1 << 24, 0]);
+            let mut simulation = Simulation::new(0);
+            let (busy, remote) = simulation.pipe([1 << 24, 0]);
             remote.input.borrow_mut().reserve(1 << 24);
             remote.output.borrow_mut().reserve(1 << 20);
             let whole = frame(peer, 0x82, &vec![7; 120_000]);
-            let mut busy = open(busy, world.clock(), role, 64 << 10);
+            let mut busy = open(busy, simulation.clock(), role, 64 << 10);
             let mut echo_large = || {
                 remote.output.borrow_mut().push(&whole);
                 echo(&mut busy, true);
             };
             let (mut slow, mut ends) = (Vec::new(), Vec::new());
             for _ in 0..SLOW {
-                let (local, remote) = world.pipe([1 << 16, 0]);
+                let (local, remote) = simulation.pipe([1 << 16, 0]);
                 remote.input.borrow_mut().reserve(1 << 10);
                 remote.output.borrow_mut().push(&frame(peer, 0x82, b"small"));
-                slow.push(open(local, world.clock(), role, 64 << 10));
+                slow.push(open(local, simulation.clock(), role, 64 << 10));
                 ends.push(remote);
             }
             for _ in 0..5 {
@@ -274,12 +274,12 @@ fn large_messages_with_waits_allocate_nothing() {
     for role in ROLES {
         for len in [100, 60_000, 70_000, 120_000] {
             for send in [false, true] {
-                let mut world = World::new(0);
-                let (local, remote) = world.pipe([1 << 24, 0]);
+                let mut simulation = Simulation::new(0);
+                let (local, remote) = simulation.pipe([1 << 24, 0]);
                 remote.input.borrow_mut().reserve(1 << 23);
                 remote.output.borrow_mut().reserve(1 << 20);
                 let whole = frame(peer_of(role), 0x82, &vec![7; len]);
-                let mut ws = open(local, world.clock(), role, 64 << 10);
+                let mut ws = open(local, simulation.clock(), role, 64 << 10);
                 let mut echoes = |times| {
                     for _ in 0..times {
                         remote.output.borrow_mut().push(&whole);
@@ -298,12 +298,12 @@ fn large_messages_with_waits_allocate_nothing() {
 #[test]
 fn many_pings_with_waits_allocate_nothing() {
     for role in ROLES {
-        let mut world = World::new(0);
-        let (local, remote) = world.pipe([1 << 24, 0]);
+        let mut simulation = Simulation::new(0);
+        let (local, remote) = simulation.pipe([1 << 24, 0]);
         remote.input.borrow_mut().reserve(1 << 22);
         remote.output.borrow_mut().reserve(1 << 17);
         let pings = frame(peer_of(role), 0x89, &[7; 125]).repeat(200);
-        let mut ws = open(local, world.clock(), role, 1 << 20);
+        let mut ws = open(local, simulation.clock(), role, 1 << 20);
         let mut answer = |times| {
             for _ in 0..times {
                 remote.output.borrow_mut().push(&pings);
@@ -320,12 +320,12 @@ fn many_pings_with_waits_allocate_nothing() {
 /// allocated.
 #[test]
 fn a_fed_message_leaves_no_buffer_allocated() {
-    let mut world = World::new(0);
+    let mut simulation = Simulation::new(0);
     let (mut idle, mut ends) = (Vec::new(), Vec::new());
     for _ in 0..50 {
-        let (local, remote) = world.pipe([1 << 16, 0]);
+        let (local, remote) = simulation.pipe([1 << 16, 0]);
         remote.input.borrow_mut().reserve(1 << 16);
-        idle.push(timed(local, world.clock(), Role::Server));
+        idle.push(open_with_timeouts(local, simulation.clock(), Role::Server));
         ends.push(remote);
     }
     let message = vec![7; 20_000];
@@ -342,15 +342,15 @@ fn a_fed_message_leaves_no_buffer_allocated() {
 #[test]
 fn a_pong_is_written_before_the_ping_is_reported() {
     for role in ROLES {
-        let mut world = World::new(0);
-        let (local, remote) = world.pipe([1000, 0]);
+        let mut simulation = Simulation::new(0);
+        let (local, remote) = simulation.pipe([1000, 0]);
         remote.output.borrow_mut().push(&frame(peer_of(role), 0x89, b"there?"));
-        let mut ws = open(local, world.clock(), role, 1000);
+        let mut ws = open(local, simulation.clock(), role, 1000);
         let Poll::Ready(Ok(Some(Event::Ping(payload)))) = poll_once(ws.recv_event()) else {
             panic!()
         };
         assert_eq!(*payload, *b"there?");
-        let sent = frames(role, &remote.input.borrow().carried);
+        let sent = frames(role, &remote.input.borrow().all_written);
         assert_eq!(sent, [(0x8A, b"there?".to_vec())]);
     }
 }
@@ -362,15 +362,15 @@ fn into_parts_returns_unprocessed_input() {
     for role in ROLES {
         let peer = peer_of(role);
         for cut in 0..8 {
-            let mut world = World::new(0);
-            let (local, remote) = world.pipe([1000, 0]);
+            let mut simulation = Simulation::new(0);
+            let (local, remote) = simulation.pipe([1000, 0]);
             let rest = [frame(peer, 0x82, b"second"), frame(peer, 0x81, b"third")].concat();
             let rest = &rest[..rest.len() - cut];
             remote
                 .output
                 .borrow_mut()
                 .push(&[frame(peer, 0x81, b"bcd"), rest.to_vec()].concat());
-            let mut ws = open(local, world.clock(), role, 1000);
+            let mut ws = open(local, simulation.clock(), role, 1000);
             assert!(matches!(poll_once(ws.recv()), Poll::Ready(Ok(Some(_)))));
             let (_transport, unread) = ws.into_parts();
             assert_eq!(unread, rest);
@@ -381,12 +381,12 @@ fn into_parts_returns_unprocessed_input() {
 /// The bytes passed to `read_ahead` are processed before the bytes of the transport.
 #[test]
 fn read_ahead_bytes_are_processed_first() {
-    let mut world = World::new(0);
-    let (local, remote) = world.pipe([1000, 1000]);
+    let mut simulation = Simulation::new(0);
+    let (local, remote) = simulation.pipe([1000, 1000]);
     let large = vec![7; 100_000];
     let ahead = [frame(Role::Client, 0x82, &large), frame(Role::Client, 0x01, b"first ")].concat();
     remote.output.borrow_mut().push(&frame(Role::Client, 0x80, b"second"));
-    let mut ws = open(local, world.clock(), Role::Server, 1000).read_ahead(&ahead);
+    let mut ws = open(local, simulation.clock(), Role::Server, 1000).read_ahead(&ahead);
     assert_eq!(
         poll_once(ws.recv()).map(Result::unwrap),
         Poll::Ready(Some(Message::from(large)))
@@ -401,11 +401,11 @@ fn read_ahead_bytes_are_processed_first() {
 /// frame among it closes the connection.
 #[test]
 fn output_appended_through_engine_mut_is_written() {
-    let mut world = World::new(0);
-    let (local, mut remote) = world.pipe([1000, 100]);
-    let clock = world.clock();
-    let mut pause = world.clock();
-    let mut ws = timed(local, clock, Role::Server);
+    let mut simulation = Simulation::new(0);
+    let (local, mut remote) = simulation.pipe([1000, 100]);
+    let clock = simulation.clock();
+    let mut pause = simulation.clock();
+    let mut ws = open_with_timeouts(local, clock, Role::Server);
     let local: Task<'_> = Box::pin(async move {
         let (engine, out) = ws.engine_mut();
         engine.send_text("bcd", out).unwrap();
@@ -419,5 +419,5 @@ fn output_appended_through_engine_mut_is_written() {
         pause.sleep(seconds(1)).await;
         remote.write_all(&frame(Role::Client, 0x88, &CLOSE)).await.unwrap();
     });
-    world.run(vec![local, remote]);
+    simulation.run(vec![local, remote]);
 }

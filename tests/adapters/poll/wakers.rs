@@ -18,7 +18,7 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{self, Cancel, Canceller, Flag, Moods, Rng, Task, World},
+    pipe::{self, Cancel, Canceller, Faults, Rng, Simulation, Task, WakeFlag},
     polled::{self, Ws, message, open, seconds, settings},
 };
 
@@ -26,7 +26,7 @@ use support::{
 type Received = Rc<RefCell<Vec<Message<'static>>>>;
 
 /// Receives until the end of the connection.
-async fn receive_all<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::End, C>, received: Received) {
+async fn receive_all<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::PipeEnd, C>, received: Received) {
     while let Some(message) = reader.recv().await.unwrap() {
         received.borrow_mut().push(message);
     }
@@ -36,12 +36,12 @@ async fn receive_all<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe:
 /// Runs both ends of one connection, each with a reader and two writers, all in separate tasks.
 fn exchange_messages(seed: u64) {
     let mut rng = Rng(seed);
-    let mut world = World::new(seed);
-    let (mut server, mut client) = world.pipe([1 + rng.below(40), 1 + rng.below(40)]);
-    server.moods = Moods::wild(seed ^ 1);
-    client.moods = Moods::wild(seed ^ 2);
+    let mut simulation = Simulation::new(seed);
+    let (mut server, mut client) = simulation.pipe([1 + rng.below(40), 1 + rng.below(40)]);
+    server.faults = Faults::random(seed ^ 1);
+    client.faults = Faults::random(seed ^ 2);
     let high_water = [10, 50, 200][rng.below(3)];
-    let clocks = [world.clock(), world.clock()];
+    let clocks = [simulation.clock(), simulation.clock()];
     let lengths: Vec<usize> = (0..2).map(|_| [0, 3, 30, 150][rng.below(4)]).collect();
     let mut tasks: Vec<Task<'_>> = Vec::new();
     let mut ends = Vec::new();
@@ -70,7 +70,7 @@ fn exchange_messages(seed: u64) {
             }));
         }
     }
-    world.run(tasks);
+    simulation.run(tasks);
     for received in ends {
         let received = received.borrow();
         for w in 0..2 {
@@ -105,9 +105,9 @@ fn f35_halves_receive_all_messages_in_any_task_order() {
 #[test]
 fn halves_exchange_large_messages() {
     for seed in 0..100 {
-        let mut world = World::new(seed);
-        let (server, client) = world.pipe([16, 16]);
-        let clocks = [world.clock(), world.clock()];
+        let mut simulation = Simulation::new(seed);
+        let (server, client) = simulation.pipe([16, 16]);
+        let clocks = [simulation.clock(), simulation.clock()];
         let mut tasks: Vec<Task<'_>> = Vec::new();
         for ((end, clock), role) in [server, client].into_iter().zip(clocks).zip(ROLES) {
             let (mut reader, writer) = open(end, clock, role, 100).split();
@@ -116,7 +116,7 @@ fn halves_exchange_large_messages() {
                 assert_eq!(reader.recv().await.unwrap(), Some(message(0, 1000)));
             }));
         }
-        world.run(tasks);
+        simulation.run(tasks);
     }
 }
 
@@ -127,14 +127,14 @@ fn f49_a_reader_answers_pings_without_a_writer() {
     for seed in 0..100 {
         for role in ROLES {
             let peer = peer_of(role);
-            let mut world = World::new(seed);
-            let (mut local, mut remote) = world.pipe([20, 20]);
-            local.moods = Moods::wild(seed);
-            let (mut reader, _writer) = open(local, world.clock(), role, 60).split();
+            let mut simulation = Simulation::new(seed);
+            let (mut local, mut remote) = simulation.pipe([20, 20]);
+            local.faults = Faults::random(seed);
+            let (mut reader, _writer) = open(local, simulation.clock(), role, 60).split();
             let pings = [frame(peer, 0x89, b"ping").repeat(60), frame(peer, 0x81, b"text")].concat();
             let pong = frame(role, 0x8A, b"ping").len();
             remote.output.borrow_mut().push(&pings);
-            world.run(vec![
+            simulation.run(vec![
                 Box::pin(async move {
                     assert_eq!(reader.recv().await.unwrap(), Some(Message::Text("text".into())));
                     // The last Pongs are written by the next call.
@@ -160,17 +160,17 @@ fn f49_a_reader_continues_when_a_writer_has_written_the_replies() {
 }
 
 fn read_above_high_water(seed: u64) {
-    let mut world = World::new(seed);
-    let (local, mut remote) = world.pipe([10, 100_000]);
-    let clock = world.clock();
+    let mut simulation = Simulation::new(seed);
+    let (local, mut remote) = simulation.pipe([10, 100_000]);
+    let clock = simulation.clock();
     let (mut reader, writer) = open(local, clock, Role::Server, 50).split();
     // Longer than one read.
     let ping = frame(Role::Client, 0x89, &[7; 100]);
     let input = [ping.repeat(200), frame(Role::Client, 0x81, b"text")].concat();
     remote.output.borrow_mut().push(&input);
     let unread = Rc::clone(&remote.output);
-    let mut clock = world.clock();
-    world.run(vec![
+    let mut clock = simulation.clock();
+    simulation.run(vec![
         Box::pin(async move {
             assert_eq!(reader.recv().await.unwrap(), Some(Message::Text("text".into())));
             drop(reader);
@@ -208,11 +208,11 @@ fn complete_frames(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 fn f35_the_reader_finishes_the_frame_of_a_cancelled_writer() {
     for seed in 0..100 {
         for point in 0..12 {
-            let mut world = World::new(seed);
-            let (local, mut remote) = world.pipe([10, 100]);
-            let clock = world.clock();
+            let mut simulation = Simulation::new(seed);
+            let (local, mut remote) = simulation.pipe([10, 100]);
+            let clock = simulation.clock();
             let (mut reader, writer) = open(local, clock, Role::Server, 1000).split();
-            world.run(vec![
+            simulation.run(vec![
                 Box::pin(async move { assert!(reader.recv().await.is_err()) }),
                 Box::pin(async move {
                     let canceller = Canceller::new(Cancel::Once(point));
@@ -237,14 +237,14 @@ fn payload(message: &Message<'static>) -> Vec<u8> {
 fn a_close_by_the_writer_sets_the_readers_deadline() {
     for seed in 0..100 {
         for ping in [None, Some(seconds(20))] {
-            let mut world = World::new(seed);
-            let (local, mut remote) = world.pipe([100, 100]);
-            let (clock, mut other, time) = (world.clock(), world.clock(), world.time());
+            let mut simulation = Simulation::new(seed);
+            let (local, mut remote) = simulation.pipe([100, 100]);
+            let (clock, mut other, time) = (simulation.clock(), simulation.clock(), simulation.time());
             let timeouts = Timeouts::new().ping(ping);
             let engine = polled::engine(Role::Server, false);
             let (mut reader, writer) = Ws::upgraded(local, clock, engine, settings(100, timeouts)).split();
             let start = time();
-            world.run(vec![
+            simulation.run(vec![
                 Box::pin(async move {
                     let error = reader.recv().await.unwrap_err();
                     assert!(matches!(error, Error::TimedOut(Due::Close)), "{error:?}");
@@ -265,12 +265,17 @@ fn a_close_by_the_writer_sets_the_readers_deadline() {
 #[test]
 fn a_deadline_wakes_the_reader_after_the_writer_polled_the_clock() {
     for seed in 0..300 {
-        let mut world = World::new(seed);
-        let (local, mut remote) = world.pipe([10, 100]);
-        let (clock, mut other, mut third, time) = (world.clock(), world.clock(), world.clock(), world.time());
-        let (mut reader, writer) = polled::timed(local, clock, Role::Server).split();
+        let mut simulation = Simulation::new(seed);
+        let (local, mut remote) = simulation.pipe([10, 100]);
+        let (clock, mut other, mut third, time) = (
+            simulation.clock(),
+            simulation.clock(),
+            simulation.clock(),
+            simulation.time(),
+        );
+        let (mut reader, writer) = polled::open_with_timeouts(local, clock, Role::Server).split();
         let start = time();
-        world.run(vec![
+        simulation.run(vec![
             Box::pin(async move {
                 let error = reader.recv().await.unwrap_err();
                 assert!(matches!(error, Error::TimedOut(Due::Pong)), "{error:?}");
@@ -294,16 +299,16 @@ fn a_deadline_wakes_the_reader_after_the_writer_polled_the_clock() {
 #[test]
 fn a_deadline_wakes_the_writer_when_the_reader_is_not_polled() {
     for seed in 0..300 {
-        let mut world = World::new(seed);
-        let (mut local, mut remote) = world.pipe([10, 100]);
-        local.moods.pending = 60;
-        local.moods.rng = Rng(seed);
-        let (clock, mut other, time) = (world.clock(), world.clock(), world.time());
-        let (mut reader, writer) = polled::timed(local, clock, Role::Server).split();
+        let mut simulation = Simulation::new(seed);
+        let (mut local, mut remote) = simulation.pipe([10, 100]);
+        local.faults.pending = 60;
+        local.faults.rng = Rng(seed);
+        let (clock, mut other, time) = (simulation.clock(), simulation.clock(), simulation.time());
+        let (mut reader, writer) = polled::open_with_timeouts(local, clock, Role::Server).split();
         let start = time();
         let idle_reader = Rc::new(RefCell::new(None));
         let kept = Rc::clone(&idle_reader);
-        world.run(vec![
+        simulation.run(vec![
             Box::pin(async move {
                 assert_eq!(reader.recv().await.unwrap(), Some(message(1, 3)));
                 *kept.borrow_mut() = Some(reader);
@@ -327,13 +332,13 @@ fn a_deadline_wakes_the_writer_when_the_reader_is_not_polled() {
 #[test]
 fn a_writer_continues_when_the_reader_has_written_output() {
     for seed in 0..300 {
-        let mut world = World::new(seed);
-        let (local, mut remote) = world.pipe([100, 100]);
-        let (mut reader, writer) = open(local, world.clock(), Role::Server, 300).split();
-        let (mut first_clock, mut second_clock) = (world.clock(), world.clock());
+        let mut simulation = Simulation::new(seed);
+        let (local, mut remote) = simulation.pipe([100, 100]);
+        let (mut reader, writer) = open(local, simulation.clock(), Role::Server, 300).split();
+        let (mut first_clock, mut second_clock) = (simulation.clock(), simulation.clock());
         let done = Rc::new(Cell::new(false));
         let fed = Rc::clone(&done);
-        world.run(vec![
+        simulation.run(vec![
             Box::pin(async move { assert!(reader.recv().await.is_err()) }),
             Box::pin(async move {
                 writer.feed(message(0, 500)).await.unwrap();
@@ -357,10 +362,10 @@ fn a_writer_continues_when_the_reader_has_written_output() {
 /// each time, and when many tasks poll a reader.
 #[test]
 fn f49_wakers_of_finished_tasks_are_not_kept() {
-    let mut world = World::new(0);
-    let (local, _remote) = world.pipe([1 << 20, 100]);
-    let (mut reader, writer) = open(local, world.clock(), Role::Server, 1000).split();
-    let new_waker = || Waker::from(Arc::new(Flag::default()));
+    let mut simulation = Simulation::new(0);
+    let (local, _remote) = simulation.pipe([1 << 20, 100]);
+    let (mut reader, writer) = open(local, simulation.clock(), Role::Server, 1000).split();
+    let new_waker = || Waker::from(Arc::new(WakeFlag::default()));
     let mut poll = |waker: &Waker| {
         let mut cx = Context::from_waker(waker);
         assert!(pin!(reader.recv()).poll(&mut cx).is_pending());

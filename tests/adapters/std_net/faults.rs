@@ -16,7 +16,7 @@ use sockless::{
 };
 use support::{
     REQUEST, ROLES, frames, open, peer_of,
-    script::{answer, conversation, fed, messages, written},
+    script::{complete_messages, expected_output, outgoing_messages, peer_input, server_response},
 };
 
 /// What the calls of a transport return before it fails.
@@ -118,7 +118,7 @@ impl FaultyTransport {
 impl Read for FaultyTransport {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if std::mem::take(&mut self.sends_response) {
-            let response = answer(&self.written.borrow());
+            let response = server_response(&self.written.borrow());
             if response.is_empty() {
                 self.input.clear();
             }
@@ -154,7 +154,7 @@ fn is_timeout(error: &Error) -> bool {
 
 /// Receives until the end. Returns the messages and the error. Asserts that later calls return the
 /// same.
-fn outcome(
+fn receive_all(
     mut recv: impl FnMut() -> Result<Option<Message<'static>>, Error>,
 ) -> (Vec<Message<'static>>, Option<Error>) {
     let mut messages = Vec::new();
@@ -188,9 +188,9 @@ fn feed_and_receive(
         for message in fed {
             ws.feed(message).unwrap();
         }
-        let outcome = outcome(|| ws.recv());
+        let result = receive_all(|| ws.recv());
         assert!(matches!(ws.send("more"), Err(Error::Send(_))));
-        return outcome;
+        return result;
     }
     let (mut reader, writer) = ws.split_with(|stream| Ok((stream.clone(), stream))).unwrap();
     for message in fed {
@@ -198,9 +198,9 @@ fn feed_and_receive(
         let sent = writer.send(message);
         assert!(sent.as_ref().map_or_else(is_timeout, |()| true), "{sent:?}");
     }
-    let outcome = outcome(|| reader.recv());
+    let result = receive_all(|| reader.recv());
     assert!(matches!(writer.send("more"), Err(Error::Send(_))));
-    outcome
+    result
 }
 
 /// R116 (F34 F35): a transport that ends or fails after any number of bytes: all complete messages
@@ -208,7 +208,7 @@ fn feed_and_receive(
 #[test]
 fn f34_input_before_a_failure_is_received() {
     for (role, halves) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
-        let input = conversation(peer_of(role));
+        let input = peer_input(peer_of(role));
         for seed in 0..400_u64 {
             let len = if seed % 8 == 0 {
                 input.len()
@@ -222,8 +222,8 @@ fn f34_input_before_a_failure_is_received() {
             }
             let sent = Rc::clone(&transport.written);
             let (received, error) = feed_and_receive(role, transport, halves, &[]);
-            assert_eq!(received, messages(role, &input[..len]), "{seed}");
-            assert_eq!(*sent.borrow(), written(role, &[], &input[..len]), "{seed}");
+            assert_eq!(received, complete_messages(role, &input[..len]), "{seed}");
+            assert_eq!(*sent.borrow(), expected_output(role, &[], &input[..len]), "{seed}");
             match error {
                 None => assert_eq!(len, input.len(), "{seed}"),
                 Some(Error::Io(error)) => assert!(is_reset && error.kind() == ErrorKind::ConnectionReset),
@@ -241,14 +241,18 @@ fn f34_input_before_a_failure_is_received() {
 #[test]
 fn f34_output_is_written_after_a_half_close() {
     for (role, halves) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
-        let input = conversation(peer_of(role));
+        let input = peer_input(peer_of(role));
         for len in (0..input.len()).step_by(23).chain([input.len()]) {
             let input = &input[..len];
             let transport = FaultyTransport::new(len as u64, Calls::TimingOut, input);
             let sent = Rc::clone(&transport.written);
-            let (received, _) = feed_and_receive(role, transport, halves, &fed());
-            assert_eq!(received, messages(role, input), "{len}");
-            assert_eq!(*sent.borrow(), written(role, &fed(), input), "{len}");
+            let (received, _) = feed_and_receive(role, transport, halves, &outgoing_messages());
+            assert_eq!(received, complete_messages(role, input), "{len}");
+            assert_eq!(
+                *sent.borrow(),
+                expected_output(role, &outgoing_messages(), input),
+                "{len}"
+            );
         }
     }
 }
@@ -257,13 +261,13 @@ fn f34_output_is_written_after_a_half_close() {
 #[test]
 fn single_bytes_between_timeouts_lose_nothing() {
     for (role, halves) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
-        let input = conversation(peer_of(role));
+        let input = peer_input(peer_of(role));
         let transport = FaultyTransport::new(1, Calls::SingleBytes, &input);
         let sent = Rc::clone(&transport.written);
-        let (received, error) = feed_and_receive(role, transport, halves, &fed());
+        let (received, error) = feed_and_receive(role, transport, halves, &outgoing_messages());
         assert!(error.is_none(), "{error:?}");
-        assert_eq!(received, messages(role, &input));
-        assert_eq!(*sent.borrow(), written(role, &fed(), &input));
+        assert_eq!(received, complete_messages(role, &input));
+        assert_eq!(*sent.borrow(), expected_output(role, &outgoing_messages(), &input));
     }
 }
 
@@ -273,7 +277,7 @@ fn single_bytes_between_timeouts_lose_nothing() {
 #[test]
 fn f34_halves_lose_nothing_before_a_failure() {
     for role in ROLES {
-        let input = conversation(peer_of(role));
+        let input = peer_input(peer_of(role));
         for seed in 0..400_u64 {
             let at = (seed as usize * 7919) % input.len();
             let mut transport = FaultyTransport::new(seed, Calls::TimingOut, &input);
@@ -304,7 +308,7 @@ fn f34_halves_lose_nothing_before_a_failure() {
                 has_failed |= matches!(&result, Err(error @ Error::Io(_)) if !is_timeout(error));
                 result.is_ok()
             };
-            let (received, error) = outcome(|| {
+            let (received, error) = receive_all(|| {
                 while order.random() % 2 == 0 {
                     send();
                 }
@@ -313,24 +317,28 @@ fn f34_halves_lose_nothing_before_a_failure() {
             // A closed connection accepts no message, and writes those that it has accepted.
             let is_flushed = (0..1000).any(|_| send() || writer.flush().is_ok());
             if write_fails {
-                assert_eq!(received, messages(role, &input), "{seed}");
+                assert_eq!(received, complete_messages(role, &input), "{seed}");
                 assert!(error.is_none(), "{seed}: {error:?}");
                 let all = sent.borrow().len();
                 assert!(all == at || all < at && !has_failed, "{seed}: {all} of {at}");
-                let at_peer = messages(peer_of(role), &sent.borrow());
+                let at_peer = complete_messages(peer_of(role), &sent.borrow());
                 let accepted = accepted.into_iter().map(|(_, data)| Message::from(data));
                 assert!(accepted.take(at_peer.len()).eq(at_peer), "{seed}");
                 continue;
             }
             assert!(is_flushed && !has_failed, "{seed}");
-            assert_eq!(received, messages(role, &input[..at]), "{seed}");
+            assert_eq!(received, complete_messages(role, &input[..at]), "{seed}");
             assert!(
                 matches!(&error, Some(Error::Io(error)) if error.kind() == ErrorKind::ConnectionReset),
                 "{seed}: {error:?}"
             );
             let (data, replies): (Vec<_>, Vec<_>) = frames(role, &sent.borrow()).into_iter().partition(|f| f.0 == 0x82);
             assert_eq!(data, accepted, "{seed}");
-            assert_eq!(replies, frames(role, &written(role, &[], &input[..at])), "{seed}");
+            assert_eq!(
+                replies,
+                frames(role, &expected_output(role, &[], &input[..at])),
+                "{seed}"
+            );
         }
     }
 }
@@ -349,19 +357,19 @@ fn handshake(role: Role, mut transport: FaultyTransport) -> Result<WebSocket<Fau
 
 /// Returns the input in that role, and the length of the HTTP head before it.
 fn input_and_head_len(role: Role) -> (Vec<u8>, usize) {
-    let conversation = conversation(peer_of(role));
+    let conversation = peer_input(peer_of(role));
     match role {
         Role::Server => ([REQUEST.as_bytes(), &conversation].concat(), REQUEST.len()),
-        Role::Client => (conversation, answer(REQUEST.as_bytes()).len()),
+        Role::Client => (conversation, server_response(REQUEST.as_bytes()).len()),
     }
 }
 
 /// Asserts that the handshake has succeeded and that all messages are received.
 fn assert_opened(role: Role, opened: Result<WebSocket<FaultyTransport>, Error>) {
     let mut ws = opened.unwrap();
-    let (received, error) = outcome(|| ws.recv());
+    let (received, error) = receive_all(|| ws.recv());
     assert!(error.is_none(), "{error:?}");
-    assert_eq!(received, messages(role, &conversation(peer_of(role))));
+    assert_eq!(received, complete_messages(role, &peer_input(peer_of(role))));
 }
 
 /// R116 (F34 F35): a transport that ends, fails or times out after any number of bytes of the input

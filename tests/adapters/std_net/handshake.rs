@@ -13,14 +13,14 @@ use sockless::{
     },
     error::{LocalHandshakeError, RequestError},
 };
-use support::{REQUEST, frame, frames, pair::End};
+use support::{REQUEST, frame, frames, pair::Endpoint};
 
 use super::{ScriptedTransport, close, io_kind, text};
 
 /// A client's transport to an echo server in memory. A read and a write transfer at most `max_len`
 /// bytes.
 struct EchoServer {
-    server: End,
+    server: Endpoint,
     max_len: usize,
 }
 
@@ -38,7 +38,7 @@ impl Write for EchoServer {
         self.server.receive(&mut buf[..n].to_vec());
         assert_eq!(self.server.error, None);
         for event in self.server.take_events() {
-            let End { engine, out, .. } = &mut self.server;
+            let Endpoint { engine, out, .. } = &mut self.server;
             match event {
                 Event::Text(text) => engine.send_text(&text, out).unwrap(),
                 Event::Binary(data) => engine.send_binary(&data, out).unwrap(),
@@ -58,7 +58,7 @@ impl Write for EchoServer {
 fn a_client_works_over_a_slow_transport() {
     for max_len in [1, 2, 3, 7, 50, usize::MAX] {
         let server = EchoServer {
-            server: End::new(Connection::server(Config::default())),
+            server: Endpoint::new(Connection::server(Config::default())),
             max_len,
         };
         let request = ClientRequest::new("ws://example.com/").unwrap();

@@ -1,4 +1,4 @@
-//! The laws of connections on which permessage-deflate is negotiated.
+//! The laws of connections with permessage-deflate.
 
 use allocation_counter::measure;
 use sockless::{
@@ -9,26 +9,26 @@ use sockless::{
 
 use super::{
     conversation::Conversation,
-    drive::joined,
+    endpoint::join_chunks,
     options::{Cursor, cuts},
 };
 use crate::{Outcome, feed_cut, peer_of, without_fast_paths};
 
-/// What a connection with compression needs to know.
+/// The options of a connection with permessage-deflate.
 #[derive(Clone, Copy)]
-struct Agreement {
+struct DeflateOptions {
     role: Role,
     bits: u8,
     takeover: bool,
     release: bool,
     chunks: bool,
-    /// The limit on messages.
+    /// The limit on the size of a message.
     limit: u64,
     level: u8,
     fragments: u8,
 }
 
-impl Agreement {
+impl DeflateOptions {
     const LEN: usize = 4;
 
     fn read(cursor: &mut Cursor<'_>) -> Self {
@@ -51,7 +51,7 @@ impl Agreement {
             .level(self.level)
             .threshold(0)
             .release(self.release);
-        let config = super::options::fragments_of(self.fragments)
+        let config = super::options::with_fragment_size(self.fragments)
             .deflate(deflate)
             .max_message_size(self.limit)
             .delivery(super::options::delivery(self.chunks));
@@ -67,44 +67,46 @@ impl Agreement {
     }
 }
 
-/// Any bytes from the peer: the same events, error and output in two cuts, within the memory promised.
+/// For any bytes from the peer, events, error and output do not depend on the cuts and on the fast
+/// paths, and the memory is bounded.
 pub fn compressed_bytes(data: &[u8]) {
     let mut cursor = Cursor::new(data);
-    let agreement = Agreement::read(&mut cursor);
+    let options = DeflateOptions::read(&mut cursor);
     let seeds = [cursor.byte(), cursor.byte()];
     let input = cursor.rest();
-    let [one, other] = seeds.map(|seed| {
-        let mut outcome = feed_cut(&mut agreement.open(agreement.role), input, &cuts(seed, input.len()));
-        outcome.events = joined(outcome.events);
+    let [first, second] = seeds.map(|seed| {
+        let mut outcome = feed_cut(&mut options.open(options.role), input, &cuts(seed, input.len()));
+        outcome.events = join_chunks(outcome.events);
         outcome
     });
-    assert_eq!(one, other);
-    let connection = || agreement.open(agreement.role);
+    assert_eq!(first, second);
+    let connection = || options.open(options.role);
     let mut general = feed_cut(
         &mut without_fast_paths(connection()),
         input,
         &cuts(seeds[0], input.len()),
     );
-    general.events = joined(general.events);
-    assert_eq!(general, one, "the fast paths yield what the general path does");
+    general.events = join_chunks(general.events);
+    assert_eq!(general, first, "the fast paths and the general path report the same");
     for mut connection in [connection(), without_fast_paths(connection())] {
         let mut kept = feed_whole(&mut connection, input, &cuts(seeds[0], input.len()));
-        kept.events = joined(kept.events);
-        assert_eq!(kept, one);
+        kept.events = join_chunks(kept.events);
+        assert_eq!(kept, first);
     }
 
     let mut bytes = input.to_vec();
     let heap = measure(|| {
-        let (mut connection, mut rest, mut out) = (agreement.open(agreement.role), &mut bytes[..], Vec::new());
+        let (mut connection, mut rest, mut out) = (options.open(options.role), &mut bytes[..], Vec::new());
         while let Ok(Some(_event)) = connection.receive(&mut rest, &mut out) {}
     });
-    // A message that grows is held three times for a moment; then the inflater, its window, and another copy of that in one
-    // of the back ends; a piece to deliver; and the replies.
-    let bound = 3 * agreement.limit + (64 << 10) + 3 * (1 << agreement.bits) + (64 << 10) + input.len() as u64;
+    // An assembled message that grows, the inflater, its window (twice in one of the back ends), a
+    // piece to deliver, and the replies.
+    let bound = 3 * options.limit + (64 << 10) + 3 * (1 << options.bits) + (64 << 10) + input.len() as u64;
     assert!(heap.bytes_max <= bound, "{} > {bound}", heap.bytes_max);
 }
 
-/// As [`feed_cut`], but messages are kept until they are whole; what is left at the end is taken as it is.
+/// Like [`feed_cut`], but keeps an incomplete message in the buffer. Receives the incomplete rest
+/// at the end.
 fn feed_whole(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outcome {
     let (mut outcome, mut kept, mut from) = (Outcome::default(), Vec::new(), 0);
     for to in cuts.iter().copied().chain([input.len()]) {
@@ -118,8 +120,8 @@ fn feed_whole(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outc
                 Err(error) => outcome.error = Some(*error),
             }
         }
-        let left = rest.len();
-        kept.drain(..kept.len() - left);
+        let rest_len = rest.len();
+        kept.drain(..kept.len() - rest_len);
     }
     if outcome.error.is_none() {
         let last = feed_cut(connection, &kept, &[]);
@@ -130,36 +132,42 @@ fn feed_whole(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outc
     outcome
 }
 
-/// Whole conversations arrive as they were sent, however they were fragmented and cut.
+/// A compressed conversation arrives as it was sent, for any fragments and cuts.
 pub fn compressed_roundtrip(data: &[u8]) {
     let mut cursor = Cursor::new(data);
-    let mut agreement = Agreement::read(&mut cursor);
+    let mut options = DeflateOptions::read(&mut cursor);
     let seeds = [cursor.byte(), cursor.byte()];
     let conversation = Conversation::read(&mut cursor);
-    agreement.limit = 16 << 20;
-    let (mut sender, mut out) = (agreement.open(agreement.role), Vec::new());
+    options.limit = 16 << 20;
+    let (mut sender, mut out) = (options.open(options.role), Vec::new());
     conversation.send(&mut sender, &mut out);
-    let mut same = Vec::new();
-    conversation.send(&mut without_fast_paths(agreement.open(agreement.role)), &mut same);
-    assert_eq!(out, same, "the fast path sends what the general path does");
-    let receiver = Agreement {
+    let mut out_of_general_path = Vec::new();
+    conversation.send(
+        &mut without_fast_paths(options.open(options.role)),
+        &mut out_of_general_path,
+    );
+    assert_eq!(
+        out, out_of_general_path,
+        "the fast path and the general path send the same"
+    );
+    let receiver = DeflateOptions {
         chunks: false,
-        ..agreement
+        ..options
     };
     for seed in seeds {
-        let mut receiver = receiver.open(peer_of(agreement.role));
+        let mut receiver = receiver.open(peer_of(options.role));
         let outcome = feed_cut(&mut receiver, &out, &cuts(seed, out.len()));
         assert_eq!((outcome.events, outcome.error), (conversation.events(), None));
     }
 }
 
-/// Input for [`compressed_bytes`] from that of [`compressed_roundtrip`]: what the peer sends in that conversation.
+/// The input of [`compressed_bytes`] that the conversation of [`compressed_roundtrip`] produces.
 pub fn compressed_input(data: &[u8]) -> Vec<u8> {
     let mut cursor = Cursor::new(data);
-    let agreement = Agreement::read(&mut cursor);
+    let options = DeflateOptions::read(&mut cursor);
     let seeds = [cursor.byte(), cursor.byte()];
     let conversation = Conversation::read(&mut cursor);
-    let (mut sender, mut wire) = (agreement.open(peer_of(agreement.role)), Vec::new());
-    conversation.send(&mut sender, &mut wire);
-    [&data[..Agreement::LEN.min(data.len())], &seeds, &wire].concat()
+    let (mut sender, mut bytes) = (options.open(peer_of(options.role)), Vec::new());
+    conversation.send(&mut sender, &mut bytes);
+    [&data[..DeflateOptions::LEN.min(data.len())], &seeds, &bytes].concat()
 }

@@ -1,11 +1,11 @@
-//! One side of a valid conversation, made from raw bytes: what is sent, frame by frame, and what has to arrive.
+//! A valid sequence of messages and control frames from one endpoint, generated from raw bytes.
 
 use sockless::{CloseFrame, Connection, Event, MessageKind, Role};
 
 use super::options::Cursor;
 use crate::frame;
 
-/// Code points at the borders of each length, and some of everyday use.
+/// The first and last code points of each length, and some common ones.
 const CODE_POINTS: [char; 16] = [
     'a',
     '\0',
@@ -25,35 +25,37 @@ const CODE_POINTS: [char; 16] = [
     '~',
 ];
 
-/// Codes that either end may send.
+/// Close codes that either role may send.
 const CLOSE_CODES: [u16; 8] = [1000, 1001, 1003, 1007, 1011, 1013, 3000, 4999];
 
-/// Longer conversations show nothing new.
-const MAX_STEPS: usize = 40;
+/// The maximum number of calls. Longer conversations find no further failures.
+const MAX_CALLS: usize = 40;
 
+/// A call of a method that sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum SendCall {
     Message(MessageKind, Vec<u8>),
-    /// A fragment of a message, and whether it is the last.
+    /// A fragment of a message, and whether it is the last one.
     Fragment(MessageKind, Vec<u8>, bool),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<CloseFrame<'static>>),
 }
 
+/// The calls of one endpoint, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
-    pub steps: Vec<Step>,
+    pub calls: Vec<SendCall>,
 }
 
 impl Conversation {
-    /// Takes steps off the front of the bytes, until they end or a Close comes.
+    /// Generates calls until the bytes end, or with a Close frame.
     pub fn read(cursor: &mut Cursor<'_>) -> Self {
-        let mut steps = Vec::new();
-        // The message in progress: what is not sent of it yet.
+        let mut calls = Vec::new();
+        // The unsent rest of the message in progress.
         let mut rest: Option<(MessageKind, Vec<u8>)> = None;
         let mut large = false;
-        while !cursor.rest().is_empty() && steps.len() < MAX_STEPS {
+        while !cursor.rest().is_empty() && calls.len() < MAX_CALLS {
             let choice = cursor.byte();
             let kind = if choice & 0x10 == 0 {
                 MessageKind::Text
@@ -61,80 +63,83 @@ impl Conversation {
                 MessageKind::Binary
             };
             match (choice % 16, rest.take()) {
-                (0..=3, None) => steps.push(Step::Message(kind, payload(kind, cursor, &mut large))),
+                (0..=3, None) => calls.push(SendCall::Message(kind, payload(kind, cursor, &mut large))),
                 (4..=6, None) => rest = Some((kind, payload(kind, cursor, &mut large))),
-                (0..=3, Some((kind, data))) => steps.push(Step::Fragment(kind, data, true)),
+                (0..=3, Some((kind, data))) => calls.push(SendCall::Fragment(kind, data, true)),
                 (4..=9, Some((kind, mut data))) => {
                     let at = usize::from(cursor.byte()) * (data.len() + 1) / 256;
-                    let behind = data.split_off(at);
-                    steps.push(Step::Fragment(kind, data, false));
-                    rest = Some((kind, behind));
+                    let rest_of_message = data.split_off(at);
+                    calls.push(SendCall::Fragment(kind, data, false));
+                    rest = Some((kind, rest_of_message));
                 }
                 (15, _) if choice >= 0xC0 => {
                     let code = CLOSE_CODES[usize::from(cursor.byte() % 8)];
                     let reason = String::from_utf8(payload(MessageKind::Text, cursor, &mut large)).unwrap();
                     let reason = reason.chars().take(30).collect::<String>();
                     let frame = CloseFrame::new(code, reason);
-                    steps.push(Step::Close((choice & 0x10 > 0).then_some(frame)));
-                    return Self { steps };
+                    calls.push(SendCall::Close((choice & 0x10 > 0).then_some(frame)));
+                    return Self { calls };
                 }
-                (even, in_progress) => {
+                (control, in_progress) => {
                     rest = in_progress;
                     let mut data = payload(MessageKind::Binary, cursor, &mut large);
                     data.truncate(125);
-                    steps.push(if even % 2 == 0 {
-                        Step::Ping(data)
+                    calls.push(if control % 2 == 0 {
+                        SendCall::Ping(data)
                     } else {
-                        Step::Pong(data)
+                        SendCall::Pong(data)
                     });
                 }
             }
         }
         if let Some((kind, data)) = rest {
-            steps.push(Step::Fragment(kind, data, true));
+            calls.push(SendCall::Fragment(kind, data, true));
         }
-        Self { steps }
+        Self { calls }
     }
 
-    /// Sends everything through the crate.
+    /// Makes the calls on a connection.
     pub fn send(&self, connection: &mut Connection, out: &mut Vec<u8>) {
-        for step in &self.steps {
-            match step {
-                Step::Message(MessageKind::Text, data) => connection.send_text(std::str::from_utf8(data).unwrap(), out),
-                Step::Message(MessageKind::Binary, data) => connection.send_binary(data, out),
-                Step::Fragment(kind, data, fin) => connection.send_fragment(*kind, data, *fin, out),
-                Step::Ping(data) => connection.ping(data, out),
-                Step::Pong(data) => connection.pong(data, out),
-                Step::Close(None) => connection.close(None, "", out),
-                Step::Close(Some(frame)) => connection.close(frame.code, &frame.reason, out),
+        for call in &self.calls {
+            match call {
+                SendCall::Message(MessageKind::Text, data) => {
+                    connection.send_text(std::str::from_utf8(data).unwrap(), out)
+                }
+                SendCall::Message(MessageKind::Binary, data) => connection.send_binary(data, out),
+                SendCall::Fragment(kind, data, fin) => connection.send_fragment(*kind, data, *fin, out),
+                SendCall::Ping(data) => connection.ping(data, out),
+                SendCall::Pong(data) => connection.pong(data, out),
+                SendCall::Close(None) => connection.close(None, "", out),
+                SendCall::Close(Some(frame)) => connection.close(frame.code, &frame.reason, out),
             }
             .unwrap();
         }
     }
 
-    /// The frames that this is, first bytes and payloads, if messages over `max` bytes are cut; 0: they are not.
+    /// The frames that the calls send, as first bytes and payloads. Messages of more than `max`
+    /// bytes are fragmented, unless `max` is 0.
     pub fn frames(&self, max: usize) -> Vec<(u8, Vec<u8>)> {
         let mut frames = Vec::new();
         let mut in_message = false;
-        for step in &self.steps {
-            match step {
-                Step::Message(kind, data) if max > 0 && data.len() > max => {
+        for call in &self.calls {
+            match call {
+                SendCall::Message(kind, data) if max > 0 && data.len() > max => {
                     let last = (data.len() - 1) / max;
                     for (i, piece) in data.chunks(max).enumerate() {
                         let fin = if i == last { 0x80 } else { 0 };
                         frames.push((fin | if i == 0 { opcode(*kind) } else { 0 }, piece.to_vec()));
                     }
                 }
-                Step::Message(kind, data) => frames.push((0x80 | opcode(*kind), data.clone())),
-                Step::Fragment(kind, data, last) => {
+                SendCall::Message(kind, data) => frames.push((0x80 | opcode(*kind), data.clone())),
+                SendCall::Fragment(kind, data, last) => {
                     let fin = if *last { 0x80 } else { 0 };
                     frames.push((fin | if in_message { 0 } else { opcode(*kind) }, data.clone()));
                     in_message = !last;
                 }
-                Step::Ping(data) => frames.push((0x89, data.clone())),
-                Step::Pong(data) => frames.push((0x8A, data.clone())),
-                Step::Close(None) => frames.push((0x88, Vec::new())),
-                Step::Close(Some(frame)) => {
+                SendCall::Ping(data) => frames.push((0x89, data.clone())),
+                SendCall::Pong(data) => frames.push((0x8A, data.clone())),
+                SendCall::Close(None) => frames.push((0x88, Vec::new())),
+                SendCall::Close(Some(frame)) => {
                     let code = frame.code.0.to_be_bytes();
                     frames.push((0x88, [&code, frame.reason.as_bytes()].concat()));
                 }
@@ -143,8 +148,8 @@ impl Conversation {
         frames
     }
 
-    /// The frames as bytes, made by hand.
-    pub fn wire(&self, sender: Role) -> Vec<Vec<u8>> {
+    /// The frames as bytes, encoded without the crate.
+    pub fn encoded_frames(&self, sender: Role) -> Vec<Vec<u8>> {
         let frames = self.frames(0);
         frames
             .iter()
@@ -152,7 +157,7 @@ impl Conversation {
             .collect()
     }
 
-    /// What arrives.
+    /// The events that the peer reports.
     pub fn events(&self) -> Vec<Event<'static>> {
         let mut collected = Vec::new();
         let mut events = Vec::new();
@@ -160,34 +165,34 @@ impl Conversation {
             MessageKind::Text => Event::Text(String::from_utf8(data).unwrap().into()),
             MessageKind::Binary => Event::Binary(data.into()),
         };
-        for step in &self.steps {
-            match step {
-                Step::Message(kind, data) => events.push(message(*kind, data.clone())),
-                Step::Fragment(kind, data, last) => {
+        for call in &self.calls {
+            match call {
+                SendCall::Message(kind, data) => events.push(message(*kind, data.clone())),
+                SendCall::Fragment(kind, data, last) => {
                     collected.extend_from_slice(data);
                     if *last {
                         events.push(message(*kind, std::mem::take(&mut collected)));
                     }
                 }
-                Step::Ping(data) => events.push(Event::Ping(data.clone().into())),
-                Step::Pong(data) => events.push(Event::Pong(data.clone().into())),
-                Step::Close(frame) => events.push(Event::Close(frame.clone())),
+                SendCall::Ping(data) => events.push(Event::Ping(data.clone().into())),
+                SendCall::Pong(data) => events.push(Event::Pong(data.clone().into())),
+                SendCall::Close(frame) => events.push(Event::Close(frame.clone())),
             }
         }
         events
     }
 
-    /// The frames that answer it automatically.
+    /// The frames with which the peer answers automatically.
     pub fn replies(&self) -> Vec<(u8, Vec<u8>)> {
-        let answer = |step: &Step| match step {
-            Step::Ping(data) => Some((0x8A, data.clone())),
-            Step::Close(frame) => {
+        let answer = |call: &SendCall| match call {
+            SendCall::Ping(data) => Some((0x8A, data.clone())),
+            SendCall::Close(frame) => {
                 let code = frame.as_ref().map(|frame| frame.code.0.to_be_bytes().to_vec());
                 Some((0x88, code.unwrap_or_default()))
             }
             _ => None,
         };
-        self.steps.iter().filter_map(answer).collect()
+        self.calls.iter().filter_map(answer).collect()
     }
 }
 
@@ -198,7 +203,8 @@ fn opcode(kind: MessageKind) -> u8 {
     }
 }
 
-/// Mostly short; often where the form of the length changes; once in a conversation it may have 64 KiB.
+/// A payload: mostly short, often with a length around a limit of the length forms, and at most
+/// once in a conversation with 64 KiB.
 fn payload(kind: MessageKind, cursor: &mut Cursor<'_>, large: &mut bool) -> Vec<u8> {
     let [size, a, b] = cursor.array();
     let len = match size {

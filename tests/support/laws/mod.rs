@@ -1,13 +1,13 @@
-//! What holds for any bytes: the bodies that property tests and fuzz targets share.
+//! Laws that hold for any input. Property tests and fuzz targets share them.
 //!
-//! Each law takes raw bytes and makes of them what it needs: the options of an endpoint, the cuts of the input, what
-//! the peer sends or a conversation. A fuzzer calls it with bytes that it mutates, a property test with the same bytes
-//! made from something that has structure. A law that is broken panics.
+//! Each law takes raw bytes, and reads from them the options of an endpoint, the cuts of its input,
+//! and what the peer sends. A fuzzer calls a law with mutated bytes, a property test with generated
+//! ones. A law panics if it does not hold.
 
 #[cfg(feature = "deflate")]
 pub mod compressed;
 pub mod conversation;
-pub mod drive;
+pub mod endpoint;
 pub mod options;
 pub mod reference;
 
@@ -20,17 +20,21 @@ use crate::{feed_cut, frames, open, peer_of, without_fast_paths};
 
 use self::{
     conversation::Conversation,
-    drive::{Drive, both_ways, joined, messages, peak_heap, run, run_whole},
-    options::{Answer, Cursor, Opening, Options, cuts},
-    reference::Verdict,
+    endpoint::{
+        TestEndpoint, heap_use, join_chunks, messages_from_chunks, run_with_receive, run_with_receive_whole,
+        with_and_without_fast_paths,
+    },
+    options::{Cursor, Decision, Opening, Options, cuts},
+    reference::Expected,
 };
 
-/// Any bytes from a client: no panic, and events, errors and replies as the reference says, within the memory promised.
+/// For any bytes from a client, a server does not panic, its events, errors and replies are those
+/// of the reference decoder, and its memory is bounded.
 pub fn server_bytes(data: &[u8]) {
     any_bytes(Role::Server, data);
 }
 
-/// Any bytes from a server.
+/// The same for a client and any bytes from a server.
 pub fn client_bytes(data: &[u8]) {
     any_bytes(Role::Client, data);
 }
@@ -40,56 +44,58 @@ fn any_bytes(role: Role, data: &[u8]) {
     options.role = role;
     let opening = options.opening_bytes();
     let input = [&opening, stream].concat();
-    let mut outcome = run(&options, &input, &cuts(options.cuts[0], input.len()));
+    let mut outcome = run_with_receive(&options, &input, &cuts(options.cuts[0], input.len()));
     let is_open = match options.opening {
         Opening::Done => true,
-        Opening::WellFormed => {
+        Opening::Valid => {
             assert!(matches!(outcome.events.remove(0), Event::Request(_) | Event::Open(_)));
-            // Early data over the limit fail before they are looked at.
-            (role == Role::Client || options.answer != Answer::Reject) && !options.is_too_early(stream)
+            // Early data over the limit fails before its frames are decoded.
+            (role == Role::Client || options.decision != Decision::Reject) && !options.exceeds_early_data_limit(stream)
         }
-        Opening::Any => false,
+        Opening::Arbitrary => false,
     };
     if is_open {
-        let verdict = reference::receive(role, stream, options.limits());
-        check_events(&options, outcome.events, outcome.error, &verdict);
+        let expected = reference::receive(role, stream, options.limits());
+        check_events(&options, outcome.events, outcome.error, &expected);
         if options.opening == Opening::Done {
-            assert_eq!(frames(role, &outcome.out), replies(&options, &verdict));
+            assert_eq!(frames(role, &outcome.out), replies(&options, &expected));
         }
     }
-    let heap = peak_heap(&options, &input, &cuts(options.cuts[1], input.len()));
-    // An assembled message grows by doubling, and while it is moved both allocations are held.
+    let heap = heap_use(&options, &input, &cuts(options.cuts[1], input.len()));
+    // An assembled message grows by doubling, and both allocations exist while it is moved.
     let bound = 3 * input.len() as u64 + (64 << 10) + 1024;
     assert!(heap.bytes_max <= bound, "{} > {bound}: {heap:?}", heap.bytes_max);
-    // Linear in what was received, however it came: nothing is joined or copied again and again.
+    // Linear in the received bytes, for any cuts: nothing is copied repeatedly.
     let bound = 8 * input.len() as u64 + (192 << 10);
     assert!(heap.bytes_total <= bound, "{} > {bound}: {heap:?}", heap.bytes_total);
 }
 
-/// The events of either delivery say what the reference says.
-fn check_events(options: &Options, events: Vec<Event<'static>>, error: Option<ProtocolError>, verdict: &Verdict) {
-    if options.chunks {
-        let (messages, unfinished) = messages(events);
-        assert_eq!(messages, verdict.events, "joined chunks are the messages");
-        assert_eq!(unfinished, verdict.unfinished, "a chunk comes as soon as its bytes do");
+/// Asserts that the events equal those of the reference decoder, with either delivery.
+fn check_events(options: &Options, events: Vec<Event<'static>>, error: Option<ProtocolError>, expected: &Expected) {
+    if options.chunk_delivery {
+        let (messages, unfinished) = messages_from_chunks(events);
+        assert_eq!(messages, expected.events, "the joined chunks are the messages");
+        assert_eq!(unfinished, expected.unfinished, "received bytes are delivered at once");
     } else {
-        assert_eq!(events, verdict.events);
+        assert_eq!(events, expected.events);
     }
-    assert_eq!(error, verdict.error);
+    assert_eq!(error, expected.error);
 }
 
-/// What an open endpoint has sent when it has received what the verdict says, automatically and by hand.
-fn replies(options: &Options, verdict: &Verdict) -> Vec<(u8, Vec<u8>)> {
+/// The frames that an open endpoint sends for the events of the reference decoder, by the engine
+/// and by the application.
+fn replies(options: &Options, expected: &Expected) -> Vec<(u8, Vec<u8>)> {
     let mut frames = Vec::new();
-    if options.closing {
-        frames.push((0x88, drive::OUR_CLOSE.0.to_be_bytes().to_vec()));
+    if options.closes_early {
+        frames.push((0x88, endpoint::EARLY_CLOSE.0.to_be_bytes().to_vec()));
     }
-    for event in &verdict.events {
+    for event in &expected.events {
         match event {
-            Event::Ping(payload) if options.auto_pong || options.by_hand => frames.push((0x8A, payload.to_vec())),
-            Event::Close(frame) if !options.closing && (options.auto_close || options.by_hand) => {
+            Event::Ping(payload) if options.auto_pong || options.app_replies => frames.push((0x8A, payload.to_vec())),
+            Event::Close(frame) if !options.closes_early && (options.auto_close || options.app_replies) => {
                 let body = frame.as_ref().map_or(vec![], |frame| match frame.code.0 {
-                    // "1010 ... is not used by the server" (section 7.4.1), so that neither end repeats it.
+                    // "1010 ... is not used by the server" (section 7.4.1), so neither role echoes
+                    // it.
                     1010 => 1000_u16.to_be_bytes().to_vec(),
                     code => code.to_be_bytes().to_vec(),
                 });
@@ -98,60 +104,63 @@ fn replies(options: &Options, verdict: &Verdict) -> Vec<(u8, Vec<u8>)> {
             _ => {}
         }
     }
-    if let Some(error) = verdict.error {
-        if !options.closing {
+    if let Some(error) = expected.error {
+        if !options.closes_early {
             frames.push((0x88, reference::close_code(error).to_be_bytes().to_vec()));
         }
     }
     frames
 }
 
-/// The same bytes in two cuts, and with messages kept until they are whole: the same events, error and output.
+/// Events, error and output do not depend on the cuts of the input, nor on whether incomplete
+/// messages stay in the buffer.
 pub fn rechunk(data: &[u8]) {
     let (options, stream) = Options::read(data);
     let input = [&options.opening_bytes(), stream].concat();
-    let [one, other] = options.cuts.map(|seed| {
-        let mut outcome = run(&options, &input, &cuts(seed, input.len()));
-        outcome.events = joined(outcome.events);
+    let [first_outcome, second_outcome] = options.cuts.map(|seed| {
+        let mut outcome = run_with_receive(&options, &input, &cuts(seed, input.len()));
+        outcome.events = join_chunks(outcome.events);
         outcome
     });
-    assert_eq!(one, other);
-    let room = usize::from(options.spare) * 4;
-    for options in both_ways(&options) {
-        for patient in [false, true] {
-            let mut kept = run_whole(&options, &input, &cuts(options.cuts[1], input.len()), room, patient);
-            kept.events = joined(kept.events);
-            assert_eq!(kept, one);
+    assert_eq!(first_outcome, second_outcome);
+    let capacity = usize::from(options.law_parameter) * 4;
+    for options in with_and_without_fast_paths(&options) {
+        for waits in [false, true] {
+            let mut outcome =
+                run_with_receive_whole(&options, &input, &cuts(options.cuts[1], input.len()), capacity, waits);
+            outcome.events = join_chunks(outcome.events);
+            assert_eq!(outcome, first_outcome);
         }
     }
 }
 
-/// A fresh engine that gets what another has not read, and then the rest, reports exactly the remaining events.
+/// A second connection that receives the unread bytes of the first, and then the rest of the input,
+/// reports exactly the remaining events.
 pub fn takeover(data: &[u8]) {
     let (mut options, stream) = Options::read(data);
-    options.chunks = false;
-    options.closing = false;
-    options.small = false;
-    if options.opening == Opening::Any {
-        // Raw bytes hardly make it through a handshake, and a refusal is no stream to take over.
-        options.opening = Opening::WellFormed;
+    options.chunk_delivery = false;
+    options.closes_early = false;
+    options.small_limits = false;
+    if options.opening == Opening::Arbitrary {
+        // Arbitrary bytes rarely complete a handshake.
+        options.opening = Opening::Valid;
     }
-    if options.is_too_early(stream) {
+    if options.exceeds_early_data_limit(stream) {
         return;
     }
     let input = [&options.opening_bytes(), stream].concat();
-    let whole = run(&options, &input, &[]);
-    let at = usize::from(options.spare) * (input.len() + 1) / 256;
+    let whole = run_with_receive(&options, &input, &[]);
+    let at = usize::from(options.law_parameter) * (input.len() + 1) / 256;
     let (before, after) = input.split_at(at);
 
-    let mut first = Drive::new(&options);
+    let mut first = TestEndpoint::new(&options);
     first.feed_cut(before, &cuts(options.cuts[0], before.len()));
-    if first.is_deciding() && options.by_hand {
-        // Accepted, and some of what came before that is processed.
-        first.answer(options.cuts[1] % 4);
+    if first.has_pending_request() && options.app_replies {
+        // The request is accepted, and some of the early data is processed.
+        first.answer_late(options.cuts[1] % 4);
     }
     let state = first.state();
-    let deciding = first.is_deciding();
+    let has_pending_request = first.has_pending_request();
     let mut events = std::mem::take(&mut first.outcome.events);
     if first.outcome.error.is_some() || matches!(events.last(), Some(Event::Close(_))) {
         return;
@@ -162,20 +171,20 @@ pub fn takeover(data: &[u8]) {
         assert_eq!(unread, []);
         return;
     }
-    let mut second = if state == State::Opening && !deciding {
-        Drive::new(&options)
+    let mut second = if state == State::Opening && !has_pending_request {
+        TestEndpoint::new(&options)
     } else {
-        Drive::open(&options)
+        TestEndpoint::open(&options)
     };
     let input = [&unread[..], after].concat();
     second.feed_cut(&input, &cuts(options.cuts[1], input.len()));
     second.finish();
     events.append(&mut second.outcome.events);
-    assert_eq!(events, whole.events, "taken over after {at} bytes");
-    assert_eq!(second.outcome.error, whole.error, "taken over after {at} bytes");
+    assert_eq!(events, whole.events, "after {at} bytes");
+    assert_eq!(second.outcome.error, whole.error, "after {at} bytes");
 }
 
-/// Headers, and whole conversations, arrive as they were sent.
+/// A header that is encoded decodes to itself, and a conversation arrives as it was sent.
 pub fn frame_roundtrip(data: &[u8]) {
     let mut cursor = Cursor::new(data);
     header_roundtrip(&mut cursor);
@@ -188,13 +197,16 @@ pub fn frame_roundtrip(data: &[u8]) {
     let seeds = [cursor.byte(), cursor.byte()];
     let conversation = Conversation::read(&mut cursor);
 
-    let (mut sender, mut out) = (open(role, options::fragments_of(fragment_size)), Vec::new());
+    let (mut sender, mut out) = (open(role, options::with_fragment_size(fragment_size)), Vec::new());
     conversation.send(&mut sender, &mut out);
     assert_eq!(frames(role, &out), conversation.frames(fragment_size.into()));
-    let mut general = without_fast_paths(open(role, options::fragments_of(fragment_size)));
-    let mut same = Vec::new();
-    conversation.send(&mut general, &mut same);
-    assert_eq!(out, same, "the fast path sends what the general path does");
+    let mut general = without_fast_paths(open(role, options::with_fragment_size(fragment_size)));
+    let mut out_of_general_path = Vec::new();
+    conversation.send(&mut general, &mut out_of_general_path);
+    assert_eq!(
+        out, out_of_general_path,
+        "the fast path and the general path send the same"
+    );
     for seed in seeds {
         let receiver = || open(peer_of(role), sockless::Config::default());
         for mut receiver in [receiver(), without_fast_paths(receiver())] {
@@ -205,7 +217,7 @@ pub fn frame_roundtrip(data: &[u8]) {
     }
 }
 
-/// What encodes decodes to the same, and the other way round.
+/// A header that is encoded decodes to itself, and a header that is decoded encodes to itself.
 fn header_roundtrip(cursor: &mut Cursor<'_>) {
     let bytes = cursor.rest();
     if let Ok(Some((header, used))) = Header::decode(bytes) {
@@ -226,22 +238,22 @@ fn header_roundtrip(cursor: &mut Cursor<'_>) {
             Opcode::Ping,
             Opcode::Pong,
         ][usize::from(cursor.byte()) % 6],
-        // Lengths of all magnitudes.
+        // Lengths of any magnitude.
         len: u64::from_be_bytes(cursor.array()) >> (cursor.byte() % 64),
     };
     let mut buf = [0; Header::MAX_LEN];
-    let legal = match header.opcode {
+    let is_valid = match header.opcode {
         Opcode::Close | Opcode::Ping | Opcode::Pong => header.fin && header.len < 126,
         Opcode::Continuation | Opcode::Text | Opcode::Binary => header.len < 1 << 63,
     };
     match header.encode(&mut buf) {
         Ok(bytes) => {
-            assert!(legal);
+            assert!(is_valid);
             assert_eq!(Header::decode(bytes), Ok(Some((header, bytes.len()))));
             for end in 0..bytes.len() {
                 assert_eq!(Header::decode(&bytes[..end]), Ok(None));
             }
         }
-        Err(_) => assert!(!legal),
+        Err(_) => assert!(!is_valid),
     }
 }

@@ -1,13 +1,13 @@
-//! From raw bytes to what a law needs: the options of an endpoint and the cuts of its input.
+//! The options of a test endpoint, and the cuts of its input, from raw bytes.
 
 use std::num::NonZeroUsize;
 
 use sockless::{Config, Connection, Delivery, Role};
 
-use super::{drive, reference::Limits};
+use super::{endpoint, reference::Limits};
 use crate::feed;
 
-/// Takes values off the front of raw bytes; behind their end everything is zero.
+/// Takes values from the front of raw bytes. After the end, all bytes are zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a>(&'a [u8]);
 
@@ -29,98 +29,99 @@ impl<'a> Cursor<'a> {
         array
     }
 
-    /// What is left, without taking it.
+    /// The remaining bytes.
     pub fn rest(&self) -> &'a [u8] {
         self.0
     }
 }
 
-/// How the opening handshake goes.
+/// The opening handshake of a test endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
-    /// It is done.
+    /// The connection is open from the start.
     Done,
-    /// The peer's part is made from the raw bytes too.
-    Any,
-    /// The peer's part is valid and comes first.
-    WellFormed,
+    /// The raw bytes are also the peer's part of the handshake.
+    Arbitrary,
+    /// A valid part of the peer precedes the raw bytes.
+    Valid,
 }
 
-/// What a server makes of a request.
+/// What the server's application decides about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Decision {
     Accept,
     Reject,
-    /// It accepts when the whole input is there.
+    /// Accepts after the whole input has arrived.
     AcceptLate,
 }
 
-/// An endpoint, and what its application does.
+/// The options of a test endpoint and its application.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub role: Role,
     pub opening: Opening,
-    pub answer: Answer,
-    pub chunks: bool,
+    pub decision: Decision,
+    pub chunk_delivery: bool,
     pub auto_pong: bool,
     pub auto_close: bool,
-    /// The application answers pings and closes that the engine does not.
-    pub by_hand: bool,
-    /// The application has sent a Close as soon as it could.
-    pub closing: bool,
-    /// Small limits.
-    pub small: bool,
+    /// The application answers Pings and Close frames that the engine does not answer.
+    pub app_replies: bool,
+    /// The application sends a Close frame as soon as the connection is open.
+    pub closes_early: bool,
+    /// The limits are small.
+    pub small_limits: bool,
     pub plain_requests: bool,
     /// The connection may take its fast paths.
     pub fast_paths: bool,
-    /// For two cuts of the input.
+    /// The seeds of two ways to cut the input.
     pub cuts: [u8; 2],
-    /// For the law.
-    pub spare: u8,
+    /// A parameter whose use depends on the law: a capacity, or an offset.
+    pub law_parameter: u8,
 }
 
 impl Options {
-    /// How many bytes [`read`](Self::read) takes.
+    /// The number of bytes that [`read`](Self::read) takes.
     pub const LEN: usize = 5;
 
-    /// The options in front of the bytes, and what the peer sends.
+    /// Reads options from the front of `data`. Returns the remaining bytes too, which the peer
+    /// sends.
     pub fn read(data: &[u8]) -> (Self, &[u8]) {
         let mut cursor = Cursor::new(data);
-        let [first, second, one, other, spare] = cursor.array::<{ Self::LEN }>();
+        let [first, second, first_cut, second_cut, law_parameter] = cursor.array::<{ Self::LEN }>();
         let bit = |byte: u8, bit: u32| byte >> bit & 1 == 1;
         let options = Self {
             role: if bit(first, 0) { Role::Client } else { Role::Server },
             opening: match second % 4 {
                 0 | 1 => Opening::Done,
-                2 => Opening::WellFormed,
-                _ => Opening::Any,
+                2 => Opening::Valid,
+                _ => Opening::Arbitrary,
             },
-            answer: match second / 4 % 4 {
-                0 | 1 => Answer::Accept,
-                2 => Answer::AcceptLate,
-                _ => Answer::Reject,
+            decision: match second / 4 % 4 {
+                0 | 1 => Decision::Accept,
+                2 => Decision::AcceptLate,
+                _ => Decision::Reject,
             },
-            chunks: bit(first, 1),
+            chunk_delivery: bit(first, 1),
             auto_pong: !bit(first, 2),
             auto_close: !bit(first, 3),
-            by_hand: bit(first, 4),
-            closing: bit(first, 5),
-            small: bit(first, 6),
+            app_replies: bit(first, 4),
+            closes_early: bit(first, 5),
+            small_limits: bit(first, 6),
             plain_requests: bit(second, 4),
             fast_paths: true,
-            cuts: [one, other],
-            spare,
+            cuts: [first_cut, second_cut],
+            law_parameter,
         };
         (options, cursor.rest())
     }
 
     pub fn config(&self) -> Config {
         let config = Config::new()
-            .delivery(delivery(self.chunks))
+            .delivery(delivery(self.chunk_delivery))
             .auto_pong(self.auto_pong)
             .auto_close(self.auto_close)
             .plain_requests(self.plain_requests);
-        if !self.small {
+        if !self.small_limits {
             return config;
         }
         let limits = self.limits();
@@ -133,7 +134,7 @@ impl Options {
     }
 
     pub const fn limits(&self) -> Limits {
-        if self.small {
+        if self.small_limits {
             Limits {
                 message_size: 100,
                 fragments: 3,
@@ -148,48 +149,54 @@ impl Options {
     }
 
     const fn max_head_size(&self) -> usize {
-        if self.small { 300 } else { 16 << 10 }
+        if self.small_limits { 300 } else { 16 << 10 }
     }
 
-    /// Whether a server that is slow to accept gets more than may wait.
-    pub fn is_too_early(&self, stream: &[u8]) -> bool {
+    /// Whether a server that accepts late receives more bytes than it may buffer.
+    pub fn exceeds_early_data_limit(&self, stream: &[u8]) -> bool {
         self.role == Role::Server
-            && self.opening == Opening::WellFormed
-            && self.answer == Answer::AcceptLate
+            && self.opening == Opening::Valid
+            && self.decision == Decision::AcceptLate
             && stream.len() > self.max_head_size()
     }
 
-    /// The peer's part of the handshake, if it is to be valid.
+    /// The bytes of the peer in a valid opening handshake, or none.
     pub fn opening_bytes(&self) -> Vec<u8> {
         match (self.opening, self.role) {
-            (Opening::Done | Opening::Any, _) => Vec::new(),
-            (Opening::WellFormed, Role::Server) => drive::connect(Config::default()).1,
-            (Opening::WellFormed, Role::Client) => {
-                // The answer that fits the request of a client with the fixed seed.
-                let request = drive::connect(Config::default()).1;
+            (Opening::Done | Opening::Arbitrary, _) => Vec::new(),
+            (Opening::Valid, Role::Server) => endpoint::client_with_request(Config::default()).1,
+            (Opening::Valid, Role::Client) => {
+                // The response to the request of a client with the fixed seed.
+                let request = endpoint::client_with_request(Config::default()).1;
                 feed(&mut Connection::server(Config::default()), &request).out
             }
         }
     }
 }
 
-pub const fn delivery(chunks: bool) -> Delivery {
-    if chunks { Delivery::Chunks } else { Delivery::Messages }
+pub const fn delivery(chunk_delivery: bool) -> Delivery {
+    if chunk_delivery {
+        Delivery::Chunks
+    } else {
+        Delivery::Messages
+    }
 }
 
-/// A configuration that sends large messages in fragments; 0: it does not.
-pub fn fragments_of(size: u8) -> Config {
+/// A configuration that sends messages in fragments of `size` bytes. With 0, messages are not
+/// fragmented.
+pub fn with_fragment_size(size: u8) -> Config {
     Config::new().fragment_size(NonZeroUsize::new(size.into()))
 }
 
-/// Where to cut `len` bytes: behind every byte if the seed is 1, not at all if it is 0. What is long is cut so finely
-/// at its front only: behind it is nothing but payload.
+/// Offsets at which to cut an input of `len` bytes: after every byte if the seed is 1, nowhere if
+/// it is 0. Only the first 4096 bytes are cut so finely.
 pub fn cuts(seed: u8, len: usize) -> Vec<usize> {
     match seed % 8 {
         0 | 2 => Vec::new(),
         1 => (1..len.min(4096)).collect(),
         _ => {
-            // A linear congruential generator: the cuts depend on the seed alone. Pieces have up to 2, 4, ... 256 bytes.
+            // A linear congruential generator, so that the cuts depend on the seed alone. Pieces
+            // have up to 2, 4, … 256 bytes.
             let mut state = u64::from(seed);
             let mut cuts = Vec::new();
             let mut at = 0;

@@ -1,8 +1,9 @@
-//! A slow and obvious decoder of RFC 6455: the oracle of the properties.
+//! A slow and simple decoder of RFC 6455, with which the laws compare the engine.
 //!
-//! It sees all the bytes that an open endpoint has received, at once, and says which events and which error they mean.
-//! Of the crate it uses the names of events and errors and nothing else, and it is written as differently as possible:
-//! arithmetic on offsets, bits taken out by division, and a text judged anew from its first byte with every frame.
+//! It takes all bytes that an open endpoint has received, and returns the expected events and the
+//! expected error. It uses only the names of events and errors of the crate, and is written
+//! differently on purpose: with offsets, with division instead of shifts, and with UTF-8 validation
+//! from the first byte for each frame.
 
 use sockless::{CloseFrame, Event, ProtocolError, Role};
 
@@ -13,15 +14,15 @@ pub struct Limits {
     pub fragments: u32,
 }
 
-/// A frame, whole or cut off by the end of the bytes.
+/// A frame, complete or cut off by the end of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// FIN, reserved bits, opcode.
+    /// FIN, the reserved bits, and the opcode.
     pub first: u8,
-    /// The length that its header announces.
+    /// The length in the header.
     pub len: u64,
     pub key: Option<[u8; 4]>,
-    /// What is there of the payload, unmasked.
+    /// The received part of the payload, unmasked.
     pub payload: Vec<u8>,
 }
 
@@ -39,16 +40,16 @@ impl Frame {
     }
 }
 
-/// What the bytes mean to an open endpoint that delivers messages.
+/// The expected outcome of an open endpoint that delivers messages.
 #[derive(Debug, Default)]
-pub struct Verdict {
+pub struct Expected {
     pub events: Vec<Event<'static>>,
     pub error: Option<ProtocolError>,
-    /// What is there of the message in progress; of a text, as far as it is complete code points.
+    /// The received part of the message in progress; of a text, its complete code points.
     pub unfinished: Vec<u8>,
 }
 
-/// The frames, and the first thing wrong with a header (sections 5.1, 5.2, 5.4 and 5.5).
+/// The frames, and the first violation of a header (sections 5.1, 5.2, 5.4 and 5.5).
 pub fn frames(receiver: Role, bytes: &[u8]) -> (Vec<Frame>, Option<ProtocolError>) {
     let mut frames: Vec<Frame> = Vec::new();
     let mut at = 0;
@@ -80,9 +81,10 @@ pub fn frames(receiver: Role, bytes: &[u8]) -> (Vec<Frame>, Option<ProtocolError
     }
 }
 
-/// The announced length of the payload and the size of the header; `None` if the header is not whole.
+/// The announced length of the payload and the size of the header. `None` if the header is
+/// incomplete.
 ///
-/// The rules stand in the order of the bytes that break them.
+/// The rules are checked in the order of the bytes that break them.
 fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
     if bytes.is_empty() {
         return Ok(None);
@@ -121,7 +123,8 @@ fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64,
         127 => 8,
         _ => 0,
     };
-    // The most significant bit decides alone, and zeros in all bytes but the last two decide before those are there.
+    // The first byte decides about the most significant bit, and the sixth whether the length could
+    // be shorter.
     if width == 8 && bytes.len() > 2 && bytes[2] >= 128 {
         return Err(ProtocolError::LengthOverflow);
     }
@@ -145,13 +148,13 @@ fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64,
     Ok(if bytes.len() < size { None } else { Some((len, size)) })
 }
 
-/// The events and the error (sections 5.4 to 5.6, 7.1.5, 7.4, 8.1 and 10.4).
-pub fn receive(receiver: Role, bytes: &[u8], limits: Limits) -> Verdict {
-    let mut verdict = Verdict::default();
-    let (frames, broken_header) = frames(receiver, bytes);
+/// The expected events and error (sections 5.4 to 5.6, 7.1.5, 7.4, 8.1 and 10.4).
+pub fn receive(receiver: Role, bytes: &[u8], limits: Limits) -> Expected {
+    let mut expected = Expected::default();
+    let (frames, header_error) = frames(receiver, bytes);
     let (mut is_text, mut announced, mut fragments) = (false, 0_u128, 0_u64);
     for frame in frames {
-        let whole = frame.is_whole();
+        let is_whole = frame.is_whole();
         match frame.opcode() {
             0..=2 => {
                 if frame.opcode() > 0 {
@@ -162,47 +165,47 @@ pub fn receive(receiver: Role, bytes: &[u8], limits: Limits) -> Verdict {
                 announced += u128::from(frame.len);
                 fragments += 1;
                 if announced > u128::from(limits.message_size) {
-                    verdict.error = Some(crate::too_big(u64::try_from(announced).unwrap(), limits.message_size));
+                    expected.error = Some(crate::too_big(u64::try_from(announced).unwrap(), limits.message_size));
                 } else if fragments > u64::from(limits.fragments) {
-                    verdict.error = Some(ProtocolError::TooManyFragments {
+                    expected.error = Some(ProtocolError::TooManyFragments {
                         limit: limits.fragments,
                     });
                 } else {
-                    verdict.unfinished.extend(&frame.payload);
-                    if is_text && !may_become_text(&verdict.unfinished) {
-                        verdict.error = Some(ProtocolError::InvalidUtf8);
-                    } else if whole && frame.fin() {
-                        match std::str::from_utf8(&verdict.unfinished) {
-                            _ if !is_text => verdict.events.push(Event::Binary(verdict.unfinished.clone().into())),
-                            Ok(text) => verdict.events.push(Event::Text(text.to_owned().into())),
-                            Err(_) => verdict.error = Some(ProtocolError::InvalidUtf8),
+                    expected.unfinished.extend(&frame.payload);
+                    if is_text && !may_become_text(&expected.unfinished) {
+                        expected.error = Some(ProtocolError::InvalidUtf8);
+                    } else if is_whole && frame.fin() {
+                        match std::str::from_utf8(&expected.unfinished) {
+                            _ if !is_text => expected.events.push(Event::Binary(expected.unfinished.clone().into())),
+                            Ok(text) => expected.events.push(Event::Text(text.to_owned().into())),
+                            Err(_) => expected.error = Some(ProtocolError::InvalidUtf8),
                         }
-                        if verdict.error.is_none() {
-                            verdict.unfinished.clear();
+                        if expected.error.is_none() {
+                            expected.unfinished.clear();
                         }
                     }
                 }
             }
-            // A control frame means nothing before it is whole.
-            _ if !whole => {}
-            9 => verdict.events.push(Event::Ping(frame.payload.into())),
-            10 => verdict.events.push(Event::Pong(frame.payload.into())),
+            // An incomplete control frame is not reported.
+            _ if !is_whole => {}
+            9 => expected.events.push(Event::Ping(frame.payload.into())),
+            10 => expected.events.push(Event::Pong(frame.payload.into())),
             _ => match close(&frame.payload) {
-                Ok(frame) => verdict.events.push(Event::Close(frame)),
-                Err(error) => verdict.error = Some(error),
+                Ok(frame) => expected.events.push(Event::Close(frame)),
+                Err(error) => expected.error = Some(error),
             },
         }
-        if verdict.error.is_some() || matches!(verdict.events.last(), Some(Event::Close(_))) {
-            keep_code_points(is_text, &mut verdict.unfinished);
-            return verdict;
+        if expected.error.is_some() || matches!(expected.events.last(), Some(Event::Close(_))) {
+            truncate_to_code_points(is_text, &mut expected.unfinished);
+            return expected;
         }
     }
-    verdict.error = broken_header;
-    keep_code_points(is_text, &mut verdict.unfinished);
-    verdict
+    expected.error = header_error;
+    truncate_to_code_points(is_text, &mut expected.unfinished);
+    expected
 }
 
-/// Whether some continuation makes the bytes valid UTF-8.
+/// Whether `bytes` can be continued to valid UTF-8.
 pub fn may_become_text(bytes: &[u8]) -> bool {
     match std::str::from_utf8(bytes) {
         Ok(_) => true,
@@ -210,7 +213,7 @@ pub fn may_become_text(bytes: &[u8]) -> bool {
     }
 }
 
-fn keep_code_points(is_text: bool, bytes: &mut Vec<u8>) {
+fn truncate_to_code_points(is_text: bool, bytes: &mut Vec<u8>) {
     if is_text {
         let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
         bytes.truncate(valid);
@@ -225,14 +228,14 @@ fn close(body: &[u8]) -> Result<Option<CloseFrame<'static>>, ProtocolError> {
         return Err(ProtocolError::TruncatedCloseCode);
     }
     let code = u16::from(body[0]) * 256 + u16::from(body[1]);
-    let may_be_sent = match code {
-        // Registered, except 1004 (reserved) and 1005, 1006, 1015 (for local use).
+    let is_valid = match code {
+        // Registered codes, except 1004 (reserved), 1005 and 1006 (for local use).
         1000..=1014 => code != 1004 && code != 1005 && code != 1006,
-        // Of libraries and of applications.
+        // Codes of libraries and of applications.
         3000..=4999 => true,
         _ => false,
     };
-    if !may_be_sent {
+    if !is_valid {
         return Err(ProtocolError::InvalidCloseCode { code: code.into() });
     }
     match String::from_utf8(body[2..].to_vec()) {
@@ -241,7 +244,7 @@ fn close(body: &[u8]) -> Result<Option<CloseFrame<'static>>, ProtocolError> {
     }
 }
 
-/// The close code that tells the peer of an error (section 7.4.1).
+/// The close code that reports an error to the peer (section 7.4.1).
 pub fn close_code(error: ProtocolError) -> u16 {
     match error {
         ProtocolError::InvalidUtf8 | ProtocolError::InvalidCloseReason => 1007,

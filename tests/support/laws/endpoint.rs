@@ -1,142 +1,155 @@
-//! An endpoint with an application that follows its options, watched at every step.
+//! An endpoint under test, with a simulated application, whose invariants are checked after every
+//! call.
 
 use allocation_counter::AllocationInfo;
 use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Request, Role, State};
 
-use super::options::{Answer, Opening, Options};
+use super::options::{Decision, Opening, Options};
 use crate::{Outcome, frame, open, peer_of};
 
-/// The code of the Close that an application sends early.
-pub const OUR_CLOSE: CloseCode = CloseCode::GOING_AWAY;
+/// The code of the Close frame that an application with `closes_early` sends.
+pub const EARLY_CLOSE: CloseCode = CloseCode::GOING_AWAY;
 
-/// The longest answer to an opening handshake.
-const MAX_ANSWER: usize = 512;
+/// The maximum length of a response to an opening handshake.
+const MAX_RESPONSE: usize = 512;
 
 /// A client with a fixed seed, and its request.
-pub fn connect(config: Config) -> (Connection, Vec<u8>) {
+pub fn client_with_request(config: Config) -> (Connection, Vec<u8>) {
     let mut out = Vec::new();
     let request = ClientRequest::new("ws://example.com/chat").unwrap();
     let client = Connection::client(&request, config, [7; 32], &mut out).unwrap();
     (client, out)
 }
 
-/// Feeds a fresh endpoint to the end, and what may come after that; twice, as the fast paths yield what the general path
-/// does: the same events, error and output.
-pub fn run(options: &Options, input: &[u8], cuts: &[usize]) -> Outcome {
-    let [fast, general] = both_ways(options).map(|options| {
-        let mut drive = Drive::new(&options);
-        drive.feed_cut(input, cuts);
-        drive.finish();
-        drive.outcome
+/// Receives the input with [`Connection::receive`] in a new connection, then the end of the
+/// transport, and returns the outcome. Runs with fast paths and without, and asserts that events,
+/// error and output are equal.
+pub fn run_with_receive(options: &Options, input: &[u8], cuts: &[usize]) -> Outcome {
+    let [fast, general] = with_and_without_fast_paths(options).map(|options| {
+        let mut endpoint = TestEndpoint::new(&options);
+        endpoint.feed_cut(input, cuts);
+        endpoint.finish();
+        endpoint.outcome
     });
-    assert_eq!(fast, general, "the fast paths yield what the general path does");
+    assert_eq!(fast, general, "the fast paths and the general path report the same");
     fast
 }
 
-/// The options with and without fast paths.
-pub fn both_ways(options: &Options) -> [Options; 2] {
+/// The options with fast paths and without.
+pub fn with_and_without_fast_paths(options: &Options) -> [Options; 2] {
     [true, false].map(|fast_paths| Options {
         fast_paths,
         ..options.clone()
     })
 }
 
-/// As [`run`], but through a buffer that keeps up to `room` bytes of a message that has not come as a whole; and that waits
-/// for as much as is wanted, if it is `patient`.
-pub fn run_whole(options: &Options, input: &[u8], cuts: &[usize], room: usize, patient: bool) -> Outcome {
-    let mut drive = Drive::new(options);
+/// Like [`run_with_receive`] with [`Connection::receive_whole`]. The buffer keeps an incomplete
+/// message of up to `capacity` bytes. If `waits`, the engine is not called before as many bytes are
+/// there as [`Connection::wanted`] says.
+pub fn run_with_receive_whole(
+    options: &Options,
+    input: &[u8],
+    cuts: &[usize],
+    capacity: usize,
+    waits: bool,
+) -> Outcome {
+    let mut endpoint = TestEndpoint::new(options);
     let mut kept = Vec::new();
     let mut wanted = 0;
     let mut from = 0;
     for to in cuts.iter().copied().chain([input.len()]) {
-        let is_begun = !kept.is_empty();
+        let is_incomplete = !kept.is_empty();
         kept.extend_from_slice(&input[from..to]);
         from = to;
-        if patient && kept.len() < wanted && kept.len() <= room {
+        if waits && kept.len() < wanted && kept.len() <= capacity {
             continue;
         }
-        let had = kept.clone();
-        let events = drive.outcome.events.len();
-        drive.feed_whole(&mut kept);
-        if had.len() < wanted && drive.outcome.error.is_none() {
+        let before = kept.clone();
+        let events = endpoint.outcome.events.len();
+        endpoint.feed_whole(&mut kept);
+        if before.len() < wanted && endpoint.outcome.error.is_none() {
             assert_eq!(
-                drive.outcome.events.len(),
+                endpoint.outcome.events.len(),
                 events,
-                "less than is wanted leads to nothing"
+                "fewer bytes than wanted yield no event"
             );
-            assert!(kept == had || !is_begun || patient, "and a beginning stays where it is");
+            assert!(
+                kept == before || !is_incomplete || waits,
+                "an incomplete message stays in the buffer"
+            );
         }
-        if kept.len() > room {
-            drive.feed(&mut kept);
+        if kept.len() > capacity {
+            endpoint.feed(&mut kept);
             kept.clear();
         }
-        let wants = drive.connection.wanted(&kept);
+        let wants = endpoint.connection.wanted(&kept);
         assert_ne!(wants, 0);
         wanted = kept.len() + wants;
     }
-    // What is judged before it is whole.
-    drive.feed(&mut kept);
-    drive.finish();
-    drive.outcome
+    // The incomplete rest.
+    endpoint.feed(&mut kept);
+    endpoint.finish();
+    endpoint.outcome
 }
 
-/// The heap that a fresh endpoint needs, once it is born, for the input; events are dropped as they come.
-pub fn peak_heap(options: &Options, input: &[u8], cuts: &[usize]) -> AllocationInfo {
-    let mut drive = Drive::new(options);
-    drive.keeps = false;
-    // Whoever owns the output has its own memory.
-    drive.outcome.out.reserve(4096 + 4 * input.len());
+/// The allocations of a new connection while it receives the input. Events are dropped.
+pub fn heap_use(options: &Options, input: &[u8], cuts: &[usize]) -> AllocationInfo {
+    let mut endpoint = TestEndpoint::new(options);
+    endpoint.collects_events = false;
+    // The output is not measured.
+    endpoint.outcome.out.reserve(4096 + 4 * input.len());
     let mut input = input.to_vec();
     let mut rest = &mut input[..];
     let mut pieces = Vec::with_capacity(cuts.len() + 1);
     let mut from = 0;
     for &to in cuts {
-        let (piece, behind) = rest.split_at_mut(to - from);
+        let (piece, after) = rest.split_at_mut(to - from);
         pieces.push(piece);
-        (from, rest) = (to, behind);
+        (from, rest) = (to, after);
     }
     pieces.push(rest);
     allocation_counter::measure(|| {
         for piece in &mut pieces {
-            drive.feed(piece);
+            endpoint.feed(piece);
         }
     })
 }
 
+/// A connection, its application, and what is observed.
 #[derive(Debug)]
-pub struct Drive {
+pub struct TestEndpoint {
     connection: Connection,
     options: Options,
     pub outcome: Outcome,
-    /// Whether events are kept.
-    keeps: bool,
-    /// A request that the application takes its time to accept.
-    waiting: Option<Request<'static>>,
-    fed: usize,
+    /// Whether events are collected.
+    collects_events: bool,
+    /// A request that the application accepts later.
+    pending_request: Option<Request<'static>>,
+    received: usize,
     pieces: usize,
     calls: usize,
     pings: usize,
-    /// The size of the output when the connection opened.
-    out_before: usize,
+    /// The length of the output when the connection opened.
+    out_len_at_open: usize,
 }
 
-impl Drive {
+impl TestEndpoint {
     pub fn new(options: &Options) -> Self {
         match (options.opening, options.role) {
             (Opening::Done, _) => Self::open(options),
-            (_, Role::Server) => Self::with(Connection::server(options.config()), options),
-            (_, Role::Client) => Self::with(connect(options.config()).0, options),
+            (_, Role::Server) => Self::with_connection(Connection::server(options.config()), options),
+            (_, Role::Client) => Self::with_connection(client_with_request(options.config()).0, options),
         }
     }
 
-    /// An endpoint that is open from the beginning.
+    /// An endpoint that is open from the start.
     pub fn open(options: &Options) -> Self {
-        let mut drive = Self::with(open(options.role, options.config()), options);
-        drive.opened();
-        drive
+        let mut endpoint = Self::with_connection(open(options.role, options.config()), options);
+        endpoint.opened();
+        endpoint
     }
 
-    fn with(mut connection: Connection, options: &Options) -> Self {
+    fn with_connection(mut connection: Connection, options: &Options) -> Self {
         if !options.fast_paths {
             connection.disable_fast_paths();
         }
@@ -144,13 +157,13 @@ impl Drive {
             connection,
             options: options.clone(),
             outcome: Outcome::default(),
-            keeps: true,
-            waiting: None,
-            fed: 0,
+            collects_events: true,
+            pending_request: None,
+            received: 0,
             pieces: 0,
             calls: 0,
             pings: 0,
-            out_before: 0,
+            out_len_at_open: 0,
         }
     }
 
@@ -158,8 +171,8 @@ impl Drive {
         self.connection.state()
     }
 
-    pub fn is_deciding(&self) -> bool {
-        self.waiting.is_some()
+    pub fn has_pending_request(&self) -> bool {
+        self.pending_request.is_some()
     }
 
     pub fn into_connection(self) -> Connection {
@@ -174,36 +187,36 @@ impl Drive {
         }
     }
 
-    /// Feeds one piece and does what the application does.
+    /// Receives one piece, and reacts as the application does.
     pub fn feed(&mut self, piece: &mut [u8]) {
         self.feed_with::<false>(piece);
     }
 
-    /// Feeds what `buffer` holds, and leaves there what is left: the beginning of a message.
+    /// Receives the content of `buffer`, and leaves an incomplete message in it.
     pub fn feed_whole(&mut self, buffer: &mut Vec<u8>) {
         let left = self.feed_with::<true>(buffer);
         buffer.drain(..buffer.len() - left);
     }
 
     fn feed_with<const WHOLE: bool>(&mut self, piece: &mut [u8]) -> usize {
-        self.fed += piece.len();
+        self.received += piece.len();
         self.pieces += 1;
         let mut input = piece;
         while self.outcome.error.is_none() {
-            let (had, state) = (input.len(), self.state());
+            let (before, state) = (input.len(), self.state());
             let out = &mut self.outcome.out;
             let result = if WHOLE {
                 self.connection.receive_whole(&mut input, out)
             } else {
                 self.connection.receive(&mut input, out)
             };
-            assert!(input.len() <= had && rank(self.connection.state()) >= rank(state));
+            assert!(input.len() <= before && order(self.connection.state()) >= order(state));
             self.calls += 1;
             match result {
                 Ok(Some(event)) => {
-                    assert_ne!(state, State::Closed, "nothing comes after the end");
+                    assert_ne!(state, State::Closed, "no event after the connection is closed");
                     self.react(&event);
-                    if self.keeps {
+                    if self.collects_events {
                         self.outcome.events.push(event.into_owned());
                     }
                 }
@@ -220,8 +233,9 @@ impl Drive {
                     self.outcome.error = Some(*error);
                 }
             }
-            // Each event needs a byte at least, but for the empty end of a frame; a piece and an error need one call.
-            assert!(self.calls <= self.fed + self.pieces + 2, "{} calls", self.calls);
+            // Each event consumes a byte, except an empty end of a frame. Each piece and an error
+            // need one more call.
+            assert!(self.calls <= self.received + self.pieces + 2, "{} calls", self.calls);
             self.check_output();
         }
         input.len()
@@ -229,24 +243,26 @@ impl Drive {
 
     fn react(&mut self, event: &Event<'_>) {
         let out = &mut self.outcome.out;
-        let by_hand = self.options.by_hand;
+        let app_replies = self.options.app_replies;
         match event {
             Event::Request(request) if !request.is_upgrade() => {
                 self.connection.reject(200, &[], b"hello", out).unwrap();
             }
-            Event::Request(request) => match self.options.answer {
-                Answer::AcceptLate if self.keeps => self.waiting = Some(request.clone().into_owned()),
-                Answer::Accept | Answer::AcceptLate => self.accept(request),
-                Answer::Reject => self.connection.reject(403, &[("X", "y")], b"no", out).unwrap(),
+            Event::Request(request) => match self.options.decision {
+                Decision::AcceptLate if self.collects_events => {
+                    self.pending_request = Some(request.clone().into_owned())
+                }
+                Decision::Accept | Decision::AcceptLate => self.accept(request),
+                Decision::Reject => self.connection.reject(403, &[("X", "y")], b"no", out).unwrap(),
             },
             Event::Open(_) => self.opened(),
             Event::Ping(payload) => {
                 self.pings += 1;
-                if by_hand && !self.options.auto_pong {
+                if app_replies && !self.options.auto_pong {
                     self.connection.pong(payload, out).unwrap();
                 }
             }
-            Event::Close(frame) if by_hand && self.connection.state() == State::Closing => {
+            Event::Close(frame) if app_replies && self.connection.state() == State::Closing => {
                 let code = frame.as_ref().map(|frame| match frame.code {
                     CloseCode::MANDATORY_EXTENSION => CloseCode::NORMAL,
                     code => code,
@@ -266,35 +282,39 @@ impl Drive {
 
     fn opened(&mut self) {
         assert_eq!(self.state(), State::Open);
-        self.out_before = self.outcome.out.len();
-        assert!(self.out_before <= MAX_ANSWER);
-        if self.options.closing {
-            self.connection.close(OUR_CLOSE, "", &mut self.outcome.out).unwrap();
-            self.out_before = self.outcome.out.len();
+        self.out_len_at_open = self.outcome.out.len();
+        assert!(self.out_len_at_open <= MAX_RESPONSE);
+        if self.options.closes_early {
+            self.connection.close(EARLY_CLOSE, "", &mut self.outcome.out).unwrap();
+            self.out_len_at_open = self.outcome.out.len();
         }
     }
 
-    /// Replies are bounded by what they answer.
+    /// Asserts that the replies are bounded by what they answer.
     fn check_output(&self) {
-        let out = self.outcome.out.len() - self.out_before;
+        let out = self.outcome.out.len() - self.out_len_at_open;
         if self.state() == State::Opening || self.connection.close_status().is_none() && self.state() == State::Closed {
-            assert!(out <= MAX_ANSWER);
+            assert!(out <= MAX_RESPONSE);
             return;
         }
-        // A pong repeats a ping, and one Close answers a Close or an error. A client's frames have 4 bytes more than
-        // those that they answer, for the key; a Close that answers two bytes or an error has a code.
+        // A Pong has the payload of its Ping, and one Close frame answers a Close frame or an
+        // error. A client's frames also have a mask key of 4 bytes.
         let (keys, close) = match self.options.role {
             Role::Server => (0, 4),
             Role::Client => (4 * self.pings, 8),
         };
         let failed_early = matches!(self.outcome.error, Some(sockless::ProtocolError::Request(_)));
-        let answer = if failed_early { MAX_ANSWER } else { close };
-        assert!(out <= self.fed + keys + answer, "{out} bytes for {}", self.fed);
+        let answer = if failed_early { MAX_RESPONSE } else { close };
+        assert!(
+            out <= self.received + keys + answer,
+            "{out} bytes for {}",
+            self.received
+        );
     }
 
-    /// The late answer, if the request still waits for one, and so many events of what came before it.
-    pub fn answer(&mut self, events: u8) {
-        if let Some(request) = self.waiting.take().filter(|_| self.outcome.error.is_none()) {
+    /// Accepts a pending request, and then takes `events` events of the data that arrived before.
+    pub fn answer_late(&mut self, events: u8) {
+        if let Some(request) = self.pending_request.take().filter(|_| self.outcome.error.is_none()) {
             self.accept(&request);
         }
         for _ in 0..events {
@@ -306,10 +326,10 @@ impl Drive {
         }
     }
 
-    /// The late answer, and what holds behind the end.
+    /// Accepts a pending request, and checks what holds after the end of the connection.
     pub fn finish(&mut self) {
-        if self.is_deciding() {
-            self.answer(0);
+        if self.has_pending_request() {
+            self.answer_late(0);
             self.feed(&mut []);
         }
         let (state, out) = (self.state(), self.outcome.out.len());
@@ -331,11 +351,16 @@ impl Drive {
             (State::Opening, eof) => assert_eq!(eof, Err(Box::new(sockless::ProtocolError::HandshakeEof))),
             (_, eof) => assert_eq!(eof, Err(Box::new(sockless::ProtocolError::UnexpectedEof))),
         }
-        assert_eq!(self.outcome.out.len(), out, "nothing is sent after the end");
+        assert_eq!(
+            self.outcome.out.len(),
+            out,
+            "nothing is sent after the connection is closed"
+        );
     }
 }
 
-fn rank(state: State) -> u8 {
+/// The order of the states.
+fn order(state: State) -> u8 {
     match state {
         State::Opening => 0,
         State::Open => 1,
@@ -344,8 +369,8 @@ fn rank(state: State) -> u8 {
     }
 }
 
-/// The events with the chunks of each frame joined: how the input was cut cannot be seen in them any more.
-pub fn joined(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
+/// The events, with the chunks of each frame joined, so that they do not depend on the cuts.
+pub fn join_chunks(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
     let mut joined: Vec<Event<'static>> = Vec::new();
     for event in events {
         match (joined.last_mut(), event) {
@@ -353,7 +378,7 @@ pub fn joined(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
                 match (&mut last.data, &next.data) {
                     (Message::Text(text), Message::Text(more)) => text.to_mut().push_str(more),
                     (Message::Binary(data), Message::Binary(more)) => data.to_mut().extend_from_slice(more),
-                    kinds => panic!("a frame of two kinds: {kinds:?}"),
+                    kinds => panic!("the chunks of a frame differ in kind: {kinds:?}"),
                 }
                 last.frame_end = next.frame_end;
                 last.message_end = next.message_end;
@@ -364,8 +389,8 @@ pub fn joined(events: Vec<Event<'static>>) -> Vec<Event<'static>> {
     joined
 }
 
-/// The messages that chunks are, between the other events; and the bytes of the message in progress.
-pub fn messages(events: Vec<Event<'static>>) -> (Vec<Event<'static>>, Vec<u8>) {
+/// The events, with a message for its chunks, and the bytes of the message in progress.
+pub fn messages_from_chunks(events: Vec<Event<'static>>) -> (Vec<Event<'static>>, Vec<u8>) {
     let mut messages = Vec::new();
     let mut bytes = Vec::new();
     let mut kind = None;
@@ -382,8 +407,8 @@ pub fn messages(events: Vec<Event<'static>>) -> (Vec<Event<'static>>, Vec<u8>) {
             "an empty chunk ends its frame"
         );
         assert!(chunk.frame_end || !chunk.message_end, "a message ends with a frame");
-        let begun = *kind.get_or_insert_with(|| chunk.kind());
-        assert_eq!(begun, chunk.kind());
+        let first_kind = *kind.get_or_insert_with(|| chunk.kind());
+        assert_eq!(first_kind, chunk.kind());
         bytes.extend_from_slice(chunk.as_bytes());
         if chunk.message_end {
             let bytes = std::mem::take(&mut bytes);
