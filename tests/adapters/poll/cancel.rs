@@ -64,15 +64,15 @@ impl Ends {
 
     async fn ping(&mut self) -> Result<(), Error> {
         match self {
-            Self::Whole(ws) => ws.ping(b"ours").await,
-            Self::Halves(_, writer) => writer.ping(b"ours").await,
+            Self::Whole(ws) => ws.ping(b"local").await,
+            Self::Halves(_, writer) => writer.ping(b"local").await,
         }
     }
 
     async fn pong(&mut self) -> Result<(), Error> {
         match self {
-            Self::Whole(ws) => ws.pong(b"ours").await,
-            Self::Halves(_, writer) => writer.pong(b"ours").await,
+            Self::Whole(ws) => ws.pong(b"local").await,
+            Self::Halves(_, writer) => writer.pong(b"local").await,
         }
     }
 

@@ -170,7 +170,7 @@ fn cloned_writers_write_whole_messages() {
 fn halves_close_from_either_side() {
     let (mut client, server) = pair();
     let (mut reader, writer) = server.split().unwrap();
-    writer.close(CloseCode(4001), "by us").unwrap();
+    writer.close(CloseCode(4001), "by the writer").unwrap();
     thread::scope(|scope| {
         scope.spawn(|| assert_eq!(client.recv().unwrap(), None));
         assert_eq!(reader.recv().unwrap(), None);
@@ -180,7 +180,7 @@ fn halves_close_from_either_side() {
 
     let (client, mut server) = pair();
     let (mut reader, writer) = client.split().unwrap();
-    server.close(CloseCode(4002), "by them").unwrap();
+    server.close(CloseCode(4002), "by the peer").unwrap();
     thread::scope(|scope| {
         scope.spawn(|| assert_eq!(server.recv().unwrap(), None));
         assert_eq!(reader.recv().unwrap(), None);

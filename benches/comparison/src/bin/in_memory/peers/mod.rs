@@ -3,7 +3,7 @@
 mod fastwebsockets;
 mod floor;
 mod nexus;
-mod ours;
+mod sockless;
 mod sockudo;
 mod tokio_websockets;
 mod tungstenite;
@@ -23,7 +23,7 @@ const fn entry<P: Peer>() -> Entry {
 
 /// `sockless` is first: the ratios are to its time.
 pub const ALL: [Entry; 8] = [
-    entry::<ours::Sockless>(),
+    entry::<sockless::Sockless>(),
     entry::<floor::Floor>(),
     entry::<nexus::Nexus>(),
     entry::<tokio_websockets::TokioWebsockets>(),
