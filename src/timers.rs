@@ -312,6 +312,19 @@ where
         Some(due)
     }
 
+    /// Returns the time that leads to `due`; zero if there is no such deadline.
+    #[cfg(feature = "std")]
+    pub(crate) fn limit(&self, due: Due) -> Duration {
+        let limit = match due {
+            Due::Handshake => self.timeouts.handshake,
+            Due::Ping(_) => self.timeouts.ping,
+            Due::Pong => self.timeouts.pong,
+            Due::Idle => self.timeouts.idle,
+            Due::Close => self.timeouts.close,
+        };
+        limit.unwrap_or_default()
+    }
+
     /// The next deadline.
     fn next(&self) -> Option<(I, Due)> {
         let at = |since: I, timeout: Option<Duration>, due| {

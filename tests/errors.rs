@@ -324,11 +324,11 @@ utf8::InvalidUtf8
 adapter::Error::Io
     the cable is cut
 adapter::Error::TimedOut
-    the peer did not complete the opening handshake within `Timeouts::handshake`
+    the peer did not complete the opening handshake within Timeouts::handshake = 10s
 adapter::Error::TimedOut
-    the peer did not answer a Ping within `Timeouts::pong`
+    the peer did not answer a Ping within Timeouts::pong = 1.5s
 adapter::Error::TimedOut
-    the peer did not complete the closing handshake within `Timeouts::close`
+    the peer did not complete the closing handshake within Timeouts::close = 5s
 adapter::Error::Protocol
     the transport ended before the closing handshake was complete (RFC 6455, section 7.1.5)
 adapter::Error::Send
@@ -674,6 +674,8 @@ fn target_too_long() -> LocalHandshakeError {
 
 #[cfg(feature = "std")]
 fn adapter_errors() -> Vec<sockless::adapter::Error> {
+    use core::time::Duration;
+
     use sockless::{adapter::Error, timers::Due};
     use support::heads::refusal;
 
@@ -683,9 +685,18 @@ fn adapter_errors() -> Vec<sockless::adapter::Error> {
     );
     vec![
         Error::Io(std::io::Error::other("the cable is cut")),
-        Error::TimedOut(Due::Handshake),
-        Error::TimedOut(Due::Pong),
-        Error::TimedOut(Due::Close),
+        Error::TimedOut {
+            due: Due::Handshake,
+            limit: Duration::from_millis(10000),
+        },
+        Error::TimedOut {
+            due: Due::Pong,
+            limit: Duration::from_millis(1500),
+        },
+        Error::TimedOut {
+            due: Due::Close,
+            limit: Duration::from_millis(5000),
+        },
         Error::Protocol(Box::new(ProtocolError::UnexpectedEof)),
         Error::Send(SendError::Closing),
         Error::LocalHandshake(LocalHandshakeError::NoRequest),

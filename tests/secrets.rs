@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use sockless::{Accept, ClientRequest, Config, Connection, Event, Request};
+use sockless::{Accept, ClientRequest, Config, Connection, Event, Request, Role};
 use support::{
-    feed,
+    feed, frame,
     heads::{
         ACCEPT, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, opened, plain, refusal, undecided, with,
     },
@@ -123,6 +123,16 @@ fn f77_a_connection_is_shown_without_secrets() {
     );
     assert!(failed.close_status().is_some());
     assert_hidden(&failed);
+    // Frames before `accept`, and a message in progress.
+    let (mut server, request) = undecided(Config::new(), &head("GET / HTTP/1.1", &REQUEST_FIELDS));
+    drain(&mut server, &frame(Role::Client, 0x01, b"needle"), &mut Vec::new()).unwrap();
+    assert_hidden(&server);
+    server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
+    drain(&mut server, &[], &mut Vec::new()).unwrap();
+    assert_eq!(server.assembled_len(), 6);
+    assert_hidden(&server);
+    let parts = server.into_parts();
+    assert_eq!(format!("{parts:?}"), "Parts { unread: 12 bytes, lossless: true }");
 }
 
 /// F77: A response and a refusal, and the events with them.

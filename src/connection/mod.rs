@@ -6,6 +6,7 @@ mod receive;
 mod send;
 
 use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use self::opening::Opening;
 #[cfg(feature = "deflate")]
@@ -54,7 +55,6 @@ use crate::{
 /// that of [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
 /// inflated, and the inflater, the deflater and their windows are added once they are used:
 /// `docs/DEFLATE.md` has the figures.
-#[derive(Debug)]
 pub struct Connection {
     phase: Phase,
     /// The result of [`compute_path`](Self::compute_path), updated after every change of what that
@@ -337,8 +337,19 @@ impl Connection {
     }
 }
 
+/// Shows no byte of the peer's: they may be secret.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role())
+            .field("phase", &self.phase)
+            .field("close_status", &self.close_status)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a connection holds at its end: see [`Connection::into_parts`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parts {
     /// The bytes that were taken from the transport and are in no event: the beginning of a head or of a
@@ -353,4 +364,14 @@ pub struct Parts {
     /// It is false with permessage-deflate while a compressed message is in progress, of which nothing is
     /// in `unread`, or while the peer may refer to earlier messages (context takeover).
     pub lossless: bool,
+}
+
+/// Shows how many bytes are unread, and none of them: they may be secret.
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("unread", &format_args!("{} bytes", self.unread.len()))
+            .field("lossless", &self.lossless)
+            .finish()
+    }
 }

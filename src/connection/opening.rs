@@ -11,7 +11,6 @@ use crate::{
 };
 
 /// What only the opening handshake needs.
-#[derive(Debug)]
 pub(super) struct Opening {
     pub(super) head: HeadReader,
     pub(super) max_head_size: usize,

@@ -1,7 +1,6 @@
 //! The body of a response that refuses the handshake (RFC 9112, sections 6 and 7).
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use super::response::Response;
 use crate::{
@@ -132,16 +131,6 @@ impl RefusalBody {
                 return Ok(BodyProgress::Truncated);
             }
         }
-    }
-}
-
-impl fmt::Debug for RefusalBody {
-    /// Leaves out the bytes of the body.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RefusalBody")
-            .field("len", &self.data.len())
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads a head that arrives in pieces.
 
 use alloc::{borrow::Cow, vec::Vec};
-use core::{fmt, mem};
+use core::mem;
 
 use super::{
     head_error::{HeadError, HeadKind},
@@ -99,17 +99,6 @@ impl HeadReader {
     /// Returns the bytes of an incomplete head.
     pub(crate) fn into_collected(self) -> Vec<u8> {
         self.buf
-    }
-}
-
-impl fmt::Debug for HeadReader {
-    /// Leaves out the bytes of the head, which can hold secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HeadReader")
-            .field("kind", &self.kind)
-            .field("len", &self.buf.len())
-            .field("limit", &self.limit)
-            .finish_non_exhaustive()
     }
 }
 
