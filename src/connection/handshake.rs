@@ -11,7 +11,7 @@ use crate::{
     handshake::{
         Accept, Negotiated, Refusal, Request,
         answer::{write_acceptance, write_rejection},
-        refusal_body::Progress,
+        refusal_body::BodyProgress,
     },
     state::{Command, Permission, Signal},
 };
@@ -49,7 +49,8 @@ impl Connection {
         let bytes = mem::take(input);
         if let Some(opening) = &mut self.opening {
             if bytes.len() > opening.max_head_size - opening.early.len() {
-                return Err(self.fail(RequestError::EarlyData.into(), out));
+                let limit = opening.max_head_size;
+                return Err(self.fail(RequestError::TooMuchEarlyData { limit }.into(), out));
             }
             opening.early.extend_from_slice(bytes);
         }
@@ -117,9 +118,9 @@ impl Connection {
             return Ok(None);
         };
         match body.read(input) {
-            Ok(Progress::Incomplete) => Ok(None),
-            Ok(Progress::Complete) => Ok(self.refused(true)),
-            Ok(Progress::Truncated) => Ok(self.refused(false)),
+            Ok(BodyProgress::Incomplete) => Ok(None),
+            Ok(BodyProgress::Complete) => Ok(self.refused(true)),
+            Ok(BodyProgress::Truncated) => Ok(self.refused(false)),
             Err(error) => Err(self.fail(error.into(), out)),
         }
     }

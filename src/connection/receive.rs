@@ -157,7 +157,7 @@ impl Connection {
                         self.update_path();
                         return Ok(Some(message.into()));
                     }
-                    Pieces::Failed(error) => return Err(self.fail(error, out)),
+                    Pieces::Failed(error) => return Err(self.fail(*error, out)),
                     Pieces::NotMine => {}
                 }
             }

@@ -16,7 +16,7 @@ pub struct InvalidUtf8;
 
 impl fmt::Display for InvalidUtf8 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("invalid UTF-8")
+        f.write_str("the bytes are not UTF-8 (RFC 3629, section 3)")
     }
 }
 

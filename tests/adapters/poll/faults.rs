@@ -21,6 +21,7 @@ use support::{
     frame, frames, peer_of,
     pipe::{self, Faults, PipeEnd, Simulation, Task},
     polled::{self, Ws, message, open, open_with_timeouts, settings},
+    script,
 };
 
 /// R116 (F34 F35): a transport that ends or fails after any number of bytes: all complete messages
@@ -84,8 +85,12 @@ fn f35_a_cancelled_handshake_ends_the_connection() {
                 };
                 assert!(!done);
             });
+            let head = match role {
+                Role::Server => REQUEST.into(),
+                Role::Client => script::server_response(REQUEST.as_bytes()),
+            };
             let remote: Task<'_> = Box::pin(async move {
-                assert!(remote.write_all(REQUEST.as_bytes()).await.is_err());
+                assert!(remote.write_all(&head).await.is_err());
                 remote.read(usize::MAX).await;
             });
             simulation.run(vec![local, remote]);

@@ -12,7 +12,7 @@ use sockless::{
     adapter::{Error, std_net},
     error::RequestError,
 };
-use support::{ROLES, feed, frame, frames, reserved_opcode};
+use support::{ROLES, feed, frame, frames, quoted, reserved_opcode};
 
 use super::{
     TEST_TIMEOUT, accept_tcp, binary, close, io_kind, is_timeout, listen, pair, raw_client_and_server, received, text,
@@ -114,7 +114,7 @@ fn s7_1_1_the_response_to_an_invalid_request_is_not_lost_in_a_reset() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let error = std_net::accept(accept_tcp(&listener)).unwrap_err();
-            let expected = ProtocolError::Request(RequestError::Method);
+            let expected = ProtocolError::Request(RequestError::UnsupportedMethod { method: quoted("PUT") });
             assert!(matches!(error, Error::Protocol(error) if *error == expected));
         });
         let mut received_bytes = Vec::new();
@@ -210,7 +210,7 @@ fn s7_2_1_the_end_of_the_transport_is_an_error_over_tcp() {
     thread::scope(|scope| {
         scope.spawn(|| drop(accept_tcp(&listener)));
         let error = std_net::connect(&url).unwrap_err();
-        let eof = matches!(&error, Error::Protocol(error) if **error == ProtocolError::UnexpectedEof);
+        let eof = matches!(&error, Error::Protocol(error) if **error == ProtocolError::HandshakeEof);
         let reset = matches!(
             io_kind(&error),
             Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
