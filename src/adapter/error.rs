@@ -61,7 +61,8 @@ impl fmt::Display for Error {
 }
 
 impl error::Error for Error {
-    /// Returns what an error of the transport was caused by. The text of the error itself is part of this one's.
+    /// Returns what an error of the transport was caused by. The text of the error itself is part
+    /// of this one's.
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),

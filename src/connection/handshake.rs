@@ -39,8 +39,8 @@ impl Connection {
         }
     }
 
-    /// Keeps what a client sends before it has the response. A client must not do that (RFC 6455, section 4.1), but the
-    /// bytes are read already.
+    /// Keeps what a client sends before it has the response. A client must not do that (RFC 6455,
+    /// section 4.1), but the bytes are read already.
     pub(super) fn receive_early<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -135,14 +135,17 @@ impl Connection {
         })))
     }
 
-    /// Server: accepts the request of [`Event::Request`]; the connection is open (RFC 6455, section 4.2.2).
+    /// Server: accepts the request of [`Event::Request`]; the connection is open (RFC 6455, section
+    /// 4.2.2).
     ///
-    /// If the client has sent more before the response, the next [`receive`](Self::receive) returns its events first; call
-    /// it, with empty input if there is none, if the decision was not made in the loop around it.
+    /// If the client has sent more before the response, the next [`receive`](Self::receive) returns
+    /// its events first; call it, with empty input if there is none, if the decision was not made
+    /// in the loop around it.
     ///
     /// # Errors
-    /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered, a header that is
-    /// malformed or belongs to the handshake. Nothing has changed; accept in another way, or reject.
+    /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered,
+    /// a header that is malformed or belongs to the handshake. Nothing has changed; accept in
+    /// another way, or reject.
     pub fn accept(
         &mut self,
         request: &Request<'_>,
@@ -166,11 +169,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Server: answers the request of [`Event::Request`] with another status than 101; the connection is closed, and
-    /// what the client sends is discarded (RFC 6455, section 4.2.2).
+    /// Server: answers the request of [`Event::Request`] with another status than 101; the
+    /// connection is closed, and what the client sends is discarded (RFC 6455, section 4.2.2).
     ///
-    /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an unknown target, 3xx
-    /// with `Location`. `Connection: close` and the length of the body are added.
+    /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an
+    /// unknown target, 3xx with `Location`. `Connection: close` and the length of the body are
+    /// added.
     ///
     /// # Errors
     /// Returns the part of the response that cannot be sent. Nothing has changed.

@@ -64,8 +64,8 @@ impl Inflate {
         }
     }
 
-    /// Inflates until the input is used up, the free part of the window is full, the stream ends, or, if
-    /// `stop_at_block`, a block ends.
+    /// Inflates until the input is used up, the free part of the window is full, the stream ends,
+    /// or, if `stop_at_block`, a block ends.
     pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
         match self {
             Self::Miniz(inflate) => inflate.run(input, window, stop_at_block),

@@ -15,8 +15,8 @@ const MAX_INPUT: usize = 8 << 10;
 /// The most payload that [`Inflater::finish`] takes, in bytes: it is copied.
 pub(crate) const MAX_FINISH: usize = 256 - TAIL.len() - PADDING_LEN;
 
-/// The bytes after the tail. An inflater is slow near the end of its input; and with more input, an end of a block can be
-/// told from the end of the input. No block begins with this byte.
+/// The bytes after the tail. An inflater is slow near the end of its input; and with more input, an
+/// end of a block can be told from the end of the input. No block begins with this byte.
 const PADDING: u8 = 0x06;
 const PADDING_LEN: usize = 20;
 
@@ -62,14 +62,14 @@ impl Inflater {
         }
     }
 
-    /// Returns how many bytes of payload to unmask at once: at most 4 windows. A step returns at most a window of output, and
-    /// the payload that it does not consume is masked again.
+    /// Returns how many bytes of payload to unmask at once: at most 4 windows. A step returns at
+    /// most a window of output, and the payload that it does not consume is masked again.
     pub(crate) fn max_input(&self) -> usize {
         MAX_INPUT.min(4 << self.params.bits)
     }
 
-    /// Inflates from the front of `input`. A step returns at most a window of output; call it again, with what it did not
-    /// consume, until it is done.
+    /// Inflates from the front of `input`. A step returns at most a window of output; call it
+    /// again, with what it did not consume, until it is done.
     pub(crate) fn inflate(&mut self, input: &[u8]) -> Inflated<'_> {
         if input.is_empty() && (!self.has_payload || self.ended) {
             return Inflated::NOTHING;
@@ -81,8 +81,8 @@ impl Inflater {
         let (done, result) = match run.stop {
             StopReason::InputEnd => (true, Ok(())),
             StopReason::OutputFull | StopReason::BlockEnd => (false, Ok(())),
-            // A block with BFINAL set ends the stream; what follows is a new stream with the old window (RFC 7692,
-            // section 7.2.3.4).
+            // A block with BFINAL set ends the stream; what follows is a new stream with the old
+            // window (RFC 7692, section 7.2.3.4).
             StopReason::StreamEnd => {
                 self.restart();
                 self.ended = run.consumed == input.len();
@@ -98,11 +98,12 @@ impl Inflater {
         }
     }
 
-    /// Inflates the rest of the payload, at most [`MAX_FINISH`] bytes, and the tail that was not sent (RFC 7692, section
-    /// 7.2.2). Call it until it is done, with what it did not consume, and then [`end_message`](Self::end_message).
+    /// Inflates the rest of the payload, at most [`MAX_FINISH`] bytes, and the tail that was not
+    /// sent (RFC 7692, section 7.2.2). Call it until it is done, with what it did not consume, and
+    /// then [`end_message`](Self::end_message).
     pub(crate) fn finish(&mut self, rest: &[u8]) -> Inflated<'_> {
-        // An empty payload is an empty message, although no block precedes the tail. And a stream that ended with BFINAL
-        // is complete: some senders leave out the empty block after it.
+        // An empty payload is an empty message, although no block precedes the tail. And a stream
+        // that ended with BFINAL is complete: some senders leave out the empty block after it.
         if rest.is_empty() && (!self.has_payload || self.ended) {
             return Inflated::NOTHING;
         }
@@ -121,7 +122,8 @@ impl Inflater {
             used += run.consumed;
             produced += run.produced;
             match run.stop {
-                // The block that the tail completes is empty: output means that the tail was taken for data.
+                // The block that the tail completes is empty: output means that the tail was taken
+                // for data.
                 _ if used > rest.len() && run.produced > 0 => break (true, Err(Corrupt)),
                 StopReason::BlockEnd if used == end => break (true, Ok(())),
                 StopReason::BlockEnd if used < end => {}

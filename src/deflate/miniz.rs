@@ -25,8 +25,8 @@ impl Inflate {
         self.0.init();
     }
 
-    /// Inflates until the input is used up, the free part of the window is full, the stream ends, or, if
-    /// `stop_at_block`, a block ends.
+    /// Inflates until the input is used up, the free part of the window is full, the stream ends,
+    /// or, if `stop_at_block`, a block ends.
     pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
         let mut options = flags::TINFL_FLAG_HAS_MORE_INPUT;
         if !window.has_wrapped() {
@@ -70,7 +70,8 @@ mod deflate {
     pub(crate) struct Deflate(Box<CompressorOxide>);
 
     impl Deflate {
-        /// Returns whether the deflater supports a window of `bits`. `miniz_oxide` supports 15 bits only.
+        /// Returns whether the deflater supports a window of `bits`. `miniz_oxide` supports 15 bits
+        /// only.
         pub(in crate::deflate) const fn supports(bits: u8) -> bool {
             bits == 15
         }

@@ -23,8 +23,8 @@ impl Receiver {
         self.is_in_data_frame() && !self.compressed.in_message() && self.assembler.is_assembling()
     }
 
-    /// Takes a byte of payload, if it breaks no rule, does not end the frame, and there is room for it; returns whether it
-    /// did.
+    /// Takes a byte of payload, if it breaks no rule, does not end the frame, and there is room for
+    /// it; returns whether it did.
     #[inline(never)]
     pub(crate) fn receive_byte(&mut self, byte: u8) -> bool {
         debug_assert!(self.takes_pieces());
