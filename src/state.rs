@@ -20,8 +20,8 @@
 //!
 //! With automatic replies `CloseReceived` lasts no longer than the call that finds the Close frame.
 //! Everything else that can end a connection leads to `Closed` at once: a rejection, a refusal, a
-//! violation, the end of the transport. `Closed` is absorbing: a signal that comes later changes
-//! nothing.
+//! violation, the end of the transport. `Closed` is absorbing: only `Failed` may follow, and it
+//! changes nothing.
 
 use core::fmt;
 

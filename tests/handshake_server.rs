@@ -1933,7 +1933,7 @@ fn plain_requests_are_reported_if_wanted() {
         assert_eq!(server.state(), State::Closed);
     }
     // It is plain if it asks for no WebSocket, whatever else it asks for; other headers of a
-    // handshake are not judged.
+    // handshake are not checked.
     let others: [&[&str]; 4] = [&[], &["h2c"], &["websockets"], &[""]];
     for upgrade in others {
         let fields = with(&with(&REQUEST_FIELDS, "Upgrade", upgrade), "Sec-WebSocket-Key", &["x"]);

@@ -1058,9 +1058,9 @@ fn f59_debug_output_of_events_is_escaped_and_truncated() {
     }
 }
 
-/// R112: Error texts have no text of the peer.
+/// R112: The error of a frame quotes nothing of its payload.
 #[test]
-fn f59_error_texts_quote_no_input() {
+fn f59_errors_of_frames_quote_no_payload() {
     for role in ROLES {
         for input in [
             frame(peer_of(role), 0x81, b"\x1B[2J\xFF"),

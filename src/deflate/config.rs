@@ -140,13 +140,13 @@ impl WindowBits {
     /// 15: a window of 32,768 bytes, which is what there is if nothing is negotiated.
     pub const MAX: Self = Self(15);
 
-    /// The given number of bits; `None` if it is not 8 to 15.
+    /// Returns the given number of bits, or `None` if it is not 8 to 15.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         if matches!(bits, 8..=15) { Some(Self(bits)) } else { None }
     }
 
-    /// The number of bits.
+    /// Returns the number of bits.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0

@@ -61,8 +61,8 @@ impl Header {
     /// Decodes the header at the start of `bytes` and returns it with the number of bytes it takes.
     /// Returns `None` if `bytes` ends before the header does.
     ///
-    /// Reserved bits are reported, not judged: an extension may give them a meaning. The decoder
-    /// judges them.
+    /// Reserved bits are returned and not checked: an extension may give them a meaning.
+    /// [`Decoder`](super::Decoder) checks them.
     ///
     /// # Errors
     /// Returns the first rule that the bytes break, in the order of the bytes, as soon as the byte

@@ -1,7 +1,7 @@
 //! The fast path for a whole message in one input, and how many bytes are missing for it.
 //!
-//! It never judges. What is unusual or breaks a rule is "not mine": nothing is consumed, and the
-//! decoder finds it.
+//! It never returns an error. What is unusual or breaks a rule is "not mine": nothing is consumed,
+//! and the decoder finds it.
 
 use core::mem;
 

@@ -7,7 +7,7 @@
 //!          4 bytes of mask key, if MASK is set
 //! ```
 //!
-//! Nothing here judges: `header` and `decoder` raise the rules.
+//! Nothing here is checked: `header` and `decoder` have the rules.
 
 use super::opcode::Opcode;
 
@@ -69,10 +69,10 @@ impl FirstByte {
         [self.0 & RSV1 != 0, self.0 & RSV2 != 0, self.0 & RSV3 != 0]
     }
 
-    /// Whether a reserved bit is set; RSV1 only counts unless `rsv1` allows it.
+    /// Whether a reserved bit is set that may not be set. `rsv1_allowed`: RSV1 may be.
     #[inline(always)]
-    pub(crate) const fn has_reserved_but(self, rsv1: bool) -> bool {
-        self.0 & (RSV1 | RSV2 | RSV3) & !bit(rsv1, RSV1) != 0
+    pub(crate) const fn has_invalid_reserved(self, rsv1_allowed: bool) -> bool {
+        self.0 & (RSV1 | RSV2 | RSV3) & !bit(rsv1_allowed, RSV1) != 0
     }
 
     /// Whether the opcode is that of a message's first frame.

@@ -41,8 +41,8 @@ impl Compressed {
         self.params.is_some()
     }
 
-    /// The deflater for a message of `len` bytes, or of which so many are known, taken out of its
-    /// place.
+    /// Takes the deflater for a message of at least `len` bytes out of its place, if the message is
+    /// to be compressed.
     fn take_deflater(&mut self, len: usize) -> Option<Box<Deflater>> {
         let params = self.params.filter(|params| params.compresses())?;
         if !self.enabled || len < self.threshold {
