@@ -29,18 +29,18 @@ ProtocolError::UnmaskedFrame
 ProtocolError::MaskedFrame
     the server sent a frame that is masked (RFC 6455, section 5.1)
 ProtocolError::NonMinimalLength
-    the peer sent a frame whose payload length is not in its shortest form (RFC 6455, section 5.2)
+    the peer sent a frame whose payload length takes 16 bits and fits into fewer (RFC 6455, section
+    5.2)
 ProtocolError::LengthOverflow
     the peer sent a frame that announces more than 2^63 - 1 bytes of payload (RFC 6455, section 5.2)
 ProtocolError::FragmentedControlFrame
-    the peer sent a Close, Ping or Pong frame that is fragmented (RFC 6455, section 5.5)
+    the peer sent a Ping frame that is fragmented (RFC 6455, section 5.5)
 ProtocolError::ControlFrameTooLong
-    the peer sent a Close, Ping or Pong frame that announces more than 125 bytes (RFC 6455, section
-    5.5)
+    the peer sent a Ping frame that announces more than 125 bytes (RFC 6455, section 5.5)
 ProtocolError::UnexpectedContinuation
     the peer sent a continuation frame, but no message is in progress (RFC 6455, section 5.4)
 ProtocolError::InterleavedMessage
-    the peer began a message before the message in progress had ended (RFC 6455, section 5.4)
+    the peer began a text message before the message in progress had ended (RFC 6455, section 5.4)
 ProtocolError::TruncatedCloseCode
     the peer sent a Close frame with a body of one byte, too short for a code (RFC 6455, section
     5.5.1)

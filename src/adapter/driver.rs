@@ -13,7 +13,6 @@ use crate::{
 };
 
 /// An engine with its output and its deadlines. It neither reads nor writes nor waits.
-#[derive(Debug)]
 pub(super) struct Driver {
     pub(super) engine: Connection,
     /// The output of the engine.

@@ -241,7 +241,9 @@ impl Decoder {
         // What the first byte alone breaks is found before the second byte is looked at.
         match header::check_first(first)? {
             Opcode::Continuation if !self.in_message => return Err(ProtocolError::UnexpectedContinuation),
-            Opcode::Text | Opcode::Binary if self.in_message => return Err(ProtocolError::InterleavedMessage),
+            opcode @ (Opcode::Text | Opcode::Binary) if self.in_message => {
+                return Err(ProtocolError::InterleavedMessage { opcode: opcode.bits() });
+            }
             _ => {}
         }
         let Some(&second) = bytes.first() else {
