@@ -372,4 +372,29 @@ fn the_send_path_is_current_after_a_negotiation() {
     };
     assert_eq!(*first, 0xC1, "RSV1 is set: the message is compressed");
     assert!(payload.len() < 200);
+    // Fragments, compressed and not, whose states are asserted against each other. The first
+    // fragment decides.
+    for (compressed, first) in [(true, 0x41), (false, 0x01)] {
+        out.clear();
+        server.set_compression(compressed);
+        server
+            .send_fragment(MessageKind::Text, b"begun", false, &mut out)
+            .unwrap();
+        server.set_compression(!compressed);
+        assert_eq!(server.send_text("between", &mut out), Err(SendError::MessageInProgress));
+        server.ping(b"", &mut out).unwrap();
+        server.send_fragment(MessageKind::Text, b"", false, &mut out).unwrap();
+        server
+            .send_fragment(MessageKind::Text, b"ended", true, &mut out)
+            .unwrap();
+        let firsts: Vec<u8> = support::frames(Role::Server, &out)
+            .iter()
+            .map(|(first, _)| *first)
+            .collect();
+        assert_eq!(firsts, [first, 0x89, 0x00, 0x80]);
+        server
+            .send_fragment(MessageKind::Text, b"alone", true, &mut out)
+            .unwrap();
+        server.send_text("whole", &mut out).unwrap();
+    }
 }

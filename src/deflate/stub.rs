@@ -101,6 +101,10 @@ impl Deflater {
     pub(crate) fn end_message(&mut self, _sent: bool) {
         match *self {}
     }
+
+    pub(crate) fn is_in_message(&self) -> bool {
+        match *self {}
+    }
 }
 
 pub(crate) mod negotiation {
