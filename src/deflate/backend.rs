@@ -64,13 +64,13 @@ impl Inflate {
         }
     }
 
-    /// Inflates until the input is used up, the free part of the window is full, the stream ends, or, if
-    /// `stop_at_block`, a block ends.
-    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
+    /// Inflates until the input is consumed, the free part of the window is full or has `max_output`
+    /// more bytes, or a block ends.
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, max_output: usize) -> Progress {
         match self {
-            Self::Miniz(inflate) => inflate.run(input, window, stop_at_block),
+            Self::Miniz(inflate) => inflate.run(input, window, max_output),
             #[cfg(feature = "zlib-rs")]
-            Self::Zlib(inflate) => inflate.run(input, window, stop_at_block),
+            Self::Zlib(inflate) => inflate.run(input, window, max_output),
         }
     }
 }

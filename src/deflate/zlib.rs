@@ -41,17 +41,13 @@ impl Inflate {
     }
 
     /// Like the other back end. Input that is left over tells the end of a block from the end of the input.
-    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, max_output: usize) -> Progress {
         let (buf, end) = window.parts();
-        let room = buf.get_mut(end..).unwrap_or_default();
+        let free = buf.get_mut(end..).unwrap_or_default();
+        let room = free.get_mut(..max_output).unwrap_or(free);
         let space = room.len() as u64;
         let (from_in, from_out) = (self.0.total_in(), self.0.total_out());
-        let flush = if stop_at_block {
-            InflateFlush::Block
-        } else {
-            InflateFlush::NoFlush
-        };
-        let status = self.0.decompress(input, room, flush);
+        let status = self.0.decompress(input, room, InflateFlush::Block);
         let (consumed, produced) = (self.0.total_in() - from_in, self.0.total_out() - from_out);
         let stop = match status {
             Err(_) => StopReason::Corrupt,

@@ -56,6 +56,9 @@ pub enum ProtocolError {
     InvalidUtf8,
     /// A compressed message is not valid DEFLATE, or refers beyond the window (RFC 7692, section 6.2).
     InvalidDeflate,
+    /// A compressed message has more blocks than its bytes account for: work for the inflater, and
+    /// no data (RFC 6455, section 10.4).
+    TooManyDeflateBlocks,
     /// A message is larger than the limit (section 10.4).
     MessageTooBig {
         /// The size in bytes, as far as its frames have announced it; `None` if it is compressed, and inflates to more than
@@ -88,7 +91,7 @@ impl ProtocolError {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_DATA,
             Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
-            Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments { .. } | Self::TooManyDeflateBlocks => CloseCode::POLICY_VIOLATION,
             Self::UnexpectedEof | Self::HandshakeEof | Self::Request(_) | Self::Response(_) => CloseCode::ABNORMAL,
             Self::ReservedBits { .. }
             | Self::ReservedOpcode { .. }
@@ -158,6 +161,9 @@ impl fmt::Display for ProtocolError {
             Self::InvalidDeflate => f.write_str(
                 "the peer sent a compressed message that is not valid DEFLATE, or that refers to data before the window \
                  (RFC 7692, section 7.2.2)",
+            ),
+            Self::TooManyDeflateBlocks => f.write_str(
+                "the peer sent a compressed message of more DEFLATE blocks than its bytes account for (RFC 6455, section 10.4)",
             ),
             Self::MessageTooBig { size, limit } => {
                 match size {
