@@ -1,7 +1,10 @@
-//! permessage-deflate beside the raw library: JSON-like messages in and out, with takeover and without.
+//! permessage-deflate compared with the compression library alone: JSON-like messages, sent and
+//! received, with and without context takeover.
 //!
-//! `cargo bench -p sockless-benches --bench deflate` measures `miniz_oxide`, with `--features zlib-rs` the other back end. Beside criterion's
-//! figures it writes a table of ratios, from rounds in which the two take turns: the machine disturbs both alike.
+//! `cargo bench -p sockless-benches --bench deflate` measures `miniz_oxide`, and with
+//! `--features zlib-rs` it measures `zlib-rs`. In addition to the figures of criterion, it prints a
+//! table of ratios. The ratios are of rounds in which the two alternate, so that noise of the
+//! machine affects both.
 
 use std::{
     env,
@@ -18,18 +21,18 @@ use sockless::{
 };
 
 const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
-/// How much a round carries, in bytes: so much that none of the round before is left in a window, because to repeat that is no
-/// work.
-const ROUND: usize = 512 << 10;
+/// The bytes of all messages of a round. They are more than a window, so that no message is still
+/// in the window when it is sent again.
+const ROUND_LEN: usize = 512 << 10;
 
-/// What a sender removes from the end of a message.
+/// The bytes that a sender removes from the end of a compressed message (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
-/// The library's output goes through so much room.
-const ROOM: usize = 32 << 10;
+/// The size of the output buffer of the library.
+const OUTPUT_BUFFER_SIZE: usize = 32 << 10;
 
-/// Messages like those that connections carry: alike, and each a little different.
+/// Returns JSON messages that are similar and not equal.
 fn messages(len: usize) -> Vec<String> {
-    (0..ROUND / len)
+    (0..ROUND_LEN / len)
         .map(|seed| {
             let mut text = String::new();
             let mut n = seed * 7919;
@@ -61,7 +64,7 @@ fn connection(role: Role, takeover: bool, level: u8) -> Connection {
     upgraded(role, &negotiated, config)
 }
 
-/// Sends one round of messages and returns the bytes of each.
+/// Sends one round of messages. Returns the bytes of each.
 fn send_round(server: &mut Connection, messages: &[String]) -> Vec<Vec<u8>> {
     messages
         .iter()
@@ -73,15 +76,15 @@ fn send_round(server: &mut Connection, messages: &[String]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Work that is done round after round: all messages, once.
+/// A function that processes all messages of a round once.
 type Round = Box<dyn FnMut()>;
 
-/// What is compared: the same messages, through a connection and through the library alone.
+/// One comparison: the same messages through a connection and through the library alone.
 struct Case {
     name: String,
     len: usize,
-    ours: Round,
-    raw: Round,
+    sockless: Round,
+    library: Round,
 }
 
 fn cases() -> Vec<Case> {
@@ -92,25 +95,25 @@ fn cases() -> Vec<Case> {
                 cases.push(Case {
                     name: format!("out/level {level}/takeover {takeover}"),
                     len,
-                    ours: out(len, level, takeover),
-                    raw: raw_out(len, level, takeover),
+                    sockless: sockless_out(len, level, takeover),
+                    library: library_out(len, level, takeover),
                 });
             }
             cases.push(Case {
                 name: format!("in/takeover {takeover}"),
                 len,
-                ours: into(len, takeover),
-                raw: raw_in(len, takeover),
+                sockless: sockless_in(len, takeover),
+                library: library_in(len, takeover),
             });
         }
     }
     cases
 }
 
-fn out(len: usize, level: u8, takeover: bool) -> Round {
+fn sockless_out(len: usize, level: u8, takeover: bool) -> Round {
     let messages = messages(len);
     let mut server = connection(Role::Server, takeover, level);
-    // What is measured is what a client understands, and smaller.
+    // Verifies that a client receives the messages and that they are compressed.
     let mut client = connection(Role::Client, takeover, level);
     for (mut bytes, message) in send_round(&mut server, &messages).into_iter().zip(&messages) {
         assert!(bytes.len() < message.len());
@@ -127,37 +130,38 @@ fn out(len: usize, level: u8, takeover: bool) -> Round {
     })
 }
 
-fn raw_out(len: usize, level: u8, takeover: bool) -> Round {
+fn library_out(len: usize, level: u8, takeover: bool) -> Round {
     let messages = messages(len);
-    let mut raw = raw::Deflate::new(level);
+    let mut deflate = library::Deflate::new(level);
     let mut buf = vec![0; 2 * len + 1024];
     Box::new(move || {
         for message in &messages {
             if !takeover {
-                raw.reset();
+                deflate.reset();
             }
-            let used = raw.run(message.as_bytes(), &mut buf);
+            let used = deflate.run(message.as_bytes(), &mut buf);
             assert!(used > 0 && used < message.len());
             black_box(&buf);
         }
     })
 }
 
-fn into(len: usize, takeover: bool) -> Round {
+fn sockless_in(len: usize, takeover: bool) -> Round {
     let messages = messages(len);
     let mut server = connection(Role::Server, takeover, 6);
     let mut client = connection(Role::Client, takeover, 6);
-    // The first round refers to nothing, each later one to the one before it; so the second can be repeated.
+    // The first round is compressed with an empty window, each later one with the window of the
+    // round before. So the second round can be repeated.
     let mut round = send_round(&mut server, &messages);
     let mut scratch = Vec::new();
-    // The first time is not timed, and every byte compared.
-    let mut feed = move |round: &[Vec<u8>], first: bool| {
+    // The first round is not timed. All of its bytes are compared.
+    let mut feed = move |round: &[Vec<u8>], is_first: bool| {
         for (bytes, message) in round.iter().zip(&messages) {
             scratch.clear();
             scratch.extend_from_slice(bytes);
             let event = client.receive(&mut &mut scratch[..], &mut Vec::new()).unwrap().unwrap();
             assert!(matches!(&event, Event::Text(text) if text.len() == message.len()));
-            assert!(!first || event == Event::Text(message.as_str().into()));
+            assert!(!is_first || event == Event::Text(message.as_str().into()));
             client.recycle(event);
         }
     };
@@ -167,10 +171,10 @@ fn into(len: usize, takeover: bool) -> Round {
     Box::new(move || feed(&round, false))
 }
 
-fn raw_in(len: usize, takeover: bool) -> Round {
-    let mut deflate = raw::Deflate::new(6);
+fn library_in(len: usize, takeover: bool) -> Round {
+    let mut deflate = library::Deflate::new(6);
     let mut buf = vec![0; 2 * len + 1024];
-    let mut make = || -> Vec<Vec<u8>> {
+    let mut compress_round = || -> Vec<Vec<u8>> {
         messages(len)
             .iter()
             .map(|message| {
@@ -182,11 +186,11 @@ fn raw_in(len: usize, takeover: bool) -> Round {
             })
             .collect()
     };
-    let (first, round) = (make(), make());
-    let mut inflate = raw::Inflate::new();
+    let (first, round) = (compress_round(), compress_round());
+    let mut inflate = library::Inflate::new();
     let (mut scratch, mut message) = (Vec::new(), Vec::new());
-    // As a receiver has to: the payload comes without its tail (RFC 7692, section 7.2.2), how long the message will be is
-    // not known, and text is validated.
+    // The work of every receiver: the payload has no tail (RFC 7692, section 7.2.2), the length of
+    // the message is not known, and text is validated.
     let messages = messages(len);
     let mut feed = move |round: &[Vec<u8>], is_first: bool| {
         for (payload, expected) in round.iter().zip(&messages) {
@@ -216,50 +220,55 @@ fn measure(c: &mut Criterion) {
     for Case {
         name,
         len,
-        mut ours,
-        mut raw,
+        mut sockless,
+        mut library,
     } in cases()
     {
-        group.throughput(Throughput::Bytes(ROUND as u64));
-        group.bench_function(BenchmarkId::new(format!("sockless/{name}"), len), |b| b.iter(&mut ours));
-        group.bench_function(BenchmarkId::new(format!("raw/{name}"), len), |b| b.iter(&mut raw));
+        group.throughput(Throughput::Bytes(ROUND_LEN as u64));
+        group.bench_function(BenchmarkId::new(format!("sockless/{name}"), len), |b| {
+            b.iter(&mut sockless)
+        });
+        group.bench_function(BenchmarkId::new(format!("raw/{name}"), len), |b| b.iter(&mut library));
     }
     group.finish();
-    // Not when criterion only tests.
+    // Without `--bench`, criterion only tests.
     if env::args().any(|arg| arg == "--bench") {
-        table();
+        print_table();
     }
 }
 
-/// Medians of rounds, and the median of the ratios within each.
-fn table() {
-    println!("| direction | size | MiB/s | raw library, MiB/s | ratio |\n|---|---|---|---|---|");
+/// Prints the medians of the rounds, and the median of the ratios within each round.
+fn print_table() {
+    println!("| direction | size | MiB/s | library alone, MiB/s | ratio |\n|---|---|---|---|---|");
     for Case {
         name,
         len,
-        mut ours,
-        mut raw,
+        mut sockless,
+        mut library,
     } in cases()
     {
-        let time = |round: &mut Round| {
+        let throughput = |round: &mut Round| {
             let begun = Instant::now();
             round();
-            ROUND as f64 / (1 << 20) as f64 / begun.elapsed().as_secs_f64()
+            ROUND_LEN as f64 / (1 << 20) as f64 / begun.elapsed().as_secs_f64()
         };
-        let rounds = rounds(41, [&mut || time(&mut ours), &mut || time(&mut raw)]);
+        let rounds = rounds(
+            41,
+            [&mut || throughput(&mut sockless), &mut || throughput(&mut library)],
+        );
         println!(
             "| {name} | {len} | {:.0} | {:.0} | {:.2} |",
-            median(rounds.iter().map(|[ours, _]| *ours)),
-            median(rounds.iter().map(|[_, raw]| *raw)),
-            median(rounds.iter().map(|[ours, raw]| ours / raw)),
+            median(rounds.iter().map(|[sockless, _]| *sockless)),
+            median(rounds.iter().map(|[_, library]| *library)),
+            median(rounds.iter().map(|[sockless, library]| sockless / library)),
         );
     }
 }
 
-/// The library as it comes: its own stream interface.
+/// The stream interface of `miniz_oxide`.
 #[cfg(not(feature = "zlib-rs"))]
-mod raw {
-    use super::ROOM;
+mod library {
+    use super::OUTPUT_BUFFER_SIZE;
     use miniz_oxide::{
         DataFormat, MZFlush,
         deflate::{
@@ -295,7 +304,7 @@ mod raw {
 
     impl Inflate {
         pub(super) fn new() -> Self {
-            Self(InflateState::new_boxed(DataFormat::Raw), vec![0; ROOM])
+            Self(InflateState::new_boxed(DataFormat::Raw), vec![0; OUTPUT_BUFFER_SIZE])
         }
 
         pub(super) fn reset(&mut self) {
@@ -316,10 +325,10 @@ mod raw {
     }
 }
 
-/// The library as it comes: its own stream interface.
+/// The stream interface of `zlib-rs`.
 #[cfg(feature = "zlib-rs")]
-mod raw {
-    use super::ROOM;
+mod library {
+    use super::OUTPUT_BUFFER_SIZE;
     use zlib_rs::{DeflateFlush, InflateFlush};
 
     pub(super) struct Deflate(zlib_rs::Deflate);
@@ -344,7 +353,7 @@ mod raw {
 
     impl Inflate {
         pub(super) fn new() -> Self {
-            Self(zlib_rs::Inflate::new(false, 15), vec![0; ROOM])
+            Self(zlib_rs::Inflate::new(false, 15), vec![0; OUTPUT_BUFFER_SIZE])
         }
 
         pub(super) fn reset(&mut self) {
@@ -359,7 +368,7 @@ mod raw {
                 rest = &rest[usize::try_from(self.0.total_in() - from_in).unwrap()..];
                 let produced = usize::try_from(self.0.total_out() - from_out).unwrap();
                 message.extend_from_slice(&self.1[..produced]);
-                if produced < ROOM {
+                if produced < OUTPUT_BUFFER_SIZE {
                     assert!(rest.is_empty());
                     return;
                 }

@@ -1,4 +1,4 @@
-//! Messages in several frames, received and sent: nanoseconds a message.
+//! Receiving and sending messages in several frames: nanoseconds per message.
 
 use bench_support::{
     Content, ROLES, config,
@@ -7,7 +7,7 @@ use bench_support::{
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 
-/// The sizes of a message and of its frames.
+/// The length of a message and of the payload of its frames.
 const SHAPES: [(usize, usize); 4] = [(125, 25), (1 << 10, 128), (64 << 10, 1 << 10), (1 << 20, 16 << 10)];
 
 fn receive(criterion: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! Masking in place, beside a copy of as many bytes.
+//! Masking in place, compared with a copy of the same length.
 
 use std::hint::black_box;
 
@@ -6,12 +6,13 @@ use bench_support::{SIZES, config};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::mask;
 
-/// Where a payload starts, modulo 64: at the start of a read, behind the three forms of a masked header, and behind
-/// what was before them.
+/// The start of a payload, modulo 64: at the start of a buffer, after the three forms of a masked
+/// header, and at an odd address.
 const ALIGNMENTS: [usize; 5] = [0, 6, 8, 14, 37];
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// `len` bytes whose address is `alignment` modulo 64, behind as much as is skipped.
+/// Returns a buffer and an offset in it: the address there is `alignment` modulo 64, and `len`
+/// bytes follow.
 fn aligned(len: usize, alignment: usize) -> (Vec<u8>, usize) {
     let buf: Vec<u8> = (0..len + 128).map(|at| (at * 7) as u8).collect();
     let skip = buf.as_ptr().align_offset(64) + alignment;
@@ -48,7 +49,7 @@ fn mask(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("memcpy", size), |bencher| {
             bencher.iter(|| black_box(&mut *to).copy_from_slice(black_box(from)));
         });
-        // Empty if a filter left the benchmark out.
+        // The bytes are zeros if a filter has excluded this bench.
         assert!(to == from || to.iter().all(|&byte| byte == 0));
     }
 }

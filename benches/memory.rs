@@ -1,11 +1,14 @@
-//! What a connection costs in heap, by a counting allocator: `cargo bench -p sockless-benches --bench memory`, with `--features zlib-rs` for the
-//! other back end of permessage-deflate. It measures bytes, and so needs no repetition. What is promised is asserted.
+//! The heap memory of a connection, measured by a counting allocator.
+//!
+//! `cargo bench -p sockless-benches --bench memory` measures with `miniz_oxide`, and with
+//! `--features zlib-rs` it measures with `zlib-rs`. It counts bytes, so one run is enough.
+//! Documented limits are asserted.
 
 use allocation_counter::measure;
 use bench_support::{
     Content, ROLES, SEGMENT, SIZES, peer_of,
-    receiving::{Receiving, Stream},
-    sending::{Messages, Sending},
+    receiving::{Receiver, Stream},
+    sending::{Messages, Sender},
     upgraded,
 };
 use sockless::{
@@ -14,11 +17,13 @@ use sockless::{
     handshake::Negotiated,
 };
 
+/// The length of a message.
 const LEN: usize = 20_000;
-/// How many messages are counted.
+/// The number of messages in the measurements that count allocations.
 const MESSAGES: u64 = 20;
 
-/// How compression is negotiated: window bits, takeover, and whether working state is given back between messages.
+/// The negotiated compression: window bits, context takeover, and whether the state is released
+/// between messages.
 type Mode = Option<(u8, bool, bool)>;
 
 fn open(role: Role, mode: Mode) -> Connection {
@@ -49,8 +54,8 @@ fn message(seed: usize) -> String {
 }
 
 fn main() {
-    println!("A connection: {} bytes, and heap:\n", size_of::<Connection>());
-    println!("| compression | new | sends {LEN} bytes | then idle | receives as many | then idle |");
+    println!("`Connection`: {} bytes. Bytes of its heap:\n", size_of::<Connection>());
+    println!("| compression | new | sending {LEN} bytes | after that | receiving {LEN} bytes | after that |");
     println!("|---|---|---|---|---|---|");
     let windows = [15, 12, 9];
     let modes = windows.into_iter().flat_map(|bits| {
@@ -58,26 +63,27 @@ fn main() {
             .map(|(takeover, release)| Some((bits, takeover, release)))
     });
     for mode in std::iter::once(None).chain(modes) {
-        row(mode);
+        print_compression_row(mode);
     }
-    println!("\n| open and idle, compression | heap |\n|---|---|");
-    ROLES.into_iter().for_each(idle);
-    println!("\nAllocations in {MESSAGES} messages:\n");
-    println!("| | received | in 8 frames | in segments | in both | sent | in 8 frames |");
+    println!("\n| new connection, compression | heap |\n|---|---|");
+    ROLES.into_iter().for_each(print_new_rows);
+    println!("\nAllocations during {MESSAGES} messages:\n");
+    println!("| | received | in 8 frames | in segments | in 8 frames and segments | sent | in 8 frames |");
     println!("|---|---|---|---|---|---|---|");
-    ROLES.into_iter().for_each(steady);
+    ROLES.into_iter().for_each(print_allocation_rows);
     println!(
-        "\nAllocations in {MESSAGES} compressed messages of {LEN} bytes, in segments and out:\n\n| | |\n|---|---|"
+        "\nAllocations during {MESSAGES} compressed messages of {LEN} bytes, received in segments and sent:\n\n| | |\n|---|---|"
     );
     for role in ROLES {
-        compressed(role, true);
-        compressed(role, false);
+        print_compressed_row(role, true);
+        print_compressed_row(role, false);
     }
 }
 
-fn row(mode: Mode) {
+/// Prints the heap of a connection that is new, sends, receives, and has done so.
+fn print_compression_row(mode: Mode) {
     let mut ends = None;
-    let born = measure(|| ends = Some((open(Role::Server, mode), open(Role::Server, mode))));
+    let new = measure(|| ends = Some((open(Role::Server, mode), open(Role::Server, mode))));
     let (mut sender, mut receiver) = ends.unwrap();
     let mut out = Vec::with_capacity(4 * LEN);
     let mut round = |seed| {
@@ -96,14 +102,14 @@ fn row(mode: Mode) {
                 .map(Event::into_owned);
         });
         assert!(event.as_ref() == Some(&Event::Text(text.into())));
-        // What the message itself takes is the application's.
-        let own = match event {
+        // The memory of the message belongs to the application.
+        let message_capacity = match event {
             Some(Event::Text(text)) => text.into_owned().capacity() as i64,
             _ => 0,
         };
-        (sending, receiving, own)
+        (sending, receiving, message_capacity)
     };
-    let (sending, receiving, own) = round(0);
+    let (sending, receiving, message_capacity) = round(0);
     let name = mode.map_or_else(
         || "none".to_owned(),
         |(bits, takeover, release)| {
@@ -113,30 +119,30 @@ fn row(mode: Mode) {
     );
     println!(
         "| {name} | {} | {} | {} | {} | {} |",
-        born.bytes_current / 2,
+        new.bytes_current / 2,
         sending.bytes_max,
         sending.bytes_current,
         receiving.bytes_max,
-        receiving.bytes_current - own,
+        receiving.bytes_current - message_capacity,
     );
 }
 
-/// An open end that did nothing yet, by role and by whether compression is negotiated.
-fn idle(role: Role) {
+/// Prints the heap of a new connection, with and without compression.
+fn print_new_rows(role: Role) {
     for (name, mode) in [("none", None), ("negotiated", Some((15, true, false)))] {
         let mut connection = None;
-        let born = measure(|| connection = Some(open(role, mode)));
-        println!("| {role:?}, {name} | {} |", born.bytes_current);
-        let promised = match role {
+        let new = measure(|| connection = Some(open(role, mode)));
+        println!("| {role:?}, {name} | {} |", new.bytes_current);
+        let limit = match role {
             Role::Server => 0,
             Role::Client => 512,
         };
-        assert!(mode.is_some() || born.bytes_current <= promised);
+        assert!(mode.is_some() || new.bytes_current <= limit);
     }
 }
 
-/// Messages that come and go, and are given back: what is allocated for them.
-fn steady(role: Role) {
+/// Prints the allocations while messages are received, recycled, and sent: there are none.
+fn print_allocation_rows(role: Role) {
     for content in [Content::Binary, Content::Mixed] {
         for size in SIZES {
             let whole = Stream::new(role, content, size);
@@ -152,18 +158,18 @@ fn steady(role: Role) {
                 },
             ]
             .map(|stream| {
-                let mut receiving = Receiving::new(stream);
-                measure(|| _ = receiving.run(MESSAGES)).count_total
+                let mut receiver = Receiver::new(stream);
+                measure(|| _ = receiver.run(MESSAGES)).count_total
             });
             let sent = [None, frame].map(|frame| {
-                let mut sending = Sending::new(Messages {
+                let mut sender = Sender::new(Messages {
                     role,
                     content,
                     size,
                     frame,
                     batch: 1,
                 });
-                measure(|| _ = sending.run(MESSAGES)).count_total
+                measure(|| _ = sender.run(MESSAGES)).count_total
             });
             let [whole, frames, segments, both] = received;
             println!(
@@ -177,8 +183,8 @@ fn steady(role: Role) {
     }
 }
 
-/// The same for compressed messages, in pieces.
-fn compressed(role: Role, takeover: bool) {
+/// Prints the allocations while compressed messages are received in segments, and sent.
+fn print_compressed_row(role: Role, takeover: bool) {
     let mode = Some((15, takeover, false));
     let (mut end, mut peer) = (open(role, mode), open(peer_of(role), mode));
     let (mut wire, mut out) = (Vec::new(), Vec::new());
@@ -201,7 +207,7 @@ fn compressed(role: Role, takeover: bool) {
     };
     exchange();
     exchange();
-    let steady = measure(|| (0..MESSAGES).for_each(|_| exchange()));
+    let used = measure(|| (0..MESSAGES).for_each(|_| exchange()));
     let takeover = if takeover { "takeover" } else { "no takeover" };
-    println!("| {role:?}, {takeover} | {} |", steady.count_total);
+    println!("| {role:?}, {takeover} | {} |", used.count_total);
 }

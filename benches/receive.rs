@@ -1,5 +1,5 @@
-//! Receiving messages of one frame, in reads of up to 64 KiB: nanoseconds a message. How it arrives otherwise is in
-//! `rechunk`, messages in several frames are in `fragment`.
+//! Receiving messages in one frame, in reads of at most 64 KiB: nanoseconds per message. Shorter
+//! reads are in `rechunk`, and messages in several frames in `fragment`.
 
 use bench_support::{
     Content, ROLES, SIZES, config,

@@ -1,34 +1,36 @@
-//! The same stream, cut differently: in reads of up to 64 KiB, a segment, a frame, a byte at a time; nanoseconds a message.
+//! Receiving the same stream in reads of at most 64 KiB, a segment, a frame or a byte: nanoseconds
+//! per message.
 //!
-//! Beside criterion's figures it writes a table of what cutting costs, from rounds in which the cuts take turns: the
-//! machine disturbs all alike.
+//! In addition to the figures of criterion, it prints a table of the cost of short reads. The
+//! figures are of rounds in which the lengths of the reads alternate, so that noise of the machine
+//! affects all.
 
 use std::{env, time::Duration};
 
 use bench_support::{
     Content, READ, ROLES, SEGMENT, SIZES, config, frame_len, median, peer_of,
-    receiving::{Receiving, Stream, bench},
+    receiving::{Receiver, Stream, bench},
     rounds,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use sockless::Role;
 
-/// How long one turn takes in the table, about.
+/// The approximate time of one turn, for the table.
 const TURN: Duration = Duration::from_millis(1);
 const ROUNDS: usize = 41;
 
-fn cuts(criterion: &mut Criterion) {
+fn reads(criterion: &mut Criterion) {
     for role in ROLES {
         for content in Content::ALL {
             for size in SIZES {
                 let frame = frame_len(peer_of(role), size);
-                let reads = [
+                let lengths = [
                     (" whole", READ),
                     (" by 1460 bytes", SEGMENT),
                     (" by frames", frame),
-                    (" by bytes", 1),
+                    (" by 1 byte", 1),
                 ];
-                for (how, read) in reads.into_iter().filter(|&(_, read)| sensible(size, read)) {
+                for (how, read) in lengths.into_iter().filter(|&(_, read)| is_measured(size, read)) {
                     let stream = Stream {
                         read,
                         ..Stream::new(role, content, size)
@@ -38,47 +40,50 @@ fn cuts(criterion: &mut Criterion) {
             }
         }
     }
-    // Not when criterion only tests.
+    // Without `--bench`, criterion only tests.
     if env::args().any(|arg| arg == "--bench") {
-        table();
+        print_table();
     }
 }
 
-/// No read brings more than a kernel copies; and a megabyte by single bytes takes what its parts do.
-const fn sensible(size: usize, read: usize) -> bool {
+/// Returns whether a read of this length is measured. No read is longer than one of the kernel.
+/// Long messages in reads of one byte take too long and show nothing new.
+const fn is_measured(size: usize, read: usize) -> bool {
     read <= READ && (read > 1 || size <= READ)
 }
 
-fn table() {
+fn print_table() {
     println!(
-        "ns a message in one read, and how many times that by 1,460 bytes; ns a byte by single bytes, which are handed out of \
-         segments; with either method.\n"
+        "ns per message in one read; the ratio to that in reads of 1,460 bytes; ns per byte in reads of one byte, which are \
+         parts of a copied segment; with both methods.\n"
     );
-    println!("| receives | one read | by 1,460, `receive` | `receive_whole` | by 1, `receive` | `receive_whole` |");
+    println!(
+        "| receives | one read | 1,460 bytes, `receive` | `receive_whole` | 1 byte, `receive` | `receive_whole` |"
+    );
     println!("|---|--:|--:|--:|--:|--:|");
     for role in ROLES {
         for content in Content::ALL {
             for size in SIZES {
-                row(role, content, size);
+                print_row(role, content, size);
             }
         }
     }
 }
 
-/// Medians of rounds, and the median of the ratios within each.
-fn row(role: Role, content: Content, size: usize) {
-    let cuts = [(READ, false), (SEGMENT, false), (SEGMENT, true), (1, false), (1, true)];
-    let mut turns = cuts.map(|(read, whole)| {
+/// Prints the medians of the rounds, and the median of the ratios within each round.
+fn print_row(role: Role, content: Content, size: usize) {
+    let reads = [(READ, false), (SEGMENT, false), (SEGMENT, true), (1, false), (1, true)];
+    let mut turns = reads.map(|(read, receive_whole)| {
         turn(Stream {
             read,
-            whole,
+            receive_whole,
             ..Stream::new(role, content, size)
         })
     });
     let rounds = rounds(ROUNDS, turns.each_mut().map(|turn| turn as &mut dyn FnMut() -> f64));
-    let wire = frame_len(peer_of(role), size) as f64;
-    let ratio = |cut: usize| median(rounds.iter().map(|times| times[cut] / times[0]));
-    let per_byte = |cut: usize| median(rounds.iter().map(|times| times[cut] / wire));
+    let wire_len = frame_len(peer_of(role), size) as f64;
+    let ratio = |index: usize| median(rounds.iter().map(|times| times[index] / times[0]));
+    let per_byte = |index: usize| median(rounds.iter().map(|times| times[index] / wire_len));
     println!(
         "| {role:?}, {} {size} | {:.1} | {:.2} | {:.2} | {:.1} | {:.1} |",
         content.name(),
@@ -90,15 +95,15 @@ fn row(role: Role, content: Content, size: usize) {
     );
 }
 
-/// What receives for about the time of a turn and says how many nanoseconds a message took.
+/// Returns a function that receives for about [`TURN`] and returns the nanoseconds per message.
 fn turn(stream: Stream) -> impl FnMut() -> f64 {
-    let mut receiving = Receiving::new(stream);
+    let mut receiver = Receiver::new(stream);
     let mut count = 1;
-    while receiving.run(count) < TURN {
+    while receiver.run(count) < TURN {
         count *= 2;
     }
-    move || receiving.run(count).as_nanos() as f64 / count as f64
+    move || receiver.run(count).as_nanos() as f64 / count as f64
 }
 
-criterion_group!(name = rechunk; config = config(); targets = cuts);
+criterion_group!(name = rechunk; config = config(); targets = reads);
 criterion_main!(rechunk);

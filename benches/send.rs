@@ -1,11 +1,11 @@
-//! Sending messages of one frame: nanoseconds a message. What was sent is flushed after each message, or after 16.
-//! Messages in several frames are in `fragment`.
+//! Sending messages in one frame: nanoseconds per message. The output is flushed after each message
+//! or after 16. Messages in several frames are in `fragment`.
 
 use std::{hint::black_box, time::Instant};
 
 use bench_support::{
     Content, ROLES, SIZES, config, frame_len, frames, group,
-    sending::{Messages, Sending, bench},
+    sending::{Messages, Sender, bench},
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::{MessageKind, Role};
@@ -24,7 +24,7 @@ const fn binary(role: Role, size: usize) -> Messages {
 
 fn whole(criterion: &mut Criterion) {
     for role in ROLES {
-        // A `str` is text already: what it says makes no difference.
+        // A `str` is valid already: the time does not depend on its content.
         for content in [Content::Binary, Content::Mixed] {
             for (how, batch) in [(", flushed each", 1), (", flushed by 16", 16)] {
                 for size in SIZES {
@@ -40,12 +40,12 @@ fn whole(criterion: &mut Criterion) {
     }
 }
 
-/// The header alone, which only a server can send; the payload goes to the ring without another copy, as by a vectored
-/// write.
+/// `send_header`, which only a server can use. The payload is copied once, to the ring, as in a
+/// vectored write.
 fn header(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(group("send", Role::Server));
     for size in SIZES {
-        let (mut connection, payload, mut ring) = Sending::new(binary(Role::Server, size)).into_parts();
+        let (mut connection, payload, mut ring) = Sender::new(binary(Role::Server, size)).into_parts();
         let mut out = Vec::new();
 
         connection

@@ -1,4 +1,4 @@
-//! Validating UTF-8, whole and in pieces of a segment, beside `core::str::from_utf8`.
+//! Validation of UTF-8, of whole messages and of segments, compared with `core::str::from_utf8`.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use bench_support::{Content, SEGMENT, SIZES, config};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::utf8::Validator;
 
-/// Validates `text` in pieces and returns how many bytes of it were text.
+/// Validates `text` in pieces. Returns the number of bytes that were valid.
 fn push(text: &[u8], piece: usize) -> usize {
     let mut validator = Validator::new();
     let mut len = 0;
@@ -19,19 +19,19 @@ fn push(text: &[u8], piece: usize) -> usize {
     len
 }
 
-/// That `push` says yes and no where it should.
+/// Asserts that `push` accepts the text and rejects an invalid byte.
 fn verify(text: &str, piece: usize) {
     let mut validator = Validator::new();
-    let mut back = String::new();
+    let mut pushed = String::new();
     for piece in text.as_bytes().chunks(piece) {
         let piece = validator.push(piece);
-        back.extend(piece.split);
-        back.push_str(piece.text);
+        pushed.extend(piece.split);
+        pushed.push_str(piece.text);
     }
-    assert!(back == text);
-    let mut broken = text.as_bytes().to_vec();
-    *broken.last_mut().unwrap() = 0xFF;
-    assert!(broken.chunks(piece).any(|piece| validator.push(piece).result.is_err()));
+    assert!(pushed == text);
+    let mut invalid = text.as_bytes().to_vec();
+    *invalid.last_mut().unwrap() = 0xFF;
+    assert!(invalid.chunks(piece).any(|piece| validator.push(piece).result.is_err()));
 }
 
 fn utf8(criterion: &mut Criterion) {

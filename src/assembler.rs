@@ -13,7 +13,8 @@ use crate::{
     utf8::{InvalidUtf8, Piece, Validator, validate},
 };
 
-/// How many bytes are reserved at most because a header announces them: a length is a claim, not data.
+/// How many bytes are reserved at most because a header announces them: a length is a claim, not
+/// data.
 const MAX_RESERVE: u64 = 64 << 10;
 
 /// The limits on one message.
@@ -34,7 +35,8 @@ pub(crate) enum PayloadViolation {
 }
 
 impl Limits {
-    /// The error that says what is wrong. How much a message that is too big would inflate to is not known.
+    /// The error that says what is wrong. How much a message that is too big would inflate to is
+    /// not known.
     pub(crate) const fn error(self, violation: PayloadViolation) -> ProtocolError {
         match violation {
             PayloadViolation::InvalidUtf8 => ProtocolError::InvalidUtf8,
@@ -58,8 +60,8 @@ impl From<InvalidUtf8> for PayloadViolation {
 #[derive(Debug)]
 pub(crate) struct MessageAssembler {
     kind: MessageKind,
-    /// The bytes of its frames so far, the announced length of the current one included; or, if it is compressed, the
-    /// bytes inflated so far.
+    /// The bytes of its frames so far, the announced length of the current one included; or, if it
+    /// is compressed, the bytes inflated so far.
     size: u64,
     fragments: u32,
     utf8: Validator,
@@ -142,8 +144,9 @@ impl MessageAssembler {
         !matches!(self.buffer, Buffer::Spare(_))
     }
 
-    /// Appends a byte, if it breaks no rule and there is room for it without an allocation; returns whether it did. Calls
-    /// `accepted` if so, before the last thing that it does: what calls something else at its end saves nothing on the stack.
+    /// Appends a byte, if it breaks no rule and there is room for it without an allocation; returns
+    /// whether it did. Calls `accepted` if so, before the last thing that it does: what calls
+    /// something else at its end saves nothing on the stack.
     #[inline(always)]
     pub(crate) fn push_byte(&mut self, byte: u8, accepted: impl FnOnce()) -> bool {
         match &mut self.buffer {
@@ -163,7 +166,8 @@ impl MessageAssembler {
         }
     }
 
-    /// Appends a piece that may be masked, of a frame of which `remaining` bytes are missing after it.
+    /// Appends a piece that may be masked, of a frame of which `remaining` bytes are missing after
+    /// it.
     pub(crate) fn append_masked(&mut self, piece: &mut [u8], mask: Mask, remaining: u64) -> Result<(), ProtocolError> {
         if self.kind == MessageKind::Text {
             unmask(piece, mask);
@@ -183,8 +187,9 @@ impl MessageAssembler {
             self.buffer = Buffer::Binary(buffer);
         }
         if let Buffer::Binary(buffer) = &mut self.buffer {
-            // Two passes, and not the one of `mask::append`: what is assembled lies in a more distant cache than what was
-            // just read, and a plain copy brings it near in the fastest way.
+            // Two passes, and not the one of `mask::append`: what is assembled lies in a more
+            // distant cache than what was just read, and a plain copy brings it near in the fastest
+            // way.
             let start = buffer.len();
             buffer.extend_from_slice(piece);
             unmask(buffer.get_mut(start..).unwrap_or_default(), mask);
@@ -265,8 +270,8 @@ impl MessageAssembler {
         }
     }
 
-    /// The opcode of a frame that holds what is assembled and `remaining` bytes more: a continuation if pieces of the
-    /// message were delivered before.
+    /// The opcode of a frame that holds what is assembled and `remaining` bytes more: a
+    /// continuation if pieces of the message were delivered before.
     pub(crate) fn opcode_of_unread(&self, remaining: u64) -> Opcode {
         if self.len() as u64 + remaining == self.size {
             self.kind.opcode()
@@ -318,8 +323,8 @@ fn push(text: &mut String, char: char) {
     text.push(char);
 }
 
-/// How many bytes are reserved for a message that begins with `len` bytes of a frame of which `remaining` are missing. Later,
-/// the allocation grows with what has come.
+/// How many bytes are reserved for a message that begins with `len` bytes of a frame of which
+/// `remaining` are missing. Later, the allocation grows with what has come.
 fn first_room(len: usize, remaining: u64) -> usize {
     let frame = remaining.saturating_add(len as u64);
     usize::try_from(frame.min(MAX_RESERVE)).unwrap_or(0).max(len)

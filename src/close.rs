@@ -14,8 +14,8 @@ use crate::{
 pub struct CloseFrame<'b> {
     /// Why the connection is closed.
     pub code: CloseCode,
-    /// A text for debugging, at most 123 bytes, often empty. It is not meant for end users (section 5.5.1), and it
-    /// comes from the peer: escape it before you log it.
+    /// A text for debugging, at most 123 bytes, often empty. It is not meant for end users (section
+    /// 5.5.1), and it comes from the peer: escape it before you log it.
     pub reason: Cow<'b, str>,
 }
 
@@ -41,7 +41,8 @@ impl<'b> CloseFrame<'b> {
     pub(crate) fn decode(body: Cow<'b, [u8]>) -> Result<Option<Self>, ProtocolError> {
         let code = match *body {
             [] => return Ok(None),
-            // "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer"
+            // "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned
+            // integer"
             [_] => return Err(ProtocolError::TruncatedCloseCode),
             [high, low, ..] => CloseCode(u16::from_be_bytes([high, low])),
         };
@@ -55,7 +56,8 @@ impl<'b> CloseFrame<'b> {
         reason.map(|reason| Some(Self { code, reason }))
     }
 
-    /// Encodes the body of the Close frame that `sender` sends into the front of `buf`, and returns what it takes of it.
+    /// Encodes the body of the Close frame that `sender` sends into the front of `buf`, and returns
+    /// what it takes of it.
     pub(crate) fn encode<'a>(
         frame: Option<&CloseFrame<'_>>,
         sender: Role,
@@ -78,7 +80,8 @@ impl<'b> CloseFrame<'b> {
         Ok(buf.get(..code.len() + reason.len()).unwrap_or_default())
     }
 
-    /// The Close frame that answers this one: "typically echos the status code it received" (section 5.5.1).
+    /// The Close frame that answers this one: "typically echos the status code it received"
+    /// (section 5.5.1).
     pub(crate) fn echo(&self) -> CloseFrame<'static> {
         let code = match self.code {
             // The one code that a server may receive and not send.
@@ -109,7 +112,8 @@ pub enum ClosedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseStatus {
-    /// Who closed first. If both ends sent a Close frame at the same time, this one did: it sent before it received.
+    /// Who closed first. If both ends sent a Close frame at the same time, this one did: it sent
+    /// before it received.
     pub by: ClosedBy,
     /// The Close frame sent: `None` if none was, `Some(None)` if it was empty.
     pub sent: Option<Option<CloseFrame<'static>>>,
@@ -129,15 +133,15 @@ impl CloseStatus {
         }
     }
 
-    /// Returns whether "the WebSocket connection is closed cleanly": both Close frames have passed, and nothing went wrong
-    /// (RFC 6455, section 7.1.4).
+    /// Returns whether "the WebSocket connection is closed cleanly": both Close frames have passed,
+    /// and nothing went wrong (RFC 6455, section 7.1.4).
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.sent.is_some() && self.received.is_some() && self.error.is_none()
     }
 
-    /// Returns "the WebSocket connection close code" (RFC 6455, section 7.1.5): that of the Close frame received, 1005 if
-    /// it held none, 1006 if there was none.
+    /// Returns "the WebSocket connection close code" (RFC 6455, section 7.1.5): that of the Close
+    /// frame received, 1005 if it held none, 1006 if there was none.
     #[must_use]
     pub fn code(&self) -> CloseCode {
         match &self.received {
@@ -147,8 +151,8 @@ impl CloseStatus {
         }
     }
 
-    /// Returns "the WebSocket connection close reason" (RFC 6455, section 7.1.6): that of the Close frame received, or an
-    /// empty text.
+    /// Returns "the WebSocket connection close reason" (RFC 6455, section 7.1.6): that of the Close
+    /// frame received, or an empty text.
     #[must_use]
     pub fn reason(&self) -> &str {
         match &self.received {
@@ -162,10 +166,11 @@ impl CloseStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "RFC 6455 has these two")]
 pub enum Teardown {
-    /// Close it now (for TCP: shut down the sending side, read to the end, close). A server does so after the closing
-    /// handshake, and either side after a failure (RFC 6455, sections 7.1.1 and 7.1.7).
+    /// Close it now (for TCP: shut down the sending side, read to the end, close). A server does so
+    /// after the closing handshake, and either side after a failure (RFC 6455, sections 7.1.1 and
+    /// 7.1.7).
     Close,
-    /// Wait for the peer to close it, for a time that the caller chooses. A client does so after the closing handshake, so
-    /// that TIME_WAIT stays with the server (RFC 6455, section 7.1.1).
+    /// Wait for the peer to close it, for a time that the caller chooses. A client does so after
+    /// the closing handshake, so that TIME_WAIT stays with the server (RFC 6455, section 7.1.1).
     AwaitPeer,
 }

@@ -27,7 +27,8 @@ impl CloseCode {
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: the message is too big to process.
     pub const TOO_BIG: Self = Self(1009);
-    /// 1010: the client needed an extension that the server did not negotiate. Sent by clients only.
+    /// 1010: the client needed an extension that the server did not negotiate. Sent by clients
+    /// only.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
     /// 1011: an unexpected condition at the sender.
     pub const INTERNAL_ERROR: Self = Self(1011);
@@ -40,17 +41,19 @@ impl CloseCode {
     /// 1015: the TLS handshake failed. Never on the wire (section 7.4.1).
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// Whether the code may be in a Close frame, sent or received: the registered ones of 1000 to 2999 that
-    /// are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1 and 7.4.2).
+    /// Whether the code may be in a Close frame, sent or received: the registered ones of 1000 to
+    /// 2999 that are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1 and
+    /// 7.4.2).
     #[must_use]
     pub const fn is_valid_on_wire(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or 3000 to 4999.
+    /// Whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or 3000 to
+    /// 4999.
     ///
-    /// The engine sends any code that is [valid on the wire](Self::is_valid_on_wire); a binding that offers the
-    /// browser's interface checks with this first.
+    /// The engine sends any code that is [valid on the wire](Self::is_valid_on_wire); a binding
+    /// that offers the browser's interface checks with this first.
     #[must_use]
     pub const fn is_allowed_to_scripts(self) -> bool {
         matches!(self.0, 1000 | 3000..=4999)

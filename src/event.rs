@@ -12,19 +12,22 @@ use crate::{
 
 /// What [`Connection::receive`](crate::Connection::receive) found in the input.
 ///
-/// An event borrows from the input slice, never from the connection: the caller can send while it holds one. What is whole
-/// in one input is borrowed from it; what had to be assembled is owned.
+/// An event borrows from the input slice, never from the connection: the caller can send while it
+/// holds one. What is whole in one input is borrowed from it; what had to be assembled is owned.
 #[derive(Clone, PartialEq, Eq)]
-// With a tag of its own, no payload is stored in narrower steps than it is loaded in: docs/DESIGN.md.
+// With a tag of its own, no payload is stored in narrower steps than it is loaded in:
+// docs/DESIGN.md.
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// Server: a client asks to open a connection, and its request is valid. The caller answers with
-    /// [`accept`](crate::Connection::accept) or [`reject`](crate::Connection::reject) (RFC 6455, section 4.2).
+    /// Server: a client asks to open a connection, and its request is valid. The caller answers
+    /// with [`accept`](crate::Connection::accept) or [`reject`](crate::Connection::reject) (RFC
+    /// 6455, section 4.2).
     Request(Request<'b>),
     /// Client: the server accepted, and the connection is open (RFC 6455, section 4.1).
     Open(Response<'b>),
-    /// Client: the server answered with another status than 101, and the connection is closed (RFC 6455, section 4.1).
+    /// Client: the server answered with another status than 101, and the connection is closed (RFC
+    /// 6455, section 4.1).
     Refused(Box<Refusal>),
     /// A text message ([`Delivery::Messages`](crate::Delivery::Messages)).
     Text(Cow<'b, str>),
@@ -38,12 +41,14 @@ pub enum Event<'b> {
     /// A Pong with its payload of at most 125 bytes, solicited or not (RFC 6455, section 5.5.3).
     Pong(Cow<'b, [u8]>),
     /// The peer's Close frame; `None` if it was empty. The answer is in the output already, unless
-    /// [`auto_close`](crate::Config::auto_close) is off. No event follows it (RFC 6455, section 5.5.1).
+    /// [`auto_close`](crate::Config::auto_close) is off. No event follows it (RFC 6455, section
+    /// 5.5.1).
     Close(Option<CloseFrame<'b>>),
 }
 
 impl Event<'_> {
-    /// Returns the same event, borrowing nothing. What is owned already is moved, what is borrowed is copied.
+    /// Returns the same event, borrowing nothing. What is owned already is moved, what is borrowed
+    /// is copied.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         match self {
@@ -80,14 +85,14 @@ impl fmt::Debug for Event<'_> {
 
 /// A piece of a message, as it arrived.
 ///
-/// A frame yields one or more chunks, the last with `frame_end`; only that one may be empty. The chunks of a message,
-/// joined, are the message. Where frames begin and end has no meaning (RFC 6455, section 5.4), but a proxy may want to
-/// preserve it.
+/// A frame yields one or more chunks, the last with `frame_end`; only that one may be empty. The
+/// chunks of a message, joined, are the message. Where frames begin and end has no meaning (RFC
+/// 6455, section 5.4), but a proxy may want to preserve it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chunk<'b> {
-    /// The payload. Text is cut at a code point boundary: the bytes of a code point that is not complete yet come with a
-    /// later chunk, also if the frame ends between them.
+    /// The payload. Text is cut at a code point boundary: the bytes of a code point that is not
+    /// complete yet come with a later chunk, also if the frame ends between them.
     pub data: Message<'b>,
     /// Whether the frame ends with this chunk.
     pub frame_end: bool,

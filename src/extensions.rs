@@ -4,103 +4,109 @@ use alloc::{borrow::Cow, string::String};
 
 use crate::http::{is_tchar, is_token};
 
-/// An element of a `Sec-WebSocket-Extensions` header: an extension with its parameters.
+/// An extension with its parameters, as a `Sec-WebSocket-Extensions` header lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension<'a> {
     name: &'a str,
-    params: &'a [u8],
+    parameters: &'a [u8],
 }
 
 impl<'a> Extension<'a> {
-    /// The name, as sent.
+    /// Returns the name, as sent.
     #[must_use]
     pub const fn name(&self) -> &'a str {
         self.name
     }
 
-    /// The parameters in their order, each a name and perhaps a value. A quoted value comes without its quotes.
+    /// Returns the parameters in their order, each a name with an optional value. A quoted value
+    /// comes without its quotes.
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<Cow<'a, str>>)> + use<'a> {
-        let mut cursor = self.params;
-        core::iter::from_fn(move || param(&mut cursor).ok().flatten())
+        let mut rest = self.parameters;
+        core::iter::from_fn(move || parse_parameter(&mut rest).ok().flatten())
+    }
+
+    /// Returns the bytes of the parameters, without the semicolon before the first one.
+    pub(crate) fn raw_parameters(&self) -> &'a [u8] {
+        let parameters = self.parameters.trim_ascii();
+        parameters.strip_prefix(b";").unwrap_or(parameters).trim_ascii()
     }
 }
 
-/// A parameter: a name and perhaps a value.
-type Param<'a> = (&'a str, Option<Cow<'a, str>>);
+/// The name of a parameter and its optional value.
+type Parameter<'a> = (&'a str, Option<Cow<'a, str>>);
 
-/// The bytes do not follow the grammar.
+/// The bytes violate the grammar.
+struct SyntaxError;
+
+/// A list of extensions that violates the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct InvalidExtensions<'a> {
+    /// The list from the invalid extension on.
+    pub(crate) rest: &'a [u8],
+}
 
-/// The elements of one header value; iteration ends at the first that is malformed.
-pub(crate) fn extensions(value: &[u8]) -> impl Iterator<Item = Result<Extension<'_>, Malformed>> {
-    let mut cursor = Some(value);
+/// Returns the extensions in a header value. The first error is the last item.
+pub(crate) fn parse_extensions(value: &[u8]) -> impl Iterator<Item = Result<Extension<'_>, InvalidExtensions<'_>>> {
+    let mut unparsed = Some(value);
     core::iter::from_fn(move || {
-        let at = cursor.as_mut()?;
-        let found = extension(at);
-        skip_white(at);
-        let found = match (found, at.split_first()) {
-            (Ok(found), Some((b',', behind))) => {
-                *at = behind;
-                return Some(Ok(found));
+        let value = unparsed?;
+        let mut rest = value;
+        let extension = parse_extension(&mut rest);
+        skip_white_space(&mut rest);
+        unparsed = None;
+        Some(match (extension, rest.split_first()) {
+            (Ok(extension), Some((b',', next))) => {
+                unparsed = Some(next);
+                Ok(extension)
             }
-            (Ok(found), None) => Ok(found),
-            (Ok(_), Some(_)) | (Err(Malformed), _) => Err(Malformed),
-        };
-        cursor = None;
-        Some(found)
+            (Ok(extension), None) => Ok(extension),
+            (Ok(_), Some(_)) | (Err(SyntaxError), _) => Err(InvalidExtensions {
+                rest: value.trim_ascii(),
+            }),
+        })
     })
 }
 
-/// Whether each of the header values follows the grammar.
-pub(crate) fn are_well_formed<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> bool {
-    values.all(|value| extensions(value).all(|extension| extension.is_ok()))
+/// Parses `extension = extension-token *( ";" extension-param )`.
+fn parse_extension<'a>(rest: &mut &'a [u8]) -> Result<Extension<'a>, SyntaxError> {
+    skip_white_space(rest);
+    let name = parse_token(rest)?;
+    let start = *rest;
+    while parse_parameter(rest)?.is_some() {}
+    let parameters = start.get(..start.len() - rest.len()).unwrap_or_default();
+    Ok(Extension { name, parameters })
 }
 
-/// `extension = extension-token *( ";" extension-param )`
-fn extension<'a>(cursor: &mut &'a [u8]) -> Result<Extension<'a>, Malformed> {
-    skip_white(cursor);
-    let name = token(cursor).ok_or(Malformed)?;
-    let from = *cursor;
-    while param(cursor)?.is_some() {}
-    let params = from.get(..from.len() - cursor.len()).unwrap_or_default();
-    Ok(Extension { name, params })
-}
-
-/// `";" extension-param`, where `extension-param = token [ "=" (token | quoted-string) ]`, or nothing.
-fn param<'a>(cursor: &mut &'a [u8]) -> Result<Option<Param<'a>>, Malformed> {
-    skip_white(cursor);
-    if !skip(cursor, b';') {
+/// Parses `";" extension-param`, where
+/// `extension-param = token [ "=" (token | quoted-string) ]`. Returns `None` without a semicolon.
+fn parse_parameter<'a>(rest: &mut &'a [u8]) -> Result<Option<Parameter<'a>>, SyntaxError> {
+    skip_white_space(rest);
+    if !skip_byte(rest, b';') {
         return Ok(None);
     }
-    skip_white(cursor);
-    let name = token(cursor).ok_or(Malformed)?;
-    skip_white(cursor);
-    if !skip(cursor, b'=') {
+    skip_white_space(rest);
+    let name = parse_token(rest)?;
+    skip_white_space(rest);
+    if !skip_byte(rest, b'=') {
         return Ok(Some((name, None)));
     }
-    skip_white(cursor);
-    let value = if skip(cursor, b'"') {
-        quoted(cursor)?
+    skip_white_space(rest);
+    let value = if skip_byte(rest, b'"') {
+        parse_quoted_token(rest)?
     } else {
-        Cow::Borrowed(token(cursor).ok_or(Malformed)?)
+        Cow::Borrowed(parse_token(rest)?)
     };
     Ok(Some((name, Some(value))))
 }
 
-/// The rest of a quoted-string. "the value after quoted-string unescaping MUST conform to the 'token' ABNF"
-fn quoted<'a>(cursor: &mut &'a [u8]) -> Result<Cow<'a, str>, Malformed> {
+/// Parses a quoted string after its first quote. "the value after quoted-string unescaping MUST
+/// conform to the 'token' ABNF"
+fn parse_quoted_token<'a>(rest: &mut &'a [u8]) -> Result<Cow<'a, str>, SyntaxError> {
     let mut text = String::new();
     loop {
-        let (&byte, behind) = cursor.split_first().ok_or(Malformed)?;
-        *cursor = behind;
-        let byte = match byte {
+        let byte = match next_byte(rest)? {
             b'"' => break,
-            b'\\' => {
-                let (&escaped, behind) = cursor.split_first().ok_or(Malformed)?;
-                *cursor = behind;
-                escaped
-            }
+            b'\\' => next_byte(rest)?,
             byte => byte,
         };
         text.push(char::from(byte));
@@ -108,25 +114,35 @@ fn quoted<'a>(cursor: &mut &'a [u8]) -> Result<Cow<'a, str>, Malformed> {
     if is_token(text.as_bytes()) {
         Ok(Cow::Owned(text))
     } else {
-        Err(Malformed)
+        Err(SyntaxError)
     }
 }
 
-fn token<'a>(cursor: &mut &'a [u8]) -> Option<&'a str> {
-    let len = cursor.iter().position(|&byte| !is_tchar(byte)).unwrap_or(cursor.len());
-    let (token, behind) = cursor.split_at(len);
-    *cursor = behind;
-    core::str::from_utf8(token).ok().filter(|token| !token.is_empty())
+fn next_byte(rest: &mut &[u8]) -> Result<u8, SyntaxError> {
+    let (&byte, next) = rest.split_first().ok_or(SyntaxError)?;
+    *rest = next;
+    Ok(byte)
 }
 
-fn skip_white(cursor: &mut &[u8]) {
-    while skip(cursor, b' ') || skip(cursor, b'\t') {}
+fn parse_token<'a>(rest: &mut &'a [u8]) -> Result<&'a str, SyntaxError> {
+    let len = rest.iter().position(|&byte| !is_tchar(byte)).unwrap_or(rest.len());
+    let (token, next) = rest.split_at(len);
+    *rest = next;
+    match core::str::from_utf8(token) {
+        Ok(token) if !token.is_empty() => Ok(token),
+        _ => Err(SyntaxError),
+    }
 }
 
-fn skip(cursor: &mut &[u8], byte: u8) -> bool {
-    match cursor.split_first() {
-        Some((&first, behind)) if first == byte => {
-            *cursor = behind;
+fn skip_white_space(rest: &mut &[u8]) {
+    while skip_byte(rest, b' ') || skip_byte(rest, b'\t') {}
+}
+
+/// Removes `byte` from the front of `rest`. Returns whether it was there.
+fn skip_byte(rest: &mut &[u8], byte: u8) -> bool {
+    match rest.split_first() {
+        Some((&first, next)) if first == byte => {
+            *rest = next;
             true
         }
         _ => false,

@@ -1,8 +1,8 @@
 //! A WebSocket protocol engine without sockets: bytes in, events out, bytes out.
 //!
-//! `sockless` implements RFC 6455 and permessage-deflate (RFC 7692) as a pure state machine. It owns no socket, no buffer,
-//! no clock and no source of randomness: the caller passes the bytes that it has read and a `Vec` to append to, and gets
-//! events.
+//! `sockless` implements RFC 6455 and permessage-deflate (RFC 7692) as a pure state machine. It
+//! owns no socket, no buffer, no clock and no source of randomness: the caller passes the bytes
+//! that it has read and a `Vec` to append to, and gets events.
 //!
 //! ```text
 //!              borrowed                                              borrowed
@@ -33,17 +33,19 @@
 //!
 //! // The server decides; its response is in its output.
 //! let mut input = &mut to_server[..];
-//! let Some(Event::Request(request)) = server.receive(&mut input, &mut to_client)? else { panic!() };
+//! let event = server.receive(&mut input, &mut to_client)?;
+//! let Some(Event::Request(request)) = event else { panic!() };
 //! assert_eq!(request.target(), "/chat");
 //! let chosen = request.choose_subprotocol(&["chat.v2", "chat.v1"]);
 //! server.accept(&request, &Accept::new().subprotocol(chosen), &mut to_client)?;
 //!
 //! to_server.clear();
 //! let mut input = &mut to_client[..];
-//! let Some(Event::Open(response)) = client.receive(&mut input, &mut to_server)? else { panic!() };
+//! let event = client.receive(&mut input, &mut to_server)?;
+//! let Some(Event::Open(response)) = event else { panic!() };
 //! assert_eq!(response.subprotocol(), Some("chat.v1"));
 //!
-//! // A message that is whole in the input is borrowed from it; the caller can send while it holds one.
+//! // A message that is complete in the input is borrowed from it. The caller can send meanwhile.
 //! client.send_text("hello", &mut to_server)?;
 //! to_client.clear();
 //! let mut input = &mut to_server[..];
@@ -70,45 +72,50 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`Connection`] documents which calls there are and in which order; [`adapter::std_net`] is the loop around it for
-//! blocking streams.
+//! [`Connection`] documents which calls there are and in which order; [`adapter::std_net`] is the
+//! loop around it for blocking streams.
 //!
 //! # The layers
 //!
 //! * [`Connection`] is the whole protocol.
-//! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for callers with an HTTP
-//!   implementation of their own; [`Connection::upgraded_server`] and [`Connection::upgraded_client`] continue from there.
-//! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies and small devices.
+//! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for callers
+//!   with an HTTP implementation of their own; [`Connection::upgraded_server`] and
+//!   [`Connection::upgraded_client`] continue from there.
+//! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies
+//!   and small devices.
 //! * [`timers`] has deadlines on the caller's clock.
 //! * `adapter` has the loops around the engine: blocking, tokio, and any other executor.
 //!
 //! # Duties of the caller
 //!
-//! * The transport. A `wss` URL means TLS with SNI around all bytes, the handshake included, and at most one connection to
-//!   the same address in the handshake at a time (RFC 6455, section 4.1).
-//! * Time. A peer may fall silent anywhere: [`timers`] has the deadlines, the clock is the caller's. A client that connects
-//!   again after a failure waits a random time first, longer each time (section 7.2.3).
-//! * Back pressure. A Pong is never longer than the Ping that caused it, except for a client's mask key of four bytes, and
-//!   besides there is at most one HTTP response and one Close frame. So it is enough not to read while there is much to
-//!   write.
-//! * The order: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the source, has the whole
-//!   contract as a list, and a section for each kind of runtime.
-//! * Policy: who may connect ([`Request::is_same_origin`] helps), and what a proxy does. A proxy that forwards frames does
-//!   not change their fragmentation if an extension was negotiated that it does not know (section 5.4).
+//! * The transport. A `wss` URL means TLS with SNI around all bytes, the handshake included, and at
+//!   most one connection to the same address in the handshake at a time (RFC 6455, section 4.1).
+//! * Time. A peer may fall silent anywhere: [`timers`] has the deadlines, the clock is the
+//!   caller's. A client that connects again after a failure waits a random time first, longer each
+//!   time (section 7.2.3).
+//! * Back pressure. A Pong is never longer than the Ping that caused it, except for a client's mask
+//!   key of four bytes, and besides there is at most one HTTP response and one Close frame. So it
+//!   is enough not to read while there is much to write.
+//! * The order: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the
+//!   source, has the whole contract as a list, and a section for each kind of runtime.
+//! * Policy: who may connect ([`Request::is_same_origin`] helps), and what a proxy does. A proxy
+//!   that forwards frames does not change their fragmentation if an extension was negotiated that
+//!   it does not know (section 5.4).
 //!
 //! # Features
 //!
 //! * `std` (default): [`adapter::std_net`], with seeds from the operating system. Implies `alloc`.
 //! * `alloc`: [`Connection`] and the handshakes.
-//! * `deflate` (default): permessage-deflate (RFC 7692) with `miniz_oxide`; off until [`Config::deflate`] turns it on.
-//!   Implies `alloc`.
+//! * `deflate` (default): permessage-deflate (RFC 7692) with `miniz_oxide`; off until
+//!   [`Config::deflate`] turns it on. Implies `alloc`.
 //! * `zlib-rs`: permessage-deflate with `zlib-rs`, which is faster. Implies `std`.
-//! * `simd`: masking and the validation of long text use SIMD, chosen by run-time CPU detection, by the crates
-//!   `fearless_simd` and `simdutf8`. Implies `std`.
+//! * `simd`: masking and the validation of long text use SIMD, chosen by run-time CPU detection, by
+//!   the crates `fearless_simd` and `simdutf8`. Implies `std`.
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!
-//! Without features, the codec remains. No feature changes the behaviour of what is there without it.
+//! Without features, the codec remains. No feature changes the behaviour of what is there without
+//! it.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -80,7 +80,8 @@ impl<'a> Message<'a> {
         self.as_bytes().is_empty()
     }
 
-    /// Returns the same message, borrowing nothing. Text or data that is owned already is moved, not copied.
+    /// Returns the same message, borrowing nothing. Text or data that is owned already is moved,
+    /// not copied.
     #[must_use]
     pub fn into_owned(self) -> Message<'static> {
         match self {
@@ -89,7 +90,8 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Returns the payload as bytes, whichever kind of message it is. Data that is owned already is moved, not copied.
+    /// Returns the payload as bytes, whichever kind of message it is. Data that is owned already is
+    /// moved, not copied.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         match self {

@@ -1,12 +1,15 @@
-//! The state machine of a connection (RFC 6455, sections 4 and 7): first the theory, then the table.
+//! The state machine of a connection (RFC 6455, sections 4 and 7): first the theory, then the
+//! table.
 //!
-//! Two rules. Every change of state, and what may be sent in which state, is in this file and nowhere else. And this
-//! file does not know which bytes carry a signal, nor what an endpoint wants: it is told that something has happened, and
-//! says where that leads; it is asked for a command, and says whether it is permitted.
+//! Two rules. Every change of state, and what may be sent in which state, is in this file and
+//! nowhere else. And this file does not know which bytes carry a signal, nor what an endpoint
+//! wants: it is told that something has happened, and says where that leads; it is asked for a
+//! command, and says whether it is permitted.
 //!
-//! The opening handshake is a sequence: a server awaits a request and then a decision, a client awaits a response.
-//! Once open, a connection is really two one-bit machines, one for each direction: "has a Close frame passed?". Their
-//! product has four states, of which the last one, both, is the clean end:
+//! The opening handshake is a sequence: a server awaits a request and then a decision, a client
+//! awaits a response. Once open, a connection is really two one-bit machines, one for each
+//! direction: "has a Close frame passed?". Their product has four states, of which the last one,
+//! both, is the clean end:
 //!
 //! | Close sent | Close received | phase |
 //! |---|---|---|
@@ -15,9 +18,10 @@
 //! | no | yes | `CloseReceived` |
 //! | yes | yes | `Closed` |
 //!
-//! With automatic replies `CloseReceived` lasts no longer than the call that finds the Close frame. Everything else
-//! that can end a connection leads to `Closed` at once: a rejection, a refusal, a violation, the end of the transport.
-//! `Closed` is absorbing: a signal that comes later changes nothing.
+//! With automatic replies `CloseReceived` lasts no longer than the call that finds the Close frame.
+//! Everything else that can end a connection leads to `Closed` at once: a rejection, a refusal, a
+//! violation, the end of the transport. `Closed` is absorbing: a signal that comes later changes
+//! nothing.
 
 use core::fmt;
 
@@ -29,9 +33,11 @@ pub enum State {
     Opening,
     /// Messages are sent and received.
     Open,
-    /// One Close frame has passed: this end's, and messages are still received; or, with manual replies, the peer's.
+    /// One Close frame has passed: this end's, and messages are still received; or, with manual
+    /// replies, the peer's.
     Closing,
-    /// Nothing is sent or received any more. [`teardown`](crate::Connection::teardown) says how to close the transport.
+    /// Nothing is sent or received any more. [`teardown`](crate::Connection::teardown) says how to
+    /// close the transport.
     Closed,
 }
 
@@ -106,8 +112,9 @@ impl Phase {
 
             (Self::Open, Command::SendData | Command::SendPing | Command::SendPong | Command::SendClose) => Granted,
 
-            // "After sending a Close frame an endpoint MUST NOT send any more data frames" (section 5.5.1). A Ping is
-            // still to be answered, "unless it already received a Close frame" (section 5.5.2).
+            // "After sending a Close frame an endpoint MUST NOT send any more data frames" (section
+            // 5.5.1). A Ping is still to be answered, "unless it already received a Close frame"
+            // (section 5.5.2).
             (Self::CloseSent, Command::SendPong) => Granted,
             (Self::CloseSent, Command::SendData | Command::SendPing | Command::SendClose) => TooLate,
 
@@ -163,7 +170,8 @@ impl Phase {
         }
     }
 
-    /// Whether frames from the peer are processed: until its Close frame, or a failure (sections 1.4 and 7.1.7).
+    /// Whether frames from the peer are processed: until its Close frame, or a failure (sections
+    /// 1.4 and 7.1.7).
     pub(crate) const fn receives_frames(self) -> bool {
         match self {
             Self::Open | Self::CloseSent => true,

@@ -1,15 +1,16 @@
 //! Deadlines for a connection whose peer may fall silent: pure code, like the engine.
 //!
-//! [`Timers`] owns no clock: the caller tells it what happens and when, asks for the
-//! [next deadline](Timers::poll_timeout), and then [what to do](Timers::handle_timeout). Any type of instant works:
-//! `std::time::Instant`, tokio's, a [`Duration`] since boot.
+//! [`Timers`] owns no clock: the caller tells it what happens and when, asks for the [next
+//! deadline](Timers::poll_timeout), and then [what to do](Timers::handle_timeout). Any type of
+//! instant works: `std::time::Instant`, tokio's, a [`Duration`] since boot.
 //!
 //! ```
 //! use core::time::Duration;
 //! use sockless::timers::{Due, Timeouts, Timers};
 //!
 //! let second = Duration::from_secs;
-//! // Here, an instant is a time since boot. The transport is accepted; the handshake has a deadline.
+//! // Here, an instant is a time since boot. The transport is accepted: the handshake has a
+//! // deadline.
 //! let mut timers = Timers::new(Timeouts::default(), second(100));
 //! assert_eq!(timers.poll_timeout(), Some(second(110)));
 //! timers.opened(second(101));
@@ -30,16 +31,16 @@
 //! | the opening handshake is done | [`opened`](Timers::opened) |
 //! | a message or a chunk of one was received | [`received`](Timers::received) |
 //! | a Pong was received | [`pong`](Timers::pong) |
-//! | more of a message is [assembled](crate::Connection::assembled_len), after a read without an event for it | `received` |
+//! | a read without an event [assembled](crate::Connection::assembled_len) more | `received` |
 //! | the transport takes bytes again after it had refused some | [`written`](Timers::written) |
-//! | a Close was sent or received, the connection failed, or its handshake did | [`closing`](Timers::closing) |
+//! | a Close was sent or received, or the connection failed | [`closing`](Timers::closing) |
 //! | the transport is closed | [`closed`](Timers::closed) |
 //!
-//! With a `Connection`, call `closing` whenever its state is found to be `Closing` or `Closed`; one that was upgraded is open
-//! from the beginning.
+//! With a `Connection`, call `closing` whenever its state is found to be `Closing` or `Closed`; one
+//! that was upgraded is open from the beginning.
 //!
-//! Process what has arrived before the call of `handle_timeout`: after a long sleep, the answer that proves the peer alive
-//! may be in the receive buffer.
+//! Process what has arrived before the call of `handle_timeout`: after a long sleep, the answer
+//! that proves the peer alive may be in the receive buffer.
 
 use core::{
     ops::{Add, Sub},
@@ -169,7 +170,8 @@ pub enum Due {
 
 /// The deadlines of one connection. `I` is the caller's instant.
 ///
-/// Each deadline is reported once, and never early. Spurious or late calls only change when it is reported.
+/// Each deadline is reported once, and never early. Spurious or late calls only change when it is
+/// reported.
 #[derive(Clone, Debug)]
 pub struct Timers<I> {
     timeouts: Timeouts,
@@ -187,7 +189,8 @@ enum TimerPhase<I> {
     Open {
         /// When something of a message last arrived, or the connection was opened.
         last_message: I,
-        /// When the peer last showed that it is alive: as above, by a Pong, or by taking what was sent.
+        /// When the peer last showed that it is alive: as above, by a Pong, or by taking what was
+        /// sent.
         last_alive: I,
         /// When the Ping was sent whose Pong has not arrived.
         pinged: Option<I>,
@@ -227,8 +230,8 @@ where
         }
     }
 
-    /// Notes that something of a message was received. Control frames do not count: a peer could stay connected by them
-    /// alone.
+    /// Notes that something of a message was received. Control frames do not count: a peer could
+    /// stay connected by them alone.
     #[inline]
     pub fn received(&mut self, now: I) {
         if let TimerPhase::Open {
@@ -244,19 +247,20 @@ where
         }
     }
 
-    /// Notes that the transport took bytes after it had refused to take all of them: the peer reads what was sent. Bytes that
-    /// it takes at once prove nothing, they may only fill its buffer. This postpones Ping and Pong, not `idle`.
+    /// Notes that the transport took bytes after it had refused to take all of them: the peer reads
+    /// what was sent. Bytes that it takes at once prove nothing, they may only fill its buffer.
+    /// This postpones Ping and Pong, not `idle`.
     pub fn written(&mut self, now: I) {
         if let TimerPhase::Open { last_alive, .. } = &mut self.phase {
             *last_alive = now.max(*last_alive);
         }
     }
 
-    /// Notes that a Pong was received. If it answers the last Ping, returns the round-trip time; any other Pong changes
-    /// nothing.
+    /// Notes that a Pong was received. If it answers the last Ping, returns the round-trip time;
+    /// any other Pong changes nothing.
     ///
-    /// A peer may answer only the last of several Pings (RFC 6455, section 5.5.3): do not send others while a Pong is
-    /// missing.
+    /// A peer may answer only the last of several Pings (RFC 6455, section 5.5.3): do not send
+    /// others while a Pong is missing.
     pub fn pong(&mut self, payload: &[u8], now: I) -> Option<Duration> {
         let TimerPhase::Open { last_alive, pinged, .. } = &mut self.phase else {
             return None;
@@ -270,7 +274,8 @@ where
         self.round_trip
     }
 
-    /// Notes that a Close frame was sent or received, or the connection or its handshake failed. Later calls change nothing.
+    /// Notes that a Close frame was sent or received, or the connection or its handshake failed.
+    /// Later calls change nothing.
     pub const fn closing(&mut self, now: I) {
         if let TimerPhase::Opening { .. } | TimerPhase::Open { .. } = self.phase {
             self.phase = TimerPhase::Closing { since: now };
@@ -288,8 +293,8 @@ where
         self.round_trip
     }
 
-    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` is never, unless something happens. It changes
-    /// with every other call.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` is never, unless
+    /// something happens. It changes with every other call.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<I> {
         self.next().map(|(at, _)| at)
@@ -310,6 +315,19 @@ where
             _ => self.phase = TimerPhase::Ended,
         }
         Some(due)
+    }
+
+    /// Returns the time that leads to `due`; zero if there is no such deadline.
+    #[cfg(feature = "std")]
+    pub(crate) fn limit(&self, due: Due) -> Duration {
+        let limit = match due {
+            Due::Handshake => self.timeouts.handshake,
+            Due::Ping(_) => self.timeouts.ping,
+            Due::Pong => self.timeouts.pong,
+            Due::Idle => self.timeouts.idle,
+            Due::Close => self.timeouts.close,
+        };
+        limit.unwrap_or_default()
     }
 
     /// The next deadline.

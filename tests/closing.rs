@@ -8,7 +8,7 @@ use sockless::{
 };
 use support::{
     Length, Outcome, REQUEST, ROLES, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open,
-    pair::Pair, peer_of, reserved_bits, reserved_opcode, too_big,
+    pair::Pair, peer_of, quoted, request_errors, reserved_bits, reserved_opcode, too_big,
 };
 
 /// The first bytes of a Close, a Ping and a Pong.
@@ -891,13 +891,15 @@ fn situations() -> Vec<Situation> {
     add(
         "server, invalid request",
         State::Closed,
-        End::Failed(ProtocolError::Request(RequestError::Method)),
+        End::Failed(ProtocolError::Request(RequestError::UnsupportedMethod {
+            method: quoted("PUT"),
+        })),
         || server_with("PUT / HTTP/1.1\r\n\r\n"),
     );
     add(
         "client, invalid response",
         State::Closed,
-        End::Failed(ProtocolError::Response(ResponseError::Upgrade)),
+        End::Failed(ProtocolError::Response(ResponseError::MissingUpgrade)),
         || client_with("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
     );
     add("server, rejected", State::Closed, End::Answered, || {
@@ -1090,10 +1092,13 @@ fn s7_4_1_every_error_has_a_close_code() {
     for (error, code) in &codes {
         assert_eq!(error.close_code(), CloseCode(*code), "{error:?}");
     }
-    for error in [RequestError::Method, RequestError::EarlyData] {
+    for (error, _) in request_errors() {
         assert_eq!(ProtocolError::from(error).close_code(), CloseCode::ABNORMAL);
     }
-    for error in [ResponseError::Accept, ResponseError::Body] {
+    for error in [
+        ResponseError::MissingAccept,
+        ResponseError::InvalidChunkSize { line: quoted("x") },
+    ] {
         assert_eq!(ProtocolError::from(error).close_code(), CloseCode::ABNORMAL);
     }
     // The enum is non-exhaustive, so the list of its variants is read from its source.
@@ -1208,12 +1213,18 @@ fn s7_1_7_an_error_after_a_sent_close_sends_nothing() {
 fn s7_1_7_a_failed_handshake_sends_no_close() {
     let mut server = Connection::server(Config::default());
     let outcome = feed(&mut server, b"PUT / HTTP/1.1\r\n\r\n");
-    assert_eq!(outcome.error, Some(ProtocolError::Request(RequestError::Method)));
+    assert_eq!(
+        outcome.error,
+        Some(ProtocolError::Request(RequestError::UnsupportedMethod {
+            method: quoted("PUT")
+        }))
+    );
     assert!(outcome.out.starts_with(b"HTTP/1.1 405 "), "{:?}", outcome.out);
     let request = ClientRequest::new("ws://example.com/").unwrap();
     let mut client = Connection::client(&request, Config::default(), [1; 32], &mut Vec::new()).unwrap();
     let outcome = feed(&mut client, b"\x81\x02no");
-    assert_eq!(outcome.error, Some(ProtocolError::Response(ResponseError::Syntax)));
+    let error = ResponseError::InvalidFirstByte { byte: 0x81 };
+    assert_eq!(outcome.error, Some(ProtocolError::Response(error)));
     assert_eq!(outcome.out, []);
     for connection in [server, client] {
         let status = connection.close_status().unwrap();

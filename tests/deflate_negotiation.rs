@@ -8,7 +8,7 @@ use sockless::{
 use support::{
     feed,
     heads::{self, REQUEST_FIELDS, request_and},
-    reserved_bits,
+    quoted, reserved_bits,
 };
 
 fn config(deflate: &DeflateConfig) -> Config {
@@ -333,6 +333,14 @@ fn s7_1_a_client_accepts_a_response_that_matches_its_offer() {
     );
 }
 
+/// The error of a response with invalid parameters.
+fn invalid_parameters(response: &str) -> ResponseError {
+    let (_, parameters) = response.split_once("; ").unwrap_or_default();
+    ResponseError::InvalidExtensionParameters {
+        parameters: quoted(parameters),
+    }
+}
+
 /// R025 R143 R148 R150 R155 R157 R161: Any response that does not match the offer fails the client
 /// (F22, F25).
 #[test]
@@ -353,7 +361,7 @@ fn s7_1_a_client_fails_on_a_response_that_does_not_match_its_offer() {
     ] {
         assert_eq!(
             client_check(&default, &[invalid]),
-            Err(ResponseError::ExtensionParameters),
+            Err(invalid_parameters(invalid)),
             "{invalid}"
         );
     }
@@ -370,26 +378,37 @@ fn s7_1_a_client_fails_on_a_response_that_does_not_match_its_offer() {
     ] {
         assert_eq!(
             client_check(&strict, &[invalid]),
-            Err(ResponseError::ExtensionParameters),
+            Err(invalid_parameters(invalid)),
             "{invalid}"
         );
     }
-    for extensions in [
-        &["permessage-deflate, permessage-deflate"][..],
-        &["permessage-deflate", "permessage-deflate; server_max_window_bits=9"],
-        &["x-other"],
-        &["permessage-deflate, x-other"],
-    ] {
-        assert_eq!(
-            client_check(&default, extensions),
-            Err(ResponseError::Extension),
-            "{extensions:?}"
-        );
+    let second = |name: &str| ResponseError::SecondExtension { name: quoted(name) };
+    let rows = [
+        (
+            &["permessage-deflate, permessage-deflate"][..],
+            second("permessage-deflate"),
+        ),
+        (
+            &["permessage-deflate", "permessage-deflate; server_max_window_bits=9"],
+            second("permessage-deflate"),
+        ),
+        (
+            &["x-other"],
+            ResponseError::ExtensionNotOffered {
+                name: quoted("x-other"),
+            },
+        ),
+        (&["permessage-deflate, x-other"], second("x-other")),
+        (
+            &["permessage-deflate;"],
+            ResponseError::InvalidExtensions {
+                value: quoted("permessage-deflate;"),
+            },
+        ),
+    ];
+    for (extensions, error) in rows {
+        assert_eq!(client_check(&default, extensions), Err(error), "{extensions:?}");
     }
-    assert_eq!(
-        client_check(&default, &["permessage-deflate;"]),
-        Err(ResponseError::ExtensionsSyntax)
-    );
 }
 
 /// R101 R134 R063: Without an offer a server accepts none, it can decline for one connection, and

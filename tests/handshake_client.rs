@@ -1,4 +1,5 @@
-//! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and 11.3).
+//! The client's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 3, 4.1, 9.1 and
+//! 11.3).
 
 use sockless::{
     ClientRequest, CloseCode, Config, Connection, Event, MessageKind, ProtocolError, Role, SendError, State, Teardown,
@@ -9,9 +10,10 @@ use support::{
     feed_cut, frame,
     heads::{
         ACCEPT, Answer, CLIENT_ACCEPT, CLIENT_KEY, Fields, KEY, NONCE, RESPONSE_FIELDS, SEED, assert_fails,
-        decode_base64, dial, drain, head, hear, opened, plain, refusal, response, response_with, with,
+        decode_base64, dial, drain, head, hear, invalid_name, invalid_value, opened, plain, refusal, reserved,
+        response, response_with, with,
     },
-    reserved_bits, reserved_opcode,
+    quoted, quoted_to, reserved_bits, reserved_opcode,
 };
 
 /// The bytes of the request that a client sends.
@@ -35,7 +37,7 @@ fn offer(subprotocols: &[&str]) -> ClientRequest {
 
 // The URL: section 3.
 
-/// R002 R003 R008 R009: what a URL says: scheme, host, port, the Host header and the target.
+/// R002 R003 R008 R009: The parts of a URL: scheme, host, port, the Host header and the target.
 #[test]
 fn s3_what_a_url_says() {
     let table = [
@@ -124,7 +126,7 @@ fn s3_what_a_url_says() {
     }
 }
 
-/// R001: a URL has no fragment; a '#' that is meant is percent-encoded.
+/// R001: A URL with a fragment is an error. A percent-encoded `#` is not a fragment.
 #[test]
 fn s3_a_url_has_no_fragment() {
     for url in [
@@ -136,101 +138,188 @@ fn s3_a_url_has_no_fragment() {
         "ws://h:80#",
         "ws://h/p#f?q",
     ] {
-        assert_eq!(ClientRequest::new(url), Err(LocalHandshakeError::Url), "{url}");
+        let public_len = url.find(['?', '#']).unwrap();
+        let error = LocalHandshakeError::FragmentInUrl {
+            url: quoted_to(url, public_len),
+        };
+        assert_eq!(ClientRequest::new(url), Err(error), "{url}");
     }
     for (url, target) in [("ws://h/p%23f", "/p%23f"), ("ws://h?q%23", "/?q%23")] {
         assert_eq!(ClientRequest::new(url).unwrap().target(), target);
     }
-    for target in ["/p#f", "/#"] {
-        assert_eq!(ClientRequest::from_parts("h", target), Err(LocalHandshakeError::Target));
+    for (target, offset) in [("/p#f", 2), ("/#", 1)] {
+        let error = LocalHandshakeError::InvalidTargetByte {
+            target: quoted_to(target, offset),
+            byte: b'#',
+            offset,
+        };
+        assert_eq!(ClientRequest::from_parts("h", target), Err(error));
     }
 }
 
-/// R004 R001: a URL that is invalid in any part makes no request at all.
+fn invalid_scheme(url: &str) -> LocalHandshakeError {
+    LocalHandshakeError::InvalidScheme { url: quoted(url) }
+}
+
+fn invalid_host(host: &str) -> LocalHandshakeError {
+    LocalHandshakeError::InvalidHost { host: quoted(host) }
+}
+
+fn invalid_port(port: &str) -> LocalHandshakeError {
+    LocalHandshakeError::InvalidPort { port: quoted(port) }
+}
+
+/// The error of a target that has a byte at an offset that must be percent-encoded.
+fn invalid_byte(target: &str, offset: usize) -> LocalHandshakeError {
+    LocalHandshakeError::InvalidTargetByte {
+        target: quoted_to(target, target.find('?').unwrap_or(target.len())),
+        byte: target.as_bytes()[offset],
+        offset,
+    }
+}
+
+/// R004 R001: A URL with an invalid part is an error.
 #[test]
 fn s3_an_invalid_url_is_refused() {
+    const MISSING: LocalHandshakeError = LocalHandshakeError::MissingHost;
+    const USER_INFO: LocalHandshakeError = LocalHandshakeError::UserInfoInUrl;
     let table = [
-        ("", LocalHandshakeError::Url),
-        ("h", LocalHandshakeError::Url),
-        ("//h", LocalHandshakeError::Url),
-        ("://h", LocalHandshakeError::Url),
-        ("ws:h", LocalHandshakeError::Url),
-        ("ws:/h", LocalHandshakeError::Url),
-        ("ws//h", LocalHandshakeError::Url),
-        (" ws://h", LocalHandshakeError::Url),
-        ("ws ://h", LocalHandshakeError::Url),
-        ("http://h", LocalHandshakeError::Url),
-        ("https://h", LocalHandshakeError::Url),
-        ("wsss://h", LocalHandshakeError::Url),
-        ("w://h", LocalHandshakeError::Url),
-        ("/p?u=ws://h", LocalHandshakeError::Url),
-        ("ws://", LocalHandshakeError::Host),
-        ("ws:///p", LocalHandshakeError::Host),
-        ("ws://?q", LocalHandshakeError::Host),
-        ("ws://:80", LocalHandshakeError::Host),
-        ("ws://h:0", LocalHandshakeError::Host),
-        ("ws://h:65536", LocalHandshakeError::Host),
-        ("ws://h:99999999999999999999", LocalHandshakeError::Host),
-        ("ws://h:x", LocalHandshakeError::Host),
-        ("ws://h:-1", LocalHandshakeError::Host),
-        ("ws://h:+1", LocalHandshakeError::Host),
-        ("ws://h:1 ", LocalHandshakeError::Host),
-        ("ws://h:80:80", LocalHandshakeError::Host),
-        ("ws://user@h", LocalHandshakeError::Host),
-        ("ws://user:secret@h/", LocalHandshakeError::Host),
-        ("ws://h h/", LocalHandshakeError::Host),
-        ("ws://h /", LocalHandshakeError::Host),
-        ("ws://h\r\nX: y/", LocalHandshakeError::Host),
-        ("ws://h\n", LocalHandshakeError::Host),
-        ("ws://h\0/", LocalHandshakeError::Host),
-        ("ws://h\\p", LocalHandshakeError::Host),
-        ("ws://h%", LocalHandshakeError::Host),
-        ("ws://h%2", LocalHandshakeError::Host),
-        ("ws://h%2x", LocalHandshakeError::Host),
-        ("ws://h\"", LocalHandshakeError::Host),
-        ("ws://b\u{fc}cher/", LocalHandshakeError::Host),
-        ("ws://::1/", LocalHandshakeError::Host),
-        ("ws://[::1", LocalHandshakeError::Host),
-        ("ws://[::1/", LocalHandshakeError::Host),
-        ("ws://[]", LocalHandshakeError::Host),
-        ("ws://[::1]x", LocalHandshakeError::Host),
-        ("ws://[::1]80", LocalHandshakeError::Host),
-        ("ws://[::g]", LocalHandshakeError::Host),
-        ("ws://[h]", LocalHandshakeError::Host),
-        ("ws://[::1]:x", LocalHandshakeError::Host),
-        ("ws://[\u{e9}", LocalHandshakeError::Host),
-        ("ws://[::1]\u{e9}", LocalHandshakeError::Host),
-        ("ws://h]", LocalHandshakeError::Host),
-        ("ws://h/a b", LocalHandshakeError::Target),
-        ("ws://h/ ", LocalHandshakeError::Target),
-        ("ws://h/a\tb", LocalHandshakeError::Target),
-        ("ws://h/ HTTP/1.1\r\nX: y", LocalHandshakeError::Target),
-        ("ws://h/a\nb", LocalHandshakeError::Target),
-        ("ws://h/a\rb", LocalHandshakeError::Target),
-        ("ws://h/\0", LocalHandshakeError::Target),
-        ("ws://h/\u{7f}", LocalHandshakeError::Target),
-        ("ws://h/\u{e9}", LocalHandshakeError::Target),
-        ("ws://h/?\u{1F600}", LocalHandshakeError::Target),
-        ("ws://h/%", LocalHandshakeError::Target),
-        ("ws://h/%2", LocalHandshakeError::Target),
-        ("ws://h/%zz", LocalHandshakeError::Target),
-        ("ws://h/%2", LocalHandshakeError::Target),
-        ("ws://h/?a b", LocalHandshakeError::Target),
-        ("ws://h?\"", LocalHandshakeError::Target),
-        ("ws://h/<a>", LocalHandshakeError::Target),
-        ("ws://h/a\\b", LocalHandshakeError::Target),
-        ("ws://h/[a]", LocalHandshakeError::Target),
-        ("ws://h/{a}", LocalHandshakeError::Target),
-        ("ws://h/a|b", LocalHandshakeError::Target),
-        ("ws://h/a^b", LocalHandshakeError::Target),
-        ("ws://h/a`b", LocalHandshakeError::Target),
+        ("", invalid_scheme("")),
+        ("h", invalid_scheme("h")),
+        ("//h", invalid_scheme("//h")),
+        ("://h", invalid_scheme("://h")),
+        ("ws:h", invalid_scheme("ws:h")),
+        ("ws:/h", invalid_scheme("ws:/h")),
+        ("ws//h", invalid_scheme("ws//h")),
+        (" ws://h", invalid_scheme(" ws://h")),
+        ("ws ://h", invalid_scheme("ws ://h")),
+        ("http://h", invalid_scheme("http://h")),
+        ("https://h", invalid_scheme("https://h")),
+        ("wsss://h", invalid_scheme("wsss://h")),
+        ("w://h", invalid_scheme("w://h")),
+        (
+            "/p?u=ws://h",
+            LocalHandshakeError::InvalidScheme {
+                url: quoted_to("/p?u=ws://h", 2),
+            },
+        ),
+        ("ws://", MISSING),
+        ("ws:///p", MISSING),
+        ("ws://?q", MISSING),
+        ("ws://:80", MISSING),
+        ("ws://h:0", invalid_port("0")),
+        ("ws://h:65536", invalid_port("65536")),
+        ("ws://h:99999999999999999999", invalid_port("99999999999999999999")),
+        ("ws://h:x", invalid_port("x")),
+        ("ws://h:-1", invalid_port("-1")),
+        ("ws://h:+1", invalid_port("+1")),
+        ("ws://h:1 ", invalid_port("1 ")),
+        ("ws://h:80:80", invalid_host("h:80:80")),
+        ("ws://user@h", USER_INFO),
+        ("ws://user:secret@h/", USER_INFO),
+        ("ws://user:12@h:80/", USER_INFO),
+        ("ws://@h/", USER_INFO),
+        ("ws://:@/", USER_INFO),
+        ("ws://h h/", invalid_host("h h")),
+        ("ws://h /", invalid_host("h ")),
+        ("ws://h\r\nX: y/", invalid_host("h\r\nX: y")),
+        ("ws://h\n", invalid_host("h\n")),
+        ("ws://h\0/", invalid_host("h\0")),
+        ("ws://h\\p", invalid_host("h\\p")),
+        ("ws://h%", invalid_host("h%")),
+        ("ws://h%2", invalid_host("h%2")),
+        ("ws://h%2x", invalid_host("h%2x")),
+        ("ws://h\"", invalid_host("h\"")),
+        ("ws://b\u{fc}cher/", invalid_host("b\u{fc}cher")),
+        ("ws://::1/", invalid_host("::1")),
+        ("ws://2001:db8::1/", invalid_host("2001:db8::1")),
+        ("ws://[::1", invalid_host("[::1")),
+        ("ws://[::1/", invalid_host("[::1")),
+        ("ws://[]", invalid_host("[]")),
+        ("ws://[::1]x", invalid_host("[::1]x")),
+        ("ws://[::1]80", invalid_host("[::1]80")),
+        ("ws://[::g]", invalid_host("[::g]")),
+        ("ws://[h]", invalid_host("[h]")),
+        ("ws://[::1]:x", invalid_port("x")),
+        ("ws://[\u{e9}", invalid_host("[\u{e9}")),
+        ("ws://[::1]\u{e9}", invalid_host("[::1]\u{e9}")),
+        ("ws://h]", invalid_host("h]")),
+        ("ws://h/a b", invalid_byte("/a b", 2)),
+        ("ws://h/ ", invalid_byte("/ ", 1)),
+        ("ws://h/a\tb", invalid_byte("/a\tb", 2)),
+        ("ws://h/ HTTP/1.1\r\nX: y", invalid_byte("/ HTTP/1.1\r\nX: y", 1)),
+        ("ws://h/a\nb", invalid_byte("/a\nb", 2)),
+        ("ws://h/a\rb", invalid_byte("/a\rb", 2)),
+        ("ws://h/\0", invalid_byte("/\0", 1)),
+        ("ws://h/\u{7f}", invalid_byte("/\u{7f}", 1)),
+        ("ws://h/\u{e9}", invalid_byte("/\u{e9}", 1)),
+        ("ws://h/?\u{1F600}", invalid_byte("/?\u{1F600}", 2)),
+        ("ws://h/%", invalid_byte("/%", 1)),
+        ("ws://h/%2", invalid_byte("/%2", 1)),
+        ("ws://h/a%zz", invalid_byte("/a%zz", 2)),
+        ("ws://h/%20%2", invalid_byte("/%20%2", 4)),
+        ("ws://h/?a b", invalid_byte("/?a b", 3)),
+        ("ws://h?\"", invalid_byte("/?\"", 2)),
+        ("ws://h/<a>", invalid_byte("/<a>", 1)),
+        ("ws://h/a\\b", invalid_byte("/a\\b", 2)),
+        ("ws://h/[a]", invalid_byte("/[a]", 1)),
+        ("ws://h/{a}", invalid_byte("/{a}", 1)),
+        ("ws://h/a|b", invalid_byte("/a|b", 2)),
+        ("ws://h/a^b", invalid_byte("/a^b", 2)),
+        ("ws://h/a`b", invalid_byte("/a`b", 2)),
     ];
     for (url, error) in table {
         assert_eq!(ClientRequest::new(url), Err(error), "{url:?}");
     }
 }
 
-/// R004 R008 R009: a request can be made of its parts, which are checked as those of a URL.
+/// F77: The text of an error has no user name, no password and no query string, even if the URL is
+/// so wrong that their ends cannot be found.
+#[test]
+fn s3_the_error_of_a_url_has_no_secret() {
+    for url in [
+        "ws://name:needle@h:99999/",
+        "ws://name:needle@h /",
+        "ws://name:needle@",
+        "ws://name:nee/dle@h/",
+        "ws://name:nee?dle@h/",
+        "ws://name:nee#dle@h/",
+        "ws://needle:x/y@h/",
+        "http://name:needle@h/",
+        "http://needle@h/p?q#f",
+        "http://name:nee?dle@h/",
+        "name:needle@h",
+        "name:nee/dle@h",
+        "needle?1://x@y",
+        "http://h/?token=needle",
+        "h/?token=needle",
+        "h?token=needle",
+        "h#needle",
+        "ws://h/p?token=needle&a b",
+        "ws://h?needle \0",
+        "ws://h/p?needle#f",
+        "ws://h/p#needle",
+    ] {
+        let text = ClientRequest::new(url).unwrap_err().to_string();
+        assert!(!text.contains("nee") && !text.contains("name:"), "{url}: {text}");
+    }
+    for (host, target) in [
+        ("name:needle@h", "/"),
+        ("h?token=needle", "/"),
+        ("h", "?token=needle"),
+        ("h", "p?token=needle"),
+        ("h", "http://name:needle@h/"),
+        ("h", "/p?token=needle#"),
+    ] {
+        let text = ClientRequest::from_parts(host, target).unwrap_err().to_string();
+        assert!(
+            !text.contains("nee") && !text.contains("name:"),
+            "{host} {target}: {text}"
+        );
+    }
+}
+
+/// R004 R008 R009: A request from parts is checked as one from a URL.
 #[test]
 fn s3_a_request_from_parts() {
     let valid = [
@@ -246,23 +335,26 @@ fn s3_a_request_from_parts() {
         assert_eq!(sent.line, format!("GET {target} HTTP/1.1"));
         assert_eq!(sent.one("Host"), header);
     }
+    let invalid_target = |target: &str, public_len: usize| LocalHandshakeError::InvalidTarget {
+        target: quoted_to(target, public_len),
+    };
     let invalid = [
-        ("", "/", LocalHandshakeError::Host),
-        ("h/", "/", LocalHandshakeError::Host),
-        ("h\r\nX: y", "/", LocalHandshakeError::Host),
-        ("h h", "/", LocalHandshakeError::Host),
-        ("u@h", "/", LocalHandshakeError::Host),
-        ("h:0", "/", LocalHandshakeError::Host),
-        ("[::1", "/", LocalHandshakeError::Host),
-        ("h", "", LocalHandshakeError::Target),
-        ("h", "p", LocalHandshakeError::Target),
-        ("h", "?q", LocalHandshakeError::Target),
-        ("h", "*", LocalHandshakeError::Target),
-        ("h", "http://h/", LocalHandshakeError::Target),
-        ("h", "/a b", LocalHandshakeError::Target),
-        ("h", "/ HTTP/1.1\r\nX: y", LocalHandshakeError::Target),
-        ("h", "/\0", LocalHandshakeError::Target),
-        ("h", "/%", LocalHandshakeError::Target),
+        ("", "/", LocalHandshakeError::MissingHost),
+        ("h/", "/", invalid_host("h/")),
+        ("h\r\nX: y", "/", invalid_host("h\r\nX: y")),
+        ("h h", "/", invalid_host("h h")),
+        ("u@h", "/", LocalHandshakeError::UserInfoInUrl),
+        ("h:0", "/", invalid_port("0")),
+        ("[::1", "/", invalid_host("[::1")),
+        ("h", "", invalid_target("", 0)),
+        ("h", "p", invalid_target("p", 1)),
+        ("h", "?q", invalid_target("?q", 0)),
+        ("h", "*", invalid_target("*", 1)),
+        ("h", "http://h/", invalid_target("http://h/", 9)),
+        ("h", "/a b", invalid_byte("/a b", 2)),
+        ("h", "/ HTTP/1.1\r\nX: y", invalid_byte("/ HTTP/1.1\r\nX: y", 1)),
+        ("h", "/\0", invalid_byte("/\0", 1)),
+        ("h", "/%", invalid_byte("/%", 1)),
     ];
     for (host, target, error) in invalid {
         assert_eq!(
@@ -273,7 +365,8 @@ fn s3_a_request_from_parts() {
     }
 }
 
-/// R006: a `wss` URL is known as one, so that the caller can put TLS below; the bytes inside are the same.
+/// R006: A `wss` URL is known as one, so that the caller can put TLS below; the bytes inside are
+/// the same.
 #[test]
 fn s4_1_wss_is_the_callers_transport() {
     let (ws, wss) = (
@@ -286,7 +379,8 @@ fn s4_1_wss_is_the_callers_transport() {
 
 // The request: section 4.1, in its order.
 
-/// R007 R008 R009 R010 R011 R012 R015 R014 R031: the least request, byte for byte: no origin, no offer.
+/// R007 R008 R009 R010 R011 R012 R015 R014 R031: The least request, byte for byte: no origin, no
+/// offer.
 #[test]
 fn s4_1_the_least_request_exactly() {
     let expected = "GET /chat?room=1 HTTP/1.1\r\n\
@@ -304,7 +398,7 @@ fn s4_1_the_least_request_exactly() {
     assert_eq!(sent(&request), expected.as_bytes(), "the same each time");
 }
 
-/// R014 R017 R019: everything that can be added, byte for byte, in the order in which it was given.
+/// R014 R017 R019: Everything that can be added, byte for byte, in the order in which it was given.
 #[test]
 fn s4_1_the_full_request_exactly() {
     let request = ClientRequest::new("wss://example.com/")
@@ -330,7 +424,8 @@ fn s4_1_the_full_request_exactly() {
     assert_eq!(String::from_utf8(sent(&request)).unwrap(), expected);
 }
 
-/// R012 R013: the key is the canonical base64 form of 16 bytes from the seed: fresh with a fresh seed, and only then.
+/// R012 R013: The key is the canonical base64 form of 16 bytes from the seed: fresh with a fresh
+/// seed, and only then.
 #[test]
 fn s4_1_7_key_comes_from_the_seed() {
     let key = |seed: [u8; 32]| {
@@ -354,7 +449,8 @@ fn s4_1_7_key_comes_from_the_seed() {
     assert_eq!(key([7; 32]), key([7; 32]), "one seed, one key");
 }
 
-/// R069 R012: the mask keys go on in the stream behind the key of the handshake; no bytes are used twice.
+/// R069 R012: The mask keys go on in the stream behind the key of the handshake; no bytes are used
+/// twice.
 #[test]
 fn s5_3_mask_keys_are_not_those_of_the_handshake() {
     let mut client = dial(&plain(), &Config::default());
@@ -370,32 +466,43 @@ fn s5_3_mask_keys_are_not_those_of_the_handshake() {
     }
 }
 
-/// R016: subprotocols are unique tokens; a request with any other is not sent, and nothing of it is.
+/// R016: Offered subprotocols are unique tokens. With any other, no byte of the request is sent.
 #[test]
 fn s4_1_10_subprotocols_are_unique_tokens() {
-    let invalid: [&[&str]; 16] = [
-        &[""],
-        &["a", ""],
-        &["a", "a"],
-        &["a", "b", "a"],
-        &["a,b"],
-        &["a, b"],
-        &[" a"],
-        &["a "],
-        &["a b"],
-        &["a\tb"],
-        &["a\r\nX: y"],
-        &["a\0"],
-        &["\u{e9}"],
-        &["a/b"],
-        &["\"a\""],
-        &["a;q=1"],
+    // With the position of the subprotocol that is not a token.
+    let invalid: [(&[&str], usize); 14] = [
+        (&[""], 1),
+        (&["a", ""], 2),
+        (&["a,b"], 1),
+        (&["a, b"], 1),
+        (&[" a"], 1),
+        (&["a "], 1),
+        (&["a b"], 1),
+        (&["a\tb"], 1),
+        (&["a\r\nX: y"], 1),
+        (&["a\0"], 1),
+        (&["\u{e9}"], 1),
+        (&["a/b"], 1),
+        (&["a", "b", "\"a\"", "a"], 3),
+        (&["a;q=1"], 1),
     ];
-    for row in invalid {
-        assert_refused(&offer(row), LocalHandshakeError::Subprotocol);
+    for (row, position) in invalid {
+        assert_refused(&offer(row), LocalHandshakeError::InvalidSubprotocol { position });
     }
     for separator in "()<>@,;:\\\"/[]?={} \t\u{7f}".chars() {
-        assert_refused(&offer(&[&format!("a{separator}b")]), LocalHandshakeError::Subprotocol);
+        assert_refused(
+            &offer(&[&format!("a{separator}b")]),
+            LocalHandshakeError::InvalidSubprotocol { position: 1 },
+        );
+    }
+    let repeated: [(&[&str], usize); 4] = [
+        (&["a", "a"], 2),
+        (&["a", "b", "a"], 3),
+        (&["b", "a", "a", "b"], 4),
+        (&["a", "A", "b", "b"], 4),
+    ];
+    for (row, position) in repeated {
+        assert_refused(&offer(row), LocalHandshakeError::RepeatedSubprotocol { position });
     }
     let tokens: String = (0x21..0x7F_u8)
         .map(char::from)
@@ -405,7 +512,7 @@ fn s4_1_10_subprotocols_are_unique_tokens() {
     assert_eq!(sent.one("Sec-WebSocket-Protocol"), format!("{tokens}, a, A"));
 }
 
-/// A request that cannot be sent leaves no trace.
+/// Asserts that a request fails and leaves the output unchanged.
 fn assert_refused(request: &ClientRequest, error: LocalHandshakeError) {
     let mut out = b"before".to_vec();
     let refused = Connection::client(request, Config::default(), SEED, &mut out).map(|_| ());
@@ -418,40 +525,41 @@ fn assert_refused(request: &ClientRequest, error: LocalHandshakeError) {
     );
 }
 
-/// R019 R004: headers of the handshake cannot be set by hand, malformed ones cannot be set at all; nothing is sent.
+/// R019 R004: The caller can add neither a header that the handshake sets nor a malformed one.
+/// Nothing is sent.
 #[test]
 fn s4_1_12_a_header_cannot_break_the_request() {
     let rows = [
-        ("Host", "h", LocalHandshakeError::ReservedHeader),
-        ("upgrade", "h2c", LocalHandshakeError::ReservedHeader),
-        ("CONNECTION", "close", LocalHandshakeError::ReservedHeader),
-        ("Origin", "null", LocalHandshakeError::ReservedHeader),
-        ("sec-websocket-key", KEY, LocalHandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Accept", ACCEPT, LocalHandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Version", "8", LocalHandshakeError::ReservedHeader),
-        ("SEC-WEBSOCKET-PROTOCOL", "a", LocalHandshakeError::ReservedHeader),
+        ("Host", "h", reserved("Host")),
+        ("upgrade", "h2c", reserved("upgrade")),
+        ("CONNECTION", "close", reserved("CONNECTION")),
+        ("Origin", "null", reserved("Origin")),
+        ("sec-websocket-key", KEY, reserved("sec-websocket-key")),
+        ("Sec-WebSocket-Accept", ACCEPT, reserved("Sec-WebSocket-Accept")),
+        ("Sec-WebSocket-Version", "8", reserved("Sec-WebSocket-Version")),
+        ("SEC-WEBSOCKET-PROTOCOL", "a", reserved("SEC-WEBSOCKET-PROTOCOL")),
         (
             "Sec-WebSocket-Extensions",
             "permessage-deflate",
-            LocalHandshakeError::ReservedHeader,
+            reserved("Sec-WebSocket-Extensions"),
         ),
-        ("Sec-WebSocket-", "", LocalHandshakeError::ReservedHeader),
-        ("Content-Length", "0", LocalHandshakeError::ReservedHeader),
-        ("Transfer-Encoding", "chunked", LocalHandshakeError::ReservedHeader),
-        ("", "a", LocalHandshakeError::HeaderName),
-        ("X Y", "a", LocalHandshakeError::HeaderName),
-        ("X:", "a", LocalHandshakeError::HeaderName),
-        (" X", "a", LocalHandshakeError::HeaderName),
-        ("X\r\nY", "a", LocalHandshakeError::HeaderName),
-        ("X\n", "a", LocalHandshakeError::HeaderName),
-        ("X\0", "a", LocalHandshakeError::HeaderName),
-        ("\u{e9}", "a", LocalHandshakeError::HeaderName),
-        ("X", "a\r\nY: b", LocalHandshakeError::HeaderValue),
-        ("X", "a\r", LocalHandshakeError::HeaderValue),
-        ("X", "\na", LocalHandshakeError::HeaderValue),
-        ("X", "a\0b", LocalHandshakeError::HeaderValue),
-        ("X", "\u{1b}", LocalHandshakeError::HeaderValue),
-        ("X", "\u{7f}", LocalHandshakeError::HeaderValue),
+        ("Sec-WebSocket-", "", reserved("Sec-WebSocket-")),
+        ("Content-Length", "0", reserved("Content-Length")),
+        ("Transfer-Encoding", "chunked", reserved("Transfer-Encoding")),
+        ("", "a", invalid_name("")),
+        ("X Y", "a", invalid_name("X Y")),
+        ("X:", "a", invalid_name("X:")),
+        (" X", "a", invalid_name(" X")),
+        ("X\r\nY", "a", invalid_name("X\r\nY")),
+        ("X\n", "a", invalid_name("X\n")),
+        ("X\0", "a", invalid_name("X\0")),
+        ("\u{e9}", "a", invalid_name("\u{e9}")),
+        ("X", "a\r\nY: b", invalid_value("X")),
+        ("X", "a\r", invalid_value("X")),
+        ("X", "\na", invalid_value("X")),
+        ("X", "a\0b", invalid_value("X")),
+        ("X", "\u{1b}", invalid_value("X")),
+        ("X", "\u{7f}", invalid_value("X")),
     ];
     for (name, value, error) in rows {
         assert_refused(&plain().header(name, value), error);
@@ -470,7 +578,7 @@ fn s4_1_12_a_header_cannot_break_the_request() {
     }
 }
 
-/// R014 R004: an origin is sent if one is set, and is a header value.
+/// R014 R004: An origin is sent if it is set. It must be a valid header value.
 #[test]
 fn s4_1_8_origin_is_optional() {
     assert!(read(&plain()).all("Origin").is_empty());
@@ -478,11 +586,11 @@ fn s4_1_8_origin_is_optional() {
         assert_eq!(read(&plain().origin(origin)).one("Origin"), origin);
     }
     for origin in ["http://a\r\nX: y", "\n", "\0"] {
-        assert_refused(&plain().origin(origin), LocalHandshakeError::HeaderValue);
+        assert_refused(&plain().origin(origin), invalid_value("Origin"));
     }
 }
 
-/// R018 R031 R134 R127: no extension is offered, none is in use.
+/// R018 R031 R134 R127: No extension is offered, none is in use.
 #[test]
 fn s9_no_extension_is_offered() {
     assert!(read(&offer(&["a"])).all("Sec-WebSocket-Extensions").is_empty());
@@ -504,7 +612,7 @@ fn s9_no_extension_is_offered() {
     assert_eq!(drain(&mut client, &compressed, &mut out), Err(reserved_bits(0xC1)));
 }
 
-/// R127: a client that misses an extension can say so with 1010, which a server cannot.
+/// R127: A client that misses an extension can say so with 1010, which a server cannot.
 #[test]
 fn s7_4_1_only_a_client_sends_1010() {
     let mut client = dial(&plain(), &Config::default());
@@ -528,7 +636,7 @@ fn s7_4_1_only_a_client_sends_1010() {
     assert!(out.is_empty());
 }
 
-/// R020: nothing can be sent before the response has come.
+/// R020: Nothing can be sent before the response has come.
 #[test]
 fn s4_1_nothing_is_sent_before_the_response() {
     let response = response();
@@ -557,7 +665,7 @@ fn s4_1_nothing_is_sent_before_the_response() {
 
 // The response: section 4.1, items 1 to 6.
 
-/// R027 R028 R053: answers that are odd and valid open the connection.
+/// R027 R028 R053: Answers that are odd and valid open the connection.
 #[test]
 fn s4_1_odd_answers_are_accepted() {
     let line = |line: &str| head(line, &RESPONSE_FIELDS);
@@ -612,7 +720,7 @@ fn s4_1_odd_answers_are_accepted() {
     }
 }
 
-/// R022: Upgrade is there, once, and is websocket, in any case.
+/// R022: There is one Upgrade header, and its value is `websocket` in any case.
 #[test]
 fn s4_1_2_upgrade_is_websocket() {
     for value in ["websocket", "WebSocket", "WEBSOCKET"] {
@@ -630,11 +738,16 @@ fn s4_1_2_upgrade_is_websocket() {
         &["websocket", "websocket"],
     ];
     for row in invalid {
-        assert_fails(&plain(), &response_with("Upgrade", row), ResponseError::Upgrade);
+        let error = match row {
+            [] => ResponseError::MissingUpgrade,
+            ["websocket", ..] => ResponseError::RepeatedUpgrade,
+            [value, ..] => ResponseError::InvalidUpgrade { value: quoted(value) },
+        };
+        assert_fails(&plain(), &response_with("Upgrade", row), error);
     }
 }
 
-/// R023: Connection is a list that has Upgrade, in any case.
+/// R023: The Connection header is a list with `Upgrade` in any case.
 #[test]
 fn s4_1_3_connection_has_the_token_upgrade() {
     for value in ["Upgrade", "upgrade", "UPGRADE", "keep-alive, upgrade", "a,Upgrade\t,b"] {
@@ -650,11 +763,15 @@ fn s4_1_3_connection_has_the_token_upgrade() {
         &["close", "keep-alive"],
     ];
     for row in invalid {
-        assert_fails(&plain(), &response_with("Connection", row), ResponseError::Connection);
+        let error = match row {
+            [] => ResponseError::MissingConnection,
+            [value, ..] => ResponseError::InvalidConnection { value: quoted(value) },
+        };
+        assert_fails(&plain(), &response_with("Connection", row), error);
     }
 }
 
-/// R024 R056: the accept value is there, once, and is exactly the one that fits the key.
+/// R024 R056: There is one Sec-WebSocket-Accept header, and its value is exactly that for the key.
 #[test]
 fn s4_1_4_accept_fits_the_key() {
     assert_eq!(
@@ -665,9 +782,9 @@ fn s4_1_4_accept_fits_the_key() {
     let lower = CLIENT_ACCEPT.to_ascii_lowercase();
     let unpadded = CLIENT_ACCEPT.trim_end_matches('=');
     let longer = format!("{CLIENT_ACCEPT}=");
-    let quoted = format!("\"{CLIENT_ACCEPT}\"");
+    let in_quotes = format!("\"{CLIENT_ACCEPT}\"");
     let list = format!("{CLIENT_ACCEPT}, {CLIENT_ACCEPT}");
-    // Other spare bits say the same bytes, and are another value all the same.
+    // Other spare bits decode to the same bytes, but the value differs.
     let spare = CLIENT_ACCEPT.replace("8=", "9=");
     assert_ne!(spare, CLIENT_ACCEPT);
     let invalid: [&[&str]; 13] = [
@@ -679,18 +796,19 @@ fn s4_1_4_accept_fits_the_key() {
         &[unpadded],
         &[&CLIENT_ACCEPT[1..]],
         &[&longer],
-        &[&quoted],
+        &[&in_quotes],
         &[&list],
         &[&spare],
         &[CLIENT_ACCEPT, CLIENT_ACCEPT],
         &[CLIENT_ACCEPT, ACCEPT],
     ];
     for row in invalid {
-        assert_fails(
-            &plain(),
-            &response_with("Sec-WebSocket-Accept", row),
-            ResponseError::Accept,
-        );
+        let error = match row {
+            [] => ResponseError::MissingAccept,
+            [value] => ResponseError::InvalidAccept { value: quoted(value) },
+            _ => ResponseError::RepeatedAccept,
+        };
+        assert_fails(&plain(), &response_with("Sec-WebSocket-Accept", row), error);
     }
     for at in 0..CLIENT_ACCEPT.len() {
         let mut wrong = CLIENT_ACCEPT.as_bytes().to_vec();
@@ -699,46 +817,59 @@ fn s4_1_4_accept_fits_the_key() {
         assert_fails(
             &plain(),
             &response_with("Sec-WebSocket-Accept", &[&wrong]),
-            ResponseError::Accept,
+            ResponseError::InvalidAccept { value: quoted(&wrong) },
         );
     }
 }
 
-/// R025 R057 R128 R130: no extension was offered, so none may come back; the grammar is checked nevertheless.
+/// R025 R057 R128 R130: An extension that was not offered is an error, and so is a malformed list.
 #[test]
 fn s4_1_5_an_extension_that_was_not_offered_fails() {
     let name = "Sec-WebSocket-Extensions";
-    let unwanted: [&[&str]; 6] = [
-        &["permessage-deflate"],
-        &["permessage-deflate; server_max_window_bits=10"],
-        &["x"],
-        &["x; y=\"z\""],
-        &["x, y"],
-        &["x", "y"],
+    let not_offered = |name: &str| ResponseError::ExtensionNotOffered { name: quoted(name) };
+    let second = |name: &str| ResponseError::SecondExtension { name: quoted(name) };
+    let unwanted: [(&[&str], ResponseError); 6] = [
+        (&["permessage-deflate"], not_offered("permessage-deflate")),
+        (
+            &["permessage-deflate; server_max_window_bits=10"],
+            not_offered("permessage-deflate"),
+        ),
+        (&["x"], not_offered("x")),
+        (&["x; y=\"z\""], not_offered("x")),
+        (&["x, y"], second("y")),
+        (&["x", "y"], second("y")),
     ];
-    for row in unwanted {
-        assert_fails(&plain(), &response_with(name, row), ResponseError::Extension);
+    for (row, error) in unwanted {
+        assert_fails(&plain(), &response_with(name, row), error);
     }
-    let malformed: [&[&str]; 7] = [
-        &[""],
-        &[","],
-        &["x;"],
-        &["x; y=\"z"],
-        &["x y"],
-        &["x", "y;"],
-        &["x; y=\"1 0\""],
+    // With the excerpt in the error: the list from the malformed element on.
+    let malformed: [(&[&str], &str); 8] = [
+        (&[""], ""),
+        (&[","], ","),
+        (&["x;"], "x;"),
+        (&["x; y=\"z"], "x; y=\"z"),
+        (&["x y"], "x y"),
+        (&["x y , z"], "x y , z"),
+        (&["x", "y;"], "y;"),
+        (&["x; y=\"1 0\""], "x; y=\"1 0\""),
     ];
-    for row in malformed {
-        assert_fails(&plain(), &response_with(name, row), ResponseError::ExtensionsSyntax);
+    for (row, value) in malformed {
+        let error = ResponseError::InvalidExtensions { value: quoted(value) };
+        assert_fails(&plain(), &response_with(name, row), error);
     }
-    // Also with the other lines: the extension is what is wrong, wherever it stands.
+    // The order of the headers does not matter.
     let mut first: Fields<'_> = vec![(name, "permessage-deflate")];
     first.extend(RESPONSE_FIELDS);
-    assert_fails(&plain(), &head("HTTP/1.1 101 x", &first), ResponseError::Extension);
+    assert_fails(
+        &plain(),
+        &head("HTTP/1.1 101 x", &first),
+        not_offered("permessage-deflate"),
+    );
     opened(&plain(), &response());
 }
 
-/// R026 R051: a subprotocol in the response is one of those offered, in the same case, and there is one at most.
+/// R026 R051: A subprotocol in the response is one of those offered, in the same case, and there is
+/// at most one.
 #[test]
 fn s4_1_6_subprotocol_is_one_of_those_offered() {
     let name = "Sec-WebSocket-Protocol";
@@ -748,28 +879,27 @@ fn s4_1_6_subprotocol_is_one_of_those_offered() {
     }
     let padded = opened(&offer(&["a"]), &response_with(name, &[" \ta "]));
     assert_eq!(padded.subprotocol(), Some("a"));
-    let table: [(&[&str], &[&str]); 10] = [
-        (&["a", "b"], &["c"]),
-        (&["a", "b"], &["A"]),
-        (&["a", "b"], &[""]),
-        (&["a", "b"], &["a, b"]),
-        (&["a", "b"], &["a,"]),
-        (&["a", "b"], &["a", "b"]),
-        (&["a", "b"], &["a", "a"]),
-        (&["ab"], &["a"]),
-        (&[], &["a"]),
-        (&[], &[""]),
+    let not_offered = |subprotocol: &str| ResponseError::SubprotocolNotOffered {
+        subprotocol: quoted(subprotocol),
+    };
+    let table: [(&[&str], &[&str], ResponseError); 10] = [
+        (&["a", "b"], &["c"], not_offered("c")),
+        (&["a", "b"], &["A"], not_offered("A")),
+        (&["a", "b"], &[""], not_offered("")),
+        (&["a", "b"], &["a, b"], ResponseError::SeveralSubprotocols),
+        (&["a", "b"], &["a,"], ResponseError::SeveralSubprotocols),
+        (&["a", "b"], &["a", "b"], ResponseError::SeveralSubprotocols),
+        (&["a", "b"], &["a", "a"], ResponseError::SeveralSubprotocols),
+        (&["ab"], &["a"], not_offered("a")),
+        (&[], &["a"], not_offered("a")),
+        (&[], &[""], not_offered("")),
     ];
-    for (offered, answered) in table {
-        assert_fails(
-            &offer(offered),
-            &response_with(name, answered),
-            ResponseError::Subprotocol,
-        );
+    for (offered, answered, error) in table {
+        assert_fails(&offer(offered), &response_with(name, answered), error);
     }
 }
 
-/// R030: with `require_subprotocol`, an answer without one fails if one was offered; without, it opens.
+/// R030: With `require_subprotocol`, a response without a subprotocol fails if one was offered.
 #[test]
 fn whatwg_a_subprotocol_can_be_required() {
     let chosen = response_with("Sec-WebSocket-Protocol", &["a"]);
@@ -779,84 +909,130 @@ fn whatwg_a_subprotocol_can_be_required() {
     assert_fails(
         &required,
         &response_with("Sec-WebSocket-Protocol", &["c"]),
-        ResponseError::Subprotocol,
+        ResponseError::SubprotocolNotOffered {
+            subprotocol: quoted("c"),
+        },
     );
-    // None offered, none due.
+    // None was offered, so none is required.
     opened(&plain().require_subprotocol(true), &response());
-    // The default, and switched off.
+    // Off by default, and switched off.
     opened(&offer(&["a", "b"]), &response());
     opened(&required.require_subprotocol(false), &response());
     assert_eq!(sent(&offer(&["a"])), sent(&offer(&["a"]).require_subprotocol(true)));
 }
 
-/// R027: a 101 over HTTP/1.0, and what is no HTTP/1.1 response at all, fails.
+/// R027: A response with status 101 over HTTP/1.0 fails, and so do bytes that are not an HTTP/1.1
+/// response.
 #[test]
 fn s4_1_a_response_that_is_no_http_1_1_fails() {
     let line = |line: &str| head(line, &RESPONSE_FIELDS);
     opened(&plain(), &line("HTTP/1.1 101 x"));
-    let versions = [
-        "HTTP/1.0 101 x",
-        "HTTP/2.0 101 x",
-        "HTTP/0.9 101 x",
-        "HTTP/1.0 101",
-        "http/1.1 101 x",
-        "HTTP/1.1\t101 x",
-    ];
-    for version in versions {
-        assert_fails(&plain(), &line(version), ResponseError::HttpVersion);
+    for version in ["HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/1.2"] {
+        for rest in [" 101 x", " 101"] {
+            let error = ResponseError::UnsupportedHttpVersion {
+                version: quoted(version),
+            };
+            assert_fails(&plain(), &line(&format!("{version}{rest}")), error);
+        }
     }
-    let with_line = |field: &[u8]| {
-        let fields = &head("", &RESPONSE_FIELDS)[2..];
-        [b"HTTP/1.1 101 x\r\n", field, b"\r\n", fields].concat()
-    };
+    let fields = &head("", &RESPONSE_FIELDS)[2..];
+    let with_line = |field: &[u8]| [b"HTTP/1.1 101 x\r\n", field, b"\r\n", fields].concat();
     opened(&plain(), &with_line(b"X: \xFF"));
-    let malformed = [
-        line("HTTP/1.1 101x"),
-        line("HTTP/1.1 10"),
-        line("HTTP/1.1 1O1 x"),
-        line("HTTP/1.1 1010 x"),
-        line("HTTP/1.1 +101 x"),
-        line("HTTP/1.1  101 x"),
-        line("HTTP/1.1 101 x\0"),
-        line("HTTP/1.1 101 x\ry"),
-        line("HTTP/1.1 101\tx"),
-        with_line(b"X"),
-        with_line(b": x"),
-        with_line(b"X : x"),
-        with_line(b"X y: x"),
-        with_line(b" X: x"),
-        with_line(b"X: \0"),
-        with_line(b"X: a\rb"),
-        with_line(b"X: a\r\n folded"),
-        b"\x15\x03\x01\0\x02\x02\x28".to_vec(),
-        b"\0".to_vec(),
-        b" HTTP/1.1 101 x\r\n".to_vec(),
-        b"\x81\x05hello".to_vec(),
-    ];
-    for row in malformed {
-        assert_fails(&plain(), &row, ResponseError::Syntax);
-    }
-    // Another protocol that speaks first: lines, but no version of HTTP.
-    for banner in [
-        "SSH-2.0-OpenSSH_9.6\r\n\r\n",
-        "220 mail ESMTP\r\n\r\n",
-        "GET / HTTP/1.1\r\n\r\n",
-        "ICY 200 OK\r\n\r\n",
+    for row in [
+        "HTTP/1.1 101x",
+        "HTTP/1.1 10",
+        "HTTP/1.1 1O1 x",
+        "HTTP/1.1 1010 x",
+        "HTTP/1.1 +101 x",
+        "HTTP/1.1  101 x",
+        "HTTP/1.1 101 x\0",
+        "HTTP/1.1 101 x\ry",
+        "HTTP/1.1 101\tx",
+        "HTTP/1.1\t101 x",
+        "HTTP/1.10 101 x",
+        "http/1.1 101 x",
     ] {
-        assert_fails(&plain(), banner.as_bytes(), ResponseError::HttpVersion);
+        let error = ResponseError::InvalidStatusLine { line: quoted(row) };
+        assert_fails(&plain(), &line(row), error);
+    }
+    for row in [
+        &b"X"[..],
+        b": x",
+        b"X : x",
+        b"X y: x",
+        b" X: x",
+        b"X: \0",
+        b"X: a\rb",
+        b"X(: x",
+    ] {
+        let error = ResponseError::InvalidHeaderLine { number: 2 };
+        assert_fails(&plain(), &with_line(row), error);
+        let last = head("HTTP/1.1 101 x", &RESPONSE_FIELDS);
+        let last = [&last[..last.len() - 2], row, b"\r\n\r\n"].concat();
+        let error = ResponseError::InvalidHeaderLine { number: 5 };
+        assert_fails(&plain(), &last, error);
+    }
+    for row in [b"X: a\r\n folded", b"X: a\r\n\tfolded"] {
+        let error = ResponseError::InvalidHeaderLine { number: 3 };
+        assert_fails(&plain(), &with_line(row), error);
+    }
+    for row in [&b"\0"[..], b" HTTP/1.1 101 x\r\n", b"\x81\x05hello"] {
+        let error = ResponseError::InvalidFirstByte { byte: row[0] };
+        assert_fails(&plain(), row, error);
+    }
+    // TLS: an alert and a handshake message.
+    for row in [b"\x15\x03\x01\0\x02\x02\x28", b"\x16\x03\x03\0\x7A\x02\0"] {
+        assert_fails(&plain(), row, ResponseError::Tls { byte: row[0] });
+    }
+    // A server of another protocol that sends first fails at its first line end.
+    for (banner, shown) in [
+        ("SSH-2.0-OpenSSH_9.6", "SSH-2.0-OpenSSH_9.6"),
+        ("220 mail ESMTP", "220 mail ESMTP"),
+        ("GET / HTTP/1.1", "GET / HTTP/1.1"),
+        ("ICY 200 OK", "ICY 200 OK"),
+        ("+OK POP3: ready?", "+OK POP3"),
+    ] {
+        let error = ResponseError::InvalidStatusLine {
+            line: quoted_to(banner, shown.len()),
+        };
+        for rest in ["\r\n", "\n", "\r\n\r\n", "\r\nand more\r\n"] {
+            assert_fails(&plain(), format!("{banner}{rest}").as_bytes(), error);
+        }
     }
 }
 
-/// R027: rules are checked although another one holds, each with its own error.
+/// R027: Each violation fails alone, with its own error.
 #[test]
 fn s4_1_every_invalid_answer_fails_alone() {
     let rows = [
-        ("Upgrade", "h2c", ResponseError::Upgrade),
-        ("Connection", "close", ResponseError::Connection),
-        ("Sec-WebSocket-Accept", ACCEPT, ResponseError::Accept),
-        ("Sec-WebSocket-Extensions", "x", ResponseError::Extension),
-        ("Sec-WebSocket-Extensions", ";", ResponseError::ExtensionsSyntax),
-        ("Sec-WebSocket-Protocol", "b", ResponseError::Subprotocol),
+        ("Upgrade", "h2c", ResponseError::InvalidUpgrade { value: quoted("h2c") }),
+        (
+            "Connection",
+            "close",
+            ResponseError::InvalidConnection { value: quoted("close") },
+        ),
+        (
+            "Sec-WebSocket-Accept",
+            ACCEPT,
+            ResponseError::InvalidAccept { value: quoted(ACCEPT) },
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            "x",
+            ResponseError::ExtensionNotOffered { name: quoted("x") },
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            ";",
+            ResponseError::InvalidExtensions { value: quoted(";") },
+        ),
+        (
+            "Sec-WebSocket-Protocol",
+            "b",
+            ResponseError::SubprotocolNotOffered {
+                subprotocol: quoted("b"),
+            },
+        ),
     ];
     let valid = with(&RESPONSE_FIELDS, "Sec-WebSocket-Protocol", &["a"]);
     opened(&offer(&["a"]), &head("HTTP/1.1 101 x", &valid));
@@ -868,7 +1044,7 @@ fn s4_1_every_invalid_answer_fails_alone() {
     }
 }
 
-/// R137 R027: the head of a response is as limited as that of a request.
+/// R137 R027: The head of a response has the limits of a request's.
 #[test]
 fn s10_4_a_response_head_is_limited() {
     let of_len = |len: usize| {
@@ -878,18 +1054,20 @@ fn s10_4_a_response_head_is_limited() {
         bytes
     };
     opened(&plain(), &of_len(16_384));
-    assert_fails(&plain(), &of_len(16_385), ResponseError::HeadTooLong);
-    assert_fails(&plain(), &[b'H'; 20_000], ResponseError::HeadTooLong);
+    let too_long = |limit: usize| ResponseError::HeadTooLong { limit };
+    assert_fails(&plain(), &of_len(16_385), too_long(16_384));
+    assert_fails(&plain(), &[b'H'; 20_000], too_long(16_384));
     let of_fields = |count: usize| response_with("X", &vec!["x"; count - RESPONSE_FIELDS.len()]);
     opened(&plain(), &of_fields(128));
-    assert_fails(&plain(), &of_fields(129), ResponseError::TooManyHeaders);
+    let too_many = |limit: usize| ResponseError::TooManyHeaders { limit };
+    assert_fails(&plain(), &of_fields(129), too_many(128));
 
     let config = Config::new().max_head_size(40_000).max_headers(200);
     for (input, error) in [
         (of_len(40_000), None),
-        (of_len(40_001), Some(ResponseError::HeadTooLong)),
+        (of_len(40_001), Some(too_long(40_000))),
         (of_fields(200), None),
-        (of_fields(201), Some(ResponseError::TooManyHeaders)),
+        (of_fields(201), Some(too_many(200))),
     ] {
         let outcome = hear(&plain(), &config, &input);
         assert_eq!(outcome.error, error.map(ProtocolError::Response));
@@ -897,7 +1075,7 @@ fn s10_4_a_response_head_is_limited() {
     }
 }
 
-/// R021 R027: informational responses may come first; they open nothing and mean nothing here.
+/// R021 R027: Informational responses may come first; they open nothing and mean nothing here.
 #[test]
 fn s4_1_interim_responses_are_skipped() {
     let interims = [
@@ -925,24 +1103,26 @@ fn s4_1_interim_responses_are_skipped() {
     assert_eq!(client.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
 }
 
-/// R137 R027: all heads together stay within the limit of one.
+/// R137 R027: The limit applies to all heads together.
 #[test]
 fn s10_4_interim_responses_are_bounded() {
     let interim = head("HTTP/1.1 100 Continue", &[]);
     let forever = interim.repeat(16_384 / interim.len() + 1);
-    assert_fails(&plain(), &forever, ResponseError::HeadTooLong);
+    assert_fails(&plain(), &forever, ResponseError::HeadTooLong { limit: 16_384 });
     let len = 2 * interim.len() + response().len();
     let config = Config::new().max_head_size(len);
     let fits = [interim.repeat(2), response()].concat();
     assert!(matches!(hear(&plain(), &config, &fits).events[..], [Event::Open(_)]));
     let config = Config::new().max_head_size(len - 1);
     let outcome = hear(&plain(), &config, &fits);
-    assert_eq!(outcome.error, Some(ProtocolError::Response(ResponseError::HeadTooLong)));
+    // The error has the limit of the configuration, and not its rest.
+    let error = ResponseError::HeadTooLong { limit: len - 1 };
+    assert_eq!(outcome.error, Some(ProtocolError::Response(error)));
 }
 
 // Bytes in pieces.
 
-/// R029 R068: frames behind the 101 are not lost, wherever the bytes are cut.
+/// R029 R068: Frames behind the 101 are not lost, wherever the bytes are cut.
 #[test]
 fn s4_1_frames_behind_a_response_are_not_lost() {
     let mut input = [
@@ -989,7 +1169,8 @@ fn s4_1_frames_behind_a_response_are_not_lost() {
     }
 }
 
-/// R029: one frame too early, and bytes that are no frame: found behind the blank line, not in front of it.
+/// R029: One frame too early, and bytes that are no frame: found behind the blank line, not in
+/// front of it.
 #[test]
 fn s4_1_bytes_behind_a_response_are_frames() {
     let outcome = hear(&plain(), &Config::default(), &[&response()[..], b"\r\n"].concat());
@@ -998,7 +1179,8 @@ fn s4_1_bytes_behind_a_response_are_frames() {
     assert_eq!(outcome.error, Some(reserved_opcode(0x0D)));
 }
 
-/// R029 R068: a head that lies whole in the input is lent from it, one that was collected is owned; both say the same.
+/// R029 R068: A head that lies whole in the input is lent from it, one that was collected is owned;
+/// both say the same.
 #[test]
 fn s4_1_a_response_is_the_same_lent_and_owned() {
     let mut bytes = response_with("X", &["y"]);
@@ -1013,7 +1195,8 @@ fn s4_1_a_response_is_the_same_lent_and_owned() {
 
 // Refusals: section 4.1, item 1.
 
-/// R021 R031 R044: any other status is a refusal, and says how to go on; nothing is followed, nothing is sent.
+/// R021 R031 R044: Any other status is a refusal, and says how to go on; nothing is followed,
+/// nothing is sent.
 #[test]
 fn s4_1_1_another_status_is_a_refusal() {
     type Row<'a> = (&'a str, u16, &'a [(&'a str, &'a str)], &'a [u8]);
@@ -1075,7 +1258,8 @@ fn s4_1_1_another_status_is_a_refusal() {
     }
 }
 
-/// R021: a refusal closes the connection; nothing was open that could be closed, and what follows is discarded.
+/// R021: A refusal closes the connection; nothing was open that could be closed, and what follows
+/// is discarded.
 #[test]
 fn s4_1_1_a_refusal_closes_the_connection() {
     let mut input = head("HTTP/1.1 403 Forbidden", &[("Content-Length", "2")]);
@@ -1102,7 +1286,7 @@ fn s4_1_1_a_refusal_closes_the_connection() {
     }
 }
 
-/// R048 R047: the versions that a server speaks are in its refusal.
+/// R048 R047: The versions that a server speaks are in its refusal.
 #[test]
 fn s4_4_a_refusal_lists_the_versions() {
     let fields = [
@@ -1146,7 +1330,7 @@ fn refusal_at_eof(config: &Config, input: &[u8]) -> sockless::handshake::Refusal
     refusal.clone()
 }
 
-/// R021: a body without a length ends with the transport, and is whole then.
+/// R021: A body without a length ends with the transport, and is whole then.
 #[test]
 fn s4_1_1_a_body_may_end_with_the_transport() {
     for (fields, body) in [
@@ -1162,7 +1346,7 @@ fn s4_1_1_a_body_may_end_with_the_transport() {
     }
 }
 
-/// R021: what the transport cuts off is reported, and marked.
+/// R021: What the transport cuts off is reported, and marked.
 #[test]
 fn s4_1_1_a_body_may_be_cut_off() {
     let length: &[(&str, &str)] = &[("Content-Length", "5")];
@@ -1194,7 +1378,7 @@ fn s4_1_1_a_body_may_be_cut_off() {
     assert_eq!(client.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
 }
 
-/// R021: a chunked body is put together (RFC 9112, section 7.1).
+/// R021: A chunked body is put together (RFC 9112, section 7.1).
 #[test]
 fn s4_1_1_a_body_may_be_chunked() {
     let table = [
@@ -1233,7 +1417,7 @@ fn s4_1_1_a_body_may_be_chunked() {
     }
 }
 
-/// R021 R137: as much of a body is kept as the limit allows; whether there was more is known.
+/// R021 R137: As much of a body is kept as the limit allows; whether there was more is known.
 #[test]
 fn s10_4_a_refusal_body_is_limited() {
     for limit in [0, 1, 10, 65_536] {
@@ -1275,7 +1459,7 @@ fn s10_4_a_refusal_body_is_limited() {
     assert_eq!(Config::default(), Config::new().max_refusal_body(65_536));
 }
 
-/// R027 R021: a length that is none fails, before any of the body.
+/// R027 R021: An invalid Content-Length fails before the body.
 #[test]
 fn s4_1_1_a_malformed_length_fails() {
     let malformed = [
@@ -1293,7 +1477,8 @@ fn s4_1_1_a_malformed_length_fails() {
     ];
     for length in malformed {
         let input = [&head("HTTP/1.1 500 x", &[("Content-Length", length)])[..], b"sorry"].concat();
-        assert_fails(&plain(), &input, ResponseError::Body);
+        let error = ResponseError::InvalidContentLength { value: quoted(length) };
+        assert_fails(&plain(), &input, error);
     }
     let config = Config::new().max_refusal_body(3);
     for length in ["5", "005", "18446744073709551615"] {
@@ -1302,53 +1487,66 @@ fn s4_1_1_a_malformed_length_fails() {
     }
 }
 
-/// R027 R021: a chunk that is none fails.
+/// R027 R021: A malformed chunk fails.
 #[test]
 fn s4_1_1_a_malformed_chunk_fails() {
+    let invalid_size = |line: &str| ResponseError::InvalidChunkSize { line: quoted(line) };
     let long_line = format!("5;{}\r\nsorry\r\n0\r\n\r\n", "x".repeat(1000));
+    let long_end = format!("5\r\nsorry{}\r\n0\r\n\r\n", "x".repeat(1000));
     let malformed = [
-        "x\r\n",
-        "-1\r\n",
-        "+1\r\n",
-        "0x5\r\nsorry\r\n0\r\n\r\n",
-        "5 5\r\n",
-        "5,5\r\n",
-        "g\r\n",
-        "10000000000000000\r\n",
-        "FFFFFFFFFFFFFFFFF\r\n",
-        "5\r\nsorryx\r\n0\r\n\r\n",
-        "5\r\nsorry0\r\n\r\n",
-        "4\r\nsorry\r\n0\r\n\r\n",
-        "5\rx\n",
-        &long_line,
+        ("x\r\n", invalid_size("x")),
+        ("-1\r\n", invalid_size("-1")),
+        ("+1\r\n", invalid_size("+1")),
+        ("0x5\r\nsorry\r\n0\r\n\r\n", invalid_size("0x5")),
+        ("5 5\r\n", invalid_size("5 5")),
+        ("5,5\r\n", invalid_size("5,5")),
+        ("g\r\n", invalid_size("g")),
+        ("10000000000000000\r\n", invalid_size("10000000000000000")),
+        ("FFFFFFFFFFFFFFFFF\r\n", invalid_size("FFFFFFFFFFFFFFFFF")),
+        ("5\r\nsorryx\r\n0\r\n\r\n", ResponseError::MissingChunkEnd),
+        ("5\r\nsorry0\r\n\r\n", ResponseError::MissingChunkEnd),
+        ("4\r\nsorry\r\n0\r\n\r\n", ResponseError::MissingChunkEnd),
+        ("5\rx\n", invalid_size("5\rx")),
+        (&long_line, ResponseError::ChunkLineTooLong { limit: 256 }),
+        (&long_end, ResponseError::ChunkLineTooLong { limit: 256 }),
     ];
-    for body in malformed {
+    for (body, error) in malformed {
         let head = head("HTTP/1.1 500 x", &[("Transfer-Encoding", "chunked")]);
-        assert_fails(&plain(), &[&head[..], body.as_bytes()].concat(), ResponseError::Body);
+        assert_fails(&plain(), &[&head[..], body.as_bytes()].concat(), error);
     }
 }
 
-/// R027: a chunk has a size, of one digit at least (RFC 9112, section 7.1): a line without one is not the last chunk.
+/// R027: A chunk size has at least one digit (RFC 9112, section 7.1). A line without one is not the
+/// last chunk.
 #[test]
 fn s4_1_1_a_chunk_without_a_size_fails() {
-    for body in ["\r\n", "5\r\nsorry\r\n\r\n", ";x\r\n", "5\r\nsorry\r\n;x=0\r\n\r\n"] {
+    for (body, line) in [
+        ("\r\n", ""),
+        ("5\r\nsorry\r\n\r\n", ""),
+        (";x\r\n", ";x"),
+        ("5\r\nsorry\r\n;x=0\r\n\r\n", ";x=0"),
+    ] {
         let head = head("HTTP/1.1 500 x", &[("Transfer-Encoding", "chunked")]);
-        assert_fails(&plain(), &[&head[..], body.as_bytes()].concat(), ResponseError::Body);
+        let error = ResponseError::InvalidChunkSize { line: quoted(line) };
+        assert_fails(&plain(), &[&head[..], body.as_bytes()].concat(), error);
     }
 }
 
-/// R027: two lengths that differ are an "unrecoverable error" (RFC 9112, section 6.3, item 5).
+/// R027: Two lengths that differ are an "unrecoverable error" (RFC 9112, section 6.3, item 5).
 #[test]
 fn s4_1_1_two_lengths_fail() {
     let fields = [("Content-Length", "2"), ("Content-Length", "5")];
     for fields in [fields, [fields[1], fields[0]]] {
         let input = [&head("HTTP/1.1 500 x", &fields)[..], b"sorry"].concat();
-        assert_fails(&plain(), &input, ResponseError::Body);
+        let error = ResponseError::DifferentContentLengths {
+            value: quoted(fields[1].1),
+        };
+        assert_fails(&plain(), &input, error);
     }
 }
 
-/// R021: "Transfer-Encoding overrides the Content-Length"; not chunked, the body ends with the transport (RFC 9112,
-/// section 6.3, items 3 and 4).
+/// R021: "Transfer-Encoding overrides the Content-Length"; not chunked, the body ends with the
+/// transport (RFC 9112, section 6.3, items 3 and 4).
 #[test]
 fn s4_1_1_a_coding_overrides_the_length() {
     let fields = [("Transfer-Encoding", "gzip"), ("Content-Length", "2")];
@@ -1364,7 +1562,8 @@ fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str
     fields.iter().map(|(name, value)| (*name, value.as_bytes()))
 }
 
-/// R012 R010 R011 R015 R024: the fields of a request for another HTTP implementation, and the judgement of its response.
+/// R012 R010 R011 R015 R024: The fields of a request for another HTTP implementation, and the check
+/// of its response.
 #[test]
 fn a_request_without_bytes() {
     let request = ClientRequest::new("wss://example.com:444/chat")
@@ -1397,7 +1596,7 @@ fn a_request_without_bytes() {
     assert_eq!((client.state(), client.role()), (State::Open, Role::Client));
 }
 
-/// R022 R023 R024 R025 R026 R030 R056: a parsed response is judged by the same rules.
+/// R022 R023 R024 R025 R026 R030 R056: The same rules apply to a parsed response.
 #[test]
 fn a_parsed_response_follows_the_same_rules() {
     let request = offer(&["a"]);
@@ -1405,24 +1604,60 @@ fn a_parsed_response_follows_the_same_rules() {
     let valid = with(&RESPONSE_FIELDS, "Sec-WebSocket-Accept", &[ACCEPT]);
     let rows: [(&str, &[&str], Option<ResponseError>); 16] = [
         ("Upgrade", &["WebSocket"], None),
-        ("Upgrade", &[], Some(ResponseError::Upgrade)),
-        ("Upgrade", &["h2c"], Some(ResponseError::Upgrade)),
-        ("Upgrade", &["websocket", "websocket"], Some(ResponseError::Upgrade)),
+        ("Upgrade", &[], Some(ResponseError::MissingUpgrade)),
+        (
+            "Upgrade",
+            &["h2c"],
+            Some(ResponseError::InvalidUpgrade { value: quoted("h2c") }),
+        ),
+        (
+            "Upgrade",
+            &["websocket", "websocket"],
+            Some(ResponseError::RepeatedUpgrade),
+        ),
         ("Connection", &["x", "y, upgrade"], None),
-        ("Connection", &["close"], Some(ResponseError::Connection)),
+        (
+            "Connection",
+            &["close"],
+            Some(ResponseError::InvalidConnection { value: quoted("close") }),
+        ),
         ("Sec-WebSocket-Accept", &[" s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\t"], None),
-        ("Sec-WebSocket-Accept", &[], Some(ResponseError::Accept)),
-        ("Sec-WebSocket-Accept", &[CLIENT_ACCEPT], Some(ResponseError::Accept)),
-        ("Sec-WebSocket-Accept", &[ACCEPT, ACCEPT], Some(ResponseError::Accept)),
-        ("Sec-WebSocket-Extensions", &["x"], Some(ResponseError::Extension)),
+        ("Sec-WebSocket-Accept", &[], Some(ResponseError::MissingAccept)),
+        (
+            "Sec-WebSocket-Accept",
+            &[CLIENT_ACCEPT],
+            Some(ResponseError::InvalidAccept {
+                value: quoted(CLIENT_ACCEPT),
+            }),
+        ),
+        (
+            "Sec-WebSocket-Accept",
+            &[ACCEPT, ACCEPT],
+            Some(ResponseError::RepeatedAccept),
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            &["x"],
+            Some(ResponseError::ExtensionNotOffered { name: quoted("x") }),
+        ),
         (
             "Sec-WebSocket-Extensions",
             &["x;"],
-            Some(ResponseError::ExtensionsSyntax),
+            Some(ResponseError::InvalidExtensions { value: quoted("x;") }),
         ),
         ("Sec-WebSocket-Protocol", &["a"], None),
-        ("Sec-WebSocket-Protocol", &["b"], Some(ResponseError::Subprotocol)),
-        ("Sec-WebSocket-Protocol", &["a", "a"], Some(ResponseError::Subprotocol)),
+        (
+            "Sec-WebSocket-Protocol",
+            &["b"],
+            Some(ResponseError::SubprotocolNotOffered {
+                subprotocol: quoted("b"),
+            }),
+        ),
+        (
+            "Sec-WebSocket-Protocol",
+            &["a", "a"],
+            Some(ResponseError::SeveralSubprotocols),
+        ),
         ("X", &["y"], None),
     ];
     for (name, values, error) in rows {

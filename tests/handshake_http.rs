@@ -1,5 +1,5 @@
-//! The opening handshake with the types of the `http` crate: HTTP is done by another implementation, here the parser and
-//! writer of tungstenite.
+//! The opening handshake with the types of the `http` crate: HTTP is done by another
+//! implementation, here the parser and writer of tungstenite.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use sockless::{
@@ -7,9 +7,12 @@ use sockless::{
     error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
-    heads::{ACCEPT, Answer, Fields, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, plain, with},
+    heads::{
+        ACCEPT, Answer, Fields, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, invalid_name,
+        invalid_value, plain, reserved, with,
+    },
     pair::{Endpoint, Pair},
-    peer_of,
+    peer_of, quoted, request_errors,
 };
 use tungstenite::handshake::{client, machine::TryParse, server};
 
@@ -67,7 +70,8 @@ fn carry(pair: &mut Pair, from: Role) -> Vec<Event<'static>> {
     to.take_events()
 }
 
-/// R032 R033 R050 R053 R054 R055: a server whose HTTP is done by others, and a client of this crate: messages flow.
+/// R032 R033 R050 R053 R054 R055: A server whose HTTP is done by others, and a client of this
+/// crate: messages flow.
 #[test]
 fn s4_2_a_server_behind_another_http_implementation() {
     let wanted = ClientRequest::new("ws://example.com/chat?room=1")
@@ -115,7 +119,8 @@ fn s4_2_a_server_behind_another_http_implementation() {
     }
 }
 
-/// R007 R008 R009 R012 R015 R024 R029: a client whose HTTP is done by others, and a server of this crate.
+/// R007 R008 R009 R012 R015 R024 R029: A client whose HTTP is done by others, and a server of this
+/// crate.
 #[test]
 fn s4_1_a_client_above_another_http_implementation() {
     let wanted = ClientRequest::new("wss://example.com:444/chat?room=1")
@@ -163,29 +168,60 @@ fn s4_1_a_client_above_another_http_implementation() {
     assert_eq!(carry(&mut pair, Role::Server), [Event::Text("world".into())]);
 }
 
-/// R032 R034 R035 R036 R037 R038 R039 R040 R051 R130: the rules are those of a head, whoever has parsed it.
+/// R032 R034 R035 R036 R037 R038 R039 R040 R051 R130: The rules are the same for a request that
+/// another implementation has parsed.
 #[test]
 fn s4_2_1_a_parsed_request_follows_the_same_rules() {
     let edits: [(&str, &[&str], Option<RequestError>); 19] = [
         ("x", &["y"], None),
-        ("Host", &[], Some(RequestError::Host)),
-        ("Host", &["a", "b"], Some(RequestError::Host)),
-        ("Origin", &["a", "b"], Some(RequestError::Origin)),
-        ("Upgrade", &[], Some(RequestError::Upgrade)),
+        ("Host", &[], Some(RequestError::MissingHost)),
+        ("Host", &["a", "b"], Some(RequestError::RepeatedHost)),
+        ("Origin", &["a", "b"], Some(RequestError::RepeatedOrigin)),
+        ("Upgrade", &[], Some(RequestError::MissingUpgrade)),
         ("Upgrade", &["h2c, WebSocket"], None),
-        ("Connection", &["close"], Some(RequestError::Connection)),
+        (
+            "Connection",
+            &["close"],
+            Some(RequestError::InvalidConnection { value: quoted("close") }),
+        ),
         ("Connection", &["keep-alive", "upgrade"], None),
-        ("Sec-WebSocket-Key", &["x"], Some(RequestError::Key)),
-        ("Sec-WebSocket-Key", &[KEY, KEY], Some(RequestError::Key)),
-        ("Sec-WebSocket-Version", &["8"], Some(RequestError::Version)),
-        ("Sec-WebSocket-Version", &["13", "13"], Some(RequestError::Version)),
+        ("Sec-WebSocket-Key", &["x"], Some(RequestError::InvalidKey { len: 1 })),
+        ("Sec-WebSocket-Key", &[KEY, KEY], Some(RequestError::RepeatedKey)),
+        (
+            "Sec-WebSocket-Version",
+            &["8"],
+            Some(RequestError::UnsupportedVersion { version: quoted("8") }),
+        ),
+        (
+            "Sec-WebSocket-Version",
+            &["13", "13"],
+            Some(RequestError::RepeatedVersion),
+        ),
         ("Sec-WebSocket-Protocol", &["a, b", "c"], None),
-        ("Sec-WebSocket-Protocol", &["a", "a"], Some(RequestError::Subprotocol)),
+        (
+            "Sec-WebSocket-Protocol",
+            &["a", "a"],
+            Some(RequestError::RepeatedSubprotocol { position: 2 }),
+        ),
         ("Sec-WebSocket-Extensions", &["a; b=\"c\"", "d"], None),
-        ("Sec-WebSocket-Extensions", &["a;"], Some(RequestError::Extensions)),
+        (
+            "Sec-WebSocket-Extensions",
+            &["a;"],
+            Some(RequestError::InvalidExtensions { value: quoted("a;") }),
+        ),
         ("Content-Length", &["0"], None),
-        ("Content-Length", &["1"], Some(RequestError::Body)),
-        ("Transfer-Encoding", &["chunked"], Some(RequestError::Body)),
+        (
+            "Content-Length",
+            &["1"],
+            Some(RequestError::ContentLength { value: quoted("1") }),
+        ),
+        (
+            "Transfer-Encoding",
+            &["chunked"],
+            Some(RequestError::TransferEncoding {
+                value: quoted("chunked"),
+            }),
+        ),
     ];
     for (name, values, error) in edits {
         let parsed = http_request(&with(&REQUEST_FIELDS, name, values));
@@ -202,31 +238,39 @@ fn s4_2_1_a_parsed_request_follows_the_same_rules() {
     }
 }
 
-/// R033: method, version and target of a parsed request.
+/// HTTP versions that `Request::from_http` and `Expected::check_http` reject.
+const OTHER_VERSIONS: [(Version, &str); 4] = [
+    (Version::HTTP_09, "HTTP/0.9"),
+    (Version::HTTP_10, "HTTP/1.0"),
+    (Version::HTTP_2, "HTTP/2.0"),
+    (Version::HTTP_3, "HTTP/3.0"),
+];
+
+/// R033: Method, version and target of a parsed request.
 #[test]
 fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
     let valid = || http_request(&REQUEST_FIELDS);
     assert_eq!(Request::from_http(&valid()).unwrap().target(), "/");
     for method in [Method::POST, Method::HEAD, Method::CONNECT, Method::OPTIONS] {
         let mut request = valid();
+        let error = RequestError::UnsupportedMethod {
+            method: quoted(method.as_str()),
+        };
         *request.method_mut() = method;
-        assert_eq!(Request::from_http(&request), Err(RequestError::Method));
+        assert_eq!(Request::from_http(&request), Err(error));
     }
-    for version in [Version::HTTP_09, Version::HTTP_10, Version::HTTP_2, Version::HTTP_3] {
+    for (version, text) in OTHER_VERSIONS {
         let mut request = valid();
         *request.version_mut() = version;
-        assert_eq!(
-            Request::from_http(&request),
-            Err(RequestError::HttpVersion),
-            "{version:?}"
-        );
+        let error = RequestError::UnsupportedHttpVersion { version: quoted(text) };
+        assert_eq!(Request::from_http(&request), Err(error), "{version:?}");
     }
     for (uri, target) in [
         ("/", Ok("/")),
         ("/chat?room=1", Ok("/chat?room=1")),
         ("http://example.com/chat?room=1", Ok("/chat?room=1")),
         ("http://example.com", Ok("/")),
-        ("*", Err(RequestError::Target)),
+        ("*", Err(RequestError::InvalidTarget { target: quoted("*") })),
     ] {
         let mut request = valid();
         *request.uri_mut() = uri.parse().unwrap();
@@ -239,7 +283,7 @@ fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
     }
 }
 
-/// R050 R052 R019: what cannot be answered on bytes, cannot be answered here.
+/// R050 R052 R019: An acceptance that cannot be sent as bytes is an error here too.
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let parsed = http_request(&REQUEST_FIELDS);
@@ -249,11 +293,11 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
         (&[("X", "y")], None),
         (
             &[("Sec-WebSocket-Extensions", "x")],
-            Some(LocalHandshakeError::ReservedHeader),
+            Some(reserved("Sec-WebSocket-Extensions")),
         ),
-        (&[("upgrade", "x")], Some(LocalHandshakeError::ReservedHeader)),
-        (&[("X Y", "x")], Some(LocalHandshakeError::HeaderName)),
-        (&[("X", "a\r\nY: b")], Some(LocalHandshakeError::HeaderValue)),
+        (&[("upgrade", "x")], Some(reserved("upgrade"))),
+        (&[("X Y", "x")], Some(invalid_name("X Y"))),
+        (&[("X", "a\r\nY: b")], Some(invalid_value("X"))),
     ];
     for (headers, error) in headers {
         let found = request.to_http_response(&Accept::new().headers(headers), &Config::default());
@@ -263,40 +307,25 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
         request
             .to_http_response(&Accept::new().subprotocol(Some("a")), &Config::default())
             .map(|_| ()),
-        Err(LocalHandshakeError::SubprotocolNotOffered)
+        Err(LocalHandshakeError::SubprotocolNotOffered {
+            subprotocol: quoted("a")
+        })
     );
 }
 
-const ERRORS: [RequestError; 15] = [
-    RequestError::Syntax,
-    RequestError::HeadTooLong,
-    RequestError::TooManyHeaders,
-    RequestError::Method,
-    RequestError::HttpVersion,
-    RequestError::Target,
-    RequestError::Host,
-    RequestError::Origin,
-    RequestError::Body,
-    RequestError::Upgrade,
-    RequestError::Connection,
-    RequestError::Key,
-    RequestError::Version,
-    RequestError::Subprotocol,
-    RequestError::Extensions,
-];
-
-/// R032 R033 R046 R047 R058: each error has its response, with the headers that belong to its status.
+/// R032 R033 R046 R047 R058: Each error has its response, with the headers that belong to its
+/// status.
 #[test]
 fn s4_2_2_a_rejection_has_its_status_and_headers() {
-    for error in ERRORS {
+    for (error, status) in request_errors() {
         let response = error.to_http();
-        assert_eq!(response.status().as_u16(), error.status(), "{error:?}");
+        assert_eq!(error.status(), status, "{error:?}");
+        assert_eq!(response.status().as_u16(), status, "{error:?}");
         let answer = Answer::read(&write_response(&response));
-        assert_eq!(answer.status, error.status(), "{error:?}");
-        let allow: &[&str] = if error == RequestError::Method { &["GET"] } else { &[] };
+        assert_eq!(answer.status, status, "{error:?}");
+        let allow: &[&str] = if status == 405 { &["GET"] } else { &[] };
         assert_eq!(answer.all("Allow"), allow, "{error:?}");
-        let upgrades = matches!(error, RequestError::Upgrade | RequestError::Version);
-        let (upgrade, version): (&[&str], &[&str]) = if upgrades {
+        let (upgrade, version): (&[&str], &[&str]) = if status == 426 {
             (&["websocket"], &["13"])
         } else {
             (&[], &[])
@@ -304,22 +333,12 @@ fn s4_2_2_a_rejection_has_its_status_and_headers() {
         assert_eq!(answer.all("Upgrade"), upgrade, "{error:?}");
         assert_eq!(answer.all("Sec-WebSocket-Version"), version, "{error:?}");
     }
-    let table = [
-        (RequestError::Key, 400),
-        (RequestError::Method, 405),
-        (RequestError::Version, 426),
-        (RequestError::HeadTooLong, 431),
-        (RequestError::HttpVersion, 505),
-    ];
-    for (error, status) in table {
-        assert_eq!(error.to_http().status().as_u16(), status);
-    }
 }
 
-/// F20: what follows a refusal is nobody's request.
+/// F20: A rejection closes the connection.
 #[test]
 fn f20_a_rejection_ends_the_connection() {
-    for error in ERRORS {
+    for (error, _) in request_errors() {
         let response = error.to_http();
         let options = response.headers()["connection"].to_str().unwrap();
         assert!(
@@ -329,10 +348,11 @@ fn f20_a_rejection_ends_the_connection() {
     }
 }
 
-/// R046: "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section 7.8).
+/// R046: "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section
+/// 7.8).
 #[test]
 fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {
-    for error in ERRORS {
+    for (error, _) in request_errors() {
         let answer = Answer::read(&write_response(&error.to_http()));
         let named = answer
             .all("Connection")
@@ -343,28 +363,54 @@ fn s4_2_2_a_rejection_that_names_upgrade_names_it_in_connection() {
     }
 }
 
-/// R022 R023 R024 R025 R026 R027 R056 R057: a parsed response is judged by the same rules.
+/// R022 R023 R024 R025 R026 R027 R056 R057: The same rules apply to a parsed response.
 #[test]
 fn s4_1_a_parsed_response_follows_the_same_rules() {
     let (_, expected) = plain().subprotocol("a").to_http(NONCE, &Config::default()).unwrap();
     let valid = with(&RESPONSE_FIELDS, "Sec-WebSocket-Accept", &[ACCEPT]);
     let rows: [(&str, &[&str], Option<ResponseError>); 12] = [
         ("x", &["y"], None),
-        ("Upgrade", &[], Some(ResponseError::Upgrade)),
+        ("Upgrade", &[], Some(ResponseError::MissingUpgrade)),
         ("Upgrade", &["WebSocket"], None),
-        ("Connection", &["close"], Some(ResponseError::Connection)),
+        (
+            "Connection",
+            &["close"],
+            Some(ResponseError::InvalidConnection { value: quoted("close") }),
+        ),
         ("Connection", &["keep-alive", "upgrade"], None),
-        ("Sec-WebSocket-Accept", &[KEY], Some(ResponseError::Accept)),
-        ("Sec-WebSocket-Accept", &[ACCEPT, ACCEPT], Some(ResponseError::Accept)),
-        ("Sec-WebSocket-Extensions", &["x", "y"], Some(ResponseError::Extension)),
+        (
+            "Sec-WebSocket-Accept",
+            &[KEY],
+            Some(ResponseError::InvalidAccept { value: quoted(KEY) }),
+        ),
+        (
+            "Sec-WebSocket-Accept",
+            &[ACCEPT, ACCEPT],
+            Some(ResponseError::RepeatedAccept),
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            &["x", "y"],
+            Some(ResponseError::SecondExtension { name: quoted("y") }),
+        ),
         (
             "Sec-WebSocket-Extensions",
             &[","],
-            Some(ResponseError::ExtensionsSyntax),
+            Some(ResponseError::InvalidExtensions { value: quoted(",") }),
         ),
         ("Sec-WebSocket-Protocol", &["a"], None),
-        ("Sec-WebSocket-Protocol", &["A"], Some(ResponseError::Subprotocol)),
-        ("Sec-WebSocket-Protocol", &["a", "a"], Some(ResponseError::Subprotocol)),
+        (
+            "Sec-WebSocket-Protocol",
+            &["A"],
+            Some(ResponseError::SubprotocolNotOffered {
+                subprotocol: quoted("A"),
+            }),
+        ),
+        (
+            "Sec-WebSocket-Protocol",
+            &["a", "a"],
+            Some(ResponseError::SeveralSubprotocols),
+        ),
     ];
     for (name, values, error) in rows {
         let response = http_response(&with(&valid, name, values));
@@ -373,7 +419,8 @@ fn s4_1_a_parsed_response_follows_the_same_rules() {
     }
 }
 
-/// R021 R027: a parsed response of another status is no handshake, and one of another version is an invalid one.
+/// R021 R027: A parsed response with another status is not a handshake. One with another version is
+/// an error.
 #[test]
 fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
     let (_, expected) = plain().to_http(NONCE, &Config::default()).unwrap();
@@ -387,30 +434,39 @@ fn s4_1_1_a_parsed_response_with_another_status_is_a_refusal() {
             assert_eq!(expected.check_http(&response), Ok(None), "{status}");
         }
     }
-    for version in [Version::HTTP_09, Version::HTTP_10, Version::HTTP_2, Version::HTTP_3] {
+    for (version, text) in OTHER_VERSIONS {
         let mut response = valid();
         *response.version_mut() = version;
-        assert_eq!(
-            expected.check_http(&response),
-            Err(ResponseError::HttpVersion),
-            "{version:?}"
-        );
+        let error = ResponseError::UnsupportedHttpVersion { version: quoted(text) };
+        assert_eq!(expected.check_http(&response), Err(error), "{version:?}");
     }
 }
 
-/// R016 R019: what cannot be sent as bytes, cannot be sent here.
+/// R016 R019: A request that cannot be sent as bytes is an error here too.
 #[test]
 fn s4_1_a_request_cannot_be_broken() {
     let rows = [
-        (plain().subprotocol("a b"), LocalHandshakeError::Subprotocol),
+        (
+            plain().subprotocol("a b"),
+            LocalHandshakeError::InvalidSubprotocol { position: 1 },
+        ),
         (
             plain().subprotocol("a").subprotocol("a"),
-            LocalHandshakeError::Subprotocol,
+            LocalHandshakeError::RepeatedSubprotocol { position: 2 },
         ),
-        (plain().header("Host", "h"), LocalHandshakeError::ReservedHeader),
-        (plain().header("X Y", "z"), LocalHandshakeError::HeaderName),
-        (plain().header("X", "y\r\nZ: a"), LocalHandshakeError::HeaderValue),
-        (plain().origin("\0"), LocalHandshakeError::HeaderValue),
+        (plain().header("Host", "h"), reserved("Host")),
+        (plain().header("X Y", "z"), invalid_name("X Y")),
+        (plain().header("X", "y\r\nZ: a"), invalid_value("X")),
+        (plain().origin("\0"), invalid_value("Origin")),
+        // Limits of the `http` crate.
+        (
+            ClientRequest::from_parts("h", &format!("/{}", "x".repeat(70_000))).unwrap(),
+            LocalHandshakeError::TargetTooLong { len: 70_001 },
+        ),
+        (
+            plain().header("x".repeat(70_000), ""),
+            invalid_name(&"x".repeat(70_000)),
+        ),
     ];
     for (request, error) in rows {
         assert_eq!(

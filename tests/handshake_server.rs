@@ -1,4 +1,5 @@
-//! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1, 10 and 11.3).
+//! The server's side of the opening handshake over HTTP/1.1 (RFC 6455, sections 4.2, 4.3, 4.4, 9.1,
+//! 10 and 11.3).
 
 use sockless::{
     Accept, ClosedBy, Config, Connection, Delivery, Event, ProtocolError, Request, Role, SendError, State, Teardown,
@@ -7,10 +8,10 @@ use sockless::{
 use support::{
     feed_cut, frame,
     heads::{
-        self, ACCEPT, Answer, KEY, REQUEST_FIELDS, admitted, assert_denied, drain, head, request, request_of_fields,
-        request_of_len, request_with, serve, undecided, with,
+        self, ACCEPT, Answer, KEY, REQUEST_FIELDS, admitted, assert_denied, drain, head, invalid_name, invalid_value,
+        request, request_of_fields, request_of_len, request_with, reserved, serve, undecided, with,
     },
-    reserved_bits,
+    quoted, quoted_to, reserved_bits,
 };
 
 fn denied(input: &[u8], error: RequestError) -> Answer {
@@ -28,7 +29,8 @@ fn values<'a>(request: &'a Request<'_>, name: &str) -> Vec<&'a [u8]> {
 
 // The request: section 4.2.1, in its order.
 
-/// R032: what is not an HTTP/1.1 head is answered with 400 and never with 101; its valid neighbour is let through.
+/// R032: Bytes that are not an HTTP/1.1 head are answered with 400. Similar valid heads are
+/// accepted.
 #[test]
 fn s4_2_1_malformed_heads_get_400() {
     let fields = &head("", &REQUEST_FIELDS)[2..];
@@ -46,66 +48,113 @@ fn s4_2_1_malformed_heads_get_400() {
     for row in valid {
         admitted(&row);
     }
-    let malformed = [
-        at_line(b"GET /"),
-        at_line(b"GET"),
-        at_line(b"GET  / HTTP/1.1"),
-        at_line(b"GET / HTTP/1.1 "),
-        at_line(b"GET / HTTP/1.1 a"),
-        at_line(b"GET /\0 HTTP/1.1"),
-        at_line(b"GET /\x7F HTTP/1.1"),
-        at_line(b"GET /\xFF HTTP/1.1"),
-        at_line(b"GET\t/ HTTP/1.1"),
-        at_line(b"G\0T / HTTP/1.1"),
-        at_line(b"G:T / HTTP/1.1"),
-        at_line(b"GET / HTTP/1.1\rX: a"),
-        with_line(b"X"),
-        with_line(b": a"),
-        with_line(b"X : a"),
-        with_line(b" X: a"),
-        with_line(b"X y: a"),
-        with_line(b"X(: a"),
-        with_line(b"\xC3\xA9: a"),
-        with_line(b"X: a\0"),
-        with_line(b"X: a\x7F"),
-        with_line(b"X: a\x1B[2J"),
-        with_line(b"X: a\rY: b"),
-        with_line(b"X: a\r\n folded"),
-        with_line(b"X: a\r\n\tfolded"),
+    let invalid_lines = [
+        &b"GET /"[..],
+        b"GET",
+        b"GET  / HTTP/1.1",
+        b"GET / HTTP/1.1 ",
+        b"GET / HTTP/1.1 a",
+        b"GET /\0 HTTP/1.1",
+        b"GET /\x7F HTTP/1.1",
+        b"GET /\xFF HTTP/1.1",
+        b"GET\t/ HTTP/1.1",
+        b"G\0T / HTTP/1.1",
+        b"GET / HTTP/1.1\rX",
     ];
-    for row in malformed {
-        denied(&row, RequestError::Syntax);
+    for line in invalid_lines {
+        let error = RequestError::InvalidRequestLine { line: quoted(line) };
+        denied(&at_line(line), error);
+    }
+    let invalid_fields = [
+        (&b"X"[..], 2),
+        (b": a", 2),
+        (b"X : a", 2),
+        (b" X: a", 2),
+        (b"X y: a", 2),
+        (b"X(: a", 2),
+        (b"\xC3\xA9: a", 2),
+        (b"X: a\0", 2),
+        (b"X: a\x7F", 2),
+        (b"X: a\x1B[2J", 2),
+        (b"X: a\rY: b", 2),
+        (b"X: a\r\n folded", 3),
+        (b"X: a\r\n\tfolded", 3),
+    ];
+    for (line, number) in invalid_fields {
+        denied(&with_line(line), RequestError::InvalidHeaderLine { number });
+        let last = [b"GET / HTTP/1.1\r\n", &fields[..fields.len() - 2], line, b"\r\n\r\n"].concat();
+        let error = RequestError::InvalidHeaderLine {
+            number: number + REQUEST_FIELDS.len(),
+        };
+        denied(&last, error);
     }
 }
 
-/// R032 R033: where the version should stand, something else does: no head (400), or of no version that is spoken (505).
+/// F77: The excerpt of a line ends before the value of a header, a query string, a fragment and the
+/// authority of a URL.
 #[test]
-fn s4_2_1_a_request_line_has_a_version() {
+fn s4_2_1_the_error_of_a_line_has_no_secret() {
     for line in [
-        "GET / ",
-        "GET /  HTTP/1.1",
-        "GET / a HTTP/1.1",
-        "GET / http/1.1",
-        "GET / HTTP/1",
-        "GET / HTTPS/1.1",
+        "Authorization: needle",
+        "Cookie:needle",
+        "GET /?token=needle",
+        "GET /?token=needle HTTP/1.1 x",
+        "GET /#needle HTTP/1.1 x",
+        "GET http://name:needle@h/ HTTP/1.1 x",
+        "GET /a b?token=needle HTTP/1.1",
+        "GET / b:needle HTTP/1.1",
+        "GET / HTTP/9.9?needle",
+        "GET ws://name:needle@h/ HTTP/1.1",
+        "GET http://name:needle@h/# HTTP/1.1",
+        "GET ?needle HTTP/1.1",
+        "GET /?needle# HTTP/1.1",
+        "GET /p#needle HTTP/1.1",
     ] {
         let outcome = serve(&Config::default(), &head(line, &REQUEST_FIELDS));
-        assert!(
-            matches!(
-                outcome.error,
-                Some(ProtocolError::Request(RequestError::Syntax | RequestError::HttpVersion))
-            ),
-            "{line}: {:?}",
-            outcome.error
-        );
-        let answer = Answer::read(&outcome.out);
-        assert!([400, 505].contains(&answer.status), "{line}: {answer:?}");
-        answer.assert_ends_the_connection();
+        let text = outcome.error.unwrap().to_string();
+        assert!(!text.contains("needle"), "{line}: {text}");
+        assert!(!outcome.out.windows(6).any(|bytes| bytes == b"needle"), "{line}");
+    }
+    for field in [
+        "Authorization: needle\0",
+        "Authorization: a\r\n needle",
+        "Cookie needle",
+    ] {
+        let input = [&b"GET / HTTP/1.1\r\n"[..], field.as_bytes(), b"\r\n\r\n"].concat();
+        let outcome = serve(&Config::default(), &input);
+        assert!(!outcome.error.unwrap().to_string().contains("needle"), "{field}");
+    }
+}
+
+/// R032 R033: Text in the place of the version is an unsupported version (505). Text after a
+/// version is an invalid request line (400).
+#[test]
+fn s4_2_1_a_request_line_has_a_version() {
+    for version in [
+        "",
+        " HTTP/1.1",
+        "a HTTP/1.1",
+        "http/1.1",
+        "HTTP/1",
+        "HTTPS/1.1",
+        "HTTP/1.",
+        "HTTP/11",
+    ] {
+        let error = RequestError::UnsupportedHttpVersion {
+            version: quoted(version),
+        };
+        denied(&head(&format!("GET / {version}"), &REQUEST_FIELDS), error);
+    }
+    for version in ["HTTP/1.1 ", "HTTP/1.10", "HTTP/1.1a"] {
+        let line = format!("GET / {version}");
+        let error = RequestError::InvalidRequestLine { line: quoted(&line) };
+        denied(&head(&line, &REQUEST_FIELDS), error);
     }
     admitted(&head("GET / HTTP/1.1", &REQUEST_FIELDS));
 }
 
-/// R032: "a recipient MAY recognize a single LF as a line terminator" (RFC 9112, section 2.2): in any mixture.
+/// R032: "a recipient MAY recognize a single LF as a line terminator" (RFC 9112, section 2.2): in
+/// any mixture.
 #[test]
 fn s4_2_1_a_line_may_end_with_a_line_feed() {
     let request = String::from_utf8(request_with("Origin", &["null"])).unwrap();
@@ -136,11 +185,14 @@ fn s4_2_1_a_line_may_end_with_a_line_feed() {
             "{row:?}"
         );
     }
-    // A CR alone ends nothing.
-    denied(request.replacen("\r\n", "\r", 1).as_bytes(), RequestError::Syntax);
+    // A CR alone does not end a line.
+    let error = RequestError::InvalidRequestLine {
+        line: quoted_to("GET / HTTP/1.1\rHost: example.com", "GET / HTTP/1.1\rHost".len()),
+    };
+    denied(request.replacen("\r\n", "\r", 1).as_bytes(), error);
 }
 
-/// R033: the method is GET, in capitals; any other gets 405 with the one that is allowed.
+/// R033: The method is GET, in capitals. Any other is answered with 405 and `Allow: GET`.
 #[test]
 fn s4_2_1_1_method_is_get() {
     let with_method = |method: &str| head(&format!("{method} / HTTP/1.1"), &REQUEST_FIELDS);
@@ -148,24 +200,29 @@ fn s4_2_1_1_method_is_get() {
     for method in [
         "POST", "HEAD", "PUT", "OPTIONS", "CONNECT", "get", "Get", "GE", "GETS", "*",
     ] {
-        let answer = denied(&with_method(method), RequestError::Method);
+        let error = RequestError::UnsupportedMethod { method: quoted(method) };
+        let answer = denied(&with_method(method), error);
         assert_eq!(answer.line, "HTTP/1.1 405 Method Not Allowed", "{method}");
         assert_eq!(answer.one("Allow"), "GET", "{method}");
     }
 }
 
-/// R033: the version is HTTP/1.1; an older one, or one that is not spoken here, gets 505.
+/// R033: The version is HTTP/1.1. Any other is answered with 505.
 #[test]
 fn s4_2_1_1_version_is_http_1_1() {
     let with_version = |version: &str| head(&format!("GET / {version}"), &REQUEST_FIELDS);
     admitted(&with_version("HTTP/1.1"));
     for version in ["HTTP/1.0", "HTTP/0.9", "HTTP/2.0", "HTTP/3.0"] {
-        let answer = denied(&with_version(version), RequestError::HttpVersion);
+        let error = RequestError::UnsupportedHttpVersion {
+            version: quoted(version),
+        };
+        let answer = denied(&with_version(version), error);
         assert_eq!(answer.line, "HTTP/1.1 505 HTTP Version Not Supported", "{version}");
     }
 }
 
-/// R033: the target is a path with perhaps a query, or an absolute HTTP or HTTPS URI; anything else gets 400.
+/// R033: The target is a path with an optional query, or an absolute `http` or `https` URI.
+/// Anything else is answered with 400.
 #[test]
 fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
     let with_target = |target: &str| head(&format!("GET {target} HTTP/1.1"), &REQUEST_FIELDS);
@@ -190,32 +247,39 @@ fn s4_2_1_1_target_is_a_resource_name_or_an_absolute_uri() {
             target
         );
     }
+    let invalid_target = |target: &str| RequestError::InvalidTarget {
+        target: quoted_to(target, target.find('?').unwrap_or(target.len())),
+    };
+    let invalid_byte = |target: &str, byte: u8| RequestError::InvalidTargetByte {
+        target: quoted_to(target, target.find('#').unwrap_or(target.len())),
+        byte,
+    };
     let invalid = [
-        "*",
-        "chat",
-        "?room=1",
-        "example.com:80",
-        "http:/example.com/",
-        "http://",
-        "https://",
-        "ws://example.com/",
-        "wss://example.com/",
-        "ftp://example.com/",
-        "/chat#fragment",
-        "/#",
-        "/\u{e9}",
+        ("*", invalid_target("*")),
+        ("chat", invalid_target("chat")),
+        ("?room=1", invalid_target("?room=1")),
+        ("example.com:80", invalid_target("example.com:80")),
+        ("http:/example.com/", invalid_target("http:/example.com/")),
+        ("http://", invalid_target("http://")),
+        ("https://", invalid_target("https://")),
+        ("ws://example.com/", invalid_target("ws://example.com/")),
+        ("wss://example.com/", invalid_target("wss://example.com/")),
+        ("ftp://example.com/", invalid_target("ftp://example.com/")),
+        ("/chat#fragment", invalid_byte("/chat#fragment", b'#')),
+        ("/#", invalid_byte("/#", b'#')),
+        ("/\u{e9}", invalid_byte("/\u{e9}", 0xC3)),
     ];
-    for target in invalid {
-        denied(&with_target(target), RequestError::Target);
+    for (target, error) in invalid {
+        denied(&with_target(target), error);
         assert_eq!(
             Request::from_list("GET", target, listed(&REQUEST_FIELDS)),
-            Err(RequestError::Target),
+            Err(error),
             "{target}"
         );
     }
 }
 
-/// R034: the Host is there, once, and names a host.
+/// R034: There is one Host header, and it names a host.
 #[test]
 fn s4_2_1_2_host_is_present_once() {
     for host in [
@@ -229,22 +293,33 @@ fn s4_2_1_2_host_is_present_once() {
     ] {
         assert_eq!(admitted(&request_with("Host", &[host])).host(), host);
     }
-    let invalid: [&[&str]; 8] = [
-        &[],
-        &[""],
-        &["example.com", "example.com"],
-        &["example.com", "example.org"],
-        &["exa mple.com"],
-        &["example.com/"],
-        &["user@example.com"],
-        &["http://example.com"],
+    let invalid_host = |host: &str| RequestError::InvalidHost { host: quoted(host) };
+    let invalid_port = |port: &str| RequestError::InvalidPort { port: quoted(port) };
+    let invalid: [(&[&str], RequestError); 16] = [
+        (&[], RequestError::MissingHost),
+        (&[""], invalid_host("")),
+        (&[":80"], invalid_host(":80")),
+        (&["example.com", "example.com"], RequestError::RepeatedHost),
+        (&["example.com", "example.org"], RequestError::RepeatedHost),
+        (&["", ""], RequestError::RepeatedHost),
+        (&["exa mple.com"], invalid_host("exa mple.com")),
+        (&["example.com/"], invalid_host("example.com/")),
+        (&["\u{e9}"], invalid_host("\u{e9}")),
+        (&["::1"], invalid_host("::1")),
+        (&["user@example.com"], RequestError::UserInfoInHost),
+        (&["user:secret@example.com:80"], RequestError::UserInfoInHost),
+        (&["http://example.com"], invalid_port("//example.com")),
+        (&["example.com:0"], invalid_port("0")),
+        (&["example.com:65536"], invalid_port("65536")),
+        (&["example.com:x"], invalid_port("x")),
     ];
-    for hosts in invalid {
-        denied(&request_with("Host", hosts), RequestError::Host);
+    for (hosts, error) in invalid {
+        denied(&request_with("Host", hosts), error);
     }
 }
 
-/// R035: Upgrade names websocket, in any case, alone or in a list; without it the answer is 426, which says what to do.
+/// R035: The Upgrade header names `websocket` in any case, alone or in a list. Otherwise the answer
+/// is 426 with `Upgrade: websocket`.
 #[test]
 fn s4_2_1_3_upgrade_names_websocket() {
     let valid: [&[&str]; 8] = [
@@ -260,11 +335,12 @@ fn s4_2_1_3_upgrade_names_websocket() {
     for row in valid {
         assert!(admitted(&request_with("Upgrade", row)).is_upgrade(), "{row:?}");
     }
-    let invalid: [&[&str]; 10] = [
+    let invalid: [&[&str]; 11] = [
         &[],
         &[""],
         &[","],
         &["h2c"],
+        &["h2c", "x"],
         &["websockets"],
         &["websocke"],
         &["web socket"],
@@ -273,14 +349,18 @@ fn s4_2_1_3_upgrade_names_websocket() {
         &["\"websocket\""],
     ];
     for row in invalid {
-        let answer = denied(&request_with("Upgrade", row), RequestError::Upgrade);
+        let error = match row {
+            [] => RequestError::MissingUpgrade,
+            [value, ..] => RequestError::InvalidUpgrade { value: quoted(value) },
+        };
+        let answer = denied(&request_with("Upgrade", row), error);
         assert_eq!(answer.line, "HTTP/1.1 426 Upgrade Required", "{row:?}");
         assert_eq!(answer.one("Upgrade"), "websocket", "{row:?}");
         assert_eq!(answer.one("Connection"), "close, Upgrade", "{row:?}");
     }
 }
 
-/// R036: Connection is a list, over one line or several, that has Upgrade, in any case.
+/// R036: The Connection header is a list, in one line or several, with `Upgrade` in any case.
 #[test]
 fn s4_2_1_4_connection_has_the_token_upgrade() {
     let valid: [&[&str]; 8] = [
@@ -307,11 +387,16 @@ fn s4_2_1_4_connection_has_the_token_upgrade() {
         &["keep-alive; Upgrade"],
     ];
     for row in invalid {
-        denied(&request_with("Connection", row), RequestError::Connection);
+        let error = match row {
+            [] => RequestError::MissingConnection,
+            [value, ..] => RequestError::InvalidConnection { value: quoted(value) },
+        };
+        denied(&request_with("Connection", row), error);
     }
 }
 
-/// R037 R013: the key is the base64 form of 16 bytes; bits that pad the last character do not matter (erratum 3150).
+/// R037 R013: The key is the base64 form of 16 bytes. The spare bits of the last character are
+/// ignored (erratum 3150).
 #[test]
 fn s4_2_1_5_key_is_sixteen_bytes() {
     let valid = [
@@ -343,30 +428,37 @@ fn s4_2_1_5_key_is_sixteen_bytes() {
         "the sample nonce",             // 16 bytes, not encoded
     ];
     for key in invalid {
-        denied(&request_with("Sec-WebSocket-Key", &[key]), RequestError::Key);
+        let error = RequestError::InvalidKey { len: key.len() };
+        denied(&request_with("Sec-WebSocket-Key", &[key]), error);
     }
 }
 
-/// R038 R037: the key occurs once.
+/// R038 R037: There is one key.
 #[test]
 fn s11_3_1_key_occurs_once() {
     admitted(&request_with("Sec-WebSocket-Key", &[KEY]));
     for keys in [&[][..], &[KEY, KEY], &[KEY, ""], &["", KEY]] {
-        denied(&request_with("Sec-WebSocket-Key", keys), RequestError::Key);
+        let error = if keys.is_empty() {
+            RequestError::MissingKey
+        } else {
+            RequestError::RepeatedKey
+        };
+        denied(&request_with("Sec-WebSocket-Key", keys), error);
     }
 }
 
-/// R039 R046 R047: the version is 13; any other gets 426 with the one version that is spoken.
+/// R039 R046 R047: The version is 13. Any other is answered with 426 and `Sec-WebSocket-Version:
+/// 13`.
 #[test]
 fn s4_2_1_6_version_is_13() {
     admitted(&request_with("Sec-WebSocket-Version", &["13"]));
     for version in [
         "", "8", "12", "14", "013", "+13", "13.0", "0x0D", "1 3", "13, 8", "13, 13", "13;",
     ] {
-        let answer = denied(
-            &request_with("Sec-WebSocket-Version", &[version]),
-            RequestError::Version,
-        );
+        let error = RequestError::UnsupportedVersion {
+            version: quoted(version),
+        };
+        let answer = denied(&request_with("Sec-WebSocket-Version", &[version]), error);
         assert_eq!(answer.line, "HTTP/1.1 426 Upgrade Required", "{version}");
         assert_eq!(answer.one("Sec-WebSocket-Version"), "13", "{version}");
         assert_eq!(answer.one("Upgrade"), "websocket", "{version}");
@@ -374,17 +466,22 @@ fn s4_2_1_6_version_is_13() {
     }
 }
 
-/// R040 R046: the version occurs once in a request.
+/// R040 R046: There is one version in a request.
 #[test]
 fn s11_3_5_version_occurs_once() {
     admitted(&request_with("Sec-WebSocket-Version", &["13"]));
     for versions in [&[][..], &["13", "13"], &["13", "8"], &["8", "13"]] {
-        let answer = denied(&request_with("Sec-WebSocket-Version", versions), RequestError::Version);
+        let error = if versions.is_empty() {
+            RequestError::MissingVersion
+        } else {
+            RequestError::RepeatedVersion
+        };
+        let answer = denied(&request_with("Sec-WebSocket-Version", versions), error);
         assert_eq!(answer.one("Sec-WebSocket-Version"), "13", "{versions:?}");
     }
 }
 
-/// R041: the origin is there for the caller to judge; without one, no browser is asking.
+/// R041: The caller can read the origin. Clients that are not browsers send none.
 #[test]
 fn s4_2_1_7_origin_is_exposed() {
     assert_eq!(admitted(&request()).origin(), None);
@@ -394,11 +491,12 @@ fn s4_2_1_7_origin_is_exposed() {
     // RFC 6454, section 7.3: "the user agent MUST NOT include more than one Origin header field"
     denied(
         &request_with("Origin", &["http://example.com", "http://example.com"]),
-        RequestError::Origin,
+        RequestError::RepeatedOrigin,
     );
 }
 
-/// R042: headers that mean nothing here are ignored, and passed on in their order, with their values trimmed.
+/// R042: Headers that mean nothing here are ignored, and passed on in their order, with their
+/// values trimmed.
 #[test]
 fn s4_2_1_10_other_headers_are_ignored() {
     let mut fields = REQUEST_FIELDS.to_vec();
@@ -419,7 +517,7 @@ fn s4_2_1_10_other_headers_are_ignored() {
     assert_eq!(values(&request, "COOKIE"), [&b"a=1; b=2"[..], b"c=3"]);
 }
 
-/// R028: names of headers have no case.
+/// R028: Header names are compared without regard to case.
 #[test]
 fn s4_1_header_names_have_no_case() {
     let cases: [fn(&str) -> String; 3] = [str::to_ascii_uppercase, str::to_ascii_lowercase, |name| {
@@ -452,13 +550,16 @@ fn s4_1_header_names_have_no_case() {
         assert_eq!(request.origin(), Some("http://example.com"), "{cased:?}");
         assert_eq!(request.subprotocols().collect::<Vec<_>>(), ["chat"], "{cased:?}");
         assert_eq!(request.extensions().count(), 1, "{cased:?}");
-        // And where they break a rule, they do so in any case.
+        // An invalid header is found in any case.
         for (name, error) in [
-            ("Host", RequestError::Host),
-            ("Origin", RequestError::Origin),
-            ("Sec-WebSocket-Key", RequestError::Key),
-            ("Sec-WebSocket-Version", RequestError::Version),
-            ("Sec-WebSocket-Protocol", RequestError::Subprotocol),
+            ("Host", RequestError::RepeatedHost),
+            ("Origin", RequestError::RepeatedOrigin),
+            ("Sec-WebSocket-Key", RequestError::RepeatedKey),
+            ("Sec-WebSocket-Version", RequestError::RepeatedVersion),
+            (
+                "Sec-WebSocket-Protocol",
+                RequestError::RepeatedSubprotocol { position: 2 },
+            ),
         ] {
             let at = fields.iter().position(|(field, _)| *field == name).unwrap();
             let mut twice = cased.clone();
@@ -466,8 +567,18 @@ fn s4_1_header_names_have_no_case() {
             denied(&head("GET / HTTP/1.1", &twice), error);
         }
         for (name, value, error) in [
-            ("Content-Length", "1", RequestError::Body),
-            ("Transfer-Encoding", "chunked", RequestError::Body),
+            (
+                "Content-Length",
+                "1",
+                RequestError::ContentLength { value: quoted("1") },
+            ),
+            (
+                "Transfer-Encoding",
+                "chunked",
+                RequestError::TransferEncoding {
+                    value: quoted("chunked"),
+                },
+            ),
         ] {
             let name = case(name);
             let mut body = cased.clone();
@@ -477,32 +588,54 @@ fn s4_1_header_names_have_no_case() {
     }
 }
 
-/// R032: a body would be taken for frames, so a request that announces one is refused.
+/// R032: A request that announces a body is rejected, because the body would be taken for frames.
 #[test]
 fn s4_2_1_a_request_has_no_body() {
     admitted(&request_with("Content-Length", &["0"]));
+    let content_length = |value: &str| RequestError::ContentLength { value: quoted(value) };
     for length in ["1", "5", "00x", "-0", "", "18446744073709551616", "0, 1"] {
-        denied(&request_with("Content-Length", &[length]), RequestError::Body);
+        denied(&request_with("Content-Length", &[length]), content_length(length));
     }
-    denied(&request_with("Content-Length", &["0", "5"]), RequestError::Body);
-    denied(&request_with("Content-Length", &["5", "0"]), RequestError::Body);
+    denied(&request_with("Content-Length", &["0", "5"]), content_length("5"));
+    denied(&request_with("Content-Length", &["5", "0"]), content_length("5"));
     for coding in ["chunked", "identity", "gzip, chunked"] {
-        denied(&request_with("Transfer-Encoding", &[coding]), RequestError::Body);
+        let error = RequestError::TransferEncoding { value: quoted(coding) };
+        denied(&request_with("Transfer-Encoding", &[coding]), error);
     }
 }
 
-/// R032: what is wrong with one header is found wherever it stands, first or last.
+/// R032: An invalid header is found in any place, first or last.
 #[test]
 fn s4_2_1_the_order_of_headers_does_not_matter() {
     let broken = [
-        ("Host", "a b", RequestError::Host),
-        ("Upgrade", "h2c", RequestError::Upgrade),
-        ("Connection", "close", RequestError::Connection),
-        ("Sec-WebSocket-Key", "short", RequestError::Key),
-        ("Sec-WebSocket-Version", "8", RequestError::Version),
-        ("Sec-WebSocket-Protocol", "a b", RequestError::Subprotocol),
-        ("Sec-WebSocket-Extensions", "a b", RequestError::Extensions),
-        ("Content-Length", "1", RequestError::Body),
+        ("Host", "a b", RequestError::InvalidHost { host: quoted("a b") }),
+        ("Upgrade", "h2c", RequestError::InvalidUpgrade { value: quoted("h2c") }),
+        (
+            "Connection",
+            "close",
+            RequestError::InvalidConnection { value: quoted("close") },
+        ),
+        ("Sec-WebSocket-Key", "short", RequestError::InvalidKey { len: 5 }),
+        (
+            "Sec-WebSocket-Version",
+            "8",
+            RequestError::UnsupportedVersion { version: quoted("8") },
+        ),
+        (
+            "Sec-WebSocket-Protocol",
+            "a b",
+            RequestError::InvalidSubprotocol { position: 1 },
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            "a b",
+            RequestError::InvalidExtensions { value: quoted("a b") },
+        ),
+        (
+            "Content-Length",
+            "1",
+            RequestError::ContentLength { value: quoted("1") },
+        ),
     ];
     let mut reversed = REQUEST_FIELDS;
     reversed.reverse();
@@ -517,7 +650,7 @@ fn s4_2_1_the_order_of_headers_does_not_matter() {
 
 // Subprotocols: sections 4.1, 4.2.2 and 11.3.4.
 
-/// R051 R016 R017: several lines are one list, in the client's order.
+/// R051 R016 R017: Several lines are one list, in the client's order.
 #[test]
 fn s11_3_4_subprotocol_lines_are_one_list() {
     let valid: [(&[&str], &[&str]); 6] = [
@@ -537,33 +670,37 @@ fn s11_3_4_subprotocol_lines_are_one_list() {
     }
 }
 
-/// R032 R016: a list of subprotocols has unique tokens, over all its lines, or the request is refused.
+/// R032 R016: The offered subprotocols are unique tokens, over all lines. Otherwise the request is
+/// rejected.
 #[test]
 fn s4_1_10_offered_subprotocols_are_unique_tokens() {
-    let invalid: [&[&str]; 12] = [
-        &["a, a"],
-        &["a, b, a"],
-        &["a", "a"],
-        &["a, b", "c, b"],
-        &["a b"],
-        &["a/b"],
-        &["\"a\""],
-        &["a;q=1"],
-        &["\u{e9}"],
-        &["a", "b c"],
-        &["a(b)"],
-        &["a@b"],
+    let repeated = |position| RequestError::RepeatedSubprotocol { position };
+    let no_token = |position| RequestError::InvalidSubprotocol { position };
+    let invalid: [(&[&str], RequestError); 14] = [
+        (&["a, a"], repeated(2)),
+        (&["a, b, a"], repeated(3)),
+        (&["a", "a"], repeated(2)),
+        (&["a, b", "c, b"], repeated(4)),
+        (&["a b"], no_token(1)),
+        (&["a/b"], no_token(1)),
+        (&["\"a\""], no_token(1)),
+        (&["a;q=1"], no_token(1)),
+        (&["\u{e9}"], no_token(1)),
+        (&["a", "b c"], no_token(2)),
+        (&["a(b)"], no_token(1)),
+        (&["a@b"], no_token(1)),
+        (&["a, b,, c"], no_token(3)),
+        // The check of all tokens precedes the search for repetitions.
+        (&["a, a, b", "c d"], no_token(4)),
     ];
-    for lines in invalid {
-        denied(
-            &request_with("Sec-WebSocket-Protocol", lines),
-            RequestError::Subprotocol,
-        );
+    for (lines, error) in invalid {
+        denied(&request_with("Sec-WebSocket-Protocol", lines), error);
     }
     admitted(&request_with("Sec-WebSocket-Protocol", &["a, A", "b"]));
 }
 
-/// R050: the one chosen is offered by the client, and of those it is the first that the server likes.
+/// R050: The one chosen is offered by the client, and of those it is the first that the server
+/// likes.
 #[test]
 fn s4_2_2_subprotocol_is_chosen_by_the_server() {
     let request = admitted(&request_with("Sec-WebSocket-Protocol", &["a, b", "c"]));
@@ -582,7 +719,7 @@ fn s4_2_2_subprotocol_is_chosen_by_the_server() {
     assert_eq!(admitted(&heads::request()).choose_subprotocol(&["a"]), None);
 }
 
-/// R050 R051: the response names the chosen subprotocol once; without one it has no such header.
+/// R050 R051: The response names the chosen subprotocol once; without one it has no such header.
 #[test]
 fn s4_2_2_response_names_the_subprotocol_or_has_no_header() {
     let offer = request_with("Sec-WebSocket-Protocol", &["a", "b"]);
@@ -602,7 +739,8 @@ fn s4_2_2_response_names_the_subprotocol_or_has_no_header() {
     }
 }
 
-/// R050: a subprotocol that was not offered cannot be chosen; nothing changes, and another answer is possible.
+/// R050: A subprotocol that was not offered cannot be chosen. Nothing changes, and another answer
+/// is possible.
 #[test]
 fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
     let offers: [(&[&str], &[&str]); 3] = [
@@ -615,15 +753,15 @@ fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
             let (mut server, request) = undecided(Config::default(), &request_with("Sec-WebSocket-Protocol", offer));
             let accept = Accept::new().subprotocol(Some(choice));
             let mut out = b"before".to_vec();
+            let error = LocalHandshakeError::SubprotocolNotOffered {
+                subprotocol: quoted(choice),
+            };
             assert_eq!(
                 server.accept(&request, &accept, &mut out),
-                Err(LocalHandshakeError::SubprotocolNotOffered),
+                Err(error),
                 "{offer:?} {choice:?}"
             );
-            assert_eq!(
-                request.acceptance(&accept, &Config::default()).map(|_| ()),
-                Err(LocalHandshakeError::SubprotocolNotOffered)
-            );
+            assert_eq!(request.acceptance(&accept, &Config::default()).map(|_| ()), Err(error));
             assert_eq!((out.as_slice(), server.state()), (&b"before"[..], State::Opening));
             server.accept(&request, &Accept::new(), &mut out).unwrap();
             assert_eq!(server.state(), State::Open);
@@ -633,7 +771,7 @@ fn s4_2_2_a_subprotocol_that_was_not_offered_is_refused() {
 
 // Extensions: section 9.1.
 
-/// R130 R018 R135: extensions and their parameters come in the client's order.
+/// R130 R018 R135: Extensions and their parameters come in the client's order.
 #[test]
 fn s9_1_extensions_follow_their_grammar() {
     type Params<'a> = Vec<(&'a str, Option<String>)>;
@@ -663,7 +801,7 @@ fn s9_1_extensions_follow_their_grammar() {
     assert_eq!(admitted(&heads::request()).extensions().count(), 0);
 }
 
-/// R130: a list of extensions that breaks the grammar fails the handshake, also if another line is valid.
+/// R130: A malformed list of extensions fails the handshake, even if another line is valid.
 #[test]
 fn s9_1_malformed_extensions_fail_the_handshake() {
     let malformed = [
@@ -699,17 +837,16 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
     ];
     for value in malformed {
         let name = "Sec-WebSocket-Extensions";
-        denied(&request_with(name, &[value]), RequestError::Extensions);
-        denied(&request_with(name, &["x", value]), RequestError::Extensions);
-        denied(&request_with(name, &[value, "x"]), RequestError::Extensions);
+        let error = RequestError::InvalidExtensions { value: quoted(value) };
+        denied(&request_with(name, &[value]), error);
+        denied(&request_with(name, &["x", value]), error);
+        denied(&request_with(name, &[value, "x"]), error);
+        // The excerpt in the error begins with the malformed element.
+        denied(&request_with(name, &[&format!("x; y=\"z\" , {value}")]), error);
         let parsed = with(&REQUEST_FIELDS, name, &[value]);
-        assert_eq!(
-            Request::from_list("GET", "/", listed(&parsed)),
-            Err(RequestError::Extensions),
-            "{value}"
-        );
+        assert_eq!(Request::from_list("GET", "/", listed(&parsed)), Err(error), "{value}");
     }
-    // Bytes that no HTTP head lets through, from a head that another implementation parsed.
+    // Bytes that cannot be in an HTTP head, from a head that another implementation has parsed.
     for value in [
         &b"a\0"[..],
         b"a; b=\"\0\"",
@@ -720,14 +857,14 @@ fn s9_1_malformed_extensions_fail_the_handshake() {
         let fields = listed(&REQUEST_FIELDS).chain([("sec-websocket-extensions", value)]);
         assert_eq!(
             Request::from_list("GET", "/", fields),
-            Err(RequestError::Extensions),
+            Err(RequestError::InvalidExtensions { value: quoted(value) }),
             "{}",
             value.escape_ascii()
         );
     }
 }
 
-/// R131: a value in quotes is a token once it is unescaped, and comes without quotes and escapes.
+/// R131: An unescaped quoted value is a token. It is returned without quotes and escapes.
 #[test]
 fn s9_1_quoted_values_are_tokens() {
     let valid = [
@@ -747,17 +884,15 @@ fn s9_1_quoted_values_are_tokens() {
     for value in [
         "1 0", "", " 10", "10 ", "1\\\\0", "1\\\"0", "1/0", "1=0", "(10)", "1\\ 0",
     ] {
+        let value = format!("a; client_max_window_bits=\"{value}\"");
         denied(
-            &request_with(
-                "Sec-WebSocket-Extensions",
-                &[&format!("a; client_max_window_bits=\"{value}\"")],
-            ),
-            RequestError::Extensions,
+            &request_with("Sec-WebSocket-Extensions", &[&value]),
+            RequestError::InvalidExtensions { value: quoted(&value) },
         );
     }
 }
 
-/// R132 R057: several lines are one list.
+/// R132 R057: Several lines form one list.
 #[test]
 fn s9_1_several_lines_are_one_list() {
     for lines in [
@@ -775,14 +910,17 @@ fn s9_1_several_lines_are_one_list() {
             .collect();
         assert_eq!(counts, [1, 0, 1], "{lines:?}");
     }
-    // One line is not continued by the next, though.
+    // An element does not continue in the next line.
     denied(
         &request_with("Sec-WebSocket-Extensions", &["a; p=\"1", "b\""]),
-        RequestError::Extensions,
+        RequestError::InvalidExtensions {
+            value: quoted("a; p=\"1"),
+        },
     );
 }
 
-/// R133 R131: a comma or semicolon in quotes separates nothing; it is part of a value, which then is no token.
+/// R133 R131: A comma or semicolon in quotes does not separate. It is part of a value that is then
+/// not a token.
 #[test]
 fn s9_1_quoted_separators_do_not_separate() {
     for value in [
@@ -792,9 +930,10 @@ fn s9_1_quoted_separators_do_not_separate() {
         "x=\"a\\,b\"",
         "x=\"a; y=\\\"b\\\"\"",
     ] {
+        let value = format!("e; {value}");
         denied(
-            &request_with("Sec-WebSocket-Extensions", &[&format!("e; {value}")]),
-            RequestError::Extensions,
+            &request_with("Sec-WebSocket-Extensions", &[&value]),
+            RequestError::InvalidExtensions { value: quoted(&value) },
         );
     }
     // Where a separator is escaped away from its meaning, what follows stays one value.
@@ -809,7 +948,8 @@ fn s9_1_quoted_separators_do_not_separate() {
     assert_eq!(params, [2, 0]);
 }
 
-/// R052 R128 R129: whatever is offered, the response names no extension, and the caller cannot name one either.
+/// R052 R128 R129: Without the option, the response has no extension, and the caller cannot add
+/// one.
 #[test]
 fn s4_2_2_no_extension_is_accepted() {
     for offer in [
@@ -821,11 +961,11 @@ fn s4_2_2_no_extension_is_accepted() {
         let headers = [("Sec-WebSocket-Extensions", "permessage-deflate")];
         assert_eq!(
             server.accept(&request, &Accept::new().headers(&headers), &mut out),
-            Err(LocalHandshakeError::ReservedHeader)
+            Err(reserved("Sec-WebSocket-Extensions"))
         );
         server.accept(&request, &Accept::new(), &mut out).unwrap();
         assert!(Answer::read(&out).all("Sec-WebSocket-Extensions").is_empty(), "{offer}");
-        // Not accepted is not in use.
+        // The extension is not in use.
         let compressed = frame(Role::Client, 0xC1, b"\xF2\x48\xCD\xC9\xC9\x07\x00");
         assert_eq!(drain(&mut server, &compressed, &mut out), Err(reserved_bits(0xC1)));
     }
@@ -833,7 +973,7 @@ fn s4_2_2_no_extension_is_accepted() {
 
 // The answer: section 4.2.2.
 
-/// R053 R054 R055 R056 R050: the sample of section 1.3, byte for byte.
+/// R053 R054 R055 R056 R050: The sample of section 1.3, byte for byte.
 #[test]
 fn s1_3_the_sample_is_answered_exactly() {
     let sample = "GET /chat HTTP/1.1\r\n\
@@ -868,7 +1008,8 @@ fn s1_3_the_sample_is_answered_exactly() {
     );
 }
 
-/// R055: the accept value is made from the text of the key, canonical or not, without the white space around it.
+/// R055: The accept value is made from the text of the key, canonical or not, without the white
+/// space around it.
 #[test]
 fn s4_2_2_5_4_accept_is_made_from_the_text_of_the_key() {
     for key in [
@@ -887,7 +1028,8 @@ fn s4_2_2_5_4_accept_is_made_from_the_text_of_the_key() {
     }
 }
 
-/// R043 R044 R045 R049 R136: any status, headers and body can refuse; the connection is then closed.
+/// R043 R044 R045 R049 R136: Any status, headers and body can refuse; the connection is then
+/// closed.
 #[test]
 fn s4_2_2_a_server_refuses_as_it_likes() {
     type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], &'a str);
@@ -938,7 +1080,8 @@ fn s4_2_2_a_server_refuses_as_it_likes() {
             b"",
             "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nConnection: close\r\n\r\n",
         ),
-        // A reason phrase has no meaning, but the space before it has to be there (RFC 9112, section 4).
+        // A reason phrase has no meaning, but the space before it has to be there (RFC 9112,
+        // section 4).
         (
             599,
             &[],
@@ -969,55 +1112,69 @@ fn s4_2_2_a_server_refuses_as_it_likes() {
     }
 }
 
-/// R032 R058: the status line of each error of a client, and that the body says which rule it is.
+/// R032 R058: Each error of a client has its status line, and the body is the text of the error.
 #[test]
 fn s4_2_1_each_error_has_its_status_line() {
     let get = |fields: &[(&str, &str)]| head("GET / HTTP/1.1", fields);
     let few = Config::new().max_headers(5).max_head_size(4096);
     let with_field = |name: &str, value: &str| get(&with(&REQUEST_FIELDS, name, &[value]));
-    // `max_headers` allows no field more, so what is added replaces the Host unless it is that which is wrong.
+    // `max_headers` allows no further field, so each row replaces one.
     let table = [
-        (b"\x16\x03\x01".to_vec(), RequestError::Syntax, "400 Bad Request"),
         (
-            head("GET * HTTP/1.1", &REQUEST_FIELDS),
-            RequestError::Target,
+            b"\x16\x03\x01".to_vec(),
+            RequestError::Tls { byte: 0x16 },
             "400 Bad Request",
         ),
-        (with_field("Host", ""), RequestError::Host, "400 Bad Request"),
+        (
+            head("GET * HTTP/1.1", &REQUEST_FIELDS),
+            RequestError::InvalidTarget { target: quoted("*") },
+            "400 Bad Request",
+        ),
+        (
+            with_field("Host", ""),
+            RequestError::InvalidHost { host: quoted("") },
+            "400 Bad Request",
+        ),
         (
             with_field("Connection", ""),
-            RequestError::Connection,
+            RequestError::InvalidConnection { value: quoted("") },
             "400 Bad Request",
         ),
         (
             with_field("Sec-WebSocket-Key", ""),
-            RequestError::Key,
+            RequestError::InvalidKey { len: 0 },
             "400 Bad Request",
         ),
         (
             head("PUT / HTTP/1.1", &REQUEST_FIELDS),
-            RequestError::Method,
+            RequestError::UnsupportedMethod { method: quoted("PUT") },
             "405 Method Not Allowed",
         ),
-        (with_field("Upgrade", ""), RequestError::Upgrade, "426 Upgrade Required"),
+        (
+            with_field("Upgrade", ""),
+            RequestError::InvalidUpgrade { value: quoted("") },
+            "426 Upgrade Required",
+        ),
         (
             with_field("Sec-WebSocket-Version", ""),
-            RequestError::Version,
+            RequestError::UnsupportedVersion { version: quoted("") },
             "426 Upgrade Required",
         ),
         (
             request_of_len(4097),
-            RequestError::HeadTooLong,
+            RequestError::HeadTooLong { limit: 4096 },
             "431 Request Header Fields Too Large",
         ),
         (
             request_of_fields(6),
-            RequestError::TooManyHeaders,
+            RequestError::TooManyHeaders { limit: 5 },
             "431 Request Header Fields Too Large",
         ),
         (
             head("GET / HTTP/1.0", &REQUEST_FIELDS),
-            RequestError::HttpVersion,
+            RequestError::UnsupportedHttpVersion {
+                version: quoted("HTTP/1.0"),
+            },
             "505 HTTP Version Not Supported",
         ),
     ];
@@ -1028,43 +1185,70 @@ fn s4_2_1_each_error_has_its_status_line() {
         assert_eq!(answer.body, format!("{error}\n").as_bytes(), "{error:?}");
         assert_eq!(
             answer.all("Allow").is_empty(),
-            error != RequestError::Method,
+            !matches!(error, RequestError::UnsupportedMethod { .. }),
             "{error:?}"
         );
-        let upgrades = matches!(error, RequestError::Upgrade | RequestError::Version);
+        let upgrades = matches!(
+            error,
+            RequestError::InvalidUpgrade { .. } | RequestError::UnsupportedVersion { .. }
+        );
         assert_eq!(answer.all("Upgrade").is_empty(), !upgrades, "{error:?}");
         assert_eq!(answer.all("Sec-WebSocket-Version").is_empty(), !upgrades, "{error:?}");
         assert!(answer.all("Sec-WebSocket-Accept").is_empty(), "{error:?}");
     }
 }
 
-/// R058: another protocol is noticed by its first byte.
+/// R058: Another protocol is found at its first byte, or at its first line end.
 #[test]
 fn s10_7_another_protocol_gets_400_at_once() {
     let tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03";
     for garbage in [
         &tls[..],
+        b"\x15\x03\x01\0\x02\x02\x28",
         b"\0",
         b"\xFF\xFF",
         b" GET / HTTP/1.1",
         b"\x81\x80\0\0\0\0",
         b"{\"a\":1}",
     ] {
-        // Without waiting for a line to end.
-        let answer = denied(garbage, RequestError::Syntax);
+        // A line end is not awaited.
+        let error = match garbage[0] {
+            byte @ (0x15 | 0x16) => RequestError::Tls { byte },
+            byte => RequestError::InvalidFirstByte { byte },
+        };
+        let answer = denied(garbage, error);
         assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
-        denied(&garbage[..1], RequestError::Syntax);
+        denied(&garbage[..1], error);
     }
-    // What may still become a request is waited for.
-    for beginning in [&b"G"[..], b"GET", b"GET / HTTP/1.1\r\n", b"SSH-2.0-x"] {
+    // The beginning of a request is not an error.
+    for beginning in [
+        &b"G"[..],
+        b"GET",
+        b"GET / HTTP/1.1\r\n",
+        b"SSH-2.0-x",
+        b"GET / HTTP/1.1\n",
+        b"POST /",
+    ] {
         let outcome = serve(&Config::default(), beginning);
         assert_eq!((outcome.error, outcome.out.len()), (None, 0));
     }
-    // HTTP/2 with prior knowledge is a head, of a version that is not spoken.
-    denied(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", RequestError::HttpVersion);
+    // An invalid first line fails at its end, because a client of another protocol may wait for an
+    // answer to it.
+    for line in ["SSH-2.0-OpenSSH_9.2", "EHLO example.com", "x"] {
+        let error = RequestError::InvalidRequestLine { line: quoted(line) };
+        for rest in ["\r\n", "\n", "\r\n\r\n", "\r\nX: y\r\n"] {
+            let answer = denied(format!("{line}{rest}").as_bytes(), error);
+            assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
+        }
+    }
+    // HTTP/2 with prior knowledge begins with a request line of another version.
+    let error = RequestError::UnsupportedHttpVersion {
+        version: quoted("HTTP/2.0"),
+    };
+    denied(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", error);
 }
 
-/// R032: the transport ends before the head does.
+/// R032: The transport ends before the head does.
 #[test]
 fn s4_2_1_half_a_head_is_no_request() {
     let request = request();
@@ -1084,7 +1268,7 @@ fn s4_2_1_half_a_head_is_no_request() {
 
 // Limits: section 10.4.
 
-/// R137: a head may be as long as the limit, and not a byte longer.
+/// R137: A head has at most as many bytes as the limit.
 #[test]
 fn s10_4_head_size_is_limited() {
     let larger = Config::new().max_head_size(32 << 10);
@@ -1092,16 +1276,17 @@ fn s10_4_head_size_is_limited() {
     for (config, limit) in [(Config::default(), 16_384), (larger, 32_768), (smaller, 200)] {
         let outcome = serve(&config, &request_of_len(limit));
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
-        assert_denied(&config, &request_of_len(limit + 1), RequestError::HeadTooLong);
-        // Without a blank line, too: as many bytes as the limit cannot become a head any more.
+        let too_long = RequestError::HeadTooLong { limit };
+        assert_denied(&config, &request_of_len(limit + 1), too_long);
+        // The same without a blank line: as many bytes as the limit cannot become a head.
         let endless = [b"GET /", "x".repeat(limit - 5).as_bytes()].concat();
-        assert_denied(&config, &endless, RequestError::HeadTooLong);
+        assert_denied(&config, &endless, too_long);
         let outcome = serve(&config, &endless[..limit - 1]);
         assert_eq!((outcome.error, outcome.out.len()), (None, 0), "{limit}");
     }
 }
 
-/// R137: what follows a head does not count.
+/// R137: What follows a head does not count.
 #[test]
 fn s10_4_bytes_behind_a_head_do_not_count() {
     let mut input = request_of_len(16_384);
@@ -1114,7 +1299,7 @@ fn s10_4_bytes_behind_a_head_do_not_count() {
     );
 }
 
-/// R137: a head may have as many fields as the limit, and not one more.
+/// R137: A head has at most as many fields as the limit.
 #[test]
 fn s10_4_header_count_is_limited() {
     let more = Config::new().max_headers(300);
@@ -1122,13 +1307,17 @@ fn s10_4_header_count_is_limited() {
     for (config, limit) in [(Config::default(), 128), (more, 300), (fewer, 5)] {
         let outcome = serve(&config, &request_of_fields(limit));
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{limit}");
-        assert_denied(&config, &request_of_fields(limit + 1), RequestError::TooManyHeaders);
+        assert_denied(
+            &config,
+            &request_of_fields(limit + 1),
+            RequestError::TooManyHeaders { limit },
+        );
     }
     let none = Config::new().max_headers(0);
-    assert_denied(&none, &request(), RequestError::TooManyHeaders);
+    assert_denied(&none, &request(), RequestError::TooManyHeaders { limit: 0 });
 }
 
-/// R137: blank lines before the request line are ignored, but they count.
+/// R137: Blank lines before the request line are ignored, but they count.
 #[test]
 fn s10_4_blank_lines_before_a_request_are_ignored() {
     for blank in ["\r\n", "\n", "\r\n\r\n", "\n\r\n\n"] {
@@ -1142,16 +1331,20 @@ fn s10_4_blank_lines_before_a_request_are_ignored() {
     assert_denied(
         &config,
         &[b"\r\n\r\n", &request_of_len(297)[..]].concat(),
-        RequestError::HeadTooLong,
+        RequestError::HeadTooLong { limit: 300 },
     );
     let outcome = serve(&config, "\r\n".repeat(150).as_bytes());
     assert_eq!((outcome.error, outcome.out.len()), (None, 0));
-    assert_denied(&config, "\r\n".repeat(151).as_bytes(), RequestError::HeadTooLong);
+    assert_denied(
+        &config,
+        "\r\n".repeat(151).as_bytes(),
+        RequestError::HeadTooLong { limit: 300 },
+    );
 }
 
 // Bytes in pieces.
 
-/// R068 R053: a head and the frames behind it may be cut anywhere.
+/// R068 R053: A head and the frames behind it may be cut anywhere.
 #[test]
 fn s4_2_frames_behind_a_request_are_not_lost() {
     let mut input = [&b"\r\n"[..], &request_with("Origin", &["http://example.com"])].concat();
@@ -1192,7 +1385,8 @@ fn s4_2_frames_behind_a_request_are_not_lost() {
     }
 }
 
-/// R068: a head that lies whole in the input is lent from it, one that was collected is owned; both say the same.
+/// R068: A head that lies whole in the input is lent from it, one that was collected is owned; both
+/// say the same.
 #[test]
 fn s4_2_a_request_is_the_same_lent_and_owned() {
     let input = request_with("Sec-WebSocket-Protocol", &["a, b"]);
@@ -1209,7 +1403,8 @@ fn s4_2_a_request_is_the_same_lent_and_owned() {
 
 // Bytes before the answer.
 
-/// R032: what comes before `accept` is held, and reported afterwards in its order, before what comes then.
+/// R032: What comes before `accept` is held, and reported afterwards in its order, before what
+/// comes then.
 #[test]
 fn s4_2_early_data_is_held_and_replayed() {
     let early: Vec<u8> = [
@@ -1249,7 +1444,7 @@ fn s4_2_early_data_is_held_and_replayed() {
     }
 }
 
-/// R032: early data and the rest may also come up in one go, with the next input.
+/// R032: Early data and the rest may also come up in one go, with the next input.
 #[test]
 fn s4_2_early_data_comes_before_the_next_input() {
     let early = frame(Role::Client, 0x81, b"early");
@@ -1274,7 +1469,7 @@ fn s4_2_early_data_comes_before_the_next_input() {
     }
 }
 
-/// R032: a Close that came early is answered, and what stands behind it is discarded.
+/// R032: A Close that came early is answered, and what stands behind it is discarded.
 #[test]
 fn s4_2_an_early_close_is_answered() {
     let early = [
@@ -1294,7 +1489,7 @@ fn s4_2_an_early_close_is_answered() {
     assert_eq!(support::frames(Role::Server, &answer.body).len(), 1);
 }
 
-/// R032 R060: early data has to follow the rules, too; what stood before the violation is reported.
+/// R032 R060: Early data has to follow the rules, too; what stood before the violation is reported.
 #[test]
 fn s4_2_early_data_is_validated() {
     let early = [frame(Role::Client, 0x81, b"ok"), frame(Role::Server, 0x81, b"unmasked")].concat();
@@ -1319,7 +1514,8 @@ fn s4_2_early_data_is_validated() {
     );
 }
 
-/// R137 R032: as much is held as a head may have; a byte more is answered with 400, and cannot be accepted any more.
+/// R137 R032: At most `max_head_size` bytes are held before the answer. One more is answered with
+/// 400, and the request cannot be accepted any more.
 #[test]
 fn s10_4_early_data_is_limited() {
     let small = Config::new().max_head_size(200);
@@ -1333,7 +1529,7 @@ fn s10_4_early_data_is_limited() {
             }
             assert_eq!(drain(&mut server, &[], &mut out), Ok(Vec::new()));
             assert_eq!(out.len(), 0);
-            let error = ProtocolError::Request(RequestError::EarlyData);
+            let error = ProtocolError::Request(RequestError::TooMuchEarlyData { limit });
             assert_eq!(drain(&mut server, &[0], &mut out), Err(error), "{limit} {piece}");
             let answer = Answer::read(&out);
             assert_eq!(answer.line, "HTTP/1.1 400 Bad Request");
@@ -1351,7 +1547,7 @@ fn s10_4_early_data_is_limited() {
             assert_eq!(out.len(), len);
         }
         let (mut server, _) = undecided(config.clone(), &request());
-        let error = ProtocolError::Request(RequestError::EarlyData);
+        let error = ProtocolError::Request(RequestError::TooMuchEarlyData { limit });
         assert_eq!(
             drain(&mut server, &vec![0; limit + 1], &mut Vec::new()),
             Err(error),
@@ -1360,7 +1556,7 @@ fn s10_4_early_data_is_limited() {
     }
 }
 
-/// R045 R140: after a rejection, what came early and what comes later is discarded.
+/// R045 R140: After a rejection, what came early and what comes later is discarded.
 #[test]
 fn s4_2_2_a_rejected_client_is_not_heard() {
     let frames = [frame(Role::Client, 0x81, b"hello"), frame(Role::Client, 0x89, b"?")].concat();
@@ -1382,7 +1578,7 @@ fn s4_2_2_a_rejected_client_is_not_heard() {
     assert!(server.into_parts().unread.is_empty());
 }
 
-/// R032: the transport ends while a request waits.
+/// R032: The transport ends while a request waits.
 #[test]
 fn s4_2_2_a_client_may_not_wait_for_the_answer() {
     let (mut server, request) = undecided(Config::default(), &request());
@@ -1394,7 +1590,7 @@ fn s4_2_2_a_client_may_not_wait_for_the_answer() {
     );
 }
 
-/// R032: bytes that wait for an answer can be taken over with the transport.
+/// R032: Bytes that wait for an answer can be taken over with the transport.
 #[test]
 fn s4_2_early_data_can_be_taken_over() {
     let early = frame(Role::Client, 0x81, b"hello");
@@ -1408,30 +1604,30 @@ fn s4_2_early_data_can_be_taken_over() {
 
 // Misuse by the caller: nothing is sent, nothing changes.
 
-/// R019 R052: an acceptance has no headers that are malformed or belong to the handshake.
+/// R019 R052: An acceptance has neither malformed headers nor headers that the handshake sets.
 #[test]
 fn s4_2_2_an_acceptance_cannot_break_the_response() {
     let rows = [
-        ("Upgrade", "websocket", LocalHandshakeError::ReservedHeader),
-        ("connection", "close", LocalHandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Accept", ACCEPT, LocalHandshakeError::ReservedHeader),
-        ("SEC-WEBSOCKET-PROTOCOL", "a", LocalHandshakeError::ReservedHeader),
-        ("sec-websocket-extensions", "a", LocalHandshakeError::ReservedHeader),
-        ("Sec-WebSocket-Version", "13", LocalHandshakeError::ReservedHeader),
-        ("Sec-WebSocket-", "", LocalHandshakeError::ReservedHeader),
-        ("Content-Length", "0", LocalHandshakeError::ReservedHeader),
-        ("Transfer-Encoding", "chunked", LocalHandshakeError::ReservedHeader),
-        ("", "a", LocalHandshakeError::HeaderName),
-        ("X Y", "a", LocalHandshakeError::HeaderName),
-        ("X:", "a", LocalHandshakeError::HeaderName),
-        ("X\r\nY", "a", LocalHandshakeError::HeaderName),
-        ("X\0", "a", LocalHandshakeError::HeaderName),
-        ("\u{e9}", "a", LocalHandshakeError::HeaderName),
-        ("X", "a\r\nY: b", LocalHandshakeError::HeaderValue),
-        ("X", "a\r", LocalHandshakeError::HeaderValue),
-        ("X", "\na", LocalHandshakeError::HeaderValue),
-        ("X", "a\0", LocalHandshakeError::HeaderValue),
-        ("X", "\u{7f}", LocalHandshakeError::HeaderValue),
+        ("Upgrade", "websocket", reserved("Upgrade")),
+        ("connection", "close", reserved("connection")),
+        ("Sec-WebSocket-Accept", ACCEPT, reserved("Sec-WebSocket-Accept")),
+        ("SEC-WEBSOCKET-PROTOCOL", "a", reserved("SEC-WEBSOCKET-PROTOCOL")),
+        ("sec-websocket-extensions", "a", reserved("sec-websocket-extensions")),
+        ("Sec-WebSocket-Version", "13", reserved("Sec-WebSocket-Version")),
+        ("Sec-WebSocket-", "", reserved("Sec-WebSocket-")),
+        ("Content-Length", "0", reserved("Content-Length")),
+        ("Transfer-Encoding", "chunked", reserved("Transfer-Encoding")),
+        ("", "a", invalid_name("")),
+        ("X Y", "a", invalid_name("X Y")),
+        ("X:", "a", invalid_name("X:")),
+        ("X\r\nY", "a", invalid_name("X\r\nY")),
+        ("X\0", "a", invalid_name("X\0")),
+        ("\u{e9}", "a", invalid_name("\u{e9}")),
+        ("X", "a\r\nY: b", invalid_value("X")),
+        ("X", "a\r", invalid_value("X")),
+        ("X", "\na", invalid_value("X")),
+        ("X", "a\0", invalid_value("X")),
+        ("X", "\u{7f}", invalid_value("X")),
     ];
     for (name, value, error) in rows {
         let (mut server, request) = undecided(Config::default(), &request());
@@ -1470,44 +1666,36 @@ fn s4_2_2_an_acceptance_cannot_break_the_response() {
     }
 }
 
-/// R043 R058: a rejection has a final status, well-formed headers, and a body only where there can be one.
+/// R043 R058: A rejection has a final status, well-formed headers, and a body only if the status
+/// allows one.
 #[test]
 fn s4_2_2_a_rejection_cannot_break_the_response() {
     type Row<'a> = (u16, &'a [(&'a str, &'a str)], &'a [u8], LocalHandshakeError);
+    let invalid_status = |status| LocalHandshakeError::InvalidStatus { status };
     let rows: [Row<'_>; 18] = [
-        (101, &[], b"", LocalHandshakeError::Status),
-        (100, &[], b"", LocalHandshakeError::Status),
-        (199, &[], b"", LocalHandshakeError::Status),
-        (600, &[], b"", LocalHandshakeError::Status),
-        (0, &[], b"", LocalHandshakeError::Status),
-        (4030, &[], b"", LocalHandshakeError::Status),
-        (204, &[], b"x", LocalHandshakeError::Status),
-        (304, &[], b"x", LocalHandshakeError::Status),
-        (
-            403,
-            &[("Connection", "keep-alive")],
-            b"",
-            LocalHandshakeError::ReservedHeader,
-        ),
-        (
-            403,
-            &[("content-length", "0")],
-            b"",
-            LocalHandshakeError::ReservedHeader,
-        ),
+        (101, &[], b"", invalid_status(101)),
+        (100, &[], b"", invalid_status(100)),
+        (199, &[], b"", invalid_status(199)),
+        (600, &[], b"", invalid_status(600)),
+        (0, &[], b"", invalid_status(0)),
+        (4030, &[], b"", invalid_status(4030)),
+        (204, &[], b"x", LocalHandshakeError::BodyNotAllowed { status: 204 }),
+        (304, &[], b"x", LocalHandshakeError::BodyNotAllowed { status: 304 }),
+        (403, &[("Connection", "keep-alive")], b"", reserved("Connection")),
+        (403, &[("content-length", "0")], b"", reserved("content-length")),
         (
             403,
             &[("TRANSFER-ENCODING", "chunked")],
             b"",
-            LocalHandshakeError::ReservedHeader,
+            reserved("TRANSFER-ENCODING"),
         ),
-        (403, &[("X", "a\r\nY: b")], b"", LocalHandshakeError::HeaderValue),
-        (403, &[("X", "a\n")], b"", LocalHandshakeError::HeaderValue),
-        (403, &[("X", "\0")], b"", LocalHandshakeError::HeaderValue),
-        (403, &[("X\r\nY", "a")], b"", LocalHandshakeError::HeaderName),
-        (403, &[("", "a")], b"", LocalHandshakeError::HeaderName),
-        (403, &[("X ", "a")], b"", LocalHandshakeError::HeaderName),
-        (403, &[("X", "fine"), ("Y:", "a")], b"", LocalHandshakeError::HeaderName),
+        (403, &[("X", "a\r\nY: b")], b"", invalid_value("X")),
+        (403, &[("X", "a\n")], b"", invalid_value("X")),
+        (403, &[("X", "\0")], b"", invalid_value("X")),
+        (403, &[("X\r\nY", "a")], b"", invalid_name("X\r\nY")),
+        (403, &[("", "a")], b"", invalid_name("")),
+        (403, &[("X ", "a")], b"", invalid_name("X ")),
+        (403, &[("X", "fine"), ("Y:", "a")], b"", invalid_name("Y:")),
     ];
     for (status, headers, body, error) in rows {
         let (mut server, request) = undecided(Config::default(), &request());
@@ -1541,7 +1729,7 @@ fn s4_2_2_a_rejection_with_205_has_no_body() {
     let mut out = Vec::new();
     assert_eq!(
         server.reject(205, &[], b"x", &mut out),
-        Err(LocalHandshakeError::Status),
+        Err(LocalHandshakeError::BodyNotAllowed { status: 205 }),
         "{}",
         out.escape_ascii()
     );
@@ -1550,7 +1738,7 @@ fn s4_2_2_a_rejection_with_205_has_no_body() {
     Answer::read(&out).assert_ends_the_connection();
 }
 
-/// R032: there is one answer to a request, and none without one.
+/// R032: There is one answer to a request, and none without one.
 #[test]
 fn s4_2_2_a_request_is_answered_once() {
     let fields: Vec<(&str, &[u8])> = listed(&REQUEST_FIELDS).collect();
@@ -1605,7 +1793,7 @@ fn s4_2_2_a_request_is_answered_once() {
     assert_eq!((out.len(), client.state()), (len, State::Opening));
 }
 
-/// R020: a server sends no frame before it has accepted.
+/// R020: A server sends no frame before it has accepted.
 #[test]
 fn s4_2_2_nothing_is_sent_before_the_answer() {
     let (waiting, _) = undecided(Config::default(), &request());
@@ -1622,7 +1810,7 @@ fn s4_2_2_nothing_is_sent_before_the_answer() {
 
 // The origin: section 10.2.
 
-/// R136 R045: whether the page that asks comes from the host that it asks.
+/// R136 R045: Whether the page that asks comes from the host that it asks.
 #[test]
 fn s10_2_same_origin() {
     let table = [
@@ -1691,22 +1879,24 @@ fn s10_2_same_origin() {
     }
 }
 
-/// R136 R041: an Origin that cannot be read does not pass for one that is absent.
+/// R136 R041: An unreadable Origin header is not taken for a missing one.
 #[test]
 fn s10_2_an_origin_that_is_not_text_is_refused() {
     let fields = &head("", &REQUEST_FIELDS)[2..];
     for origin in [&b"http://evil.example\xFF"[..], b"\xFF", b"http://\xC3\xA9.example"] {
         let input = [b"GET / HTTP/1.1\r\nOrigin: ", origin, b"\r\n", fields].concat();
-        denied(&input, RequestError::Origin);
+        let error = RequestError::InvalidOrigin { origin: quoted(origin) };
+        denied(&input, error);
         let listed = listed(&REQUEST_FIELDS).chain([("origin", origin)]);
-        assert_eq!(Request::from_list("GET", "/", listed), Err(RequestError::Origin));
+        assert_eq!(Request::from_list("GET", "/", listed), Err(error));
     }
     admitted(&request_with("Origin", &["http://xn--9ca.example"]));
 }
 
 // Plain requests.
 
-/// R032 R049: with `plain_requests`, a GET without Upgrade is reported, and can be answered like any other.
+/// R032 R049: With `plain_requests`, a GET without Upgrade is reported, and can be answered like
+/// any other.
 #[test]
 fn plain_requests_are_reported_if_wanted() {
     let config = Config::new().plain_requests(true);
@@ -1742,7 +1932,8 @@ fn plain_requests_are_reported_if_wanted() {
         answer.assert_ends_the_connection();
         assert_eq!(server.state(), State::Closed);
     }
-    // It is plain if it asks for no WebSocket, whatever else it asks for; other headers of a handshake are not judged.
+    // It is plain if it asks for no WebSocket, whatever else it asks for; other headers of a
+    // handshake are not judged.
     let others: [&[&str]; 4] = [&[], &["h2c"], &["websockets"], &[""]];
     for upgrade in others {
         let fields = with(&with(&REQUEST_FIELDS, "Upgrade", upgrade), "Sec-WebSocket-Key", &["x"]);
@@ -1755,43 +1946,63 @@ fn plain_requests_are_reported_if_wanted() {
     server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
 }
 
-/// R032 R033 R034 R035: `plain_requests` lets nothing else through.
+/// R032 R033 R034 R035: `plain_requests` allows nothing else.
 #[test]
 fn plain_requests_have_rules_too() {
     let config = Config::new().plain_requests(true);
     let host = [("Host", "example.com")];
     let rows = [
-        (head("POST / HTTP/1.1", &host), RequestError::Method),
-        (head("HEAD / HTTP/1.1", &host), RequestError::Method),
-        (head("GET / HTTP/1.0", &host), RequestError::HttpVersion),
-        (head("GET * HTTP/1.1", &host), RequestError::Target),
-        (head("GET / HTTP/1.1", &[]), RequestError::Host),
+        (
+            head("POST / HTTP/1.1", &host),
+            RequestError::UnsupportedMethod { method: quoted("POST") },
+        ),
+        (
+            head("HEAD / HTTP/1.1", &host),
+            RequestError::UnsupportedMethod { method: quoted("HEAD") },
+        ),
+        (
+            head("GET / HTTP/1.0", &host),
+            RequestError::UnsupportedHttpVersion {
+                version: quoted("HTTP/1.0"),
+            },
+        ),
+        (
+            head("GET * HTTP/1.1", &host),
+            RequestError::InvalidTarget { target: quoted("*") },
+        ),
+        (head("GET / HTTP/1.1", &[]), RequestError::MissingHost),
         (
             head("GET / HTTP/1.1", &with(&host, "Content-Length", &["3"])),
-            RequestError::Body,
+            RequestError::ContentLength { value: quoted("3") },
         ),
         (
             head("GET / HTTP/1.1", &with(&host, "Origin", &["a", "b"])),
-            RequestError::Origin,
+            RequestError::RepeatedOrigin,
         ),
         (
             head("GET / HTTP/1.1", &with(&host, "Upgrade", &["websocket"])),
-            RequestError::Connection,
+            RequestError::MissingConnection,
         ),
-        (request_with("Sec-WebSocket-Key", &[]), RequestError::Key),
-        (request_with("Sec-WebSocket-Version", &["8"]), RequestError::Version),
+        (request_with("Sec-WebSocket-Key", &[]), RequestError::MissingKey),
+        (
+            request_with("Sec-WebSocket-Version", &["8"]),
+            RequestError::UnsupportedVersion { version: quoted("8") },
+        ),
     ];
     for (input, error) in rows {
         assert_denied(&config, &input, error);
     }
-    // Off, the default: a page cannot be asked for.
-    denied(&head("GET / HTTP/1.1", &host), RequestError::Upgrade);
+    // Off by default: a plain request is rejected.
+    denied(&head("GET / HTTP/1.1", &host), RequestError::MissingUpgrade);
     denied(
         &head("GET / HTTP/1.1", &with(&host, "Upgrade", &["h2c"])),
-        RequestError::Upgrade,
+        RequestError::InvalidUpgrade { value: quoted("h2c") },
     );
     let fields: Vec<(&str, &[u8])> = listed(&host).collect();
-    assert_eq!(Request::from_list("GET", "/", fields), Err(RequestError::Upgrade));
+    assert_eq!(
+        Request::from_list("GET", "/", fields),
+        Err(RequestError::MissingUpgrade)
+    );
 }
 
 // A head that another HTTP implementation parsed.
@@ -1800,25 +2011,55 @@ fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str
     fields.iter().map(|(name, value)| (*name, value.as_bytes()))
 }
 
-/// R032 R055: a parsed request is judged by the same rules, and answered with the same fields.
+/// R032 R055: The same rules apply to a parsed request, and the answer has the same fields.
 #[test]
 fn a_parsed_request_follows_the_same_rules() {
     let edits: [(&str, &[&str], Option<RequestError>); 16] = [
         ("X", &["y"], None),
-        ("Host", &[], Some(RequestError::Host)),
-        ("Host", &["a", "b"], Some(RequestError::Host)),
-        ("Origin", &["a", "b"], Some(RequestError::Origin)),
-        ("Upgrade", &["h2c"], Some(RequestError::Upgrade)),
+        ("Host", &[], Some(RequestError::MissingHost)),
+        ("Host", &["a", "b"], Some(RequestError::RepeatedHost)),
+        ("Origin", &["a", "b"], Some(RequestError::RepeatedOrigin)),
+        (
+            "Upgrade",
+            &["h2c"],
+            Some(RequestError::InvalidUpgrade { value: quoted("h2c") }),
+        ),
         ("Upgrade", &["h2c", "WebSocket"], None),
-        ("Connection", &["close"], Some(RequestError::Connection)),
+        (
+            "Connection",
+            &["close"],
+            Some(RequestError::InvalidConnection { value: quoted("close") }),
+        ),
         ("Connection", &["keep-alive, upgrade"], None),
-        ("Sec-WebSocket-Key", &["x"], Some(RequestError::Key)),
-        ("Sec-WebSocket-Key", &[KEY, KEY], Some(RequestError::Key)),
-        ("Sec-WebSocket-Version", &["8"], Some(RequestError::Version)),
-        ("Sec-WebSocket-Protocol", &["a", "a"], Some(RequestError::Subprotocol)),
-        ("Sec-WebSocket-Extensions", &["a;"], Some(RequestError::Extensions)),
-        ("Content-Length", &["1"], Some(RequestError::Body)),
-        ("Transfer-Encoding", &["chunked"], Some(RequestError::Body)),
+        ("Sec-WebSocket-Key", &["x"], Some(RequestError::InvalidKey { len: 1 })),
+        ("Sec-WebSocket-Key", &[KEY, KEY], Some(RequestError::RepeatedKey)),
+        (
+            "Sec-WebSocket-Version",
+            &["8"],
+            Some(RequestError::UnsupportedVersion { version: quoted("8") }),
+        ),
+        (
+            "Sec-WebSocket-Protocol",
+            &["a", "a"],
+            Some(RequestError::RepeatedSubprotocol { position: 2 }),
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            &["a;"],
+            Some(RequestError::InvalidExtensions { value: quoted("a;") }),
+        ),
+        (
+            "Content-Length",
+            &["1"],
+            Some(RequestError::ContentLength { value: quoted("1") }),
+        ),
+        (
+            "Transfer-Encoding",
+            &["chunked"],
+            Some(RequestError::TransferEncoding {
+                value: quoted("chunked"),
+            }),
+        ),
         ("Content-Length", &["0"], None),
     ];
     for (name, values, error) in edits {
@@ -1848,10 +2089,13 @@ fn a_parsed_request_follows_the_same_rules() {
         }
     }
     let fields: Vec<(&str, &[u8])> = listed(&REQUEST_FIELDS).collect();
-    assert_eq!(Request::from_list("POST", "/", fields), Err(RequestError::Method));
+    assert_eq!(
+        Request::from_list("POST", "/", fields),
+        Err(RequestError::UnsupportedMethod { method: quoted("POST") })
+    );
 }
 
-/// R051 R132: values of a parsed request are trimmed, and its lines are lists, as those of a head.
+/// R051 R132: Values of a parsed request are trimmed, and its lines are lists, as those of a head.
 #[test]
 fn a_parsed_request_is_read_like_a_head() {
     let mut fields = with(&REQUEST_FIELDS, "Sec-WebSocket-Key", &[" dGhlIHNhbXBsZSBub25jZQ==\t"]);

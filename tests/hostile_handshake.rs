@@ -1,4 +1,5 @@
-//! The ways in which opening handshakes have failed in the field: F14 to F26 of the list of failure modes, each a test.
+//! The ways in which opening handshakes have failed in the field: F14 to F26 of the list of failure
+//! modes, each a test.
 
 use sockless::{
     Accept, ClientRequest, Config, Connection, Event, ProtocolError, Request, Role, State,
@@ -11,7 +12,7 @@ use support::{
         assert_fails, dial, drain, head, opened, plain, refusal, request, request_of_fields, request_of_len,
         request_with, response, response_with, serve, undecided, with,
     },
-    reserved_opcode,
+    quoted, quoted_to, reserved_opcode,
 };
 
 const KIB: usize = 1 << 10;
@@ -51,20 +52,21 @@ fn roomy() -> Config {
     Config::new().max_head_size(80 * KIB)
 }
 
-/// Does the work on two sizes of input, one 64 times the other: it has to come to an end with a verdict. (That a head is
-/// searched once, a test beside `HeadReader` shows, which can count.)
+/// Does the work on two sizes of input, one 64 times the other: it has to come to an end with a
+/// verdict. (That a head is searched once, a test beside `HeadReader` shows, which can count.)
 fn at_two_sizes<T>(prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
     for size in [KIB, 64 * KIB] {
         work(prepare(size));
     }
 }
 
-/// R137 F14: with more headers than the limit, the head is refused; none is ever taken for absent.
+/// R137 F14: A head with more headers than the limit is rejected. No header is taken for a missing
+/// one.
 #[test]
 fn f14_too_many_headers() {
     for count in [129, 130, 2000] {
         let input = request_of_fields(count);
-        assert_denied(&roomy(), &input, RequestError::TooManyHeaders);
+        assert_denied(&roomy(), &input, RequestError::TooManyHeaders { limit: 128 });
         let config = roomy().max_headers(count);
         let outcome = serve(&config, &input);
         assert!(matches!(outcome.events[..], [Event::Request(_)]), "{count}");
@@ -78,13 +80,13 @@ fn f14_too_many_headers() {
             fields.splice(at..at, REQUEST_FIELDS);
             let outcome = serve(&config, &head("GET / HTTP/1.1", &fields));
             assert_eq!(outcome.error, None, "{count} at {at}");
-            // One that is truly absent is missed, however full the list is.
+            // A missing header is found, however many others there are.
             for (name, error) in [
-                ("Host", RequestError::Host),
-                ("Upgrade", RequestError::Upgrade),
-                ("Connection", RequestError::Connection),
-                ("Sec-WebSocket-Key", RequestError::Key),
-                ("Sec-WebSocket-Version", RequestError::Version),
+                ("Host", RequestError::MissingHost),
+                ("Upgrade", RequestError::MissingUpgrade),
+                ("Connection", RequestError::MissingConnection),
+                ("Sec-WebSocket-Key", RequestError::MissingKey),
+                ("Sec-WebSocket-Version", RequestError::MissingVersion),
             ] {
                 let fields = with(&fields, name, &[]);
                 assert_denied(&config, &head("GET / HTTP/1.1", &fields), error);
@@ -92,10 +94,10 @@ fn f14_too_many_headers() {
         }
     }
     let many = response_with("X", &["y"; 2000]);
-    assert_fails(&plain(), &many, ResponseError::TooManyHeaders);
+    assert_fails(&plain(), &many, ResponseError::TooManyHeaders { limit: 128 });
 }
 
-/// R138 F14: a limit is a bound and not a reservation: memory is that of the headers received.
+/// R138 F14: A limit is a bound and not a reservation: memory is that of the headers received.
 #[test]
 fn f14_a_large_limit_on_headers_reserves_nothing() {
     let mut bytes = request();
@@ -154,8 +156,8 @@ const LISTS: [&str; 6] = [
     "X",
 ];
 
-/// R137 F15: 60 KiB of separators, quotes and white space in any list: judged, whole or dripped, with memory in
-/// proportion.
+/// R137 F15: 60 KiB of separators, quotes and white space in any list: judged, whole or dripped,
+/// with memory in proportion.
 #[test]
 fn f15_lists_of_separators() {
     for name in LISTS {
@@ -193,7 +195,7 @@ fn f15_lists_of_separators() {
     }
 }
 
-/// R137 F15: a list that fills the head is judged.
+/// R137 F15: A list that fills the head is judged.
 #[test]
 fn f15_full_lists_are_judged() {
     for name in ["Connection", "Upgrade", "Sec-WebSocket-Extensions", "Origin", "X"] {
@@ -218,7 +220,7 @@ fn distinct_subprotocols(len: usize) -> Vec<u8> {
     request_with("Sec-WebSocket-Protocol", &[&names.join(",")])
 }
 
-/// R137 F15: so are subprotocols that all differ.
+/// R137 F15: So are subprotocols that all differ.
 #[test]
 fn f15_full_lists_of_subprotocols_are_judged() {
     at_two_sizes(
@@ -233,8 +235,8 @@ fn f15_full_lists_of_subprotocols_are_judged() {
     );
 }
 
-/// R137 R016 F15: and its memory is in proportion; many are as unique as few, and one that is there twice is found
-/// among many.
+/// R137 R016 F15: Memory is in proportion to the list, and a repeated subprotocol is found among
+/// many.
 #[test]
 fn f15_many_subprotocols() {
     let mut input = distinct_subprotocols(60 * KIB);
@@ -262,17 +264,20 @@ fn f15_many_subprotocols() {
                 let config = roomy().max_headers(2000);
                 let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
                 let input = request_with("Sec-WebSocket-Protocol", &lines);
-                assert_denied(&config, &input, RequestError::Subprotocol);
+                let error = RequestError::RepeatedSubprotocol { position: other + 1 };
+                assert_denied(&config, &input, error);
             }
             names[other] = unique;
         }
         names[count - 1] = "";
         let input = request_with("Sec-WebSocket-Protocol", &[&names.join(",")]);
-        assert_denied(&Config::default(), &input, RequestError::Subprotocol);
+        let error = RequestError::InvalidSubprotocol { position: count };
+        assert_denied(&Config::default(), &input, error);
     }
 }
 
-/// R068 F15: a head that drips and never ends is no error before its limit: one line or many, of a request or a response.
+/// R068 F15: A head that drips and never ends is no error before its limit: one line or many, of a
+/// request or a response.
 #[test]
 fn f15_dripped_heads_wait_for_their_end() {
     for pattern in ["x", "x\r\ny: "] {
@@ -302,11 +307,11 @@ fn f15_dripped_heads_wait_for_their_end() {
     }
 }
 
-/// R137 R138 F16: what never ends does not pile up: heads, blank lines, early data.
+/// R137 R138 F16: The memory for endless heads, blank lines and early data is limited.
 #[test]
 fn f16_an_endless_request_is_bounded() {
     let limit = 16 << 10;
-    let too_long = Err(ProtocolError::Request(RequestError::HeadTooLong));
+    let too_long = Err(ProtocolError::Request(RequestError::HeadTooLong { limit: 16 << 10 }));
     for (start, pattern) in [
         (&b""[..], &b"x"[..]),
         (b"", b"\r\n"),
@@ -323,15 +328,16 @@ fn f16_an_endless_request_is_bounded() {
     }
     let (server, _) = undecided(Config::default(), &request());
     let (result, held) = flood(server, b"", b"\x82\x85", KIB * KIB);
-    assert_eq!(result, Err(ProtocolError::Request(RequestError::EarlyData)));
+    let error = RequestError::TooMuchEarlyData { limit: 16 << 10 };
+    assert_eq!(result, Err(ProtocolError::Request(error)));
     assert!(held <= 4 * limit, "{held} bytes");
 }
 
-/// R137 R138 F16: nor does what a server never ends.
+/// R137 R138 F16: The memory for endless responses is limited.
 #[test]
 fn f16_an_endless_response_is_bounded() {
     let limit = 16 << 10;
-    let too_long = Err(ProtocolError::Response(ResponseError::HeadTooLong));
+    let too_long = Err(ProtocolError::Response(ResponseError::HeadTooLong { limit: 16 << 10 }));
     for (start, pattern) in [
         (&b""[..], &b"H"[..]),
         (b"", b"\r\n"),
@@ -358,14 +364,14 @@ fn f16_an_endless_response_is_bounded() {
         assert_eq!(result, Ok(()));
         assert!(held <= 4 * limit, "{held} bytes");
     }
-    // And what is no body fails before it piles up.
+    // A malformed body fails before it takes memory.
     for pattern in [&b"0"[..], b"1", b"5;", b" ", b"\r"] {
         let client = dial(&plain(), &Config::default());
         let start = head("HTTP/1.1 500 x", &[("Transfer-Encoding", "chunked")]);
         let (result, held) = flood(client, &start, pattern, KIB * KIB);
         assert_eq!(
             result,
-            Err(ProtocolError::Response(ResponseError::Body)),
+            Err(ProtocolError::Response(ResponseError::ChunkLineTooLong { limit: 256 })),
             "{}",
             pattern.escape_ascii()
         );
@@ -373,25 +379,28 @@ fn f16_an_endless_response_is_bounded() {
     }
 }
 
-/// R137 F16: a request that announces a body is refused before any of it comes.
+/// R137 F16: A request that announces a body is rejected before the body arrives.
 #[test]
 fn f16_a_request_with_a_body() {
     for length in ["1", "4294967296", "18446744073709551615", "99999999999999999999999"] {
         assert_denied(
             &Config::default(),
             &request_with("Content-Length", &[length]),
-            RequestError::Body,
+            RequestError::ContentLength { value: quoted(length) },
         );
     }
     assert_denied(
         &Config::default(),
         &request_with("Transfer-Encoding", &["chunked"]),
-        RequestError::Body,
+        RequestError::TransferEncoding {
+            value: quoted("chunked"),
+        },
     );
     admitted(&request_with("Content-Length", &["0"]));
 }
 
-/// R138: a head that lies whole in the input costs no memory at all, as long and as full as it may be.
+/// R138: A head that lies whole in the input costs no memory at all, as long and as full as it may
+/// be.
 #[test]
 fn f16_a_whole_head_is_not_copied() {
     for mut bytes in [request(), request_of_fields(128), request_of_len(16 * KIB)] {
@@ -414,7 +423,7 @@ fn f16_a_whole_head_is_not_copied() {
     assert_eq!(held.count_total, 0);
 }
 
-/// R131 R036 F17: names are compared whole: no prefix, no anagram, no name that means something elsewhere.
+/// R131 R036 F17: Names are compared as a whole: no prefix and no anagram matches.
 #[test]
 fn f17_names_that_look_alike() {
     // Of the same length as those that are needed.
@@ -473,17 +482,17 @@ fn f17_names_that_look_alike() {
     let request = admitted(&request_with("Sec-WebSocket-Protocol", &["constructor, chatX, hcat"]));
     assert_eq!(request.choose_subprotocol(&["chat", "construct", "__proto__"]), None);
     assert_eq!(request.choose_subprotocol(&["constructor"]), Some("constructor"));
-    for (name, value, error) in [
-        ("Upgrade", "websocketX", RequestError::Upgrade),
-        ("Upgrade", "wbesocket", RequestError::Upgrade),
-        ("Connection", "UpgradeX", RequestError::Connection),
-        ("Connection", "Upgarde", RequestError::Connection),
-    ] {
-        assert_denied(&Config::default(), &request_with(name, &[value]), error);
+    for value in ["websocketX", "wbesocket"] {
+        let error = RequestError::InvalidUpgrade { value: quoted(value) };
+        assert_denied(&Config::default(), &request_with("Upgrade", &[value]), error);
+    }
+    for value in ["UpgradeX", "Upgarde"] {
+        let error = RequestError::InvalidConnection { value: quoted(value) };
+        assert_denied(&Config::default(), &request_with("Connection", &[value]), error);
     }
 }
 
-/// R004 R016 R019 R050 F18: CR, LF and NUL reach the wire in no part of a request or response.
+/// R004 R016 R019 R050 F18: No part of a request or response can have CR, LF or NUL.
 #[test]
 fn f18_injection() {
     for bad in [
@@ -496,21 +505,24 @@ fn f18_injection() {
     ] {
         let text = format!("a{bad}b");
         // Client: host, path, query, subprotocol, origin, names and values of headers.
-        assert_eq!(
-            ClientRequest::new(&format!("ws://{text}/")),
-            Err(LocalHandshakeError::Host),
-            "{bad:?}"
-        );
-        assert_eq!(
-            ClientRequest::new(&format!("ws://h/{text}")),
-            Err(LocalHandshakeError::Target),
-            "{bad:?}"
-        );
-        assert_eq!(
-            ClientRequest::new(&format!("ws://h?{text}")),
-            Err(LocalHandshakeError::Target),
-            "{bad:?}"
-        );
+        let authority = text.split('/').next().unwrap();
+        let error = LocalHandshakeError::InvalidHost {
+            host: quoted(authority),
+        };
+        assert_eq!(ClientRequest::new(&format!("ws://{text}/")), Err(error), "{bad:?}");
+        let target = format!("/{text}");
+        let error = LocalHandshakeError::InvalidTargetByte {
+            target: quoted(&target),
+            byte: bad.as_bytes()[0],
+            offset: 2,
+        };
+        assert_eq!(ClientRequest::new(&format!("ws://h{target}")), Err(error), "{bad:?}");
+        let error = LocalHandshakeError::InvalidTargetByte {
+            target: quoted_to(&format!("/?{text}"), 1),
+            byte: bad.as_bytes()[0],
+            offset: 3,
+        };
+        assert_eq!(ClientRequest::new(&format!("ws://h?{text}")), Err(error), "{bad:?}");
         assert!(ClientRequest::new(&format!("ws{bad}://h/")).is_err());
         assert!(ClientRequest::new(&format!("ws://h:80{bad}/")).is_err());
         assert!(ClientRequest::new(&format!("ws://[::1{bad}]/")).is_err());
@@ -539,16 +551,16 @@ fn f18_injection() {
         }
         assert_eq!(
             server.reject(403, &name, b"", &mut out),
-            Err(LocalHandshakeError::HeaderName)
+            Err(heads::invalid_name(&text))
         );
         assert_eq!(
             server.reject(403, &value, b"", &mut out),
-            Err(LocalHandshakeError::HeaderValue)
+            Err(heads::invalid_value("X"))
         );
         assert!(out.is_empty(), "{bad:?}");
         assert_eq!(server.state(), State::Opening);
     }
-    // A reason phrase is nobody's to set.
+    // The caller cannot set the reason phrase.
     for status in 200..600 {
         let (mut server, _) = undecided(Config::default(), &request());
         let mut out = Vec::new();
@@ -556,18 +568,38 @@ fn f18_injection() {
         let line = Answer::read(&out).line;
         assert!(line.bytes().all(|byte| (b' '..0x7F).contains(&byte)), "{line}");
     }
-    // And an error does not repeat what was wrong.
+    // The text of an error has no key, no query string and no other header.
     let fields = with(
         &with(&REQUEST_FIELDS, "X", &["needle"]),
         "Sec-WebSocket-Key",
         &["needle"],
     );
     let outcome = serve(&Config::default(), &head("GET /?needle HTTP/1.1", &fields));
-    assert_eq!(outcome.error, Some(ProtocolError::Request(RequestError::Key)));
+    let error = RequestError::InvalidKey { len: "needle".len() };
+    assert_eq!(outcome.error, Some(ProtocolError::Request(error)));
     assert!(!String::from_utf8(outcome.out).unwrap().contains("needle"));
+    // The text is printable ASCII, in the log and in the response.
+    for value in ["\u{e9}\u{202e}", "\t\"\\"] {
+        for name in ["Host", "Origin", "Upgrade", "Connection", "Content-Length"] {
+            for line in ["GET / HTTP/1.1", "G\u{e9}T / HTTP/1.1", "GET / \u{202e}"] {
+                let value = format!("a{value}b");
+                let outcome = serve(&Config::default(), &head(line, &with(&REQUEST_FIELDS, name, &[&value])));
+                let printable = |text: &str| text.bytes().all(|byte| (b' '..0x7F).contains(&byte));
+                let Some(error) = outcome.error else {
+                    assert_eq!(name, "Origin");
+                    continue;
+                };
+                let text = error.to_string();
+                assert!(printable(&text), "{text}");
+                let body = Answer::read(&outcome.out).body;
+                assert_eq!(body, format!("{text}\n").as_bytes());
+            }
+        }
+    }
 }
 
-/// R029 R068 F19: bytes behind a head are the first of the stream, none lost and none taken, at every split.
+/// R029 R068 F19: Bytes behind a head are the first of the stream, none lost and none taken, at
+/// every split.
 #[test]
 fn f19_bytes_behind_the_handshake() {
     let (from_client, from_server) = (
@@ -601,7 +633,8 @@ fn f19_bytes_behind_the_handshake() {
     assert_eq!(serve(&Config::default(), &extra).error, Some(reserved_opcode(0x0D)));
 }
 
-/// R045 R058 F20: whoever is turned away is heard no more, and nobody in between can think otherwise.
+/// R045 R058 F20: Input after a rejection is discarded, and the response tells intermediaries that
+/// the connection is closed.
 #[test]
 fn f20_a_rejection_ends_the_connection() {
     let smuggled = b"GET /admin HTTP/1.1\r\nHost: internal\r\n\r\n";
@@ -617,11 +650,17 @@ fn f20_a_rejection_ends_the_connection() {
         }
         assert_eq!(Answer::read(&out), answer, "not a byte more");
     }
-    // The same holds for those turned away by the engine, and what stands behind their request in the same input.
+    // The same for an invalid request, and for input after it in the same piece.
     for (head, error) in [
-        (request_with("Upgrade", &[]), RequestError::Upgrade),
-        (request_with("Sec-WebSocket-Version", &["8"]), RequestError::Version),
-        (request_with("Content-Length", &["38"]), RequestError::Body),
+        (request_with("Upgrade", &[]), RequestError::MissingUpgrade),
+        (
+            request_with("Sec-WebSocket-Version", &["8"]),
+            RequestError::UnsupportedVersion { version: quoted("8") },
+        ),
+        (
+            request_with("Content-Length", &["38"]),
+            RequestError::ContentLength { value: quoted("38") },
+        ),
     ] {
         assert_denied(&Config::default(), &[&head[..], smuggled].concat(), error);
     }
@@ -634,7 +673,8 @@ fn f20_a_rejection_ends_the_connection() {
     assert!(refusal(&Config::default(), &refused.concat()).body.is_empty());
 }
 
-/// R052 R128 R129 F21: an offer that cannot be taken is declined and not an error, whatever its parameters are.
+/// R052 R128 R129 F21: An offer that cannot be taken is declined and not an error, whatever its
+/// parameters are.
 #[test]
 fn f21_a_bad_offer_is_declined() {
     for offer in [
@@ -657,7 +697,7 @@ fn f21_a_bad_offer_is_declined() {
     }
 }
 
-/// R025 R130 F22: no parameter of an answer reaches anything: the answer fails.
+/// R025 R130 F22: Invalid window bits in a response fail the handshake.
 #[test]
 fn f22_window_bits_out_of_range() {
     for bits in ["0", "7", "16", "99999", "-1", "\"7\""] {
@@ -665,7 +705,9 @@ fn f22_window_bits_out_of_range() {
         assert_fails(
             &plain(),
             &response_with("Sec-WebSocket-Extensions", &[&answer]),
-            ResponseError::Extension,
+            ResponseError::ExtensionNotOffered {
+                name: quoted("permessage-deflate"),
+            },
         );
     }
     for bits in ["", "\"\"", "\"", "1 0"] {
@@ -673,12 +715,14 @@ fn f22_window_bits_out_of_range() {
         assert_fails(
             &plain(),
             &response_with("Sec-WebSocket-Extensions", &[&answer]),
-            ResponseError::ExtensionsSyntax,
+            ResponseError::InvalidExtensions {
+                value: quoted(answer.trim()),
+            },
         );
     }
 }
 
-/// R133 F23: a quoted string is not cut at a comma, on either side: what it hides is neither an extension nor valid.
+/// R133 F23: A comma in a quoted string does not separate extensions, for a server and a client.
 #[test]
 fn f23_quoted_separators() {
     for value in [
@@ -691,19 +735,20 @@ fn f23_quoted_separators() {
         assert_denied(
             &Config::default(),
             &request_with(name, &[value]),
-            RequestError::Extensions,
+            RequestError::InvalidExtensions { value: quoted(value) },
         );
         assert_fails(
             &plain(),
             &response_with(name, &[value]),
-            ResponseError::ExtensionsSyntax,
+            ResponseError::InvalidExtensions { value: quoted(value) },
         );
     }
     let request = admitted(&request_with("Sec-WebSocket-Extensions", &["a; b=\"x\", c"]));
     assert_eq!(request.extensions().count(), 2);
 }
 
-/// R023 R036 F24: Connection is a list, over any number of lines, on either side.
+/// R023 R036 F24: The Connection header is a list in any number of lines, for a server and a
+/// client.
 #[test]
 fn f24_connection_is_a_list() {
     let valid: [&[&str]; 6] = [
@@ -729,52 +774,92 @@ fn f24_connection_is_a_list() {
         assert_denied(
             &Config::default(),
             &request_with("Connection", row),
-            RequestError::Connection,
+            RequestError::InvalidConnection { value: quoted(row[0]) },
         );
-        assert_fails(&plain(), &response_with("Connection", row), ResponseError::Connection);
+        assert_fails(
+            &plain(),
+            &response_with("Connection", row),
+            ResponseError::InvalidConnection { value: quoted(row[0]) },
+        );
     }
 }
 
-/// R022 R023 R024 R025 R026 R027 R051 R056 F25: a client trusts no answer: each that is wrong in one point fails.
+/// R022 R023 R024 R025 R026 R027 R051 R056 F25: Each response with one violation fails.
 #[test]
 fn f25_every_invalid_answer_fails() {
     let request = plain().subprotocol("a").subprotocol("b");
     opened(&request, &response_with("Sec-WebSocket-Protocol", &["b"]));
+    let not_offered = |subprotocol: &str| ResponseError::SubprotocolNotOffered {
+        subprotocol: quoted(subprotocol),
+    };
     let rows: [(&str, &[&str], ResponseError); 14] = [
-        ("Upgrade", &[], ResponseError::Upgrade),
-        ("Upgrade", &["h2c"], ResponseError::Upgrade),
-        ("Connection", &[], ResponseError::Connection),
-        ("Connection", &["close"], ResponseError::Connection),
-        ("Sec-WebSocket-Accept", &[], ResponseError::Accept),
-        ("Sec-WebSocket-Accept", &[ACCEPT], ResponseError::Accept),
-        ("Sec-WebSocket-Accept", &[KEY], ResponseError::Accept),
+        ("Upgrade", &[], ResponseError::MissingUpgrade),
+        (
+            "Upgrade",
+            &["h2c"],
+            ResponseError::InvalidUpgrade { value: quoted("h2c") },
+        ),
+        ("Connection", &[], ResponseError::MissingConnection),
+        (
+            "Connection",
+            &["close"],
+            ResponseError::InvalidConnection { value: quoted("close") },
+        ),
+        ("Sec-WebSocket-Accept", &[], ResponseError::MissingAccept),
+        (
+            "Sec-WebSocket-Accept",
+            &[ACCEPT],
+            ResponseError::InvalidAccept { value: quoted(ACCEPT) },
+        ),
+        (
+            "Sec-WebSocket-Accept",
+            &[KEY],
+            ResponseError::InvalidAccept { value: quoted(KEY) },
+        ),
         (
             "Sec-WebSocket-Extensions",
             &["permessage-deflate"],
-            ResponseError::Extension,
+            ResponseError::ExtensionNotOffered {
+                name: quoted("permessage-deflate"),
+            },
         ),
-        ("Sec-WebSocket-Extensions", &["x-unknown"], ResponseError::Extension),
-        ("Sec-WebSocket-Extensions", &["a, a"], ResponseError::Extension),
-        ("Sec-WebSocket-Extensions", &["a b"], ResponseError::ExtensionsSyntax),
-        ("Sec-WebSocket-Protocol", &["c"], ResponseError::Subprotocol),
-        ("Sec-WebSocket-Protocol", &["B"], ResponseError::Subprotocol),
-        ("Sec-WebSocket-Protocol", &["a, b"], ResponseError::Subprotocol),
+        (
+            "Sec-WebSocket-Extensions",
+            &["x-unknown"],
+            ResponseError::ExtensionNotOffered {
+                name: quoted("x-unknown"),
+            },
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            &["a, a"],
+            ResponseError::SecondExtension { name: quoted("a") },
+        ),
+        (
+            "Sec-WebSocket-Extensions",
+            &["a b"],
+            ResponseError::InvalidExtensions { value: quoted("a b") },
+        ),
+        ("Sec-WebSocket-Protocol", &["c"], not_offered("c")),
+        ("Sec-WebSocket-Protocol", &["B"], not_offered("B")),
+        ("Sec-WebSocket-Protocol", &["a, b"], ResponseError::SeveralSubprotocols),
     ];
     for (name, values, error) in rows {
         assert_fails(&request, &response_with(name, values), error);
     }
-    // Nothing of it opens: no frame behind it is read, none can be sent.
+    // The connection is not open: no frame is read and none can be sent.
     let input = [response_with("Upgrade", &["h2c"]), frame(Role::Server, 0x89, b"?")].concat();
     let mut client = dial(&plain(), &Config::default());
     let mut out = Vec::new();
-    let error = ProtocolError::Response(ResponseError::Upgrade);
+    let error = ProtocolError::Response(ResponseError::InvalidUpgrade { value: quoted("h2c") });
     assert_eq!(drain(&mut client, &input, &mut out), Err(error));
     assert!(client.send_text("x", &mut out).is_err());
     assert!(out.is_empty());
     assert_eq!(client.state(), State::Closed);
 }
 
-/// R027 R053 R056 R038 F26: any reason phrase will do; a field that may occur once occurs once.
+/// R027 R053 R056 R038 F26: Any reason phrase is valid. A repeated header that may occur once is an
+/// error.
 #[test]
 fn f26_odd_answers_and_duplicates() {
     for line in [
@@ -792,22 +877,23 @@ fn f26_odd_answers_and_duplicates() {
         "HTTP/1.1 -101 x",
         "HTTP/1.1 null",
     ] {
-        assert_fails(&plain(), &head(line, &RESPONSE_FIELDS), ResponseError::Syntax);
+        let error = ResponseError::InvalidStatusLine { line: quoted(line) };
+        assert_fails(&plain(), &head(line, &RESPONSE_FIELDS), error);
     }
     for (name, value, error) in [
-        ("Sec-WebSocket-Accept", CLIENT_ACCEPT, ResponseError::Accept),
-        ("Upgrade", "websocket", ResponseError::Upgrade),
-        ("Sec-WebSocket-Protocol", "a", ResponseError::Subprotocol),
+        ("Sec-WebSocket-Accept", CLIENT_ACCEPT, ResponseError::RepeatedAccept),
+        ("Upgrade", "websocket", ResponseError::RepeatedUpgrade),
+        ("Sec-WebSocket-Protocol", "a", ResponseError::SeveralSubprotocols),
     ] {
         let offer = plain().subprotocol("a");
         opened(&offer, &response_with(name, &[value]));
         assert_fails(&offer, &response_with(name, &[value, value]), error);
     }
     for (name, value, error) in [
-        ("Host", "example.com", RequestError::Host),
-        ("Origin", "null", RequestError::Origin),
-        ("Sec-WebSocket-Key", KEY, RequestError::Key),
-        ("Sec-WebSocket-Version", "13", RequestError::Version),
+        ("Host", "example.com", RequestError::RepeatedHost),
+        ("Origin", "null", RequestError::RepeatedOrigin),
+        ("Sec-WebSocket-Key", KEY, RequestError::RepeatedKey),
+        ("Sec-WebSocket-Version", "13", RequestError::RepeatedVersion),
     ] {
         admitted(&request_with(name, &[value]));
         assert_denied(&Config::default(), &request_with(name, &[value, value]), error);

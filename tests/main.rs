@@ -7,6 +7,8 @@ mod layers;
 #[cfg(feature = "alloc")]
 mod closing;
 #[cfg(feature = "alloc")]
+mod errors;
+#[cfg(feature = "alloc")]
 mod fast_paths;
 #[cfg(feature = "alloc")]
 mod fragmentation;
@@ -22,6 +24,8 @@ mod hostile_handshake;
 mod memory;
 #[cfg(feature = "alloc")]
 mod pair;
+#[cfg(feature = "alloc")]
+mod secrets;
 #[cfg(feature = "alloc")]
 mod timers;
 

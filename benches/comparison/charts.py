@@ -1,4 +1,4 @@
-"""Draws SVG: curves by powers of ten, in panels side by side, and bars."""
+"""Draws SVG: curves with logarithmic axes, in several panels, and bars."""
 
 import math
 
@@ -12,18 +12,18 @@ COLOURS = {
     "yawc": "#e377c2",
     "tungstenite": "#bcbd22",
 }
-US, FLOOR = "sockless", "floor"
+SOCKLESS, FLOOR = "sockless", "floor"
 PANEL, GAP, HEIGHT = 360, 70, 440
 LEFT, TOP, BOTTOM, LEGEND = 80, 64, 64, 140
 UNITS = {"MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
 
 
-def length(count):
+def byte_count(count):
     unit = next(unit for unit in UNITS if count >= UNITS[unit])
     return f"{count // UNITS[unit]} {unit}"
 
 
-def number(value):
+def format_number(value):
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
@@ -40,19 +40,20 @@ def svg(width, height, title, shapes):
     )
 
 
-def text(x, y, words, anchor="start", size=12, colour="black", extra=""):
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{colour}"{extra}>{words}</text>'
+def text(x, y, content, anchor="start", size=12, colour="black", extra=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="{colour}"{extra}>{content}</text>'
 
 
 def spans(lines):
-    """The least and the greatest of both axes, as logarithms; the second in whole powers of ten."""
+    """Returns the range of both axes as logarithms. That of the second has whole powers of ten."""
     points = [point for line in lines for point in line]
     x, y = ([math.log10(point[axis]) for point in points] for axis in (0, 1))
     return (min(x), max(x)), (math.floor(min(y)), math.ceil(max(y)))
 
 
 def curves(title, panels, x_title, y_title):
-    """`panels` by their titles: points by peer. All have the same axes, both logarithmic."""
+    """Draws curves. `panels` has the points of each peer by the title of the panel. All panels have
+    the same axes."""
     (x_low, x_high), (y_low, y_high) = spans([line for panel in panels.values() for line in panel.values()])
     bottom = HEIGHT - BOTTOM
     shapes = []
@@ -70,32 +71,32 @@ def curves(title, panels, x_title, y_title):
         for power in range(y_low, y_high + 1):
             y = height(10**power)
             shapes.append(f'<path d="M{left} {y:.1f}h{PANEL}" stroke="#ddd"/>')
-            shapes.append(text(left - 6, y + 4, number(10**power), anchor="end"))
-        # Powers of sixteen: they have short names, and room beside each other.
+            shapes.append(text(left - 6, y + 4, format_number(10**power), anchor="end"))
+        # Powers of sixteen have short labels that do not overlap.
         for tick in (16**power for power in range(6)):
             if x_low - 0.01 <= math.log10(tick) <= x_high + 0.01:
                 x, _ = place(tick, 10**y_low)
                 shapes.append(f'<path d="M{x:.1f} {TOP}V{bottom}" stroke="#eee"/>')
-                shapes.append(text(x, bottom + 18, length(tick), anchor="middle"))
+                shapes.append(text(x, bottom + 18, byte_count(tick), anchor="middle"))
         shapes.append(text(left + PANEL / 2, bottom + 42, f"{x_title} (logarithmic)", anchor="middle"))
-        # Ours on top.
-        for peer in sorted(series, key=lambda peer: peer == US):
+        # The curve of `sockless` is drawn last, above the others.
+        for peer in sorted(series, key=lambda peer: peer == SOCKLESS):
             points = [place(*point) for point in sorted(series[peer])]
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-            width, dashes = (3 if peer == US else 1.5), (' stroke-dasharray="5 3"' if peer == FLOOR else "")
+            width, dashes = (3 if peer == SOCKLESS else 1.5), (' stroke-dasharray="5 3"' if peer == FLOOR else "")
             shapes.append(
                 f'<polyline points="{path}" fill="none" stroke="{COLOURS[peer]}" stroke-width="{width}"{dashes}/>'
             )
             shapes += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="{COLOURS[peer]}"/>' for x, y in points]
     middle = (TOP + bottom) / 2
-    turned = f' transform="rotate(-90 20 {middle:.1f})"'
-    shapes.append(text(20, middle, f"{y_title} (logarithmic)", anchor="middle", extra=turned))
+    rotated = f' transform="rotate(-90 20 {middle:.1f})"'
+    shapes.append(text(20, middle, f"{y_title} (logarithmic)", anchor="middle", extra=rotated))
     right = LEFT + len(panels) * (PANEL + GAP) - GAP
     peers = [peer for peer in COLOURS if any(peer in series for series in panels.values())]
     for at, peer in enumerate(peers):
         y = TOP + 12 + 20 * at
         dashes = ' stroke-dasharray="5 3"' if peer == FLOOR else ""
-        width = 3 if peer == US else 1.5
+        width = 3 if peer == SOCKLESS else 1.5
         shapes.append(
             f'<path d="M{right + 12} {y - 4}h18" stroke="{COLOURS[peer]}" stroke-width="{width}"{dashes}/>'
         )
@@ -104,7 +105,7 @@ def curves(title, panels, x_title, y_title):
 
 
 def bars(title, rows, x_title):
-    """`rows`: names and values, by a logarithmic axis."""
+    """Draws bars. `rows` has names and values. The axis is logarithmic."""
     label, row, top = 200, 26, 50
     low = math.floor(math.log10(min(value for _, value in rows)))
     high = math.ceil(math.log10(max(value for _, value in rows)))
@@ -113,12 +114,12 @@ def bars(title, rows, x_title):
     for power in range(low, high + 1):
         x = label + (power - low) / (high - low) * width
         shapes.append(f'<path d="M{x:.1f} {top - 6}V{bottom}" stroke="#ddd"/>')
-        shapes.append(text(x, bottom + 18, number(10**power), anchor="middle"))
+        shapes.append(text(x, bottom + 18, format_number(10**power), anchor="middle"))
     for at, (name, value) in enumerate(rows):
-        y, reach = top + at * row, (math.log10(value) - low) / (high - low) * width
+        y, length = top + at * row, (math.log10(value) - low) / (high - low) * width
         colour = next(colour for peer, colour in COLOURS.items() if name.startswith(peer))
-        shapes.append(f'<rect x="{label}" y="{y}" width="{reach:.1f}" height="{row - 8}" fill="{colour}"/>')
+        shapes.append(f'<rect x="{label}" y="{y}" width="{length:.1f}" height="{row - 8}" fill="{colour}"/>')
         shapes.append(text(label - 8, y + 13, name, anchor="end"))
-        shapes.append(text(label + reach + 6, y + 13, number(value)))
+        shapes.append(text(label + length + 6, y + 13, format_number(value)))
     shapes.append(text(label + width / 2, bottom + 42, f"{x_title} (logarithmic)", anchor="middle"))
     return svg(label + width + 80, bottom + 56, title, shapes)

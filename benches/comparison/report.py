@@ -1,8 +1,12 @@
-"""Writes docs/PERFORMANCE.md's tables and plots from the data of these programs: report.py CSV OUTDIR.
+"""Writes the tables and plots of docs/PERFORMANCE.md: report.py CSV OUTDIR.
 
-The CSV is what `cargo run --release --bin in_memory -- --csv FILE` wrote: OUTDIR gets `table.md`. What lies beside it is plotted:
-`curves.csv`, written with `--curves`, as `receive.svg`, `send.svg` and `arrival.svg`; `memory.csv`, of
-`--bin memory -- --csv FILE`, as `memory.svg`, with `memory.md`. Of `echo.csv`, of `--bin echo -- --csv FILE`, `echo.md` is the table.
+CSV is a file that `cargo run --release --bin in_memory -- --csv FILE` has written. OUTDIR gets
+`table.md`. Other files in the directory of CSV are read if they exist:
+
+* `curves.csv`, written by `--bin in_memory -- --curves --csv FILE`: `receive.svg`, `send.svg` and
+  `arrival.svg`
+* `memory.csv`, written by `--bin memory -- --csv FILE`: `memory.svg` and `memory.md`
+* `echo.csv`, written by `--bin echo -- --csv FILE`: `echo.md`
 """
 
 import csv
@@ -12,15 +16,15 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from charts import FLOOR, UNITS, US, bars, curves
+from charts import FLOOR, SOCKLESS, UNITS, bars, curves
 
 
-# What a peer leaves out: it takes text that spans reads without looking at it.
-LEAVES_OUT = {"nexus-web": "text 16 KiB"}
+# Workloads in which a peer is not compared: nexus-web does not validate text that spans reads.
+EXCLUDED = {"nexus-web": "text 16 KiB"}
 
 
 def read(path):
-    """Nanoseconds by workload and peer, in the order of the file."""
+    """Reads nanoseconds by workload and peer, in the order of the file."""
     figures = defaultdict(dict)
     with open(path, newline="") as file:
         for row in csv.DictReader(file):
@@ -28,53 +32,56 @@ def read(path):
     return figures
 
 
-def brief(ns):
+def format_ns(ns):
     return f"{ns:.1f}" if ns < 100 else f"{ns:,.0f}"
 
 
 def table(figures):
-    """Ours, the best of the others, and the floor."""
+    """Returns the table: sockless, the best peer, and the floor."""
     lines = ["| workload | ours, ns | best peer, ns | ratio to it | floor, ns | ratio to it |", "|---|--:|---|--:|--:|--:|"]
-    to_floor = []
+    ratios_to_floor = []
     for workload, row in figures.items():
-        ours, floor = row[US], row.get(FLOOR)
-        peers = {name: ns for name, ns in row.items() if name not in (US, FLOOR)}
-        peers = {name: ns for name, ns in peers.items() if LEAVES_OUT.get(name, workload + ".") not in workload}
+        sockless, floor = row[SOCKLESS], row.get(FLOOR)
+        peers = {name: ns for name, ns in row.items() if name not in (SOCKLESS, FLOOR)}
+        peers = {name: ns for name, ns in peers.items() if EXCLUDED.get(name, workload + ".") not in workload}
         best = min(peers, key=peers.get, default=None)
-        line = f"| {workload} | {brief(ours)} |"
-        line += f" {brief(peers[best])} {best} | {ours / peers[best]:.2f} |" if best else " | |"
+        line = f"| {workload} | {format_ns(sockless)} |"
+        line += f" {format_ns(peers[best])} {best} | {sockless / peers[best]:.2f} |" if best else " | |"
         if floor:
-            to_floor.append(ours / floor)
-        lines.append(line + (f" {brief(floor)} | {ours / floor:.2f} |" if floor else " | |"))
-    if to_floor:
-        mean = math.exp(sum(map(math.log, to_floor)) / len(to_floor))
-        lines.append(f"\nGeometric mean of our time to the floor: {mean:.2f}; at most {max(to_floor):.2f}.")
+            ratios_to_floor.append(sockless / floor)
+        lines.append(line + (f" {format_ns(floor)} | {sockless / floor:.2f} |" if floor else " | |"))
+    if ratios_to_floor:
+        mean = math.exp(sum(map(math.log, ratios_to_floor)) / len(ratios_to_floor))
+        lines.append(
+            f"\nThe geometric mean of our time to the floor is {mean:.2f}, and the ratio is at most"
+            f" {max(ratios_to_floor):.2f}."
+        )
     return "\n".join(lines) + "\n"
 
 
-def size(words):
-    number, unit = words.split()
+def parse_size(text):
+    number, unit = text.split()
     return int(number) * UNITS[unit]
 
 
 def by_size(figures, work):
-    """Nanoseconds a message, by its size."""
+    """Returns nanoseconds per message, by the size of the message."""
     series = defaultdict(list)
     for workload, row in figures.items():
         if match := re.fullmatch(work.format(size=r"(\d+ \w+)"), workload):
             for peer, ns in row.items():
-                series[peer].append((size(match[1]), ns))
+                series[peer].append((parse_size(match[1]), ns))
     return series
 
 
 def by_arrival(figures, message):
-    """Nanoseconds a byte of the payload, by how many bytes a read brings."""
+    """Returns nanoseconds per byte of payload, by the length of a read."""
     series = defaultdict(list)
     for workload, row in figures.items():
         if match := re.fullmatch(rf"server receives binary {message}(?:, (\d+ B|one byte) at a time)?", workload):
-            read = size((match[1] or "64 KiB").replace("one byte", "1 B"))
+            read_len = parse_size((match[1] or "64 KiB").replace("one byte", "1 B"))
             for peer, ns in row.items():
-                series[peer].append((read, ns / size(message)))
+                series[peer].append((read_len, ns / parse_size(message)))
     return series
 
 
@@ -82,13 +89,13 @@ def plot_curves(figures, outdir):
     ends = {end: f"a {end}" for end in ("server", "client")}
     receive = {name: by_size(figures, f"{end} receives binary {{size}}") for end, name in ends.items()}
     title = "Receiving binary messages in one frame"
-    (outdir / "receive.svg").write_text(curves(title, receive, "payload", "ns a message"))
+    (outdir / "receive.svg").write_text(curves(title, receive, "payload", "ns per message"))
     send = {name: by_size(figures, f"{end} sends {{size}}, each flushed") for end, name in ends.items()}
     title = "Sending binary messages, each flushed"
-    (outdir / "send.svg").write_text(curves(title, send, "payload", "ns a message"))
+    (outdir / "send.svg").write_text(curves(title, send, "payload", "ns per message"))
     arrival = {f"messages of {message}": by_arrival(figures, message) for message in ("1 KiB", "16 KiB")}
     title = "A server receives binary messages that arrive in pieces"
-    (outdir / "arrival.svg").write_text(curves(title, arrival, "bytes a read brings", "ns a byte"))
+    (outdir / "arrival.svg").write_text(curves(title, arrival, "length of a read", "ns per byte"))
 
 
 def plot_memory(path, outdir):
@@ -97,13 +104,13 @@ def plot_memory(path, outdir):
     lines = ["| | value, bytes | heap, bytes |", "|---|--:|--:|"]
     lines += [f"| {peer} | {value:,} | {heap:,} |" for peer, value, heap in rows]
     (outdir / "memory.md").write_text("\n".join(lines) + "\n")
-    title = "What an open, idle connection of a server holds"
+    title = "Memory of an open, idle connection of a server"
     sums = sorted(((peer, value + heap) for peer, value, heap in rows), key=lambda row: row[1])
     (outdir / "memory.svg").write_text(bars(title, sums, "bytes, value and heap"))
 
 
 def echo_table(path):
-    """A row for each server: nanoseconds of its processor, and the ratio to the bare loop."""
+    """Returns the table with a row for each server: nanoseconds, and the ratio to `sockless mio`."""
     cells = defaultdict(dict)
     with open(path, newline="") as file:
         for row in csv.DictReader(file):
@@ -118,13 +125,13 @@ def main(path, outdir):
     figures, outdir = read(path), Path(outdir)
     outdir.mkdir(parents=True, exist_ok=True)
     (outdir / "table.md").write_text(table(figures))
-    beside = Path(path).parent
-    if (beside / "curves.csv").exists():
-        plot_curves(read(beside / "curves.csv"), outdir)
-    if (beside / "memory.csv").exists():
-        plot_memory(beside / "memory.csv", outdir)
-    if (beside / "echo.csv").exists():
-        (outdir / "echo.md").write_text(echo_table(beside / "echo.csv"))
+    directory = Path(path).parent
+    if (directory / "curves.csv").exists():
+        plot_curves(read(directory / "curves.csv"), outdir)
+    if (directory / "memory.csv").exists():
+        plot_memory(directory / "memory.csv", outdir)
+    if (directory / "echo.csv").exists():
+        (outdir / "echo.md").write_text(echo_table(directory / "echo.csv"))
 
 
 if len(sys.argv) != 3:

@@ -1,6 +1,7 @@
-//! What the benches share: roles, sizes and contents, what receives and what sends, and how two are compared.
+//! Shared code of the benches: roles, sizes and contents of messages, receiving, sending, and
+//! comparisons in rounds.
 
-#![allow(missing_docs, reason = "it is not published, and names and types say most of it")]
+#![allow(missing_docs, reason = "the package is not published")]
 
 pub mod receiving;
 pub mod sending;
@@ -12,12 +13,12 @@ use sockless::Role;
 pub use support::{ROLES, content::Content, frames, open, peer_of, upgraded};
 
 pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
-/// What one read of a kernel copies at most.
+/// The maximum length of a read from the kernel.
 pub const READ: usize = 64 << 10;
-/// What a segment of TCP carries.
+/// The payload of a TCP segment.
 pub const SEGMENT: usize = 1460;
 
-/// Roles have a group each.
+/// Returns the name of the criterion group of a role.
 pub fn group(bench: &str, role: Role) -> String {
     match role {
         Role::Server => format!("{bench}/server"),
@@ -25,7 +26,7 @@ pub fn group(bench: &str, role: Role) -> String {
     }
 }
 
-/// The length on the wire of a frame that `sender` sends.
+/// Returns the length of a frame of `sender`, with its header.
 pub const fn frame_len(sender: Role, len: usize) -> usize {
     let header = match len {
         0..=125 => 2,
@@ -47,7 +48,8 @@ pub fn config() -> Criterion {
         .nresamples(2000)
 }
 
-/// Rounds in which all take turns, another one first each time, so that the machine disturbs them alike.
+/// Runs rounds. In each round every function has one turn, and the first one changes from round to
+/// round, so that noise of the machine affects all.
 pub fn rounds<const N: usize>(count: usize, mut turns: [&mut dyn FnMut() -> f64; N]) -> Vec<[f64; N]> {
     (0..count)
         .map(|round| {

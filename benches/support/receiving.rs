@@ -1,4 +1,4 @@
-//! What receives: the stream is an image in memory that repeats for ever.
+//! Receiving a stream in memory that repeats without end.
 
 use std::{
     borrow::Cow,
@@ -11,31 +11,33 @@ use sockless::{Config, Connection, Event, MessageKind, Role};
 
 use crate::{Content, READ, SEGMENT, frames, group, open, peer_of};
 
-/// The length of the image, unless two messages are longer, and how many reads of it are enough.
-const IMAGE: usize = 256 << 10;
+/// The length of the stream, unless two messages are longer.
+const STREAM_LEN: usize = 256 << 10;
+/// The maximum number of reads of the stream before it repeats.
 const READS: usize = 4 << 10;
 const PING: &[u8] = b"still there?";
 const FIN_PONG: u8 = 0x8A;
 
-/// What is received, and how it arrives.
+/// The messages to receive, and the reads in which they arrive.
 #[derive(Clone, Copy)]
 pub struct Stream {
-    /// Who receives.
+    /// The role of the receiver.
     pub role: Role,
     pub content: Content,
     pub size: usize,
-    /// The payload of a frame, if a message is several.
+    /// The length of the payload of a frame. `None`: each message is one frame.
     pub frame: Option<usize>,
-    /// Whether a Ping stands between two frames of a message.
+    /// Whether there is a Ping between two frames of a message.
     pub pings: bool,
-    /// How many bytes a read brings at most.
+    /// The maximum length of a read.
     pub read: usize,
-    /// Whether the beginning of a message is left in the buffer until all of it is there, to be lent.
-    pub whole: bool,
+    /// Whether [`Connection::receive_whole`] is used: the beginning of a message stays in the
+    /// buffer until the rest has arrived.
+    pub receive_whole: bool,
 }
 
 impl Stream {
-    /// Messages of one frame, in reads as long as a kernel makes them.
+    /// Creates a stream of messages in one frame, in reads of [`READ`] bytes.
     pub const fn new(role: Role, content: Content, size: usize) -> Self {
         Self {
             role,
@@ -44,113 +46,122 @@ impl Stream {
             frame: None,
             pings: false,
             read: READ,
-            whole: false,
+            receive_whole: false,
         }
     }
 
-    /// How many messages the image holds.
-    fn messages(&self) -> usize {
-        (IMAGE.min(READS * self.read) / (self.size + 14)).max(2)
+    /// Returns the number of messages before the stream repeats.
+    fn message_count(&self) -> usize {
+        (STREAM_LEN.min(READS * self.read) / (self.size + 14)).max(2)
     }
 
-    /// Its frames are made by the crate's other role.
-    fn image(&self) -> Vec<u8> {
+    /// Returns the bytes of the stream, which a connection in the other role has sent.
+    fn bytes(&self) -> Vec<u8> {
         let mut peer = open(peer_of(self.role), Config::default());
         let kind = match self.content {
             Content::Binary => MessageKind::Binary,
             _ => MessageKind::Text,
         };
-        let mut image = Vec::new();
-        for index in 0..self.messages() {
+        let mut bytes = Vec::new();
+        for index in 0..self.message_count() {
             let message = self.content.message(index, self.size);
             let mut frames = message.chunks(self.frame.unwrap_or(self.size)).peekable();
             while let Some(frame) = frames.next() {
                 let fin = frames.peek().is_none();
-                peer.send_fragment(kind, frame, fin, &mut image).unwrap();
+                peer.send_fragment(kind, frame, fin, &mut bytes).unwrap();
                 if self.pings && !fin {
-                    peer.ping(PING, &mut image).unwrap();
+                    peer.ping(PING, &mut bytes).unwrap();
                 }
             }
         }
-        image
+        bytes
     }
 }
 
 /// A connection and the stream that it receives.
 ///
-/// The next bytes are copied out of the image, as a kernel would: what is unmasked in place was masked every time. The
-/// application looks at the ends of a message and drops it; what had to be assembled is recycled. Replies are thrown away
-/// behind every read.
-pub struct Receiving {
+/// A read copies the next bytes of the stream into a buffer, as a kernel does. So the bytes that
+/// are unmasked in place were masked every time. The application looks at the first and the last
+/// byte of a message and drops it. Assembled messages are recycled. Replies are discarded before
+/// each read.
+pub struct Receiver {
     stream: Stream,
     connection: Connection,
-    image: Vec<u8>,
-    at: usize,
+    bytes: Vec<u8>,
+    /// The position in `bytes`.
+    position: usize,
     buffer: Vec<u8>,
-    /// How much of the buffer is copied, how much of that has arrived, and how much of that is taken.
+    /// The end of the bytes in the buffer.
     copied: usize,
-    arrived: usize,
-    taken: usize,
-    /// Before how much is there, of what is not taken, nothing comes of it.
+    /// The end of the bytes that the reads so far have delivered.
+    read: usize,
+    /// The end of the bytes that the connection has processed.
+    processed: usize,
+    /// The number of unprocessed bytes that the connection needs for the next event.
     wanted: usize,
     out: Vec<u8>,
 }
 
-impl Receiving {
+impl Receiver {
     pub fn new(stream: Stream) -> Self {
-        let room = if stream.whole { READ } else { stream.read.max(SEGMENT) };
-        let mut receiving = Self {
+        let buffer_size = if stream.receive_whole {
+            READ
+        } else {
+            stream.read.max(SEGMENT)
+        };
+        let mut receiver = Self {
             stream,
             connection: open(stream.role, Config::default()),
-            image: stream.image(),
-            at: 0,
-            buffer: vec![0; room],
+            bytes: stream.bytes(),
+            position: 0,
+            buffer: vec![0; buffer_size],
             copied: 0,
-            arrived: 0,
-            taken: 0,
+            read: 0,
+            processed: 0,
             wanted: 0,
             out: Vec::new(),
         };
-        if stream.whole {
-            receiving.verify::<true>();
+        if stream.receive_whole {
+            receiver.verify::<true>();
         } else {
-            receiving.verify::<false>();
+            receiver.verify::<false>();
         }
-        receiving
+        receiver
     }
 
-    /// Copies what the next read brings, or a segment, which shorter reads are handed out of: the call of a copy for each
-    /// byte would be most of what is measured.
+    /// Copies the bytes of the next read into the buffer, at least a segment. Shorter reads are
+    /// parts of a segment, because one call of a copy function for each byte would dominate the
+    /// measurement.
     fn copy(&mut self) {
-        if self.taken > 0 {
-            self.buffer.copy_within(self.taken..self.copied, 0);
+        if self.processed > 0 {
+            self.buffer.copy_within(self.processed..self.copied, 0);
         }
-        (self.copied, self.taken) = (self.copied - self.taken, 0);
-        self.arrived = self.copied;
-        let rest = &self.image[self.at..];
-        let room = &mut self.buffer[self.copied..];
-        let len = rest.len().min(self.stream.read.max(SEGMENT)).min(room.len());
-        room[..len].copy_from_slice(&rest[..len]);
+        (self.copied, self.processed) = (self.copied - self.processed, 0);
+        self.read = self.copied;
+        let rest = &self.bytes[self.position..];
+        let free = &mut self.buffer[self.copied..];
+        let len = rest.len().min(self.stream.read.max(SEGMENT)).min(free.len());
+        free[..len].copy_from_slice(&rest[..len]);
         self.copied += len;
-        self.at = (self.at + len) % self.image.len();
+        self.position = (self.position + len) % self.bytes.len();
     }
 
-    /// One read; the messages that come of it go to `then`, replies are left in `out`.
+    /// Reads once. Passes the received messages to `on_message` and leaves the replies in `out`.
     #[inline(always)]
-    fn read<const WHOLE: bool>(&mut self, mut then: impl FnMut(&Event<'_>, &[u8])) {
+    fn read<const WHOLE: bool>(&mut self, mut on_message: impl FnMut(&Event<'_>, &[u8])) {
         self.out.clear();
-        if self.arrived == self.copied {
+        if self.read == self.copied {
             self.copy();
         }
-        self.arrived = self.copied.min(self.arrived + self.stream.read);
-        let is_full = self.taken == 0 && self.arrived == self.buffer.len();
-        if WHOLE && self.arrived - self.taken < self.wanted && !is_full {
+        self.read = self.copied.min(self.read + self.stream.read);
+        let is_full = self.processed == 0 && self.read == self.buffer.len();
+        if WHOLE && self.read - self.processed < self.wanted && !is_full {
             return;
         }
-        let mut input = &mut self.buffer[self.taken..self.arrived];
+        let mut input = &mut self.buffer[self.processed..self.read];
         let all = input.len();
         loop {
-            // A message that is longer than the buffer is assembled.
+            // `receive` assembles a message that is longer than the buffer.
             let event = if WHOLE && !(is_full && input.len() == all) {
                 self.connection.receive_whole(&mut input, &mut self.out)
             } else {
@@ -160,8 +171,8 @@ impl Receiving {
                 break;
             };
             match &event {
-                Event::Text(text) => then(&event, text.as_bytes()),
-                Event::Binary(data) => then(&event, data),
+                Event::Text(text) => on_message(&event, text.as_bytes()),
+                Event::Binary(data) => on_message(&event, data),
                 Event::Ping(_) => {}
                 event => panic!("{event:?}"),
             }
@@ -169,25 +180,25 @@ impl Receiving {
                 self.connection.recycle(event);
             }
         }
-        self.taken = self.arrived - input.len();
+        self.processed = self.read - input.len();
         if WHOLE {
             self.wanted = input.len() + self.connection.wanted(input);
         }
     }
 
-    /// Receives the image twice and compares every byte.
+    /// Receives the stream twice and compares every byte.
     fn verify<const WHOLE: bool>(&mut self) {
-        let (stream, messages) = (self.stream, self.stream.messages());
-        let expected: Vec<_> = (0..messages)
+        let (stream, count) = (self.stream, self.stream.message_count());
+        let expected: Vec<_> = (0..count)
             .map(|index| stream.content.message(index, stream.size))
             .collect();
         let (mut received, mut pongs) = (0, 0);
-        while received < 2 * messages {
+        while received < 2 * count {
             self.read::<WHOLE>(|event, payload| {
                 assert_eq!(matches!(event, Event::Binary(_)), stream.content == Content::Binary);
-                assert!(payload == expected[received % messages]);
-                let is_lent = matches!(event, Event::Text(Cow::Borrowed(_)) | Event::Binary(Cow::Borrowed(_)));
-                assert!(is_lent || !WHOLE || stream.size > READ / 2);
+                assert!(payload == expected[received % count]);
+                let is_borrowed = matches!(event, Event::Text(Cow::Borrowed(_)) | Event::Binary(Cow::Borrowed(_)));
+                assert!(is_borrowed || !WHOLE || stream.size > READ / 2);
                 received += 1;
             });
             for pong in frames(stream.role, &self.out) {
@@ -195,17 +206,18 @@ impl Receiving {
                 pongs += 1;
             }
         }
-        assert_eq!((received, self.at), (2 * messages, 0));
-        let between = match stream.frame {
+        assert_eq!((received, self.position), (2 * count, 0));
+        let pings_per_message = match stream.frame {
             Some(frame) if stream.pings => stream.size.div_ceil(frame) - 1,
             _ => 0,
         };
-        assert_eq!(pongs, 2 * messages * between);
+        assert_eq!(pongs, 2 * count * pings_per_message);
     }
 
-    /// How long `iterations` messages take. A read that brings more than are asked for counts by its share.
+    /// Returns the time to receive `iterations` messages. If the last read has more messages, their
+    /// share of the time is subtracted.
     pub fn run(&mut self, iterations: u64) -> Duration {
-        if self.stream.whole {
+        if self.stream.receive_whole {
             self.run_as::<true>(iterations)
         } else {
             self.run_as::<false>(iterations)
@@ -229,13 +241,13 @@ impl Receiving {
     }
 }
 
-/// An iteration is a message, whatever the reads.
+/// Runs a criterion bench. An iteration is one message, whatever the length of the reads.
 pub fn bench(criterion: &mut Criterion, name: &str, how: &str, stream: Stream) {
-    let mut receiving = Receiving::new(stream);
+    let mut receiver = Receiver::new(stream);
     let mut group = criterion.benchmark_group(group(name, stream.role));
     group.throughput(Throughput::Bytes(stream.size as u64));
     let id = BenchmarkId::new(format!("{}{how}", stream.content.name()), stream.size);
     group.bench_function(id, |bencher| {
-        bencher.iter_custom(|iterations| receiving.run(iterations));
+        bencher.iter_custom(|iterations| receiver.run(iterations));
     });
 }

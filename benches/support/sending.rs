@@ -1,4 +1,4 @@
-//! What sends: what was sent is copied into a ring, as a kernel would take it, and the output is cleared.
+//! Sending: the output is copied into a ring buffer, as a kernel does, and cleared.
 
 use std::{
     hint::black_box,
@@ -11,11 +11,11 @@ use sockless::{Config, Connection, Role};
 
 use crate::{Content, frame_len, frames, group, open};
 
-/// Where written bytes go.
+/// A ring buffer for the bytes that are written.
 pub struct Ring {
     buf: Vec<u8>,
-    at: usize,
-    /// All bytes ever written.
+    position: usize,
+    /// The total number of bytes written.
     pub written: u64,
 }
 
@@ -23,7 +23,7 @@ impl Ring {
     fn new() -> Self {
         Self {
             buf: vec![0; 256 << 10],
-            at: 0,
+            position: 0,
             written: 0,
         }
     }
@@ -32,24 +32,24 @@ impl Ring {
     pub fn write(&mut self, mut bytes: &[u8]) {
         self.written += bytes.len() as u64;
         while !bytes.is_empty() {
-            let room = &mut self.buf[self.at..];
-            let (front, rest) = bytes.split_at(bytes.len().min(room.len()));
-            room[..front.len()].copy_from_slice(front);
-            self.at = (self.at + front.len()) % self.buf.len();
+            let free = &mut self.buf[self.position..];
+            let (front, rest) = bytes.split_at(bytes.len().min(free.len()));
+            free[..front.len()].copy_from_slice(front);
+            self.position = (self.position + front.len()) % self.buf.len();
             bytes = rest;
         }
     }
 }
 
-/// Who sends what.
+/// The messages to send, and the role of the sender.
 #[derive(Clone, Copy)]
 pub struct Messages {
     pub role: Role,
     pub content: Content,
     pub size: usize,
-    /// [`Config::fragment_size`], if a message is several frames.
+    /// [`Config::fragment_size`]. `None`: each message is one frame.
     pub frame: Option<usize>,
-    /// How many are sent before they are flushed.
+    /// The number of messages between two flushes.
     pub batch: u64,
 }
 
@@ -67,8 +67,8 @@ impl Payload {
     }
 }
 
-/// A connection and what it sends.
-pub struct Sending {
+/// A connection and the messages that it sends.
+pub struct Sender {
     messages: Messages,
     connection: Connection,
     payload: Payload,
@@ -76,11 +76,11 @@ pub struct Sending {
     ring: Ring,
 }
 
-impl Sending {
+impl Sender {
     pub fn new(messages: Messages) -> Self {
         let config = Config::new().fragment_size(messages.frame.and_then(NonZeroUsize::new));
         let payload = messages.content.message(0, messages.size);
-        let mut sending = Self {
+        let mut sender = Self {
             messages,
             connection: open(messages.role, config),
             payload: match messages.content {
@@ -90,11 +90,11 @@ impl Sending {
             out: Vec::new(),
             ring: Ring::new(),
         };
-        sending.verify();
-        sending
+        sender.verify();
+        sender
     }
 
-    /// The pieces, for what is not done with [`run`](Self::run).
+    /// Returns the parts, for a bench that does not use [`run`](Self::run).
     pub fn into_parts(self) -> (Connection, Vec<u8>, Ring) {
         (self.connection, self.payload.as_bytes().to_vec(), self.ring)
     }
@@ -113,13 +113,13 @@ impl Sending {
         self.out.clear();
     }
 
-    /// The payloads of a message's frames.
+    /// Returns the payloads of the frames of a message.
     fn frames(&self) -> impl Iterator<Item = &[u8]> {
         let payload = self.payload.as_bytes();
         payload.chunks(self.messages.frame.unwrap_or(payload.len()))
     }
 
-    /// Takes three messages apart and compares every byte.
+    /// Sends three messages and compares every byte of the frames.
     fn verify(&mut self) {
         for _ in 0..3 {
             self.send();
@@ -141,18 +141,18 @@ impl Sending {
         self.out.clear();
     }
 
-    /// How long `iterations` messages take.
+    /// Returns the time to send `iterations` messages.
     pub fn run(&mut self, iterations: u64) -> Duration {
         let before = self.ring.written;
         let start = Instant::now();
         let mut rest = iterations;
         while rest > 0 {
-            let now = rest.min(self.messages.batch);
-            for _ in 0..now {
+            let batch = rest.min(self.messages.batch);
+            for _ in 0..batch {
                 self.send();
             }
             self.flush();
-            rest -= now;
+            rest -= batch;
         }
         let elapsed = start.elapsed();
         let message: usize = self
@@ -164,13 +164,13 @@ impl Sending {
     }
 }
 
-/// An iteration is a message.
+/// Runs a criterion bench. An iteration is one message.
 pub fn bench(criterion: &mut Criterion, name: &str, how: &str, messages: Messages) {
-    let mut sending = Sending::new(messages);
+    let mut sender = Sender::new(messages);
     let mut group = criterion.benchmark_group(group(name, messages.role));
     group.throughput(Throughput::Bytes(messages.size as u64));
     let id = BenchmarkId::new(format!("{}{how}", messages.content.name()), messages.size);
     group.bench_function(id, |bencher| {
-        bencher.iter_custom(|iterations| sending.run(iterations));
+        bencher.iter_custom(|iterations| sender.run(iterations));
     });
 }

@@ -1,7 +1,7 @@
 //! What all adapters have in common: the engine, its output and its deadlines.
 
 use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
-use core::mem;
+use core::{mem, time::Duration};
 use std::{io, time::Instant};
 
 use super::{Error, Settings, input::Input};
@@ -26,7 +26,7 @@ pub(super) struct Driver {
     /// [`Connection::assembled_len`] after the last input.
     assembled_len: usize,
     /// The deadline that the peer has missed. The connection is lost.
-    missed_deadline: Option<Due>,
+    missed_deadline: Option<(Due, Duration)>,
     /// A recycled allocation, for the next message that is complete in the input.
     spare: Vec<u8>,
 }
@@ -220,7 +220,7 @@ impl Driver {
                 Due::Ping(payload) => _ = self.ping(&payload),
                 Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
                 Due::Handshake | Due::Pong | Due::Close => {
-                    self.missed_deadline = Some(due);
+                    self.missed_deadline = Some((due, self.timers.limit(due)));
                     self.out = Vec::new();
                 }
             }
@@ -230,7 +230,10 @@ impl Driver {
 
     /// Fails if the peer has missed a deadline.
     pub(super) fn check_deadlines(&self) -> Result<(), Error> {
-        self.missed_deadline.map_or(Ok(()), |due| Err(Error::TimedOut(due)))
+        match self.missed_deadline {
+            Some((due, limit)) => Err(Error::TimedOut { due, limit }),
+            None => Ok(()),
+        }
     }
 
     /// Notes that the transport has stopped taking output, in a call that writes and began at

@@ -1,7 +1,7 @@
 //! What the calls of an adapter fail with.
 
 use alloc::boxed::Box;
-use core::{error, fmt};
+use core::{error, fmt, time::Duration};
 use std::io;
 
 use crate::{ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, timers::Due};
@@ -19,7 +19,12 @@ pub enum Error {
     Io(io::Error),
     /// The peer was silent for longer than one of the [`Timeouts`](crate::timers::Timeouts) allows:
     /// during the opening handshake, after a Ping, or during the closing handshake.
-    TimedOut(Due),
+    TimedOut {
+        /// The deadline that was missed: [`Due::Handshake`], [`Due::Pong`] or [`Due::Close`].
+        due: Due,
+        /// The time that the setting gave.
+        limit: Duration,
+    },
     /// The peer violated the protocol, or the transport ended without a Close frame. The Close
     /// frame or the HTTP response that this error demands was sent, if the peer still reads.
     Protocol(Box<ProtocolError>),
@@ -35,13 +40,14 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => fmt::Display::fmt(error, f),
-            Self::TimedOut(Due::Handshake) => {
-                f.write_str("the peer did not complete the opening handshake within `Timeouts::handshake`")
+            Self::TimedOut { due, limit } => {
+                let (what, setting) = match due {
+                    Due::Handshake => ("complete the opening handshake", "handshake"),
+                    Due::Close => ("complete the closing handshake", "close"),
+                    Due::Ping(_) | Due::Pong | Due::Idle => ("answer a Ping", "pong"),
+                };
+                write!(f, "the peer did not {what} within Timeouts::{setting} = {limit:?}")
             }
-            Self::TimedOut(Due::Close) => {
-                f.write_str("the peer did not complete the closing handshake within `Timeouts::close`")
-            }
-            Self::TimedOut(_) => f.write_str("the peer did not answer a Ping within `Timeouts::pong`"),
             Self::Protocol(error) => fmt::Display::fmt(error, f),
             Self::Send(error) => fmt::Display::fmt(error, f),
             Self::LocalHandshake(error) => fmt::Display::fmt(error, f),
@@ -55,11 +61,14 @@ impl fmt::Display for Error {
 }
 
 impl error::Error for Error {
-    /// Returns what an error of the transport was caused by. The text of the error itself is part of this one's.
+    /// Returns what an error of the transport was caused by. The text of the error itself is part
+    /// of this one's.
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),
-            Self::Protocol(_) | Self::Send(_) | Self::LocalHandshake(_) | Self::TimedOut(_) | Self::Refused(_) => None,
+            Self::Protocol(_) | Self::Send(_) | Self::LocalHandshake(_) | Self::TimedOut { .. } | Self::Refused(_) => {
+                None
+            }
         }
     }
 }

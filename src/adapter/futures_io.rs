@@ -6,13 +6,11 @@
 //! ```no_run
 //! use sockless::{ClientRequest, CloseCode, adapter::{Error, Settings, futures_io::{self, Timer}}};
 //!
-//! # mod smol {
-//! #     pub struct Timer;
-//! #     impl Timer {
-//! #         pub fn at(_at: std::time::Instant) -> std::future::Ready<()> { std::future::ready(()) }
-//! #     }
-//! # }
-//! # async fn run(tcp: impl ::futures_io::AsyncRead + ::futures_io::AsyncWrite + Unpin) -> Result<(), Error> {
+//! # use std::{future::{Ready, ready}, time::Instant};
+//! # mod smol { pub struct Timer; }
+//! # impl smol::Timer { fn at(_at: Instant) -> Ready<()> { ready(()) } }
+//! # use ::futures_io::{AsyncRead, AsyncWrite};
+//! # async fn run(tcp: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), Error> {
 //! // `tcp` is a `smol::net::TcpStream`.
 //! let request = ClientRequest::new("ws://127.0.0.1:9001/")?;
 //! let clock = Timer::new(smol::Timer::at);

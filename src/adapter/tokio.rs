@@ -71,9 +71,10 @@ pub async fn connect_with(
     let settings = settings.into();
     let connecting = TcpStream::connect((request.host(), request.port()));
     let tcp = match settings.timeouts.handshake {
-        Some(limit) => time::timeout(limit, connecting)
-            .await
-            .map_err(|_| Error::TimedOut(Due::Handshake))?,
+        Some(limit) => time::timeout(limit, connecting).await.map_err(|_| Error::TimedOut {
+            due: Due::Handshake,
+            limit,
+        })?,
         None => connecting.await,
     }?;
     tcp.set_nodelay(true)?;

@@ -11,7 +11,7 @@ use crate::{
     handshake::{
         Accept, Negotiated, Refusal, Request,
         answer::{write_acceptance, write_rejection},
-        refusal_body::Progress,
+        refusal_body::BodyProgress,
     },
     state::{Command, Permission, Signal},
 };
@@ -39,8 +39,8 @@ impl Connection {
         }
     }
 
-    /// Keeps what a client sends before it has the response. A client must not do that (RFC 6455, section 4.1), but the
-    /// bytes are read already.
+    /// Keeps what a client sends before it has the response. A client must not do that (RFC 6455,
+    /// section 4.1), but the bytes are read already.
     pub(super) fn receive_early<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -49,7 +49,8 @@ impl Connection {
         let bytes = mem::take(input);
         if let Some(opening) = &mut self.opening {
             if bytes.len() > opening.max_head_size - opening.early.len() {
-                return Err(self.fail(RequestError::EarlyData.into(), out));
+                let limit = opening.max_head_size;
+                return Err(self.fail(RequestError::TooMuchEarlyData { limit }.into(), out));
             }
             opening.early.extend_from_slice(bytes);
         }
@@ -117,9 +118,9 @@ impl Connection {
             return Ok(None);
         };
         match body.read(input) {
-            Ok(Progress::Incomplete) => Ok(None),
-            Ok(Progress::Complete) => Ok(self.refused(true)),
-            Ok(Progress::Truncated) => Ok(self.refused(false)),
+            Ok(BodyProgress::Incomplete) => Ok(None),
+            Ok(BodyProgress::Complete) => Ok(self.refused(true)),
+            Ok(BodyProgress::Truncated) => Ok(self.refused(false)),
             Err(error) => Err(self.fail(error.into(), out)),
         }
     }
@@ -134,14 +135,17 @@ impl Connection {
         })))
     }
 
-    /// Server: accepts the request of [`Event::Request`]; the connection is open (RFC 6455, section 4.2.2).
+    /// Server: accepts the request of [`Event::Request`]; the connection is open (RFC 6455, section
+    /// 4.2.2).
     ///
-    /// If the client has sent more before the response, the next [`receive`](Self::receive) returns its events first; call
-    /// it, with empty input if there is none, if the decision was not made in the loop around it.
+    /// If the client has sent more before the response, the next [`receive`](Self::receive) returns
+    /// its events first; call it, with empty input if there is none, if the decision was not made
+    /// in the loop around it.
     ///
     /// # Errors
-    /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered, a header that is
-    /// malformed or belongs to the handshake. Nothing has changed; accept in another way, or reject.
+    /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered,
+    /// a header that is malformed or belongs to the handshake. Nothing has changed; accept in
+    /// another way, or reject.
     pub fn accept(
         &mut self,
         request: &Request<'_>,
@@ -165,11 +169,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Server: answers the request of [`Event::Request`] with another status than 101; the connection is closed, and
-    /// what the client sends is discarded (RFC 6455, section 4.2.2).
+    /// Server: answers the request of [`Event::Request`] with another status than 101; the
+    /// connection is closed, and what the client sends is discarded (RFC 6455, section 4.2.2).
     ///
-    /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an unknown target, 3xx
-    /// with `Location`. `Connection: close` and the length of the body are added.
+    /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an
+    /// unknown target, 3xx with `Location`. `Connection: close` and the length of the body are
+    /// added.
     ///
     /// # Errors
     /// Returns the part of the response that cannot be sent. Nothing has changed.

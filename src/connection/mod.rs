@@ -1,4 +1,5 @@
-//! A connection: the two halves and the opening handshake, joined by the state machine of `state.rs`.
+//! A connection: the two halves and the opening handshake, joined by the state machine of
+//! `state.rs`.
 
 mod handshake;
 mod opening;
@@ -6,6 +7,7 @@ mod receive;
 mod send;
 
 use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use self::opening::Opening;
 #[cfg(feature = "deflate")]
@@ -27,34 +29,33 @@ use crate::{
 /// one.
 ///
 /// It owns no socket, no buffer and no clock. The caller passes the bytes that it has read to
-/// [`receive`](Self::receive), which returns events; every call appends what has to be written to the
-/// caller's `out`. There are four kinds of method, and nothing else has to be called:
+/// [`receive`](Self::receive), which returns events; every call appends what has to be written to
+/// the caller's `out`. There are four kinds of method, and nothing else has to be called:
 ///
 /// * constructors: [`server`](Self::server), [`client`](Self::client), and, for a connection whose
 ///   opening handshake is done, [`upgraded_server`](Self::upgraded_server) and
 ///   [`upgraded_client`](Self::upgraded_client);
-/// * bytes in: [`receive`](Self::receive) until it returns `None`, [`receive_eof`](Self::receive_eof)
-///   when the transport ends;
+/// * bytes in: [`receive`](Self::receive) until it returns `None`,
+///   [`receive_eof`](Self::receive_eof) when the transport ends;
 /// * commands, which append to `out`: [`accept`](Self::accept), [`reject`](Self::reject), `send_*`,
 ///   [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close);
 /// * getters: [`state`](Self::state), [`close_status`](Self::close_status),
 ///   [`teardown`](Self::teardown).
 ///
-/// After each of them, write `out` and clear it. There is nothing to flush and nothing to poll: Pongs,
-/// the answer to a Close frame, and the Close frame that an error demands are in `out` when the call
-/// that caused them returns.
+/// After each of them, write `out` and clear it. There is nothing to flush and nothing to poll:
+/// Pongs, the answer to a Close frame, and the Close frame that an error demands are in `out` when
+/// the call that caused them returns.
 ///
 /// **Purity.** The result of a call depends on the state and the arguments alone. For any way of
 /// cutting the input into pieces, the events, the errors and the output are the same (with chunk
 /// delivery, once adjacent chunks are joined).
 ///
 /// **Memory.** An idle open connection holds no heap, except a client's key stream and what
-/// [`recycle`](Self::recycle) gave it. While a message is assembled, the connection holds at most twice
-/// the bytes received and 64 KiB more, and three times as much while the buffer grows; never more than
-/// that of [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
-/// inflated, and the inflater, the deflater and their windows are added once they are used:
-/// `docs/DEFLATE.md` has the figures.
-#[derive(Debug)]
+/// [`recycle`](Self::recycle) gave it. While a message is assembled, the connection holds at most
+/// twice the bytes received and 64 KiB more, and three times as much while the buffer grows; never
+/// more than that of [`max_message_size`](Config::max_message_size). With permessage-deflate, the
+/// bytes are those inflated, and the inflater, the deflater and their windows are added once they
+/// are used: `docs/DEFLATE.md` has the figures.
 pub struct Connection {
     phase: Phase,
     /// The result of [`compute_path`](Self::compute_path), updated after every change of what that
@@ -78,12 +79,12 @@ impl Connection {
         Self::new(Phase::AwaitingRequest, Role::Server, None, &config, opening)
     }
 
-    /// Returns the client's end of a connection and appends its opening handshake to `out` (RFC 6455,
-    /// section 4.1).
+    /// Returns the client's end of a connection and appends its opening handshake to `out` (RFC
+    /// 6455, section 4.1).
     ///
-    /// `seed` must come from a strong source of randomness, such as the operating system, and must be
-    /// used for nothing else: the key of the handshake and the mask keys of all frames are made from it
-    /// (sections 4.1 and 5.3).
+    /// `seed` must come from a strong source of randomness, such as the operating system, and must
+    /// be used for nothing else: the key of the handshake and the mask keys of all frames are made
+    /// from it (sections 4.1 and 5.3).
     ///
     /// Two duties stay with the caller: to have at most one connection to the same address in this
     /// state at a time, and to carry a `wss` connection over TLS with SNI, from the first byte
@@ -153,8 +154,8 @@ impl Connection {
         }
     }
 
-    /// "Fail the WebSocket connection" (RFC 6455, section 7.1.7): appends a Close frame, if one may be
-    /// sent, or an HTTP response, and closes.
+    /// "Fail the WebSocket connection" (RFC 6455, section 7.1.7): appends a Close frame, if one may
+    /// be sent, or an HTTP response, and closes.
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
         match error {
@@ -208,14 +209,14 @@ impl Connection {
 
     /// Tells the connection that the transport has ended: a read returned no bytes, or an error.
     ///
-    /// Returns `Ok(None)` after a complete closing handshake. Returns an event if what the connection
-    /// waits for ends with the transport, as the body of a refusal may.
+    /// Returns `Ok(None)` after a complete closing handshake. Returns an event if what the
+    /// connection waits for ends with the transport, as the body of a refusal may.
     ///
     /// # Errors
     /// Returns [`UnexpectedEof`](ProtocolError::UnexpectedEof) or
-    /// [`HandshakeEof`](ProtocolError::HandshakeEof) if the connection is lost, or the peer closed the
-    /// transport too early (RFC 6455, section 7.1.5); or the error with which the connection failed
-    /// before.
+    /// [`HandshakeEof`](ProtocolError::HandshakeEof) if the connection is lost, or the peer closed
+    /// the transport too early (RFC 6455, section 7.1.5); or the error with which the connection
+    /// failed before.
     pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
         if let Some(error) = self.failure() {
             return Err(error);
@@ -235,16 +236,16 @@ impl Connection {
         Err(self.fail(error, &mut Vec::new()))
     }
 
-    /// Takes the allocation of an owned event, of this connection or another, for the next message, so
-    /// that a steady stream of messages that span inputs allocates nothing.
+    /// Takes the allocation of an owned event, of this connection or another, for the next message,
+    /// so that a steady stream of messages that span inputs allocates nothing.
     ///
     /// The connection holds the allocation, whatever its size, until a message uses it.
     pub fn recycle(&mut self, event: Event<'_>) {
         self.receiver.recycle(event);
     }
 
-    /// Takes working state of permessage-deflate from a pool, if the extension was negotiated and the
-    /// connection has no state.
+    /// Takes working state of permessage-deflate from a pool, if the extension was negotiated and
+    /// the connection has no state.
     ///
     /// What the pool does not have, the connection creates when it needs it.
     #[cfg(feature = "deflate")]
@@ -273,8 +274,8 @@ impl Connection {
     /// Returns how many bytes of the message in progress are assembled: what has arrived of a large
     /// message before its event is returned.
     ///
-    /// It is 0 between messages, and with [`Delivery::Chunks`](crate::Delivery::Chunks), where nothing is
-    /// assembled.
+    /// It is 0 between messages, and with [`Delivery::Chunks`](crate::Delivery::Chunks), where
+    /// nothing is assembled.
     #[must_use]
     pub fn assembled_len(&self) -> usize {
         self.receiver.assembled_len()
@@ -292,11 +293,11 @@ impl Connection {
         self.phase.state()
     }
 
-    /// Returns how the connection was closed, or is being closed: by whom, with which codes and reasons,
-    /// cleanly or not.
+    /// Returns how the connection was closed, or is being closed: by whom, with which codes and
+    /// reasons, cleanly or not.
     ///
-    /// It is `None` before the first Close frame or failure, and for a handshake that was rejected or
-    /// refused.
+    /// It is `None` before the first Close frame or failure, and for a handshake that was rejected
+    /// or refused.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
         self.close_status.as_deref()
@@ -337,20 +338,41 @@ impl Connection {
     }
 }
 
+/// Shows no byte of the peer's: they may be secret.
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("role", &self.role())
+            .field("phase", &self.phase)
+            .field("close_status", &self.close_status)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a connection holds at its end: see [`Connection::into_parts`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Parts {
-    /// The bytes that were taken from the transport and are in no event: the beginning of a head or of a
-    /// frame header, or the message in progress, as a frame with the same content.
+    /// The bytes that were taken from the transport and are in no event: the beginning of a head or
+    /// of a frame header, or the message in progress, as a frame with the same content.
     ///
     /// Whatever continues to read from the transport must read these bytes first. With
-    /// [`Delivery::Chunks`](crate::Delivery::Chunks), the chunks of a message in progress were returned;
-    /// the frame then continues that message.
+    /// [`Delivery::Chunks`](crate::Delivery::Chunks), the chunks of a message in progress were
+    /// returned; the frame then continues that message.
     pub unread: Vec<u8>,
     /// Whether another engine that reads `unread`, and then the transport, receives everything.
     ///
-    /// It is false with permessage-deflate while a compressed message is in progress, of which nothing is
-    /// in `unread`, or while the peer may refer to earlier messages (context takeover).
+    /// It is false with permessage-deflate while a compressed message is in progress, of which
+    /// nothing is in `unread`, or while the peer may refer to earlier messages (context takeover).
     pub lossless: bool,
+}
+
+/// Shows how many bytes are unread, and none of them: they may be secret.
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("unread", &format_args!("{} bytes", self.unread.len()))
+            .field("lossless", &self.lossless)
+            .finish()
+    }
 }

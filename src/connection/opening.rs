@@ -6,12 +6,11 @@ use crate::{
     config::Config,
     deflate::DeflateConfig,
     error::ResponseError,
-    handshake::{Expected, Negotiated, Response, refusal_body::Body},
-    http::HeadReader,
+    handshake::{Expected, Negotiated, Response, refusal_body::RefusalBody},
+    http::{HeadKind, HeadReader},
 };
 
 /// What only the opening handshake needs.
-#[derive(Debug)]
 pub(super) struct Opening {
     pub(super) head: HeadReader,
     pub(super) max_head_size: usize,
@@ -22,7 +21,7 @@ pub(super) struct Opening {
     /// Client: what the response is judged by.
     pub(super) expected: Option<Expected>,
     /// Client: a refusal whose body is not whole yet.
-    pub(super) refusal: Option<(Response<'static>, Body)>,
+    pub(super) refusal: Option<(Response<'static>, RefusalBody)>,
     /// Server: bytes that came before `accept`, and how many of them are processed.
     pub(super) early: Vec<u8>,
     pub(super) early_read: usize,
@@ -39,8 +38,12 @@ pub(super) enum Verdict<'b> {
 
 impl Opening {
     pub(super) fn new(config: &Config, expected: Option<Expected>) -> Box<Self> {
+        let kind = match expected {
+            Some(_) => HeadKind::Response,
+            None => HeadKind::Request,
+        };
         Box::new(Self {
-            head: HeadReader::new(config.max_head_size),
+            head: HeadReader::new(kind, config.max_head_size),
             max_head_size: config.max_head_size,
             max_headers: config.max_headers,
             max_refusal_body: config.max_refusal_body,
@@ -66,11 +69,11 @@ impl Opening {
             }
             100..=199 => {
                 // All heads together stay within the limit, so that this cannot go on for ever.
-                self.head.follow(len);
+                self.head.continue_after(len);
                 Ok(Verdict::Interim)
             }
             _ => {
-                let body = Body::of(&response, self.max_refusal_body)?;
+                let body = RefusalBody::new(&response, self.max_refusal_body)?;
                 self.refusal = Some((response.into_owned(), body));
                 Ok(Verdict::Refused)
             }

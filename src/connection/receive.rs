@@ -16,17 +16,17 @@ use crate::{
 impl Connection {
     /// Takes the next event off the front of `input`, which shrinks as it is consumed.
     ///
-    /// `Ok(None)` means exactly: `input` is empty. Payload is unmasked in place. A whole message inside
-    /// one `input` is borrowed from it; a message that spans inputs, is fragmented or was compressed is
-    /// owned. Replies are appended to `out`.
+    /// `Ok(None)` means exactly: `input` is empty. Payload is unmasked in place. A whole message
+    /// inside one `input` is borrowed from it; a message that spans inputs, is fragmented or was
+    /// compressed is owned. Replies are appended to `out`.
     ///
-    /// Call it until it returns `None` or an error, then write `out`, in either case. Once the connection
-    /// is [`Closed`](crate::State::Closed), input is discarded.
+    /// Call it until it returns `None` or an error, then write `out`, in either case. Once the
+    /// connection is [`Closed`](crate::State::Closed), input is discarded.
     ///
     /// # Errors
-    /// Returns the rule that the peer broke, after everything before that was delivered. The Close frame
-    /// or HTTP response for the peer is in `out`. Later calls return the same error. It is boxed, because
-    /// a larger result would cost every message.
+    /// Returns the rule that the peer broke, after everything before that was delivered. The Close
+    /// frame or HTTP response for the peer is in `out`. Later calls return the same error. It is
+    /// boxed, because a larger result would cost every message.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -40,26 +40,32 @@ impl Connection {
         self.receive_with::<false>(input, out)
     }
 
-    /// Takes the next event off the front of `input`, as [`receive`](Self::receive) does, but leaves the
-    /// beginning of an incomplete message there, so that the message is borrowed, and not copied, once it
-    /// is complete.
+    /// Takes the next event off the front of `input`, as [`receive`](Self::receive) does, but
+    /// leaves the beginning of an incomplete message there, so that the message is borrowed, and
+    /// not copied, once it is complete.
     ///
-    /// `Ok(None)` means: keep what is left of `input`, which may be nothing, read more after it, and call
-    /// again with all of it. If there is no room to read more, or nothing more will arrive, pass it to
-    /// [`receive`](Self::receive), which takes everything. What is left is not in
-    /// [`Parts::unread`](crate::Parts::unread), and was not examined: text that is not UTF-8 is found when
-    /// all of it is there. Fragments, compressed messages and control frames are taken as they arrive.
+    /// `Ok(None)` means: keep what is left of `input`, which may be nothing, read more after it,
+    /// and call again with all of it. If there is no room to read more, or nothing more will
+    /// arrive, pass it to [`receive`](Self::receive), which takes everything. What is left is not
+    /// in [`Parts::unread`](crate::Parts::unread), and was not examined: text that is not UTF-8 is
+    /// found when all of it is there. Fragments, compressed messages and control frames are taken
+    /// as they arrive.
     ///
     /// ```
     /// use sockless::{Config, Connection, Event, handshake::Negotiated};
     ///
     /// # let seed = [0; 32];
     /// # let mut reads = vec![&b"\x82\x03a"[..], b"bc\x82", b"\x01d"];
-    /// let mut connection = Connection::upgraded_client(&Negotiated::default(), Config::default(), seed);
+    /// let negotiated = Negotiated::default();
+    /// let mut connection = Connection::upgraded_client(&negotiated, Config::default(), seed);
     /// let (mut buffer, mut filled, mut wanted, mut out) = ([0; 1024], 0, 0, Vec::new());
     /// # let mut messages = Vec::new();
     /// # let mut transport = reads.drain(..);
-    /// # let mut read = |room: &mut [u8]| transport.next().map_or(0, |bytes| { room[..bytes.len()].copy_from_slice(bytes); bytes.len() });
+    /// # let mut read = |room: &mut [u8]| {
+    /// #     let bytes = transport.next().unwrap_or_default();
+    /// #     room[..bytes.len()].copy_from_slice(bytes);
+    /// #     bytes.len()
+    /// # };
     /// loop {
     ///     let n = read(&mut buffer[filled..]);
     ///     # if n == 0 { break }
@@ -98,17 +104,18 @@ impl Connection {
         self.receive_with::<true>(input, out)
     }
 
-    /// Returns at least how many bytes have to arrive after `left` before they can lead to an event: more
-    /// than 0.
+    /// Returns at least how many bytes have to arrive after `left` before they can lead to an
+    /// event: more than 0.
     ///
-    /// `left` is what [`receive_whole`](Self::receive_whole) has left, which may be nothing, and what was
-    /// read since. The result is all that is missing in the message, once its length is there; or, in a
-    /// message of which pieces were taken because it is fragmented or longer than the buffer, all that is
-    /// missing in its frame. Together with the length of `left` it is at most `usize::MAX`.
+    /// `left` is what [`receive_whole`](Self::receive_whole) has left, which may be nothing, and
+    /// what was read since. The result is all that is missing in the message, once its length is
+    /// there; or, in a message of which pieces were taken because it is fragmented or longer than
+    /// the buffer, all that is missing in its frame. Together with the length of `left` it is at
+    /// most `usize::MAX`.
     ///
-    /// Wait for that many bytes, or until the buffer is full. An earlier call only finds a violation
-    /// earlier: in the first byte of a header, in a length before all of the header has arrived, or, where
-    /// pieces were taken, text that is not UTF-8.
+    /// Wait for that many bytes, or until the buffer is full. An earlier call only finds a
+    /// violation earlier: in the first byte of a header, in a length before all of the header has
+    /// arrived, or, where pieces were taken, text that is not UTF-8.
     #[must_use]
     #[inline]
     pub fn wanted(&self, left: &[u8]) -> usize {
@@ -157,7 +164,7 @@ impl Connection {
                         self.update_path();
                         return Ok(Some(message.into()));
                     }
-                    Pieces::Failed(error) => return Err(self.fail(error, out)),
+                    Pieces::Failed(error) => return Err(self.fail(*error, out)),
                     Pieces::NotMine => {}
                 }
             }
@@ -242,7 +249,8 @@ impl Connection {
                 mem::take(input);
                 Ok(None)
             }
-            // "further data received is discarded" (section 1.4), and after a failure (section 7.1.7)
+            // "further data received is discarded" (section 1.4), and after a failure (section
+            // 7.1.7)
             Phase::CloseReceived | Phase::Closed => {
                 mem::take(input);
                 match self.failure() {
@@ -266,8 +274,8 @@ impl Connection {
             Err(error) => return Err(self.fail(error, out)),
         };
         match &event {
-            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received
-            // a Close frame." (section 5.5.2)
+            // "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless
+            // it already received a Close frame." (section 5.5.2)
             Event::Ping(payload) if self.auto_pong => {
                 // It cannot fail: a control payload that was received is short enough to send.
                 let _sent = self.sender.control(Opcode::Pong, payload, out);
@@ -281,8 +289,9 @@ impl Connection {
         Ok(Some(event))
     }
 
-    /// "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint
-    /// MUST send a Close frame in response", typically with the same code (RFC 6455, section 5.5.1).
+    /// "If an endpoint receives a Close frame and did not previously send a Close frame, the
+    /// endpoint MUST send a Close frame in response", typically with the same code (RFC 6455,
+    /// section 5.5.1).
     fn close_received(&mut self, frame: Option<&CloseFrame<'_>>, out: &mut Vec<u8>) {
         self.close_status_mut(ClosedBy::Peer).received = Some(frame.cloned().map(CloseFrame::into_owned));
         self.signal(Signal::CloseReceived);

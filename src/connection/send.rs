@@ -17,8 +17,8 @@ impl Connection {
     /// Sends a text message (RFC 6455, section 6.1).
     ///
     /// # Errors
-    /// Fails if the connection is not [`Open`](crate::State::Open), or a fragmented message is in progress. Nothing was
-    /// sent.
+    /// Fails if the connection is not [`Open`](crate::State::Open), or a fragmented message is in
+    /// progress. Nothing was sent.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -32,8 +32,8 @@ impl Connection {
     /// Sends a binary message (RFC 6455, section 6.1).
     ///
     /// # Errors
-    /// Fails if the connection is not [`Open`](crate::State::Open), or a fragmented message is in progress. Nothing was
-    /// sent.
+    /// Fails if the connection is not [`Open`](crate::State::Open), or a fragmented message is in
+    /// progress. Nothing was sent.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -44,26 +44,31 @@ impl Connection {
             .message(MessageKind::Binary, data, out)
     }
 
-    /// Sets whether messages are compressed from now on, if permessage-deflate was negotiated. Initially true.
+    /// Sets whether messages are compressed from now on, if permessage-deflate was negotiated.
+    /// Initially true.
     ///
-    /// Turn it off for a message that holds a secret beside something that an attacker may choose: the length on the wire
-    /// tells how similar they are (RFC 7692, section 8). Turn it off, too, for images and other data that is compressed
-    /// already: a message that does not get smaller is sent uncompressed, but the next one starts with an empty window.
-    /// A fragmented message in progress continues as it began.
+    /// Turn it off for a message that holds a secret beside something that an attacker may choose:
+    /// the length on the wire tells how similar they are (RFC 7692, section 8). Turn it off, too,
+    /// for images and other data that is compressed already: a message that does not get smaller is
+    /// sent uncompressed, but the next one starts with an empty window. A fragmented message in
+    /// progress continues as it began.
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub const fn set_compression(&mut self, enabled: bool) {
         self.sender.set_compression(enabled);
     }
 
-    /// Sends one fragment of a message whose length is not known yet; `fin` ends the message (RFC 6455, section 5.4).
+    /// Sends one fragment of a message whose length is not known yet; `fin` ends the message (RFC
+    /// 6455, section 5.4).
     ///
-    /// The first call begins a message of the given kind. Pings, Pongs and a Close frame may be sent between fragments,
-    /// another message may not. A fragment of text may end inside a code point; the message may not.
+    /// The first call begins a message of the given kind. Pings, Pongs and a Close frame may be
+    /// sent between fragments, another message may not. A fragment of text may end inside a code
+    /// point; the message may not.
     ///
     /// # Errors
-    /// Fails if the connection is not [`Open`](crate::State::Open), the kind is not that of the message in progress, or a
-    /// text is not UTF-8. Nothing was sent, and the message is still in progress.
+    /// Fails if the connection is not [`Open`](crate::State::Open), the kind is not that of the
+    /// message in progress, or a text is not UTF-8. Nothing was sent, and the message is still in
+    /// progress.
     pub fn send_fragment(
         &mut self,
         kind: MessageKind,
@@ -74,46 +79,55 @@ impl Connection {
         self.sender_for(Command::SendData)?.fragment(kind, data, fin, out)
     }
 
-    /// Server: sends only the header of a message of `len` bytes, for a vectored write of a payload that is not copied.
+    /// Server: sends only the header of a message of `len` bytes, for a vectored write of a payload
+    /// that is not copied.
     ///
-    /// The caller must write the payload after `out` and before anything else, and text must be UTF-8.
+    /// The caller must write the payload after `out` and before anything else, and text must be
+    /// UTF-8.
     ///
     /// # Errors
-    /// Fails if the connection is not [`Open`](crate::State::Open), a fragmented message is in progress, this is a client,
-    /// which has to mask the payload (RFC 6455, section 5.1), or `len` is over 2^63 - 1. Nothing was sent.
+    /// Fails if the connection is not [`Open`](crate::State::Open), a fragmented message is in
+    /// progress, this is a client, which has to mask the payload (RFC 6455, section 5.1), or `len`
+    /// is over 2^63 - 1. Nothing was sent.
     pub fn send_header(&mut self, kind: MessageKind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sender_for(Command::SendData)?.header(kind, len, out)
     }
 
-    /// Sends a Ping with at most 125 bytes (RFC 6455, section 5.5.2). The peer answers with a Pong of the same payload.
+    /// Sends a Ping with at most 125 bytes (RFC 6455, section 5.5.2). The peer answers with a Pong
+    /// of the same payload.
     ///
     /// # Errors
-    /// Fails if the connection is not [`Open`](crate::State::Open), or the payload is too long. Nothing was sent.
+    /// Fails if the connection is not [`Open`](crate::State::Open), or the payload is too long.
+    /// Nothing was sent.
     pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sender_for(Command::SendPing)?.control(Opcode::Ping, payload, out)
     }
 
-    /// Sends a Pong with at most 125 bytes: an answer, if [`auto_pong`](crate::Config::auto_pong) is off, or an unsolicited
-    /// one, as a heartbeat in one direction (RFC 6455, section 5.5.3).
+    /// Sends a Pong with at most 125 bytes: an answer, if [`auto_pong`](crate::Config::auto_pong)
+    /// is off, or an unsolicited one, as a heartbeat in one direction (RFC 6455, section 5.5.3).
     ///
     /// # Errors
-    /// Fails if the connection is not open, a Close frame was received, or the payload is too long. Nothing was sent.
+    /// Fails if the connection is not open, a Close frame was received, or the payload is too long.
+    /// Nothing was sent.
     pub fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sender_for(Command::SendPong)?.control(Opcode::Pong, payload, out)
     }
 
     /// Starts the closing handshake with a code and a reason of at most 123 bytes; or, if
-    /// [`auto_close`](crate::Config::auto_close) is off, answers the peer's (RFC 6455, sections 5.5.1 and 7.1.2).
+    /// [`auto_close`](crate::Config::auto_close) is off, answers the peer's (RFC 6455, sections
+    /// 5.5.1 and 7.1.2).
     ///
-    /// A code of `None` sends an empty Close frame. After it, nothing can be sent; what the peer sends is received until
-    /// its Close frame arrives. The reason is for debugging, not for end users (section 5.5.1).
+    /// A code of `None` sends an empty Close frame. After it, nothing can be sent; what the peer
+    /// sends is received until its Close frame arrives. The reason is for debugging, not for end
+    /// users (section 5.5.1).
     ///
-    /// A client closes only because its application asks for it: it does not close the transport itself, and when it
-    /// connects again after a failure, it waits a random time first, longer each time (sections 7.1.1, 7.2.3 and 7.3).
+    /// A client closes only because its application asks for it: it does not close the transport
+    /// itself, and when it connects again after a failure, it waits a random time first, longer
+    /// each time (sections 7.1.1, 7.2.3 and 7.3).
     ///
     /// # Errors
-    /// Fails if the connection is not open, a Close frame was sent before, the code may not be sent, or the reason is too
-    /// long or has no code. Nothing was sent.
+    /// Fails if the connection is not open, a Close frame was sent before, the code may not be
+    /// sent, or the reason is too long or has no code. Nothing was sent.
     pub fn close(
         &mut self,
         code: impl Into<Option<CloseCode>>,

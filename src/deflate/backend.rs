@@ -64,8 +64,8 @@ impl Inflate {
         }
     }
 
-    /// Inflates until the input is consumed, the free part of the window is full or has `max_output`
-    /// more bytes, or a block ends.
+    /// Inflates until the input is consumed, the free part of the window is full or has
+    /// `max_output` more bytes, or a block ends.
     pub(super) fn run(&mut self, input: &[u8], window: &mut Window, max_output: usize) -> Progress {
         match self {
             Self::Miniz(inflate) => inflate.run(input, window, max_output),

@@ -18,7 +18,8 @@ pub(crate) struct Deflater {
     state: Option<DeflateState>,
     /// A message is in progress.
     in_message: bool,
-    /// How many bytes were deflated since the last full flush or reset: a match can refer to no more.
+    /// How many bytes were deflated since the last full flush or reset: a match can refer to no
+    /// more.
     reach: usize,
 }
 
@@ -39,8 +40,8 @@ impl Deflater {
         }
     }
 
-    /// Deflates a piece of a message and returns the payload to send for it: without the tail for the last piece, with it for
-    /// the others (RFC 7692, section 7.2.1).
+    /// Deflates a piece of a message and returns the payload to send for it: without the tail for
+    /// the last piece, with it for the others (RFC 7692, section 7.2.1).
     pub(crate) fn deflate(&mut self, data: &[u8], last: bool) -> &[u8] {
         self.in_message = true;
         let DeflateState { deflate, output } = self.state.get_or_insert_with(|| DeflateState {
@@ -64,7 +65,8 @@ impl Deflater {
             deflate.run(rest, output, Flush::Sync);
         }
         if last && output.is_empty() {
-            // No input since the last flush: an empty stored block, whose lengths are the tail (section 7.2.3.6).
+            // No input since the last flush: an empty stored block, whose lengths are the tail
+            // (section 7.2.3.6).
             output.push(0x00);
         } else if last {
             debug_assert!(output.ends_with(&TAIL), "a sync flush ends with an empty stored block");
@@ -73,7 +75,8 @@ impl Deflater {
         output
     }
 
-    /// Ends the message and keeps what the next one needs. If it was not `sent`, the next one must not refer to it.
+    /// Ends the message and keeps what the next one needs. If it was not `sent`, the next one must
+    /// not refer to it.
     pub(crate) fn end_message(&mut self, sent: bool) {
         self.in_message = false;
         if self.params.release {

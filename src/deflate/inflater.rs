@@ -123,14 +123,14 @@ impl Inflater {
         }
     }
 
-    /// Returns how many bytes of payload to unmask at once: at most 4 windows. A step returns at most a window of output, and
-    /// the payload that it does not consume is masked again.
+    /// Returns how many bytes of payload to unmask at once: at most 4 windows. A step returns at
+    /// most a window of output, and the payload that it does not consume is masked again.
     pub(crate) fn max_input(&self) -> usize {
         MAX_INPUT.min(4 << self.params.bits)
     }
 
-    /// Inflates from the front of `input`. A step returns at most a window of output; call it again,
-    /// with what it did not consume, until it is done.
+    /// Inflates from the front of `input`. A step returns at most a window of output; call it
+    /// again, with what it did not consume, until it is done.
     pub(crate) fn inflate(&mut self, input: &[u8]) -> Inflated<'_> {
         if input.is_empty() && self.is_complete() {
             return Inflated::NOTHING;
@@ -183,12 +183,14 @@ impl Inflater {
         self.has_payload = true;
         self.ended = false;
         let tail = TAIL.get(self.tail..).unwrap_or_default();
-        let mut input = [0; MAX_FINISH + TAIL.len() + PADDING.len()];
         let end = rest.len() + tail.len();
-        for (place, byte) in input.iter_mut().zip(rest.iter().chain(tail).chain(&PADDING)) {
-            *place = *byte;
-        }
-        let input = input.get(..end + PADDING.len()).unwrap_or_default();
+        let mut input = [0; MAX_FINISH + TAIL.len() + PADDING.len()];
+        let input = input.split_at_mut(end + PADDING.len()).0;
+        let (payload, padding) = input.split_at_mut(end);
+        let (front, back) = payload.split_at_mut(rest.len());
+        front.copy_from_slice(rest);
+        back.copy_from_slice(tail);
+        padding.copy_from_slice(&PADDING);
         let (mut consumed, mut produced) = (0, 0);
         self.window.make_room();
         let (done, result) = loop {

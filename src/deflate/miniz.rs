@@ -25,8 +25,8 @@ impl Inflate {
         self.0.init();
     }
 
-    /// Inflates until the input is consumed, the free part of the window is full or has `max_output`
-    /// more bytes, or a block ends.
+    /// Inflates until the input is consumed, the free part of the window is full or has
+    /// `max_output` more bytes, or a block ends.
     pub(super) fn run(&mut self, input: &[u8], window: &mut Window, max_output: usize) -> Progress {
         let mut options = flags::TINFL_FLAG_HAS_MORE_INPUT | flags::TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY;
         if !window.has_wrapped() {
@@ -67,7 +67,8 @@ mod deflate {
     pub(crate) struct Deflate(Box<CompressorOxide>);
 
     impl Deflate {
-        /// Returns whether the deflater supports a window of `bits`. `miniz_oxide` supports 15 bits only.
+        /// Returns whether the deflater supports a window of `bits`. `miniz_oxide` supports 15 bits
+        /// only.
         pub(in crate::deflate) const fn supports(bits: u8) -> bool {
             bits == 15
         }

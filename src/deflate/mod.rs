@@ -1,7 +1,7 @@
 //! permessage-deflate (RFC 7692): its settings, its negotiation, and DEFLATE as it uses it.
 //!
-//! Messages are a stream of raw DEFLATE blocks, with a window that may be kept between them (sections 6 and 7.2). Which
-//! library does the work, only the back end knows.
+//! Messages are a stream of raw DEFLATE blocks, with a window that may be kept between them
+//! (sections 6 and 7.2). Which library does the work, only the back end knows.
 
 mod backend;
 mod config;

@@ -22,8 +22,8 @@ struct ElementParams {
 }
 
 impl ElementParams {
-    /// Returns `None` for a parameter that is unknown, repeated, or has an invalid value: a server declines such an offer, a
-    /// client fails on such a response (RFC 7692, section 7).
+    /// Returns `None` for a parameter that is unknown, repeated, or has an invalid value: a server
+    /// declines such an offer, a client fails on such a response (RFC 7692, section 7).
     fn parse(extension: &Extension<'_>) -> Option<Self> {
         let mut element = Self::default();
         for (name, value) in extension.params() {
@@ -100,8 +100,8 @@ impl ElementParams {
             });
         let client = match self.client_max_window_bits {
             Some(offered) => offered.unwrap_or(WindowBits::MAX).min(config.client_max_window_bits),
-            // "client_max_window_bits" may not be answered unless it was offered (section 7.1.2.2): such a client cannot be
-            // asked for less.
+            // "client_max_window_bits" may not be answered unless it was offered (section 7.1.2.2):
+            // such a client cannot be asked for less.
             None if config.client_max_window_bits < WindowBits::MAX => return None,
             None => WindowBits::MAX,
         };
@@ -114,8 +114,8 @@ impl ElementParams {
         let answer = Self {
             server_no_context_takeover: params.server_no_context_takeover,
             client_no_context_takeover: params.client_no_context_takeover,
-            // Required if it was offered. Unsolicited, some clients have failed on it, and a smaller window may be used
-            // without it.
+            // Required if it was offered. Unsolicited, some clients have failed on it, and a
+            // smaller window may be used without it.
             server_max_window_bits: self.server_max_window_bits.map(|_| server),
             client_max_window_bits: less_than_max(client).map(Some),
         };
@@ -142,7 +142,8 @@ impl ElementParams {
         };
         Some(DeflateParams {
             server_no_context_takeover: answer.server_no_context_takeover,
-            // The client keeps to its own hint, also if the server did not repeat it (section 7.1.1.2).
+            // The client keeps to its own hint, also if the server did not repeat it (section
+            // 7.1.1.2).
             client_no_context_takeover: answer.client_no_context_takeover || config.client_no_context_takeover,
             server_max_window_bits: server,
             client_max_window_bits: client,
@@ -150,8 +151,8 @@ impl ElementParams {
     }
 }
 
-/// Returns a client's offer as the value of `Sec-WebSocket-Extensions`: alternatives, the preferred one first (RFC 7692,
-/// section 5.2).
+/// Returns a client's offer as the value of `Sec-WebSocket-Extensions`: alternatives, the preferred
+/// one first (RFC 7692, section 5.2).
 pub(crate) fn offer(config: &DeflateConfig) -> String {
     let first = ElementParams::offer(config);
     let second = first.without_demands();

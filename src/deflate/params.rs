@@ -1,4 +1,5 @@
-//! The parameters of permessage-deflate (RFC 7692, section 7.1): those that were negotiated, and what they mean to one end.
+//! The parameters of permessage-deflate (RFC 7692, section 7.1): those that were negotiated, and
+//! what they mean to one end.
 
 use super::config::{DeflateConfig, WindowBits};
 use crate::role::Role;
@@ -6,7 +7,8 @@ use crate::role::Role;
 /// The last four bytes of a message, which are not sent (RFC 7692, section 7.2.1).
 pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
-/// The negotiated parameters of permessage-deflate: limits on each direction, which both ends keep to (RFC 7692, section 7.1).
+/// The negotiated parameters of permessage-deflate: limits on each direction, which both ends keep
+/// to (RFC 7692, section 7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "RFC 7692 has these four parameters")]
 pub struct DeflateParams {
@@ -21,7 +23,8 @@ pub struct DeflateParams {
 }
 
 impl DeflateParams {
-    /// The parameters by which one end receives and those by which it sends, and from how many bytes on it compresses.
+    /// The parameters by which one end receives and those by which it sends, and from how many
+    /// bytes on it compresses.
     pub(crate) fn directions(
         self,
         role: Role,
@@ -58,7 +61,8 @@ pub(crate) struct DirectionParams {
 }
 
 impl DirectionParams {
-    /// Whether messages that are sent start with an empty window, so that the deflater's state can be shared.
+    /// Whether messages that are sent start with an empty window, so that the deflater's state can
+    /// be shared.
     pub(crate) const fn forgets(self) -> bool {
         !self.takeover
     }

@@ -10,19 +10,23 @@ use super::{
     params::DirectionParams,
 };
 
-/// Working state of permessage-deflate that connections share which are served one after another, as in an event loop.
+/// Working state of permessage-deflate that connections share which are served one after another,
+/// as in an event loop.
 ///
-/// The state of a deflater is hundreds of kilobytes, that of an inflater tens. Between messages, a connection needs no state
-/// without context takeover, and, with `miniz_oxide`, no inflater state at all, because its window is separate. A connection
+/// The state of a deflater is hundreds of kilobytes, that of an inflater tens. Between messages, a
+/// connection needs no state without context takeover, and, with `miniz_oxide`, no inflater state
+/// at all, because its window is separate. A connection
 /// [borrows](crate::Connection::borrow_deflate_state) the state before it receives or sends, and
-/// [returns](crate::Connection::return_deflate_state) it afterwards; what takeover needs stays with it. With
-/// [`DeflateConfig::release`](crate::deflate::DeflateConfig::release), there is nothing to return.
+/// [returns](crate::Connection::return_deflate_state) it afterwards; what takeover needs stays with
+/// it. With [`DeflateConfig::release`](crate::deflate::DeflateConfig::release), there is nothing to
+/// return.
 ///
 /// ```
 /// use sockless::{Config, Connection, deflate::DeflatePool};
 ///
 /// let mut pool = DeflatePool::new(2);
-/// let mut connections = [Connection::server(Config::default()), Connection::server(Config::default())];
+/// let server = || Connection::server(Config::default());
+/// let mut connections = [server(), server()];
 /// for connection in &mut connections {
 ///     connection.borrow_deflate_state(&mut pool);
 ///     // … receive and send …
@@ -37,8 +41,8 @@ pub struct DeflatePool {
 }
 
 impl DeflatePool {
-    /// Returns an empty pool, which keeps the state of at most `max` deflaters and as many inflaters. When more is returned,
-    /// the oldest is dropped.
+    /// Returns an empty pool, which keeps the state of at most `max` deflaters and as many
+    /// inflaters. When more is returned, the oldest is dropped.
     #[must_use]
     pub const fn new(max: usize) -> Self {
         Self {

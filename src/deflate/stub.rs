@@ -1,7 +1,7 @@
 //! Stands in for this module in builds without the feature `deflate`.
 //!
-//! The types have no values, so nothing is negotiated, and the compiler leaves out what would work with them. The rest of
-//! the crate needs no `cfg` for it.
+//! The types have no values, so nothing is negotiated, and the compiler leaves out what would work
+//! with them. The rest of the crate needs no `cfg` for it.
 
 #![allow(
     clippy::needless_pass_by_ref_mut,

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 /// The initial size of a window, in bytes.
 const FIRST: usize = 1 << 10;
 
-/// A ring buffer of at most 2^bits bytes. It grows with what is written, so that a connection that received little holds
-/// little.
+/// A ring buffer of at most 2^bits bytes. It grows with what is written, so that a connection that
+/// received little holds little.
 #[derive(Debug)]
 pub(super) struct Window {
     buf: Vec<u8>,

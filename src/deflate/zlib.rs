@@ -9,8 +9,8 @@ use super::{
     window::Window,
 };
 
-/// The only window bits that it inflates with: with fewer, it accepts distances before the window or not, depending on where
-/// the input is cut.
+/// The only window bits that it inflates with: with fewer, it accepts distances before the window
+/// or not, depending on where the input is cut.
 pub(super) const BITS: u8 = 15;
 
 /// A raw inflater, which holds its own history and writes into a [`Window`].
@@ -40,7 +40,8 @@ impl Inflate {
         }
     }
 
-    /// Like the other back end. Input that is left over tells the end of a block from the end of the input.
+    /// Like the other back end. Input that is left over tells the end of a block from the end of
+    /// the input.
     pub(super) fn run(&mut self, input: &[u8], window: &mut Window, max_output: usize) -> Progress {
         let (buf, end) = window.parts();
         let space = (buf.len() - end).min(max_output);
@@ -92,7 +93,8 @@ impl Deflate {
         let mut rest = input;
         loop {
             let start = out.len();
-            // A flush is complete when it leaves room, of which it needs at least six bytes, as the manual of zlib says.
+            // A flush is complete when it leaves room, of which it needs at least six bytes, as the
+            // manual of zlib says.
             out.resize(start + rest.len() / 2 + 64, 0);
             let (from_in, from_out) = (self.0.total_in(), self.0.total_out());
             let room = out.get_mut(start..).unwrap_or_default();

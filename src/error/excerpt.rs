@@ -1,17 +1,21 @@
-//! What an error quotes of the input that it complains of.
+//! The part of an input that an error quotes.
 
 use core::fmt;
 
-/// The beginning of an input that breaks a rule, as an error quotes it.
+/// The beginning of an input, as an error quotes it.
 ///
-/// It holds at most [`MAX_LEN`](Self::MAX_LEN) bytes and prints them in double quotes, escaped, with `...` after them if
-/// there were more: fit for a log, whatever the peer sent.
+/// An excerpt holds at most [`MAX_LEN`](Self::MAX_LEN) bytes. It prints them in double quotes and
+/// escaped, followed by `...` if the input has more bytes. Whatever the peer sent, the text is one
+/// line of ASCII.
 ///
 /// ```
 /// use sockless::error::Excerpt;
 ///
 /// assert_eq!(Excerpt::new(b"PO\x07ST").to_string(), r#""PO\x07ST""#);
-/// assert_eq!(Excerpt::new(&[b'a'; 100]).to_string(), format!("\"{}\"...", "a".repeat(Excerpt::MAX_LEN)));
+/// assert_eq!(
+///     Excerpt::new(b"a request line that does not end soon enough").to_string(),
+///     r#""a request line that does not end soon "..."#
+/// );
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Excerpt {
@@ -21,21 +25,35 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// The longest quotation, in bytes.
+    /// The length of the longest excerpt, in bytes.
     pub const MAX_LEN: usize = 38;
 
     /// Quotes the beginning of `input`.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, reason = "at most `MAX_LEN`")]
     pub fn new(input: &[u8]) -> Self {
+        Self::truncated(input, Self::MAX_LEN)
+    }
+
+    /// Quotes at most the first `len` bytes of `input`, for an input that holds a secret after
+    /// them.
+    ///
+    /// ```
+    /// use sockless::error::Excerpt;
+    ///
+    /// assert_eq!(Excerpt::truncated(b"/chat?token=1", 5).to_string(), r#""/chat"..."#);
+    /// ```
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "at most `MAX_LEN`")]
+    pub fn truncated(input: &[u8], len: usize) -> Self {
+        let len = len.min(input.len()).min(Self::MAX_LEN);
         let mut bytes = [0; Self::MAX_LEN];
-        for (slot, byte) in bytes.iter_mut().zip(input) {
+        for (slot, byte) in bytes.iter_mut().zip(input.iter().take(len)) {
             *slot = *byte;
         }
         Self {
             bytes,
-            len: input.len().min(Self::MAX_LEN) as u8,
-            is_cut: input.len() > Self::MAX_LEN,
+            len: len as u8,
+            is_cut: input.len() > len,
         }
     }
 

@@ -1,22 +1,25 @@
-//! Errors, sorted by who is to blame.
+//! Errors, each of the peer or of the caller.
 //!
-//! | type | who is to blame | what follows |
-//! |---|---|---|
-//! | [`ProtocolError`] | the peer | the connection has failed; the Close frame or HTTP response for the peer is in `out` |
-//! | [`RequestError`], [`ResponseError`] | the peer, during the opening handshake | the same, as part of a [`ProtocolError`] |
-//! | [`SendError`], [`LocalHandshakeError`] | the caller | nothing was sent and nothing has changed |
+//! * [`ProtocolError`]: the peer violated the protocol. The connection has failed, and the Close
+//!   frame or HTTP response for the peer is in `out`.
+//! * [`RequestError`], [`ResponseError`]: the peer's opening handshake is invalid. They are parts
+//!   of [`ProtocolError`].
+//! * [`SendError`], [`LocalHandshakeError`]: the caller asked for something that cannot be sent.
+//!   Nothing was sent and nothing has changed.
 //!
-//! A text says what was wrong, with the value, the limit and the setting that governs it, and ends with the section of the
-//! RFC. What it quotes of the input is escaped and shortened ([`Excerpt`]); secrets are not quoted.
+//! A text says what was wrong, with the value, the limit and the setting that governs it. It ends
+//! with the section of the RFC. An error quotes its input escaped and shortened ([`Excerpt`]), and
+//! quotes no secret: no value of `Authorization` or `Cookie`, no query string, no user name or
+//! password, no key, and no subprotocol that the client has offered.
 
 mod excerpt;
-mod handshake;
+mod local_handshake;
 mod protocol;
+mod request;
+mod response;
 mod send;
 
 pub use self::{
-    excerpt::Excerpt,
-    handshake::{LocalHandshakeError, RequestError, ResponseError},
-    protocol::ProtocolError,
-    send::SendError,
+    excerpt::Excerpt, local_handshake::LocalHandshakeError, protocol::ProtocolError, request::RequestError,
+    response::ResponseError, send::SendError,
 };

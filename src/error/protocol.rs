@@ -1,19 +1,20 @@
-//! What a peer did wrong.
+//! Errors of the peer.
 
 use core::fmt;
 
-use super::handshake::{RequestError, ResponseError};
+use super::{request::RequestError, response::ResponseError};
 use crate::{close_code::CloseCode, utf8::InvalidUtf8};
 
-/// The peer broke the protocol; one variant for each rule.
+/// A violation of the protocol by the peer. There is one variant for each rule.
 ///
-/// When [`Connection::receive`](crate::Connection::receive) returns one, the connection has failed (RFC 6455, section 7.1.7):
-/// the Close frame or HTTP response for the peer is in `out`, what comes in later is discarded, and later calls return the
-/// same error.
+/// When [`Connection::receive`](crate::Connection::receive) returns this error, the connection has
+/// failed (RFC 6455, section 7.1.7): the Close frame or HTTP response for the peer is in `out`,
+/// later input is discarded, and later calls return the same error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// Reserved bits are set, and no negotiated extension gives them a meaning (section 5.2).
+    /// Reserved bits are set, and no negotiated extension gives them a meaning (RFC 6455, section
+    /// 5.2).
     ReservedBits {
         /// The first reserved bit is set.
         rsv1: bool,
@@ -22,70 +23,74 @@ pub enum ProtocolError {
         /// The third reserved bit is set.
         rsv3: bool,
     },
-    /// The opcode is a reserved one (section 5.2).
+    /// The opcode is reserved (RFC 6455, section 5.2).
     ReservedOpcode {
         /// The opcode: 0x3 to 0x7, or 0xB to 0xF.
         opcode: u8,
     },
-    /// A frame from a client is not masked (section 5.1).
+    /// A frame from a client is not masked (RFC 6455, section 5.1).
     UnmaskedFrame,
-    /// A frame from a server is masked (section 5.1).
+    /// A frame from a server is masked (RFC 6455, section 5.1).
     MaskedFrame,
-    /// A payload length is not in its shortest form (section 5.2).
+    /// A payload length is not in its shortest form (RFC 6455, section 5.2).
     NonMinimalLength,
-    /// A payload length of 64 bits has its most significant bit set (section 5.2).
+    /// The most significant bit of a payload length of 64 bits is set (RFC 6455, section 5.2).
     LengthOverflow,
-    /// A control frame is fragmented (section 5.5).
+    /// A control frame is fragmented (RFC 6455, section 5.5).
     FragmentedControlFrame,
-    /// A control frame announces more than 125 bytes (section 5.5).
+    /// A control frame announces more than 125 bytes (RFC 6455, section 5.5).
     ControlFrameTooLong,
-    /// A continuation frame, but no message is in progress (section 5.4).
+    /// A continuation frame arrived, and no message is in progress (RFC 6455, section 5.4).
     UnexpectedContinuation,
-    /// A text or binary frame before the message in progress has ended (section 5.4).
+    /// A text or binary frame arrived before the end of the message in progress (RFC 6455, section
+    /// 5.4).
     InterleavedMessage,
-    /// The body of a Close frame is a single byte (section 5.5.1).
+    /// The body of a Close frame is a single byte (RFC 6455, section 5.5.1).
     TruncatedCloseCode,
-    /// A Close frame has a code that may not be sent (section 7.4).
+    /// A Close frame has a code that may not be sent (RFC 6455, section 7.4).
     InvalidCloseCode {
         /// The code.
         code: CloseCode,
     },
-    /// The reason in a Close frame is not UTF-8 (section 5.5.1).
+    /// The reason in a Close frame is not UTF-8 (RFC 6455, section 5.5.1).
     InvalidCloseReason,
-    /// A text message is not UTF-8 (section 8.1).
+    /// A text message is not UTF-8 (RFC 6455, section 8.1).
     InvalidUtf8,
-    /// A compressed message is not valid DEFLATE, or refers beyond the window (RFC 7692, section 6.2).
+    /// A compressed message is not valid DEFLATE, or refers to data before the window (RFC 7692,
+    /// section 7.2.2).
     InvalidDeflate,
     /// A compressed message has more blocks than its bytes account for: work for the inflater, and
     /// no data (RFC 6455, section 10.4).
     TooManyDeflateBlocks,
     /// A message is larger than the limit (section 10.4).
     MessageTooBig {
-        /// The size in bytes, as far as its frames have announced it; `None` if it is compressed, and inflates to more than
-        /// the limit.
+        /// The size in bytes that its frames have announced so far. `None` for a compressed message
+        /// that inflates to more than the limit.
         size: Option<u64>,
         /// [`Config::max_message_size`](crate::Config::max_message_size).
         limit: u64,
     },
-    /// A message has more fragments than the limit (section 10.4).
+    /// A message has more fragments than the limit (RFC 6455, section 10.4).
     TooManyFragments {
         /// [`Config::max_fragments`](crate::Config::max_fragments).
         limit: u32,
     },
-    /// The transport ended before the closing handshake was complete (section 7.1.5).
+    /// The transport ended before the closing handshake was complete (RFC 6455, section 7.1.5).
     UnexpectedEof,
-    /// The transport ended before the opening handshake was complete (section 4).
+    /// The transport ended before the opening handshake was complete (RFC 6455, section 4).
     HandshakeEof,
-    /// A client's opening handshake breaks a rule.
+    /// A client's opening handshake is invalid.
     Request(RequestError),
-    /// A server's opening handshake breaks a rule.
+    /// A server's opening handshake is invalid.
     Response(ResponseError),
 }
 
 impl ProtocolError {
-    /// Returns the close code that says this to the peer (RFC 6455, section 7.4.1): 1002, 1007, 1008 or 1009.
+    /// Returns the close code that reports this error to the peer (RFC 6455, section 7.4.1): 1002,
+    /// 1007, 1008 or 1009.
     ///
-    /// It is 1006 for the errors that no Close frame can answer: an end of the transport, an opening handshake that failed.
+    /// Returns 1006 for an error that no Close frame can report: an end of the transport, and an
+    /// invalid opening handshake.
     #[must_use]
     pub const fn close_code(self) -> CloseCode {
         match self {
@@ -188,7 +193,7 @@ impl fmt::Display for ProtocolError {
     }
 }
 
-/// The text of a nested error is part of its own, so there is no `source`.
+/// `source` returns `None`: the text of a nested error is the whole text.
 impl core::error::Error for ProtocolError {}
 
 impl From<RequestError> for ProtocolError {

@@ -1,43 +1,46 @@
-//! What a caller cannot send.
+//! Errors of the caller in a call that sends.
 
 use core::fmt;
 
 use crate::{close_code::CloseCode, utf8::InvalidUtf8};
 
-/// A command of the caller that cannot be carried out. Nothing was sent and nothing has changed.
+/// A frame or message that cannot be sent. Nothing was sent and nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The opening handshake is not finished (RFC 6455, section 6.1).
+    /// The opening handshake is not complete (RFC 6455, section 6.1).
     NotOpen,
-    /// A Close frame was sent or received before, or the connection has failed (sections 5.5.1 and 6.1).
+    /// A Close frame was sent or received, or the connection has failed (RFC 6455, sections 5.5.1
+    /// and 6.1).
     Closing,
-    /// The payload of a Ping or Pong is longer than 125 bytes (section 5.5).
+    /// The payload of a Ping or Pong is longer than 125 bytes (RFC 6455, section 5.5).
     ControlFrameTooLong {
         /// The length in bytes.
         len: usize,
     },
-    /// A close reason is longer than 123 bytes (section 5.5.1).
+    /// A close reason is longer than 123 bytes (RFC 6455, section 5.5.1).
     ReasonTooLong {
         /// The length in bytes.
         len: usize,
     },
-    /// The close code may not be sent: it is reserved, out of range, or 1010 from a server (section 7.4).
+    /// The close code may not be sent: it is reserved, out of range, or 1010 from a server (RFC
+    /// 6455, section 7.4).
     InvalidCloseCode {
         /// The code.
         code: CloseCode,
     },
-    /// A close reason without a close code (section 5.5.1).
+    /// A close reason has no close code (RFC 6455, section 5.5.1).
     ReasonWithoutCode,
-    /// A fragmented message is in progress and has to end first (section 5.4).
+    /// A fragmented message is in progress and must end first (RFC 6455, section 5.4).
     MessageInProgress,
-    /// A fragment is text and the message in progress is binary, or the other way round (section 5.4).
+    /// A fragment is text and the message in progress is binary, or the reverse (RFC 6455, section
+    /// 5.4).
     KindChanged,
-    /// The fragments of a text message are not UTF-8 (section 5.6).
+    /// The fragments of a text message are not UTF-8 (RFC 6455, section 5.6).
     InvalidUtf8,
-    /// A client has to mask the payload, so it cannot send a header alone (section 5.1).
+    /// A client must mask the payload, so it cannot send a header alone (RFC 6455, section 5.1).
     MaskRequired,
-    /// A payload is longer than 2^63 - 1 bytes (section 5.2).
+    /// A payload is longer than 2^63 - 1 bytes (RFC 6455, section 5.2).
     PayloadTooLong {
         /// The length in bytes.
         len: u64,
@@ -48,7 +51,7 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOpen => {
-                f.write_str("nothing can be sent before the opening handshake is finished (RFC 6455, section 6.1)")
+                f.write_str("nothing can be sent before the opening handshake is complete (RFC 6455, section 6.1)")
             }
             Self::Closing => f.write_str(
                 "nothing can be sent any more: a Close frame was sent or received, or the connection has failed \
@@ -72,15 +75,15 @@ impl fmt::Display for SendError {
                 f.write_str("a close reason needs a close code before it (RFC 6455, section 5.5.1)")
             }
             Self::MessageInProgress => f.write_str(
-                "a fragmented message is in progress and has to end before another begins (RFC 6455, section 5.4)",
+                "a fragmented message is in progress and must end before another begins (RFC 6455, section 5.4)",
             ),
             Self::KindChanged => {
-                f.write_str("a fragment has to be text or binary as the message in progress is (RFC 6455, section 5.4)")
+                f.write_str("a fragment must be text or binary as the message in progress is (RFC 6455, section 5.4)")
             }
             Self::InvalidUtf8 => f.write_str("the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)"),
-            Self::MaskRequired => f.write_str(
-                "a client has to mask the payload, so it cannot send a header alone (RFC 6455, section 5.1)",
-            ),
+            Self::MaskRequired => {
+                f.write_str("a client must mask the payload, so it cannot send a header alone (RFC 6455, section 5.1)")
+            }
             Self::PayloadTooLong { len } => write!(
                 f,
                 "the payload is {len} bytes long and may have at most 2^63 - 1 (RFC 6455, section 5.2)"

@@ -19,8 +19,8 @@ use crate::{error::ProtocolError, role::Role};
 pub enum Item<'b> {
     /// A frame begins.
     Header(Header),
-    /// The next piece of the frame's payload, unmasked in place. Every frame has at least one piece; only that of an
-    /// empty frame is empty.
+    /// The next piece of the frame's payload, unmasked in place. Every frame has at least one
+    /// piece; only that of an empty frame is empty.
     Payload {
         /// The piece.
         data: &'b mut [u8],
@@ -31,10 +31,11 @@ pub enum Item<'b> {
 
 /// A streaming decoder of frames: any cut of the bytes in, headers and payload pieces out.
 ///
-/// It checks everything that RFC 6455 says of frames as such: reserved bits and opcodes, who masks, how lengths are
-/// encoded, what a control frame may be, and in which sequence fragments come. It does not look into payloads (UTF-8,
-/// close codes), knows no limit on lengths, holds at most the 13 bytes of a partial header, and never allocates. It is
-/// for proxies and for devices without an allocator; [`Connection`](crate::Connection) is built on it.
+/// It checks everything that RFC 6455 says of frames as such: reserved bits and opcodes, who masks,
+/// how lengths are encoded, what a control frame may be, and in which sequence fragments come. It
+/// does not look into payloads (UTF-8, close codes), knows no limit on lengths, holds at most the
+/// 13 bytes of a partial header, and never allocates. It is for proxies and for devices without an
+/// allocator; [`Connection`](crate::Connection) is built on it.
 ///
 /// ```
 /// use sockless::{Role, frame::{Decoder, Item}};
@@ -89,8 +90,9 @@ impl Decoder {
         }
     }
 
-    /// Lets the first reserved bit be set on the first frame of a message, because an extension was negotiated that gives
-    /// it a meaning there: permessage-deflate marks compressed messages with it (RFC 7692, section 6).
+    /// Lets the first reserved bit be set on the first frame of a message, because an extension was
+    /// negotiated that gives it a meaning there: permessage-deflate marks compressed messages with
+    /// it (RFC 7692, section 6).
     pub const fn allow_rsv1(&mut self) {
         self.rsv1 = true;
     }
@@ -100,7 +102,8 @@ impl Decoder {
     /// `Ok(None)` means exactly: `input` is empty.
     ///
     /// # Errors
-    /// Returns the rule that the peer broke, at the first byte that breaks it. Later calls return the same error.
+    /// Returns the rule that the peer broke, at the first byte that breaks it. Later calls return
+    /// the same error.
     pub fn decode<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Item<'b>>, ProtocolError> {
         if self.in_payload {
             Ok(self.piece(input, usize::MAX).map(|piece| {
@@ -121,8 +124,8 @@ impl Decoder {
         !self.in_payload && self.stashed == 0
     }
 
-    /// Whether a message is in progress: its first header has come, and the end of its last frame has not. Control frames
-    /// between its fragments change nothing.
+    /// Whether a message is in progress: its first header has come, and the end of its last frame
+    /// has not. Control frames between its fragments change nothing.
     #[must_use]
     pub const fn is_in_message(&self) -> bool {
         self.in_message
@@ -153,7 +156,8 @@ impl Decoder {
         self.collect_header(input)
     }
 
-    /// A header that the end of the input cuts is collected byte by byte, so that it ends where it ends.
+    /// A header that the end of the input cuts is collected byte by byte, so that it ends where it
+    /// ends.
     fn collect_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
         if self.has_failed {
             // What broke a rule is in the stash, and breaks it again.
@@ -178,7 +182,8 @@ impl Decoder {
         Ok(None)
     }
 
-    /// The next piece of the payload, of at most `at_most` bytes; `None` if `input` is empty and the frame is not complete.
+    /// The next piece of the payload, of at most `at_most` bytes; `None` if `input` is empty and
+    /// the frame is not complete.
     pub(crate) fn piece<'b>(&mut self, input: &mut &'b mut [u8], at_most: usize) -> Option<Piece<'b>> {
         let piece = self.payload.take(input, at_most)?;
         if piece.ends_frame {
@@ -219,14 +224,16 @@ impl Decoder {
         Header::decode(bytes)
     }
 
-    /// The rules that depend on more than the header. They concern its first two bytes and are checked in their
-    /// order, like those of [`Header::decode`], so that the error is the same wherever the input was cut.
+    /// The rules that depend on more than the header. They concern its first two bytes and are
+    /// checked in their order, like those of [`Header::decode`], so that the error is the same
+    /// wherever the input was cut.
     fn check(&self, bytes: &[u8]) -> Result<(), ProtocolError> {
         let Some((&first, bytes)) = bytes.split_first() else {
             return Ok(());
         };
         let first = FirstByte(first);
-        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (section 5.2)
+        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values"
+        // (section 5.2)
         if first.has_reserved_but(self.rsv1 && first.begins_message()) {
             let [rsv1, rsv2, rsv3] = first.reserved();
             return Err(ProtocolError::ReservedBits { rsv1, rsv2, rsv3 });
@@ -240,8 +247,8 @@ impl Decoder {
         let Some(&second) = bytes.first() else {
             return Ok(());
         };
-        // "The server MUST close the connection upon receiving a frame that is not masked" and "A client MUST close
-        // a connection if it detects a masked frame" (section 5.1)
+        // "The server MUST close the connection upon receiving a frame that is not masked" and "A
+        // client MUST close a connection if it detects a masked frame" (section 5.1)
         match (self.role, SecondByte(second).is_masked()) {
             (Role::Server, false) => Err(ProtocolError::UnmaskedFrame),
             (Role::Client, true) => Err(ProtocolError::MaskedFrame),
@@ -267,8 +274,8 @@ impl Decoder {
         self.role
     }
 
-    /// Whether a frame of a message is in progress, or the next thing to come is between its fragments: no whole message
-    /// can come.
+    /// Whether a frame of a message is in progress, or the next thing to come is between its
+    /// fragments: no whole message can come.
     pub(crate) const fn is_between_messages(&self) -> bool {
         self.is_between_frames() && !self.in_message
     }
@@ -303,8 +310,8 @@ impl Decoder {
         &mut self.payload
     }
 
-    /// Writes a frame as this decoder receives it: the `front` of its payload, with `rest` bytes to follow. The key of
-    /// the payload in progress continues at the end of `front`.
+    /// Writes a frame as this decoder receives it: the `front` of its payload, with `rest` bytes to
+    /// follow. The key of the payload in progress continues at the end of `front`.
     pub(crate) fn write_frame(&self, opcode: Opcode, fin: bool, mut front: Vec<u8>, rest: u64, out: &mut Vec<u8>) {
         let mask = self.payload.mask().map(|mut key| {
             key.rotate_right(front.len() % 4);

@@ -21,7 +21,8 @@ use crate::error::ProtocolError;
 pub struct Header {
     /// Whether this is the last fragment of the message.
     pub fin: bool,
-    /// The first reserved bit: a compressed message, if permessage-deflate is negotiated (RFC 7692).
+    /// The first reserved bit: a compressed message, if permessage-deflate is negotiated (RFC
+    /// 7692).
     pub rsv1: bool,
     /// The second reserved bit.
     pub rsv2: bool,
@@ -56,16 +57,16 @@ impl Header {
         }
     }
 
-    /// Decodes the header at the start of `bytes` and returns it with the number of bytes it takes. Returns `None` if
-    /// `bytes` ends before the header does.
+    /// Decodes the header at the start of `bytes` and returns it with the number of bytes it takes.
+    /// Returns `None` if `bytes` ends before the header does.
     ///
     /// Reserved bits are reported, not judged: an extension may give them a meaning.
     ///
     /// # Errors
-    /// Returns the first rule that the bytes break, in the order of the bytes, as soon as the byte that breaks it is
-    /// there: a reserved opcode, a fragmented or overlong control frame, a length that is not in its shortest form or
-    /// is over 2^63 - 1. (RFC 6455 lets a receiver accept a longer form; refusing it keeps two readers of one stream
-    /// from disagreeing.)
+    /// Returns the first rule that the bytes break, in the order of the bytes, as soon as the byte
+    /// that breaks it is there: a reserved opcode, a fragmented or overlong control frame, a length
+    /// that is not in its shortest form or is over 2^63 - 1. (RFC 6455 lets a receiver accept a
+    /// longer form; refusing it keeps two readers of one stream from disagreeing.)
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((&first, bytes)) = bytes.split_first() else {
             return Ok(None);
@@ -118,7 +119,8 @@ impl Header {
         Ok(Some((header, used)))
     }
 
-    /// Encodes the header into the front of `buf` and returns what it takes of it. The length is in its shortest form.
+    /// Encodes the header into the front of `buf` and returns what it takes of it. The length is in
+    /// its shortest form.
     ///
     /// # Errors
     /// Returns the rule that the header breaks, as [`decode`](Self::decode) would find it.
@@ -130,7 +132,8 @@ impl Header {
     }
 }
 
-/// The rules that the first byte alone can break (RFC 6455, sections 5.2 and 5.5). Returns the opcode.
+/// The rules that the first byte alone can break (RFC 6455, sections 5.2 and 5.5). Returns the
+/// opcode.
 #[inline]
 pub(super) fn check_first(first: FirstByte) -> Result<Opcode, ProtocolError> {
     let opcode = Opcode::from_bits(first.opcode_bits()).ok_or_else(|| ProtocolError::ReservedOpcode {
@@ -171,7 +174,8 @@ fn check_minimal(is_minimal: bool) -> Result<(), ProtocolError> {
     }
 }
 
-/// A header that ends inside a length of 64 bits, of which `bytes` have come: both rules can be broken before it is whole.
+/// A header that ends inside a length of 64 bits, of which `bytes` have come: both rules can be
+/// broken before it is whole.
 ///
 /// Out of line, as it needs the stack.
 #[inline(never)]

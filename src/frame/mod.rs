@@ -1,5 +1,5 @@
-//! Frames on the wire (RFC 6455, section 5.2): the header codec, and a streaming decoder that checks every rule
-//! which concerns frames alone and needs no allocator.
+//! Frames on the wire (RFC 6455, section 5.2): the header codec, and a streaming decoder that
+//! checks every rule which concerns frames alone and needs no allocator.
 
 pub(crate) mod decoder;
 pub(crate) mod header;

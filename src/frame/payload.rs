@@ -30,7 +30,8 @@ impl Payload {
         self.is_masked = mask.is_some();
     }
 
-    /// Takes the next piece, of at most `at_most` bytes; `None` if `input` is empty and the payload is not complete.
+    /// Takes the next piece, of at most `at_most` bytes; `None` if `input` is empty and the payload
+    /// is not complete.
     pub(super) fn take<'b>(&mut self, input: &mut &'b mut [u8], at_most: usize) -> Option<Piece<'b>> {
         let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(at_most);
         if wanted > 0 && input.is_empty() {
@@ -95,8 +96,8 @@ impl Payload {
         self.key = mask::rotated(self.key, 1);
     }
 
-    /// Unmasks what is there of the payload, at most `at_most` bytes, and returns how many. They stay in `input` until
-    /// [`consume`](Self::consume) takes them.
+    /// Unmasks what is there of the payload, at most `at_most` bytes, and returns how many. They
+    /// stay in `input` until [`consume`](Self::consume) takes them.
     pub(crate) fn peek(&self, input: &mut [u8], at_most: usize) -> usize {
         let len = usize::try_from(self.remaining)
             .unwrap_or(usize::MAX)

@@ -1,6 +1,7 @@
 //! The fast path for a whole message in one input, and how many bytes are missing for it.
 //!
-//! It never judges. What is unusual or breaks a rule is "not mine": nothing is consumed, and the decoder finds it.
+//! It never judges. What is unusual or breaks a rule is "not mine": nothing is consumed, and the
+//! decoder finds it.
 
 use core::mem;
 
@@ -11,8 +12,8 @@ use super::{
 };
 use crate::{mask, message::MessageKind, role::Role};
 
-/// Whether the first byte begins an unfragmented data frame with no reserved bit set but, if `RSV1`, the first; and
-/// which kind of message that is.
+/// Whether the first byte begins an unfragmented data frame with no reserved bit set but, if
+/// `RSV1`, the first; and which kind of message that is.
 #[inline(always)]
 const fn message_kind<const RSV1: bool>(first: FirstByte) -> Option<MessageKind> {
     const fn whole<const RSV1: bool>(kind: MessageKind) -> u8 {
@@ -30,8 +31,9 @@ const fn message_kind<const RSV1: bool>(first: FirstByte) -> Option<MessageKind>
 }
 
 impl Decoder {
-    /// Takes an unfragmented data frame that is whole in `input`, with at most `max` bytes of payload, and unmasks it. With
-    /// `RSV1`, one whose first reserved bit is set, and none without; it must have been allowed.
+    /// Takes an unfragmented data frame that is whole in `input`, with at most `max` bytes of
+    /// payload, and unmasks it. With `RSV1`, one whose first reserved bit is set, and none without;
+    /// it must have been allowed.
     #[inline(always)]
     pub(crate) fn whole_message<'b, const RSV1: bool>(
         &self,
@@ -83,8 +85,9 @@ impl Decoder {
         Some((kind, data))
     }
 
-    /// Returns at least how many bytes are missing in `input` for [`whole_message`](Self::whole_message) to take it, without
-    /// a reserved bit; `None` if it takes it now or never will.
+    /// Returns at least how many bytes are missing in `input` for
+    /// [`whole_message`](Self::whole_message) to take it, without a reserved bit; `None` if it
+    /// takes it now or never will.
     #[inline(never)]
     pub(crate) fn missing_bytes(&self, input: &[u8], max: u64) -> Option<u64> {
         debug_assert!(self.is_between_messages());
@@ -114,7 +117,8 @@ fn missing_of_longer(second: SecondByte, input: &[u8], max: u64) -> Option<u64> 
     }
 }
 
-/// How many bytes of a header and a payload are missing in `input`; `None` if none are, or the payload is over `max`.
+/// How many bytes of a header and a payload are missing in `input`; `None` if none are, or the
+/// payload is over `max`.
 #[inline]
 fn missing(header: u64, payload: u64, input: &[u8], max: u64) -> Option<u64> {
     if payload > max {

@@ -157,8 +157,8 @@ pub(crate) const fn overflows(len: u64) -> bool {
     len >> 63 != 0
 }
 
-/// Writes a header into the front of `buf` and returns its length. It is made in registers and stored at once: whoever
-/// reads it soon would wait for several stores.
+/// Writes a header into the front of `buf` and returns its length. It is made in registers and
+/// stored at once: whoever reads it soon would wait for several stores.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "each arm has tested the range")]
 pub(crate) fn write(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, buf: &mut [u8; MAX_HEADER_LEN]) -> usize {
@@ -194,7 +194,8 @@ pub(crate) const fn short(first: FirstByte, len: usize) -> [u8; 2] {
 }
 
 #[cfg(feature = "alloc")]
-/// The header of a frame that is not masked, for more bytes than that and at most [`MAX_IN_16_BITS`].
+/// The header of a frame that is not masked, for more bytes than that and at most
+/// [`MAX_IN_16_BITS`].
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "at most 0xFFFF")]
 pub(crate) const fn medium(first: FirstByte, len: usize) -> [u8; 4] {

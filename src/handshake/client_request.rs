@@ -1,25 +1,31 @@
-//! What a client asks for (RFC 6455, section 4.1).
+//! A client's request (RFC 6455, section 4.1).
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use core::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     accept_key::accept_key,
     expected::Expected,
-    fields::{are_unique_tokens, check_header, is_reserved},
-    url::{Url, is_target, split_authority},
+    fields::{check_added_header, check_header, check_subprotocols},
+    url::{Url, check_target, split_authority},
 };
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
     error::LocalHandshakeError,
+    escaped::{Redacted, RedactedFields, RedactedUrl},
     http::write_field,
 };
 
-/// What a client asks for: the URL, and what goes into the opening handshake beside the fixed parts.
+/// A client's request: the URL, and the optional parts of the opening handshake.
 ///
-/// Only the URL is checked at once; the rest when the request is written.
+/// [`new`](Self::new) checks the URL. The other parts are checked when the request is written, by
+/// [`Connection::client`](crate::Connection::client) for example.
+///
+/// The `Debug` output has `<redacted>` in place of the query string, of the subprotocols, which can
+/// be a bearer token, and of the header values that [`Headers`](super::Headers) redacts.
 ///
 /// ```
 /// use sockless::{ClientRequest, Config, Connection};
@@ -34,7 +40,7 @@ use crate::{
 /// assert!(out.starts_with(b"GET /chat?room=1 HTTP/1.1\r\nHost: example.com\r\n"));
 /// # Ok::<(), sockless::error::LocalHandshakeError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     url: Url,
     origin: Option<String>,
@@ -44,28 +50,27 @@ pub struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// A request for a `ws` or `wss` URL (section 3).
+    /// Creates a request for a `ws` or `wss` URL (RFC 6455, section 3).
     ///
-    /// Non-ASCII characters have to be percent-encoded, host names in their ASCII form. There is no user name in
-    /// these URLs.
+    /// Characters that are not ASCII must be percent-encoded. A host name must be in its ASCII
+    /// form.
     ///
     /// # Errors
-    /// [`Url`](LocalHandshakeError::Url), [`Host`](LocalHandshakeError::Host) or [`Target`](LocalHandshakeError::Target): which part
-    /// is invalid.
+    /// Returns the error of the first invalid part of the URL.
     pub fn new(url: &str) -> Result<Self, LocalHandshakeError> {
         Ok(Self::from_url(Url::parse(url)?))
     }
 
-    /// A request from its parts: the value of the `Host` header (host, and port if it is not the scheme's default),
-    /// and the request target, a path with perhaps a query. For a transport that no URL describes.
+    /// Creates a request from its parts, for a transport that no URL describes.
+    ///
+    /// `host` is the value of the `Host` header: the host, and the port unless it is the default of
+    /// the scheme. `target` is a path with an optional query.
     ///
     /// # Errors
-    /// [`Host`](LocalHandshakeError::Host) or [`Target`](LocalHandshakeError::Target): which part is invalid.
+    /// Returns the error of the first invalid part.
     pub fn from_parts(host: &str, target: &str) -> Result<Self, LocalHandshakeError> {
-        let (name, port) = split_authority(host)?;
-        if !is_target(target) {
-            return Err(LocalHandshakeError::Target);
-        }
+        let (name, port) = split_authority(host).map_err(|error| error.in_url(false))?;
+        check_target(target)?;
         Ok(Self::from_url(Url {
             secure: false,
             host: name.to_owned(),
@@ -84,49 +89,54 @@ impl ClientRequest {
         }
     }
 
-    /// Offers a subprotocol; the first offered is the most preferred (section 4.1, step 10).
+    /// Offers a subprotocol. The first one offered is the most preferred (RFC 6455, section 4.1,
+    /// step 10).
     #[must_use]
     pub fn subprotocol(mut self, subprotocol: impl Into<String>) -> Self {
         self.subprotocols.push(subprotocol.into());
         self
     }
 
-    /// Fails the handshake if subprotocols were offered and the server chose none, as browsers do (WHATWG). RFC 6455
-    /// leaves that open; default false.
+    /// Sets whether the handshake fails if subprotocols are offered and the server chooses none, as
+    /// in browsers (WHATWG WebSockets Standard). RFC 6455 does not say. Default: false.
     #[must_use]
     pub const fn require_subprotocol(mut self, require: bool) -> Self {
         self.require_subprotocol = require;
         self
     }
 
-    /// Sets the `Origin` header (section 4.1, step 8). Only browsers have to send it; absent by default.
+    /// Sets the `Origin` header (RFC 6455, section 4.1, step 8). Only browsers must send it.
+    /// Default: no such header.
     #[must_use]
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origin = Some(origin.into());
         self
     }
 
-    /// Adds a header, such as `Authorization` or `Cookie`. Those that belong to the handshake are refused.
+    /// Adds a header, such as `Authorization` or `Cookie`.
+    ///
+    /// A header that the handshake itself sets makes the request fail when it is written.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Whether the scheme is `wss`: all bytes, the handshake included, have to travel inside TLS with SNI, which is
-    /// the caller's transport (section 4.1).
+    /// Returns whether the scheme is `wss`. The caller must then provide a transport with TLS and
+    /// SNI, and send the opening handshake over it too (RFC 6455, section 4.1).
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.url.secure
     }
 
-    /// The host to connect to, an IPv6 address without its brackets.
+    /// Returns the host to connect to, an IPv6 address without its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         self.url.host.trim_start_matches('[').trim_end_matches(']')
     }
 
-    /// The port to connect to: the URL's, or 80 for `ws` and 443 for `wss` (section 3).
+    /// Returns the port to connect to: that of the URL, or 80 for `ws` and 443 for `wss` (RFC 6455,
+    /// section 3).
     #[must_use]
     pub fn port(&self) -> u16 {
         match (self.url.port, self.url.secure) {
@@ -136,32 +146,34 @@ impl ClientRequest {
         }
     }
 
-    /// The request target: path and query (section 3).
+    /// Returns the request target: path and query (RFC 6455, section 3).
     #[must_use]
     pub fn target(&self) -> &str {
         &self.url.target
     }
 
-    /// The header fields of the request, in order, for a client whose HTTP is done by others: send them with a GET of
-    /// [`target`](Self::target), and judge the response with [`Expected::check`].
+    /// Returns the header fields of the request in their order, for a client that uses another HTTP
+    /// implementation.
     ///
-    /// `nonce` is fresh for every connection, from a strong source of randomness (section 4.1, step 7).
+    /// The caller must send them with a GET request for [`target`](Self::target), and pass the
+    /// response to [`Expected::check`]. `nonce` must come from a strong source of randomness, and
+    /// must be new for every connection (RFC 6455, section 4.1, step 7).
     ///
     /// # Errors
-    /// What of the request cannot be sent.
+    /// Returns the error of the first invalid part of the request.
     pub fn fields(
         &self,
         nonce: [u8; 16],
         config: &Config,
     ) -> Result<(Vec<(String, String)>, Expected), LocalHandshakeError> {
         let mut fields = Vec::new();
-        let expected = self.write(nonce, config.deflate_settings(), |name, value| {
+        let expected = self.write_fields(nonce, config.deflate_settings(), |name, value| {
             fields.push((name.to_owned(), value.to_owned()));
         })?;
         Ok((fields, expected))
     }
 
-    /// Writes the request head.
+    /// Appends the request head.
     pub(crate) fn write_head(
         &self,
         nonce: [u8; 16],
@@ -172,7 +184,7 @@ impl ClientRequest {
         for part in ["GET ", self.target(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
-        let written = self.write(nonce, deflate, |name, value| write_field(out, name, value.as_bytes()));
+        let written = self.write_fields(nonce, deflate, |name, value| write_field(out, name, value.as_bytes()));
         match written {
             Ok(_) => out.extend_from_slice(b"\r\n"),
             Err(_) => out.truncate(start),
@@ -180,31 +192,31 @@ impl ClientRequest {
         written
     }
 
-    /// Checks everything, then gives the fields to `field`.
-    fn write(
+    /// Checks the request, then calls `write_field` with each header field.
+    fn write_fields(
         &self,
         nonce: [u8; 16],
         deflate: Option<&DeflateConfig>,
-        mut field: impl FnMut(&str, &str),
+        mut write_field: impl FnMut(&str, &str),
     ) -> Result<Expected, LocalHandshakeError> {
         self.check()?;
         let key = STANDARD.encode(nonce);
-        field("Host", &self.url.authority());
-        field("Upgrade", "websocket");
-        field("Connection", "Upgrade");
-        field("Sec-WebSocket-Key", &key);
-        field("Sec-WebSocket-Version", "13");
+        write_field("Host", &self.url.authority());
+        write_field("Upgrade", "websocket");
+        write_field("Connection", "Upgrade");
+        write_field("Sec-WebSocket-Key", &key);
+        write_field("Sec-WebSocket-Version", "13");
         if let Some(origin) = &self.origin {
-            field("Origin", origin);
+            write_field("Origin", origin);
         }
         if !self.subprotocols.is_empty() {
-            field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
+            write_field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
         if let Some(config) = deflate {
-            field("Sec-WebSocket-Extensions", &negotiation::offer(config));
+            write_field("Sec-WebSocket-Extensions", &negotiation::offer(config));
         }
         for (name, value) in &self.headers {
-            field(name, value);
+            write_field(name, value);
         }
         Ok(Expected {
             deflate: deflate.cloned(),
@@ -215,18 +227,28 @@ impl ClientRequest {
     }
 
     fn check(&self) -> Result<(), LocalHandshakeError> {
-        if !are_unique_tokens(self.subprotocols.iter().map(String::as_bytes)) {
-            return Err(LocalHandshakeError::Subprotocol);
-        }
+        check_subprotocols(self.subprotocols.iter().map(String::as_bytes))?;
         if let Some(origin) = &self.origin {
-            check_header("origin", origin.as_bytes())?;
+            check_header("Origin", origin)?;
         }
         for (name, value) in &self.headers {
-            check_header(name, value.as_bytes())?;
-            if is_reserved(name) {
-                return Err(LocalHandshakeError::ReservedHeader);
-            }
+            check_added_header(name, value)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subprotocols: Vec<Redacted> = self.subprotocols.iter().map(|_| Redacted).collect();
+        f.debug_struct("ClientRequest")
+            .field("secure", &self.url.secure)
+            .field("host", &self.url.authority())
+            .field("target", &RedactedUrl(self.url.target.as_bytes()))
+            .field("origin", &self.origin)
+            .field("subprotocols", &subprotocols)
+            .field("require_subprotocol", &self.require_subprotocol)
+            .field("headers", &RedactedFields(&self.headers))
+            .finish()
     }
 }

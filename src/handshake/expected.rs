@@ -1,17 +1,22 @@
-//! How a client judges the response (RFC 6455, section 4.1).
+//! The client's check of a response (RFC 6455, section 4.1).
 
 use alloc::{boxed::Box, string::String, vec::Vec};
+use core::fmt;
 
 use super::negotiated::Negotiated;
 use crate::{
     deflate::{DeflateConfig, DeflateParams, negotiation},
-    error::ResponseError,
-    extensions::{Extension, Malformed, extensions},
-    http::list_has,
+    error::{Excerpt, ResponseError},
+    escaped::{Escaped, Redacted},
+    extensions::{Extension, parse_extensions},
+    http::{list_elements, list_has},
 };
 
-/// What the response to a [`ClientRequest`](super::ClientRequest) has to fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The conditions that the response to a [`ClientRequest`](crate::ClientRequest) must meet.
+///
+/// The `Debug` output has `<redacted>` in place of each offered subprotocol, which can be a bearer
+/// token.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Expected {
     pub(super) accept: [u8; 28],
     pub(super) subprotocols: Vec<String>,
@@ -20,57 +25,83 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Judges the headers of a response with status 101 over HTTP/1.1 (section 4.1, items 2 to 6). Another status is
-    /// no WebSocket handshake: what it means, HTTP says.
+    /// Checks the headers of a response with status 101 over HTTP/1.1 (RFC 6455, section 4.1, items
+    /// 2 to 6).
+    ///
+    /// A response with another status is not a WebSocket handshake: the caller handles it as HTTP
+    /// does.
     ///
     /// # Errors
-    /// The rule that the response breaks; the connection must not be used.
+    /// Returns the first error in the response. The connection must not be used.
     pub fn check<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Negotiated, ResponseError> {
-        let (mut upgrade, mut connection) = (false, false);
+        let (mut has_upgrade, mut names_upgrade) = (false, false);
+        let mut connection = None;
         let mut accept = None;
         let mut subprotocol = None;
-        let mut deflate = None;
+        let mut accepted_extension = None;
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
             if is("upgrade") {
-                // The whole value, not a list: "a value that is not an ASCII case-insensitive match" fails.
-                if upgrade || !value.eq_ignore_ascii_case(b"websocket") {
-                    return Err(ResponseError::Upgrade);
+                if has_upgrade {
+                    return Err(ResponseError::RepeatedUpgrade);
                 }
-                upgrade = true;
+                // The value is not a list: "a value that is not an ASCII case-insensitive match"
+                // fails.
+                if !value.eq_ignore_ascii_case(b"websocket") {
+                    return Err(ResponseError::InvalidUpgrade {
+                        value: Excerpt::new(value),
+                    });
+                }
+                has_upgrade = true;
             } else if is("connection") {
-                connection |= list_has(value, "upgrade");
+                connection.get_or_insert(value);
+                names_upgrade |= list_has(value, "upgrade");
             } else if is("sec-websocket-accept") {
                 if accept.replace(value).is_some() {
-                    return Err(ResponseError::Accept);
+                    return Err(ResponseError::RepeatedAccept);
                 }
             } else if is("sec-websocket-protocol") {
                 if subprotocol.replace(value).is_some() {
-                    return Err(ResponseError::Subprotocol);
+                    return Err(ResponseError::SeveralSubprotocols);
                 }
             } else if is("sec-websocket-extensions") {
-                for extension in extensions(value) {
-                    let extension = extension.map_err(|Malformed| ResponseError::ExtensionsSyntax)?;
-                    if deflate.replace(extension).is_some() {
-                        return Err(ResponseError::Extension);
+                for extension in parse_extensions(value) {
+                    let extension = extension.map_err(|error| ResponseError::InvalidExtensions {
+                        value: Excerpt::new(error.rest),
+                    })?;
+                    if accepted_extension.replace(extension).is_some() {
+                        return Err(ResponseError::SecondExtension {
+                            name: Excerpt::new(extension.name().as_bytes()),
+                        });
                     }
                 }
             }
         }
-        if !upgrade {
-            return Err(ResponseError::Upgrade);
+        if !has_upgrade {
+            return Err(ResponseError::MissingUpgrade);
         }
-        if !connection {
-            return Err(ResponseError::Connection);
+        if !names_upgrade {
+            return Err(match connection {
+                None => ResponseError::MissingConnection,
+                Some(value) => ResponseError::InvalidConnection {
+                    value: Excerpt::new(value),
+                },
+            });
         }
-        if accept != Some(&self.accept) {
-            return Err(ResponseError::Accept);
+        match accept {
+            Some(accept) if accept == self.accept => {}
+            Some(accept) => {
+                return Err(ResponseError::InvalidAccept {
+                    value: Excerpt::new(accept),
+                });
+            }
+            None => return Err(ResponseError::MissingAccept),
         }
-        let deflate = match deflate {
+        let deflate = match accepted_extension {
             None => None,
             Some(extension) => Some(self.check_extension(&extension)?),
         };
@@ -78,14 +109,18 @@ impl Expected {
         Ok(Negotiated::new(subprotocol, deflate))
     }
 
-    /// "the client MUST _Fail the WebSocket Connection_" on an extension that was not offered, and on an answer that does
-    /// not fit the offer (RFC 6455, section 4.1; RFC 7692, section 7).
+    /// Checks the extension that the server accepts. "the client MUST _Fail the WebSocket
+    /// Connection_" if it was not offered, or if its parameters do not match the offer (RFC 6455,
+    /// section 4.1; RFC 7692, section 7).
     fn check_extension(&self, extension: &Extension<'_>) -> Result<DeflateParams, ResponseError> {
         match &self.deflate {
-            Some(config) if extension.name() == negotiation::NAME => {
-                negotiation::check_answer(config, extension).ok_or(ResponseError::ExtensionParameters)
-            }
-            Some(_) | None => Err(ResponseError::Extension),
+            Some(config) if extension.name() == negotiation::NAME => negotiation::check_answer(config, extension)
+                .ok_or_else(|| ResponseError::InvalidExtensionParameters {
+                    parameters: Excerpt::new(extension.raw_parameters()),
+                }),
+            Some(_) | None => Err(ResponseError::ExtensionNotOffered {
+                name: Excerpt::new(extension.name().as_bytes()),
+            }),
         }
     }
 
@@ -97,10 +132,27 @@ impl Expected {
                 Ok(None)
             };
         };
-        self.subprotocols
-            .iter()
-            .find(|offered| offered.as_bytes() == chosen)
-            .map(|offered| Some(offered.as_str().into()))
-            .ok_or(ResponseError::Subprotocol)
+        let offered = self.subprotocols.iter().find(|offered| offered.as_bytes() == chosen);
+        match offered {
+            Some(offered) => Ok(Some(offered.as_str().into())),
+            // An offer that comes back as a list can hold a bearer token, so the error does not
+            // quote it.
+            None if list_elements(chosen).count() > 1 => Err(ResponseError::SeveralSubprotocols),
+            None => Err(ResponseError::SubprotocolNotOffered {
+                subprotocol: Excerpt::new(chosen),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let subprotocols: Vec<Redacted> = self.subprotocols.iter().map(|_| Redacted).collect();
+        f.debug_struct("Expected")
+            .field("accept", &Escaped(&self.accept))
+            .field("subprotocols", &subprotocols)
+            .field("require_subprotocol", &self.require_subprotocol)
+            .field("deflate", &self.deflate)
+            .finish()
     }
 }

@@ -1,14 +1,14 @@
-//! What a caller may put into the fields of a handshake.
+//! Checks of what the caller or the client puts into header fields.
 
 use alloc::vec::Vec;
 
 use crate::{
-    error::LocalHandshakeError,
+    error::{Excerpt, LocalHandshakeError, RequestError},
     http::{is_field_value, is_token},
 };
 
-/// Fields that the handshake itself writes, so that a caller's header of the same name would contradict it.
-pub(super) fn is_reserved(name: &str) -> bool {
+/// Returns whether the handshake itself sets the header, so that the caller cannot.
+fn is_reserved(name: &str) -> bool {
     const NAMES: [&str; 6] = [
         "host",
         "connection",
@@ -24,36 +24,98 @@ pub(super) fn is_reserved(name: &str) -> bool {
             .is_some_and(|front| front.eq_ignore_ascii_case(PREFIX))
 }
 
-/// Whether the caller may send the field in a handshake.
-pub(super) fn check_header(name: &str, value: &[u8]) -> Result<(), LocalHandshakeError> {
-    if !is_token(name.as_bytes()) {
-        return Err(LocalHandshakeError::HeaderName);
-    }
-    if !is_field_value(value) {
-        return Err(LocalHandshakeError::HeaderValue);
+/// Checks a header that the caller adds to a request or to an acceptance.
+pub(super) fn check_added_header(name: &str, value: &str) -> Result<(), LocalHandshakeError> {
+    check_header(name, value)?;
+    if is_reserved(name) {
+        return Err(LocalHandshakeError::ReservedHeader {
+            name: name_excerpt(name),
+        });
     }
     Ok(())
 }
 
-/// "elements ... MUST be non-empty strings ... and MUST all be unique strings" (section 4.1, step 10); they are tokens
-/// (section 4.3). Case matters.
-pub(super) fn are_unique_tokens<'a>(elements: impl Iterator<Item = &'a [u8]> + Clone) -> bool {
-    /// More than anybody has a use for.
-    const FEW: usize = 32;
-    if !elements.clone().all(is_token) {
-        return false;
+/// Checks the syntax of a header (RFC 9110, section 5).
+pub(super) fn check_header(name: &str, value: &str) -> Result<(), LocalHandshakeError> {
+    if !is_token(name.as_bytes()) {
+        return Err(LocalHandshakeError::InvalidHeaderName {
+            name: name_excerpt(name),
+        });
     }
-    let mut few = elements.clone().take(FEW);
-    while let Some(element) = few.next() {
-        if few.clone().any(|other| other == element) {
-            return false;
+    if !is_field_value(value.as_bytes()) {
+        return Err(LocalHandshakeError::InvalidHeaderValue {
+            name: name_excerpt(name),
+        });
+    }
+    Ok(())
+}
+
+/// Quotes a header name. A caller may pass a whole field as the name by mistake, so the excerpt
+/// ends before the first colon.
+pub(super) fn name_excerpt(name: &str) -> Excerpt {
+    Excerpt::truncated(name.as_bytes(), name.find(':').unwrap_or(name.len()))
+}
+
+/// An error in a list of subprotocols. Positions begin with 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SubprotocolsError {
+    NotAToken { position: usize },
+    Repeated { position: usize },
+}
+
+impl From<SubprotocolsError> for RequestError {
+    fn from(error: SubprotocolsError) -> Self {
+        match error {
+            SubprotocolsError::NotAToken { position } => Self::InvalidSubprotocol { position },
+            SubprotocolsError::Repeated { position } => Self::RepeatedSubprotocol { position },
         }
     }
-    if elements.clone().nth(FEW).is_none() {
-        return true;
+}
+
+impl From<SubprotocolsError> for LocalHandshakeError {
+    fn from(error: SubprotocolsError) -> Self {
+        match error {
+            SubprotocolsError::NotAToken { position } => Self::InvalidSubprotocol { position },
+            SubprotocolsError::Repeated { position } => Self::RepeatedSubprotocol { position },
+        }
     }
-    // Sorted, so that a head full of them costs no quadratic time.
+}
+
+/// Checks that all subprotocols are tokens and that none is repeated (RFC 6455, section 4.1, step
+/// 10, and section 4.3). Case is significant.
+pub(super) fn check_subprotocols<'a>(
+    subprotocols: impl Iterator<Item = &'a [u8]> + Clone,
+) -> Result<(), SubprotocolsError> {
+    if let Some(index) = subprotocols.clone().position(|subprotocol| !is_token(subprotocol)) {
+        return Err(SubprotocolsError::NotAToken { position: index + 1 });
+    }
+    let Some(repeated) = find_repeated(subprotocols.clone()) else {
+        return Ok(());
+    };
+    let (first, _) = subprotocols
+        .enumerate()
+        .filter(|(_, subprotocol)| *subprotocol == repeated)
+        .nth(1)
+        .unwrap_or_default();
+    Err(SubprotocolsError::Repeated { position: first + 1 })
+}
+
+/// Returns an element that is repeated.
+fn find_repeated<'a>(elements: impl Iterator<Item = &'a [u8]> + Clone) -> Option<&'a [u8]> {
+    /// The number of elements that are compared in pairs, without an allocation.
+    const MAX_PAIRWISE: usize = 32;
+    let mut rest = elements.clone().take(MAX_PAIRWISE);
+    while let Some(element) = rest.next() {
+        if rest.clone().any(|other| other == element) {
+            return Some(element);
+        }
+    }
+    elements.clone().nth(MAX_PAIRWISE)?;
+    // Comparing all pairs of a list that fills the head would take quadratic time.
     let mut sorted: Vec<&[u8]> = elements.collect();
     sorted.sort_unstable();
-    sorted.is_sorted_by(|one, other| one < other)
+    sorted
+        .windows(2)
+        .find_map(|pair| pair.first().filter(|first| pair.last() == Some(first)))
+        .copied()
 }

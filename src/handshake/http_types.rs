@@ -1,36 +1,39 @@
 //! Conversions from and to the types of the `http` crate (feature `http`).
 
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
 use super::{
-    accept::Accept, client_request::ClientRequest, expected::Expected, negotiated::Negotiated, request::Request,
+    accept::Accept, client_request::ClientRequest, expected::Expected, fields::name_excerpt, negotiated::Negotiated,
+    request::Request,
 };
 use crate::{
     config::Config,
-    error::{LocalHandshakeError, RequestError, ResponseError},
+    error::{Excerpt, LocalHandshakeError, RequestError, ResponseError},
 };
 
 impl<'b> Request<'b> {
-    /// Checks a request that hyper, axum or another user of the `http` crate has parsed, by the rules of
-    /// RFC 6455, section 4.2.1, without writing and parsing it again.
+    /// Checks a request that hyper, axum or another user of the `http` crate has parsed (RFC 6455,
+    /// section 4.2.1).
     ///
     /// # Errors
-    /// The rule that the request breaks; [`RequestError::to_http`] is the answer.
+    /// Returns the first error in the request. [`RequestError::to_http`] is the response.
     pub fn from_http<B>(request: &'b http::Request<B>) -> Result<Self, RequestError> {
         if request.version() != Version::HTTP_11 {
-            return Err(RequestError::HttpVersion);
+            return Err(RequestError::UnsupportedHttpVersion {
+                version: version_excerpt(request.version()),
+            });
         }
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         Self::from_list(request.method().as_str(), target, fields(request.headers()))
     }
 
-    /// The 101 response that accepts the request, and what is then negotiated, for
-    /// [`Connection::upgraded_server`](crate::Connection::upgraded_server).
+    /// Returns the response with status 101 that accepts the request, and the result of the
+    /// handshake for [`Connection::upgraded_server`](crate::Connection::upgraded_server).
     ///
     /// # Errors
-    /// As [`Connection::accept`](crate::Connection::accept).
+    /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
     pub fn to_http_response(
         &self,
         accept: &Accept<'_>,
@@ -45,8 +48,11 @@ impl<'b> Request<'b> {
 }
 
 impl RequestError {
-    /// The response that answers the error, with the headers that belong to its status. It ends the connection: what
-    /// follows an upgrade that was refused is ambiguous to a proxy between, and could be smuggled past it.
+    /// Returns the response to the invalid request, with the headers that its status requires and
+    /// without a body.
+    ///
+    /// The response closes the connection: an intermediary may take the bytes after a rejected
+    /// request for another request, or for frames.
     #[must_use]
     pub fn to_http(self) -> http::Response<()> {
         let mut response = http::Response::new(());
@@ -69,12 +75,14 @@ impl RequestError {
 }
 
 impl ClientRequest {
-    /// The request as the `http` crate has it, and what its response has to fit.
+    /// Converts to a request of the `http` crate. Returns the conditions that its response must
+    /// meet with it.
     ///
-    /// `nonce` is fresh for every connection, from a strong source of randomness (section 4.1, step 7).
+    /// `nonce` must come from a strong source of randomness, and must be new for every connection
+    /// (RFC 6455, section 4.1, step 7).
     ///
     /// # Errors
-    /// What of the request cannot be sent.
+    /// Returns the error of the first invalid part of the request.
     pub fn to_http(
         &self,
         nonce: [u8; 16],
@@ -83,24 +91,31 @@ impl ClientRequest {
         let (list, expected) = self.fields(nonce, config)?;
         let mut request = http::Request::new(());
         *request.method_mut() = Method::GET;
-        *request.uri_mut() = self.target().parse().map_err(|_| LocalHandshakeError::Target)?;
+        // The crate accepts every byte that `ClientRequest` does, but limits the length.
+        *request.uri_mut() = self.target().parse().map_err(|_| LocalHandshakeError::TargetTooLong {
+            len: self.target().len(),
+        })?;
         *request.headers_mut() = header_map(list)?;
         Ok((request, expected))
     }
 }
 
 impl Expected {
-    /// Judges a response that was parsed into the types of the `http` crate: [`check`](Self::check), and the version.
-    /// `None`: its status is not 101, so that it opens no WebSocket and means what HTTP says.
+    /// Checks a response of the `http` crate, as [`check`](Self::check) does.
+    ///
+    /// Returns `None` for another status than 101. Such a response is not a WebSocket handshake:
+    /// the caller handles it as HTTP does.
     ///
     /// # Errors
-    /// The rule that the response breaks; the connection must not be used.
+    /// Returns the first error in the response. The connection must not be used.
     pub fn check_http<B>(&self, response: &http::Response<B>) -> Result<Option<Negotiated>, ResponseError> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(None);
         }
         if response.version() != Version::HTTP_11 {
-            return Err(ResponseError::HttpVersion);
+            return Err(ResponseError::UnsupportedHttpVersion {
+                version: version_excerpt(response.version()),
+            });
         }
         self.check(fields(response.headers())).map(Some)
     }
@@ -113,9 +128,15 @@ fn fields(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
 fn header_map(list: Vec<(String, String)>) -> Result<HeaderMap, LocalHandshakeError> {
     let mut headers = HeaderMap::with_capacity(list.len());
     for (name, value) in list {
-        let name = HeaderName::try_from(name).map_err(|_| LocalHandshakeError::HeaderName)?;
-        let value = HeaderValue::try_from(value).map_err(|_| LocalHandshakeError::HeaderValue)?;
+        let excerpt = name_excerpt(&name);
+        let name = HeaderName::try_from(name).map_err(|_| LocalHandshakeError::InvalidHeaderName { name: excerpt })?;
+        let value =
+            HeaderValue::try_from(value).map_err(|_| LocalHandshakeError::InvalidHeaderValue { name: excerpt })?;
         headers.append(name, value);
     }
     Ok(headers)
+}
+
+fn version_excerpt(version: Version) -> Excerpt {
+    Excerpt::new(format!("{version:?}").as_bytes())
 }

@@ -1,7 +1,8 @@
-//! The opening handshake (RFC 6455, section 4): its rules, on plain lists of header fields.
+//! The opening handshake (RFC 6455, section 4), on lists of header fields.
 //!
-//! The rules do not care where a head came from. [`Connection`](crate::Connection) applies them to raw HTTP/1.1 bytes;
-//! [`Request::from_list`] and [`Expected::check`] apply the same ones to a head that another HTTP implementation parsed.
+//! The rules are the same for every source of a head. [`Connection`](crate::Connection) applies
+//! them to HTTP/1.1 bytes. [`Request::from_list`] and [`Expected::check`] apply them to a head that
+//! another HTTP implementation has parsed.
 
 mod accept;
 mod accept_key;

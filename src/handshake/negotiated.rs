@@ -1,4 +1,4 @@
-//! What an opening handshake negotiated.
+//! The result of an opening handshake.
 
 use alloc::boxed::Box;
 
@@ -7,15 +7,15 @@ use crate::{
     role::Role,
 };
 
-/// What an opening handshake settled, for
+/// The result of an opening handshake, for
 /// [`Connection::upgraded_server`](crate::Connection::upgraded_server) and
 /// [`Connection::upgraded_client`](crate::Connection::upgraded_client).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
-    /// The subprotocol, if one was negotiated (RFC 6455, section 1.9). The engine attaches no meaning to it.
+    /// The subprotocol, if one was negotiated (RFC 6455, section 1.9). The engine ignores it.
     pub subprotocol: Option<Box<str>>,
-    /// permessage-deflate, if it was negotiated (RFC 7692).
+    /// The parameters of permessage-deflate, if it was negotiated (RFC 7692, section 7.1).
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub deflate: Option<DeflateParams>,
@@ -31,8 +31,9 @@ impl Negotiated {
         }
     }
 
-    /// If permessage-deflate was negotiated: the parameters by which one end receives and those by which it sends, and from
-    /// how many bytes on it compresses a message.
+    /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those
+    /// of received messages, those of sent messages, and the length in bytes from which on a sent
+    /// message is compressed.
     pub(crate) fn directions(
         &self,
         role: Role,

@@ -1,70 +1,74 @@
-//! The body of a response that refuses the handshake, as far as it is kept (RFC 9112, sections 6 and 7).
+//! The body of a response that refuses the handshake (RFC 9112, sections 6 and 7).
 
 use alloc::vec::Vec;
 
 use super::response::Response;
 use crate::{
-    error::ResponseError,
+    error::{Excerpt, ResponseError},
     http::{list_has, take},
 };
 
-/// The longest line that announces a chunk, in bytes: 16 digits and some extensions that nobody uses.
-const MAX_CHUNK_LINE: usize = 256;
+/// The length in bytes of the longest line between two chunks, without its line end: 16 digits and
+/// some chunk extensions, which no one uses.
+const MAX_CHUNK_LINE_LEN: usize = 256;
 
-/// Collects the body of a refusal.
-#[derive(Debug)]
-pub(crate) struct Body {
-    framing: Framing,
+/// Collects the body of a refusal, up to a limit.
+pub(crate) struct RefusalBody {
+    next: NextPart,
     data: Vec<u8>,
     limit: usize,
 }
 
-/// What comes next.
-#[derive(Debug)]
-enum Framing {
-    /// So many bytes, and then the body ends.
-    Length(u64),
+/// The next part of the body.
+enum NextPart {
+    /// This number of bytes, then the body ends.
+    Rest(u64),
     /// Bytes until the transport ends.
-    Eof,
-    /// So many bytes of a chunk.
+    UntilEof,
+    /// This number of bytes of a chunk.
     Chunk(u64),
-    /// The empty line behind a chunk.
+    /// The line end after a chunk, with the bytes of it that have arrived.
     ChunkEnd(Vec<u8>),
-    /// The line that announces a chunk.
+    /// The line with the size of the next chunk, with the bytes of it that have arrived.
     ChunkSize(Vec<u8>),
 }
 
-/// How far collecting has come.
+/// Whether a body is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum BodyProgress {
     Incomplete,
     Complete,
-    /// There is more than the limit allows to keep.
+    /// The body is longer than the limit.
     Truncated,
 }
 
-impl Body {
-    pub(crate) fn of(response: &Response<'_>, limit: usize) -> Result<Self, ResponseError> {
+impl RefusalBody {
+    /// Creates the empty body of a response, of which at most `limit` bytes are kept.
+    pub(crate) fn new(response: &Response<'_>, limit: usize) -> Result<Self, ResponseError> {
         let headers = response.headers();
-        let mut lengths = headers.all("content-length");
-        let framing = if matches!(response.status(), 204 | 304) {
-            Framing::Length(0)
+        let mut lengths = headers.get_all("content-length");
+        let next = if matches!(response.status(), 204 | 304) {
+            NextPart::Rest(0)
         } else if headers.get("transfer-encoding").is_some() {
-            // It overrides the length.
-            match headers.all("transfer-encoding").any(|value| list_has(value, "chunked")) {
-                true => Framing::ChunkSize(Vec::new()),
-                false => Framing::Eof,
+            // Transfer-Encoding overrides Content-Length.
+            let mut codings = headers.get_all("transfer-encoding");
+            if codings.any(|value| list_has(value, "chunked")) {
+                NextPart::ChunkSize(Vec::new())
+            } else {
+                NextPart::UntilEof
             }
         } else if let Some(length) = lengths.next() {
-            if lengths.any(|other| other != length) {
-                return Err(ResponseError::Body);
+            if let Some(other) = lengths.find(|other| *other != length) {
+                return Err(ResponseError::DifferentContentLengths {
+                    value: Excerpt::new(other),
+                });
             }
-            Framing::Length(parse_length(length).ok_or(ResponseError::Body)?)
+            NextPart::Rest(parse_length(length)?)
         } else {
-            Framing::Eof
+            NextPart::UntilEof
         };
         Ok(Self {
-            framing,
+            next,
             data: Vec::new(),
             limit,
         })
@@ -74,79 +78,77 @@ impl Body {
         self.data
     }
 
-    /// Whether the end of the transport is the end of the body.
+    /// Returns whether the body ends with the transport.
     pub(crate) const fn ends_with_transport(&self) -> bool {
-        matches!(self.framing, Framing::Eof)
+        matches!(self.next, NextPart::UntilEof)
     }
 
     /// Takes the next bytes of the body off the front of `input`.
-    pub(crate) fn read(&mut self, input: &mut &mut [u8]) -> Result<Progress, ResponseError> {
+    pub(crate) fn read(&mut self, input: &mut &mut [u8]) -> Result<BodyProgress, ResponseError> {
         loop {
-            if matches!(self.framing, Framing::Length(0)) {
-                return Ok(Progress::Complete);
+            if matches!(self.next, NextPart::Rest(0)) {
+                return Ok(BodyProgress::Complete);
             }
             if input.is_empty() {
-                return Ok(Progress::Incomplete);
+                return Ok(BodyProgress::Incomplete);
             }
-            let next = match &mut self.framing {
-                Framing::Length(rest) => {
-                    let rest = *rest - keep(&mut self.data, self.limit, input, *rest);
-                    Framing::Length(rest)
+            let next = match &mut self.next {
+                NextPart::Rest(len) => {
+                    let rest = *len - keep(&mut self.data, self.limit, input, *len);
+                    NextPart::Rest(rest)
                 }
-                Framing::Eof => {
+                NextPart::UntilEof => {
                     keep(&mut self.data, self.limit, input, u64::MAX);
-                    Framing::Eof
+                    NextPart::UntilEof
                 }
-                Framing::Chunk(rest) => match *rest - keep(&mut self.data, self.limit, input, *rest) {
-                    0 => Framing::ChunkEnd(Vec::new()),
-                    rest => Framing::Chunk(rest),
+                NextPart::Chunk(len) => match *len - keep(&mut self.data, self.limit, input, *len) {
+                    0 => NextPart::ChunkEnd(Vec::new()),
+                    rest => NextPart::Chunk(rest),
                 },
-                Framing::ChunkEnd(line) => {
+                NextPart::ChunkEnd(line) => {
                     if !read_line(line, input)? {
                         continue;
                     }
-                    if line.trim_ascii_end().is_empty() {
-                        Framing::ChunkSize(Vec::new())
-                    } else {
-                        return Err(ResponseError::Body);
+                    if !line.trim_ascii_end().is_empty() {
+                        return Err(ResponseError::MissingChunkEnd);
                     }
+                    NextPart::ChunkSize(Vec::new())
                 }
-                Framing::ChunkSize(line) => {
+                NextPart::ChunkSize(line) => {
                     if !read_line(line, input)? {
                         continue;
                     }
-                    if !line.first().is_some_and(u8::is_ascii_hexdigit) {
-                        return Err(ResponseError::Body);
-                    }
-                    match httparse::parse_chunk_size(line) {
-                        // What follows the last chunk are trailers; nobody waits for them.
-                        Ok(httparse::Status::Complete((_, 0))) => Framing::Length(0),
-                        Ok(httparse::Status::Complete((_, size))) => Framing::Chunk(size),
-                        _ => return Err(ResponseError::Body),
+                    match parse_chunk_size(line)? {
+                        // Only trailers follow the last chunk. They are not read.
+                        0 => NextPart::Rest(0),
+                        size => NextPart::Chunk(size),
                     }
                 }
             };
-            self.framing = next;
+            self.next = next;
             if self.data.len() > self.limit {
                 self.data.truncate(self.limit);
-                return Ok(Progress::Truncated);
+                return Ok(BodyProgress::Truncated);
             }
         }
     }
 }
 
-/// Takes up to `rest` bytes and keeps them, one more than the limit at most: that one tells that there are more.
-fn keep(data: &mut Vec<u8>, limit: usize, input: &mut &mut [u8], rest: u64) -> u64 {
+/// Takes at most `len` bytes off the front of `input` and appends them to `data`. Returns their
+/// number.
+///
+/// `data` grows to at most one byte more than the limit. That byte shows that the body is longer.
+fn keep(data: &mut Vec<u8>, limit: usize, input: &mut &mut [u8], len: u64) -> u64 {
     let room = limit.saturating_add(1) - data.len();
     let taken = take(
         input,
-        usize::try_from(rest).unwrap_or(usize::MAX).min(room).min(input.len()),
+        usize::try_from(len).unwrap_or(usize::MAX).min(room).min(input.len()),
     );
     data.extend_from_slice(taken);
     taken.len() as u64
 }
 
-/// Takes bytes up to the end of the line; whether it is there.
+/// Appends bytes to `line` up to its line end. Returns whether the line is complete.
 fn read_line(line: &mut Vec<u8>, input: &mut &mut [u8]) -> Result<bool, ResponseError> {
     while let Some(&byte) = input.first() {
         take(input, 1);
@@ -154,17 +156,35 @@ fn read_line(line: &mut Vec<u8>, input: &mut &mut [u8]) -> Result<bool, Response
         if byte == b'\n' {
             return Ok(true);
         }
-        if line.len() > MAX_CHUNK_LINE {
-            return Err(ResponseError::Body);
+        if line.len() > MAX_CHUNK_LINE_LEN {
+            return Err(ResponseError::ChunkLineTooLong {
+                limit: MAX_CHUNK_LINE_LEN,
+            });
         }
     }
     Ok(false)
 }
 
-/// `Content-Length = 1*DIGIT`
-fn parse_length(value: &[u8]) -> Option<u64> {
-    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-        return None;
+/// Parses `chunk-size [ chunk-ext ] CRLF`, where `chunk-size = 1*HEXDIG`.
+fn parse_chunk_size(line: &[u8]) -> Result<u64, ResponseError> {
+    // The parser takes a line without a digit for the size 0.
+    let has_digit = line.first().is_some_and(u8::is_ascii_hexdigit);
+    match httparse::parse_chunk_size(line) {
+        Ok(httparse::Status::Complete((_, size))) if has_digit => Ok(size),
+        _ => Err(ResponseError::InvalidChunkSize {
+            line: Excerpt::new(line.trim_ascii_end()),
+        }),
     }
-    core::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Parses `Content-Length = 1*DIGIT`.
+fn parse_length(value: &[u8]) -> Result<u64, ResponseError> {
+    let is_number = value.iter().all(u8::is_ascii_digit);
+    core::str::from_utf8(value)
+        .ok()
+        .and_then(|value| value.parse().ok())
+        .filter(|_| is_number)
+        .ok_or_else(|| ResponseError::InvalidContentLength {
+            value: Excerpt::new(value),
+        })
 }

@@ -1,4 +1,4 @@
-//! The server's side of the opening handshake (RFC 6455, section 4.2).
+//! A client's request as a server receives it (RFC 6455, section 4.2).
 
 use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::{fmt, str};
@@ -6,77 +6,86 @@ use core::{fmt, str};
 use super::{
     accept::Accept,
     accept_key::accept_key,
-    fields::{check_header, is_reserved},
+    fields::check_added_header,
     negotiated::Negotiated,
-    rules::{check_headers, check_line},
+    rules::{check_headers, check_request_line},
 };
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
-    error::{LocalHandshakeError, RequestError},
-    escaped::Escaped,
-    extensions::{Extension, extensions},
-    http::{Field, HeadError, Headers, list_elements, parse_request},
+    error::{Excerpt, LocalHandshakeError, RequestError},
+    escaped::RedactedUrl,
+    extensions::{Extension, parse_extensions},
+    http::{Field, HeadError, Headers, is_tls, list_elements, parse_request},
 };
 
-/// What stands before the target of the only method there is.
+/// The bytes before the target in a head.
 const GET: &str = "GET ";
 
-/// A client's opening handshake, checked against the rules of RFC 6455, section 4.2.1, and waiting for a decision.
+/// A client's request for a WebSocket. It is valid (RFC 6455, section 4.2.1), and the caller must
+/// accept or reject it.
 ///
-/// It borrows from the input if the whole head lay in it; [`into_owned`](Self::into_owned) makes a copy for a
-/// decision that takes time.
+/// A request borrows from the input if the head is complete there. For a decision that takes time,
+/// [`into_owned`](Self::into_owned) copies it.
+///
+/// The `Debug` output has `<redacted>` in place of the query string, and of the header values that
+/// [`Headers`] redacts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request<'b> {
     head: Head<'b>,
-    upgrade: bool,
-    /// Where the key stands in raw bytes, so that nobody walks them once more for it; 0 if that is not known.
-    key_at: u32,
+    is_upgrade: bool,
+    /// The offset of the key in `Head::Bytes`, which saves a search. 0 if it is not known.
+    key_offset: u32,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 enum Head<'b> {
-    /// The bytes of the head; the target follows `"GET "`.
-    Raw {
-        bytes: Cow<'b, [u8]>,
-        target_len: usize,
-    },
-    List(Box<List<'b>>),
+    /// The bytes of the head, which begin with `"GET "` and the target.
+    Bytes { bytes: Cow<'b, [u8]>, target_len: usize },
+    /// A head that another HTTP implementation has parsed.
+    Parsed(Box<ParsedHead<'b>>),
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct List<'b> {
+struct ParsedHead<'b> {
     target: Cow<'b, str>,
     fields: Vec<Field<'b>>,
 }
 
 impl<'b> Request<'b> {
-    /// Reads a whole head, from the request line to the blank line.
-    pub(crate) fn from_head(head: Cow<'b, [u8]>, max_headers: usize, plain: bool) -> Result<Self, RequestError> {
-        let (upgrade, key_at, target_len) = parse_request(&head, max_headers, |request| {
+    /// Parses a complete head, from the request line to the blank line, and checks it.
+    pub(crate) fn from_head(
+        head: Cow<'b, [u8]>,
+        max_headers: usize,
+        plain_requests: bool,
+    ) -> Result<Self, RequestError> {
+        let (is_upgrade, key_offset, target_len) = parse_request(&head, max_headers, |request| {
             let target = request.path.unwrap_or_default();
-            check_line(request.method.unwrap_or_default(), target, request.version)?;
-            // As they are at hand: to find them in the head once more costs as much as to parse it.
+            check_request_line(request.method.unwrap_or_default(), target, request.version)?;
+            // `Headers::from_head` would search for the fields again, which takes as long as
+            // parsing.
             let fields = request.headers.iter();
-            let key = check_headers(fields.map(|field| (field.name, field.value.trim_ascii())), plain)?;
-            // The parser lends what it finds from the head.
-            let key_at = key.map_or(0, |key| key.as_ptr().addr().wrapping_sub(head.as_ptr().addr()));
-            Ok::<_, RequestError>((key.is_some(), key_at, target.len()))
+            let fields = fields.map(|field| (field.name, field.value.trim_ascii()));
+            let key = check_headers(fields, plain_requests)?;
+            // The value borrows from the head.
+            let key_offset = key.map_or(0, |key| key.as_ptr().addr().wrapping_sub(head.as_ptr().addr()));
+            Ok::<_, RequestError>((key.is_some(), key_offset, target.len()))
         })??;
         Ok(Self {
-            head: Head::Raw {
+            head: Head::Bytes {
                 bytes: head,
                 target_len,
             },
-            upgrade,
-            key_at: key_at.try_into().unwrap_or(0),
+            is_upgrade,
+            key_offset: key_offset.try_into().unwrap_or(0),
         })
     }
 
-    /// Checks a request that another HTTP implementation has parsed from HTTP/1.1, by the same rules.
+    /// Checks a request that another HTTP implementation has parsed from HTTP/1.1.
     ///
-    /// Continue with [`acceptance`](Self::acceptance), send its headers with status 101, and hand the stream to
-    /// [`Connection::upgraded_server`](crate::Connection::upgraded_server).
+    /// The caller continues with [`acceptance`](Self::acceptance), sends its headers with status
+    /// 101, and calls [`Connection::upgraded_server`](crate::Connection::upgraded_server) for the
+    /// stream.
     ///
     /// ```
     /// use sockless::{Accept, Config, Connection, Request};
@@ -90,78 +99,84 @@ impl<'b> Request<'b> {
     /// ];
     /// let request = Request::from_list("GET", "/chat", headers)?;
     /// let (headers, negotiated) = request.acceptance(&Accept::new(), &Config::default())?;
-    /// assert!(headers.contains(&("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into())));
+    /// let accept = ("Sec-WebSocket-Accept".into(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into());
+    /// assert!(headers.contains(&accept));
     /// let connection = Connection::upgraded_server(&negotiated, Config::default());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// The rule that the request breaks; [`RequestError::status`] is the answer.
+    /// Returns the first error in the request. [`RequestError::status`] is the status of the
+    /// response.
     pub fn from_list(
         method: &str,
         target: &'b str,
         headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
     ) -> Result<Self, RequestError> {
-        check_line(method, target, Some(1))?;
+        check_request_line(method, target, Some(1))?;
         let fields: Vec<Field<'b>> = headers
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        check_headers(Headers::of_list(&fields), false)?;
+        check_headers(Headers::from_fields(&fields), false)?;
         let target = target.into();
         Ok(Self {
-            head: Head::List(Box::new(List { target, fields })),
-            upgrade: true,
-            key_at: 0,
+            head: Head::Parsed(Box::new(ParsedHead { target, fields })),
+            is_upgrade: true,
+            key_offset: 0,
         })
     }
 
-    /// The request target: a path with perhaps a query, or an absolute URI (RFC 9112, section 3.2).
+    /// Returns the request target: a path with an optional query, or an absolute URI (RFC 9112,
+    /// section 3.2).
     #[must_use]
     pub fn target(&self) -> &str {
         match &self.head {
-            Head::Raw { bytes, target_len } => bytes
+            Head::Bytes { bytes, target_len } => bytes
                 .get(GET.len()..GET.len() + target_len)
                 .and_then(|target| str::from_utf8(target).ok())
                 .unwrap_or_default(),
-            Head::List(list) => &list.target,
+            Head::Parsed(head) => &head.target,
         }
     }
 
-    /// All header fields.
+    /// Returns all header fields.
     #[must_use]
     pub fn headers(&self) -> Headers<'_> {
         match &self.head {
-            Head::Raw { bytes, .. } => Headers::of_head(bytes),
-            Head::List(list) => Headers::of_list(&list.fields),
+            Head::Bytes { bytes, .. } => Headers::from_head(bytes),
+            Head::Parsed(head) => Headers::from_fields(&head.fields),
         }
     }
 
-    /// Whether the request asks for a WebSocket. False only for a plain GET that
-    /// [`plain_requests`](crate::Config::plain_requests) lets through.
+    /// Returns whether the request is a WebSocket handshake. It is false only for a GET request
+    /// that [`plain_requests`](crate::Config::plain_requests) allows.
     #[must_use]
     pub const fn is_upgrade(&self) -> bool {
-        self.upgrade
+        self.is_upgrade
     }
 
-    /// The `Host` header: the host name that the client wants, with a port if it is not the default.
+    /// Returns the `Host` header: the host name in the client's URL, and the port if it is not the
+    /// default.
     #[must_use]
     pub fn host(&self) -> &str {
         self.text("host").unwrap_or_default()
     }
 
-    /// The `Origin` header, which browsers always send: where the page that opens the connection comes from. A client
-    /// that is not a browser usually sends none, and can send anything (sections 4.2.2 and 10.2).
+    /// Returns the `Origin` header: the origin of the page that opens the connection.
+    ///
+    /// Browsers always send it. Other clients usually send none, and can send any value (RFC 6455,
+    /// sections 4.2.2 and 10.2).
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
         self.text("origin")
     }
 
-    /// Whether the page that opens the connection comes from the host that it connects to, or there is no page because
-    /// there is no `Origin`.
+    /// Returns whether the `Origin` header names the host of the `Host` header, or is missing.
     ///
-    /// Browsers do not apply the same-origin policy to WebSockets. A server that trusts cookies has to check the
-    /// origin, with this or with a list of its own, and to [`reject`](crate::Connection::reject) with 403 otherwise.
+    /// Browsers do not apply the same-origin policy to WebSockets. A server that trusts cookies
+    /// must check the origin, with this method or with its own list, and must
+    /// [`reject`](crate::Connection::reject) other requests with status 403.
     #[must_use]
     pub fn is_same_origin(&self) -> bool {
         let Some(origin) = self.origin() else {
@@ -184,15 +199,17 @@ impl<'b> Request<'b> {
         strip(authority) == strip(self.host())
     }
 
-    /// The subprotocols that the client offers, in its order of preference (section 4.1, step 10).
+    /// Returns the subprotocols that the client offers, in its order of preference (RFC 6455,
+    /// section 4.1, step 10).
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.headers()
-            .all("sec-websocket-protocol")
+            .get_all("sec-websocket-protocol")
             .flat_map(list_elements)
             .filter_map(|element| str::from_utf8(element).ok())
     }
 
-    /// The first of `supported` that the client offers too: the choice by the server's preference (section 4.2.2).
+    /// Returns the first of `supported` that the client offers: the choice by the server's
+    /// preference (RFC 6455, section 4.2.2).
     #[must_use]
     pub fn choose_subprotocol<'s>(&self, supported: &'s [impl AsRef<str>]) -> Option<&'s str> {
         supported
@@ -201,65 +218,67 @@ impl<'b> Request<'b> {
             .find(|supported| self.subprotocols().any(|offered| offered == *supported))
     }
 
-    /// The extensions that the client offers, in its order of preference (section 9.1).
+    /// Returns the extensions that the client offers, in its order of preference (RFC 6455, section
+    /// 9.1).
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
         self.headers()
-            .all("sec-websocket-extensions")
-            .flat_map(extensions)
+            .get_all("sec-websocket-extensions")
+            .flat_map(parse_extensions)
             .filter_map(Result::ok)
     }
 
-    /// The headers of the 101 response that accepts the request, for a server whose HTTP is done by others.
+    /// Returns the headers of the response with status 101 that accepts the request, for a server
+    /// that uses another HTTP implementation.
     ///
     /// # Errors
-    /// As [`Connection::accept`](crate::Connection::accept).
+    /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
     pub fn acceptance(
         &self,
         accept: &Accept<'_>,
         config: &Config,
     ) -> Result<(Vec<(String, String)>, Negotiated), LocalHandshakeError> {
         let mut headers = Vec::new();
-        let negotiated = self.accept_fields(accept, config.deflate_settings(), |name, value| {
+        let negotiated = self.write_acceptance_fields(accept, config.deflate_settings(), |name, value| {
             headers.push((name.into(), String::from_utf8_lossy(value).into_owned()));
         })?;
         Ok((headers, negotiated))
     }
 
-    /// Checks the acceptance and gives the fields of the response to `field` (section 4.2.2, step 5).
-    pub(super) fn accept_fields(
+    /// Checks the acceptance, then calls `write_field` with each header field of the response (RFC
+    /// 6455, section 4.2.2, step 5).
+    pub(super) fn write_acceptance_fields(
         &self,
         accept: &Accept<'_>,
         deflate: Option<&DeflateConfig>,
-        mut field: impl FnMut(&str, &[u8]),
+        mut write_field: impl FnMut(&str, &[u8]),
     ) -> Result<Negotiated, LocalHandshakeError> {
-        if !self.upgrade {
+        if !self.is_upgrade {
             return Err(LocalHandshakeError::NotAnUpgrade);
         }
         if let Some(chosen) = accept.chosen_subprotocol() {
             if !self.subprotocols().any(|offered| offered == chosen) {
-                return Err(LocalHandshakeError::SubprotocolNotOffered);
+                return Err(LocalHandshakeError::SubprotocolNotOffered {
+                    subprotocol: Excerpt::new(chosen.as_bytes()),
+                });
             }
         }
-        for (name, value) in accept.extra_headers() {
-            check_header(name, value.as_bytes())?;
-            if is_reserved(name) {
-                return Err(LocalHandshakeError::ReservedHeader);
-            }
+        for (name, value) in accept.added_headers() {
+            check_added_header(name, value)?;
         }
-        field("Upgrade", b"websocket");
-        field("Connection", b"Upgrade");
-        field("Sec-WebSocket-Accept", &accept_key(self.key()));
+        write_field("Upgrade", b"websocket");
+        write_field("Connection", b"Upgrade");
+        write_field("Sec-WebSocket-Accept", &accept_key(self.key()));
         if let Some(subprotocol) = accept.chosen_subprotocol() {
-            field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
+            write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
         let deflate = deflate
             .filter(|_| !accept.declines_deflate())
             .and_then(|config| negotiation::accept(config, self.extensions()));
         if let Some((answer, _)) = &deflate {
-            field("Sec-WebSocket-Extensions", answer.as_bytes());
+            write_field("Sec-WebSocket-Extensions", answer.as_bytes());
         }
-        for (name, value) in accept.extra_headers() {
-            field(name, value.as_bytes());
+        for (name, value) in accept.added_headers() {
+            write_field(name, value.as_bytes());
         }
         Ok(Negotiated::new(
             accept.chosen_subprotocol().map(Into::into),
@@ -267,17 +286,17 @@ impl<'b> Request<'b> {
         ))
     }
 
-    /// The same request, borrowing nothing.
+    /// Converts to a request that borrows nothing.
     #[must_use]
     pub fn into_owned(self) -> Request<'static> {
         let head = match self.head {
-            Head::Raw { bytes, target_len } => Head::Raw {
+            Head::Bytes { bytes, target_len } => Head::Bytes {
                 bytes: Cow::Owned(bytes.into_owned()),
                 target_len,
             },
-            Head::List(list) => Head::List(Box::new(List {
-                target: Cow::Owned(list.target.into_owned()),
-                fields: list
+            Head::Parsed(head) => Head::Parsed(Box::new(ParsedHead {
+                target: Cow::Owned(head.target.into_owned()),
+                fields: head
                     .fields
                     .into_iter()
                     .map(|(name, value)| (Cow::Owned(name.into_owned()), Cow::Owned(value.into_owned())))
@@ -286,15 +305,15 @@ impl<'b> Request<'b> {
         };
         Request {
             head,
-            upgrade: self.upgrade,
-            key_at: self.key_at,
+            is_upgrade: self.is_upgrade,
+            key_offset: self.key_offset,
         }
     }
 
-    /// The key, which is 24 characters (section 4.1, step 7).
+    /// Returns the key, which has 24 characters (RFC 6455, section 4.1, step 7).
     fn key(&self) -> &[u8] {
         let key = match &self.head {
-            Head::Raw { bytes, .. } if self.key_at > 0 => bytes.get(self.key_at as usize..),
+            Head::Bytes { bytes, .. } if self.key_offset > 0 => bytes.get(self.key_offset as usize..),
             _ => self.headers().get("sec-websocket-key"),
         };
         key.and_then(|key| key.get(..24)).unwrap_or_default()
@@ -309,7 +328,7 @@ impl<'b> Request<'b> {
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
-            .field("target", &Escaped(self.target().as_bytes()))
+            .field("target", &RedactedUrl(self.target().as_bytes()))
             .field("headers", &self.headers())
             .finish()
     }
@@ -318,10 +337,13 @@ impl fmt::Debug for Request<'_> {
 impl From<HeadError> for RequestError {
     fn from(error: HeadError) -> Self {
         match error {
-            HeadError::Syntax => Self::Syntax,
-            HeadError::Version => Self::HttpVersion,
-            HeadError::TooLong => Self::HeadTooLong,
-            HeadError::TooManyHeaders => Self::TooManyHeaders,
+            HeadError::FirstByte { byte } if is_tls(byte) => Self::Tls { byte },
+            HeadError::FirstByte { byte } => Self::InvalidFirstByte { byte },
+            HeadError::FirstLine { line } => Self::InvalidRequestLine { line },
+            HeadError::Version { version } => Self::UnsupportedHttpVersion { version },
+            HeadError::HeaderLine { number } => Self::InvalidHeaderLine { number },
+            HeadError::TooLong { limit } => Self::HeadTooLong { limit },
+            HeadError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
         }
     }
 }

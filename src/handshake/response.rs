@@ -1,68 +1,73 @@
-//! A server's response as a client sees it (RFC 6455, section 4.1).
+//! The server's response as a client receives it (RFC 6455, section 4.1).
 
 use alloc::{borrow::Cow, vec::Vec};
 use core::{fmt, str};
 
 use super::{expected::Expected, negotiated::Negotiated};
 use crate::{
-    error::ResponseError,
+    error::{Excerpt, ResponseError},
     escaped::Escaped,
-    http::{HeadError, Headers, parse_response},
+    http::{HeadError, Headers, is_tls, parse_response},
 };
 
-/// A server's response head: status and header fields.
+/// The head of a server's response: the status and the header fields.
+///
+/// The `Debug` output has `<redacted>` in place of the header values that [`Headers`] redacts.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response<'b> {
     head: Cow<'b, [u8]>,
     status: u16,
-    /// The minor version of HTTP/1.
-    version: u8,
+    /// The minor version of HTTP/1: 0 or 1.
+    minor_version: u8,
 }
 
 impl<'b> Response<'b> {
-    /// Reads a whole head, from the status line to the blank line.
+    /// Parses a complete head, from the status line to the blank line.
     pub(crate) fn from_head(head: Cow<'b, [u8]>, max_headers: usize) -> Result<Self, ResponseError> {
-        let (status, version) = parse_response(&head, max_headers, |response| (response.code, response.version))?;
-        let (Some(status), Some(version)) = (status, version) else {
-            return Err(ResponseError::Syntax);
-        };
-        Ok(Self { head, status, version })
+        let (status, minor_version) = parse_response(&head, max_headers)?;
+        Ok(Self {
+            head,
+            status,
+            minor_version,
+        })
     }
 
-    /// Judges a response with status 101.
+    /// Checks a response with status 101.
     pub(crate) fn check(&self, expected: &Expected) -> Result<Negotiated, ResponseError> {
-        if self.version != 1 {
-            return Err(ResponseError::HttpVersion);
+        if self.minor_version != 1 {
+            return Err(ResponseError::UnsupportedHttpVersion {
+                version: Excerpt::new(b"HTTP/1.0"),
+            });
         }
         expected.check(self.headers())
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// All header fields.
+    /// Returns all header fields.
     #[must_use]
     pub fn headers(&self) -> Headers<'_> {
-        Headers::of_head(&self.head)
+        Headers::from_head(&self.head)
     }
 
-    /// The subprotocol that the server chose, one of those offered.
+    /// Returns the subprotocol that the server has chosen, one of those offered.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         let value = self.headers().get("sec-websocket-protocol")?;
         str::from_utf8(value).ok()
     }
 
-    /// The same response, borrowing nothing.
+    /// Converts to a response that borrows nothing.
     #[must_use]
     pub fn into_owned(self) -> Response<'static> {
         Response {
             head: Cow::Owned(self.head.into_owned()),
             status: self.status,
-            version: self.version,
+            minor_version: self.minor_version,
         }
     }
 }
@@ -76,15 +81,19 @@ impl fmt::Debug for Response<'_> {
     }
 }
 
-/// A response that did not open a WebSocket: a redirect, a demand for credentials, an error (section 4.1, item 1).
+/// A response with another status than 101: a redirect, a demand for credentials, an error (RFC
+/// 6455, section 4.1, item 1).
+///
+/// The `Debug` output has `<redacted>` in place of the header values that [`Headers`] redacts.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// Status and header fields; `Location`, `WWW-Authenticate` or `Sec-WebSocket-Version` say how to go on.
+    /// The status and the header fields. `Location`, `WWW-Authenticate` and `Sec-WebSocket-Version`
+    /// say how the client can continue.
     pub response: Response<'static>,
-    /// The body, as far as [`max_refusal_body`](crate::Config::max_refusal_body) allows.
+    /// The body, at most [`max_refusal_body`](crate::Config::max_refusal_body) bytes of it.
     pub body: Vec<u8>,
-    /// Whether the body is there as a whole: not cut off by the limit, nor by the end of the transport.
+    /// Whether `body` is complete: cut off neither by the limit nor by the end of the transport.
     pub is_complete: bool,
 }
 
@@ -101,10 +110,13 @@ impl fmt::Debug for Refusal {
 impl From<HeadError> for ResponseError {
     fn from(error: HeadError) -> Self {
         match error {
-            HeadError::Syntax => Self::Syntax,
-            HeadError::Version => Self::HttpVersion,
-            HeadError::TooLong => Self::HeadTooLong,
-            HeadError::TooManyHeaders => Self::TooManyHeaders,
+            HeadError::FirstByte { byte } if is_tls(byte) => Self::Tls { byte },
+            HeadError::FirstByte { byte } => Self::InvalidFirstByte { byte },
+            HeadError::FirstLine { line } => Self::InvalidStatusLine { line },
+            HeadError::Version { version } => Self::UnsupportedHttpVersion { version },
+            HeadError::HeaderLine { number } => Self::InvalidHeaderLine { number },
+            HeadError::TooLong { limit } => Self::HeadTooLong { limit },
+            HeadError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
         }
     }
 }

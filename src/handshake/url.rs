@@ -1,123 +1,192 @@
 //! `ws` and `wss` URLs (RFC 6455, section 3).
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{borrow::ToOwned, format, string::String};
 
-use crate::error::LocalHandshakeError;
+use crate::{
+    error::{Excerpt, LocalHandshakeError},
+    escaped::public_len,
+};
 
 /// The parts of a `ws` or `wss` URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Url {
-    pub(crate) secure: bool,
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Url {
+    pub(super) secure: bool,
     /// With the brackets of an IPv6 address.
-    pub(crate) host: String,
-    /// Only if it is not the default of the scheme.
-    pub(crate) port: Option<u16>,
-    pub(crate) target: String,
+    pub(super) host: String,
+    /// `None` for the default port of the scheme.
+    pub(super) port: Option<u16>,
+    /// The path and the query.
+    pub(super) target: String,
 }
 
 impl Url {
-    pub(crate) fn parse(url: &str) -> Result<Self, LocalHandshakeError> {
-        let (scheme, rest) = url.split_once("://").ok_or(LocalHandshakeError::Url)?;
-        let secure = match scheme {
-            _ if scheme.eq_ignore_ascii_case("ws") => false,
-            _ if scheme.eq_ignore_ascii_case("wss") => true,
-            _ => return Err(LocalHandshakeError::Url),
+    pub(super) fn parse(url: &str) -> Result<Self, LocalHandshakeError> {
+        let (secure, rest) = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => (false, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => (true, rest),
+            _ => {
+                return Err(LocalHandshakeError::InvalidScheme {
+                    url: public_excerpt(url),
+                });
+            }
         };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, resource) = rest.split_at(end);
-        let (host, port) = split_authority(authority)?;
+        let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, resource) = rest.split_at(authority_len);
+        // An `@` in the rest can be the end of a password that has a slash by mistake.
+        let has_password = resource.contains('@');
+        let (host, port) = split_authority(authority).map_err(|error| error.in_url(has_password))?;
+        // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be
+        // used on these URIs."
+        if resource.contains('#') {
+            return Err(LocalHandshakeError::FragmentInUrl {
+                url: public_excerpt(url),
+            });
+        }
+        // "resource-name": the path, or "/" if it is empty, and the query
+        let slash = if resource.starts_with('/') { "" } else { "/" };
+        let target = format!("{slash}{resource}");
+        check_target(&target)?;
         let default_port = if secure { 443 } else { 80 };
         Ok(Self {
             secure,
             host: host.to_owned(),
             port: port.filter(|port| *port != default_port),
-            target: resource_name(resource)?,
+            target,
         })
     }
 
-    pub(crate) fn authority(&self) -> String {
+    /// Returns the value of the `Host` header.
+    pub(super) fn authority(&self) -> String {
         match self.port {
             None => self.host.clone(),
-            Some(port) => alloc::format!("{}:{port}", self.host),
+            Some(port) => format!("{}:{port}", self.host),
         }
     }
 }
 
-/// "resource-name": the path, or "/" if it is empty, and the query (section 3).
-fn resource_name(resource: &str) -> Result<String, LocalHandshakeError> {
-    // "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on these URIs."
-    if resource.contains('#') {
-        return Err(LocalHandshakeError::Url);
-    }
-    let slash = if resource.starts_with('/') { "" } else { "/" };
-    let target = alloc::format!("{slash}{resource}");
-    if is_target(&target) {
-        Ok(target)
-    } else {
-        Err(LocalHandshakeError::Target)
+/// An error in `host [ ":" port ]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AuthorityError<'a> {
+    MissingHost,
+    /// A user name or a password precedes the host.
+    UserInfo,
+    InvalidHost(&'a str),
+    InvalidPort(&'a str),
+}
+
+impl AuthorityError<'_> {
+    /// Returns the error of the caller whose URL has this authority. `is_secret`: the authority can
+    /// be a part of a password.
+    pub(super) fn in_url(self, is_secret: bool) -> LocalHandshakeError {
+        let excerpt = |text: &str| {
+            if is_secret {
+                Excerpt::truncated(text.as_bytes(), 0)
+            } else {
+                public_excerpt(text)
+            }
+        };
+        match self {
+            Self::MissingHost => LocalHandshakeError::MissingHost,
+            Self::UserInfo => LocalHandshakeError::UserInfoInUrl,
+            Self::InvalidHost(host) => LocalHandshakeError::InvalidHost { host: excerpt(host) },
+            Self::InvalidPort(port) => LocalHandshakeError::InvalidPort { port: excerpt(port) },
+        }
     }
 }
 
-/// Splits "host [ ":" port ]" and checks both (RFC 3986, sections 3.2.2 and 3.2.3).
-pub(crate) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), LocalHandshakeError> {
-    let host_end = match authority.strip_prefix('[') {
-        Some(literal) => literal.find(']').ok_or(LocalHandshakeError::Host)? + 2,
+/// Splits `host [ ":" port ]` and checks both parts (RFC 3986, sections 3.2.2 and 3.2.3).
+pub(super) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), AuthorityError<'_>> {
+    parse_authority(authority).map_err(|error| {
+        if authority.contains('@') {
+            AuthorityError::UserInfo
+        } else {
+            error
+        }
+    })
+}
+
+fn parse_authority(authority: &str) -> Result<(&str, Option<u16>), AuthorityError<'_>> {
+    let invalid_host = AuthorityError::InvalidHost(authority);
+    let host_len = match authority.strip_prefix('[') {
+        Some(address) => address.find(']').ok_or(invalid_host)? + 2,
         None => authority.find(':').unwrap_or(authority.len()),
     };
-    let (host, port) = authority.split_at_checked(host_end).ok_or(LocalHandshakeError::Host)?;
-    let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+    let (host, port) = authority.split_at_checked(host_len).ok_or(invalid_host)?;
+    let is_valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
         Some(address) => {
             !address.is_empty()
                 && address
                     .bytes()
                     .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
         }
-        None => !host.is_empty() && percent_encoded(host, |byte| is_unreserved(byte) || is_sub_delim(byte)),
+        None => find_unencoded(host, |byte| is_unreserved(byte) || is_sub_delim(byte)).is_none(),
     };
-    if !valid {
-        return Err(LocalHandshakeError::Host);
+    if !is_valid {
+        return Err(invalid_host);
     }
     match port.strip_prefix(':') {
+        // An IPv6 address without brackets.
+        Some(port) if port.contains(':') => Err(invalid_host),
+        _ if host.is_empty() => Err(AuthorityError::MissingHost),
         None if port.is_empty() => Ok((host, None)),
-        None => Err(LocalHandshakeError::Host),
+        None => Err(invalid_host),
         // "port = *DIGIT": it may be empty
         Some("") => Ok((host, None)),
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => match digits.parse() {
-            Ok(0) | Err(_) => Err(LocalHandshakeError::Host),
-            Ok(port) => Ok((host, Some(port))),
+        Some(digits) => match digits.parse() {
+            Ok(number @ 1..) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, Some(number))),
+            _ => Err(AuthorityError::InvalidPort(digits)),
         },
-        Some(_) => Err(LocalHandshakeError::Host),
     }
 }
 
-/// `path-abempty [ "?" query ]`, beginning with a slash.
-pub(crate) fn is_target(target: &str) -> bool {
-    let allowed = |byte| is_unreserved(byte) || is_sub_delim(byte) || matches!(byte, b':' | b'@' | b'/' | b'?');
-    target.starts_with('/') && percent_encoded(target, allowed)
+/// Checks `path-abempty [ "?" query ]`, beginning with a slash (RFC 3986, sections 3.3 and 3.4).
+pub(super) fn check_target(target: &str) -> Result<(), LocalHandshakeError> {
+    let is_allowed = |byte| is_unreserved(byte) || is_sub_delim(byte) || matches!(byte, b':' | b'@' | b'/' | b'?');
+    if !target.starts_with('/') {
+        return Err(LocalHandshakeError::InvalidTarget {
+            target: public_excerpt(target),
+        });
+    }
+    match find_unencoded(target, is_allowed) {
+        None => Ok(()),
+        Some((offset, byte)) => Err(LocalHandshakeError::InvalidTargetByte {
+            target: public_excerpt(target),
+            byte,
+            offset,
+        }),
+    }
 }
 
-/// Whether each byte is allowed, or part of a percent-encoded one.
-fn percent_encoded(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let valid = match byte {
+/// Quotes a URL or request target without user name, password, query string and fragment.
+pub(super) fn public_excerpt(url: impl AsRef<[u8]>) -> Excerpt {
+    Excerpt::truncated(url.as_ref(), public_len(url.as_ref()))
+}
+
+/// Returns the first byte that is neither allowed nor part of a percent-encoded byte, and its
+/// offset.
+fn find_unencoded(text: &str, is_allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
+    let mut bytes = text.bytes().enumerate();
+    while let Some((offset, byte)) = bytes.next() {
+        let is_valid = match byte {
             b'%' => {
-                let mut hex = || bytes.next().is_some_and(|byte| byte.is_ascii_hexdigit());
-                hex() && hex()
+                let mut next_is_hex = || bytes.next().is_some_and(|(_, byte)| byte.is_ascii_hexdigit());
+                next_is_hex() && next_is_hex()
             }
-            byte => allowed(byte),
+            byte => is_allowed(byte),
         };
-        if !valid {
-            return false;
+        if !is_valid {
+            return Some((offset, byte));
         }
     }
-    true
+    None
 }
 
+/// Returns whether a byte is `unreserved` (RFC 3986, section 2.3).
 const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
+/// Returns whether a byte is one of `sub-delims` (RFC 3986, section 2.2).
 const fn is_sub_delim(byte: u8) -> bool {
     matches!(
         byte,

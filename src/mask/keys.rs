@@ -9,8 +9,9 @@ use chacha20::{
 
 /// A ChaCha20 stream from the caller's seed.
 ///
-/// Mask keys have to be fresh for every frame and unpredictable for whoever supplies the payload, also after earlier keys
-/// were seen (RFC 6455, sections 5.3 and 10.3). A stream cipher provides that without a system call for each frame.
+/// Mask keys have to be fresh for every frame and unpredictable for whoever supplies the payload,
+/// also after earlier keys were seen (RFC 6455, sections 5.3 and 10.3). A stream cipher provides
+/// that without a system call for each frame.
 pub(crate) struct MaskKeys(ChaCha20Rng);
 
 impl MaskKeys {

@@ -1,5 +1,5 @@
-//! Masking of data that is long enough for blocks that begin at a cache line: a block across two cache lines takes twice as
-//! long to load or to store.
+//! Masking of data that is long enough for blocks that begin at a cache line: a block across two
+//! cache lines takes twice as long to load or to store.
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -29,7 +29,8 @@ pub(super) fn xor(data: &mut [u8], key: u32, after: u32) {
     xor_with(data, key, after, in_words);
 }
 
-/// Appends `data`, at least a block, XORed with `key`, which is `after` after it. `out` has room for it.
+/// Appends `data`, at least a block, XORed with `key`, which is `after` after it. `out` has room
+/// for it.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(super) fn append(data: &[u8], key: u32, after: u32, out: &mut Vec<u8>) {
@@ -56,7 +57,8 @@ fn in_vectors<S: Simd>(simd: S) -> impl Fn(Block, u32) -> Block {
     }
 }
 
-/// The ends are read first and written last, so that whole blocks from the first cache line on may overlap them.
+/// The ends are read first and written last, so that whole blocks from the first cache line on may
+/// overlap them.
 #[inline(always)]
 fn xor_with(data: &mut [u8], key: u32, after: u32, xor: impl Fn(Block, u32) -> Block) {
     let (Some(&first), Some(&last)) = (data.first_chunk(), data.last_chunk()) else {

@@ -9,8 +9,9 @@ use alloc::vec::Vec;
 
 /// XORs `data` with `key`, in place, and returns the key for the bytes after `data`.
 ///
-/// Masking and unmasking are the same operation. A payload that comes in pieces is masked piece by piece by passing
-/// on the rerotated key: byte `i` of the whole meets byte `i mod 4` of the key, wherever it was cut.
+/// Masking and unmasking are the same operation. A payload that comes in pieces is masked piece by
+/// piece by passing on the rerotated key: byte `i` of the whole meets byte `i mod 4` of the key,
+/// wherever it was cut.
 ///
 /// ```
 /// use sockless::mask;
@@ -41,8 +42,8 @@ pub(crate) fn xored<const N: usize>(mut block: [u8; N], key: [u8; 4]) -> [u8; N]
     block
 }
 
-/// Appends `data`, XORed with `key`, to `out`. Inlined, because a call between the header and the payload of a frame would
-/// wait for the length that was just stored.
+/// Appends `data`, XORed with `key`, to `out`. Inlined, because a call between the header and the
+/// payload of a frame would wait for the length that was just stored.
 #[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
@@ -58,8 +59,9 @@ pub(crate) fn append(data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends whole blocks from the front, and one that ends where `data` ends and may overlap the one before it. `data` is at
-/// least one block long, and a block is a multiple of four bytes, so the key is the same before the last block and after it.
+/// Appends whole blocks from the front, and one that ends where `data` ends and may overlap the one
+/// before it. `data` is at least one block long, and a block is a multiple of four bytes, so the
+/// key is the same before the last block and after it.
 ///
 /// A copy and an XOR after it would load what was just stored, in other steps, and wait for it.
 #[cfg(feature = "alloc")]
@@ -79,8 +81,8 @@ fn append_blocks<const N: usize>(data: &[u8], key: u32, after: u32, out: &mut Ve
     }
 }
 
-/// XORs `data` with `key`, which is `after` after it. The last bytes are read first and written last, so that whole blocks
-/// from the front may overlap them and no remainder is left.
+/// XORs `data` with `key`, which is `after` after it. The last bytes are read first and written
+/// last, so that whole blocks from the front may overlap them and no remainder is left.
 #[inline]
 fn xor(data: &mut [u8], key: u32, after: u32) {
     if let Some(last) = data.last_chunk::<16>() {
@@ -145,7 +147,8 @@ mod tests {
 
     use super::{append, apply};
 
-    /// Both functions give what RFC 6455, section 5.3, says of each byte, for any length, and change nothing else.
+    /// Both functions give what RFC 6455, section 5.3, says of each byte, for any length, and
+    /// change nothing else.
     #[test]
     fn every_length_is_masked_byte_by_byte() {
         let key = [0x37, 0xFA, 0x21, 0x3D];

@@ -14,8 +14,9 @@ use crate::{
     utf8::Piece,
 };
 
-/// A compressed message may have at most twice the limit on its inflated bytes on the wire, and so many bytes more; of each
-/// frame, some do not count. Blocks that hold nothing are work for an inflater, and would have no end.
+/// A compressed message may have at most twice the limit on its inflated bytes on the wire, and so
+/// many bytes more; of each frame, some do not count. Blocks that hold nothing are work for an
+/// inflater, and would have no end.
 const WIRE_ROOM: u64 = 64 << 10;
 const WIRE_ROOM_PER_FRAME: u64 = 16;
 
@@ -61,8 +62,8 @@ impl Compressed {
         self.in_message
     }
 
-    /// A data frame begins; returns whether its message is compressed. The decoder lets the bit be set on the first frame
-    /// of a message alone, and only if that was negotiated.
+    /// A data frame begins; returns whether its message is compressed. The decoder lets the bit be
+    /// set on the first frame of a message alone, and only if that was negotiated.
     pub(super) fn begin_frame(&mut self, header: &Header, limits: Limits) -> Result<bool, ProtocolError> {
         if let (true, Some(params)) = (header.rsv1, self.params) {
             self.inflater(params);
@@ -116,8 +117,8 @@ impl Receiver {
         self.decoder.allow_rsv1();
     }
 
-    /// Takes a small compressed message that is whole at the front of `input`: the fast path for the common case. `None`
-    /// means "not mine": nothing is consumed.
+    /// Takes a small compressed message that is whole at the front of `input`: the fast path for
+    /// the common case. `None` means "not mine": nothing is consumed.
     pub(crate) fn whole_compressed(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
         let Some(params) = self.compressed.params else {
             return Ok(None);
@@ -150,7 +151,8 @@ impl Receiver {
         Ok(Some(message.into()))
     }
 
-    /// Inflates the payload in `input` up to the next event. `None`: the frame is processed, or `input` is empty.
+    /// Inflates the payload in `input` up to the next event. `None`: the frame is processed, or
+    /// `input` is empty.
     pub(super) fn inflate(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
         let Some(mut inflater) = self.compressed.inflater.take() else {
             // It was made when the message began.

@@ -1,5 +1,5 @@
-//! The receive half: bytes to events. It knows nothing of the send half and of the closing handshake; what has to be
-//! answered is in the event or the error that it returns.
+//! The receive half: bytes to events. It knows nothing of the send half and of the closing
+//! handshake; what has to be answered is in the event or the error that it returns.
 
 mod compressed;
 mod path;
@@ -61,8 +61,8 @@ impl Receiver {
         self.fast_paths = false;
     }
 
-    /// Whether a message is in progress: its first header has come and its last byte has not. The decoder alone knows; what
-    /// else lasts as long as a message is asked against it.
+    /// Whether a message is in progress: its first header has come and its last byte has not. The
+    /// decoder alone knows; what else lasts as long as a message is asked against it.
     const fn is_in_message(&self) -> bool {
         self.decoder.is_in_message()
     }
@@ -77,7 +77,8 @@ impl Receiver {
         self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
     }
 
-    /// Takes a whole message off the front of `input`, which it borrows: the fast path for the common case.
+    /// Takes a whole message off the front of `input`, which it borrows: the fast path for the
+    /// common case.
     #[inline(always)]
     pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, InvalidUtf8> {
         debug_assert!(self.takes_whole_messages() && !self.is_in_message());
@@ -87,8 +88,8 @@ impl Receiver {
         }
     }
 
-    /// Returns at least how many bytes are missing in `input` for [`whole_message`](Self::whole_message) to take it; `None` if
-    /// it takes it now or never will.
+    /// Returns at least how many bytes are missing in `input` for
+    /// [`whole_message`](Self::whole_message) to take it; `None` if it takes it now or never will.
     pub(crate) fn missing_bytes(&self, input: &[u8]) -> Option<u64> {
         self.decoder.missing_bytes(input, self.limits.size)
     }
@@ -249,8 +250,8 @@ impl Receiver {
         self.compressed.is_lossy()
     }
 
-    /// What was taken and not reported: the message and the control frame in progress, each as a frame that says the
-    /// same, and the beginning of a header. Nothing of a compressed message.
+    /// What was taken and not reported: the message and the control frame in progress, each as a
+    /// frame that says the same, and the beginning of a header. Nothing of a compressed message.
     pub(crate) fn into_unread(self) -> Vec<u8> {
         let mut unread = Vec::new();
         let decoder = &self.decoder;

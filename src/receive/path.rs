@@ -4,20 +4,23 @@ use super::Receiver;
 
 /// Which code takes the next input of a connection.
 ///
-/// A connection computes it after every call that can change it, and the next call starts there without a question. The
-/// fast paths say "not mine" and never "wrong": what they do not take, the general path does.
+/// A connection computes it after every call that can change it, and the next call starts there
+/// without a question. The fast paths say "not mine" and never "wrong": what they do not take, the
+/// general path does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Path {
     /// The general path, which takes any input in any phase.
     General,
-    /// The fast path for a whole message in one input: no message is in progress, and messages are assembled.
+    /// The fast path for a whole message in one input: no message is in progress, and messages are
+    /// assembled.
     Whole,
     /// The fast path for pieces: payload of a message is to come of which pieces have come.
     Pieces,
 }
 
 impl Path {
-    /// Computes the path. `receives_frames`: the opening handshake is put away, and the peer may send frames.
+    /// Computes the path. `receives_frames`: the opening handshake is put away, and the peer may
+    /// send frames.
     pub(crate) fn of(receiver: &Receiver, receives_frames: bool) -> Self {
         if !receives_frames || !receiver.fast_paths {
             Self::General

@@ -1,5 +1,7 @@
 //! The fast path for what arrives in pieces: payload of a message of which pieces have come.
 
+use alloc::boxed::Box;
+
 use super::Receiver;
 use crate::{error::ProtocolError, message::Message};
 
@@ -9,8 +11,8 @@ pub(crate) enum Pieces {
     Consumed,
     /// The message ended, with the input or before its end.
     Ended(Message<'static>),
-    /// It breaks a rule.
-    Failed(ProtocolError),
+    /// It breaks a rule. The error is boxed, because a larger value would cost every message.
+    Failed(Box<ProtocolError>),
     /// The frame ended, and what is left of the input is something else.
     NotMine,
 }
@@ -21,8 +23,8 @@ impl Receiver {
         self.is_in_data_frame() && !self.compressed.in_message() && self.assembler.is_assembling()
     }
 
-    /// Takes a byte of payload, if it breaks no rule, does not end the frame, and there is room for it; returns whether it
-    /// did.
+    /// Takes a byte of payload, if it breaks no rule, does not end the frame, and there is room for
+    /// it; returns whether it did.
     #[inline(never)]
     pub(crate) fn receive_byte(&mut self, byte: u8) -> bool {
         debug_assert!(self.takes_pieces());
@@ -38,14 +40,16 @@ impl Receiver {
     pub(crate) fn receive_pieces(&mut self, input: &mut &mut [u8]) -> Pieces {
         debug_assert!(self.takes_pieces());
         let Some((data, mask)) = self.decoder.payload_mut().take_all(input) else {
-            return self.last_piece(input).unwrap_or_else(Pieces::Failed);
+            return self
+                .last_piece(input)
+                .unwrap_or_else(|error| Pieces::Failed(Box::new(error)));
         };
         match self
             .assembler
             .append_masked(data, mask, self.decoder.payload().remaining())
         {
             Ok(()) => Pieces::Consumed,
-            Err(error) => Pieces::Failed(error),
+            Err(error) => Pieces::Failed(Box::new(error)),
         }
     }
 

@@ -41,7 +41,8 @@ impl Compressed {
         self.params.is_some()
     }
 
-    /// The deflater for a message of `len` bytes, or of which so many are known, taken out of its place.
+    /// The deflater for a message of `len` bytes, or of which so many are known, taken out of its
+    /// place.
     fn take_deflater(&mut self, len: usize) -> Option<Box<Deflater>> {
         let params = self.params.filter(|params| params.compresses())?;
         if !self.enabled || len < self.threshold {
@@ -60,9 +61,11 @@ impl Sender {
         self.update_path();
     }
 
-    /// Sends a whole message compressed, if that is wanted and makes it smaller; returns whether it did.
+    /// Sends a whole message compressed, if that is wanted and makes it smaller; returns whether it
+    /// did.
     ///
-    /// Never inlined: the construction of a deflater takes 64 KiB of the stack, which would be touched for every message.
+    /// Never inlined: the construction of a deflater takes 64 KiB of the stack, which would be
+    /// touched for every message.
     #[inline(never)]
     pub(super) fn message_deflated(&mut self, kind: MessageKind, data: &[u8], out: &mut Vec<u8>) -> bool {
         let Some(mut deflater) = self.compressed.take_deflater(data.len()) else {
@@ -80,7 +83,8 @@ impl Sender {
         smaller
     }
 
-    /// Sends a fragment compressed, if its message is; returns whether it did. The first fragment decides.
+    /// Sends a fragment compressed, if its message is; returns whether it did. The first fragment
+    /// decides.
     pub(super) fn fragment_deflated(&mut self, first: FirstByte, begins: bool, data: &[u8], out: &mut Vec<u8>) -> bool {
         let deflater = if begins {
             // More of a message in progress is to come than is known.

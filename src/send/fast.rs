@@ -1,8 +1,9 @@
 //! The fast path for frames with less than 64 KiB of payload that the output has room for.
 //!
-//! A short payload is written as two blocks, which may overlap, by functions that call nothing: they save nothing on the
-//! stack, and each further store is one that a reader of the output soon waits for. There are two sizes of block for each
-//! function: with more, what appends a block would be called instead of inlined.
+//! A short payload is written as two blocks, which may overlap, by functions that call nothing:
+//! they save nothing on the stack, and each further store is one that a reader of the output soon
+//! waits for. There are two sizes of block for each function: with more, what appends a block would
+//! be called instead of inlined.
 
 use alloc::vec::Vec;
 
@@ -89,7 +90,8 @@ fn masked_longer(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<u8>)
     }
 }
 
-/// The header goes with the first block: to append the two one after the other takes longer by half.
+/// The header goes with the first block: to append the two one after the other takes longer by
+/// half.
 #[inline(always)]
 fn masked_blocks<const N: usize, const BEGIN: usize>(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     const { assert!(BEGIN == MASKED_HEADER_LEN + N) }
@@ -102,7 +104,8 @@ fn masked_blocks<const N: usize, const BEGIN: usize>(first: FirstByte, data: &[u
         let end = out.len() + MASKED_HEADER_LEN + data.len();
         push_block(begin, out);
         out.truncate(end - N);
-        // A block is a multiple of four bytes, so the key is the same before the last block and after it.
+        // A block is a multiple of four bytes, so the key is the same before the last block and
+        // after it.
         push_block(mask::xored(*back, mask::rotated(key, data.len())), out);
     }
 }
@@ -116,8 +119,8 @@ fn masked_any(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     mask::append(data, key, out);
 }
 
-/// Appends a block. There is room, as the frame [`fits`]; the question lets the compiler leave out the call that would
-/// make some.
+/// Appends a block. There is room, as the frame [`fits`]; the question lets the compiler leave out
+/// the call that would make some.
 #[inline(always)]
 fn push_block<const N: usize>(block: [u8; N], out: &mut Vec<u8>) {
     let has_room = out.capacity() - out.len() >= N;

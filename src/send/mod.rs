@@ -1,4 +1,5 @@
-//! The send half: commands to bytes. It knows nothing of the receive half and of the closing handshake.
+//! The send half: commands to bytes. It knows nothing of the receive half and of the closing
+//! handshake.
 
 mod compressed;
 mod fast;
@@ -22,7 +23,8 @@ use crate::{
 
 #[derive(Debug)]
 pub(crate) struct Sender {
-    /// What [`takes_fast_path`](Self::takes_fast_path) says; computed after every change of what it depends on.
+    /// What [`takes_fast_path`](Self::takes_fast_path) says; computed after every change of what it
+    /// depends on.
     is_fast: bool,
     /// Off only in tests, which compare the fast path with the general one.
     fast_paths: bool,
@@ -62,13 +64,14 @@ impl Sender {
         self.update_path();
     }
 
-    /// Whether every whole message is one plain frame: no message is in progress, none is fragmented by size, and
-    /// compression is not negotiated.
+    /// Whether every whole message is one plain frame: no message is in progress, none is
+    /// fragmented by size, and compression is not negotiated.
     const fn takes_fast_path(&self) -> bool {
         self.fast_paths && !self.is_in_message() && self.fragment_size.is_none() && !self.compressed.is_negotiated()
     }
 
-    /// To be called after every change of what [`takes_fast_path`](Self::takes_fast_path) depends on.
+    /// To be called after every change of what [`takes_fast_path`](Self::takes_fast_path) depends
+    /// on.
     const fn update_path(&mut self) {
         self.is_fast = self.takes_fast_path();
     }
@@ -93,7 +96,8 @@ impl Sender {
         Ok(())
     }
 
-    /// A whole message of any kind: refused, compressed, fragmented by size, long, or without room in the output.
+    /// A whole message of any kind: refused, compressed, fragmented by size, long, or without room
+    /// in the output.
     #[inline(never)]
     fn any_message(&mut self, kind: MessageKind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.check_between_messages()?;
@@ -189,7 +193,8 @@ impl Sender {
         Ok(())
     }
 
-    /// "the fragments of one message MUST NOT be interleaved between the fragments of another" (RFC 6455, section 5.4)
+    /// "the fragments of one message MUST NOT be interleaved between the fragments of another" (RFC
+    /// 6455, section 5.4)
     const fn check_between_messages(&self) -> Result<(), SendError> {
         if self.is_in_message() {
             Err(SendError::MessageInProgress)

@@ -1,6 +1,8 @@
-//! UTF-8 byte by byte and without a branch (RFC 3629, section 4): for text that arrives in small pieces.
+//! UTF-8 byte by byte and without a branch (RFC 3629, section 4): for text that arrives in small
+//! pieces.
 
-/// The position inside a code point: the number of the bit at which a row of [`ROWS`] holds the state after this one.
+/// The position inside a code point: the number of the bit at which a row of [`ROWS`] holds the
+/// state after this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Utf8State(u8);
 
@@ -11,8 +13,8 @@ impl Utf8State {
     const ONE: Self = Self(6);
     const TWO: Self = Self(12);
     const THREE: Self = Self(18);
-    /// Two or three bytes are missing, after a byte that restricts the next one: no overlong form, no surrogate, nothing
-    /// above U+10FFFF.
+    /// Two or three bytes are missing, after a byte that restricts the next one: no overlong form,
+    /// no surrogate, nothing above U+10FFFF.
     const E0: Self = Self(24);
     const ED: Self = Self(30);
     const F0: Self = Self(36);
@@ -79,7 +81,8 @@ impl Utf8State {
     }
 }
 
-/// For each byte, the state after it for each state before it, in six bits: a transition is a shift.
+/// For each byte, the state after it for each state before it, in six bits: a transition is a
+/// shift.
 static ROWS: [u64; 256] = rows();
 
 #[allow(

@@ -1,5 +1,5 @@
-//! Incremental validation of UTF-8: a text message may be cut anywhere, in the middle of a code point too
-//! (RFC 6455, sections 5.6 and 8.1).
+//! Incremental validation of UTF-8: a text message may be cut anywhere, in the middle of a code
+//! point too (RFC 6455, sections 5.6 and 8.1).
 
 mod automaton;
 
@@ -16,7 +16,7 @@ pub struct InvalidUtf8;
 
 impl fmt::Display for InvalidUtf8 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("invalid UTF-8")
+        f.write_str("the bytes are not UTF-8 (RFC 3629, section 3)")
     }
 }
 
@@ -24,8 +24,8 @@ impl error::Error for InvalidUtf8 {}
 
 /// Validates a text that arrives in pieces, and returns the text in each piece.
 ///
-/// It fails at the first byte that cannot belong to valid UTF-8, whatever would follow. It keeps at most the three bytes of
-/// an unfinished code point and never allocates.
+/// It fails at the first byte that cannot belong to valid UTF-8, whatever would follow. It keeps at
+/// most the three bytes of an unfinished code point and never allocates.
 ///
 /// ```
 /// use sockless::utf8::Validator;
@@ -50,7 +50,8 @@ pub struct Validator {
 pub struct Piece<'a> {
     /// The code point that began in an earlier piece and ends in this one; it precedes `text`.
     pub split: Option<char>,
-    /// The text in this piece: all of it except an unfinished code point at the end, or all before the invalid byte.
+    /// The text in this piece: all of it except an unfinished code point at the end, or all before
+    /// the invalid byte.
     pub text: &'a str,
     /// Whether the piece can belong to valid UTF-8.
     pub result: Result<(), InvalidUtf8>,
@@ -67,8 +68,9 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<&str, Utf8Error> {
     str::from_utf8(bytes)
 }
 
-/// Returns whether `simdutf8` is probably faster than `core`: its start costs as much as `core` takes for 32 bytes, or for
-/// 128 bytes of ASCII. Both ends tell whether the text is probably ASCII; only the speed depends on that.
+/// Returns whether `simdutf8` is probably faster than `core`: its start costs as much as `core`
+/// takes for 32 bytes, or for 128 bytes of ASCII. Both ends tell whether the text is probably
+/// ASCII; only the speed depends on that.
 #[cfg(feature = "simd")]
 #[inline]
 fn is_faster_with_simd(bytes: &[u8]) -> bool {
@@ -115,7 +117,8 @@ impl Validator {
         Piece::ok(split, text)
     }
 
-    /// Returns how many bytes of the unfinished code point are missing: 0 to 3, and 0 if there is none.
+    /// Returns how many bytes of the unfinished code point are missing: 0 to 3, and 0 if there is
+    /// none.
     #[must_use]
     pub fn missing(&self) -> usize {
         self.state.missing()
@@ -142,15 +145,16 @@ impl Validator {
         self.carry.get(lead.unwrap_or_default()..).unwrap_or_default()
     }
 
-    /// Returns whether `byte` is a code point, and the text before it is complete. Such a byte changes no state, so it need
-    /// not be passed to [`next`](Self::next).
+    /// Returns whether `byte` is a code point, and the text before it is complete. Such a byte
+    /// changes no state, so it need not be passed to [`next`](Self::next).
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn is_at_ascii(&self, byte: u8) -> bool {
         self.state.is_at_ascii(byte)
     }
 
-    /// Takes the next byte and returns whether a code point ends with it; [`last`](Self::last) returns that.
+    /// Takes the next byte and returns whether a code point ends with it; [`last`](Self::last)
+    /// returns that.
     ///
     /// # Errors
     /// Fails if the byte cannot follow. The validator is unchanged.
@@ -179,7 +183,8 @@ impl Validator {
         char::from_u32(code).unwrap_or_default()
     }
 
-    /// Adds bytes to the unfinished code point, at most those that are missing, and returns the code point if it is complete.
+    /// Adds bytes to the unfinished code point, at most those that are missing, and returns the
+    /// code point if it is complete.
     fn extend(&mut self, bytes: &[u8]) -> Result<Option<char>, InvalidUtf8> {
         let mut split = None;
         for &byte in bytes {

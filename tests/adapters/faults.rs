@@ -1,4 +1,5 @@
-//! The adapters for tokio and for `futures-io`, over streams of theirs that are slow, whimsical, or break.
+//! The adapters for tokio and for `futures-io`, over streams with injected faults: short reads and
+//! writes, spurious `Pending`, interruptions, failures.
 
 use std::{
     io,
@@ -25,44 +26,47 @@ use support::{
     polled, script,
 };
 
-/// So much a stream keeps at most until it is flushed.
-const KEPT: usize = 100;
+/// The size of the write buffer of a stream.
+const WRITE_BUFFER_SIZE: usize = 100;
 
-/// An end of a pipe as a stream, which keeps what is written until it is flushed.
+/// An end of a pipe as a stream with a write buffer.
 struct Stream {
     end: PipeEnd,
-    kept: Vec<u8>,
+    write_buffer: Vec<u8>,
 }
 
 impl Stream {
     fn new(end: PipeEnd) -> Self {
-        Self { end, kept: Vec::new() }
+        Self {
+            end,
+            write_buffer: Vec::new(),
+        }
     }
 
-    /// Writes what was kept.
-    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.kept.is_empty() {
-            let n = ready!(self.end.poll_write(cx, &self.kept))?;
-            self.kept.drain(..n);
+    /// Writes the whole write buffer.
+    fn poll_write_buffer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.write_buffer.is_empty() {
+            let n = ready!(self.end.poll_write(cx, &self.write_buffer))?;
+            self.write_buffer.drain(..n);
         }
         Poll::Ready(Ok(()))
     }
 
-    fn poll_keep(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        if self.kept.len() >= KEPT {
-            ready!(self.poll_kept(cx))?;
+    fn poll_write_buffered(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if self.write_buffer.len() >= WRITE_BUFFER_SIZE {
+            ready!(self.poll_write_buffer(cx))?;
         }
-        let n = data.len().min(KEPT - self.kept.len());
-        self.kept.extend_from_slice(&data[..n]);
+        let n = data.len().min(WRITE_BUFFER_SIZE - self.write_buffer.len());
+        self.write_buffer.extend_from_slice(&data[..n]);
         Poll::Ready(Ok(n))
     }
 
-    fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_kept(cx))?;
+    fn poll_flush_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_write_buffer(cx))?;
         self.end.poll_flush(cx)
     }
 
-    /// It does not flush: whoever has something to say has done so.
+    /// Shuts down without a flush: the adapter must have flushed before.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.end.poll_shutdown(cx)
     }
@@ -78,11 +82,11 @@ impl ::tokio::io::AsyncRead for Stream {
 
 impl ::tokio::io::AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_keep(cx, data)
+        self.poll_write_buffered(cx, data)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_all(cx)
+        self.poll_flush_all(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -98,11 +102,11 @@ impl ::futures_io::AsyncRead for Stream {
 
 impl ::futures_io::AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_keep(cx, data)
+        self.poll_write_buffered(cx, data)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_all(cx)
+        self.poll_flush_all(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -167,78 +171,81 @@ impl Adapter for FuturesIo {
     }
 }
 
-/// R116 (F34 F35): whatever a stream of tokio's does, when it ends or breaks after any number of bytes, everything before
-/// that arrives, and there is one outcome.
+/// R116 (F34 F35): a tokio stream that ends or fails after any number of bytes: all complete
+/// messages before that are received, and the end is reported once.
 #[test]
-fn f34_tokio_fails_at_any_byte() {
+fn f34_input_before_a_failure_is_received_on_tokio() {
     faults::input_ends_at_any_byte::<Tokio>(100);
 }
 
-/// R116 (F34 F35): the same, with a stream of `futures-io`.
+/// R116 (F34 F35): the same with a `futures-io` stream.
 #[test]
-fn f34_futures_io_fails_at_any_byte() {
+fn f34_input_before_a_failure_is_received_on_futures_io() {
     faults::input_ends_at_any_byte::<FuturesIo>(100);
 }
 
-/// R116 (F34 F35): the peer ends its sending direction after any number of bytes: all that was to be written is written and
-/// flushed, before the end is reported.
+/// R116 (F34 F35): the peer shuts down its sending direction after any number of bytes: the adapter
+/// writes and flushes all output before it reports the end.
 #[test]
-fn f34_tokio_half_closed_is_written_to_its_end() {
+fn f34_output_is_written_after_a_half_close_on_tokio() {
     faults::peer_half_closes_at_any_byte::<Tokio>();
 }
 
-/// R116 (F34 F35): the same, with a stream of `futures-io`.
+/// R116 (F34 F35): the same with a `futures-io` stream.
 #[test]
-fn f34_futures_io_half_closed_is_written_to_its_end() {
+fn f34_output_is_written_after_a_half_close_on_futures_io() {
     faults::peer_half_closes_at_any_byte::<FuturesIo>();
 }
 
-/// R116 (F34 F35): a stream of tokio's that breaks under what is written, after any number of bytes, is read to its end.
+/// R116 (F34 F35): writing to a tokio stream fails after any number of bytes: the adapter reads the
+/// stream to its end.
 #[test]
-fn f34_tokio_deaf_after_any_byte() {
+fn f34_input_after_a_write_failure_is_received_on_tokio() {
     faults::output_breaks_after_any_byte::<Tokio>();
 }
 
-/// R116 (F34 F35): the same, with a stream of `futures-io`.
+/// R116 (F34 F35): the same with a `futures-io` stream.
 #[test]
-fn f34_futures_io_deaf_after_any_byte() {
+fn f34_input_after_a_write_failure_is_received_on_futures_io() {
     faults::output_breaks_after_any_byte::<FuturesIo>();
 }
 
-/// R116 (F34 F35): a handshake over tokio that ends or breaks after any number of bytes is an error, in both roles and
-/// directions, and leaves the stream; a whole one opens.
+/// R116 (F34 F35): a tokio stream that ends or fails after any number of bytes of the handshake, in
+/// both roles and directions: the handshake fails, and the stream is shut down. A complete
+/// handshake opens the connection.
 #[test]
-fn f34_tokio_handshake_breaks_at_any_byte() {
+fn f34_an_incomplete_handshake_fails_on_tokio() {
     faults::handshake_breaks_at_any_byte::<Tokio>();
 }
 
-/// R116 (F34 F35): the same, with a stream of `futures-io`.
+/// R116 (F34 F35): the same with a `futures-io` stream.
 #[test]
-fn f34_futures_io_handshake_breaks_at_any_byte() {
+fn f34_an_incomplete_handshake_fails_on_futures_io() {
     faults::handshake_breaks_at_any_byte::<FuturesIo>();
 }
 
-/// A refusal over tokio whose body ends with the stream arrives with its body.
+/// A refusal over tokio whose body ends with the stream is reported with its body.
 #[test]
-fn a_tokio_refusal_ends_with_the_stream() {
+fn a_refusal_body_ends_with_the_stream_on_tokio() {
     faults::refusal_ends_with_the_transport::<Tokio>();
 }
 
 /// The same over `futures-io`.
 #[test]
-fn a_futures_io_refusal_ends_with_the_stream() {
+fn a_refusal_body_ends_with_the_stream_on_futures_io() {
     faults::refusal_ends_with_the_transport::<FuturesIo>();
 }
 
-/// A byte every second over `futures-io`, for longer than any deadline: nothing is lost, nobody is given up.
+/// One byte per second over `futures-io`, for longer than any deadline: everything is received, and
+/// no deadline is missed.
 #[test]
-fn futures_io_drips() {
+fn one_byte_per_second_misses_no_deadline_on_futures_io() {
     faults::bytes_arrive_slowly::<FuturesIo>(Timeouts::default());
 }
 
-/// A byte every second over tokio, and its clock: nothing is lost, nobody is given up.
+/// The same over tokio, with its clock.
 #[test]
-fn tokio_drips() {
+fn one_byte_per_second_misses_no_deadline_on_tokio() {
     use ::tokio::io::AsyncWriteExt;
 
     let runtime = ::tokio::runtime::Builder::new_current_thread()

@@ -1,4 +1,5 @@
-//! The adapter for `futures-io`: over TCP with smol and its timer, and a clock of timers that are counted.
+//! The adapter for `futures-io`: over TCP with smol and its timer, and over a clock that counts the
+//! timers it makes.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,24 +22,25 @@ use sockless::{
 };
 
 /// How long a test waits for the network before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn run(future: impl Future<Output = ()>) {
-    let late = async {
-        smol::Timer::after(PATIENCE).await;
-        panic!("it does not end in time");
+    let timeout = async {
+        smol::Timer::after(TEST_TIMEOUT).await;
+        panic!("the test took longer than {TEST_TIMEOUT:?}");
     };
-    smol::block_on(smol::future::or(future, late));
+    smol::block_on(smol::future::or(future, timeout));
 }
 
-/// Settings that make a ping, a pong and a close due after so many milliseconds.
-fn hasty(millis: u64) -> Settings {
+/// Returns settings whose timeouts `ping`, `pong` and `close` have this many milliseconds.
+fn short_timeouts(millis: u64) -> Settings {
     let limit = Duration::from_millis(millis);
     Settings::new().timeouts(Timeouts::new().ping(limit).pong(limit).close(limit))
 }
 
+/// Messages of all sizes are echoed over TCP, and both ends close cleanly.
 #[test]
-fn a_conversation_over_tcp() {
+fn messages_are_echoed_over_tcp() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
@@ -67,41 +69,41 @@ fn a_conversation_over_tcp() {
     });
 }
 
-/// In real time: a silent peer is noticed by the reading half.
+/// A peer that answers no Ping times out in the reading half, in real time.
 #[test]
-fn a_silent_peer_is_noticed() {
+fn a_silent_peer_times_out() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let server = async {
             let (tcp, _) = listener.accept().await.unwrap();
-            let incoming = ws::incoming(tcp, Timer::new(smol::Timer::at), hasty(100))
+            let incoming = ws::incoming(tcp, Timer::new(smol::Timer::at), short_timeouts(100))
                 .await
                 .unwrap();
             let (mut reader, writer) = incoming.accept(&Accept::new()).await.unwrap().split();
             writer.send("hello").await.unwrap();
             let error = reader.recv().await.unwrap_err();
-            assert!(matches!(error, Error::TimedOut(Due::Pong)), "{error:?}");
+            assert!(matches!(error, Error::TimedOut { due: Due::Pong, .. }), "{error:?}");
         };
         let client = async {
             let tcp = smol::net::TcpStream::connect(at).await.unwrap();
             let request = ClientRequest::new(&format!("ws://{at}/")).unwrap();
             let (_ws, _) = ws::client(tcp, (), &request, Settings::default()).await.unwrap();
-            // It never reads.
+            // This peer never reads.
             pending::<()>().await;
         };
         smol::future::or(server, client).await;
     });
 }
 
-/// A timer by hand: it is ready when it is told, and knows the waker of its last poll.
+/// A timer that the test fires. It keeps the waker of its last poll.
 #[derive(Clone, Default)]
-struct Sleep {
+struct ManualTimer {
     ready: Rc<Cell<bool>>,
     waker: Rc<RefCell<Option<Waker>>>,
 }
 
-impl Future for Sleep {
+impl Future for ManualTimer {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -114,18 +116,18 @@ impl Future for Sleep {
     }
 }
 
-/// A clock makes no timer for a deadline that has moved away, and one for a nearer one; a timer that is early is made anew;
-/// what is past is ready.
+/// The clock makes a timer for an earlier deadline and none for a later one. A timer that fires
+/// before the deadline is replaced. A deadline in the past is ready.
 #[test]
-fn timers_are_made_when_a_deadline_is_nearer() {
-    let made = Rc::new(RefCell::new(Vec::new()));
+fn an_earlier_deadline_makes_a_new_timer() {
+    let timers = Rc::new(RefCell::new(Vec::new()));
     let mut clock = Timer::new(|at| {
-        let sleep = Sleep::default();
-        sleep.ready.set(at <= Instant::now());
-        made.borrow_mut().push(sleep.clone());
-        sleep
+        let timer = ManualTimer::default();
+        timer.ready.set(at <= Instant::now());
+        timers.borrow_mut().push(timer.clone());
+        timer
     });
-    let count = || made.borrow().len();
+    let count = || timers.borrow().len();
     let mut cx = Context::from_waker(Waker::noop());
     let far = Instant::now() + Duration::from_secs(1000);
     assert!(clock.poll_until(far, &mut cx).is_pending());
@@ -133,16 +135,16 @@ fn timers_are_made_when_a_deadline_is_nearer() {
     assert_eq!(count(), 1);
     assert!(clock.poll_until(far - Duration::from_secs(5), &mut cx).is_pending());
     assert_eq!(count(), 2);
-    made.borrow()[1].ready.set(true);
+    timers.borrow()[1].ready.set(true);
     assert!(clock.poll_until(far, &mut cx).is_pending());
     assert_eq!(count(), 3);
-    assert!(made.borrow()[2].waker.borrow().is_some());
+    assert!(timers.borrow()[2].waker.borrow().is_some());
     assert!(clock.poll_until(Instant::now(), &mut cx).is_ready());
 }
 
-/// Without a clock that wakes, a connection waits for as long as it takes.
+/// The clock `()` never fires: a connection with it waits without a limit.
 #[test]
-fn no_clock_never_wakes() {
+fn the_unit_clock_never_fires() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(
         ().poll_until(Instant::now() - Duration::from_secs(1), &mut cx)

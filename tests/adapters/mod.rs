@@ -1,4 +1,4 @@
-//! The adapters.
+//! Tests of the adapters.
 
 mod std_net;
 

@@ -1,4 +1,4 @@
-//! The adapter for tokio, over TCP on the loopback interface and on a clock that stands still.
+//! The adapter for tokio, over TCP on the loopback interface and with tokio's paused clock.
 
 use std::{future::Future, time::Duration};
 
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 /// How long a test waits for the network before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 fn run<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -23,12 +23,13 @@ fn run<F: Future>(future: F) -> F::Output {
         .build()
         .unwrap();
     runtime
-        .block_on(async { tokio::time::timeout(PATIENCE, future).await })
-        .expect("it ends in time")
+        .block_on(async { tokio::time::timeout(TEST_TIMEOUT, future).await })
+        .expect("the test ends before the timeout")
 }
 
+/// Messages of all sizes are echoed over TCP, and both ends close cleanly.
 #[test]
-fn a_conversation_over_tcp() {
+fn messages_are_echoed_over_tcp() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/", listener.local_addr().unwrap());
@@ -55,7 +56,7 @@ fn a_conversation_over_tcp() {
     });
 }
 
-/// Runs on a clock that jumps when there is nothing to do.
+/// Runs with a clock that advances to the next timer when all tasks wait.
 fn run_paused<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -65,41 +66,51 @@ fn run_paused<F: Future>(future: F) -> F::Output {
     runtime.block_on(future)
 }
 
-/// A server's end, and the other end of its stream.
+/// Returns a server's connection, and the other end of its stream.
 fn serve(capacity: usize) -> (ws::WebSocket<DuplexStream>, DuplexStream) {
     let (local, remote) = duplex(capacity);
     let engine = Connection::upgraded_server(&Negotiated::default(), Config::default());
     (ws::upgraded(local, engine, Settings::default()), remote)
 }
 
-/// Seconds since then.
-fn since(start: Instant) -> u64 {
+/// Returns the seconds since `start`.
+fn seconds_since(start: Instant) -> u64 {
     start.elapsed().as_secs()
 }
 
-/// A client that connects and sends nothing is given up.
+/// A client that connects and sends nothing times out.
 #[test]
-fn a_handshake_that_takes_too_long() {
+fn a_slow_handshake_times_out() {
     run_paused(async {
         let start = Instant::now();
         let (local, _remote) = duplex(100);
         let error = ws::incoming(local, Settings::default()).await.unwrap_err();
-        assert!(matches!(error, Error::TimedOut(Due::Handshake)), "{error:?}");
-        assert_eq!(since(start), 10);
+        assert!(
+            matches!(
+                error,
+                Error::TimedOut {
+                    due: Due::Handshake,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        assert_eq!(seconds_since(start), 10);
     });
 }
 
-/// A silent peer is noticed, whichever half polled the clock last.
+/// A peer that answers no Ping times out in the reading half, although the writing half polled the
+/// clock last.
 #[test]
-fn a_silent_peer_is_noticed() {
+fn a_silent_peer_times_out() {
     run_paused(async {
         let start = Instant::now();
         let (ws, mut remote) = serve(10);
         let (mut reader, writer) = ws.split();
         let reading = async move {
             let error = reader.recv().await.unwrap_err();
-            assert!(matches!(error, Error::TimedOut(Due::Pong)), "{error:?}");
-            assert_eq!(since(start), 40);
+            assert!(matches!(error, Error::TimedOut { due: Due::Pong, .. }), "{error:?}");
+            assert_eq!(seconds_since(start), 40);
         };
         let writing = async move {
             sleep(Duration::from_secs(20)).await;
@@ -115,16 +126,17 @@ fn a_silent_peer_is_noticed() {
     });
 }
 
-/// A peer that answers lives; and when it sends a Close and stays, that ends too, without an error.
+/// A peer that answers Pings does not time out. When it sends a Close frame and leaves the stream
+/// open, the connection ends without an error.
 #[test]
-fn a_peer_that_answers_lives() {
+fn a_peer_that_answers_pings_does_not_time_out() {
     run_paused(async {
         let start = Instant::now();
         let (mut ws, mut remote) = serve(100);
         let reading = async {
             assert_eq!(ws.recv().await.unwrap(), None);
             assert_eq!(ws.round_trip(), Some(Duration::from_secs(2)));
-            assert_eq!(since(start), 10 * 22 + 5);
+            assert_eq!(seconds_since(start), 10 * 22 + 5);
         };
         let peer = async {
             let mut ping = [0; 10];
@@ -141,27 +153,28 @@ fn a_peer_that_answers_lives() {
     });
 }
 
-/// A writer that closes brings the deadline of its reader nearer.
+/// A Close frame sent by the writing half sets an earlier deadline for the reading half that waits.
 #[test]
-fn a_writer_that_closes_sets_the_readers_deadline() {
+fn a_close_by_the_writer_sets_the_readers_deadline() {
     run_paused(async {
         let start = Instant::now();
         let (ws, _remote) = serve(100);
         let (mut reader, writer) = ws.split();
         let reading = tokio::spawn(async move {
             let error = reader.recv().await.unwrap_err();
-            assert!(matches!(error, Error::TimedOut(Due::Close)), "{error:?}");
+            assert!(matches!(error, Error::TimedOut { due: Due::Close, .. }), "{error:?}");
         });
         sleep(Duration::from_secs(1)).await;
         writer.close(CloseCode::NORMAL, "").await.unwrap();
         reading.await.unwrap();
-        assert_eq!(since(start), 6);
+        assert_eq!(seconds_since(start), 6);
     });
 }
 
-/// Many writers in threads of their own, and readers, over a small pipe: everything arrives, nobody waits for ever.
+/// Readers and many writers on several threads, over a pipe of 64 bytes: everything is received,
+/// and no task waits without end.
 #[test]
-fn halves_on_many_threads() {
+fn halves_work_on_several_threads() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(3)
         .enable_time()
@@ -196,13 +209,14 @@ fn halves_on_many_threads() {
         }
     };
     runtime
-        .block_on(async { tokio::time::timeout(PATIENCE, conversation).await })
-        .expect("it ends in time");
+        .block_on(async { tokio::time::timeout(TEST_TIMEOUT, conversation).await })
+        .expect("the test ends before the timeout");
 }
 
-/// A peer that has closed only its side gets all that it is due before the end is reported.
+/// The peer shuts down its sending direction: the adapter writes all output before it reports the
+/// end.
 #[test]
-fn a_half_closed_connection_is_written_to_its_end() {
+fn output_is_written_after_a_half_close_over_tcp() {
     const LEN: usize = 30 << 20;
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -210,7 +224,7 @@ fn a_half_closed_connection_is_written_to_its_end() {
         let server = async {
             let mut ws = ws::accept(listener.accept().await.unwrap().0).await.unwrap();
             ws.feed(vec![7; LEN]).await.unwrap();
-            assert!(ws.recv().await.is_err(), "there was no Close");
+            assert!(ws.recv().await.is_err(), "the peer sent no Close frame");
         };
         let client = async {
             let ws = ws::connect(&url).await.unwrap();

@@ -1,12 +1,12 @@
-"""Drives the Autobahn Testsuite without spec files. Python 2.7, as the suite is.
+"""Runs the Autobahn Testsuite without spec files. The suite needs Python 2.7.
 
-    suite.py count                      how many cases CASES and EXCLUDE select
+    suite.py count                      prints the number of cases that CASES and EXCLUDE select
     suite.py fuzzingclient OUTDIR URL   tests the server at URL
-    suite.py fuzzingserver OUTDIR       tests the client that connects to the address printed
+    suite.py fuzzingserver OUTDIR       prints an address, and tests the client that connects to it
 
-CASES and EXCLUDE are environment variables: case patterns, separated by spaces.
+CASES and EXCLUDE are environment variables with case patterns, separated by spaces.
 """
-from autobahntestsuite import wstest  # first of all: it chooses the reactor
+from autobahntestsuite import wstest  # the first import: it installs the reactor
 
 import os
 import sys
@@ -23,20 +23,20 @@ def count(spec):
     try:
         chosen = suite.parseSpecCases(spec)
     except ValueError as error:
-        sys.exit("bad case pattern: %s" % error)
+        sys.exit("invalid case pattern: %s" % error)
     unknown = [case for case in chosen if case not in suite.CasesById]
     if unknown:
         sys.exit("no such case: %s" % " ".join(unknown))
-    # The suite's client waits forever when it has nothing to run.
+    # The client of the suite waits without end if there are no cases.
     if not chosen:
         sys.exit("CASES and EXCLUDE select no case")
     return len(chosen)
 
 
 def listen(factory, _tls):
-    """Stands in for the suite's own, which takes a fixed port and binds every interface."""
+    """Replaces the function of the suite, which uses a fixed port and all interfaces."""
     port = reactor.listenTCP(0, factory, interface=LOOPBACK).getHost().port
-    factory.port = factory.externalPort = port  # a Host header with another port is refused
+    factory.port = factory.externalPort = port  # the suite refuses a Host header with another port
     print("listening on ws://%s:%d/" % (LOOPBACK, port))
 
 
@@ -51,7 +51,7 @@ def main(mode, outdir=None, url=None):
         spec["servers"] = [{"agent": "sockless", "url": url}]
         fuzzing.startClient(spec)
     elif mode == "fuzzingserver":
-        spec["url"] = "ws://%s:1" % LOOPBACK  # the port is decided in listen()
+        spec["url"] = "ws://%s:1" % LOOPBACK  # listen() sets the port
         fuzzing.listenWS = listen
         fuzzing.startServer(spec, webport=0)
     else:

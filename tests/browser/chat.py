@@ -1,4 +1,4 @@
-"""Drives examples/chat in headless Chromium through chromedriver (see run)."""
+"""Tests examples/chat in headless Chromium, which chromedriver controls (see run)."""
 
 import http.client
 import json
@@ -13,9 +13,9 @@ import tempfile
 import threading
 import time
 
-WAIT = 20  # seconds for anything that should happen soon
-REQUEST_TIMEOUT = 60  # seconds for one WebDriver command, a browser's start included
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key that WebDriver gives elements
+WAIT = 20  # maximum time of a condition, in seconds
+REQUEST_TIMEOUT = 60  # maximum time of a WebDriver command in seconds; one starts the browser
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of element references in WebDriver
 FLAGS = [
     "--headless=new",
     "--disable-gpu",
@@ -24,31 +24,31 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Only one of the two windows has the focus: the other's timers must not be slowed.
+    # Only one of the two windows has the focus. The timers of the other must not be throttled.
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
 ]
 
 
-class Failed(Exception):
+class Failure(Exception):
     pass
 
 
-def until(what, probe, seconds=WAIT):
-    """Polls until the probe gives something true, and returns that."""
+def wait_until(description, probe, seconds=WAIT):
+    """Polls until the probe returns a true value. Returns that value."""
     deadline = time.monotonic() + seconds
     while True:
         value = probe()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise Failed(f"not within {seconds} s: {what}")
+            raise Failure(f"not within {seconds} s: {description}")
         time.sleep(0.05)
 
 
 class Program:
-    """A child process whose output is kept."""
+    """A child process. Its output is collected."""
 
     def __init__(self, command, env=None):
         self.command = command
@@ -69,27 +69,27 @@ class Program:
         for line in self.process.stdout:
             self.lines.append(line.rstrip("\n"))
 
-    def line(self, pattern):
-        """The first line of the output that matches."""
+    def wait_line(self, pattern):
+        """Waits for the first line of the output that matches."""
 
         def probe():
             for line in list(self.lines):
                 if match := re.search(pattern, line):
                     return match
             if self.process.poll() is not None:
-                raise Failed(f"{shlex.join(self.command)}: ended with {self.process.returncode}")
+                raise Failure(f"{shlex.join(self.command)}: exited with status {self.process.returncode}")
 
-        return until(f"a line like {pattern!r} from {shlex.join(self.command)}", probe)
+        return wait_until(f"a line that matches {pattern!r} from {shlex.join(self.command)}", probe)
 
-    def end(self):
-        """Kills it with what it started: chromedriver's end alone leaves Chromium."""
-        if self.process.returncode is None:  # not waited for yet, so the id is still its own
+    def kill(self):
+        """Kills the process and its children. Killing only chromedriver would not end Chromium."""
+        if self.process.returncode is None:  # not waited for yet, so the id is still valid
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
 
 
 class Browser:
-    """One WebDriver session."""
+    """A WebDriver session."""
 
     def __init__(self, port, profile):
         self.port = port
@@ -98,12 +98,12 @@ class Browser:
         if os.geteuid() == 0:
             flags.append("--no-sandbox")  # Chromium's sandbox refuses to start as root
         options = {"args": flags, "binary": shutil.which("chromium")}
-        answer = self.call(
+        session = self.call(
             "POST",
             "/session",
             {"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options}}},
         )
-        self.base = "/session/" + answer["sessionId"]
+        self.base = "/session/" + session["sessionId"]
 
     def call(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_TIMEOUT)
@@ -112,11 +112,11 @@ class Browser:
             connection.request(method, self.base + path, data, {"Content-Type": "application/json"})
             value = json.loads(connection.getresponse().read())["value"]
         except (OSError, http.client.HTTPException) as error:
-            raise Failed(f"{method} {path}: {error!r}") from error
+            raise Failure(f"{method} {path}: {error!r}") from error
         finally:
             connection.close()
         if isinstance(value, dict) and "error" in value:
-            raise Failed(f"{method} {path}: {value['error']}: {value['message']}")
+            raise Failure(f"{method} {path}: {value['error']}: {value['message']}")
         return value
 
 
@@ -147,8 +147,8 @@ class Page:
         return self._call("POST", "/element", {"using": "css selector", "value": css})[ELEMENT]
 
     def type(self, text):
-        """Types into the message field. Not by key strokes: chromedriver may know
-        none for characters outside the basic plane."""
+        """Inserts text into the message field. It sends no key strokes, because chromedriver may not
+        support them for characters outside the Basic Multilingual Plane."""
         self._call("POST", f"/element/{self._element('#message')}/click")
         self._call("POST", "/goog/cdp/execute", {"cmd": "Input.insertText", "params": {"text": text}})
 
@@ -159,16 +159,16 @@ class Page:
         self._call("POST", f"/element/{self._element('#send')}/click")
 
     def wait_status(self, word):
-        until(f"{self.name}: status {word!r}", lambda: word in self.status().split())
+        wait_until(f"{self.name}: status {word!r}", lambda: word in self.status().split())
 
     def wait_line(self, pattern, after=0):
-        """The first line, of those after the given number, that matches as a whole."""
+        """Waits for a line, after the given number of lines, that matches as a whole."""
 
         def probe():
             matches = (re.fullmatch(pattern, line, re.DOTALL) for line in self.log()[after:])
             return next((match for match in matches if match), None)
 
-        return until(f"{self.name}: a line like {pattern}", probe)
+        return wait_until(f"{self.name}: a line that matches {pattern}", probe)
 
     def close(self):
         self._call("DELETE", "/window")
@@ -183,11 +183,11 @@ class Test:
         self.pages = []
 
     def check(self, name, body, *args):
-        """Runs one named check; a failure is told under that name."""
+        """Runs a check. A failure has the name of the check."""
         try:
             value = body(*args)
-        except Failed as failure:
-            raise Failed(f"{name}: {failure}") from failure
+        except Failure as failure:
+            raise Failure(f"{name}: {failure}") from failure
         self.passed += 1
         print(f"ok - {name}", flush=True)
         return value
@@ -200,16 +200,16 @@ class Test:
             command = [os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release/examples/chat")]
         server = Program(command + ["--listen", f"127.0.0.1:{port}"])
         self.servers.append(server)
-        ready = server.line(r"^chat: open (http://127\.0\.0\.1:(\d+)/)$")
+        ready = server.wait_line(r"^chat: open (http://127\.0\.0\.1:(\d+)/)$")
         return ready[1], int(ready[2])
 
     def start_browser(self):
-        # Chromium leaves files under these: they go with the profile.
+        # Chromium writes files in these directories. They are deleted with the profile.
         env = dict(os.environ, HOME=self.profile, TMPDIR=self.profile)
         for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
             env.pop(name, None)
         self.driver = Program([shutil.which("chromedriver") or "chromedriver", "--port=0"], env)
-        port = int(self.driver.line(r"started successfully on port (\d+)")[1])
+        port = int(self.driver.wait_line(r"started successfully on port (\d+)")[1])
         self.browser = Browser(port, os.path.join(self.profile, "user-data"))
 
     def open_page(self, name, url):
@@ -222,31 +222,31 @@ class Test:
         page.wait_status("connected")
         return page
 
-    def says(self, speaker, others, text, send):
-        """One line, the same in the sender's log and in the others'."""
-        pages = [speaker] + others
-        seen = [len(page.log()) for page in pages]
-        speaker.type(text)
+    def send_message(self, sender, others, text, send):
+        """Sends a message. Checks that all pages show the same line, and returns it."""
+        pages = [sender] + others
+        line_counts = [len(page.log()) for page in pages]
+        sender.type(text)
         send()
         lines = [
             page.wait_line(r"guest \d+: " + re.escape(text), after)[0]
-            for page, after in zip(pages, seen)
+            for page, after in zip(pages, line_counts)
         ]
         if len(set(lines)) != 1:
-            raise Failed(f"the pages show different lines: {lines}")
+            raise Failure(f"the pages show different lines: {lines}")
         return lines[0]
 
-    def named(self, guest, line):
+    def check_name(self, guest, line):
         if not line.startswith(guest + ": "):
-            raise Failed(f"{guest} joined, but its message is shown as {line!r}")
+            raise Failure(f"the message of {guest} is shown as {line!r}")
 
-    def markup(self, speaker, other):
-        self.says(speaker, [other], "<b>bold</b> <img src=x> &amp;", speaker.click_send)
-        for page in (speaker, other):
+    def check_markup(self, sender, other):
+        self.send_message(sender, [other], "<b>bold</b> <img src=x> &amp;", sender.click_send)
+        for page in (sender, other):
             if page.script("return document.querySelectorAll('#log b, #log img').length"):
-                raise Failed(f"{page.name}: the message became elements")
+                raise Failure(f"{page.name}: the markup in the message created elements")
 
-    def outage(self, page):
+    def stop_server(self, page):
         page.script(
             """const Real = WebSocket;
             window.attempts = [];
@@ -254,33 +254,35 @@ class Test:
                 constructor(...args) { super(...args); attempts.push(performance.now()); }
             };"""
         )
-        self.servers[-1].end()
+        self.servers[-1].kill()
         page.wait_status("reconnecting")
 
-    def refuses_to_send(self, page):
+    def check_sending_is_disabled(self, page):
         if page.can_send():
-            raise Failed("the Send button is enabled")
+            raise Failure("the Send button is enabled")
         page.type("draft")
         page.press_enter()
         draft = page.script("return document.getElementById('message').value")
         if draft != "draft":
-            raise Failed(f"the field holds {draft!r}, the text is lost")
+            raise Failure(f"the message field contains {draft!r} instead of the text")
         page.script("document.getElementById('message').value = ''")
 
-    def keeps_trying(self, page):
-        until("a second attempt", lambda: page.script("return attempts.length") >= 2)
+    def check_retries(self, page):
+        wait_until("a second attempt to connect", lambda: page.script("return attempts.length") >= 2)
 
-    def second_outage(self, page):
-        page.script("attempts.length = 0; window.lost = performance.now()")
-        self.servers[-1].end()
-        waited = until("an attempt", lambda: page.script("return attempts.length && attempts[0] - lost"))
-        # A delay that went on growing would be 4 seconds or more by now.
-        if waited > 3000:
-            raise Failed(f"the first attempt came after {waited:.0f} ms")
+    def check_delay_after_second_stop(self, page):
+        page.script("attempts.length = 0; window.stopped = performance.now()")
+        self.servers[-1].kill()
+        delay = wait_until(
+            "an attempt to connect", lambda: page.script("return attempts.length && attempts[0] - stopped")
+        )
+        # Without a reset, the delay would be at least 4 seconds now.
+        if delay > 3000:
+            raise Failure(f"the first attempt to connect was after {delay:.0f} ms")
 
     def run(self):
         check = self.check
-        url, port = check("the server says where it listens", self.start_server, 0)
+        url, port = check("the server prints its address", self.start_server, 0)
         self.start_browser()
         first = check("a page connects", self.open_page, "first page", url)
         before = len(first.log())
@@ -288,65 +290,65 @@ class Test:
         guest = check(
             "the first page sees the second one join", first.wait_line, r"(guest \d+) joined", before
         )[1]
-        check("a message sent with Enter reaches both pages", self.says, first, [second], "hello", first.press_enter)
+        check("a message sent with Enter reaches both pages", self.send_message, first, [second], "hello", first.press_enter)
         check(
-            "unicode, from the first page to the second",
-            self.says, first, [second], "你好,世界 🦀 e\u0301 👩‍👩‍👧", first.click_send,
+            "Unicode from the first page to the second",
+            self.send_message, first, [second], "你好,世界 🦀 e\u0301 👩‍👩‍👧", first.click_send,
         )
         line = check(
-            "unicode, from the second page to the first",
-            self.says, second, [first], "再见 👋🏽 שלום", second.click_send,
+            "Unicode from the second page to the first",
+            self.send_message, second, [first], "再见 👋🏽 שלום", second.click_send,
         )
-        check("markup is shown as it was typed", self.markup, first, second)
-        check("the second page speaks under the name it joined with", self.named, guest, line)
+        check("markup is shown as text", self.check_markup, first, second)
+        check("a message has the name with which the second page joined", self.check_name, guest, line)
         self.pages.remove(second)
         second.close()
         check("the first page sees the second one leave", first.wait_line, re.escape(guest) + " left", before)
 
-        check("the page tells that the server is gone", self.outage, first)
-        check("nothing can be sent meanwhile, and the text stays", self.refuses_to_send, first)
-        check("the page goes on trying", self.keeps_trying, first)
+        check("the page shows that the connection is lost", self.stop_server, first)
+        check("without a connection, sending is disabled and the text is kept", self.check_sending_is_disabled, first)
+        check("the page retries", self.check_retries, first)
         self.start_server(port)
-        check("the page reconnects by itself", first.wait_status, "connected")
-        check("a message goes through again", self.says, first, [], "still here", first.press_enter)
-        check("after a second outage the delay is short again", self.second_outage, first)
+        check("the page reconnects", first.wait_status, "connected")
+        check("a message is sent after the reconnect", self.send_message, first, [], "still here", first.press_enter)
+        check("after a second stop of the server the delay is short", self.check_delay_after_second_stop, first)
 
-    def tell(self):
-        """What there is to see after a failure."""
+    def print_state(self):
+        """Prints the pages and the output of the programs after a failure."""
         for page in self.pages:
             try:
                 print(f"{page.name}: status {page.status()!r}, log:")
                 print("".join(f"    {line}\n" for line in page.log()), end="")
-            except Failed as failure:
+            except Failure as failure:
                 print(f"{page.name}: {failure}")
         for program in self.servers + ([self.driver] if self.driver else []):
             print(f"{shlex.join(program.command)}: output:")
             print("".join(f"    {line}\n" for line in program.lines), end="")
 
-    def end(self):
+    def close(self):
         try:
             if self.browser:
                 self.browser.call("DELETE", "")
-        except Failed as failure:
+        except Failure as failure:
             print(f"closing the browser: {failure}")
         for program in self.servers + ([self.driver] if self.driver else []):
-            program.end()
+            program.kill()
 
 
 def main(kind=Test):
-    # So that what was started is ended on a termination too.
+    # The programs are killed after SIGTERM too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     profile = tempfile.mkdtemp(prefix="chat-browser-")
     test = kind(profile)
     failed = 0
     try:
         test.run()
-    except (Failed, OSError) as failure:
+    except (Failure, OSError) as failure:
         failed = 1
         print(f"not ok - {failure}")
-        test.tell()
+        test.print_state()
     finally:
-        test.end()
+        test.close()
         shutil.rmtree(profile, ignore_errors=True)
     print(f"{test.passed} passed, {failed} failed")
     return failed

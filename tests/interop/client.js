@@ -1,4 +1,5 @@
-// A client of the `ws` library against our servers: client.js ECHO STRICT SCRIPT DEFLATE LIMITED (see run).
+// A client with the `ws` library against servers with `sockless` (see run):
+// client.js ECHO STRICT SCRIPT DEFLATE LIMITED
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -6,13 +7,14 @@ const { createCipheriv } = require('node:crypto');
 const { inspect } = require('node:util');
 const WebSocket = require('ws');
 
-const LIMIT = 30_000; // milliseconds; no check takes so long, even on a busy machine
+// The maximum time of a check in milliseconds, with a margin for a busy machine.
+const CHECK_TIMEOUT = 30_000;
 const [ECHO, STRICT, SCRIPT, DEFLATE, LIMITED] = process.argv.slice(2);
 const STRICT_SIZE = 65536;
 const SIDES = ['server', 'client'];
 
 const UNICODE = 'naïve Ωμέγα 日本語 \u{1f980} \u{10ffff} \0';
-// The longest there may be: 123 bytes.
+// A reason of 123 bytes, the maximum.
 const LONG_REASON =
   'ändern, bleiben, gehen: was auch immer; this reason is as long as a reason may be, to the very ' +
   'last byte of its 123 bytes.';
@@ -23,7 +25,7 @@ const CLOSES = {
   empty: [undefined, ''],
 };
 const REFUSALS = {
-  401: ['www-authenticate', 'Basic realm="interop"', 'who is it?\n'],
+  401: ['www-authenticate', 'Basic realm="interop"', 'authentication required\n'],
   403: ['x-reason', 'none', 'kein Zutritt für dich\n'],
   302: ['location', '/echo/elsewhere', 'not here\n'],
 };
@@ -33,33 +35,34 @@ let lastId = 0;
 
 const newId = () => (lastId += 1);
 
-// Adds a check; with variants, one for each, whose name has it in the place of {}.
+// Adds a check. With variants, it adds one for each, with the variant in place of {} in the name.
 function check(name, run, variants = ['']) {
   for (const variant of variants) checks.push([name.replace('{}', variant), () => run(variant)]);
 }
 
-function same(what, got, expected) {
+function checkEqual(what, got, expected) {
   if (Buffer.isBuffer(got) && Buffer.isBuffer(expected) && got.equals(expected)) return;
   try {
     assert.deepEqual(got, expected);
   } catch {
-    throw new Error(`${what}: ${brief(got)}, not ${brief(expected)}`);
+    throw new Error(`${what}: ${shortened(got)}, not ${shortened(expected)}`);
   }
 }
 
-function brief(value) {
+function shortened(value) {
   const text = inspect(value, { breakLength: Infinity });
   return text.length <= 200 ? text : `${text.slice(0, 200)}... (${text.length} characters)`;
 }
 
-// A connection whose events queue up: {text}, {binary}, {ping}, {pong}, {error}, and {code, reason} at the end.
-class Peer {
+// A connection with a queue of its events: {text}, {binary}, {ping}, {pong}, {error}, and
+// {code, reason} at the end.
+class Connection {
   #queue = [];
   #waiting = [];
 
   constructor(url, options = {}) {
     const { protocols, ...others } = options;
-    this.ws = new WebSocket(url, protocols, { perMessageDeflate: false, closeTimeout: LIMIT / 2, ...others });
+    this.ws = new WebSocket(url, protocols, { perMessageDeflate: false, closeTimeout: CHECK_TIMEOUT / 2, ...others });
     const on = (event, convert) => this.ws.on(event, (...args) => this.#add(convert(...args)));
     on('message', (data, isBinary) => (isBinary ? { binary: data } : { text: data.toString() }));
     on('ping', (data) => ({ ping: data.toString('latin1') }));
@@ -71,9 +74,9 @@ class Peer {
   }
 
   static async open(url, options) {
-    const peer = new Peer(url, options);
-    same('opened', await peer.next(), 'open');
-    return peer;
+    const connection = new Connection(url, options);
+    checkEqual('opened', await connection.next(), 'open');
+    return connection;
   }
 
   #add(event) {
@@ -98,28 +101,29 @@ class Peer {
 
   async receives(message) {
     const event = await this.next();
-    if (typeof message === 'string') same('text', event.text ?? event, message);
-    else same('binary', event.binary ?? event, message);
+    if (typeof message === 'string') checkEqual('text', event.text ?? event, message);
+    else checkEqual('binary', event.binary ?? event, message);
   }
 
-  async bye() {
+  async closeCleanly() {
     this.ws.close(1000);
-    same('closed with', await this.next(), { code: 1000, reason: '' });
+    checkEqual('closed with', await this.next(), { code: 1000, reason: '' });
   }
 }
 
 async function echoes(messages, url = ECHO, options = {}) {
-  const peer = await Peer.open(url, options);
-  for (const message of messages) await peer.echoes(message);
-  await peer.bye();
+  const connection = await Connection.open(url, options);
+  for (const message of messages) await connection.echoes(message);
+  await connection.closeCleanly();
 }
 
-// How a connection ended as our server saw it: begun by whom, clean or not, the code, the reason.
-async function saw(id, expected) {
-  const peer = await Peer.open(`${SCRIPT}script/${newId()}`);
-  peer.send(`ended ${id}`);
-  same('what the server saw', await peer.next(), { text: expected });
-  await peer.bye();
+// Checks how a connection ended at the server: which side closed, clean or not, the code, the
+// reason.
+async function checkEnding(id, expected) {
+  const connection = await Connection.open(`${SCRIPT}script/${newId()}`);
+  connection.send(`ended ${id}`);
+  checkEqual('the ending at the server', await connection.next(), { text: expected });
+  await connection.closeCleanly();
 }
 
 // The second factor keeps shifted data from looking right.
@@ -144,127 +148,129 @@ check('1 MiB of text', () => echoes([text(1 << 20)]));
 check('1 MiB of binary', () => echoes([binary(1 << 20)]));
 
 check(
-  'fragmented {}, a ping between',
+  'fragmented {} with a Ping between',
   async (kind) => {
     const whole = Buffer.from('ein € in Stücken, und eines davon leer');
     const isBinary = kind === 'binary';
-    const peer = await Peer.open(ECHO);
-    // The euro sign is cut.
-    peer.send(whole.subarray(0, 5), { binary: isBinary, fin: false });
-    peer.ws.ping('between');
-    peer.send(Buffer.alloc(0), { binary: isBinary, fin: false });
-    // The answer does not wait for the rest of the message.
-    same('the answer', await peer.next(), { pong: 'between' });
-    peer.send(whole.subarray(5), { binary: isBinary, fin: true });
-    await peer.receives(isBinary ? whole : whole.toString());
-    await peer.bye();
+    const connection = await Connection.open(ECHO);
+    // The euro sign is divided between two fragments.
+    connection.send(whole.subarray(0, 5), { binary: isBinary, fin: false });
+    connection.ws.ping('between');
+    connection.send(Buffer.alloc(0), { binary: isBinary, fin: false });
+    // The server answers before it has the rest of the message.
+    checkEqual('the Pong', await connection.next(), { pong: 'between' });
+    connection.send(whole.subarray(5), { binary: isBinary, fin: true });
+    await connection.receives(isBinary ? whole : whole.toString());
+    await connection.closeCleanly();
   },
   ['text', 'binary'],
 );
 
 check('many small fragments', async () => {
-  const peer = await Peer.open(ECHO);
+  const connection = await Connection.open(ECHO);
   for (const message of [text(300_000), binary(300_001)]) {
     const data = Buffer.from(message);
     for (let i = 0; i < data.length; i += 1000) {
-      peer.send(data.subarray(i, i + 1000), { binary: message !== data.toString(), fin: i + 1000 >= data.length });
+      connection.send(data.subarray(i, i + 1000), { binary: message !== data.toString(), fin: i + 1000 >= data.length });
     }
-    await peer.receives(message);
+    await connection.receives(message);
   }
-  await peer.bye();
+  await connection.closeCleanly();
 });
 
 check('fragments from the server', () => echoes([text(10_000), binary(10_001)], STRICT));
 
-check('fragments from the server, a ping between', async () => {
-  const peer = await Peer.open(`${SCRIPT}script/${newId()}`);
-  peer.send('fragments');
-  // That the ping is the first to arrive tells that there were fragments around it.
-  same('first', await peer.next(), { ping: 'between' });
-  same('second', await peer.next(), { text: 'three € in fragments' });
-  await peer.bye();
+check('fragments from the server with a Ping between', async () => {
+  const connection = await Connection.open(`${SCRIPT}script/${newId()}`);
+  connection.send('fragments');
+  // The Ping arrives first, so it was sent between fragments.
+  checkEqual('first', await connection.next(), { ping: 'between' });
+  checkEqual('second', await connection.next(), { text: 'three € in fragments' });
+  await connection.closeCleanly();
 });
 
-check('pings by the client', async () => {
-  const peer = await Peer.open(ECHO);
+check('Pings by the client', async () => {
+  const connection = await Connection.open(ECHO);
   for (const payload of ['are you there', '', '\xff'.repeat(125)]) {
-    peer.ws.ping(Buffer.from(payload, 'latin1'));
-    same('the answer', await peer.next(), { pong: payload });
+    connection.ws.ping(Buffer.from(payload, 'latin1'));
+    checkEqual('the Pong', await connection.next(), { pong: payload });
   }
-  await peer.bye();
+  await connection.closeCleanly();
 });
 
-check('pings by the server', async () => {
-  const peer = await Peer.open(`${SCRIPT}script/${newId()}`);
+check('Pings by the server', async () => {
+  const connection = await Connection.open(`${SCRIPT}script/${newId()}`);
   for (const payload of ['are you there', 'x', 'ab'.repeat(62)]) {
-    peer.send(`ping ${payload}`);
-    same('first', await peer.next(), { ping: payload });
-    // The server says so when it has the pong.
-    same('second', await peer.next(), { text: `pong ${payload}` });
+    connection.send(`ping ${payload}`);
+    checkEqual('first', await connection.next(), { ping: payload });
+    // The server confirms the Pong.
+    checkEqual('second', await connection.next(), { text: `pong ${payload}` });
   }
-  await peer.bye();
+  await connection.closeCleanly();
 });
 
-check('200 messages without waiting', async () => {
+check('200 messages without waiting for the echoes', async () => {
   const messages = Array.from({ length: 200 }, (_, n) => (n % 2 ? binary(n) : `${n}: ${'é'.repeat(n)}`));
-  const peer = await Peer.open(ECHO);
-  for (const message of messages) peer.send(message);
-  for (const message of messages) await peer.receives(message);
-  await peer.bye();
+  const connection = await Connection.open(ECHO);
+  for (const message of messages) connection.send(message);
+  for (const message of messages) await connection.receives(message);
+  await connection.closeCleanly();
 });
 
 check('200 messages of 100 kB without waiting', async () => {
-  // So much that it works only if both directions flow at once.
+  // The messages exceed the buffers, so both directions must work at the same time.
   const data = binary(100_000);
-  const peer = await Peer.open(ECHO);
-  for (let n = 0; n < 200; n += 1) peer.send(Buffer.concat([data, Buffer.from([n])]));
-  for (let n = 0; n < 200; n += 1) await peer.receives(Buffer.concat([data, Buffer.from([n])]));
-  await peer.bye();
+  const connection = await Connection.open(ECHO);
+  for (let n = 0; n < 200; n += 1) connection.send(Buffer.concat([data, Buffer.from([n])]));
+  for (let n = 0; n < 200; n += 1) await connection.receives(Buffer.concat([data, Buffer.from([n])]));
+  await connection.closeCleanly();
 });
 
 check("subprotocol: the server's preference", async () => {
   for (const protocols of [['chat.v1', 'chat.v2'], ['other', 'chat.v2', 'chat.v1']]) {
-    const peer = await Peer.open(STRICT, { protocols });
-    same('chosen', peer.ws.protocol, 'chat.v2');
-    await peer.bye();
+    const connection = await Connection.open(STRICT, { protocols });
+    checkEqual('chosen', connection.ws.protocol, 'chat.v2');
+    await connection.closeCleanly();
   }
-  const peer = await Peer.open(STRICT, { protocols: ['chat.v1'] });
-  same('chosen of one', peer.ws.protocol, 'chat.v1');
-  await peer.bye();
+  const connection = await Connection.open(STRICT, { protocols: ['chat.v1'] });
+  checkEqual('chosen of one', connection.ws.protocol, 'chat.v1');
+  await connection.closeCleanly();
 });
 
 check('subprotocol: none in common', async () => {
-  const peer = await Peer.open(STRICT);
-  same('chosen', peer.ws.protocol, '');
-  await peer.bye();
-  // As browsers do, the library then takes the connection for failed.
+  const connection = await Connection.open(STRICT);
+  checkEqual('chosen', connection.ws.protocol, '');
+  await connection.closeCleanly();
+  // As in browsers, the connection fails then.
   for (const [url, protocol] of [[STRICT, 'other'], [ECHO, 'chat.v1']]) {
-    const other = new Peer(url, { protocols: [protocol] });
-    same('the client says', await other.next(), { error: 'Server sent no subprotocol' });
-    same('status', other.response.statusCode, 101);
-    same('chosen', other.response.headers['sec-websocket-protocol'], undefined);
+    const other = new Connection(url, { protocols: [protocol] });
+    checkEqual('error of the client', await other.next(), { error: 'Server sent no subprotocol' });
+    checkEqual('status', other.response.statusCode, 101);
+    checkEqual('chosen', other.response.headers['sec-websocket-protocol'], undefined);
   }
 });
 
-check('permessage-deflate offered, not granted', async () => {
-  const peer = new Peer(ECHO, { perMessageDeflate: { threshold: 0 } });
-  const offer = peer.ws._req.getHeader('Sec-WebSocket-Extensions');
-  same('offered', offer.includes('permessage-deflate'), true);
-  same('opened', await peer.next(), 'open');
-  same('granted', peer.ws.extensions, '');
-  same('in the response', peer.response.headers['sec-websocket-extensions'], undefined);
-  await peer.echoes('a'.repeat(1000));
-  await peer.bye();
+check('permessage-deflate offered, not negotiated', async () => {
+  const connection = new Connection(ECHO, { perMessageDeflate: { threshold: 0 } });
+  const offer = connection.ws._req.getHeader('Sec-WebSocket-Extensions');
+  checkEqual('offered', offer.includes('permessage-deflate'), true);
+  checkEqual('opened', await connection.next(), 'open');
+  checkEqual('extensions', connection.ws.extensions, '');
+  checkEqual('in the response', connection.response.headers['sec-websocket-extensions'], undefined);
+  await connection.echoes('a'.repeat(1000));
+  await connection.closeCleanly();
 });
 
-// 200 messages of all kinds and sizes, which repeat themselves at distances around that of every window.
+// Returns 200 messages of all kinds and sizes, with repetitions at distances around the size of
+// every window.
 function mixedMessages() {
-  const dice = createCipheriv('aes-128-ctr', 'sixteen letters.', Buffer.alloc(16));
-  const random = (size) => dice.update(Buffer.alloc(size));
+  const generator = createCipheriv('aes-128-ctr', 'sixteen letters.', Buffer.alloc(16));
+  const random = (size) => generator.update(Buffer.alloc(size));
   const messages = [];
   for (let n = 0; n < 25; n += 1) {
     const distance = (1 << (8 + Math.floor(n / 3))) + (n % 3) - 1;
-    // Of few letters, so that it gets smaller in any case; at random, so that it repeats nothing else at length.
+    // Random, so that it has no long repetitions, and of few letters, so that it compresses all the
+    // same.
     const letters = random(distance).toString('hex').slice(0, distance);
     messages.push(
       ['', Buffer.alloc(0)][n % 2],
@@ -282,14 +288,15 @@ function mixedMessages() {
 
 const MIXED = mixedMessages();
 
-// As they stand in paths: who has no takeover, of "server" and "client", and the bits; "-" for what is not set.
+// Returns the parameters in the notation of the paths: the sides without context takeover and the
+// window bits; "-" for a parameter that is not set.
 const params = ([noTakeover, serverBits, clientBits]) =>
   `${noTakeover.join('+') || '-'},${serverBits || '-'},${clientBits || '-'}`;
 
-const NOTHING = [[], undefined, undefined];
+const NO_PARAMS = [[], undefined, undefined];
 
-// A connection that offers compression.
-function deflating(url, [noTakeover, serverBits, clientBits] = NOTHING) {
+// Opens a connection that offers compression.
+function openDeflate(url, [noTakeover, serverBits, clientBits] = NO_PARAMS) {
   const perMessageDeflate = {
     serverNoContextTakeover: noTakeover.includes('server'),
     clientNoContextTakeover: noTakeover.includes('client') || undefined,
@@ -297,19 +304,19 @@ function deflating(url, [noTakeover, serverBits, clientBits] = NOTHING) {
     clientMaxWindowBits: clientBits,
     threshold: 0,
   };
-  return Peer.open(url, { perMessageDeflate });
+  return Connection.open(url, { perMessageDeflate });
 }
 
-// What the library took from the response.
-function agreed({ ws }) {
-  same('extensions', ws.extensions, 'permessage-deflate');
-  const got = ws._extensions['permessage-deflate'].params;
-  const noTakeover = SIDES.filter((side) => got[`${side}_no_context_takeover`]);
-  return params([noTakeover, got.server_max_window_bits ?? 15, got.client_max_window_bits ?? 15]);
+// Returns the parameters that the library has read from the response.
+function negotiated({ ws }) {
+  checkEqual('extensions', ws.extensions, 'permessage-deflate');
+  const received = ws._extensions['permessage-deflate'].params;
+  const noTakeover = SIDES.filter((side) => received[`${side}_no_context_takeover`]);
+  return params([noTakeover, received.server_max_window_bits ?? 15, received.client_max_window_bits ?? 15]);
 }
 
-// Makes an encoder or decoder of messages count: them, and their bytes before and after.
-function metered(deflate, method) {
+// Counts the messages of an encoder or decoder, and their bytes before and after.
+function countMessages(deflate, method) {
   const counts = { messages: 0, before: 0, after: 0 };
   const codec = deflate[method].bind(deflate);
   deflate[method] = (data, fin, done) =>
@@ -322,73 +329,75 @@ function metered(deflate, method) {
   return counts;
 }
 
-// All messages and their echoes, compressed indeed.
-async function mixed(peer) {
-  const deflate = peer.ws._extensions['permessage-deflate'];
-  const sent = metered(deflate, 'compress');
-  const received = metered(deflate, 'decompress');
-  for (const message of MIXED) peer.send(message);
-  for (const message of MIXED) await peer.receives(message);
-  await peer.bye();
-  // The library compresses everything; our side what gets smaller, which two in five do with any window.
-  same('compressed', sent.messages, MIXED.length);
-  same(`enough compressed: ${received.messages}`, received.messages >= 0.4 * MIXED.length, true);
-  same(`smaller: ${inspect(sent)}`, sent.after < 0.6 * sent.before, true);
-  same(`smaller: ${inspect(received)}`, received.before < 0.6 * received.after, true);
+// Exchanges all messages and checks that they were compressed.
+async function exchangeMessages(connection) {
+  const deflate = connection.ws._extensions['permessage-deflate'];
+  const sent = countMessages(deflate, 'compress');
+  const received = countMessages(deflate, 'decompress');
+  for (const message of MIXED) connection.send(message);
+  for (const message of MIXED) await connection.receives(message);
+  await connection.closeCleanly();
+  // The library compresses all messages. `sockless` compresses those that get smaller, which are
+  // two of five with any window.
+  checkEqual('compressed', sent.messages, MIXED.length);
+  checkEqual(`enough compressed: ${received.messages}`, received.messages >= 0.4 * MIXED.length, true);
+  checkEqual(`smaller: ${inspect(sent)}`, sent.after < 0.6 * sent.before, true);
+  checkEqual(`smaller: ${inspect(received)}`, received.before < 0.6 * received.after, true);
 }
 
-// All that can be agreed, asked for by each side in turn: the server's settings, the offer, the agreement.
+// All negotiable parameters, requested by either side: the settings of the server, the offer, and
+// the negotiated parameters.
 for (let flags = 0; flags < 4; flags += 1) {
   for (let server = 8; server <= 15; server += 1) {
     for (let client = 8; client <= 15; client += 1) {
       const noTakeover = SIDES.filter((_, bit) => (flags >> bit) & 1);
-      const asked = [noTakeover, server, client];
-      const more = [noTakeover, Math.min(server + 1, 15), Math.min(client + 1, 15)];
-      const [by, settings, offer, agreement] = [
-        ['the client', NOTHING, asked, asked],
-        // Our server uses the smaller window without a word about it.
-        ['the server', asked, NOTHING, [noTakeover, 15, client]],
-        ['both, the client for less', more, asked, asked],
-        ['both, the server for less', asked, more, asked],
+      const requested = [noTakeover, server, client];
+      const larger = [noTakeover, Math.min(server + 1, 15), Math.min(client + 1, 15)];
+      const [by, settings, offer, expected] = [
+        ['the client', NO_PARAMS, requested, requested],
+        // The server uses a smaller window without a parameter in the response.
+        ['the server', requested, NO_PARAMS, [noTakeover, 15, client]],
+        ['both, the client with smaller windows', larger, requested, requested],
+        ['both, the server with smaller windows', requested, larger, requested],
       ][(flags + server + client) % 4];
-      check(`compressed with ${params(asked)}, asked for by ${by}`, async () => {
-        const url = settings === NOTHING ? DEFLATE : `${SCRIPT}deflate/${params(settings)}`;
-        const peer = await deflating(url, offer);
-        same('agreed', agreed(peer), params(agreement));
-        await mixed(peer);
+      check(`compressed with ${params(requested)}, requested by ${by}`, async () => {
+        const url = settings === NO_PARAMS ? DEFLATE : `${SCRIPT}deflate/${params(settings)}`;
+        const connection = await openDeflate(url, offer);
+        checkEqual('negotiated', negotiated(connection), params(expected));
+        await exchangeMessages(connection);
       });
     }
   }
 }
 
 check("compressed with all the echo server's options", async () => {
-  const peer = await deflating(LIMITED);
-  same('agreed', agreed(peer), 'server+client,15,11');
-  await mixed(peer);
-  const asking = await deflating(LIMITED, [[], 15, undefined]);
-  same('agreed', agreed(asking), 'server+client,10,11');
-  await asking.bye();
+  const connection = await openDeflate(LIMITED);
+  checkEqual('negotiated', negotiated(connection), 'server+client,15,11');
+  await exchangeMessages(connection);
+  const requesting = await openDeflate(LIMITED, [[], 15, undefined]);
+  checkEqual('negotiated', negotiated(requesting), 'server+client,10,11');
+  await requesting.closeCleanly();
 });
 
 check('compressed without client_max_window_bits in the offer', async () => {
-  const peer = await deflating(DEFLATE, [[], undefined, false]);
-  same('agreed', agreed(peer), '-,15,15');
-  await mixed(peer);
+  const connection = await openDeflate(DEFLATE, [[], undefined, false]);
+  checkEqual('negotiated', negotiated(connection), '-,15,15');
+  await exchangeMessages(connection);
 });
 
-check('not compressed if the client does not say that it can have the window demanded', async () => {
-  const peer = await deflating(LIMITED, [[], undefined, false]);
-  same('granted', peer.ws.extensions, '');
-  same('in the response', peer.response.headers['sec-websocket-extensions'], undefined);
-  await peer.echoes('a'.repeat(1000));
-  await peer.bye();
+check('not compressed if the offer lacks client_max_window_bits and the server demands it', async () => {
+  const connection = await openDeflate(LIMITED, [[], undefined, false]);
+  checkEqual('extensions', connection.ws.extensions, '');
+  checkEqual('in the response', connection.response.headers['sec-websocket-extensions'], undefined);
+  await connection.echoes('a'.repeat(1000));
+  await connection.closeCleanly();
 });
 
-// The response of a server that does not open a connection.
+// Returns the response of a server that refuses the handshake.
 async function refusal(url, options) {
-  const { ws } = new Peer(url, options);
+  const { ws } = new Connection(url, options);
   const response = await new Promise((resolve, reject) => {
-    ws.on('unexpected-response', (_, refusing) => resolve(refusing));
+    ws.on('unexpected-response', (_, refused) => resolve(refused));
     ws.on('open', () => reject(new Error('not refused')));
   });
   response.setEncoding('utf8');
@@ -401,17 +410,17 @@ check(
   'refused with {}',
   async (status) => {
     const [header, value, expected] = REFUSALS[status];
-    const { status: got, headers, body } = await refusal(`${SCRIPT}refuse/${status}`);
-    same('status', got, status);
-    same(header, headers[header], value);
-    same('body', body, expected);
+    const { status: received, headers, body } = await refusal(`${SCRIPT}refuse/${status}`);
+    checkEqual('status', received, status);
+    checkEqual(header, headers[header], value);
+    checkEqual('body', body, expected);
   },
   [401, 403, 302],
 );
 
-check('a foreign origin refused with 403', async () => {
+check('another origin refused with 403', async () => {
   const { status } = await refusal(STRICT, { origin: 'http://evil.example' });
-  same('status', status, 403);
+  checkEqual('status', status, 403);
   await echoes(['from a good origin'], STRICT, { origin: 'http://good.example' });
 });
 
@@ -422,15 +431,15 @@ check(
     const seen = code ?? 1005;
     const id = newId();
     for (const url of [ECHO, `${SCRIPT}echo/${id}`]) {
-      const peer = await Peer.open(url);
-      peer.send('before');
-      if (code) peer.ws.close(code, reason);
-      else peer.ws.close();
-      same('on its way', await peer.next(), { text: 'before' });
-      // We repeat the code alone.
-      same('received', await peer.next(), { code: seen, reason: '' });
+      const connection = await Connection.open(url);
+      connection.send('before');
+      if (code) connection.ws.close(code, reason);
+      else connection.ws.close();
+      checkEqual('echoed', await connection.next(), { text: 'before' });
+      // The server repeats the code without the reason.
+      checkEqual('received', await connection.next(), { code: seen, reason: '' });
     }
-    await saw(id, `Peer clean ${seen} ${reason}`);
+    await checkEnding(id, `Peer clean ${seen} ${reason}`);
   },
   Object.keys(CLOSES),
 );
@@ -441,64 +450,64 @@ check(
     const [code, reason] = CLOSES[which];
     const seen = code ?? 1005;
     const id = newId();
-    const peer = await Peer.open(`${SCRIPT}script/${id}`);
-    peer.send(code ? `close ${code} ${reason}` : 'close');
-    same('received', await peer.next(), { code: seen, reason });
-    // The library repeats the reason too.
-    await saw(id, `Us clean ${seen} ${reason}`);
+    const connection = await Connection.open(`${SCRIPT}script/${id}`);
+    connection.send(code ? `close ${code} ${reason}` : 'close');
+    checkEqual('received', await connection.next(), { code: seen, reason });
+    // The library repeats the reason.
+    await checkEnding(id, `Us clean ${seen} ${reason}`);
   },
   Object.keys(CLOSES),
 );
 
-check('connection lost by the client', async () => {
+check('dropped by the client without a Close frame', async () => {
   const id = newId();
-  const peer = await Peer.open(`${SCRIPT}echo/${id}`);
-  peer.ws.terminate();
-  await saw(id, 'Transport unclean 1006 ');
+  const connection = await Connection.open(`${SCRIPT}echo/${id}`);
+  connection.ws.terminate();
+  await checkEnding(id, 'Transport unclean 1006 ');
 });
 
-check('connection lost by the server', async () => {
-  const peer = await Peer.open(`${SCRIPT}script/${newId()}`);
-  peer.send('drop');
-  same('closed with', await peer.next(), { code: 1006, reason: '' });
+check('dropped by the server without a Close frame', async () => {
+  const connection = await Connection.open(`${SCRIPT}script/${newId()}`);
+  connection.send('drop');
+  checkEqual('closed with', await connection.next(), { code: 1006, reason: '' });
 });
 
-check('message over our limit: 1009', async () => {
+check('message over the limit of sockless: 1009', async () => {
   await echoes([binary(STRICT_SIZE), text(STRICT_SIZE)], STRICT);
   for (const pieces of [[binary(STRICT_SIZE + 1)], [binary(1 << 20)], [binary(STRICT_SIZE), Buffer.from('1')]]) {
-    const peer = await Peer.open(STRICT);
-    for (const piece of pieces) peer.send(piece, { fin: piece === pieces.at(-1) });
-    same('closed with', await peer.next(), { code: 1009, reason: '' });
+    const connection = await Connection.open(STRICT);
+    for (const piece of pieces) connection.send(piece, { fin: piece === pieces.at(-1) });
+    checkEqual('closed with', await connection.next(), { code: 1009, reason: '' });
   }
 });
 
-check('message over their limit: 1009', async () => {
+check('message over the limit of the library: 1009', async () => {
   const id = newId();
-  const peer = await Peer.open(`${SCRIPT}echo/${id}`, { maxPayload: 1000 });
-  peer.send(binary(1001));
-  same('the client says', await peer.next(), { error: 'Max payload size exceeded' });
-  await saw(id, 'Peer clean 1009 ');
+  const connection = await Connection.open(`${SCRIPT}echo/${id}`, { maxPayload: 1000 });
+  connection.send(binary(1001));
+  checkEqual('error of the client', await connection.next(), { error: 'Max payload size exceeded' });
+  await checkEnding(id, 'Peer clean 1009 ');
 });
 
 check('invalid UTF-8: 1007', async () => {
-  const invalid = [['caf\xe9'], ['fine so far', '\xf0\x9f', 'but not now'], ['cut \xe2\x82']];
+  const invalid = [['caf\xe9'], ['valid so far', '\xf0\x9f', 'then invalid'], ['cut \xe2\x82']];
   for (const pieces of invalid) {
-    const peer = await Peer.open(ECHO);
+    const connection = await Connection.open(ECHO);
     for (const [n, piece] of pieces.entries()) {
-      peer.send(Buffer.from(piece, 'latin1'), { binary: false, fin: n === pieces.length - 1 });
+      connection.send(Buffer.from(piece, 'latin1'), { binary: false, fin: n === pieces.length - 1 });
     }
-    same('closed with', await peer.next(), { code: 1007, reason: '' });
+    checkEqual('closed with', await connection.next(), { code: 1007, reason: '' });
   }
 });
 
 async function main() {
   for (const [name, run] of checks) {
     let timer;
-    const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`not done within ${LIMIT} ms`)), LIMIT);
+    const timeout = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not done within ${CHECK_TIMEOUT} ms`)), CHECK_TIMEOUT);
     });
     try {
-      await Promise.race([run(), late]);
+      await Promise.race([run(), timeout]);
     } catch (error) {
       console.log(`not ok - ${name}: ${error.message}`);
       return 1;
@@ -510,5 +519,5 @@ async function main() {
   return 0;
 }
 
-// Connections of a failed check may still be open.
+// Exits explicitly, because connections of a failed check may still be open.
 main().then((status) => process.exit(status));

@@ -1,4 +1,7 @@
-"""A client of the `websockets` library against our servers: client.py ECHO STRICT SCRIPT DEFLATE LIMITED (see run)."""
+"""A client with the `websockets` library against servers with `sockless` (see run).
+
+client.py ECHO STRICT SCRIPT DEFLATE LIMITED
+"""
 
 import asyncio
 import itertools
@@ -10,13 +13,14 @@ from websockets.asyncio.client import connect as library_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, NegotiationError
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-LIMIT = 30  # seconds; no check takes so long, even on a busy machine
+# The maximum time of a check in seconds, with a margin for a busy machine.
+CHECK_TIMEOUT = 30
 ECHO, STRICT, SCRIPT, DEFLATE, LIMITED = sys.argv[1:]
 STRICT_SIZE = 65536
 SIDES = ["server", "client"]
 
 UNICODE = "naïve Ωμέγα 日本語 \U0001f980 \U0010ffff \0"
-# The longest there may be: 123 bytes.
+# A reason of 123 bytes, the maximum.
 LONG_REASON = (
     "ändern, bleiben, gehen: was auch immer; this reason is as long as a reason may be, to the very "
     "last byte of its 123 bytes."
@@ -28,7 +32,7 @@ CLOSES = {
     "empty": (None, ""),
 }
 REFUSALS = {
-    401: ("WWW-Authenticate", 'Basic realm="interop"', "who is it?\n"),
+    401: ("WWW-Authenticate", 'Basic realm="interop"', "authentication required\n"),
     403: ("X-Reason", "none", "kein Zutritt für dich\n"),
     302: ("Location", "/echo/elsewhere", "not here\n"),
 }
@@ -38,7 +42,7 @@ ids = iter(range(1, 1000))
 
 
 def check(name, *variants):
-    """Adds a check; with variants, one for each, whose name has it in the place of {}."""
+    """Adds a check. With variants, it adds one for each, and {} in the name stands for the variant."""
 
     def add(function):
         for args in [(variant,) for variant in variants] or [()]:
@@ -47,43 +51,43 @@ def check(name, *variants):
     return add
 
 
-def brief(value):
+def shortened(value):
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"
 
 
-def same(what, got, expected):
+def check_equal(what, got, expected):
     if got != expected:
-        raise AssertionError(f"{what}: {brief(got)}, not {brief(expected)}")
+        raise AssertionError(f"{what}: {shortened(got)}, not {shortened(expected)}")
 
 
 def connect(url, **options):
     options = {"compression": None, "max_size": 4 << 20, "ping_interval": None, **options}
-    return library_connect(url, proxy=None, close_timeout=LIMIT / 2, **options)
+    return library_connect(url, proxy=None, close_timeout=CHECK_TIMEOUT / 2, **options)
 
 
 async def echoes(*messages, url=ECHO, **options):
     async with connect(url, **options) as ws:
         for message in messages:
             await ws.send(message)
-            same("the echo", await ws.recv(), message)
-    same("closed with", (ws.close_code, ws.close_reason), (1000, ""))
+            check_equal("the echo", await ws.recv(), message)
+    check_equal("closed with", (ws.close_code, ws.close_reason), (1000, ""))
 
 
-async def saw(id, expected):
-    """How a connection ended as our server saw it: begun by whom, clean or not, the code, the reason."""
+async def check_ending(id, expected):
+    """Checks how a connection ended at the server: which side closed, clean or not, code, reason."""
     async with connect(f"{SCRIPT}script/{next(ids)}") as ws:
         await ws.send(f"ended {id}")
-        same("what the server saw", await ws.recv(), expected)
+        check_equal("the ending at the server", await ws.recv(), expected)
 
 
 async def closed(ws):
-    """The end of a connection, whatever it is."""
+    """Waits for the end of a connection and returns it."""
     try:
         message = await ws.recv()
     except ConnectionClosed as end:
         return end
-    raise AssertionError(f"still open: {brief(message)}")
+    raise AssertionError(f"still open: {shortened(message)}")
 
 
 def frame(close):
@@ -141,25 +145,25 @@ async def _():
     await echoes(binary(1 << 20))
 
 
-@check("fragmented {}, a ping between", "text", "binary")
+@check("fragmented {} with a Ping between", "text", "binary")
 async def _(kind):
     whole = "ein € in Stücken, und eines davon leer"
-    heard = []
+    received = []
 
     async def fragments():
-        # The euro sign is cut.
+        # The euro sign is divided between two fragments.
         yield whole.encode()[:5]
         pong = await ws.ping(b"between")
         yield b""
-        # The answer does not wait for the rest of the message.
+        # The server answers before it has the rest of the message.
         await pong
-        heard.append("pong")
+        received.append("pong")
         yield whole.encode()[5:]
 
     async with connect(ECHO) as ws:
         await ws.send(fragments(), text=kind == "text")
-        same("the echo", await ws.recv(), whole if kind == "text" else whole.encode())
-        same("heard before", heard, ["pong"])
+        check_equal("the echo", await ws.recv(), whole if kind == "text" else whole.encode())
+        check_equal("received before the message", received, ["pong"])
 
 
 @check("many small fragments")
@@ -167,7 +171,7 @@ async def _():
     async with connect(ECHO) as ws:
         for message in [text(300_000), binary(300_001)]:
             await ws.send(message[i : i + 1000] for i in range(0, len(message), 1000))
-            same("the echo", await ws.recv(), message)
+            check_equal("the echo", await ws.recv(), message)
 
 
 @check("fragments from the server")
@@ -176,48 +180,48 @@ async def _():
         for message in [text(10_000), binary(10_001)]:
             await ws.send(message)
             fragments = [fragment async for fragment in ws.recv_streaming()]
-            same("the echo", message[:0].join(fragments), message)
-            same("more than one fragment", len([fragment for fragment in fragments if fragment]) >= 10, True)
+            check_equal("the echo", message[:0].join(fragments), message)
+            check_equal("more than one fragment", len([fragment for fragment in fragments if fragment]) >= 10, True)
 
 
-@check("fragments from the server, a ping between")
+@check("fragments from the server with a Ping between")
 async def _():
     async with connect(f"{SCRIPT}script/{next(ids)}") as ws:
         await ws.send("fragments")
         fragments = [fragment async for fragment in ws.recv_streaming(decode=False)]
-        same("fragments", fragments, [b"three \xe2", b"\x82\xac in frag", b"ments"])
+        check_equal("fragments", fragments, [b"three \xe2", b"\x82\xac in frag", b"ments"])
 
 
-@check("pings by the client")
+@check("Pings by the client")
 async def _():
     async with connect(ECHO) as ws:
         for payload in [b"are you there", b"", b"\xff" * 125]:
-            # The library waits for the pong with the same payload.
+            # The library waits for the Pong with the same payload.
             await (await ws.ping(payload))
 
 
-@check("pings by the server")
+@check("Pings by the server")
 async def _():
     async with connect(f"{SCRIPT}script/{next(ids)}") as ws:
         for payload in ["are you there", "x", "ab" * 62]:
             await ws.send(f"ping {payload}")
-            # The server says so when it has the pong.
-            same("the server heard", await ws.recv(), f"pong {payload}")
+            # The server confirms the Pong.
+            check_equal("confirmed", await ws.recv(), f"pong {payload}")
 
 
-@check("200 messages without waiting")
+@check("200 messages without waiting for the echoes")
 async def _():
     messages = [binary(n) if n % 2 else f"{n}: {'é' * n}" for n in range(200)]
     async with connect(ECHO) as ws:
         for message in messages:
             await ws.send(message)
         for message in messages:
-            same("in order", await ws.recv(), message)
+            check_equal("in order", await ws.recv(), message)
 
 
 @check("200 messages from another task")
 async def _():
-    # So much that it works only if both directions flow at once.
+    # The messages exceed the buffers, so both directions must work at the same time.
     data = binary(100_000)
 
     async def send():
@@ -227,51 +231,53 @@ async def _():
     async with connect(ECHO) as ws, asyncio.TaskGroup() as tasks:
         tasks.create_task(send())
         for n in range(200):
-            same("in order", await ws.recv(), data + bytes([n]))
+            check_equal("in order", await ws.recv(), data + bytes([n]))
 
 
 @check("subprotocol: the server's preference")
 async def _():
     for offers in [["chat.v1", "chat.v2"], ["other", "chat.v2", "chat.v1"]]:
         async with connect(STRICT, subprotocols=offers) as ws:
-            same("chosen", ws.subprotocol, "chat.v2")
+            check_equal("chosen", ws.subprotocol, "chat.v2")
     async with connect(STRICT, subprotocols=["chat.v1"]) as ws:
-        same("chosen of one", ws.subprotocol, "chat.v1")
+        check_equal("chosen of one", ws.subprotocol, "chat.v1")
 
 
 @check("subprotocol: none in common")
 async def _():
     for url, offers in [(STRICT, None), (STRICT, ["other"]), (ECHO, ["chat.v1"])]:
         async with connect(url, subprotocols=offers) as ws:
-            same("chosen", ws.subprotocol, None)
+            check_equal("chosen", ws.subprotocol, None)
 
 
-@check("permessage-deflate offered, not granted")
+@check("permessage-deflate offered, not negotiated")
 async def _():
     async with connect(ECHO, compression="deflate") as ws:
-        same("offered", "permessage-deflate" in ws.request.headers["Sec-WebSocket-Extensions"], True)
-        same("granted", ws.response.headers.get("Sec-WebSocket-Extensions"), None)
+        check_equal("offered", "permessage-deflate" in ws.request.headers["Sec-WebSocket-Extensions"], True)
+        check_equal("extensions", ws.response.headers.get("Sec-WebSocket-Extensions"), None)
         await ws.send("a" * 1000)
-        same("the echo", await ws.recv(), "a" * 1000)
+        check_equal("the echo", await ws.recv(), "a" * 1000)
 
 
 def mixed_messages():
-    """200 messages of all kinds and sizes, which repeat themselves at distances around that of every window."""
-    dice = random.Random(7692)
+    """Returns 200 messages of all kinds and sizes, with repetitions at distances around the size of
+    every window."""
+    generator = random.Random(7692)
     messages = []
     for n in range(25):
         distance = (1 << 8 + n // 3) + n % 3 - 1
-        # Of few letters, so that it gets smaller in any case; at random, so that it repeats nothing else at length.
-        letters = dice.randbytes(distance // 2 + 1).hex()[:distance]
+        # Random, so that it has no long repetitions, and of few letters, so that it compresses all
+        # the same.
+        letters = generator.randbytes(distance // 2 + 1).hex()[:distance]
         messages += [
             ["", b""][n % 2],
             bytes([n]),
             json.dumps({"id": n, "user": f"guest {n}", "text": "hello, world", "tags": [n] * n}),
             UNICODE * (n % 5 + 1),
-            dice.randbytes(60 * n),
+            generator.randbytes(60 * n),
             letters,
             letters.encode(),
-            [text(3500 * n), dice.randbytes(distance) * 2, bytes(range(256)) * 12 * n][n % 3],
+            [text(3500 * n), generator.randbytes(distance) * 2, bytes(range(256)) * 12 * n][n % 3],
         ]
     return messages
 
@@ -280,27 +286,28 @@ MIXED = mixed_messages()
 
 
 def params(no_takeover, server_bits, client_bits):
-    """As they stand in paths: who has no takeover, of "server" and "client", and the bits; "-" for what is not set."""
+    """Returns the parameters in the notation of the paths: the sides without context takeover and the
+    window bits; "-" for a parameter that is not set."""
     return f"{'+'.join(no_takeover) or '-'},{server_bits or '-'},{client_bits or '-'}"
 
 
-def deflating(url, no_takeover=(), server_bits=None, client_bits=True):
-    """A connection that offers compression."""
+def connect_deflate(url, no_takeover=(), server_bits=None, client_bits=True):
+    """Opens a connection that offers compression."""
     offer = ClientPerMessageDeflateFactory("server" in no_takeover, "client" in no_takeover, server_bits, client_bits)
     return connect(url, extensions=[offer])
 
 
-def agreed(ws):
-    """What the library took from the response."""
-    same("extensions", [extension.name for extension in ws.protocol.extensions], ["permessage-deflate"])
+def negotiated(ws):
+    """Returns the parameters that the library has read from the response."""
+    check_equal("extensions", [extension.name for extension in ws.protocol.extensions], ["permessage-deflate"])
     [deflate] = ws.protocol.extensions
     no_takeover = {"server": deflate.remote_no_context_takeover, "client": deflate.local_no_context_takeover}
     no_takeover = [side for side in SIDES if no_takeover[side]]
     return params(no_takeover, deflate.remote_max_window_bits, deflate.local_max_window_bits)
 
 
-def metered(codec):
-    """Makes an encoder or decoder of frames count: compressed messages, and their bytes when deflated and inflated."""
+def count_messages(codec):
+    """Counts the compressed messages of an encoder or decoder, and their bytes before and after."""
     counts = [0, 0, 0]
 
     def counting(frame, **options):
@@ -313,11 +320,11 @@ def metered(codec):
     return counting, counts
 
 
-async def mixed(ws):
-    """All messages and their echoes, compressed indeed."""
+async def exchange_messages(ws):
+    """Exchanges all messages and checks that they were compressed."""
     [deflate] = ws.protocol.extensions
-    deflate.encode, sent = metered(deflate.encode)
-    deflate.decode, received = metered(deflate.decode)
+    deflate.encode, sent = count_messages(deflate.encode)
+    deflate.decode, received = count_messages(deflate.decode)
 
     async def send():
         for message in MIXED:
@@ -326,78 +333,80 @@ async def mixed(ws):
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(send())
         for number, message in enumerate(MIXED):
-            same(f"echo {number}", await ws.recv(), message)
-    # The library compresses everything; our side what gets smaller, which two in five do with any window.
-    same("compressed", sent[0], len(MIXED))
-    same(f"enough compressed: {received[0]}", received[0] >= 0.4 * len(MIXED), True)
+            check_equal(f"echo {number}", await ws.recv(), message)
+    # The library compresses all messages. `sockless` compresses those that get smaller, which are
+    # two of five with any window.
+    check_equal("compressed", sent[0], len(MIXED))
+    check_equal(f"enough compressed: {received[0]}", received[0] >= 0.4 * len(MIXED), True)
     for _, deflated, inflated in [sent, received]:
-        same(f"smaller: {inflated} bytes, now {deflated}", deflated < 0.6 * inflated, True)
+        check_equal(f"smaller: {deflated} bytes of {inflated}", deflated < 0.6 * inflated, True)
 
 
 def combinations():
-    """All that can be agreed, asked for by each side in turn: the server's settings, the offer, the agreement."""
+    """Yields all negotiable parameters, requested by either side: the settings of the server, the
+    offer, and the negotiated parameters."""
     for flags, server, client in itertools.product(range(4), range(8, 16), range(9, 16)):
         no_takeover = [side for bit, side in enumerate(SIDES) if flags >> bit & 1]
-        asked = no_takeover, server, client
-        more = no_takeover, min(server + 1, 15), min(client + 1, 15)
+        requested = no_takeover, server, client
+        larger = no_takeover, min(server + 1, 15), min(client + 1, 15)
         yield [
-            ("the client", ((), None, None), asked, asked),
-            # Our server uses the smaller window without a word about it.
-            ("the server", asked, ((), None, True), (no_takeover, 15, client)),
-            ("both, the client for less", more, asked, asked),
-            ("both, the server for less", asked, more, asked),
-        ][(flags + server + client) % 4], asked
+            ("the client", ((), None, None), requested, requested),
+            # The server uses a smaller window without a parameter in the response.
+            ("the server", requested, ((), None, True), (no_takeover, 15, client)),
+            ("both, the client with smaller windows", larger, requested, requested),
+            ("both, the server with smaller windows", requested, larger, requested),
+        ][(flags + server + client) % 4], requested
 
 
-for (by, server, offer, agreement), asked in combinations():
+for (by, server, offer, expected), requested in combinations():
 
-    @check(f"compressed with {params(*asked)}, asked for by {by}")
-    async def _(server=server, offer=offer, agreement=agreement):
+    @check(f"compressed with {params(*requested)}, requested by {by}")
+    async def _(server=server, offer=offer, expected=expected):
         url = f"{SCRIPT}deflate/{params(*server)}" if any(server) else DEFLATE
-        async with deflating(url, *offer) as ws:
-            same("agreed", agreed(ws), params(*agreement))
-            await mixed(ws)
+        async with connect_deflate(url, *offer) as ws:
+            check_equal("negotiated", negotiated(ws), params(*expected))
+            await exchange_messages(ws)
 
 
 @check("compressed with all the echo server's options")
 async def _():
-    async with deflating(LIMITED) as ws:
-        same("agreed", agreed(ws), "server+client,15,11")
-        await mixed(ws)
-    async with deflating(LIMITED, server_bits=15) as ws:
-        same("agreed", agreed(ws), "server+client,10,11")
+    async with connect_deflate(LIMITED) as ws:
+        check_equal("negotiated", negotiated(ws), "server+client,15,11")
+        await exchange_messages(ws)
+    async with connect_deflate(LIMITED, server_bits=15) as ws:
+        check_equal("negotiated", negotiated(ws), "server+client,10,11")
 
 
 @check("compressed without client_max_window_bits in the offer")
 async def _():
-    async with deflating(DEFLATE, client_bits=None) as ws:
-        same("agreed", agreed(ws), "-,15,15")
-        await mixed(ws)
+    async with connect_deflate(DEFLATE, client_bits=None) as ws:
+        check_equal("negotiated", negotiated(ws), "-,15,15")
+        await exchange_messages(ws)
 
 
-@check("not compressed if the client does not say that it can have the window demanded")
+@check("not compressed if the offer lacks client_max_window_bits and the server demands it")
 async def _():
-    async with deflating(LIMITED, client_bits=None) as ws:
-        same("extensions", ws.protocol.extensions, [])
-        same("in the response", ws.response.headers.get("Sec-WebSocket-Extensions"), None)
+    async with connect_deflate(LIMITED, client_bits=None) as ws:
+        check_equal("extensions", ws.protocol.extensions, [])
+        check_equal("in the response", ws.response.headers.get("Sec-WebSocket-Extensions"), None)
         await ws.send("a" * 1000)
-        same("the echo", await ws.recv(), "a" * 1000)
+        check_equal("the echo", await ws.recv(), "a" * 1000)
 
 
-@check("8 bits demanded of the client: the library gives up")
+@check("8 bits demanded from the client: the library fails the handshake")
 async def _():
-    # Because zlib has no raw deflater for them.
+    # zlib has no raw deflater for 8 bits.
     try:
-        await deflating(f"{SCRIPT}deflate/-,-,8")
+        await connect_deflate(f"{SCRIPT}deflate/-,-,8")
     except NegotiationError as error:
-        same("declined", "('client_max_window_bits', '8')" in str(error), True)
+        check_equal("declined", "('client_max_window_bits', '8')" in str(error), True)
     else:
         raise AssertionError("connected")
 
 
 async def refusal(url, **options):
     connecting = connect(url, **options)
-    # The library would follow a redirect.
+    # Without this, the library follows redirects.
     connecting.process_redirect = lambda error: error
     try:
         ws = await connecting
@@ -411,15 +420,15 @@ async def refusal(url, **options):
 async def _(status):
     header, value, body = REFUSALS[status]
     response = await refusal(f"{SCRIPT}refuse/{status}")
-    same("status", response.status_code, status)
-    same(header, response.headers.get(header), value)
-    same("body", response.body.decode(), body)
+    check_equal("status", response.status_code, status)
+    check_equal(header, response.headers.get(header), value)
+    check_equal("body", response.body.decode(), body)
 
 
-@check("a foreign origin refused with 403")
+@check("another origin refused with 403")
 async def _():
     response = await refusal(STRICT, origin="http://evil.example")
-    same("status", response.status_code, 403)
+    check_equal("status", response.status_code, 403)
     await echoes("from a good origin", url=STRICT, origin="http://good.example")
 
 
@@ -432,13 +441,13 @@ async def _(which):
         ws = await connect(url)
         await ws.send("before")
         await ws.close(code, reason)
-        same("on its way", await ws.recv(), "before")
+        check_equal("echoed", await ws.recv(), "before")
         end = await closed(ws)
-        same("sent", frame(end.sent), (seen, reason))
-        # We repeat the code alone.
-        same("received", frame(end.rcvd), (seen, ""))
-        same("received then sent", end.rcvd_then_sent, False)
-    await saw(id, f"Peer clean {seen} {reason}")
+        check_equal("sent", frame(end.sent), (seen, reason))
+        # The server repeats the code without the reason.
+        check_equal("received", frame(end.rcvd), (seen, ""))
+        check_equal("received then sent", end.rcvd_then_sent, False)
+    await check_ending(id, f"Peer clean {seen} {reason}")
 
 
 @check("close by the server: {}", *CLOSES)
@@ -449,31 +458,31 @@ async def _(which):
     ws = await connect(f"{SCRIPT}script/{id}")
     await ws.send(f"close {code} {reason}" if code else "close")
     end = await closed(ws)
-    same("received", frame(end.rcvd), (seen, reason))
-    same("received then sent", end.rcvd_then_sent, True)
-    # The library repeats the reason too.
-    await saw(id, f"Us clean {seen} {reason}")
+    check_equal("received", frame(end.rcvd), (seen, reason))
+    check_equal("received then sent", end.rcvd_then_sent, True)
+    # The library repeats the reason.
+    await check_ending(id, f"Us clean {seen} {reason}")
 
 
-@check("connection lost by the client")
+@check("dropped by the client without a Close frame")
 async def _():
     id = next(ids)
     ws = await connect(f"{SCRIPT}echo/{id}")
     ws.transport.abort()
     await ws.wait_closed()
-    await saw(id, "Transport unclean 1006 ")
+    await check_ending(id, "Transport unclean 1006 ")
 
 
-@check("connection lost by the server")
+@check("dropped by the server without a Close frame")
 async def _():
     ws = await connect(f"{SCRIPT}script/{next(ids)}")
     await ws.send("drop")
     end = await closed(ws)
-    same("received", end.rcvd, None)
-    same("code", ws.close_code, 1006)
+    check_equal("received", end.rcvd, None)
+    check_equal("code", ws.close_code, 1006)
 
 
-@check("message over our limit: 1009")
+@check("message over the limit of sockless: 1009")
 async def _():
     await echoes(binary(STRICT_SIZE), text(STRICT_SIZE), url=STRICT)
     for message in [binary(STRICT_SIZE + 1), binary(1 << 20), [binary(STRICT_SIZE), b"1"]]:
@@ -481,34 +490,34 @@ async def _():
         try:
             await ws.send(message)
         except ConnectionClosed:
-            pass  # the server may have hung up in the middle of it
+            pass  # the server may close the transport while the message is sent
         end = await closed(ws)
-        same("received", frame(end.rcvd), (1009, ""))
+        check_equal("received", frame(end.rcvd), (1009, ""))
 
 
-@check("message over their limit: 1009")
+@check("message over the limit of the library: 1009")
 async def _():
     id = next(ids)
     ws = await connect(f"{SCRIPT}echo/{id}", max_size=1000)
     await ws.send(binary(1001))
     end = await closed(ws)
-    same("sent", end.sent and end.sent.code, 1009)
-    await saw(id, f"Peer clean 1009 {end.sent.reason}")
+    check_equal("sent", end.sent and end.sent.code, 1009)
+    await check_ending(id, f"Peer clean 1009 {end.sent.reason}")
 
 
 @check("invalid UTF-8: 1007")
 async def _():
-    for message in [b"caf\xe9", [b"fine so far", b"\xf0\x9f", b"but not now"], b"cut \xe2\x82"]:
+    for message in [b"caf\xe9", [b"valid so far", b"\xf0\x9f", b"then invalid"], b"cut \xe2\x82"]:
         ws = await connect(ECHO)
         await ws.send(message, text=True)
         end = await closed(ws)
-        same("received", frame(end.rcvd), (1007, ""))
+        check_equal("received", frame(end.rcvd), (1007, ""))
 
 
 async def main():
     for name, function, args in checks:
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(CHECK_TIMEOUT):
                 await function(*args)
         except Exception as error:
             if isinstance(error, ExceptionGroup):

@@ -1,20 +1,21 @@
-// A server of the `ws` library for our client: the same as server.py.
+// A server with the `ws` library for the client with `sockless`. server.py documents the paths.
 'use strict';
 
 const http = require('node:http');
 const { WebSocketServer } = require('ws');
 
-const PATIENCE = 10_000; // milliseconds
-const SUBPROTOCOLS = ['chat.v2', 'chat.v1']; // in the order of our preference
+const TIMEOUT = 10_000; // milliseconds
+const SUBPROTOCOLS = ['chat.v2', 'chat.v1']; // in the order of preference
 const REFUSALS = {
-  401: ['who is it?\n', { 'WWW-Authenticate': 'Basic realm="interop"' }],
+  401: ['authentication required\n', { 'WWW-Authenticate': 'Basic realm="interop"' }],
   403: ['kein Zutritt für dich\n', { 'X-Reason': 'none' }],
   302: ['not here\n', { Location: '/echo/elsewhere' }],
 };
 
 const endings = new Map();
 
-// Whoever comes first, the end or the question how it was, makes the promise.
+// The promise is created by the end of the connection or by the command `ended`, whichever is
+// first.
 function ending(id) {
   if (!endings.has(id)) {
     const ending = {};
@@ -25,13 +26,13 @@ function ending(id) {
 }
 
 function path(request) {
-  const [, what, argument] = request.url.split('/');
-  return [what, argument];
+  const [, name, argument] = request.url.split('/');
+  return [name, argument];
 }
 
 const commands = {
   ping(ws, payload) {
-    const timer = setTimeout(() => ws.terminate(), PATIENCE);
+    const timer = setTimeout(() => ws.terminate(), TIMEOUT);
     ws.once('pong', (answer) => {
       clearTimeout(timer);
       ws.send(`pong ${answer}`);
@@ -39,12 +40,12 @@ const commands = {
     ws.ping(payload);
   },
   fragments(ws) {
-    // The euro sign is cut.
-    const cut = Buffer.from('three € in fragments');
-    ws.send(cut.subarray(0, 7), { binary: false, fin: false });
+    // The euro sign is divided between two fragments.
+    const text = Buffer.from('three € in fragments');
+    ws.send(text.subarray(0, 7), { binary: false, fin: false });
     ws.ping('between');
-    ws.send(cut.subarray(7, 12), { binary: false, fin: false });
-    ws.send(cut.subarray(12), { binary: false, fin: true });
+    ws.send(text.subarray(7, 12), { binary: false, fin: false });
+    ws.send(text.subarray(12), { binary: false, fin: true });
   },
   binary(ws, size) {
     ws.send(Buffer.alloc(Number(size)));
@@ -61,13 +62,13 @@ const commands = {
     ws.terminate();
   },
   ended(ws, id) {
-    ending(id).known.then((how) => ws.send(how));
+    ending(id).known.then((text) => ws.send(text));
   },
 };
 
 function refuse({ req }, done) {
-  const [what, status] = path(req);
-  if (what !== 'refuse') return done(true);
+  const [name, status] = path(req);
+  if (name !== 'refuse') return done(true);
   const [body, headers] = REFUSALS[status];
   return done(false, Number(status), body, { 'Content-Length': Buffer.byteLength(body), ...headers });
 }
@@ -78,13 +79,14 @@ const OPTIONS = {
   handleProtocols: (offered) => SUBPROTOCOLS.find((name) => offered.has(name)) ?? false,
   perMessageDeflate: false,
   maxPayload: 2 << 20,
-  closeTimeout: PATIENCE,
+  closeTimeout: TIMEOUT,
 };
 
 const plain = new WebSocketServer(OPTIONS);
 
-// The library has one setting for all connections of a server. What is false, it refuses.
-function deflating(settings) {
+// The library has one setting for all connections of a server. It refuses a parameter that is
+// false.
+function deflateServer(settings) {
   const [noTakeover, serverBits, clientBits] = settings.split(',');
   const perMessageDeflate = {
     serverNoContextTakeover: noTakeover.includes('server') || undefined,
@@ -96,19 +98,19 @@ function deflating(settings) {
   return new WebSocketServer({ ...OPTIONS, perMessageDeflate });
 }
 
-function agreed(ws) {
+function negotiated(ws) {
   const deflate = ws._extensions['permessage-deflate'];
   if (!deflate) return 'nothing';
-  const got = deflate.params;
-  const noTakeover = ['server', 'client'].filter((side) => got[`${side}_no_context_takeover`]);
-  return [noTakeover.join('+') || '-', got.server_max_window_bits ?? 15, got.client_max_window_bits ?? 15].join();
+  const { params } = deflate;
+  const noTakeover = ['server', 'client'].filter((side) => params[`${side}_no_context_takeover`]);
+  return [noTakeover.join('+') || '-', params.server_max_window_bits ?? 15, params.client_max_window_bits ?? 15].join();
 }
 
 function connected(ws, request) {
-  const [what, id] = path(request);
-  if (what === 'deflate') ws.send(agreed(ws));
+  const [name, id] = path(request);
+  if (name === 'deflate') ws.send(negotiated(ws));
   ws.on('message', (data, isBinary) => {
-    if (what !== 'script') return ws.send(data, { binary: isBinary });
+    if (name !== 'script') return ws.send(data, { binary: isBinary });
     const [, command, argument] = /^(\S+) ?(.*)$/s.exec(data);
     if (!(command in commands)) return ws.close(1008, `no such command: ${command}`);
     return commands[command](ws, argument);
@@ -120,11 +122,11 @@ function connected(ws, request) {
 const server = http.createServer();
 server.on('upgrade', (request, socket, head) => {
   if (request.url !== '/refuse/chunked') {
-    const [what, argument] = path(request);
-    const wss = what === 'deflate' ? deflating(argument) : plain;
+    const [name, argument] = path(request);
+    const wss = name === 'deflate' ? deflateServer(argument) : plain;
     return wss.handleUpgrade(request, socket, head, connected);
   }
-  // Not of `ws` but of Node itself: what a server says that has no WebSocket there.
+  // The response of an HTTP server without a WebSocket at this path, sent by Node itself.
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
   response.writeHead(503);

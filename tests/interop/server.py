@@ -1,10 +1,13 @@
-"""A server of the `websockets` library for our client.
+"""A server with the `websockets` library for the client with `sockless`.
 
-/echo/ID echoes. /deflate/SETTINGS/ID does so with compression, and says first what is agreed, as seen here; the
-settings are, separated by commas: who has no context takeover (`server`, `client`, `server+client`), the server's
-window bits, the client's; `-` for what is not set. /script/ID does what text messages say: `ping PAYLOAD`, `fragments`,
-`binary SIZE`, `invalid`, `close [CODE [REASON]]`, `drop`, and `ended ID`: how the connection with that ID ended, as
-seen here. /refuse/STATUS refuses the handshake.
+* /echo/ID echoes.
+* /deflate/SETTINGS/ID echoes with compression. Its first message has the negotiated parameters. The
+  settings, separated by commas, are: the sides without context takeover (`server`, `client`,
+  `server+client`), the window bits of the server, and those of the client. `-` stands for not set.
+* /script/ID executes the commands in text messages: `ping PAYLOAD`, `fragments`, `binary SIZE`,
+  `invalid`, `close [CODE [REASON]]`, `drop`, and `ended ID`, which returns how the connection with
+  that ID ended at this server.
+* /refuse/STATUS refuses the handshake.
 """
 
 import asyncio
@@ -14,10 +17,10 @@ from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
-PATIENCE = 10  # seconds
-SUBPROTOCOLS = ["chat.v2", "chat.v1"]  # in the order of our preference
+TIMEOUT = 10  # seconds
+SUBPROTOCOLS = ["chat.v2", "chat.v1"]  # in the order of preference
 REFUSALS = {
-    "401": ("who is it?\n", "WWW-Authenticate", 'Basic realm="interop"'),
+    "401": ("authentication required\n", "WWW-Authenticate", 'Basic realm="interop"'),
     "403": ("kein Zutritt für dich\n", "X-Reason", "none"),
     "302": ("not here\n", "Location", "/echo/elsewhere"),
 }
@@ -26,8 +29,8 @@ endings = defaultdict(lambda: asyncio.get_running_loop().create_future())
 
 
 def path(request):
-    _, what, argument = request.path.split("/", 2)
-    return what, argument
+    _, name, argument = request.path.split("/", 2)
+    return name, argument
 
 
 def settings(text):
@@ -36,7 +39,7 @@ def settings(text):
     return ServerPerMessageDeflateFactory("server" in no_takeover, "client" in no_takeover, *bits)
 
 
-def agreed(ws):
+def negotiated(ws):
     if not ws.protocol.extensions:
         return "nothing"
     [deflate] = ws.protocol.extensions
@@ -46,11 +49,11 @@ def agreed(ws):
 
 
 def process_request(ws, request):
-    what, argument = path(request)
-    if what == "deflate":
-        # The library has one setting for all, but looks for it only after this.
+    name, argument = path(request)
+    if name == "deflate":
+        # The library has one setting for all connections, and reads it after this function.
         ws.protocol.available_extensions = [settings(argument.partition("/")[0])]
-    if what != "refuse":
+    if name != "refuse":
         return None
     if argument not in REFUSALS:
         return ws.respond(501, "the library has no chunked responses\n")
@@ -70,7 +73,7 @@ async def echo(ws):
 
 
 async def fragments(ws):
-    # The euro sign is cut.
+    # The euro sign is divided between two fragments.
     yield b"three \xe2"
     await ws.ping(b"between")
     yield b"\x82\xac in frag"
@@ -81,7 +84,7 @@ async def script(ws):
     async for command in ws:
         command, _, argument = command.partition(" ")
         if command == "ping":
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 await (await ws.ping(argument))
             await ws.send(f"pong {argument}")
         elif command == "fragments":
@@ -96,23 +99,23 @@ async def script(ws):
         elif command == "drop":
             ws.transport.abort()
         elif command == "ended":
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 await ws.send(await endings[argument])
         else:
             await ws.close(1008, f"no such command: {command}")
 
 
 async def handler(ws):
-    what, argument = path(ws.request)
+    name, argument = path(ws.request)
     try:
-        if what == "deflate":
-            await ws.send(agreed(ws))
-        await (script if what == "script" else echo)(ws)
+        if name == "deflate":
+            await ws.send(negotiated(ws))
+        await (script if name == "script" else echo)(ws)
     except ConnectionClosed:
         pass
     await ws.wait_closed()
-    both = ws.protocol.close_rcvd and ws.protocol.close_sent
-    endings[argument].set_result(f"{'clean' if both else 'unclean'} {ws.close_code} {ws.close_reason}")
+    is_clean = ws.protocol.close_rcvd and ws.protocol.close_sent
+    endings[argument].set_result(f"{'clean' if is_clean else 'unclean'} {ws.close_code} {ws.close_reason}")
 
 
 async def main():
@@ -125,7 +128,7 @@ async def main():
         compression=None,
         max_size=2 << 20,
         ping_interval=None,
-        close_timeout=PATIENCE,
+        close_timeout=TIMEOUT,
     )
     host, port = server.sockets[0].getsockname()
     print(f"listening on ws://{host}:{port}/", flush=True)

@@ -1,6 +1,9 @@
 //! The errors that tests expect, from the bytes that cause them.
 
-use sockless::ProtocolError;
+use sockless::{
+    ProtocolError,
+    error::{Excerpt, RequestError},
+};
 
 /// The error of a first byte whose reserved bits are not permitted.
 pub fn reserved_bits(first: u8) -> ProtocolError {
@@ -27,4 +30,60 @@ pub fn too_big(size: u64, limit: u64) -> ProtocolError {
 /// The error of a compressed message that inflates to more than `limit` bytes.
 pub fn inflates_too_big(limit: u64) -> ProtocolError {
     ProtocolError::MessageTooBig { size: None, limit }
+}
+
+/// What an error quotes of a whole input.
+pub fn quoted(input: impl AsRef<[u8]>) -> Excerpt {
+    Excerpt::new(input.as_ref())
+}
+
+/// What an error quotes of an input that has a secret after its first `len` bytes.
+pub fn quoted_to(input: &str, len: usize) -> Excerpt {
+    Excerpt::truncated(input.as_bytes(), len)
+}
+
+/// An error of each variant, with the status that answers it.
+pub fn request_errors() -> [(RequestError, u16); 33] {
+    let value = quoted("x");
+    [
+        (RequestError::Tls { byte: 0x16 }, 400),
+        (RequestError::InvalidFirstByte { byte: 0 }, 400),
+        (RequestError::InvalidRequestLine { line: value }, 400),
+        (RequestError::InvalidHeaderLine { number: 2 }, 400),
+        (RequestError::HeadTooLong { limit: 1 }, 431),
+        (RequestError::TooManyHeaders { limit: 1 }, 431),
+        (RequestError::UnsupportedMethod { method: value }, 405),
+        (RequestError::UnsupportedHttpVersion { version: value }, 505),
+        (RequestError::InvalidTarget { target: value }, 400),
+        (
+            RequestError::InvalidTargetByte {
+                target: value,
+                byte: b'#',
+            },
+            400,
+        ),
+        (RequestError::MissingHost, 400),
+        (RequestError::RepeatedHost, 400),
+        (RequestError::InvalidHost { host: value }, 400),
+        (RequestError::UserInfoInHost, 400),
+        (RequestError::InvalidPort { port: value }, 400),
+        (RequestError::RepeatedOrigin, 400),
+        (RequestError::InvalidOrigin { origin: value }, 400),
+        (RequestError::ContentLength { value }, 400),
+        (RequestError::TransferEncoding { value }, 400),
+        (RequestError::MissingUpgrade, 426),
+        (RequestError::InvalidUpgrade { value }, 426),
+        (RequestError::MissingConnection, 400),
+        (RequestError::InvalidConnection { value }, 400),
+        (RequestError::MissingKey, 400),
+        (RequestError::RepeatedKey, 400),
+        (RequestError::InvalidKey { len: 1 }, 400),
+        (RequestError::MissingVersion, 426),
+        (RequestError::RepeatedVersion, 426),
+        (RequestError::UnsupportedVersion { version: value }, 426),
+        (RequestError::InvalidSubprotocol { position: 1 }, 400),
+        (RequestError::RepeatedSubprotocol { position: 2 }, 400),
+        (RequestError::InvalidExtensions { value }, 400),
+        (RequestError::TooMuchEarlyData { limit: 1 }, 400),
+    ]
 }

@@ -1,12 +1,13 @@
-//! What the tests of the opening handshake share: heads written by hand, ways to feed them, a reader of answers.
+//! What the tests of the opening handshake share: heads written by hand, ways to feed them, a
+//! reader of answers.
 
 use sockless::{
     ClientRequest, ClosedBy, Config, Connection, Event, ProtocolError, Request, State, Teardown,
-    error::{RequestError, ResponseError},
+    error::{LocalHandshakeError, RequestError, ResponseError},
     handshake::{Refusal, Response},
 };
 
-use crate::{Outcome, feed, feed_bytewise};
+use crate::{Outcome, feed, feed_bytewise, quoted, quoted_to};
 
 /// The key of the RFC's sample (section 1.3; with erratum 3150, which it needs to be canonical).
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -17,7 +18,8 @@ pub const NONCE: [u8; 16] = *b"the sample nonce";
 
 /// The seed of the clients here.
 pub const SEED: [u8; 32] = [0; 32];
-/// The key that a client makes of [`SEED`]: the first bytes of RFC 8439, appendix A.1, test vector 1.
+/// The key that a client makes of [`SEED`]: the first bytes of RFC 8439, appendix A.1, test vector
+/// 1.
 pub const CLIENT_KEY: &str = "drjgraDxPZBAXWrlU4a9KA==";
 /// The answer to [`CLIENT_KEY`], computed by another implementation.
 pub const CLIENT_ACCEPT: &str = "QLtdVTTdo4rOXuvddi/NYKDi0R8=";
@@ -128,14 +130,14 @@ pub fn response() -> Vec<u8> {
     head("HTTP/1.1 101 Switching Protocols", &RESPONSE_FIELDS)
 }
 
-/// What a server that accepts everything makes of the input: whole and byte by byte, which has to be the same. An error
-/// has to stay.
+/// What a server that accepts everything makes of the input: whole and byte by byte, which has to
+/// be the same. An error has to stay.
 pub fn serve(config: &Config, input: &[u8]) -> Outcome {
     both_ways(|| Connection::server(config.clone()), input)
 }
 
-/// What a client with [`SEED`] makes of the input: whole and byte by byte, which has to be the same. An error has to
-/// stay.
+/// What a client with [`SEED`] makes of the input: whole and byte by byte, which has to be the
+/// same. An error has to stay.
 pub fn hear(request: &ClientRequest, config: &Config, input: &[u8]) -> Outcome {
     both_ways(|| dial(request, config), input)
 }
@@ -212,7 +214,7 @@ pub fn admitted(input: &[u8]) -> Request<'static> {
     }
 }
 
-/// Asserts that a server refuses the request, with the status that belongs to the error; its answer.
+/// Asserts that a server rejects the request with the error and its status. Returns the answer.
 pub fn assert_denied(config: &Config, input: &[u8], error: RequestError) -> Answer {
     let shown = &input[..input.len().min(512)];
     let outcome = serve(config, input);
@@ -241,7 +243,7 @@ pub fn opened(request: &ClientRequest, input: &[u8]) -> Response<'static> {
     }
 }
 
-/// Asserts that the response fails a client's connection, without a word to the server.
+/// Asserts that the response fails a client's connection, and that the client sends nothing.
 pub fn assert_fails(request: &ClientRequest, input: &[u8], error: ResponseError) {
     let outcome = hear(request, &Config::default(), input);
     let shown = &input[..input.len().min(512)];
@@ -255,7 +257,8 @@ pub fn assert_fails(request: &ClientRequest, input: &[u8], error: ResponseError)
     assert!(outcome.out.is_empty(), "{}", shown.escape_ascii());
 }
 
-/// The refusal that the response is to a client. Nothing else is reported, nothing is sent, what follows is discarded.
+/// The refusal that the response is to a client. Nothing else is reported, nothing is sent, what
+/// follows is discarded.
 pub fn refusal(config: &Config, input: &[u8]) -> Refusal {
     let mut outcome = hear(&plain(), config, input);
     let shown = &input[..input.len().min(512)];
@@ -285,7 +288,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads one message: lines that end with CR LF, fields as `name: value`, and all that follows as the body.
+    /// Reads one message: lines that end with CR LF, fields as `name: value`, and all that follows
+    /// as the body.
     pub fn read(bytes: &[u8]) -> Self {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
         let text = std::str::from_utf8(&bytes[..end - 4]).unwrap();
@@ -325,7 +329,8 @@ impl Answer {
         }
     }
 
-    /// Nothing can follow, and nothing is ambiguous: the connection closes and the length is that of the body.
+    /// Nothing can follow, and nothing is ambiguous: the connection closes and the length is that
+    /// of the body.
     pub fn assert_ends_the_connection(&self) {
         let options: Vec<&str> = self.one("Connection").split(", ").collect();
         assert_eq!(options[0], "close", "{self:?}");
@@ -361,4 +366,21 @@ pub fn decode_base64(text: &str) -> Vec<u8> {
     }
     assert_eq!(bits, 0, "canonical: {text}");
     bytes
+}
+
+/// The error of a header that the handshake itself sets.
+pub fn reserved(name: &str) -> LocalHandshakeError {
+    LocalHandshakeError::ReservedHeader { name: quoted(name) }
+}
+
+/// The error of a header name that is not a token. It quotes the name up to a colon.
+pub fn invalid_name(name: &str) -> LocalHandshakeError {
+    LocalHandshakeError::InvalidHeaderName {
+        name: quoted_to(name, name.find(':').unwrap_or(name.len())),
+    }
+}
+
+/// The error of a header whose value has a control character.
+pub fn invalid_value(name: &str) -> LocalHandshakeError {
+    LocalHandshakeError::InvalidHeaderValue { name: quoted(name) }
 }

@@ -1,10 +1,10 @@
-//! The XOR of both floors: with AVX2 where that is.
+//! The XOR function of both floors. It uses AVX2 if the processor has it.
 
 #[inline]
 pub fn xor(data: &mut [u8], key: [u8; 4]) {
     #[cfg(target_arch = "x86_64")]
     if data.len() >= 256 && is_x86_feature_detected!("avx2") {
-        // SAFETY: the feature is there.
+        // SAFETY: the processor has AVX2.
         return unsafe { xor_avx2(data, key) };
     }
     xor_words(data, key);
@@ -13,7 +13,7 @@ pub fn xor(data: &mut [u8], key: [u8; 4]) {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 fn xor_avx2(data: &mut [u8], key: [u8; 4]) {
-    // In vectors that lie in one line of the cache each.
+    // Aligned, so that no vector crosses a cache line.
     let (front, rest) = data.split_at_mut(data.as_ptr().align_offset(32).min(data.len()));
     let key = xor_bytes(front, key);
     xor_words(rest, key);
@@ -23,9 +23,9 @@ fn xor_avx2(data: &mut [u8], key: [u8; 4]) {
 fn xor_words(data: &mut [u8], key: [u8; 4]) {
     let word = u32::from_ne_bytes(key);
     let wide = u64::from(word) << 32 | u64::from(word);
-    // The last word is read first and written last, and may overlap the one before.
-    let turned = wide.rotate_right(8 * (data.len() as u32 % 4));
-    let last = data.last_chunk().map(|last| u64::from_ne_bytes(*last) ^ turned);
+    // The last word is read first and written last. It may overlap the word before.
+    let rotated = wide.rotate_right(8 * (data.len() as u32 % 4));
+    let last = data.last_chunk().map(|last| u64::from_ne_bytes(*last) ^ rotated);
     let mut words = data.chunks_exact_mut(8);
     for bytes in &mut words {
         let bytes: &mut [u8; 8] = bytes.try_into().unwrap();
@@ -37,7 +37,7 @@ fn xor_words(data: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// Returns the key as it goes on.
+/// Returns the key for the next byte.
 #[inline(always)]
 fn xor_bytes(data: &mut [u8], mut key: [u8; 4]) -> [u8; 4] {
     for (byte, key) in data.iter_mut().zip(key.into_iter().cycle()) {

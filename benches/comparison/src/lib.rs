@@ -1,4 +1,4 @@
-//! What the comparisons share.
+//! Shared code of the comparisons.
 
 pub mod floor_xor;
 

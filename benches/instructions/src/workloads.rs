@@ -1,4 +1,4 @@
-//! The paths that are watched, each a closure that goes through it so many times.
+//! The workloads that are counted. Each is a closure that processes a number of messages.
 
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
@@ -7,17 +7,17 @@ use support::heads::{BROWSER_REQUEST, REQUEST};
 
 pub struct Workload {
     pub name: &'static str,
-    /// After how many messages it begins anew; runs are whole periods.
+    /// The number of messages after which the workload repeats. A run is a multiple of it.
     pub period: u64,
 }
 
-pub type Run = Box<dyn FnMut(u64)>;
+pub type RunMessages = Box<dyn FnMut(u64)>;
 
 const fn workload(name: &'static str) -> Workload {
     Workload { name, period: PERIOD }
 }
 
-/// How many messages a stream has.
+/// The number of messages in a stream.
 const PERIOD: u64 = 200;
 
 pub const ALL: [Workload; 28] = [
@@ -51,8 +51,8 @@ pub const ALL: [Workload; 28] = [
     workload("handshake/client"),
 ];
 
-/// Makes everything ready for the workload of that name.
-pub fn start(name: &str) -> Option<Run> {
+/// Prepares the workload of that name. Returns the closure to run.
+pub fn start(name: &str) -> Option<RunMessages> {
     let parts: Vec<&str> = name.split('/').collect();
     match parts[..] {
         ["receive", end, content, size] => Some(receive(end, content, size.parse().ok()?, "")),
@@ -88,8 +88,8 @@ fn text(content: &str, len: usize) -> String {
     text
 }
 
-/// Receives a stream of `PERIOD` messages again and again, in reads of 64 KiB or as `how` says.
-fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
+/// Receives a stream of [`PERIOD`] messages repeatedly, in reads of 64 KiB or as `how` says.
+fn receive(end: &str, content: &str, size: usize, how: &str) -> RunMessages {
     let fragment_size = if how == "fragments" {
         NonZeroUsize::new(1000)
     } else {
@@ -161,7 +161,7 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> Run {
     })
 }
 
-fn send(end: &str, size: usize) -> Run {
+fn send(end: &str, size: usize) -> RunMessages {
     let mut connection = open(end, Config::default());
     let payload = vec![7; size];
     let mut out = Vec::new();
@@ -178,7 +178,7 @@ fn send(end: &str, size: usize) -> Run {
     })
 }
 
-fn serve(head: &'static str) -> Run {
+fn serve(head: &'static str) -> RunMessages {
     let mut buffer = vec![0; head.len()];
     let mut out = Vec::new();
     Box::new(move |count| {
@@ -199,12 +199,12 @@ fn answer(head: &[u8], buffer: &mut [u8], out: &mut Vec<u8>) {
         };
         connection
             .accept(&request, &Accept::new(), out)
-            .expect("nothing to refuse");
+            .expect("a valid request");
     }
     assert_eq!(connection.state(), State::Open);
 }
 
-fn connect() -> Run {
+fn connect() -> RunMessages {
     let request = ClientRequest::new("ws://example.com/chat?room=1").expect("a URL");
     let begin = move |out: &mut Vec<u8>| Connection::client(&request, Config::default(), [7; 32], out).expect("valid");
     let (mut head, mut response) = (Vec::new(), Vec::new());

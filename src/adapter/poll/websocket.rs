@@ -42,12 +42,13 @@ use crate::{
 ///     loop {
 ///         match ws.recv().await {
 ///             Ok(Some(message)) => ws.feed(message).await?, // `recv` writes it before it waits
-///             Ok(None) => return Ok(()), // both sides have sent a Close frame
+///             Ok(None) => break, // both sides have sent a Close frame
 ///             // The peer has sent none.
-///             Err(Error::Protocol(error)) if *error == ProtocolError::UnexpectedEof => return Ok(()),
+///             Err(Error::Protocol(error)) if *error == ProtocolError::UnexpectedEof => break,
 ///             Err(error) => return Err(error),
 ///         }
 ///     }
+///     Ok(())
 /// }
 /// ```
 pub struct WebSocket<T, C = ()> {

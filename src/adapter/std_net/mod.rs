@@ -71,6 +71,10 @@ fn connect_tcp(request: &ClientRequest, limit: Option<Duration>) -> Result<TcpSt
     let Some(limit) = limit else {
         return Ok(TcpStream::connect((request.host(), request.port()))?);
     };
+    let timed_out = || Error::TimedOut {
+        due: Due::Handshake,
+        limit,
+    };
     let started = Instant::now();
     let mut last_error = Error::Io(io::Error::new(ErrorKind::NotFound, "the host has no address"));
     let addresses: Vec<_> = (request.host(), request.port()).to_socket_addrs()?.collect();
@@ -79,11 +83,11 @@ fn connect_tcp(request: &ClientRequest, limit: Option<Duration>) -> Result<TcpSt
         let untried = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         let timeout = limit.saturating_sub(started.elapsed()) / untried;
         if timeout.is_zero() {
-            return Err(Error::TimedOut(Due::Handshake));
+            return Err(timed_out());
         }
         match TcpStream::connect_timeout(address, timeout) {
             Ok(tcp) => return Ok(tcp),
-            Err(error) if error.kind() == ErrorKind::TimedOut => last_error = Error::TimedOut(Due::Handshake),
+            Err(error) if error.kind() == ErrorKind::TimedOut => last_error = timed_out(),
             Err(error) => last_error = error.into(),
         }
     }

@@ -1,4 +1,5 @@
-//! Futures of polled connections that are dropped, at every await point: nothing is lost, nothing comes twice.
+//! Cancellation: futures of polled connections are dropped at every await point. Nothing is lost or
+//! duplicated.
 
 use std::{cell::RefCell, io, rc::Rc};
 
@@ -16,10 +17,10 @@ use support::{
     polled::{Ws, engine, message, settings},
 };
 
-/// Below the length of some messages.
+/// Less than the length of some messages.
 const HIGH_WATER: usize = 300;
 
-/// A connection, in one piece or in two.
+/// A connection, whole or split into halves.
 enum Ends {
     Whole(Box<Ws>),
     Halves(Reader<PipeEnd, VirtualClock>, Writer<PipeEnd, VirtualClock>),
@@ -63,15 +64,15 @@ impl Ends {
 
     async fn ping(&mut self) -> Result<(), Error> {
         match self {
-            Self::Whole(ws) => ws.ping(b"ours").await,
-            Self::Halves(_, writer) => writer.ping(b"ours").await,
+            Self::Whole(ws) => ws.ping(b"local").await,
+            Self::Halves(_, writer) => writer.ping(b"local").await,
         }
     }
 
     async fn pong(&mut self) -> Result<(), Error> {
         match self {
-            Self::Whole(ws) => ws.pong(b"ours").await,
-            Self::Halves(_, writer) => writer.pong(b"ours").await,
+            Self::Whole(ws) => ws.pong(b"local").await,
+            Self::Halves(_, writer) => writer.pong(b"local").await,
         }
     }
 
@@ -83,9 +84,9 @@ impl Ends {
     }
 }
 
-/// One run: how the ends are, and where futures are dropped.
+/// The parameters of one run: the connection, and where futures are dropped.
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct Case {
     role: Role,
     deflate: bool,
     halves: bool,
@@ -93,21 +94,21 @@ struct Run {
     seed: u64,
 }
 
-/// What a run comes to.
+/// The outcome of one run.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
+struct Outcome {
     events: Vec<Event<'static>>,
-    /// The bytes on the wire.
+    /// The bytes that were written.
     wire: Vec<u8>,
-    /// How many await points there were.
-    points: usize,
+    /// The number of await points.
+    await_points: usize,
 }
 
-impl Run {
-    /// Runs a conversation over a pipe that takes and gives a few bytes at a time.
-    fn tell(self, input: &[u8], script: impl AsyncFnOnce(&mut Ends, &Canceller, &mut Vec<Event<'static>>)) -> Told {
-        let mut world = Simulation::new(self.seed);
-        let (mut local, mut remote) = world.pipe([50, 0]);
+impl Case {
+    /// Runs the script over a pipe that transfers a few bytes at a time.
+    fn run(self, input: &[u8], script: impl AsyncFnOnce(&mut Ends, &Canceller, &mut Vec<Event<'static>>)) -> Outcome {
+        let mut simulation = Simulation::new(self.seed);
+        let (mut local, mut remote) = simulation.pipe([50, 0]);
         local.faults = Faults {
             max_len: 120,
             pending: 20,
@@ -117,7 +118,7 @@ impl Run {
         remote.output.borrow_mut().push(input);
         remote.half_close();
         let settings = settings(HIGH_WATER, Timeouts::none());
-        let ws = Ws::upgraded(local, world.clock(), engine(self.role, self.deflate), settings);
+        let ws = Ws::upgraded(local, simulation.clock(), engine(self.role, self.deflate), settings);
         let mut ends = if self.halves {
             let (reader, writer) = ws.split();
             Ends::Halves(reader, writer)
@@ -125,41 +126,42 @@ impl Run {
             Ends::Whole(Box::new(ws))
         };
         let canceller = Canceller::new(self.cancel);
-        let told = RefCell::new(Told::default());
-        world.run(vec![
+        let outcome = RefCell::new(Outcome::default());
+        simulation.run(vec![
             Box::pin(async {
                 let mut events = Vec::new();
                 script(&mut ends, &canceller, &mut events).await;
-                told.borrow_mut().events = events;
+                outcome.borrow_mut().events = events;
                 drop(ends);
             }),
-            Box::pin(async { told.borrow_mut().wire = remote.read(usize::MAX).await }),
+            Box::pin(async { outcome.borrow_mut().wire = remote.read(usize::MAX).await }),
         ]);
-        let mut told = told.into_inner();
-        told.points = canceller.await_points.get();
-        told
+        let mut outcome = outcome.into_inner();
+        outcome.await_points = canceller.await_points.get();
+        outcome
     }
 }
 
-/// Every way to be, and for each every await point: `told` is what comes of a run, and of the first one of its kind.
-fn everywhere(mut check: impl FnMut(Run)) {
+/// Calls `check` for every role, with and without compression, whole and in halves.
+fn for_each_case(mut check: impl FnMut(Case)) {
     for role in ROLES {
         for deflate in [false, cfg!(feature = "deflate")] {
             for halves in [false, true] {
-                let run = Run {
+                let case = Case {
                     role,
                     deflate,
                     halves,
                     cancel: Cancel::Never,
                     seed: 1,
                 };
-                check(run);
+                check(case);
             }
         }
     }
 }
 
-/// What a peer sends: messages, one of them larger than what is read at once, pings, and a Close.
+/// Returns the input of a connection: messages, one of them longer than one read, Pings, and a
+/// Close frame.
 fn input(role: Role, deflate: bool) -> Vec<u8> {
     let mut peer = engine(peer_of(role), deflate);
     let mut out = Vec::new();
@@ -176,8 +178,8 @@ fn input(role: Role, deflate: bool) -> Vec<u8> {
     out
 }
 
-/// Receives and sends by turns, with calls that may be repeated.
-async fn converse(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
+/// Receives and sends alternately. All calls can be repeated.
+async fn receive_and_send(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
     for n in 0..3 {
         let received = canceller.retry(async || ends.recv().await).await.unwrap();
         events.push(match received.unwrap() {
@@ -195,99 +197,104 @@ async fn converse(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event
 }
 
 /// Receives events of all kinds.
-async fn listen(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
+async fn receive_events(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
     while let Some(event) = canceller.retry(async || ends.recv_event().await).await.unwrap() {
         events.push(event);
     }
 }
 
-/// F35: `recv`, `feed` and `flush`, dropped at any await point and called again: the same messages come, the same bytes go.
+/// F35: `recv`, `feed` and `flush` are dropped at any await point and called again: the same
+/// messages are received, and the same bytes are written.
 #[test]
-fn f35_calls_that_are_cancelled_and_repeated() {
-    everywhere(|run| {
-        let input = input(run.role, run.deflate);
-        let calm = run.tell(&input, converse);
-        assert_eq!(calm.events.len(), 3);
-        assert!(calm.points > 30, "{}", calm.points);
-        let once = (0..calm.points).map(Cancel::Once);
+fn f35_cancelled_calls_can_be_repeated() {
+    for_each_case(|case| {
+        let input = input(case.role, case.deflate);
+        let expected = case.run(&input, receive_and_send);
+        assert_eq!(expected.events.len(), 3);
+        assert!(expected.await_points > 30, "{}", expected.await_points);
+        let once = (0..expected.await_points).map(Cancel::Once);
         for cancel in once.chain((1..5).map(Cancel::After)) {
             for seed in [1, 2] {
-                let told = Run { cancel, seed, ..run }.tell(&input, converse);
+                let outcome = Case { cancel, seed, ..case }.run(&input, receive_and_send);
                 assert!(
-                    told.events == calm.events && told.wire == calm.wire,
-                    "{run:?} {cancel:?}"
+                    outcome.events == expected.events && outcome.wire == expected.wire,
+                    "{case:?} {cancel:?}"
                 );
             }
         }
     });
 }
 
-/// F35: `recv_event` likewise: no event is lost with the reply that it has to wait for.
+/// F35: the same for `recv_event`: an event whose reply is not written yet is not lost with the
+/// future.
 #[test]
-fn f35_events_are_not_lost_with_their_future() {
-    everywhere(|run| {
-        let input = input(run.role, run.deflate);
-        let calm = run.tell(&input, listen);
-        assert_eq!(calm.events.len(), 7);
-        for cancel in (0..calm.points).map(Cancel::Once).chain((1..5).map(Cancel::After)) {
-            let told = Run { cancel, ..run }.tell(&input, listen);
+fn f35_a_cancelled_recv_event_loses_no_event() {
+    for_each_case(|case| {
+        let input = input(case.role, case.deflate);
+        let expected = case.run(&input, receive_events);
+        assert_eq!(expected.events.len(), 7);
+        let once = (0..expected.await_points).map(Cancel::Once);
+        for cancel in once.chain((1..5).map(Cancel::After)) {
+            let outcome = Case { cancel, ..case }.run(&input, receive_events);
             assert!(
-                told.events == calm.events && told.wire == calm.wire,
-                "{run:?} {cancel:?}"
+                outcome.events == expected.events && outcome.wire == expected.wire,
+                "{case:?} {cancel:?}"
             );
         }
     });
 }
 
-/// What the commands that must not be repeated have put on the wire, in order.
+/// Returns the messages and control frames in the bytes that were written.
 fn sent(role: Role, deflate: bool, wire: &[u8]) -> Vec<Event<'static>> {
     let mut peer = engine(peer_of(role), deflate);
     support::feed(&mut peer, wire).events
 }
 
-/// F35: a `send` that is dropped has sent its message whole or not at all, and then it waited for room; a `ping`, `pong` or
-/// `close` that is dropped leaves with the next call. No frame is torn, and the next ones are in order.
+/// F35: a dropped `send` has sent its message whole or, if it waited for the output to drain, not
+/// at all. The frame of a dropped `ping`, `pong` or `close` is written by the next call. No frame
+/// is incomplete, and later frames are in order.
 #[test]
-fn f35_commands_that_are_cancelled() {
-    everywhere(|run| {
-        let commands = |run: Run| {
+fn f35_a_cancelled_command_writes_a_whole_frame_or_nothing() {
+    for_each_case(|case| {
+        let commands = |case: Case| {
             let skipped = Rc::new(RefCell::new(Vec::new()));
-            let skips = Rc::clone(&skipped);
-            let input = input(run.role, run.deflate);
-            let told = run.tell(&input, async move |ends, canceller, _| {
+            let skipped_sends = Rc::clone(&skipped);
+            let input = input(case.role, case.deflate);
+            let outcome = case.run(&input, async move |ends, canceller, _| {
                 for n in 0..4 {
-                    // Larger than the high-water mark, so that what follows has to wait for room.
-                    let big = message(n, 500);
-                    canceller.retry(async || ends.feed(&big).await).await.unwrap();
+                    // Above the high-water mark: `send` waits for the output to drain.
+                    let large = message(n, 500);
+                    canceller.retry(async || ends.feed(&large).await).await.unwrap();
                     let done = canceller.attempt(ends.send(&message(n + 1, 70))).await;
                     if done.is_none() {
-                        skips.borrow_mut().push(n);
+                        skipped_sends.borrow_mut().push(n);
                     }
-                    let _left = canceller.attempt(ends.ping()).await;
-                    let _left = canceller.attempt(ends.pong()).await;
+                    let _cancelled = canceller.attempt(ends.ping()).await;
+                    let _cancelled = canceller.attempt(ends.pong()).await;
                 }
-                let _left = canceller.attempt(ends.close()).await;
+                let _cancelled = canceller.attempt(ends.close()).await;
                 while canceller.retry(async || ends.recv().await).await.unwrap().is_some() {}
             });
-            (told, skipped.take())
+            (outcome, skipped.take())
         };
-        let (calm, skipped) = commands(run);
+        let (expected, skipped) = commands(case);
         assert!(skipped.is_empty());
-        let all = sent(run.role, run.deflate, &calm.wire);
-        for cancel in (0..calm.points).map(Cancel::Once).chain((1..5).map(Cancel::After)) {
-            let (told, skipped) = commands(Run { cancel, ..run });
-            let mut rest = sent(run.role, run.deflate, &told.wire).into_iter().peekable();
+        let all = sent(case.role, case.deflate, &expected.wire);
+        let once = (0..expected.await_points).map(Cancel::Once);
+        for cancel in once.chain((1..5).map(Cancel::After)) {
+            let (outcome, skipped) = commands(Case { cancel, ..case });
+            let mut rest = sent(case.role, case.deflate, &outcome.wire).into_iter().peekable();
             let mut n = 0;
             for event in &all {
                 let is_small = matches!(event, Event::Text(_) | Event::Binary(_)) && len(event) == 70;
                 if rest.peek() == Some(event) {
                     rest.next();
                 } else {
-                    assert!(is_small && skipped.contains(&n), "{run:?} {cancel:?} {event:?}");
+                    assert!(is_small && skipped.contains(&n), "{case:?} {cancel:?} {event:?}");
                 }
                 n += usize::from(is_small);
             }
-            assert_eq!(rest.next(), None, "{run:?} {cancel:?}");
+            assert_eq!(rest.next(), None, "{case:?} {cancel:?}");
         }
     });
 }
@@ -300,13 +307,13 @@ fn len(event: &Event<'_>) -> usize {
     }
 }
 
-/// F35: `feed` that is dropped while it waits for room has put nothing there.
+/// F35: a `feed` that is dropped while it waits for the output to drain appends nothing.
 #[test]
-fn f35_a_feed_that_is_cancelled_has_sent_nothing() {
-    everywhere(|run| {
-        let input = input(run.role, run.deflate);
-        // Bytes that do not compress.
-        let told = run.tell(&input, async |ends, _, _| {
+fn f35_a_cancelled_feed_sends_nothing() {
+    for_each_case(|case| {
+        let input = input(case.role, case.deflate);
+        // The payloads do not compress.
+        let outcome = case.run(&input, async |ends, _, _| {
             let canceller = Canceller::new(Cancel::After(1));
             ends.feed(&message(0, 1000)).await.unwrap();
             assert!(canceller.attempt(ends.feed(&message(2, 1000))).await.is_none());
@@ -314,53 +321,67 @@ fn f35_a_feed_that_is_cancelled_has_sent_nothing() {
             ends.feed(&message(4, 5)).await.unwrap();
             while ends.recv().await.unwrap().is_some() {}
         });
-        let sent = sent(run.role, run.deflate, &told.wire);
+        let sent = sent(case.role, case.deflate, &outcome.wire);
         let lengths: Vec<_> = sent.iter().map(len).filter(|n| *n > 0).collect();
         assert_eq!(lengths, [1000, 5]);
     });
 }
 
-/// F35: a handshake that is driven through `recv_event` goes on where it was dropped, in both roles.
+/// F35: an opening handshake by `recv_event` continues after its future was dropped, in both roles.
 #[test]
-fn f35_a_handshake_by_events_is_cancelled_and_goes_on() {
+fn f35_a_cancelled_handshake_by_events_continues() {
     let run = |cancel| {
-        let mut world = Simulation::new(1);
-        let (mut server, mut client) = world.pipe([20, 20]);
+        let mut simulation = Simulation::new(1);
+        let (mut server, mut client) = simulation.pipe([20, 20]);
         server.faults = Faults::random(3);
         client.faults = Faults::random(4);
         let settings = || settings(1000, Timeouts::none());
         let request = ClientRequest::new("ws://example.com/").unwrap();
         let mut out = Vec::new();
         let engine = Connection::client(&request, Config::default(), [7; 32], &mut out).unwrap();
-        let mut client = Ws::upgraded(client, world.clock(), engine, settings());
+        let mut client = Ws::upgraded(client, simulation.clock(), engine, settings());
         client.engine_mut().1.append(&mut out);
-        let mut server = Ws::upgraded(server, world.clock(), Connection::server(Config::default()), settings());
-        let [there, back] = [Canceller::new(cancel), Canceller::new(cancel)];
-        world.run(vec![
+        let mut server = Ws::upgraded(
+            server,
+            simulation.clock(),
+            Connection::server(Config::default()),
+            settings(),
+        );
+        let [client_canceller, server_canceller] = [Canceller::new(cancel), Canceller::new(cancel)];
+        simulation.run(vec![
             Box::pin(async {
-                let event = there.retry(async || client.recv_event().await).await.unwrap();
+                let event = client_canceller
+                    .retry(async || client.recv_event().await)
+                    .await
+                    .unwrap();
                 assert!(matches!(event, Some(Event::Open(_))), "{event:?}");
                 client.send("hello").await.unwrap();
                 assert!(client.recv().await.unwrap().is_none());
             }),
             Box::pin(async {
-                let event = back.retry(async || server.recv_event().await).await.unwrap();
+                let event = server_canceller
+                    .retry(async || server.recv_event().await)
+                    .await
+                    .unwrap();
                 let Some(Event::Request(request)) = event else {
                     panic!("{event:?}")
                 };
                 let (engine, out) = server.engine_mut();
                 engine.accept(&request, &Accept::new(), out).unwrap();
-                let message = back.retry(async || server.recv().await).await.unwrap();
+                let message = server_canceller.retry(async || server.recv().await).await.unwrap();
                 assert_eq!(message, Some(Message::Text("hello".into())));
-                let _left = back.attempt(server.close(CloseCode::NORMAL, "")).await;
+                let _cancelled = server_canceller.attempt(server.close(CloseCode::NORMAL, "")).await;
                 assert!(server.recv().await.unwrap().is_none());
                 drop(server);
             }),
         ]);
-        there.await_points.get().max(back.await_points.get())
+        client_canceller
+            .await_points
+            .get()
+            .max(server_canceller.await_points.get())
     };
-    let points = run(Cancel::Never);
-    for cancel in (0..points).map(Cancel::Once).chain((1..5).map(Cancel::After)) {
+    let await_points = run(Cancel::Never);
+    for cancel in (0..await_points).map(Cancel::Once).chain((1..5).map(Cancel::After)) {
         run(cancel);
     }
 }

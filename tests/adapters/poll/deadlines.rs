@@ -1,4 +1,4 @@
-//! Polled connections on a clock that jumps: who is silent, or slow, for how long.
+//! Deadlines of polled connections, on a virtual clock that advances when all tasks wait.
 
 use std::time::Duration;
 
@@ -16,29 +16,32 @@ use support::{
     polled::{self, Ws, message, open_with_timeouts, seconds, settings},
 };
 
-/// A world with a pipe of that capacity, a clock for each end, and the time since it began.
-fn world(capacity: usize) -> (Simulation, [(PipeEnd, VirtualClock); 2], impl Fn() -> Duration + Clone) {
-    let mut world = Simulation::new(1);
-    let (local, remote) = world.pipe([capacity, capacity]);
-    let ends = [(local, world.clock()), (remote, world.clock())];
-    let time = world.time();
+/// Returns a simulation, the two ends of a pipe of that capacity with a clock for each, and a
+/// function that returns the time since the start.
+fn new_simulation(capacity: usize) -> (Simulation, [(PipeEnd, VirtualClock); 2], impl Fn() -> Duration + Clone) {
+    let mut simulation = Simulation::new(1);
+    let (local, remote) = simulation.pipe([capacity, capacity]);
+    let ends = [(local, simulation.clock()), (remote, simulation.clock())];
+    let time = simulation.time();
     let start = time();
-    (world, ends, move || time() - start)
+    (simulation, ends, move || time() - start)
 }
 
+/// Returns the deadline that was missed, if that is the error.
 fn due<T>(result: Result<T, Error>) -> Option<Due> {
     match result {
-        Err(Error::TimedOut(due)) => Some(due),
+        Err(Error::TimedOut { due, .. }) => Some(due),
         _ => None,
     }
 }
 
-/// The opening handshake has its deadline in both roles, whether the peer sends nothing or a byte now and then.
+/// The opening handshake times out in both roles, whether the peer sends nothing or one byte per
+/// second.
 #[test]
-fn a_handshake_that_takes_too_long() {
+fn a_slow_handshake_times_out() {
     for role in ROLES {
-        for piece in [0, 1] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
+        for sends_bytes in [false, true] {
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
             let local: Task<'_> = Box::pin(async move {
                 let settings = Settings::default();
                 let due = match role {
@@ -51,13 +54,13 @@ fn a_handshake_that_takes_too_long() {
                 assert_eq!(due, Some(Due::Handshake));
                 assert_eq!(time(), seconds(10));
             });
-            let drip: &[u8] = if role == Role::Server {
+            let head: &[u8] = if role == Role::Server {
                 REQUEST.as_bytes()
             } else {
                 b"HTTP/1.1 101 Switching Protocols\r\n"
             };
             let remote: Task<'_> = Box::pin(async move {
-                for byte in drip.iter().filter(|_| piece > 0) {
+                for byte in head.iter().filter(|_| sends_bytes) {
                     if remote.write_all(&[*byte]).await.is_err() {
                         break;
                     }
@@ -65,16 +68,17 @@ fn a_handshake_that_takes_too_long() {
                 }
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// A peer that is silent is noticed after the time for a Ping and that for its Pong: one error, then the end.
+/// A silent peer times out after the timeout of the Ping plus that of the Pong. The error is
+/// returned once, then the end.
 #[test]
-fn a_silent_peer_is_noticed() {
+fn a_silent_peer_times_out() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, _)], time) = world(1000);
+        let (mut simulation, [(local, clock), (mut remote, _)], time) = new_simulation(1000);
         let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(due(ws.recv().await), Some(Due::Pong));
@@ -88,15 +92,16 @@ fn a_silent_peer_is_noticed() {
             let sent = frames(role, &remote.read(usize::MAX).await);
             assert!(matches!(&sent[..], [(0x89, ping)] if ping.len() == 8), "{sent:?}");
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
-/// A peer that answers pings lives for hours, and how long it takes is known; any other Pong is none.
+/// A peer that answers Pings does not time out, and the round-trip time is measured. An unsolicited
+/// Pong does not count.
 #[test]
-fn a_peer_that_answers_lives() {
+fn a_peer_that_answers_pings_does_not_time_out() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
         let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(ws.round_trip(), None);
@@ -120,7 +125,7 @@ fn a_peer_that_answers_lives() {
                 .await
                 .unwrap();
             loop {
-                // Pongs that nobody asked for prove nothing.
+                // Unsolicited Pongs: the peer times out all the same.
                 pause.sleep(seconds(5)).await;
                 if remote
                     .write_all(&frame(peer_of(role), 0x8A, b"unasked!"))
@@ -131,26 +136,27 @@ fn a_peer_that_answers_lives() {
                 }
             }
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
-/// Without messages the connection is closed with 1001, whatever pongs say; and then the closing handshake has its deadline.
+/// Without messages, the connection is closed with code 1001, although the peer answers Pings.
+/// After that, the closing handshake has its deadline.
 #[test]
 fn an_idle_connection_is_closed() {
     for role in ROLES {
-        for answers in [false, true] {
-            let (mut world, [(local, clock), (mut remote, _)], time) = world(1000);
+        for answers_close in [false, true] {
+            let (mut simulation, [(local, clock), (mut remote, _)], time) = new_simulation(1000);
             let timeouts = Timeouts::new().idle(seconds(90));
             let mut ws = Ws::upgraded(local, clock, polled::engine(role, false), settings(1000, timeouts));
             let local: Task<'_> = Box::pin(async move {
-                let ended = ws.recv().await;
+                let end = ws.recv().await;
                 let sent = ws.close_status().unwrap().sent.clone().unwrap().unwrap();
                 assert_eq!(sent.code, CloseCode::GOING_AWAY);
-                if answers {
-                    assert_eq!((ended.unwrap(), time()), (None, seconds(90)));
+                if answers_close {
+                    assert_eq!((end.unwrap(), time()), (None, seconds(90)));
                 } else {
-                    assert_eq!((due(ended), time()), (Some(Due::Close), seconds(95)));
+                    assert_eq!((due(end), time()), (Some(Due::Close), seconds(95)));
                 }
             });
             let remote: Task<'_> = Box::pin(async move {
@@ -162,7 +168,7 @@ fn an_idle_connection_is_closed() {
                     let (first, payload) = frames(role, &whole).remove(0);
                     match first {
                         0x89 => remote.write_all(&frame(peer_of(role), 0x8A, &payload)).await.unwrap(),
-                        _ if answers => {
+                        _ if answers_close => {
                             remote.write_all(&frame(peer_of(role), 0x88, &payload)).await.unwrap();
                             break;
                         }
@@ -170,18 +176,18 @@ fn an_idle_connection_is_closed() {
                     }
                 }
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// A peer that sends a message now and then is neither silent nor idle, though it answers no Ping: messages that lie whole
-/// in what is read, and those of an engine that delivers chunks.
+/// A peer that sends messages is neither silent nor idle, although it answers no Ping. This holds
+/// for whole messages and for chunks.
 #[test]
-fn a_peer_that_sends_is_alive() {
+fn messages_of_the_peer_postpone_the_deadlines() {
     for role in ROLES {
         for delivery in [Delivery::Messages, Delivery::Chunks] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
             let timeouts = Timeouts::new().idle(seconds(10)).ping(seconds(5));
             let config = Config::new().delivery(delivery);
             let engine = support::open(role, config);
@@ -198,18 +204,19 @@ fn a_peer_that_sends_is_alive() {
                     pause.sleep(seconds(3)).await;
                     remote.write_all(&frame(peer_of(role), 0x81, b"abc")).await.unwrap();
                 }
-                assert_eq!(remote.read(usize::MAX).await, b"", "nobody had to ask");
+                assert_eq!(remote.read(usize::MAX).await, b"", "no Ping was sent");
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// R107 R115: both Close frames have passed, and the peer does not close the transport: that is no error, and it ends.
+/// R107 R115: after both Close frames, the peer does not close the transport: the connection ends
+/// without an error.
 #[test]
-fn a_clean_close_that_the_peer_does_not_complete_is_no_error() {
+fn a_transport_that_stays_open_after_a_clean_close_is_closed() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
         let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert_eq!(ws.recv().await.unwrap(), None);
@@ -221,18 +228,19 @@ fn a_clean_close_that_the_peer_does_not_complete_is_no_error() {
             remote.write_all(&frame(peer_of(role), 0x88, &[3, 232])).await.unwrap();
             pause.sleep(seconds(60)).await;
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
-/// R115: a peer that never ends its messages does not put off the end of the closing handshake, however fast they come.
+/// R115: messages of the peer do not postpone the deadline of the closing handshake, however fast
+/// they arrive.
 #[test]
-fn a_close_is_not_put_off_by_messages() {
+fn messages_do_not_postpone_the_close_deadline() {
     for role in ROLES {
-        for endless in [false, true] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(5000);
+        for is_fast in [false, true] {
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(5000);
             let mut ws = open_with_timeouts(local, clock, role);
-            let mut work = world.clock();
+            let mut work = simulation.clock();
             let local: Task<'_> = Box::pin(async move {
                 ws.close(CloseCode::NORMAL, "").await.unwrap();
                 let error = loop {
@@ -240,38 +248,38 @@ fn a_close_is_not_put_off_by_messages() {
                         Ok(message) => assert!(message.is_some()),
                         Err(error) => break error,
                     }
-                    if endless {
-                        // There is always more to read.
+                    if is_fast {
+                        // There is always more input.
                         work.sleep(Duration::from_millis(100)).await;
                     }
                     assert!(time() < seconds(20));
                 };
-                assert!(matches!(error, Error::TimedOut(Due::Close)), "{error:?}");
+                assert!(matches!(error, Error::TimedOut { due: Due::Close, .. }), "{error:?}");
                 assert!(time() >= seconds(5));
             });
             let remote: Task<'_> = Box::pin(async move {
                 let message = frame(peer_of(role), 0x82, &[0; 3000]);
                 while remote.write_all(&message).await.is_ok() {
-                    if !endless {
+                    if !is_fast {
                         pause.sleep(seconds(1)).await;
                     }
                 }
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// A peer that stops reading is given up, by whoever writes: that call fails, and so does the next.
+/// A peer that stops reading times out while a call writes: that call fails, and so do later ones.
 #[test]
-fn a_peer_that_stops_reading_is_given_up() {
+fn a_peer_that_stops_reading_times_out() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(100);
         let mut ws = open_with_timeouts(local, clock, role);
         let local: Task<'_> = Box::pin(async move {
             assert!(ws.send(message(0, 10_000)).await.is_err());
-            let late = time();
-            assert!(seconds(40) <= late && late <= seconds(51), "{late:?}");
+            let failed_at = time();
+            assert!(seconds(40) <= failed_at && failed_at <= seconds(51), "{failed_at:?}");
             assert!(ws.send("more").await.is_err());
             assert_eq!(due(ws.recv().await), Some(Due::Pong));
             assert_eq!(ws.recv().await.unwrap(), None);
@@ -281,19 +289,20 @@ fn a_peer_that_stops_reading_is_given_up() {
             remote.read(100).await;
             pause.sleep(seconds(1000)).await;
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
-/// A huge message that is received, or sent, slowly and steadily for many times the patience for a Pong: nobody is given up.
+/// A long message that is transferred slowly, for many times the timeout of the Pong, in either
+/// direction: no deadline is missed.
 #[test]
-fn a_slow_and_steady_transfer_is_not_given_up() {
+fn a_slow_transfer_does_not_time_out() {
     for role in ROLES {
-        for upload in [false, true] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
+        for sends in [false, true] {
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(100);
             let mut ws = open_with_timeouts(local, clock, role);
             let local: Task<'_> = Box::pin(async move {
-                if upload {
+                if sends {
                     ws.send(message(0, 20_000)).await.unwrap();
                 } else {
                     assert_eq!(ws.recv().await.unwrap(), Some(message(0, 20_000)));
@@ -307,7 +316,7 @@ fn a_slow_and_steady_transfer_is_not_given_up() {
                 let whole = frame(peer_of(role), 0x82, &payload);
                 for piece in whole.chunks(100) {
                     pause.sleep(seconds(10)).await;
-                    if upload {
+                    if sends {
                         remote.read(100).await;
                     } else {
                         remote.write_all(piece).await.unwrap();
@@ -315,22 +324,23 @@ fn a_slow_and_steady_transfer_is_not_given_up() {
                 }
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// What lies unread for longer than any deadline proves the peer alive all the same: a Pong, or the answer to a Close.
+/// A Pong, or a Close frame in reply, that arrived before the deadline counts, although the
+/// application reads it after the deadline.
 #[test]
-fn what_has_arrived_counts_however_late_it_is_read() {
+fn input_that_arrived_in_time_counts_when_it_is_read_late() {
     for role in ROLES {
-        let (mut world, [(local, clock), (mut remote, mut pause)], _) = world(1000);
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], _) = new_simulation(1000);
         let mut ws = open_with_timeouts(local, clock, role);
-        let mut work = world.clock();
+        let mut work = simulation.clock();
         let ping = if role == Role::Client { 14 } else { 10 };
         let local: Task<'_> = Box::pin(async move {
             let canceller = pipe::Canceller::new(pipe::Cancel::After(2));
-            // The Ping is sent, and then nobody polls for a long time.
+            // The Ping is sent. After that, the connection is not polled for a long time.
             assert!(canceller.attempt(ws.recv()).await.is_none());
             work.sleep(seconds(300)).await;
             assert_eq!(ws.recv().await.unwrap(), Some(message(1, 3)));
@@ -349,25 +359,26 @@ fn what_has_arrived_counts_however_late_it_is_read() {
             remote.read(if role == Role::Client { 8 } else { 4 }).await;
             remote.write_all(&frame(peer_of(role), 0x88, &[3, 232])).await.unwrap();
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
-/// A Pong that nobody has read for long does not end a connection whose next call is a `send` that has to wait.
+/// A Pong has arrived and is not read yet, and the deadline has passed: a `send` that waits starts
+/// the timeout again.
 #[test]
-fn a_send_after_a_long_time_gives_the_peer_its_time() {
+fn a_send_after_a_long_pause_restarts_the_timeout() {
     for role in ROLES {
-        for dead in [false, true] {
-            let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(100);
+        for is_dead in [false, true] {
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(100);
             let mut ws = open_with_timeouts(local, clock, role);
-            let mut work = world.clock();
+            let mut work = simulation.clock();
             let ping = if role == Role::Client { 14 } else { 10 };
             let local: Task<'_> = Box::pin(async move {
                 let canceller = pipe::Canceller::new(pipe::Cancel::After(2));
                 assert!(canceller.attempt(ws.recv()).await.is_none());
                 work.sleep(seconds(300)).await;
-                assert_eq!(ws.send(message(0, 5000)).await.is_err(), dead);
-                let expected = if dead { 340 } else { 325 };
+                assert_eq!(ws.send(message(0, 5000)).await.is_err(), is_dead);
+                let expected = if is_dead { 340 } else { 325 };
                 assert_eq!(time(), seconds(expected));
             });
             let remote: Task<'_> = Box::pin(async move {
@@ -376,23 +387,23 @@ fn a_send_after_a_long_time_gives_the_peer_its_time() {
                     .write_all(&frame(peer_of(role), 0x8A, &pings[0].1))
                     .await
                     .unwrap();
-                pause.sleep(seconds(if dead { 1000 } else { 305 })).await;
+                pause.sleep(seconds(if is_dead { 1000 } else { 305 })).await;
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// The deadline of a close begins when the Close is processed, and not when it was read: a peer gets its time to end the
-/// transport, though the application was slow with the messages before.
+/// The deadline of the close starts when the Close frame is processed and not when it is read: the
+/// peer gets the whole timeout, although the application was slow.
 #[test]
-fn the_deadline_of_a_close_begins_when_it_is_processed() {
+fn the_close_deadline_starts_when_the_close_is_processed() {
     for role in ROLES {
         for violation in [false, true] {
-            let (mut world, [(local, clock), (remote, mut pause)], time) = world(1000);
+            let (mut simulation, [(local, clock), (remote, mut pause)], time) = new_simulation(1000);
             let mut ws = open_with_timeouts(local, clock, role);
-            let mut work = world.clock();
+            let mut work = simulation.clock();
             let peer = peer_of(role);
             let end = if violation {
                 frame(peer, 0x83, b"")
@@ -406,24 +417,24 @@ fn the_deadline_of_a_close_begins_when_it_is_processed() {
             let local: Task<'_> = Box::pin(async move {
                 assert_eq!(ws.recv().await.unwrap(), Some(message(1, 3)));
                 work.sleep(seconds(60)).await;
-                let ended = ws.recv().await;
-                assert_eq!(ended.is_err(), violation);
-                assert_eq!(time(), seconds(62), "it waits for the peer");
+                let end = ws.recv().await;
+                assert_eq!(end.is_err(), violation);
+                assert_eq!(time(), seconds(62), "the connection waits for the peer");
             });
             let remote: Task<'_> = Box::pin(async move {
                 pause.sleep(seconds(62)).await;
                 drop(remote);
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// A rejection after a long decision waits for the client to take it.
+/// A rejection that is sent late waits until the client closes the transport.
 #[test]
 fn a_late_rejection_waits_for_the_client() {
-    let (mut world, [(local, clock), (remote, mut pause)], time) = world(1000);
-    let mut work = world.clock();
+    let (mut simulation, [(local, clock), (remote, mut pause)], time) = new_simulation(1000);
+    let mut work = simulation.clock();
     remote.output.borrow_mut().push(REQUEST.as_bytes());
     let local: Task<'_> = Box::pin(async move {
         let incoming = Incoming::new(local, clock, Settings::default()).await.unwrap();
@@ -435,18 +446,19 @@ fn a_late_rejection_waits_for_the_client() {
         pause.sleep(seconds(10)).await;
         drop(remote);
     });
-    world.run(vec![local, remote]);
+    simulation.run(vec![local, remote]);
 }
 
-/// An accepted connection is measured from its acceptance; without a clock that wakes, nothing is.
+/// The deadlines of an accepted connection start with its acceptance. With the clock `()` there are
+/// no deadlines.
 #[test]
-fn deadlines_begin_with_the_acceptance() {
-    for waking in [true, false] {
-        let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
-        let mut work = world.clock();
+fn deadlines_start_with_the_acceptance() {
+    for has_clock in [true, false] {
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
+        let mut work = simulation.clock();
         remote.output.borrow_mut().push(REQUEST.as_bytes());
         let local: Task<'_> = Box::pin(async move {
-            if waking {
+            if has_clock {
                 let incoming = Incoming::new(local, clock, Settings::default()).await.unwrap();
                 work.sleep(seconds(8)).await;
                 let mut ws = incoming.accept(&Accept::new()).await.unwrap();
@@ -468,14 +480,14 @@ fn deadlines_begin_with_the_acceptance() {
             remote.half_close();
             remote.read(usize::MAX).await;
         });
-        world.run(vec![local, remote]);
+        simulation.run(vec![local, remote]);
     }
 }
 
-/// A peer whose events are all that comes: a Ping of its own is an event, and no reason to wait longer for a Pong.
+/// Pings of the peer are reported as events and do not postpone the deadline of the Pong.
 #[test]
-fn pings_of_the_peer_do_not_put_off_the_pong() {
-    let (mut world, [(local, clock), (mut remote, mut pause)], time) = world(1000);
+fn pings_of_the_peer_do_not_postpone_the_pong_deadline() {
+    let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
     let mut ws = open_with_timeouts(local, clock, Role::Server);
     let local: Task<'_> = Box::pin(async move {
         let error = loop {
@@ -484,7 +496,7 @@ fn pings_of_the_peer_do_not_put_off_the_pong() {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(error, Error::TimedOut(Due::Pong)), "{error:?}");
+        assert!(matches!(error, Error::TimedOut { due: Due::Pong, .. }), "{error:?}");
         assert_eq!(time(), seconds(40));
     });
     let remote: Task<'_> = Box::pin(async move {
@@ -492,5 +504,5 @@ fn pings_of_the_peer_do_not_put_off_the_pong() {
             pause.sleep(seconds(1)).await;
         }
     });
-    world.run(vec![local, remote]);
+    simulation.run(vec![local, remote]);
 }

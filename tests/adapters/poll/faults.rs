@@ -1,4 +1,5 @@
-//! Polled connections over transports that are slow, whimsical, or break.
+//! Polled connections over transports with injected faults: short reads and writes, spurious
+//! `Pending`, interruptions, failures.
 
 use std::{
     io::{self, ErrorKind},
@@ -20,49 +21,51 @@ use support::{
     frame, frames, peer_of,
     pipe::{self, Faults, PipeEnd, Simulation, Task},
     polled::{self, Ws, message, open, open_with_timeouts, settings},
+    script,
 };
 
-/// R116 (F34 F35): whatever the transport does, when it ends or breaks after any number of bytes, everything before that
-/// arrives, and there is one outcome.
+/// R116 (F34 F35): a transport that ends or fails after any number of bytes: all complete messages
+/// before that are received, and the end is reported once.
 #[test]
-fn f34_a_transport_that_fails_at_any_byte_loses_nothing_before() {
+fn f34_input_before_a_failure_is_received() {
     faults::input_ends_at_any_byte::<PlainPipe>(300);
 }
 
-/// R116 (F34 F35): the peer ends its sending direction after any number of bytes: all that was to be written is written,
-/// before the end is reported.
+/// R116 (F34 F35): the peer shuts down its sending direction after any number of bytes: the
+/// connection writes all output before it reports the end.
 #[test]
-fn f34_a_half_closed_transport_is_written_to_its_end() {
+fn f34_output_is_written_after_a_half_close() {
     faults::peer_half_closes_at_any_byte::<PlainPipe>();
 }
 
-/// R116 (F34 F35): a transport that breaks under what is written, after any number of bytes, is read to its end.
+/// R116 (F34 F35): writing fails after any number of bytes: the transport is read to its end.
 #[test]
-fn f34_a_transport_that_is_deaf_after_any_byte() {
+fn f34_input_after_a_write_failure_is_received() {
     faults::output_breaks_after_any_byte::<PlainPipe>();
 }
 
-/// R116 (F34 F35): a handshake that ends or breaks after any number of bytes is an error, in both roles and directions, and
-/// leaves the transport; a whole one opens.
+/// R116 (F34 F35): a transport that ends or fails after any number of bytes of the handshake, in
+/// both roles and directions: the handshake fails, and the transport is shut down. A complete
+/// handshake opens the connection.
 #[test]
-fn f34_a_handshake_that_breaks_at_any_byte() {
+fn f34_an_incomplete_handshake_fails() {
     faults::handshake_breaks_at_any_byte::<PlainPipe>();
 }
 
-/// A refusal whose body ends with the transport arrives with its body.
+/// A refusal whose body ends with the transport is reported with its body.
 #[test]
-fn a_refusal_ends_with_the_transport() {
+fn a_refusal_body_ends_with_the_transport() {
     faults::refusal_ends_with_the_transport::<PlainPipe>();
 }
 
-/// A handshake that is given up half way ends the connection.
+/// A handshake whose future is dropped ends the connection.
 #[test]
-fn f35_a_handshake_that_is_cancelled_ends_the_connection() {
+fn f35_a_cancelled_handshake_ends_the_connection() {
     for role in ROLES {
         for point in 0..5 {
-            let mut world = Simulation::new(point as u64);
-            let (local, mut remote) = world.pipe([10, 10]);
-            let clock = world.clock();
+            let mut simulation = Simulation::new(point as u64);
+            let (local, mut remote) = simulation.pipe([10, 10]);
+            let clock = simulation.clock();
             let local: Task<'_> = Box::pin(async move {
                 let canceller = pipe::Canceller::new(pipe::Cancel::Once(point));
                 let done = match role {
@@ -82,19 +85,22 @@ fn f35_a_handshake_that_is_cancelled_ends_the_connection() {
                 };
                 assert!(!done);
             });
+            let head = match role {
+                Role::Server => REQUEST.into(),
+                Role::Client => script::server_response(REQUEST.as_bytes()),
+            };
             let remote: Task<'_> = Box::pin(async move {
-                assert!(remote.write_all(REQUEST.as_bytes()).await.is_err());
+                assert!(remote.write_all(&head).await.is_err());
                 remote.read(usize::MAX).await;
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// F49: nothing can be written any more, though there is more to read: it is read to its end, and the replies that cannot
-/// leave fill no memory.
+/// F49: after writing has failed, the transport is read to its end, and replies are not buffered.
 #[test]
-fn f49_a_transport_that_cannot_be_written_is_read_to_its_end() {
+fn f49_replies_are_not_buffered_after_a_write_failure() {
     for role in ROLES {
         let peer = peer_of(role);
         let input = [
@@ -103,13 +109,13 @@ fn f49_a_transport_that_cannot_be_written_is_read_to_its_end() {
             frame(peer, 0x88, &[3, 232]),
         ]
         .concat();
-        let mut world = Simulation::new(0);
-        let (local, remote) = world.pipe([100, 0]);
+        let mut simulation = Simulation::new(0);
+        let (local, remote) = simulation.pipe([100, 0]);
         remote.output.borrow_mut().push(&input);
         remote.half_close();
         remote.input.borrow_mut().read_closed = true;
-        let mut ws = open(local, world.clock(), role, 500);
-        world.block_on(async {
+        let mut ws = open(local, simulation.clock(), role, 500);
+        simulation.block_on(async {
             assert_eq!(ws.recv().await.unwrap(), Some(message(1, 3)));
             assert!(ws.engine_mut().1.capacity() < 10_000);
             let (received, error) = receive_all(&mut ws).await;
@@ -119,14 +125,15 @@ fn f49_a_transport_that_cannot_be_written_is_read_to_its_end() {
     }
 }
 
-/// R096 R137 (F49): a peer that floods with pings and takes no pong: what is held for it is bounded, and it is given up.
+/// R096 R137 (F49): a peer sends Pings without end and reads no Pong: the buffered Pongs are
+/// bounded, and the peer times out.
 #[test]
-fn f49_a_flood_of_pings_is_bounded() {
+fn f49_a_ping_flood_is_bounded() {
     for role in ROLES {
-        let mut world = Simulation::new(0);
-        let (local, mut remote) = world.pipe([100, 1000]);
-        let lane = std::rc::Rc::clone(&local.input);
-        let clock = world.clock();
+        let mut simulation = Simulation::new(0);
+        let (local, mut remote) = simulation.pipe([100, 1000]);
+        let input = std::rc::Rc::clone(&local.input);
+        let clock = simulation.clock();
         let mut ws = open_with_timeouts(local, clock, role);
         let flood: Task<'_> = Box::pin(async move {
             let ping = frame(peer_of(role), 0x89, &[1; 125]);
@@ -134,34 +141,34 @@ fn f49_a_flood_of_pings_is_bounded() {
         });
         let local: Task<'_> = Box::pin(async move {
             let error = ws.recv().await.unwrap_err();
-            assert!(matches!(error, Error::TimedOut(_)), "{error:?}");
+            assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
             assert_eq!(ws.engine_mut().1.capacity(), 0);
         });
-        world.run(vec![flood, local]);
-        let taken = lane.borrow().all_written.len();
-        assert!((100..=200_000).contains(&taken), "{taken}");
+        simulation.run(vec![flood, local]);
+        let accepted = input.borrow().all_written.len();
+        assert!((100..=200_000).contains(&accepted), "{accepted}");
     }
 }
 
-/// A transport that takes a little at a time and then has to wait.
-struct Sips {
-    taken: usize,
-    waits: bool,
+/// A transport that accepts at most 500 bytes in every second write and is pending in the others.
+struct ShortWrites {
+    written: usize,
+    is_pending: bool,
 }
 
-impl Transport for Sips {
+impl Transport for ShortWrites {
     fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
         Poll::Pending
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.waits = !self.waits;
-        if self.waits {
+        self.is_pending = !self.is_pending;
+        if self.is_pending {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let n = data.len().min(500);
-        self.taken += n;
+        self.written += n;
         Poll::Ready(Ok(n))
     }
 
@@ -174,38 +181,44 @@ impl Transport for Sips {
     }
 }
 
-/// F07: a large message that leaves in many small writes is not moved for each of them: that would be 270 gigabytes here.
+/// F07: the rest of a large message is not moved at each small write. That would move 270 gigabytes
+/// here.
 #[test]
 fn f07_a_large_message_in_small_writes_takes_linear_time() {
     const LEN: usize = 16 << 20;
-    let mut world = Simulation::new(0);
-    let transport = Sips { taken: 0, waits: false };
+    let mut simulation = Simulation::new(0);
+    let transport = ShortWrites {
+        written: 0,
+        is_pending: false,
+    };
     let engine = polled::engine(Role::Server, false);
     let mut ws = WebSocket::upgraded(transport, (), engine, Settings::default());
     let data = vec![0; LEN];
     let start = Instant::now();
-    world.block_on(async { ws.send(&data).await.unwrap() });
-    assert!(ws.get_ref().taken > LEN);
+    simulation.block_on(async { ws.send(&data).await.unwrap() });
+    assert!(ws.get_ref().written > LEN);
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
 }
 
-/// A byte every second, for longer than any deadline: nothing is lost, nobody is given up.
+/// One byte per second, for longer than any deadline: everything is received, and no deadline is
+/// missed.
 #[test]
-fn a_slow_drip_is_received() {
+fn one_byte_per_second_misses_no_deadline() {
     faults::bytes_arrive_slowly::<PlainPipe>(Timeouts::default());
 }
 
-/// R106 R107: the peer ends its sending direction right behind its Close: the answer still arrives.
+/// R106 R107: the peer shuts down its sending direction directly after its Close frame: it still
+/// receives the Close frame in reply.
 #[test]
-fn a_half_close_behind_the_close_is_clean() {
+fn a_half_close_after_the_close_frame_is_clean() {
     for role in ROLES {
         for seed in 0..50 {
-            let mut world = Simulation::new(seed);
-            let (mut local, mut remote) = world.pipe([3, 0]);
+            let mut simulation = Simulation::new(seed);
+            let (mut local, mut remote) = simulation.pipe([3, 0]);
             local.faults = Faults::random(seed);
             remote.output.borrow_mut().push(&frame(peer_of(role), 0x88, &[3, 232]));
             remote.half_close();
-            let mut ws = open(local, world.clock(), role, 1000);
+            let mut ws = open(local, simulation.clock(), role, 1000);
             let local: Task<'_> = Box::pin(async move {
                 ws.feed(message(0, 100)).await.unwrap();
                 assert_eq!(ws.recv().await.unwrap(), None);
@@ -215,15 +228,15 @@ fn a_half_close_behind_the_close_is_clean() {
                 let sent = frames(role, &remote.read(usize::MAX).await);
                 assert_eq!(sent[1..], [(0x88, vec![3, 232])]);
             });
-            world.run(vec![local, remote]);
+            simulation.run(vec![local, remote]);
         }
     }
 }
 
-/// A transport that takes nothing and says so with 0.
-struct Full(PipeEnd);
+/// A transport whose writes return 0.
+struct ZeroWrites(PipeEnd);
 
-impl Transport for Full {
+impl Transport for ZeroWrites {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.0.poll_read(cx, buf)
     }
@@ -241,15 +254,15 @@ impl Transport for Full {
     }
 }
 
-/// R102: a transport that takes nothing is an error, and no endless loop.
+/// R102: a write that returns 0 is an error and not an endless loop.
 #[test]
-fn a_transport_that_takes_nothing_is_an_error() {
-    let mut world = Simulation::new(0);
-    let (local, remote) = world.pipe([100, 100]);
-    let clock = world.clock();
+fn a_write_of_zero_bytes_is_an_error() {
+    let mut simulation = Simulation::new(0);
+    let (local, remote) = simulation.pipe([100, 100]);
+    let clock = simulation.clock();
     let engine = polled::engine(Role::Server, false);
-    let mut ws = WebSocket::upgraded(Full(local), clock, engine, settings(1000, Timeouts::none()));
-    world.block_on(async {
+    let mut ws = WebSocket::upgraded(ZeroWrites(local), clock, engine, settings(1000, Timeouts::none()));
+    simulation.block_on(async {
         let error = ws.send("text").await.unwrap_err();
         assert!(
             matches!(&error, Error::Io(error) if error.kind() == ErrorKind::WriteZero),

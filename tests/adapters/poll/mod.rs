@@ -1,4 +1,4 @@
-//! Polled connections, over pipes in memory.
+//! Polled connections over in-memory pipes.
 
 mod cancel;
 mod deadlines;

@@ -1,4 +1,5 @@
-//! Polled connections whose halves work from tasks of their own: no wake is lost, in whatever order they run.
+//! Wakers of polled connections whose halves run in separate tasks: no wake-up is lost, in any
+//! order of the tasks.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,36 +22,37 @@ use support::{
     polled::{self, Ws, message, open, seconds, settings},
 };
 
+/// The messages that one end has received.
 type Received = Rc<RefCell<Vec<Message<'static>>>>;
 
-/// Receives to the end.
-async fn drain<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::PipeEnd, C>, received: Received) {
+/// Receives until the end of the connection.
+async fn receive_all<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::PipeEnd, C>, received: Received) {
     while let Some(message) = reader.recv().await.unwrap() {
         received.borrow_mut().push(message);
     }
     assert!(reader.close_status().unwrap().is_clean());
 }
 
-/// Both ends of one connection, each with a reader and two writers, everything in tasks of its own.
-fn converse(seed: u64) {
+/// Runs both ends of one connection, each with a reader and two writers, all in separate tasks.
+fn exchange_messages(seed: u64) {
     let mut rng = Rng(seed);
-    let mut world = Simulation::new(seed);
-    let (mut server, mut client) = world.pipe([1 + rng.below(40), 1 + rng.below(40)]);
+    let mut simulation = Simulation::new(seed);
+    let (mut server, mut client) = simulation.pipe([1 + rng.below(40), 1 + rng.below(40)]);
     server.faults = Faults::random(seed ^ 1);
     client.faults = Faults::random(seed ^ 2);
     let high_water = [10, 50, 200][rng.below(3)];
-    let clocks = [world.clock(), world.clock()];
+    let clocks = [simulation.clock(), simulation.clock()];
     let lengths: Vec<usize> = (0..2).map(|_| [0, 3, 30, 150][rng.below(4)]).collect();
     let mut tasks: Vec<Task<'_>> = Vec::new();
     let mut ends = Vec::new();
-    let closing = Rc::new(Cell::new(4));
+    let writers_left = Rc::new(Cell::new(4));
     for ((end, clock), role) in [server, client].into_iter().zip(clocks).zip(ROLES) {
         let (reader, writer) = open(end, clock, role, high_water).split();
         let received = Received::default();
         ends.push(Rc::clone(&received));
-        tasks.push(Box::pin(drain(reader, received)));
+        tasks.push(Box::pin(receive_all(reader, received)));
         for w in 0..2 {
-            let (writer, lengths, closing) = (writer.clone(), lengths.clone(), Rc::clone(&closing));
+            let (writer, lengths, writers_left) = (writer.clone(), lengths.clone(), Rc::clone(&writers_left));
             let mut rng = Rng(rng.below(1 << 30) as u64);
             tasks.push(Box::pin(async move {
                 for (n, len) in lengths.iter().enumerate() {
@@ -61,49 +63,51 @@ fn converse(seed: u64) {
                     }
                     writer.send(message(w + 2 * n, *len)).await.unwrap();
                 }
-                closing.set(closing.get() - 1);
-                if closing.get() == 0 {
+                writers_left.set(writers_left.get() - 1);
+                if writers_left.get() == 0 {
                     writer.close(CloseCode::NORMAL, "").await.unwrap();
                 }
             }));
         }
     }
-    world.run(tasks);
+    simulation.run(tasks);
     for received in ends {
         let received = received.borrow();
         for w in 0..2 {
-            // A message was fed before it was sent, or was not.
-            let mut mine: Vec<_> = received
+            // A message was sent once, or fed and sent.
+            let mut of_writer: Vec<_> = received
                 .iter()
                 .filter(|m| matches!(m, Message::Text(_)) == (w == 1))
                 .collect();
-            mine.dedup();
+            of_writer.dedup();
             let mut sent: Vec<_> = lengths
                 .iter()
                 .enumerate()
                 .map(|(n, len)| message(w + 2 * n, *len))
                 .collect();
             sent.dedup();
-            assert_eq!(mine, sent.iter().collect::<Vec<_>>());
+            assert_eq!(of_writer, sent.iter().collect::<Vec<_>>());
         }
     }
 }
 
-/// F35: two readers and four writers over a pipe of a few bytes: all that is sent arrives, in every order of tasks.
+/// F35: two readers and four writers over a pipe of a few bytes: everything that is sent is
+/// received, in any order of the tasks.
 #[test]
-fn f35_halves_converse_in_every_order() {
+fn f35_halves_receive_all_messages_in_any_task_order() {
     for seed in 0..1500 {
-        converse(seed);
+        exchange_messages(seed);
     }
 }
 
-/// F49: both ends send more than the high-water mark at once: the readers read, whatever the writers do.
+/// F49: both ends send more than the high-water mark at the same time: the readers read while the
+/// writers wait.
 #[test]
 fn halves_exchange_large_messages() {
     for seed in 0..100 {
-        let mut world = Simulation::new(seed);
-        let (server, client) = world.pipe([16, 16]);
-        let clocks = [world.clock(), world.clock()];
+        let mut simulation = Simulation::new(seed);
+        let (server, client) = simulation.pipe([16, 16]);
+        let clocks = [simulation.clock(), simulation.clock()];
         let mut tasks: Vec<Task<'_>> = Vec::new();
         for ((end, clock), role) in [server, client].into_iter().zip(clocks).zip(ROLES) {
             let (mut reader, writer) = open(end, clock, role, 100).split();
@@ -112,28 +116,28 @@ fn halves_exchange_large_messages() {
                 assert_eq!(reader.recv().await.unwrap(), Some(message(0, 1000)));
             }));
         }
-        world.run(tasks);
+        simulation.run(tasks);
     }
 }
 
-/// F49: a reader that only reads answers every ping, though the pipe for its pongs is full most of the time, and stops
-/// reading while they are many.
+/// F49: a reading half alone answers every Ping, although the pipe for its Pongs is full most of
+/// the time.
 #[test]
-fn f49_a_reader_that_only_reads_answers() {
+fn f49_a_reader_answers_pings_without_a_writer() {
     for seed in 0..100 {
         for role in ROLES {
             let peer = peer_of(role);
-            let mut world = Simulation::new(seed);
-            let (mut local, mut remote) = world.pipe([20, 20]);
+            let mut simulation = Simulation::new(seed);
+            let (mut local, mut remote) = simulation.pipe([20, 20]);
             local.faults = Faults::random(seed);
-            let (mut reader, _writer) = open(local, world.clock(), role, 60).split();
+            let (mut reader, _writer) = open(local, simulation.clock(), role, 60).split();
             let pings = [frame(peer, 0x89, b"ping").repeat(60), frame(peer, 0x81, b"text")].concat();
             let pong = frame(role, 0x8A, b"ping").len();
             remote.output.borrow_mut().push(&pings);
-            world.run(vec![
+            simulation.run(vec![
                 Box::pin(async move {
                     assert_eq!(reader.recv().await.unwrap(), Some(Message::Text("text".into())));
-                    // The last pongs leave with the next call.
+                    // The last Pongs are written by the next call.
                     assert!(reader.recv().await.is_err());
                 }),
                 Box::pin(async move {
@@ -145,28 +149,28 @@ fn f49_a_reader_that_only_reads_answers() {
     }
 }
 
-/// F49: while more replies wait than the high-water mark allows, nothing is read; when a writer has written them, the
-/// reader goes on.
+/// F49: while the unwritten replies are above the high-water mark, nothing is read. When a writer
+/// has written them, the reader continues.
 #[test]
-fn f49_a_reader_above_high_water_goes_on_when_a_writer_drains() {
+fn f49_a_reader_continues_when_a_writer_has_written_the_replies() {
     for seed in 0..300 {
-        // Each in a thread whose read buffer has not grown.
-        std::thread::spawn(move || above_high_water(seed)).join().unwrap();
+        // Each run has a new thread, whose input buffer has not grown.
+        std::thread::spawn(move || read_above_high_water(seed)).join().unwrap();
     }
 }
 
-fn above_high_water(seed: u64) {
-    let mut world = Simulation::new(seed);
-    let (local, mut remote) = world.pipe([10, 100_000]);
-    let clock = world.clock();
+fn read_above_high_water(seed: u64) {
+    let mut simulation = Simulation::new(seed);
+    let (local, mut remote) = simulation.pipe([10, 100_000]);
+    let clock = simulation.clock();
     let (mut reader, writer) = open(local, clock, Role::Server, 50).split();
-    // More than is read at a time.
+    // Longer than one read.
     let ping = frame(Role::Client, 0x89, &[7; 100]);
     let input = [ping.repeat(200), frame(Role::Client, 0x81, b"text")].concat();
     remote.output.borrow_mut().push(&input);
     let unread = Rc::clone(&remote.output);
-    let mut clock = world.clock();
-    world.run(vec![
+    let mut clock = simulation.clock();
+    simulation.run(vec![
         Box::pin(async move {
             assert_eq!(reader.recv().await.unwrap(), Some(Message::Text("text".into())));
             drop(reader);
@@ -178,16 +182,16 @@ fn above_high_water(seed: u64) {
         }),
         Box::pin(async move {
             clock.sleep(seconds(1)).await;
-            assert!(unread.borrow().in_flight() > input.len() / 2, "nothing more is read");
+            assert!(unread.borrow().in_flight() > input.len() / 2, "the reader has stopped");
             let sent = remote.read(usize::MAX).await;
-            let messages = |first| frames_whole(&sent).iter().filter(|(f, _)| *f == first).count();
+            let messages = |first| complete_frames(&sent).iter().filter(|(f, _)| *f == first).count();
             assert_eq!(messages(0x81), 3);
         }),
     ]);
 }
 
-/// The frames of a server that are complete.
-fn frames_whole(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+/// Returns the complete frames of a server at the front of the bytes.
+fn complete_frames(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     let mut end = 0;
     while let Some(&len) = bytes.get(end + 1) {
         if end + 2 + usize::from(len) > bytes.len() {
@@ -198,21 +202,21 @@ fn frames_whole(bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames(Role::Server, &bytes[..end])
 }
 
-/// F35: a writer is dropped in the middle of a flush, at any await point, while the reader is parked: the reader finishes
-/// the frame when the pipe has room.
+/// F35: the future of a writer is dropped during a flush, at any await point, while the reader
+/// waits: the reader writes the rest of the frame when the pipe has room.
 #[test]
-fn f35_the_reader_finishes_what_a_writer_left() {
+fn f35_the_reader_finishes_the_frame_of_a_cancelled_writer() {
     for seed in 0..100 {
         for point in 0..12 {
-            let mut world = Simulation::new(seed);
-            let (local, mut remote) = world.pipe([10, 100]);
-            let clock = world.clock();
+            let mut simulation = Simulation::new(seed);
+            let (local, mut remote) = simulation.pipe([10, 100]);
+            let clock = simulation.clock();
             let (mut reader, writer) = open(local, clock, Role::Server, 1000).split();
-            world.run(vec![
+            simulation.run(vec![
                 Box::pin(async move { assert!(reader.recv().await.is_err()) }),
                 Box::pin(async move {
                     let canceller = Canceller::new(Cancel::Once(point));
-                    let _sent = canceller.attempt(writer.send(message(0, 100))).await;
+                    let _cancelled = canceller.attempt(writer.send(message(0, 100))).await;
                 }),
                 Box::pin(async move {
                     let sent = remote.read(102).await;
@@ -227,23 +231,23 @@ fn payload(message: &Message<'static>) -> Vec<u8> {
     message.as_bytes().to_vec()
 }
 
-/// R115: a writer closes while the reader is parked, with no deadline or a later one: the deadline of the closing handshake
-/// wakes the reader.
+/// R115: a writer closes while the reader waits with no deadline or a later one: the deadline of
+/// the closing handshake wakes the reader.
 #[test]
-fn a_writer_that_closes_sets_the_readers_deadline() {
+fn a_close_by_the_writer_sets_the_readers_deadline() {
     for seed in 0..100 {
         for ping in [None, Some(seconds(20))] {
-            let mut world = Simulation::new(seed);
-            let (local, mut remote) = world.pipe([100, 100]);
-            let (clock, mut other, time) = (world.clock(), world.clock(), world.time());
+            let mut simulation = Simulation::new(seed);
+            let (local, mut remote) = simulation.pipe([100, 100]);
+            let (clock, mut other, time) = (simulation.clock(), simulation.clock(), simulation.time());
             let timeouts = Timeouts::new().ping(ping);
             let engine = polled::engine(Role::Server, false);
             let (mut reader, writer) = Ws::upgraded(local, clock, engine, settings(100, timeouts)).split();
             let start = time();
-            world.run(vec![
+            simulation.run(vec![
                 Box::pin(async move {
                     let error = reader.recv().await.unwrap_err();
-                    assert!(matches!(error, Error::TimedOut(Due::Close)), "{error:?}");
+                    assert!(matches!(error, Error::TimedOut { due: Due::Close, .. }), "{error:?}");
                     assert_eq!(time() - start, seconds(6));
                 }),
                 Box::pin(async move {
@@ -256,24 +260,29 @@ fn a_writer_that_closes_sets_the_readers_deadline() {
     }
 }
 
-/// The other half polls the clock when the deadline has just passed, and is done: the reader still keeps the next deadline,
-/// and notices the silent peer in time.
+/// The writer polls the clock last, when a deadline has just passed, and is done: the next deadline
+/// still wakes the reader, and the silent peer times out.
 #[test]
-fn deadlines_wake_the_reader_whoever_polled_the_clock_last() {
+fn a_deadline_wakes_the_reader_after_the_writer_polled_the_clock() {
     for seed in 0..300 {
-        let mut world = Simulation::new(seed);
-        let (local, mut remote) = world.pipe([10, 100]);
-        let (clock, mut other, mut third, time) = (world.clock(), world.clock(), world.clock(), world.time());
+        let mut simulation = Simulation::new(seed);
+        let (local, mut remote) = simulation.pipe([10, 100]);
+        let (clock, mut other, mut third, time) = (
+            simulation.clock(),
+            simulation.clock(),
+            simulation.clock(),
+            simulation.time(),
+        );
         let (mut reader, writer) = polled::open_with_timeouts(local, clock, Role::Server).split();
         let start = time();
-        world.run(vec![
+        simulation.run(vec![
             Box::pin(async move {
                 let error = reader.recv().await.unwrap_err();
-                assert!(matches!(error, Error::TimedOut(Due::Pong)), "{error:?}");
+                assert!(matches!(error, Error::TimedOut { due: Due::Pong, .. }), "{error:?}");
                 assert_eq!(time() - start, seconds(40));
             }),
             Box::pin(async move {
-                // Just as the Ping is due, and longer than the pipe.
+                // At the deadline of the Ping. The message is longer than the pipe.
                 other.sleep(seconds(20)).await;
                 writer.send(message(0, 100)).await.unwrap();
             }),
@@ -285,27 +294,28 @@ fn deadlines_wake_the_reader_whoever_polled_the_clock_last() {
     }
 }
 
-/// The reader deals with a deadline, has its message and is away: the writer that waits still keeps the next deadline.
+/// The reader has handled a deadline, returned a message, and is not polled any more: the next
+/// deadline wakes the writer that waits.
 #[test]
-fn deadlines_wake_the_writer_though_the_reader_is_away() {
+fn a_deadline_wakes_the_writer_when_the_reader_is_not_polled() {
     for seed in 0..300 {
-        let mut world = Simulation::new(seed);
-        let (mut local, mut remote) = world.pipe([10, 100]);
+        let mut simulation = Simulation::new(seed);
+        let (mut local, mut remote) = simulation.pipe([10, 100]);
         local.faults.pending = 60;
         local.faults.rng = Rng(seed);
-        let (clock, mut other, time) = (world.clock(), world.clock(), world.time());
+        let (clock, mut other, time) = (simulation.clock(), simulation.clock(), simulation.time());
         let (mut reader, writer) = polled::open_with_timeouts(local, clock, Role::Server).split();
         let start = time();
-        let away = Rc::new(RefCell::new(None));
-        let kept = Rc::clone(&away);
-        world.run(vec![
+        let idle_reader = Rc::new(RefCell::new(None));
+        let kept = Rc::clone(&idle_reader);
+        simulation.run(vec![
             Box::pin(async move {
                 assert_eq!(reader.recv().await.unwrap(), Some(message(1, 3)));
                 *kept.borrow_mut() = Some(reader);
             }),
             Box::pin(async move {
                 assert!(writer.send(message(0, 1000)).await.is_err());
-                // The message counts, if it is read before the Ping is due.
+                // The message postpones the deadline if it is read before the Ping is sent.
                 assert!(time() - start <= seconds(60));
             }),
             Box::pin(async move {
@@ -317,18 +327,18 @@ fn deadlines_wake_the_writer_though_the_reader_is_away() {
     }
 }
 
-/// A reader that has something to read makes room at the same time: a writer that waits for it goes on, though the pipe is
-/// full again.
+/// A reader that receives also writes output: a writer that waits for the output to drain
+/// continues, although the pipe is full again.
 #[test]
-fn a_writer_goes_on_when_the_reader_makes_room() {
+fn a_writer_continues_when_the_reader_has_written_output() {
     for seed in 0..300 {
-        let mut world = Simulation::new(seed);
-        let (local, mut remote) = world.pipe([100, 100]);
-        let (mut reader, writer) = open(local, world.clock(), Role::Server, 300).split();
-        let (mut soon, mut late) = (world.clock(), world.clock());
+        let mut simulation = Simulation::new(seed);
+        let (local, mut remote) = simulation.pipe([100, 100]);
+        let (mut reader, writer) = open(local, simulation.clock(), Role::Server, 300).split();
+        let (mut first_clock, mut second_clock) = (simulation.clock(), simulation.clock());
         let done = Rc::new(Cell::new(false));
         let fed = Rc::clone(&done);
-        world.run(vec![
+        simulation.run(vec![
             Box::pin(async move { assert!(reader.recv().await.is_err()) }),
             Box::pin(async move {
                 writer.feed(message(0, 500)).await.unwrap();
@@ -336,32 +346,32 @@ fn a_writer_goes_on_when_the_reader_makes_room() {
                 fed.set(true);
             }),
             Box::pin(async move {
-                soon.sleep(seconds(1)).await;
+                first_clock.sleep(seconds(1)).await;
                 for _ in 0..2 {
                     remote.read(100).await;
                     remote.write_all(&frame(Role::Client, 0x89, b"")).await.unwrap();
                 }
-                late.sleep(seconds(1)).await;
+                second_clock.sleep(seconds(1)).await;
                 assert!(done.get(), "{seed}");
             }),
         ]);
     }
 }
 
-/// Memory is bounded: wakers of tasks that are done are not kept, for writers that send from a new task each time, and for a
-/// reader that is polled by many.
+/// Wakers of finished tasks are not kept: memory is bounded when a writer sends from a new task
+/// each time, and when many tasks poll a reader.
 #[test]
-fn f49_wakers_of_tasks_that_are_done_are_not_kept() {
-    let mut world = Simulation::new(0);
-    let (local, _remote) = world.pipe([1 << 20, 100]);
-    let (mut reader, writer) = open(local, world.clock(), Role::Server, 1000).split();
-    let fresh = || Waker::from(Arc::new(WakeFlag::default()));
+fn f49_wakers_of_finished_tasks_are_not_kept() {
+    let mut simulation = Simulation::new(0);
+    let (local, _remote) = simulation.pipe([1 << 20, 100]);
+    let (mut reader, writer) = open(local, simulation.clock(), Role::Server, 1000).split();
+    let new_waker = || Waker::from(Arc::new(WakeFlag::default()));
     let mut poll = |waker: &Waker| {
         let mut cx = Context::from_waker(waker);
         assert!(pin!(reader.recv()).poll(&mut cx).is_pending());
         assert!(pin!(writer.send("")).poll(&mut cx).is_ready());
     };
-    poll(&fresh());
-    let used = measure(|| (0..1000).for_each(|_| poll(&fresh())));
+    poll(&new_waker());
+    let used = measure(|| (0..1000).for_each(|_| poll(&new_waker())));
     assert!(used.count_current < 10, "{used:?}");
 }

@@ -1,4 +1,4 @@
-//! The two halves, over TCP.
+//! The two halves of a connection, over TCP.
 
 use std::{
     io::{Read, Write},
@@ -14,12 +14,12 @@ use sockless::{
 };
 use support::{frame, frames, reserved_opcode};
 
-use super::{binary, by_hand, close, pair, received, text};
+use super::{binary, close, pair, raw_client_and_server, received, text};
 
-/// R077 R093: thousands of messages in both directions at once, with pings in between: none is lost, none comes twice,
-/// all are in order.
+/// R077 R093: thousands of messages and Pings in both directions at the same time: none is lost or
+/// duplicated, and all are in order.
 #[test]
-fn halves_carry_thousands_of_messages_each_way() {
+fn halves_transfer_messages_in_both_directions() {
     const COUNT: usize = 3000;
     let (client, server) = pair();
     let (mut client, mut server) = (client.split().unwrap(), server.split().unwrap());
@@ -30,7 +30,7 @@ fn halves_carry_thousands_of_messages_each_way() {
                     if i % 10 == 0 {
                         writer.ping(&i.to_be_bytes()).unwrap();
                     }
-                    // Of all sizes, the larger ones rarer.
+                    // Mostly short messages, and a few long ones.
                     let size = if i % 100 == 0 { 50_000 } else { i % 300 };
                     writer.send([&i.to_be_bytes()[..], &vec![7; size]].concat()).unwrap();
                 }
@@ -65,18 +65,18 @@ fn halves_carry_thousands_of_messages_each_way() {
     assert!(client.0.close_status().unwrap().is_clean() && server.0.close_status().unwrap().is_clean());
 }
 
-/// A message that lets the reader go when it is about to be sent.
-struct Together<'a>(&'a [u8], &'a Barrier);
+/// A message that waits at the barrier when it is about to be sent.
+struct SynchronizedMessage<'a>(&'a [u8], &'a Barrier);
 
-impl AsMessage for Together<'_> {
+impl AsMessage for SynchronizedMessage<'_> {
     fn as_message(&self) -> Message<'_> {
         self.1.wait();
         Message::from(self.0)
     }
 }
 
-/// Two ends that send a large message each, at the same time, do not wait for each other: the readers read,
-/// whatever the writers do.
+/// Two ends that send a large message each at the same time do not block each other: the readers
+/// read while the writers wait.
 #[test]
 fn halves_exchange_large_messages() {
     let large = vec![7; 8 << 20];
@@ -85,11 +85,11 @@ fn halves_exchange_large_messages() {
         let barriers = [Barrier::new(2), Barrier::new(2)];
         thread::scope(|scope| {
             for (ws, barrier) in [client, server].into_iter().zip(&barriers) {
-                // If each waits for the other to read, this ends it.
+                // A deadlock ends with this timeout.
                 ws.get_ref().set_write_timeout(Some(Duration::from_secs(20))).unwrap();
                 let (mut reader, writer) = ws.split().unwrap();
                 let large = &large[..];
-                scope.spawn(move || writer.send(Together(large, barrier)).unwrap());
+                scope.spawn(move || writer.send(SynchronizedMessage(large, barrier)).unwrap());
                 scope.spawn(move || {
                     barrier.wait();
                     let message = reader.recv().unwrap_or_else(|error| panic!("round {round}: {error:?}"));
@@ -100,18 +100,18 @@ fn halves_exchange_large_messages() {
     }
 }
 
-/// R093: a reader that only reads answers pings and the Close, whether there is a writer or not.
+/// R093: a reading half answers Pings and the Close frame, whether the writing half exists or not.
 #[test]
-fn a_reader_that_only_reads_answers() {
-    for keep in [true, false] {
+fn a_reader_answers_pings_and_the_close() {
+    for has_writer in [true, false] {
         let (mut client, server) = pair();
         let (mut reader, writer) = server.split().unwrap();
-        let writer = keep.then_some(writer);
+        let writer = has_writer.then_some(writer);
         thread::scope(|scope| {
             scope.spawn(move || {
                 assert_eq!(reader.recv().unwrap(), Some(text("text")));
                 assert_eq!(reader.recv().unwrap(), None);
-                assert_eq!(reader.recv().unwrap(), None, "it stays closed");
+                assert_eq!(reader.recv().unwrap(), None, "the reader stays at its end");
             });
             for i in 0..100 {
                 client.ping(&[i]).unwrap();
@@ -129,9 +129,10 @@ fn a_reader_that_only_reads_answers() {
     }
 }
 
-/// R077: clones of a writer write a message at a time: none is torn, and each clone's are in order.
+/// R077: clones of a writer write whole messages: none is interleaved with another, and those of
+/// each clone are in order.
 #[test]
-fn writers_share_a_connection() {
+fn cloned_writers_write_whole_messages() {
     const COUNT: u32 = 500;
     let (mut client, server) = pair();
     let (mut reader, writer) = server.split().unwrap();
@@ -148,7 +149,7 @@ fn writers_share_a_connection() {
         let mut counts = [0_u32; 4];
         for _ in 0..4 * COUNT {
             let Some(Message::Binary(data)) = client.recv().unwrap() else {
-                panic!("a message");
+                panic!("no binary message");
             };
             let name = data[0];
             assert_eq!(data[1..5], counts[usize::from(name)].to_be_bytes());
@@ -163,12 +164,13 @@ fn writers_share_a_connection() {
     assert_eq!(client.close_status().unwrap().reason(), "done");
 }
 
-/// R091 R115: the writer closes, the reader sees the end; and the other way round.
+/// R091 R115: when the writer closes, the reader receives the end. When the peer closes, the writer
+/// can send nothing more.
 #[test]
 fn halves_close_from_either_side() {
     let (mut client, server) = pair();
     let (mut reader, writer) = server.split().unwrap();
-    writer.close(CloseCode(4001), "by us").unwrap();
+    writer.close(CloseCode(4001), "by the writer").unwrap();
     thread::scope(|scope| {
         scope.spawn(|| assert_eq!(client.recv().unwrap(), None));
         assert_eq!(reader.recv().unwrap(), None);
@@ -178,7 +180,7 @@ fn halves_close_from_either_side() {
 
     let (client, mut server) = pair();
     let (mut reader, writer) = client.split().unwrap();
-    server.close(CloseCode(4002), "by them").unwrap();
+    server.close(CloseCode(4002), "by the peer").unwrap();
     thread::scope(|scope| {
         scope.spawn(|| assert_eq!(server.recv().unwrap(), None));
         assert_eq!(reader.recv().unwrap(), None);
@@ -187,10 +189,11 @@ fn halves_close_from_either_side() {
     assert!(matches!(writer.close(None, ""), Err(Error::Send(SendError::Closing))));
 }
 
-/// R112 R113: the reader finds a violation: it answers, and the writer hears of it.
+/// R112 R113: when the reader finds a violation, it sends a Close frame, and the writer can send
+/// nothing more.
 #[test]
-fn halves_fail_together() {
-    let (mut client, server) = by_hand();
+fn a_violation_fails_both_halves() {
+    let (mut client, server) = raw_client_and_server();
     let (mut reader, writer) = server.split().unwrap();
     client.write_all(&frame(Role::Client, 0x83, b"")).unwrap();
     thread::scope(|scope| {
@@ -200,24 +203,25 @@ fn halves_fail_together() {
             }
             assert!(matches!(writer.send("x"), Err(Error::Send(SendError::Closing))));
         });
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).unwrap();
-        assert_eq!(frames(Role::Server, &answer), [(0x88, vec![0x03, 0xEA])]);
+        let mut sent = Vec::new();
+        client.read_to_end(&mut sent).unwrap();
+        assert_eq!(frames(Role::Server, &sent), [(0x88, vec![0x03, 0xEA])]);
         drop(client);
     });
 }
 
-/// R089 R106: the peer closes while the other thread is writing a large message: the message, and the answer to the Close
-/// behind it, are written before the transport is closed.
+/// R089 R106: the peer closes while the other thread is writing a large message: the message and
+/// then the Close frame in reply are written before the transport is closed.
 #[test]
-fn s5_5_1_a_close_waits_for_the_message_that_is_being_written() {
-    let (client, server) = by_hand();
+fn s5_5_1_the_close_reply_is_written_after_the_current_message() {
+    let (client, server) = raw_client_and_server();
     let (mut reader, writer) = server.split().unwrap();
     let large = vec![7; 16 << 20];
     thread::scope(|scope| {
         let large = &large[..];
         scope.spawn(move || writer.send(large));
-        // The first byte of the message: the writer is at work, and cannot end before somebody reads.
+        // After the first byte of the message, the writer is writing and cannot finish before the
+        // peer reads.
         client.peek(&mut [0]).unwrap();
         scope.spawn(move || reader.recv());
         (&client).write_all(&close(Role::Client, 1000)).unwrap();
@@ -227,7 +231,7 @@ fn s5_5_1_a_close_waits_for_the_message_that_is_being_written() {
         client.shutdown(Shutdown::Both).unwrap();
         assert!(
             bytes.len() > large.len(),
-            "{} bytes of a message of {} arrived",
+            "received {} bytes of a message of {}",
             bytes.len(),
             large.len()
         );

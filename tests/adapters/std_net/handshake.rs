@@ -13,28 +13,28 @@ use sockless::{
     },
     error::{LocalHandshakeError, RequestError},
 };
-use support::{REQUEST, frame, frames, pair::Endpoint};
+use support::{REQUEST, frame, frames, pair::Endpoint, quoted};
 
-use super::{Script, close, io_kind, text};
+use super::{ScriptedTransport, close, io_kind, text};
 
-/// A client's transport with a server behind it that accepts everything and echoes; both directions carry so many bytes
-/// at a time.
-struct Echo {
+/// A client's transport to an echo server in memory. A read and a write transfer at most `max_len`
+/// bytes.
+struct EchoServer {
     server: Endpoint,
-    piece: usize,
+    max_len: usize,
 }
 
-impl Read for Echo {
+impl Read for EchoServer {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.server.take(buf.len().min(self.piece));
+        let bytes = self.server.take(buf.len().min(self.max_len));
         buf[..bytes.len()].copy_from_slice(&bytes);
         Ok(bytes.len())
     }
 }
 
-impl Write for Echo {
+impl Write for EchoServer {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let n = buf.len().min(self.piece);
+        let n = buf.len().min(self.max_len);
         self.server.receive(&mut buf[..n].to_vec());
         assert_eq!(self.server.error, None);
         for event in self.server.take_events() {
@@ -53,28 +53,28 @@ impl Write for Echo {
     }
 }
 
-/// A client's handshake and conversation, a few bytes at a time in both directions.
+/// The handshake and the messages of a client, a few bytes at a time in both directions.
 #[test]
-fn a_client_over_a_slow_transport() {
-    for piece in [1, 2, 3, 7, 50, usize::MAX] {
-        let echo = Echo {
+fn a_client_works_over_a_slow_transport() {
+    for max_len in [1, 2, 3, 7, 50, usize::MAX] {
+        let server = EchoServer {
             server: Endpoint::new(Connection::server(Config::default())),
-            piece,
+            max_len,
         };
         let request = ClientRequest::new("ws://example.com/").unwrap();
-        let (mut ws, response) = WebSocket::client(echo, &request, Config::default()).unwrap();
+        let (mut ws, response) = WebSocket::client(server, &request, Config::default()).unwrap();
         assert_eq!(response.status(), 101);
         ws.send("echo").unwrap();
-        assert_eq!(ws.recv().unwrap(), Some(text("echo")), "{piece}");
+        assert_eq!(ws.recv().unwrap(), Some(text("echo")), "{max_len}");
         ws.close(CloseCode::NORMAL, "").unwrap();
-        assert_eq!(ws.recv().unwrap(), None, "{piece}");
+        assert_eq!(ws.recv().unwrap(), None, "{max_len}");
         assert!(ws.close_status().unwrap().is_clean());
     }
 }
 
-/// A server's handshake, with frames right behind the request, in any pieces.
+/// The handshake of a server, with frames directly after the request, in reads of several lengths.
 #[test]
-fn a_server_over_a_slow_transport() {
+fn a_server_works_over_a_slow_transport() {
     let input = [
         REQUEST.as_bytes(),
         &frame(Role::Client, 0x81, b"early"),
@@ -82,7 +82,7 @@ fn a_server_over_a_slow_transport() {
     ]
     .concat();
     for piece in [1, 2, 5, 100, REQUEST.len(), REQUEST.len() + 1, input.len()] {
-        let script = Script::reading(input.chunks(piece).map(<[u8]>::to_vec));
+        let script = ScriptedTransport::reading(input.chunks(piece).map(<[u8]>::to_vec));
         let incoming = Incoming::new(script, Config::default()).unwrap();
         assert_eq!(incoming.request().target(), "/");
         let mut ws = incoming.accept(&Accept::new()).unwrap();
@@ -99,30 +99,31 @@ fn a_server_over_a_slow_transport() {
     }
 }
 
-/// A request that breaks a rule is answered and is an error.
+/// An invalid request is an error.
 #[test]
-fn an_invalid_request_is_answered() {
-    let script = Script::reading([b"PUT / HTTP/1.1\r\n\r\n".to_vec()]);
+fn an_invalid_request_is_an_error() {
+    let script = ScriptedTransport::reading([b"PUT / HTTP/1.1\r\n\r\n".to_vec()]);
     let error = Incoming::new(script, Config::default()).unwrap_err();
-    let expected = ProtocolError::Request(RequestError::Method);
+    let expected = ProtocolError::Request(RequestError::UnsupportedMethod { method: quoted("PUT") });
     assert!(
         matches!(&error, Error::Protocol(found) if **found == expected),
         "{error:?}"
     );
 }
 
-/// R116: a transport that ends or breaks inside of the handshake, for a server and for a client.
+/// R116: a transport that ends or fails during the handshake is an error, for a server and for a
+/// client.
 #[test]
-fn the_transport_ends_during_the_handshake() {
+fn the_end_of_the_transport_during_the_handshake_is_an_error() {
     for end in 0..REQUEST.len() {
         let front = REQUEST.as_bytes()[..end].to_vec();
-        let script = Script::reading([front.clone()].into_iter().filter(|bytes| !bytes.is_empty()));
+        let script = ScriptedTransport::reading([front.clone()].into_iter().filter(|bytes| !bytes.is_empty()));
         let error = Incoming::new(script, Config::default()).unwrap_err();
         assert!(
             matches!(&error, Error::Protocol(error) if **error == ProtocolError::HandshakeEof),
             "{end}: {error:?}"
         );
-        let mut script = Script::reading([front].into_iter().filter(|bytes| !bytes.is_empty()));
+        let mut script = ScriptedTransport::reading([front].into_iter().filter(|bytes| !bytes.is_empty()));
         script.reads.push_back(Err(ErrorKind::ConnectionReset));
         let error = Incoming::new(script, Config::default()).unwrap_err();
         assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset), "{end}");
@@ -133,7 +134,7 @@ fn the_transport_ends_during_the_handshake() {
         "HTTP/1.1 1",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n",
     ] {
-        let script = Script::reading([front.into()].into_iter().filter(|bytes: &Vec<u8>| !bytes.is_empty()));
+        let script = ScriptedTransport::reading([front.into()].into_iter().filter(|bytes: &Vec<u8>| !bytes.is_empty()));
         let error = WebSocket::client(script, &request, Config::default()).unwrap_err();
         assert!(
             matches!(&error, Error::Protocol(error) if **error == ProtocolError::HandshakeEof),
@@ -142,12 +143,12 @@ fn the_transport_ends_during_the_handshake() {
     }
 }
 
-/// A handshake that was refused: status, headers and body are there.
+/// A refusal is an error with the status, the headers and the body of the response.
 #[test]
-fn a_refusal_is_an_error_with_an_answer() {
+fn a_refusal_is_an_error_with_the_response() {
     let response = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 4\r\n\r\nnope";
     for piece in [1, 10, response.len()] {
-        let script = Script::reading(response.as_bytes().chunks(piece).map(<[u8]>::to_vec));
+        let script = ScriptedTransport::reading(response.as_bytes().chunks(piece).map(<[u8]>::to_vec));
         let request = ClientRequest::new("ws://example.com/").unwrap();
         let error = WebSocket::client(script, &request, Config::default()).unwrap_err();
         assert!(error.to_string().contains("401"), "{error}");
@@ -160,14 +161,14 @@ fn a_refusal_is_an_error_with_an_answer() {
     }
 }
 
-/// A refusal whose body ends with the transport, or is cut by its end, arrives with its body: from the whole connection,
-/// and from a half of one that another has begun.
+/// A refusal whose body ends with the transport, or is truncated by its end, is reported with its
+/// body: by a whole connection, and by the reading half of an engine that has sent its request.
 #[test]
-fn a_refusal_ends_with_the_transport() {
+fn a_refusal_body_ends_with_the_transport() {
     for (length, is_complete) in [("", true), ("Content-Length: 10\r\n", false)] {
         let response = format!("HTTP/1.1 403 Forbidden\r\n{length}\r\ngo away");
         for piece in [1, 10, response.len()] {
-            let script = || Script::reading(response.as_bytes().chunks(piece).map(<[u8]>::to_vec));
+            let script = || ScriptedTransport::reading(response.as_bytes().chunks(piece).map(<[u8]>::to_vec));
             let request = ClientRequest::new("ws://example.com/").unwrap();
             let Err(Error::Refused(whole)) = WebSocket::client(script(), &request, Config::default()) else {
                 panic!()
@@ -186,24 +187,28 @@ fn a_refusal_ends_with_the_transport() {
     }
 }
 
-/// An acceptance that cannot be sent is an error; so is a URL that is none, and one that needs TLS.
+/// An acceptance that cannot be sent is an error, and so are an invalid URL and a URL that needs
+/// TLS.
 #[test]
-fn what_cannot_be_asked_or_answered_is_an_error() {
-    let script = Script::reading([REQUEST.into()]);
+fn invalid_acceptances_and_urls_are_errors() {
+    let script = ScriptedTransport::reading([REQUEST.into()]);
     let incoming = Incoming::new(script, Config::default()).unwrap();
     let error = incoming.accept(&Accept::new().subprotocol(Some("chat"))).unwrap_err();
+    let expected = LocalHandshakeError::SubprotocolNotOffered {
+        subprotocol: quoted("chat"),
+    };
     assert!(
-        matches!(error, Error::LocalHandshake(LocalHandshakeError::SubprotocolNotOffered)),
+        matches!(error, Error::LocalHandshake(found) if found == expected),
         "{error:?}"
     );
-    assert_eq!(
-        error.to_string(),
-        LocalHandshakeError::SubprotocolNotOffered.to_string()
-    );
-    assert!(error.source().is_none(), "its text has it all");
+    assert_eq!(error.to_string(), expected.to_string());
+    assert!(error.source().is_none(), "the text of the error has the cause");
     let error = std_net::connect("http://127.0.0.1:1/").unwrap_err();
+    let expected = LocalHandshakeError::InvalidScheme {
+        url: quoted("http://127.0.0.1:1/"),
+    };
     assert!(
-        matches!(error, Error::LocalHandshake(LocalHandshakeError::Url)),
+        matches!(error, Error::LocalHandshake(found) if found == expected),
         "{error:?}"
     );
     let error = std_net::connect("wss://127.0.0.1:1/").unwrap_err();

@@ -1,4 +1,4 @@
-//! The blocking adapter: over scripted transports that read and write as little as they like, and over TCP on the
+//! The blocking adapter: over scripted transports with short reads and writes, and over TCP on the
 //! loopback interface.
 
 mod deadlines;
@@ -29,20 +29,21 @@ use sockless::{
 use support::{REQUEST, frame, open};
 
 /// How long a test waits for the network before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A transport that does what a script says. Read to its end, it is at its end; written to its end, it takes everything.
+/// A transport with scripted reads and writes. After the last scripted read it is at its end; after
+/// the last scripted write it accepts everything.
 #[derive(Debug, Default)]
-struct Script {
+struct ScriptedTransport {
     reads: VecDeque<Result<Vec<u8>, ErrorKind>>,
-    /// How many bytes a write takes.
+    /// The number of bytes that each write accepts.
     writes: VecDeque<Result<usize, ErrorKind>>,
     written: Vec<u8>,
-    /// How often something was written.
-    calls: usize,
+    /// The number of successful writes.
+    write_calls: usize,
 }
 
-impl Script {
+impl ScriptedTransport {
     fn reading(pieces: impl IntoIterator<Item = Vec<u8>>) -> Self {
         Self {
             reads: pieces.into_iter().map(Ok).collect(),
@@ -58,7 +59,7 @@ impl Script {
     }
 }
 
-impl Read for Script {
+impl Read for ScriptedTransport {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self.reads.pop_front() {
             None => Ok(0),
@@ -75,7 +76,7 @@ impl Read for Script {
     }
 }
 
-impl Write for Script {
+impl Write for ScriptedTransport {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let n = match self.writes.pop_front() {
             None => buf.len(),
@@ -83,7 +84,7 @@ impl Write for Script {
             Some(Err(kind)) => return Err(kind.into()),
         };
         self.written.extend_from_slice(&buf[..n]);
-        self.calls += 1;
+        self.write_calls += 1;
         Ok(n)
     }
 
@@ -92,8 +93,8 @@ impl Write for Script {
     }
 }
 
-/// An open WebSocket over a scripted transport.
-fn over(role: Role, script: Script) -> WebSocket<Script> {
+/// Opens a WebSocket over a scripted transport.
+fn open_over(role: Role, script: ScriptedTransport) -> WebSocket<ScriptedTransport> {
     WebSocket::upgraded(script, open(role, Config::default()), Config::default())
 }
 
@@ -108,7 +109,7 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
     }
 }
 
-/// Whether it is the error of a timeout.
+/// Returns whether the error is a timeout of the transport.
 fn is_timeout(error: &Error) -> bool {
     matches!(io_kind(error), Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
 }
@@ -121,7 +122,7 @@ fn binary(data: &[u8]) -> Message<'static> {
     Message::from(data.to_vec())
 }
 
-/// The message, or the protocol error.
+/// Returns the message or the protocol error. Panics at another error.
 fn received(result: Result<Option<Message<'static>>, Error>) -> Result<Option<Message<'static>>, ProtocolError> {
     result.map_err(|error| match error {
         Error::Protocol(error) => *error,
@@ -129,37 +130,37 @@ fn received(result: Result<Option<Message<'static>>, Error>) -> Result<Option<Me
     })
 }
 
-/// A listener on the loopback interface, and its URL.
+/// Returns a listener on the loopback interface, and its URL.
 fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     (listener, url)
 }
 
-/// The next connection, which does not wait for ever.
-fn next(listener: &TcpListener) -> TcpStream {
+/// Accepts the next connection, with timeouts.
+fn accept_tcp(listener: &TcpListener) -> TcpStream {
     let (tcp, _) = listener.accept().unwrap();
-    patient(tcp)
+    with_timeouts(tcp)
 }
 
-fn patient(tcp: TcpStream) -> TcpStream {
-    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-    tcp.set_write_timeout(Some(PATIENCE)).unwrap();
+fn with_timeouts(tcp: TcpStream) -> TcpStream {
+    tcp.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+    tcp.set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
     tcp
 }
 
-/// A connection of a client and a server.
+/// Opens a connection over TCP. Returns the client and the server.
 fn pair() -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
     let (listener, url) = listen();
     thread::scope(|scope| {
-        let server = scope.spawn(|| std_net::accept(next(&listener)).unwrap());
+        let server = scope.spawn(|| std_net::accept(accept_tcp(&listener)).unwrap());
         let client = std_net::connect(&url).unwrap();
-        patient(client.get_ref().try_clone().unwrap());
+        with_timeouts(client.get_ref().try_clone().unwrap());
         (client, server.join().unwrap())
     })
 }
 
-/// Reads the head of a response, and nothing behind it.
+/// Reads the head of a response and nothing after it.
 fn skip_head(tcp: &mut TcpStream) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -169,12 +170,12 @@ fn skip_head(tcp: &mut TcpStream) {
     }
 }
 
-/// A TCP connection of a client by hand, behind its handshake, and a server.
-fn by_hand() -> (TcpStream, WebSocket<TcpStream>) {
+/// Returns the TCP stream of a client whose handshake is done, and the server.
+fn raw_client_and_server() -> (TcpStream, WebSocket<TcpStream>) {
     let (listener, _) = listen();
-    let mut client = patient(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+    let mut client = with_timeouts(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
     client.write_all(REQUEST.as_bytes()).unwrap();
-    let server = std_net::accept(next(&listener)).unwrap();
+    let server = std_net::accept(accept_tcp(&listener)).unwrap();
     skip_head(&mut client);
     (client, server)
 }

@@ -1,15 +1,16 @@
-//! What is read, over a scripted transport: few bytes at a time, interruptions, timeouts, ends.
+//! Reading from a scripted transport: short reads, interruptions, timeouts, ends.
 
 use std::{error::Error as _, io::ErrorKind};
 
 use sockless::{CloseCode, ClosedBy, Message, ProtocolError, Role, SendError, adapter::Error};
 use support::{ROLES, frame, frames, peer_of, reserved_opcode};
 
-use super::{Script, binary, close, io_kind, over, received, text};
+use super::{ScriptedTransport, binary, close, io_kind, open_over, received, text};
 
-/// R104: however few bytes a read yields, the messages are the same, and after them the clean end, again and again.
+/// R104: with reads of any length, the messages are the same. After them, every call returns the
+/// clean end.
 #[test]
-fn s6_2_short_reads() {
+fn s6_2_short_reads_yield_the_same_messages() {
     for role in ROLES {
         let peer = peer_of(role);
         let input = [
@@ -22,7 +23,10 @@ fn s6_2_short_reads() {
         ]
         .concat();
         for piece in (1..40).chain([100, input.len()]) {
-            let mut ws = over(role, Script::reading(input.chunks(piece).map(<[u8]>::to_vec)));
+            let mut ws = open_over(
+                role,
+                ScriptedTransport::reading(input.chunks(piece).map(<[u8]>::to_vec)),
+            );
             let message = [&[7; 200][..], &[8; 100]].concat();
             assert_eq!(ws.recv().unwrap(), Some(text("aé€😀")), "{piece}");
             assert_eq!(ws.recv().unwrap(), Some(binary(&message)), "{piece}");
@@ -38,29 +42,29 @@ fn s6_2_short_reads() {
     }
 }
 
-/// R104: a message larger than what is read at a time.
+/// R104: a message longer than one read is received.
 #[test]
-fn s6_2_large_messages() {
+fn s6_2_a_message_longer_than_one_read_is_received() {
     for role in ROLES {
         let payload: Vec<u8> = (0..200_000_u32).flat_map(u32::to_be_bytes).collect();
-        let mut ws = over(role, Script::reading([frame(peer_of(role), 0x82, &payload)]));
+        let mut ws = open_over(role, ScriptedTransport::reading([frame(peer_of(role), 0x82, &payload)]));
         assert_eq!(ws.recv().unwrap(), Some(Message::from(payload)));
     }
 }
 
-/// A read that is interrupted is repeated.
+/// An interrupted read is repeated.
 #[test]
-fn reads_that_are_interrupted_are_repeated() {
-    let mut script = Script::reading([frame(Role::Client, 0x81, b"text")]);
+fn an_interrupted_read_is_repeated() {
+    let mut script = ScriptedTransport::reading([frame(Role::Client, 0x81, b"text")]);
     script.reads.push_front(Err(ErrorKind::Interrupted));
     script.reads.push_front(Err(ErrorKind::Interrupted));
-    assert_eq!(over(Role::Server, script).recv().unwrap(), Some(text("text")));
+    assert_eq!(open_over(Role::Server, script).recv().unwrap(), Some(text("text")));
 }
 
-/// R104: a read that times out, or would block, at any byte: the caller hears of it, calls again, and nothing is lost and
-/// nothing comes twice.
+/// R104: a read that times out or would block, at any byte, is an error. When the caller calls
+/// again, nothing is lost or duplicated.
 #[test]
-fn s6_2_reads_that_time_out_are_resumed() {
+fn s6_2_a_read_continues_after_a_timeout() {
     for role in ROLES {
         let peer = peer_of(role);
         let input = [
@@ -74,12 +78,12 @@ fn s6_2_reads_that_time_out_are_resumed() {
         for kind in [ErrorKind::WouldBlock, ErrorKind::TimedOut] {
             for cut in 0..=input.len() {
                 let (front, back) = input.split_at(cut);
-                let mut script = Script::default();
+                let mut script = ScriptedTransport::default();
                 for bytes in [front, back].into_iter().filter(|bytes| !bytes.is_empty()) {
                     script.reads.push_back(Ok(bytes.to_vec()));
                 }
                 script.reads.insert(usize::from(cut > 0), Err(kind));
-                let mut ws = over(role, script);
+                let mut ws = open_over(role, script);
                 let (mut messages, mut timeouts) = (Vec::new(), 0);
                 loop {
                     match ws.recv() {
@@ -92,7 +96,7 @@ fn s6_2_reads_that_time_out_are_resumed() {
                     }
                 }
                 assert_eq!(messages, [text("one"), text("two")], "cut at {cut}");
-                // Behind the Close nothing is read any more.
+                // After the Close frame, nothing is read.
                 assert_eq!(timeouts, usize::from(cut < input.len()), "cut at {cut}");
                 let replies = frames(role, &ws.get_ref().written);
                 assert_eq!(
@@ -105,13 +109,14 @@ fn s6_2_reads_that_time_out_are_resumed() {
     }
 }
 
-/// R116 R110: the end of the transport without a Close is an error, at every byte, and stays one.
+/// R116 R110: the end of the transport without a Close frame, at every byte, is an error of this
+/// call and of all later ones.
 #[test]
-fn s7_2_1_the_transport_ends_without_a_close() {
+fn s7_2_1_the_end_of_the_transport_without_a_close_is_an_error() {
     for role in ROLES {
         let input = [frame(peer_of(role), 0x01, b"be"), frame(peer_of(role), 0x80, b"gun")].concat();
         for end in 0..=input.len() {
-            let mut ws = over(role, Script::reading([input[..end].to_vec()]));
+            let mut ws = open_over(role, ScriptedTransport::reading([input[..end].to_vec()]));
             let first = received(ws.recv());
             if end == input.len() {
                 assert_eq!(first, Ok(Some(text("begun"))));
@@ -131,15 +136,16 @@ fn s7_2_1_the_transport_ends_without_a_close() {
     }
 }
 
-/// R116: a transport that breaks inside a frame is an error of its own kind.
+/// R116: a reset of the transport inside a frame is an I/O error.
 #[test]
-fn s7_2_1_the_transport_is_reset() {
+fn s7_2_1_a_reset_is_an_io_error() {
     for role in ROLES {
         let input = frame(peer_of(role), 0x81, b"text");
         for end in 0..input.len() {
-            let mut script = Script::reading([input[..end].to_vec()].into_iter().filter(|bytes| !bytes.is_empty()));
+            let mut script =
+                ScriptedTransport::reading([input[..end].to_vec()].into_iter().filter(|bytes| !bytes.is_empty()));
             script.reads.push_back(Err(ErrorKind::ConnectionReset));
-            let mut ws = over(role, script);
+            let mut ws = open_over(role, script);
             let error = ws.recv().unwrap_err();
             assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset), "{role:?}: {end}");
             assert!(error.source().is_none() && error.to_string().contains("reset"));
@@ -147,21 +153,22 @@ fn s7_2_1_the_transport_is_reset() {
     }
 }
 
-/// R110 R116: with that the connection has failed: 1006, and nothing more can be sent.
+/// R110 R116: a reset fails the connection: the close code is 1006, and nothing more can be sent.
 #[test]
 fn s7_2_1_a_reset_fails_the_connection() {
     for role in ROLES {
-        let mut script = Script::default();
+        let mut script = ScriptedTransport::default();
         script.reads.push_back(Err(ErrorKind::ConnectionReset));
-        let mut ws = over(role, script);
+        let mut ws = open_over(role, script);
         assert_eq!(io_kind(&ws.recv().unwrap_err()), Some(ErrorKind::ConnectionReset));
-        let status = ws.close_status().expect("a connection that is lost is closed");
+        let status = ws.close_status().expect("a failed connection has a close status");
         assert_eq!((status.by, status.code()), (ClosedBy::Transport, CloseCode::ABNORMAL));
         assert!(matches!(ws.feed("more"), Err(SendError::Closing)));
     }
 }
 
-/// R112 R113 R140: what the peer does wrong is an error, after the Close that it is due was written; and it stays one.
+/// R112 R113 R140: a violation is answered with a Close frame, and then is an error of this call
+/// and of all later ones.
 #[test]
 fn s7_1_7_a_violation_is_answered_and_reported() {
     for role in ROLES {
@@ -170,10 +177,13 @@ fn s7_1_7_a_violation_is_answered_and_reported() {
             (frame(peer, 0x83, b""), reserved_opcode(0x83), [0x03, 0xEA]),
             (frame(peer, 0x81, b"\xFF"), ProtocolError::InvalidUtf8, [0x03, 0xEF]),
         ] {
-            let good = frame(peer, 0x81, b"good");
-            let behind = frame(peer, 0x81, b"behind");
-            let mut ws = over(role, Script::reading([[good, bytes, behind.clone()].concat(), behind]));
-            assert_eq!(received(ws.recv()), Ok(Some(text("good"))));
+            let valid = frame(peer, 0x81, b"valid");
+            let after = frame(peer, 0x81, b"after");
+            let mut ws = open_over(
+                role,
+                ScriptedTransport::reading([[valid, bytes, after.clone()].concat(), after]),
+            );
+            assert_eq!(received(ws.recv()), Ok(Some(text("valid"))));
             for _ in 0..3 {
                 assert_eq!(received(ws.recv()), Err(error), "{role:?}");
             }

@@ -1,4 +1,4 @@
-//! Over TCP on the loopback interface.
+//! Whole connections over TCP on the loopback interface.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -12,13 +12,16 @@ use sockless::{
     adapter::{Error, std_net},
     error::RequestError,
 };
-use support::{ROLES, feed, frame, frames, reserved_opcode};
+use support::{ROLES, feed, frame, frames, quoted, reserved_opcode};
 
-use super::{PATIENCE, binary, by_hand, close, io_kind, is_timeout, listen, next, pair, patient, received, text};
+use super::{
+    TEST_TIMEOUT, accept_tcp, binary, close, io_kind, is_timeout, listen, pair, raw_client_and_server, received, text,
+    with_timeouts,
+};
 
-/// A conversation over TCP, in both directions, closed by either side.
+/// Messages and Pings in both directions over TCP. Either side closes.
 #[test]
-fn a_conversation_over_tcp() {
+fn messages_are_exchanged_over_tcp() {
     for closer in ROLES {
         let (mut client, mut server) = pair();
         client.send("to the server").unwrap();
@@ -48,9 +51,9 @@ fn a_conversation_over_tcp() {
     }
 }
 
-/// R091: both close at once.
+/// R091: both ends close at the same time.
 #[test]
-fn s7_1_both_close_at_once_over_tcp() {
+fn s7_1_both_ends_close_at_the_same_time_over_tcp() {
     let (mut client, mut server) = pair();
     client.close(CloseCode::NORMAL, "").unwrap();
     server.close(CloseCode::GOING_AWAY, "").unwrap();
@@ -62,16 +65,16 @@ fn s7_1_both_close_at_once_over_tcp() {
     assert_eq!(server.close_status().unwrap().code(), CloseCode::NORMAL);
 }
 
-/// Nagle's algorithm is off on both sides.
+/// TCP_NODELAY is set at both ends.
 #[test]
-fn nagles_algorithm_is_off() {
+fn tcp_nodelay_is_set() {
     let (client, server) = pair();
     assert!(client.get_ref().nodelay().unwrap());
     assert!(server.get_ref().nodelay().unwrap());
     let (listener, url) = listen();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let incoming = std_net::incoming(next(&listener), Config::default()).unwrap();
+            let incoming = std_net::incoming(accept_tcp(&listener), Config::default()).unwrap();
             let server = incoming.accept(&Accept::new()).unwrap();
             assert!(server.get_ref().nodelay().unwrap());
         });
@@ -81,13 +84,13 @@ fn nagles_algorithm_is_off() {
     });
 }
 
-/// A server that rejects: the client has its answer, and both are done.
+/// A rejection by the server is a refusal for the client, with status, headers and body.
 #[test]
-fn a_rejection_over_tcp() {
+fn a_rejection_reaches_the_client_over_tcp() {
     let (listener, url) = listen();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let incoming = std_net::incoming(next(&listener), Config::default()).unwrap();
+            let incoming = std_net::incoming(accept_tcp(&listener), Config::default()).unwrap();
             incoming.reject(403, &[("X-Why", "because")], b"go away").unwrap();
         });
         let error = std_net::connect(&url).unwrap_err();
@@ -100,31 +103,34 @@ fn a_rejection_over_tcp() {
     });
 }
 
-/// R106: a request that breaks a rule is answered, and the answer survives what the client has still sent.
+/// R106: an invalid request is answered. The client receives the response although it has sent more
+/// bytes after the request.
 #[test]
-fn s7_1_1_the_answer_to_an_invalid_request_is_not_destroyed() {
+fn s7_1_1_the_response_to_an_invalid_request_is_not_lost_in_a_reset() {
     let (listener, _) = listen();
-    let mut client = patient(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+    let mut client = with_timeouts(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
     client.write_all(b"PUT / HTTP/1.1\r\n\r\n").unwrap();
     client.write_all(&[b'x'; 64 << 10]).unwrap();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let error = std_net::accept(next(&listener)).unwrap_err();
-            let expected = ProtocolError::Request(RequestError::Method);
+            let error = std_net::accept(accept_tcp(&listener)).unwrap_err();
+            let expected = ProtocolError::Request(RequestError::UnsupportedMethod { method: quoted("PUT") });
             assert!(matches!(error, Error::Protocol(error) if *error == expected));
         });
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).expect("an orderly end, and no reset");
-        assert!(answer.starts_with(b"HTTP/1.1 405 "));
+        let mut received_bytes = Vec::new();
+        client
+            .read_to_end(&mut received_bytes)
+            .expect("the transport ends without a reset");
+        assert!(received_bytes.starts_with(b"HTTP/1.1 405 "));
         drop(client);
     });
 }
 
-/// R106 R107 R092: after the closing handshake the server ends the transport at once; what the client has sent behind its
-/// Close does not turn that into a reset.
+/// R106 R107 R092: after the closing handshake, the server closes the transport at once. Bytes that
+/// the client has sent after its Close frame do not cause a reset.
 #[test]
-fn s7_1_1_the_transport_is_closed_in_an_orderly_way() {
-    let (mut client, mut server) = by_hand();
+fn s7_1_1_the_transport_is_closed_without_a_reset() {
+    let (mut client, mut server) = raw_client_and_server();
     client.write_all(&close(Role::Client, 1000)).unwrap();
     client.write_all(&frame(Role::Client, 0x82, &[0; 64 << 10])).unwrap();
     thread::scope(|scope| {
@@ -132,17 +138,20 @@ fn s7_1_1_the_transport_is_closed_in_an_orderly_way() {
             assert_eq!(server.recv().unwrap(), None);
             drop(server);
         });
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).expect("an orderly end, and no reset");
-        assert_eq!(frames(Role::Server, &answer), [(0x88, vec![0x03, 0xE8])]);
+        let mut received_bytes = Vec::new();
+        client
+            .read_to_end(&mut received_bytes)
+            .expect("the transport ends without a reset");
+        assert_eq!(frames(Role::Server, &received_bytes), [(0x88, vec![0x03, 0xE8])]);
         drop(client);
     });
 }
 
-/// R106 R113: a violation is answered with a Close that survives what the peer has still sent.
+/// R106 R113: a violation is answered with a Close frame. The peer receives it although it has sent
+/// more bytes.
 #[test]
-fn s7_1_1_the_answer_to_a_violation_is_not_destroyed() {
-    let (mut client, mut server) = by_hand();
+fn s7_1_1_the_close_after_a_violation_is_not_lost_in_a_reset() {
+    let (mut client, mut server) = raw_client_and_server();
     client.write_all(&frame(Role::Client, 0x83, b"")).unwrap();
     client.write_all(&frame(Role::Client, 0x82, &[0; 64 << 10])).unwrap();
     thread::scope(|scope| {
@@ -150,20 +159,22 @@ fn s7_1_1_the_answer_to_a_violation_is_not_destroyed() {
             assert_eq!(received(server.recv()), Err(reserved_opcode(0x83)));
             drop(server);
         });
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).expect("an orderly end, and no reset");
-        assert_eq!(frames(Role::Server, &answer), [(0x88, vec![0x03, 0xEA])]);
+        let mut received_bytes = Vec::new();
+        client
+            .read_to_end(&mut received_bytes)
+            .expect("the transport ends without a reset");
+        assert_eq!(frames(Role::Server, &received_bytes), [(0x88, vec![0x03, 0xEA])]);
         drop(client);
     });
 }
 
-/// R115 R107: a client waits for the server to end the transport, though not for ever.
+/// R115 R107: after the closing handshake, a client waits for the server to close the transport.
 #[test]
-fn s7_1_1_a_client_waits_for_the_server() {
+fn s7_1_1_a_client_waits_for_the_server_to_close() {
     let (listener, url) = listen();
     thread::scope(|scope| {
         scope.spawn(|| {
-            let mut tcp = next(&listener);
+            let mut tcp = accept_tcp(&listener);
             let mut engine = Connection::server(Config::default());
             let mut bytes = [0; 4096];
             let mut seen = Vec::new();
@@ -173,7 +184,7 @@ fn s7_1_1_a_client_waits_for_the_server() {
                 seen.extend(outcome.events);
                 tcp.write_all(&outcome.out).unwrap();
             }
-            // The client has our Close, and does not end the transport before us.
+            // The client has received the Close frame and does not close the transport first.
             tcp.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
             let error = tcp.read(&mut bytes).unwrap_err();
             assert!(
@@ -181,8 +192,8 @@ fn s7_1_1_a_client_waits_for_the_server() {
                 "{error}"
             );
             tcp.shutdown(Shutdown::Write).unwrap();
-            tcp.set_read_timeout(Some(PATIENCE)).unwrap();
-            assert_eq!(tcp.read(&mut bytes).unwrap(), 0, "now it does");
+            tcp.set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
+            assert_eq!(tcp.read(&mut bytes).unwrap(), 0, "the client has closed the transport");
         });
         let mut client = std_net::connect(&url).unwrap();
         client.close(CloseCode::NORMAL, "").unwrap();
@@ -191,52 +202,53 @@ fn s7_1_1_a_client_waits_for_the_server() {
     });
 }
 
-/// R116: the peer is gone: in the middle of the handshake, between frames, and inside a frame.
+/// R116: the peer closes the transport during the handshake, between frames, or inside a frame: an
+/// error.
 #[test]
-fn s7_2_1_the_peer_goes_away_over_tcp() {
+fn s7_2_1_the_end_of_the_transport_is_an_error_over_tcp() {
     let (listener, url) = listen();
     thread::scope(|scope| {
-        scope.spawn(|| drop(next(&listener)));
+        scope.spawn(|| drop(accept_tcp(&listener)));
         let error = std_net::connect(&url).unwrap_err();
-        let gone = matches!(&error, Error::Protocol(error) if **error == ProtocolError::UnexpectedEof);
+        let eof = matches!(&error, Error::Protocol(error) if **error == ProtocolError::HandshakeEof);
         let reset = matches!(
             io_kind(&error),
             Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
         );
-        assert!(gone || reset, "{error:?}");
+        assert!(eof || reset, "{error:?}");
     });
     for bytes in [&b""[..], &frame(Role::Client, 0x81, b"text")[..7]] {
-        let (mut client, mut server) = by_hand();
+        let (mut client, mut server) = raw_client_and_server();
         client.write_all(bytes).unwrap();
         client.shutdown(Shutdown::Write).unwrap();
         assert_eq!(received(server.recv()), Err(ProtocolError::UnexpectedEof));
     }
 }
 
-/// R116: a reset inside a frame, and one inside the handshake.
+/// R116: a reset inside a frame or during the handshake is an I/O error.
 #[test]
-fn s7_2_1_the_transport_is_reset_over_tcp() {
-    let (mut client, mut server) = by_hand();
+fn s7_2_1_a_reset_is_an_io_error_over_tcp() {
+    let (mut client, mut server) = raw_client_and_server();
     client.write_all(&frame(Role::Client, 0x81, b"text")[..7]).unwrap();
     server.send("unread").unwrap();
     client.peek(&mut [0]).unwrap();
-    // What a process does that closes a socket with bytes in it that it has not read.
+    // Closing a socket with unread bytes sends a reset.
     drop(client);
     let error = server.recv().unwrap_err();
     assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
 
     let (listener, url) = listen();
     thread::scope(|scope| {
-        scope.spawn(|| next(&listener).peek(&mut [0]).unwrap());
+        scope.spawn(|| accept_tcp(&listener).peek(&mut [0]).unwrap());
         let error = std_net::connect(&url).unwrap_err();
         assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset), "{error:?}");
     });
 }
 
-/// R104: a read timeout of the socket in the middle of a message: the next call goes on.
+/// R104: after a read timeout of the socket inside a message, the next call continues.
 #[test]
-fn s6_2_timeouts_over_tcp() {
-    let (mut client, mut server) = by_hand();
+fn s6_2_a_read_continues_after_a_timeout_over_tcp() {
+    let (mut client, mut server) = raw_client_and_server();
     server
         .get_ref()
         .set_read_timeout(Some(Duration::from_millis(10)))
@@ -245,14 +257,15 @@ fn s6_2_timeouts_over_tcp() {
         assert!(is_timeout(&server.recv().unwrap_err()));
         client.write_all(&[byte]).unwrap();
     }
-    server.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+    server.get_ref().set_read_timeout(Some(TEST_TIMEOUT)).unwrap();
     assert_eq!(server.recv().unwrap(), Some(text("text")));
 }
 
-/// A write timeout in the middle of a large message: the next flush goes on, and the peer gets all of it, once.
+/// After a write timeout of the socket inside a large message, the next flush continues. The peer
+/// receives the message whole and once.
 #[test]
-fn f35_write_timeouts_over_tcp() {
-    let (client, mut server) = by_hand();
+fn f35_a_write_continues_after_a_timeout_over_tcp() {
+    let (client, mut server) = raw_client_and_server();
     server
         .get_ref()
         .set_write_timeout(Some(Duration::from_millis(10)))
@@ -267,7 +280,7 @@ fn f35_write_timeouts_over_tcp() {
                     "{error}"
                 );
             }
-            server.get_ref().set_write_timeout(Some(PATIENCE)).unwrap();
+            server.get_ref().set_write_timeout(Some(TEST_TIMEOUT)).unwrap();
             server.send("next").unwrap();
             server.get_ref().shutdown(Shutdown::Write).unwrap();
         });

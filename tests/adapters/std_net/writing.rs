@@ -1,4 +1,4 @@
-//! What is written, over a scripted transport: short writes, interruptions, timeouts; and what may not be sent.
+//! Writing to a scripted transport: short writes, interruptions, timeouts; and invalid commands.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -8,17 +8,18 @@ use sockless::{
 };
 use support::{ROLES, frame, frames, open, peer_of};
 
-use super::{Script, binary, close, io_kind, is_timeout, over, received, text};
+use super::{ScriptedTransport, binary, close, io_kind, is_timeout, open_over, received, text};
 
-/// Sends one of everything, and how that looks on the wire.
-fn send_everything(ws: &mut WebSocket<Script>, large: &[u8]) -> Result<(), Error> {
+/// Sends a text, a binary message, a Ping and a Close frame.
+fn send_one_of_each(ws: &mut WebSocket<ScriptedTransport>, large: &[u8]) -> Result<(), Error> {
     ws.send("text")?;
     ws.send(large)?;
     ws.ping(b"ping")?;
     ws.close(CloseCode::NORMAL, "bye")
 }
 
-fn everything_sent(large: &[u8]) -> Vec<(u8, Vec<u8>)> {
+/// Returns the frames that [`send_one_of_each`] sends.
+fn one_of_each(large: &[u8]) -> Vec<(u8, Vec<u8>)> {
     vec![
         (0x81, b"text".to_vec()),
         (0x82, large.to_vec()),
@@ -27,37 +28,39 @@ fn everything_sent(large: &[u8]) -> Vec<(u8, Vec<u8>)> {
     ]
 }
 
-/// However few bytes a write takes, all are written, once, in order (F34: payload lost when only the header fitted).
+/// With writes of any length, everything is written once and in order (F34: the payload is lost
+/// when only the header fits).
 #[test]
-fn f34_short_writes_of_every_length() {
+fn f34_short_writes_lose_nothing() {
     for role in ROLES {
         let large = vec![7; 300];
         for n in (1..60).chain([299, 300, 301, 302, 303, 304, 305]) {
-            let mut ws = over(role, Script::writing(std::iter::repeat_n(Ok(n), 1000)));
-            send_everything(&mut ws, &large).unwrap();
+            let mut ws = open_over(role, ScriptedTransport::writing(std::iter::repeat_n(Ok(n), 1000)));
+            send_one_of_each(&mut ws, &large).unwrap();
             assert_eq!(
                 frames(role, &ws.get_ref().written),
-                everything_sent(&large),
+                one_of_each(&large),
                 "{role:?}: {n} at a time"
             );
         }
     }
 }
 
-/// A write that stops after any number of bytes goes on there: nothing is lost, nothing is written twice, and no
-/// half frame stands between two (F35).
+/// A write that times out after any number of bytes continues there: nothing is lost or duplicated,
+/// and no incomplete frame is between two others (F35).
 #[test]
-fn f35_an_interrupted_write_goes_on_where_it_stopped() {
+fn f35_a_write_continues_after_a_timeout() {
     for role in ROLES {
         for kind in [ErrorKind::WouldBlock, ErrorKind::TimedOut] {
             for n in 0..12 {
-                let mut script = Script::writing(if n > 0 { vec![Ok(n), Err(kind)] } else { vec![Err(kind)] });
+                let mut script =
+                    ScriptedTransport::writing(if n > 0 { vec![Ok(n), Err(kind)] } else { vec![Err(kind)] });
                 script
                     .writes
                     .extend([Err(kind), Ok(1), Err(ErrorKind::Interrupted), Err(kind)]);
-                let mut ws = over(role, script);
+                let mut ws = open_over(role, script);
                 let mut errors = 0;
-                // The message is in the output: what is called again is not `send` but `flush`.
+                // The message is in the output: the call to repeat is `flush` and not `send`.
                 let mut result = ws.send("interrupted");
                 while let Err(error) = result {
                     assert_eq!(io_kind(&error), Some(kind), "{role:?}: {n}");
@@ -73,11 +76,12 @@ fn f35_an_interrupted_write_goes_on_where_it_stopped() {
     }
 }
 
-/// The next message, ping or close takes along what an interrupted write has left.
+/// The next message, Ping, Close frame or reply is written after the rest of a write that timed
+/// out.
 #[test]
-fn f35_what_is_left_is_written_first() {
+fn f35_the_rest_of_a_timed_out_write_is_written_first() {
     for role in ROLES {
-        type Next = fn(&mut WebSocket<Script>) -> Result<(), Error>;
+        type Next = fn(&mut WebSocket<ScriptedTransport>) -> Result<(), Error>;
         let next: [(Next, u8); 4] = [
             (|ws| ws.send("next"), 0x81),
             (|ws| ws.ping(b"next"), 0x89),
@@ -86,13 +90,13 @@ fn f35_what_is_left_is_written_first() {
         ];
         for (next, first) in next {
             for n in 1..7 {
-                let mut script = Script::writing([Ok(n), Err(ErrorKind::WouldBlock)]);
+                let mut script = ScriptedTransport::writing([Ok(n), Err(ErrorKind::WouldBlock)]);
                 script.reads.push_back(Ok([
                     frame(peer_of(role), 0x89, b"next"),
                     frame(peer_of(role), 0x81, b"text"),
                 ]
                 .concat()));
-                let mut ws = over(role, script);
+                let mut ws = open_over(role, script);
                 assert!(is_timeout(&ws.send("first").unwrap_err()));
                 next(&mut ws).unwrap();
                 let written = frames(role, &ws.get_ref().written);
@@ -103,13 +107,14 @@ fn f35_what_is_left_is_written_first() {
     }
 }
 
-/// R093: a reply that cannot be written at once is written later, and the event behind it is not lost.
+/// R093: a reply that cannot be written at once is written later, and the event after it is not
+/// lost.
 #[test]
-fn f35_an_interrupted_reply_loses_no_event() {
+fn f35_a_timed_out_reply_loses_no_event() {
     for role in ROLES {
         let peer = peer_of(role);
         for n in 0..4 {
-            let mut script = Script::writing(if n > 0 {
+            let mut script = ScriptedTransport::writing(if n > 0 {
                 vec![Ok(n), Err(ErrorKind::WouldBlock)]
             } else {
                 vec![Err(ErrorKind::WouldBlock)]
@@ -120,7 +125,7 @@ fn f35_an_interrupted_reply_loses_no_event() {
                 close(peer, 1000),
             ];
             script.reads.push_back(Ok(input.concat()));
-            let mut ws = over(role, script);
+            let mut ws = open_over(role, script);
             let (mut events, mut timeouts) = (Vec::new(), 0);
             loop {
                 match ws.recv_event() {
@@ -145,11 +150,11 @@ fn f35_an_interrupted_reply_loses_no_event() {
     }
 }
 
-/// A transport that keeps what is written until it is flushed, as TLS does.
+/// A transport with a write buffer, such as a TLS stream. Its first flushes time out.
 struct Buffered {
-    kept: Vec<u8>,
+    write_buffer: Vec<u8>,
     sent: Vec<u8>,
-    timeouts: usize,
+    flush_timeouts: usize,
 }
 
 impl Read for Buffered {
@@ -160,28 +165,28 @@ impl Read for Buffered {
 
 impl Write for Buffered {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.kept.extend_from_slice(buf);
+        self.write_buffer.extend_from_slice(buf);
         Ok(buf.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if let Some(left) = self.timeouts.checked_sub(1) {
-            self.timeouts = left;
+        if let Some(remaining) = self.flush_timeouts.checked_sub(1) {
+            self.flush_timeouts = remaining;
             return Err(ErrorKind::TimedOut.into());
         }
-        self.sent.append(&mut self.kept);
+        self.sent.append(&mut self.write_buffer);
         Ok(())
     }
 }
 
-/// A flush of the transport itself that is interrupted is repeated, though every byte was written (F35).
+/// A flush of the transport that times out is repeated, although every byte was written (F35).
 #[test]
-fn f35_an_interrupted_flush_of_the_transport_goes_on() {
-    for timeouts in 0..3 {
+fn f35_a_timed_out_flush_is_repeated() {
+    for flush_timeouts in 0..3 {
         let stream = Buffered {
-            kept: Vec::new(),
+            write_buffer: Vec::new(),
             sent: Vec::new(),
-            timeouts,
+            flush_timeouts,
         };
         let mut ws = WebSocket::upgraded(stream, open(Role::Server, Config::default()), Config::default());
         let mut errors = 0;
@@ -191,55 +196,55 @@ fn f35_an_interrupted_flush_of_the_transport_goes_on() {
             errors += 1;
             result = ws.flush().map_err(Error::from);
         }
-        assert_eq!(errors, timeouts);
+        assert_eq!(errors, flush_timeouts);
         assert_eq!(
             frames(Role::Server, &ws.get_ref().sent),
             [(0x81, b"text".to_vec())],
-            "{timeouts} timeouts"
+            "{flush_timeouts} timeouts"
         );
     }
 }
 
-/// R102: a transport that takes nothing is an error, and no endless loop.
+/// R102: a write that returns 0 is an error and not an endless loop.
 #[test]
-fn a_transport_that_takes_nothing_is_an_error() {
-    let mut ws = over(Role::Server, Script::writing([Ok(3), Ok(0)]));
+fn a_write_of_zero_bytes_is_an_error() {
+    let mut ws = open_over(Role::Server, ScriptedTransport::writing([Ok(3), Ok(0)]));
     let error = ws.send("text").unwrap_err();
     assert_eq!(io_kind(&error), Some(ErrorKind::WriteZero));
     ws.flush().unwrap();
     assert_eq!(frames(Role::Server, &ws.get_ref().written), [(0x81, b"text".to_vec())]);
 }
 
-/// R094: what is fed is written together, before `recv` blocks; a reply does not wait for it.
+/// R094: messages that were fed are written in one write, before `recv` blocks.
 #[test]
-fn messages_that_are_fed_are_written_at_once() {
+fn fed_messages_are_written_in_one_write() {
     for role in ROLES {
-        let mut ws = over(role, Script::reading([frame(peer_of(role), 0x81, b"text")]));
+        let mut ws = open_over(role, ScriptedTransport::reading([frame(peer_of(role), 0x81, b"text")]));
         ws.feed("one").unwrap();
         ws.feed(&b"two"[..]).unwrap();
-        assert_eq!(ws.get_ref().calls, 0);
+        assert_eq!(ws.get_ref().write_calls, 0);
         assert_eq!(ws.recv().unwrap(), Some(text("text")));
-        assert_eq!(ws.get_ref().calls, 1, "in one write");
+        assert_eq!(ws.get_ref().write_calls, 1, "one write for both messages");
         let expected = [(0x81, b"one".to_vec()), (0x82, b"two".to_vec())];
         assert_eq!(frames(role, &ws.get_ref().written), expected);
 
         let input = [frame(peer_of(role), 0x81, b"a"), frame(peer_of(role), 0x81, b"b")].concat();
-        let mut ws = over(role, Script::reading([input]));
+        let mut ws = open_over(role, ScriptedTransport::reading([input]));
         for _ in 0..2 {
             let message = ws.recv().unwrap().unwrap();
             ws.feed(message).unwrap();
         }
-        assert_eq!(ws.get_ref().calls, 0, "nothing blocks yet");
+        assert_eq!(ws.get_ref().write_calls, 0, "`recv` has not blocked yet");
         assert_eq!(received(ws.recv()), Err(ProtocolError::UnexpectedEof));
-        assert_eq!(ws.get_ref().calls, 1, "two answers to one read");
+        assert_eq!(ws.get_ref().write_calls, 1, "one write for both messages of one read");
     }
 }
 
-/// R102: what may not be sent is an error of the caller, and nothing is written.
+/// R102: an invalid command is a `SendError`, and nothing is written.
 #[test]
-fn s6_1_wrong_commands_write_nothing() {
-    let mut ws = over(Role::Server, Script::default());
-    let wrong = [
+fn s6_1_invalid_commands_write_nothing() {
+    let mut ws = open_over(Role::Server, ScriptedTransport::default());
+    let invalid = [
         (
             ws.ping(&[0; 126]).unwrap_err(),
             SendError::ControlFrameTooLong { len: 126 },
@@ -252,7 +257,7 @@ fn s6_1_wrong_commands_write_nothing() {
         ),
         (ws.close(None, "why").unwrap_err(), SendError::ReasonWithoutCode),
     ];
-    for (error, expected) in wrong {
+    for (error, expected) in invalid {
         assert!(matches!(error, Error::Send(found) if found == expected), "{error:?}");
         assert_eq!(error.to_string(), expected.to_string());
     }
@@ -261,15 +266,15 @@ fn s6_1_wrong_commands_write_nothing() {
     assert_eq!(frames(Role::Server, &ws.get_ref().written), [(0x88, Vec::new())]);
 }
 
-/// Strings are sent as text, bytes as binary, whatever holds them.
+/// String types are sent as text, byte types as binary messages.
 #[test]
-fn messages_of_the_types_at_hand() {
-    let mut ws = over(Role::Server, Script::default());
+fn string_and_byte_types_can_be_sent() {
+    let mut ws = open_over(Role::Server, ScriptedTransport::default());
     ws.feed("str").unwrap();
     ws.feed(String::from("String")).unwrap();
     let string = String::from("&String");
     ws.feed(&string).unwrap();
-    assert_eq!(string, "&String", "it was only lent");
+    assert_eq!(string, "&String", "the string was borrowed");
     ws.feed(&b"slice"[..]).unwrap();
     ws.feed(b"array").unwrap();
     ws.feed(b"Vec".to_vec()).unwrap();

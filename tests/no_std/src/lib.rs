@@ -1,4 +1,4 @@
-//! Uses the codec, and with the feature `alloc` the connection, without the standard library.
+//! Uses the codec and, with the feature `alloc`, the connection without the standard library.
 
 #![no_std]
 
@@ -10,7 +10,8 @@ use sockless::{
     utf8::Validator,
 };
 
-/// Counts the bytes of valid text that a server receives in `input`, or says that the peer is wrong with `usize::MAX`.
+/// Returns the number of bytes of valid text that a server receives in `input`. Returns
+/// `usize::MAX` if the input violates the protocol.
 pub fn count_text(input: &mut [u8]) -> usize {
     let mut decoder = Decoder::new(Role::Server);
     let mut text = Validator::new();
@@ -28,7 +29,7 @@ pub fn count_text(input: &mut [u8]) -> usize {
     }
 }
 
-/// What C code would call.
+/// A function for C code.
 #[unsafe(no_mangle)]
 pub extern "C" fn consume() -> usize {
     let mut bytes = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
@@ -47,11 +48,11 @@ mod with_alloc {
     use alloc::vec::Vec;
     use sockless::{Config, Connection, Event};
 
-    /// Only what it takes to link.
-    struct Nothing;
+    /// An allocator that always fails, so that the library links.
+    struct FailingAllocator;
 
-    // SAFETY: it never hands out memory.
-    unsafe impl GlobalAlloc for Nothing {
+    // SAFETY: it never returns memory.
+    unsafe impl GlobalAlloc for FailingAllocator {
         unsafe fn alloc(&self, _: Layout) -> *mut u8 {
             ptr::null_mut()
         }
@@ -60,9 +61,9 @@ mod with_alloc {
     }
 
     #[global_allocator]
-    static NOTHING: Nothing = Nothing;
+    static ALLOCATOR: FailingAllocator = FailingAllocator;
 
-    /// The whole engine.
+    /// Receives with a server's connection.
     #[unsafe(no_mangle)]
     pub extern "C" fn serve() -> bool {
         let (mut server, mut out) = (Connection::server(Config::default()), Vec::new());

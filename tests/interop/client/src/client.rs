@@ -1,5 +1,9 @@
-//! Our client against a server of another library: `interop_client ws://ADDRESS/ LIBRARY`. See `../../run`, and
-//! `server.py` and `server.js` for what the paths mean.
+//! A client with `sockless` against a server of another library. See `../../run`; `server.py`
+//! documents the paths.
+//!
+//! ```text
+//! interop_client ws://ADDRESS/ websockets|ws
+//! ```
 
 mod compressed;
 
@@ -26,12 +30,12 @@ use sockless::{
 
 use self::compressed::Library;
 
-/// No check takes so long, even on a busy machine.
-const LIMIT: Duration = Duration::from_secs(30);
+/// The maximum time of a check, with a margin for a busy machine.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 const UNICODE: &str = "naïve Ωμέγα 日本語 \u{1F980} \u{10FFFF} \0";
 
-/// The longest there may be: 123 bytes.
+/// A reason of 123 bytes, the maximum.
 const LONG_REASON: &str = "ändern, bleiben, gehen: was auch immer; this reason is as long as a reason may be, to the very \
                            last byte of its 123 bytes.";
 
@@ -49,20 +53,28 @@ const CHECKS: &[(&str, Function)] = &[
     ("sizes 125, 126, 65535, 65536", boundary_sizes),
     ("1 MiB of text", |s| s.echoes([text(long_text(1 << 20))])),
     ("1 MiB of binary", |s| s.echoes([binary(1 << 20)])),
-    ("fragmented text, a ping between", |s| fragmented(s, MessageKind::Text)),
-    ("fragmented binary, a ping between", |s| {
+    ("fragmented text with a Ping between", |s| {
+        fragmented(s, MessageKind::Text)
+    }),
+    ("fragmented binary with a Ping between", |s| {
         fragmented(s, MessageKind::Binary)
     }),
     ("many small fragments", many_fragments),
-    ("fragments from the server, a ping between", fragments_from_server),
-    ("pings by the client", pings),
-    ("pings by the server", pings_from_server),
-    ("200 messages without waiting", pipelined),
+    ("fragments from the server with a Ping between", fragments_from_server),
+    ("Pings by the client", pings),
+    ("Pings by the server", pings_from_server),
+    ("200 messages without waiting for the echoes", pipelined),
     ("200 messages from another thread", pipelined_halves),
     ("subprotocol: the server's preference", subprotocol),
     ("subprotocol: none in common", no_subprotocol),
     ("refused with 401", |s| {
-        refused(s, 401, "WWW-Authenticate", "Basic realm=\"interop\"", "who is it?\n")
+        refused(
+            s,
+            401,
+            "WWW-Authenticate",
+            "Basic realm=\"interop\"",
+            "authentication required\n",
+        )
     }),
     ("refused with 403", |s| {
         refused(s, 403, "X-Reason", "none", "kein Zutritt für dich\n")
@@ -85,10 +97,10 @@ const CHECKS: &[(&str, Function)] = &[
         close_by_server(s, Some(4999), LONG_REASON)
     }),
     ("close by the server: empty", |s| close_by_server(s, None, "")),
-    ("connection lost by the client", lost_by_client),
-    ("connection lost by the server", lost_by_server),
-    ("message over our limit: 1009", over_our_limit),
-    ("message over their limit: 1009", over_their_limit),
+    ("dropped by the client without a Close frame", dropped_by_client),
+    ("dropped by the server without a Close frame", dropped_by_server),
+    ("message over the limit of sockless: 1009", over_own_limit),
+    ("message over the limit of the library: 1009", over_server_limit),
     ("invalid UTF-8: 1007", invalid_utf8),
 ];
 
@@ -108,9 +120,9 @@ fn main() -> ExitCode {
             url: url.clone(),
             next_id: Cell::new(100 * number),
         };
-        // In a thread, because nothing else bounds every wait.
+        // In a thread, so that the timeout covers all blocking calls.
         thread::spawn(move || done.send(check(&server)));
-        let failure = match outcome.recv_timeout(LIMIT) {
+        let failure = match outcome.recv_timeout(CHECK_TIMEOUT) {
             Ok(Ok(())) => {
                 println!("ok - {name}");
                 continue;
@@ -122,7 +134,7 @@ fn main() -> ExitCode {
                 }
                 Err(failure) => failure.to_string(),
             },
-            Err(RecvTimeoutError::Timeout) => format!("not done within {LIMIT:?}"),
+            Err(RecvTimeoutError::Timeout) => format!("not done within {CHECK_TIMEOUT:?}"),
             Err(RecvTimeoutError::Disconnected) => "panic".to_owned(),
         };
         println!("not ok - {name}: {failure}");
@@ -131,7 +143,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A check that this server cannot take part in.
+/// The reason why a check does not apply to this server.
 #[derive(Debug)]
 struct Skip(&'static str);
 
@@ -149,7 +161,7 @@ struct Server {
 }
 
 impl Server {
-    /// A new connection, and its ID.
+    /// Opens a connection. Returns its ID too.
     fn open(&self, path: &str) -> Result<(Tcp, usize), Failure> {
         self.open_with(path, Config::default())
     }
@@ -160,7 +172,7 @@ impl Server {
         Ok((ws, id))
     }
 
-    /// A request for a new connection, and its ID.
+    /// Creates the request of a new connection. Returns its ID too.
     fn request(&self, path: &str) -> Result<(ClientRequest, usize), Failure> {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
@@ -171,17 +183,18 @@ impl Server {
         let (mut ws, _) = self.open("echo")?;
         for message in messages {
             ws.send(message.clone())?;
-            same("the echo", ws.recv()?, Some(message))?;
+            check_equal("the echo", ws.recv()?, Some(message))?;
         }
-        bye(&mut ws)
+        close_cleanly(&mut ws)
     }
 
-    /// How a connection ended as the server saw it: clean or not, the code, the reason.
-    fn saw(&self, id: usize, expected: &str) -> Result<(), Failure> {
+    /// Checks how a connection ended at the server: clean or not, the code, the
+    /// reason.
+    fn check_ending(&self, id: usize, expected: &str) -> Result<(), Failure> {
         let (mut ws, _) = self.open("script")?;
         ws.send(format!("ended {id}"))?;
-        same("what the server saw", ws.recv()?, Some(text(expected)))?;
-        bye(&mut ws)
+        check_equal("the close_status at the server", ws.recv()?, Some(text(expected)))?;
+        close_cleanly(&mut ws)
     }
 }
 
@@ -202,11 +215,11 @@ fn binary(len: usize) -> Message<'static> {
     Message::Binary((0..len).map(|i| (i ^ (i >> 8).wrapping_mul(7)) as u8).collect())
 }
 
-fn same<T: Debug + PartialEq>(what: &str, got: T, expected: T) -> Result<(), Failure> {
+fn check_equal<T: Debug + PartialEq>(what: &str, got: T, expected: T) -> Result<(), Failure> {
     if got == expected {
         return Ok(());
     }
-    let brief = |value: T| {
+    let shortened = |value: T| {
         let text = format!("{value:?}");
         let len = text.len();
         if len > 200 {
@@ -215,25 +228,25 @@ fn same<T: Debug + PartialEq>(what: &str, got: T, expected: T) -> Result<(), Fai
             text
         }
     };
-    Err(format!("{what}: {}, not {}", brief(got), brief(expected)).into())
+    Err(format!("{what}: {}, not {}", shortened(got), shortened(expected)).into())
 }
 
-/// Closes, so that each connection of each check ends well.
-fn bye(ws: &mut Tcp) -> Result<(), Failure> {
+/// Closes the connection and checks that it ends cleanly.
+fn close_cleanly(ws: &mut Tcp) -> Result<(), Failure> {
     ws.close(CloseCode::NORMAL, "")?;
-    same("after close", ws.recv()?, None)?;
-    same("clean", ending(ws)?.is_clean(), true)
+    check_equal("after close", ws.recv()?, None)?;
+    check_equal("clean", close_status(ws)?.is_clean(), true)
 }
 
-fn ending(ws: &Tcp) -> Result<&CloseStatus, Failure> {
+fn close_status(ws: &Tcp) -> Result<&CloseStatus, Failure> {
     Ok(ws.close_status().ok_or("no close status")?)
 }
 
-/// What our side has to say about an end.
-fn ended(ws: &Tcp, by: ClosedBy, clean: bool, code: u16, reason: &str) -> Result<(), Failure> {
-    let status = ending(ws)?;
+/// Checks the close status of the client.
+fn check_close_status(ws: &Tcp, by: ClosedBy, clean: bool, code: u16, reason: &str) -> Result<(), Failure> {
+    let status = close_status(ws)?;
     let got = (status.by, status.is_clean(), status.code().0, status.reason());
-    same("close status", got, (by, clean, code, reason))
+    check_equal("close status", got, (by, clean, code, reason))
 }
 
 fn boundary_sizes(server: &Server) -> Result<(), Failure> {
@@ -245,7 +258,7 @@ fn boundary_sizes(server: &Server) -> Result<(), Failure> {
 fn fragmented(server: &Server, kind: MessageKind) -> Result<(), Failure> {
     let (mut ws, _) = server.open("echo")?;
     let whole = "ein € in Stücken, und eines davon leer";
-    // The euro sign is cut.
+    // The euro sign is divided between two fragments.
     let (first, second) = whole.as_bytes().split_at(5);
     let (engine, out) = ws.engine_mut();
     engine.send_fragment(kind, first, false, out)?;
@@ -257,9 +270,9 @@ fn fragmented(server: &Server, kind: MessageKind) -> Result<(), Failure> {
         MessageKind::Text => Event::Text(whole.into()),
         MessageKind::Binary => Event::Binary(whole.as_bytes().into()),
     };
-    same("first", ws.recv_event()?, Some(Event::Pong(b"between".into())))?;
-    same("second", ws.recv_event()?, Some(echo))?;
-    bye(&mut ws)
+    check_equal("first", ws.recv_event()?, Some(Event::Pong(b"between".into())))?;
+    check_equal("second", ws.recv_event()?, Some(echo))?;
+    close_cleanly(&mut ws)
 }
 
 fn many_fragments(server: &Server) -> Result<(), Failure> {
@@ -267,43 +280,43 @@ fn many_fragments(server: &Server) -> Result<(), Failure> {
     let (mut ws, _) = server.open_with("echo", config)?;
     for message in [text(long_text(300_000)), binary(300_001)] {
         ws.send(message.clone())?;
-        same("the echo", ws.recv()?, Some(message))?;
+        check_equal("the echo", ws.recv()?, Some(message))?;
     }
-    bye(&mut ws)
+    close_cleanly(&mut ws)
 }
 
 fn fragments_from_server(server: &Server) -> Result<(), Failure> {
     let (mut ws, _) = server.open("script")?;
     ws.send("fragments")?;
-    // That the ping is the first to arrive tells that there were fragments around it.
-    same("first", ws.recv_event()?, Some(Event::Ping(b"between".into())))?;
-    same(
+    // The Ping arrives first, so it was sent between fragments.
+    check_equal("first", ws.recv_event()?, Some(Event::Ping(b"between".into())))?;
+    check_equal(
         "second",
         ws.recv_event()?,
         Some(Event::Text("three € in fragments".into())),
     )?;
-    bye(&mut ws)
+    close_cleanly(&mut ws)
 }
 
 fn pings(server: &Server) -> Result<(), Failure> {
     let (mut ws, _) = server.open("echo")?;
     for payload in [&b"are you there"[..], b"", &[0xFF; 125]] {
         ws.ping(payload)?;
-        same("the answer", ws.recv_event()?, Some(Event::Pong(payload.into())))?;
+        check_equal("the Pong", ws.recv_event()?, Some(Event::Pong(payload.into())))?;
     }
-    bye(&mut ws)
+    close_cleanly(&mut ws)
 }
 
 fn pings_from_server(server: &Server) -> Result<(), Failure> {
     let (mut ws, _) = server.open("script")?;
     for payload in ["are you there", "x", &"ab".repeat(62)] {
         ws.send(format!("ping {payload}"))?;
-        same("first", ws.recv_event()?, Some(Event::Ping(payload.as_bytes().into())))?;
-        // The server says so when it has the pong.
-        let heard = format!("pong {payload}").into();
-        same("second", ws.recv_event()?, Some(Event::Text(heard)))?;
+        check_equal("first", ws.recv_event()?, Some(Event::Ping(payload.as_bytes().into())))?;
+        // The server confirms the Pong.
+        let confirmation = format!("pong {payload}").into();
+        check_equal("second", ws.recv_event()?, Some(Event::Text(confirmation)))?;
     }
-    bye(&mut ws)
+    close_cleanly(&mut ws)
 }
 
 fn message(number: usize) -> Message<'static> {
@@ -320,12 +333,12 @@ fn pipelined(server: &Server) -> Result<(), Failure> {
         ws.feed(message(number))?;
     }
     for number in 0..200 {
-        same("in order", ws.recv()?, Some(message(number)))?;
+        check_equal("in order", ws.recv()?, Some(message(number)))?;
     }
-    bye(&mut ws)
+    close_cleanly(&mut ws)
 }
 
-/// So much that it works only if both directions flow at once.
+/// The messages exceed the buffers, so both directions must work at the check_equal time.
 fn pipelined_halves(server: &Server) -> Result<(), Failure> {
     const LEN: usize = 100_000;
     let (ws, _) = server.open("echo")?;
@@ -333,45 +346,45 @@ fn pipelined_halves(server: &Server) -> Result<(), Failure> {
     let sending = writer.clone();
     let sender = thread::spawn(move || (0..200).try_for_each(|number| sending.send(binary(LEN + number))));
     for number in 0..200 {
-        same("in order", reader.recv()?, Some(binary(LEN + number)))?;
+        check_equal("in order", reader.recv()?, Some(binary(LEN + number)))?;
     }
     sender.join().map_err(|_| "panic")??;
     writer.close(CloseCode::NORMAL, "")?;
-    same("after close", reader.recv()?, None)?;
+    check_equal("after close", reader.recv()?, None)?;
     let clean = reader.close_status().is_some_and(|status| status.is_clean());
-    same("clean", clean, true)
+    check_equal("clean", clean, true)
 }
 
-fn offering(server: &Server, subprotocols: &[&str]) -> Result<ClientRequest, Failure> {
+fn request_with_subprotocols(server: &Server, subprotocols: &[&str]) -> Result<ClientRequest, Failure> {
     let (request, _) = server.request("echo")?;
     Ok(subprotocols
         .iter()
         .fold(request, |request, name| request.subprotocol(*name)))
 }
 
-fn chosen(server: &Server, offers: &[&str], expected: Option<&str>) -> Result<(), Failure> {
-    let (mut ws, response) = std_net::connect_with(&offering(server, offers)?, Config::default())?;
-    same("chosen", response.subprotocol(), expected)?;
-    bye(&mut ws)
+fn check_subprotocol(server: &Server, offers: &[&str], expected: Option<&str>) -> Result<(), Failure> {
+    let (mut ws, response) = std_net::connect_with(&request_with_subprotocols(server, offers)?, Config::default())?;
+    check_equal("subprotocol", response.subprotocol(), expected)?;
+    close_cleanly(&mut ws)
 }
 
 fn subprotocol(server: &Server) -> Result<(), Failure> {
-    chosen(server, &["chat.v1", "chat.v2"], Some("chat.v2"))?;
-    chosen(server, &["other", "chat.v2", "chat.v1"], Some("chat.v2"))?;
-    chosen(server, &["chat.v1"], Some("chat.v1"))
+    check_subprotocol(server, &["chat.v1", "chat.v2"], Some("chat.v2"))?;
+    check_subprotocol(server, &["other", "chat.v2", "chat.v1"], Some("chat.v2"))?;
+    check_subprotocol(server, &["chat.v1"], Some("chat.v1"))
 }
 
 fn no_subprotocol(server: &Server) -> Result<(), Failure> {
-    chosen(server, &[], None)?;
-    chosen(server, &["other"], None)?;
-    let request = offering(server, &["other"])?.require_subprotocol(true);
+    check_subprotocol(server, &[], None)?;
+    check_subprotocol(server, &["other"], None)?;
+    let request = request_with_subprotocols(server, &["other"])?.require_subprotocol(true);
     match std_net::connect_with(&request, Config::default()) {
         Err(Error::Protocol(error)) => {
             let expected = ProtocolError::Response(ResponseError::MissingSubprotocol);
-            same("error", *error, expected)
+            check_equal("error", *error, expected)
         }
         Err(error) => Err(error.into()),
-        Ok(_) => Err("open without the subprotocol that it required".into()),
+        Ok(_) => Err("opened without the required subprotocol".into()),
     }
 }
 
@@ -386,38 +399,38 @@ fn refusal(server: &Server, target: &str) -> Result<Box<Refusal>, Failure> {
 
 fn refused(server: &Server, status: u16, header: &str, value: &str, body: &str) -> Result<(), Failure> {
     let refusal = refusal(server, &format!("refuse/{status}"))?;
-    same("status", refusal.response.status(), status)?;
+    check_equal("status", refusal.response.status(), status)?;
     let got = refusal.response.headers().get(header).map(String::from_utf8_lossy);
-    same(header, got, Some(value.into()))?;
-    same("body", String::from_utf8_lossy(&refusal.body), body.into())?;
-    same("complete", refusal.is_complete, true)
+    check_equal(header, got, Some(value.into()))?;
+    check_equal("body", String::from_utf8_lossy(&refusal.body), body.into())?;
+    check_equal("complete", refusal.is_complete, true)
 }
 
 fn refused_chunked(server: &Server) -> Result<(), Failure> {
     let refusal = refusal(server, "refuse/chunked")?;
     if refusal.response.status() == 501 {
-        return Err(Skip("the server's library cannot send one").into());
+        return Err(Skip("the library of the server has no chunked responses").into());
     }
-    same("status", refusal.response.status(), 503)?;
+    check_equal("status", refusal.response.status(), 503)?;
     let encoding = refusal.response.headers().get("Transfer-Encoding");
-    same("encoding", encoding, Some(&b"chunked"[..]))?;
-    same("body", String::from_utf8_lossy(&refusal.body), "in two pieces\n".into())?;
-    same("complete", refusal.is_complete, true)
+    check_equal("encoding", encoding, Some(&b"chunked"[..]))?;
+    check_equal("body", String::from_utf8_lossy(&refusal.body), "in two pieces\n".into())?;
+    check_equal("complete", refusal.is_complete, true)
 }
 
-/// The code as it appears in a Close frame's stead when there is none.
-fn seen(code: Option<u16>) -> u16 {
+/// Returns the code that is reported: 1005 if there is none.
+fn reported_code(code: Option<u16>) -> u16 {
     code.unwrap_or(CloseCode::NO_STATUS.0)
 }
 
 fn close(server: &Server, code: Option<u16>, reason: &str) -> Result<(), Failure> {
     let (mut ws, id) = server.open("echo")?;
     ws.close(code.map(CloseCode), reason)?;
-    same("then", ws.recv()?, None)?;
-    // Both libraries repeat the reason too; that is theirs to decide.
-    let echoed = ending(&ws)?.reason().to_owned();
-    ended(&ws, ClosedBy::Us, true, seen(code), &echoed)?;
-    server.saw(id, &format!("clean {} {reason}", seen(code)))
+    check_equal("then", ws.recv()?, None)?;
+    // The libraries may repeat the reason.
+    let echoed = close_status(&ws)?.reason().to_owned();
+    check_close_status(&ws, ClosedBy::Us, true, reported_code(code), &echoed)?;
+    server.check_ending(id, &format!("clean {} {reason}", reported_code(code)))
 }
 
 fn close_by_server(server: &Server, code: Option<u16>, reason: &str) -> Result<(), Failure> {
@@ -427,67 +440,67 @@ fn close_by_server(server: &Server, code: Option<u16>, reason: &str) -> Result<(
         None => ws.send("close")?,
     }
     let close = code.map(|code| sockless::CloseFrame::new(code, reason));
-    same("the Close", ws.recv_event()?, Some(Event::Close(close)))?;
-    same("then", ws.recv()?, None)?;
-    ended(&ws, ClosedBy::Peer, true, seen(code), reason)?;
-    // We repeat the code alone.
-    server.saw(id, &format!("clean {} ", seen(code)))
+    check_equal("the Close", ws.recv_event()?, Some(Event::Close(close)))?;
+    check_equal("then", ws.recv()?, None)?;
+    check_close_status(&ws, ClosedBy::Peer, true, reported_code(code), reason)?;
+    // `sockless` repeats the code without the reason.
+    server.check_ending(id, &format!("clean {} ", reported_code(code)))
 }
 
-fn lost_by_client(server: &Server) -> Result<(), Failure> {
+fn dropped_by_client(server: &Server) -> Result<(), Failure> {
     let (ws, id) = server.open("echo")?;
     drop(ws);
-    server.saw(id, "unclean 1006 ")
+    server.check_ending(id, "unclean 1006 ")
 }
 
-fn lost_by_server(server: &Server) -> Result<(), Failure> {
+fn dropped_by_server(server: &Server) -> Result<(), Failure> {
     let (mut ws, _) = server.open("script")?;
     ws.send("drop")?;
-    fails(&mut ws, ProtocolError::UnexpectedEof)?;
-    ended(&ws, ClosedBy::Transport, false, 1006, "")
+    check_error(&mut ws, ProtocolError::UnexpectedEof)?;
+    check_close_status(&ws, ClosedBy::Transport, false, 1006, "")
 }
 
-fn fails(ws: &mut Tcp, expected: ProtocolError) -> Result<(), Failure> {
+fn check_error(ws: &mut Tcp, expected: ProtocolError) -> Result<(), Failure> {
     match ws.recv() {
-        Err(Error::Protocol(error)) => same("error", *error, expected),
-        other => Err(format!("{other:?}, not an error: {expected:?}").into()),
+        Err(Error::Protocol(error)) => check_equal("error", *error, expected),
+        other => Err(format!("{other:?}, not the error {expected:?}").into()),
     }
 }
 
-fn over_our_limit(server: &Server) -> Result<(), Failure> {
+fn over_own_limit(server: &Server) -> Result<(), Failure> {
     let config = Config::new().max_message_size(65536);
     let (mut ws, id) = server.open_with("script", config)?;
     ws.send("binary 65536")?;
     match ws.recv()? {
-        Some(Message::Binary(data)) => same("size", data.len(), 65536)?,
-        other => return Err(format!("{other:?}, not what just fits").into()),
+        Some(Message::Binary(data)) => check_equal("size", data.len(), 65536)?,
+        other => return Err(format!("{other:?}, not the message of 65536 bytes").into()),
     }
     ws.send("binary 65537")?;
     let too_big = ProtocolError::MessageTooBig {
         size: Some(65537),
         limit: 65536,
     };
-    fails(&mut ws, too_big)?;
-    ended(&ws, ClosedBy::Us, false, 1006, "")?;
-    server.saw(id, "clean 1009 ")
+    check_error(&mut ws, too_big)?;
+    check_close_status(&ws, ClosedBy::Us, false, 1006, "")?;
+    server.check_ending(id, "clean 1009 ")
 }
 
-fn over_their_limit(server: &Server) -> Result<(), Failure> {
+fn over_server_limit(server: &Server) -> Result<(), Failure> {
     let (mut ws, _) = server.open("echo")?;
     match ws.send(binary((2 << 20) + 1)) {
-        // They may have hung up in the middle of it.
+        // The server may close the transport while the message is written.
         Ok(()) | Err(Error::Io(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    same("then", ws.recv()?, None)?;
-    let reason = ending(&ws)?.reason().to_owned();
-    ended(&ws, ClosedBy::Peer, true, 1009, &reason)
+    check_equal("then", ws.recv()?, None)?;
+    let reason = close_status(&ws)?.reason().to_owned();
+    check_close_status(&ws, ClosedBy::Peer, true, 1009, &reason)
 }
 
 fn invalid_utf8(server: &Server) -> Result<(), Failure> {
     let (mut ws, id) = server.open("script")?;
     ws.send("invalid")?;
-    fails(&mut ws, ProtocolError::InvalidUtf8)?;
-    ended(&ws, ClosedBy::Us, false, 1006, "")?;
-    server.saw(id, "clean 1007 ")
+    check_error(&mut ws, ProtocolError::InvalidUtf8)?;
+    check_close_status(&ws, ClosedBy::Us, false, 1006, "")?;
+    server.check_ending(id, "clean 1007 ")
 }

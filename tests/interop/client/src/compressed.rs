@@ -1,5 +1,5 @@
-//! Connections with permessage-deflate: every window and takeover that the server's library can speak, asked for by
-//! each side in turn.
+//! Connections with permessage-deflate: all windows and context takeovers that the library of the
+//! server supports, requested by either side.
 
 use std::{
     fmt,
@@ -21,9 +21,9 @@ use sockless::{
     deflate::{DeflateConfig, WindowBits},
 };
 
-use crate::{Check, Failure, Function, Server, UNICODE, binary, bye, long_text, same, text};
+use crate::{Check, Failure, Function, Server, UNICODE, binary, check_equal, close_cleanly, long_text, text};
 
-/// Whose server it is.
+/// The library of the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Library {
     Websockets,
@@ -40,14 +40,14 @@ impl Library {
     }
 }
 
-/// What a side asks for, or what is negotiated; the server's, then the client's.
+/// The parameters that a side requests, or the negotiated ones: of the server, then of the client.
 #[derive(Clone, Copy, Default)]
 struct Params {
     no_takeover: [bool; 2],
-    bits: [Option<u8>; 2],
+    window_bits: [Option<u8>; 2],
 }
 
-/// As the server reads and writes them.
+/// The notation of `server.py` and `server.js`.
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.no_takeover {
@@ -56,7 +56,7 @@ impl fmt::Display for Params {
             [false, true] => "client",
             [true, true] => "server+client",
         })?;
-        self.bits.iter().try_for_each(|bits| match bits {
+        self.window_bits.iter().try_for_each(|bits| match bits {
             Some(bits) => write!(f, ",{bits}"),
             None => f.write_str(",-"),
         })
@@ -66,7 +66,7 @@ impl fmt::Display for Params {
 impl Params {
     fn config(&self) -> DeflateConfig {
         let bits = |bits: Option<u8>| bits.and_then(WindowBits::new).unwrap_or(WindowBits::MAX);
-        let [server_bits, client_bits] = self.bits.map(bits);
+        let [server_bits, client_bits] = self.window_bits.map(bits);
         let [server_no_takeover, client_no_takeover] = self.no_takeover;
         DeflateConfig::new()
             .server_no_context_takeover(server_no_takeover)
@@ -79,57 +79,59 @@ impl Params {
 
 pub(crate) fn checks(library: Library) -> Vec<(String, Check)> {
     let mut checks: Vec<(String, Check)> = vec![(
-        "permessage-deflate offered, not granted".to_owned(),
+        "permessage-deflate offered, not negotiated".to_owned(),
         Box::new(|server| not_compressed(server, "echo", DeflateConfig::default())),
     )];
-    // zlib has no raw deflater for 8 bits. Node takes one for 9, which never refers back further than 250 bytes.
-    let least = if library == Library::Ws { 8 } else { 9 };
+    // zlib has no raw deflater for 8 bits. Node uses one for 9 bits, which refers back at most 250
+    // bytes.
+    let min_server_bits = if library == Library::Ws { 8 } else { 9 };
     for flags in 0..4 {
-        for server_bits in least..=15 {
+        for server_bits in min_server_bits..=15 {
             for client_bits in 8..=15 {
                 let no_takeover = [flags & 1 != 0, flags & 2 != 0];
-                let asked = Params {
+                let requested = Params {
                     no_takeover,
                     ..params(server_bits, client_bits)
                 };
-                let more = Params {
+                let larger = Params {
                     no_takeover,
                     ..params((server_bits + 1).min(15), (client_bits + 1).min(15))
                 };
-                let ways = [
-                    ("the client", Params::default(), asked),
-                    ("the server", asked, Params::default()),
-                    ("both, the server for less", asked, more),
-                    // `ws` refuses an offer below what it is set to.
-                    ("both, the client for less", more, asked),
+                let requests = [
+                    ("the client", Params::default(), requested),
+                    ("the server", requested, Params::default()),
+                    ("both, the server with smaller windows", requested, larger),
+                    // `ws` refuses an offer with smaller windows than its setting.
+                    ("both, the client with smaller windows", larger, requested),
                 ];
-                let ways = &ways[..if library == Library::Ws { 3 } else { 4 }];
-                let (by, theirs, ours) = ways[usize::from(flags + server_bits + client_bits) % ways.len()];
+                let requests = &requests[..if library == Library::Ws { 3 } else { 4 }];
+                let index = usize::from(flags + server_bits + client_bits) % requests.len();
+                let (by, server_params, client_params) = requests[index];
                 checks.push((
-                    format!("compressed with {asked}, asked for by {by}"),
-                    Box::new(move |server| compressed(server, theirs, ours.config(), asked)),
+                    format!("compressed with {requested}, requested by {by}"),
+                    Box::new(move |server| compressed(server, server_params, client_params.config(), requested)),
                 ));
             }
         }
     }
-    // A demand that the server cannot meet.
+    // Demands that the server cannot meet.
     let demands: [(&str, Function); 2] = match library {
         Library::Websockets => [
-            ("8 bits demanded of the server: declined", |server| {
+            ("8 bits demanded from the server: declined", |server| {
                 not_compressed(server, "deflate/-,-,-", demand(8, false))
             }),
             (
-                "8 bits demanded of the server: compressed without, after a fallback",
+                "8 bits demanded from the server: compressed by the fallback offer",
                 |server| compressed(server, Params::default(), demand(8, true), params(15, 15)),
             ),
         ],
         Library::Ws => [
             (
-                "a smaller window demanded than the server is set to: refused with 400",
+                "a smaller window demanded than that of the server: refused with 400",
                 |server| refused(server, "deflate/-,12,15", demand(10, false)),
             ),
             (
-                "a smaller window demanded than the server is set to: compressed without, after a fallback",
+                "a smaller window demanded than that of the server: compressed by the fallback offer",
                 |server| compressed(server, params(12, 15), demand(10, true), params(12, 15)),
             ),
         ],
@@ -140,11 +142,12 @@ pub(crate) fn checks(library: Library) -> Vec<(String, Check)> {
 
 fn params(server_bits: u8, client_bits: u8) -> Params {
     Params {
-        bits: [Some(server_bits), Some(client_bits)],
+        window_bits: [Some(server_bits), Some(client_bits)],
         ..Params::default()
     }
 }
 
+/// Demands a window from the server.
 fn demand(server_bits: u8, fallback: bool) -> DeflateConfig {
     params(server_bits, 15).config().fallback(fallback)
 }
@@ -156,20 +159,20 @@ fn with(deflate: DeflateConfig) -> Config {
 fn not_compressed(server: &Server, path: &str, config: DeflateConfig) -> Result<(), Failure> {
     let (request, _) = server.request(path)?;
     let (mut ws, response) = std_net::connect_with(&request, with(config))?;
-    same("granted", response.headers().get("Sec-WebSocket-Extensions"), None)?;
+    check_equal("extensions", response.headers().get("Sec-WebSocket-Extensions"), None)?;
     if path != "echo" {
-        same("as the server sees it", ws.recv()?, Some(text("nothing")))?;
+        check_equal("parameters at the server", ws.recv()?, Some(text("nothing")))?;
     }
     let message = text("a".repeat(1000));
     ws.send(message.clone())?;
-    same("the echo", ws.recv()?, Some(message))?;
-    bye(&mut ws)
+    check_equal("the echo", ws.recv()?, Some(message))?;
+    close_cleanly(&mut ws)
 }
 
 fn refused(server: &Server, path: &str, config: DeflateConfig) -> Result<(), Failure> {
     let (request, _) = server.request(path)?;
     match std_net::connect_with(&request, with(config)) {
-        Err(Error::Refused(refusal)) => same("status", refusal.response.status(), 400),
+        Err(Error::Refused(refusal)) => check_equal("status", refusal.response.status(), 400),
         Err(error) => Err(error.into()),
         Ok(_) => Err("not refused".into()),
     }
@@ -177,13 +180,13 @@ fn refused(server: &Server, path: &str, config: DeflateConfig) -> Result<(), Fai
 
 /// A stream that counts the bytes read and written.
 #[derive(Clone)]
-struct Metered {
+struct CountingStream {
     tcp: Arc<TcpStream>,
     read: Arc<AtomicUsize>,
     written: Arc<AtomicUsize>,
 }
 
-impl Read for Metered {
+impl Read for CountingStream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let len = (&*self.tcp).read(buf)?;
         self.read.fetch_add(len, Ordering::Relaxed);
@@ -191,7 +194,7 @@ impl Read for Metered {
     }
 }
 
-impl Write for Metered {
+impl Write for CountingStream {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let len = (&*self.tcp).write(buf)?;
         self.written.fetch_add(len, Ordering::Relaxed);
@@ -203,18 +206,22 @@ impl Write for Metered {
     }
 }
 
-/// All messages and their echoes, with what is negotiated as expected, and compressed indeed.
-fn compressed(server: &Server, theirs: Params, ours: DeflateConfig, agreement: Params) -> Result<(), Failure> {
-    let (request, _) = server.request(&format!("deflate/{theirs}"))?;
+/// Checks the negotiated parameters, exchanges all messages, and checks that they were compressed.
+fn compressed(server: &Server, requested: Params, config: DeflateConfig, negotiated: Params) -> Result<(), Failure> {
+    let (request, _) = server.request(&format!("deflate/{requested}"))?;
     let tcp = TcpStream::connect((request.host(), request.port()))?;
     tcp.set_nodelay(true)?;
-    let metered = Metered {
+    let stream = CountingStream {
         tcp: Arc::new(tcp),
         read: Arc::default(),
         written: Arc::default(),
     };
-    let (mut ws, _) = WebSocket::client(metered.clone(), &request, with(ours))?;
-    same("as the server sees it", ws.recv()?, Some(text(agreement.to_string())))?;
+    let (mut ws, _) = WebSocket::client(stream.clone(), &request, with(config))?;
+    check_equal(
+        "parameters at the server",
+        ws.recv()?,
+        Some(text(negotiated.to_string())),
+    )?;
 
     let messages = Arc::new(mixed_messages());
     let (mut reader, writer) = ws.split_with(|stream| Ok((stream.clone(), stream)))?;
@@ -223,22 +230,22 @@ fn compressed(server: &Server, theirs: Params, ours: DeflateConfig, agreement: P
         move || messages.iter().try_for_each(|message| writer.send(message.clone()))
     });
     for (number, message) in messages.iter().enumerate() {
-        same(&format!("echo {number}"), reader.recv()?.as_ref(), Some(message))?;
+        check_equal(&format!("echo {number}"), reader.recv()?.as_ref(), Some(message))?;
     }
     sender.join().map_err(|_| "panic")??;
     writer.close(CloseCode::NORMAL, "")?;
-    same("after close", reader.recv()?, None)?;
-    same(
+    check_equal("after close", reader.recv()?, None)?;
+    check_equal(
         "clean",
         reader.close_status().is_some_and(|status| status.is_clean()),
         true,
     )?;
 
     let plain: usize = messages.iter().map(len).sum();
-    for (what, count) in [("read", &metered.read), ("written", &metered.written)] {
+    for (what, count) in [("read", &stream.read), ("written", &stream.written)] {
         let count = count.load(Ordering::Relaxed);
-        // With any window.
-        same(
+        // This holds for all windows.
+        check_equal(
             &format!("{count} bytes {what} of {plain}: smaller"),
             10 * count < 7 * plain,
             true,
@@ -254,7 +261,8 @@ fn len(message: &Message<'static>) -> usize {
     }
 }
 
-/// 200 messages of all kinds and sizes, which repeat themselves at distances around that of every window.
+/// Returns 200 messages of all kinds and sizes, with repetitions at distances around the size of
+/// every window.
 fn mixed_messages() -> Vec<Message<'static>> {
     let mut state = 7692_u32;
     let mut random = |len: usize| -> Vec<u8> {
@@ -267,7 +275,8 @@ fn mixed_messages() -> Vec<Message<'static>> {
     let mut messages = Vec::new();
     for n in 0..25 {
         let distance = (1 << (8 + n / 3)) + n % 3 - 1;
-        // Of few letters, so that it gets smaller in any case; at random, so that it repeats nothing else at length.
+        // Random, so that it has no long repetitions, and of few letters, so that it compresses all
+        // the check_equal.
         let letters: String = random(distance)
             .iter()
             .map(|byte| char::from(b'a' + byte % 16))

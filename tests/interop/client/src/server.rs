@@ -1,12 +1,14 @@
-//! What the clients of other libraries need of our server and an echo server cannot do.
+//! A server with `sockless` for the clients of other libraries. It has the functions that the echo
+//! server does not have.
 //!
 //! * `/refuse/STATUS` refuses the handshake.
 //! * `/echo/ID` echoes.
-//! * `/deflate/SETTINGS` echoes with permessage-deflate, whatever the size. The settings are, separated by commas: who
-//!   has no context takeover (`server`, `client`, `server+client`), the server's window bits, the client's; `-` for a
-//!   default.
-//! * `/script/ID` does what text messages say: `ping PAYLOAD`, `fragments`, `close [CODE [REASON]]`, `drop`, and
-//!   `ended ID`: how the connection with that ID ended, as our side saw it.
+//! * `/deflate/SETTINGS` echoes with permessage-deflate, whatever the size. The settings, separated
+//!   by commas, are: the sides without context takeover (`server`, `client`, `server+client`), the
+//!   window bits of the server, and those of the client. `-` stands for the default.
+//! * `/script/ID` executes the commands in text messages: `ping PAYLOAD`, `fragments`,
+//!   `close [CODE [REASON]]`, `drop`, and `ended ID`, which returns how the connection with that ID
+//!   ended at this server.
 
 use std::{
     collections::HashMap,
@@ -27,33 +29,34 @@ use sockless::{
     deflate::{DeflateConfig, WindowBits},
 };
 
-/// No client of these tests is silent for so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The maximum time without input from a client.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// In the order of our preference.
+/// In the order of preference.
 const SUBPROTOCOLS: [&str; 2] = ["chat.v2", "chat.v1"];
 
 type Tcp = WebSocket<TcpStream>;
 
 /// How connections ended, by ID.
 #[derive(Default)]
-struct Ended {
-    endings: Mutex<HashMap<String, String>>,
+struct Endings {
+    by_id: Mutex<HashMap<String, String>>,
     added: Condvar,
 }
 
-impl Ended {
+impl Endings {
     fn add(&self, id: &str, ending: String) {
-        self.endings.lock().unwrap().insert(id.to_owned(), ending);
+        self.by_id.lock().unwrap().insert(id.to_owned(), ending);
         self.added.notify_all();
     }
 
-    /// Waits for it: the client may know the end before our side does.
-    fn of(&self, id: &str) -> String {
-        let endings = self.endings.lock().unwrap();
+    /// Waits until the connection has ended: the client may know of the end before this server
+    /// does.
+    fn wait_for(&self, id: &str) -> String {
+        let endings = self.by_id.lock().unwrap();
         let (endings, _) = self
             .added
-            .wait_timeout_while(endings, PATIENCE / 2, |endings| !endings.contains_key(id))
+            .wait_timeout_while(endings, TIMEOUT / 2, |endings| !endings.contains_key(id))
             .unwrap();
         endings.get(id).map_or("not yet", String::as_str).to_owned()
     }
@@ -63,11 +66,11 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("listening on ws://{}/", listener.local_addr()?);
     std::io::stdout().flush()?;
-    let ended = Arc::new(Ended::default());
+    let endings = Arc::new(Endings::default());
     for tcp in listener.incoming() {
-        let (tcp, ended) = (tcp?, Arc::clone(&ended));
+        let (tcp, endings) = (tcp?, Arc::clone(&endings));
         thread::spawn(move || {
-            if let Err(error) = serve(tcp, &ended) {
+            if let Err(error) = serve(tcp, &endings) {
                 eprintln!("{error}");
             }
         });
@@ -75,34 +78,34 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     Ok(())
 }
 
-fn serve(tcp: TcpStream, ended: &Ended) -> Result<(), Error> {
-    tcp.set_read_timeout(Some(PATIENCE))?;
+fn serve(tcp: TcpStream, endings: &Endings) -> Result<(), Error> {
+    tcp.set_read_timeout(Some(TIMEOUT))?;
     let config = Config::new().deflate(deflate_settings(&tcp)?);
     let incoming = std_net::incoming(tcp, config)?;
     let target = incoming.request().target().to_owned();
-    let (what, argument) = target[1..].split_once('/').unwrap_or((&target[1..], ""));
-    if what == "refuse" {
+    let (function, argument) = target[1..].split_once('/').unwrap_or((&target[1..], ""));
+    if function == "refuse" {
         return refuse(incoming, argument);
     }
     let subprotocol = incoming.request().choose_subprotocol(&SUBPROTOCOLS);
     let mut ws = incoming.accept(&Accept::new().subprotocol(subprotocol))?;
-    let result = match what {
-        "script" => script(&mut ws, ended),
+    let result = match function {
+        "script" => script(&mut ws, endings),
         _ => echo(&mut ws),
     };
     let ending = match ws.close_status() {
-        None => "no end".to_owned(),
+        None => "not closed".to_owned(),
         Some(status) => {
             let clean = if status.is_clean() { "clean" } else { "unclean" };
             format!("{:?} {clean} {} {}", status.by, status.code(), status.reason())
         }
     };
-    ended.add(argument, ending);
+    endings.add(argument, ending);
     result
 }
 
-/// The settings that the path asks for. They are needed before the handshake is read; the clients of these tests send
-/// the whole of their request at once.
+/// Returns the settings in the path of the request. The connection needs them before it reads the
+/// request, so the request is peeked. The clients of these tests send it in one write.
 fn deflate_settings(tcp: &TcpStream) -> io::Result<Option<DeflateConfig>> {
     let mut head = [0; 256];
     let peeked = tcp.peek(&mut head)?;
@@ -129,7 +132,11 @@ fn deflate_settings(tcp: &TcpStream) -> io::Result<Option<DeflateConfig>> {
 
 fn refuse(incoming: Incoming<TcpStream>, status: &str) -> Result<(), Error> {
     match status {
-        "401" => incoming.reject(401, &[("WWW-Authenticate", "Basic realm=\"interop\"")], b"who is it?\n"),
+        "401" => incoming.reject(
+            401,
+            &[("WWW-Authenticate", "Basic realm=\"interop\"")],
+            b"authentication required\n",
+        ),
         "302" => incoming.reject(302, &[("Location", "/echo/elsewhere")], b"not here\n"),
         _ => incoming.reject(403, &[("X-Reason", "none")], "kein Zutritt für dich\n".as_bytes()),
     }
@@ -142,7 +149,7 @@ fn echo(ws: &mut Tcp) -> Result<(), Error> {
     Ok(())
 }
 
-fn script(ws: &mut Tcp, ended: &Ended) -> Result<(), Error> {
+fn script(ws: &mut Tcp, endings: &Endings) -> Result<(), Error> {
     while let Some(message) = ws.recv()? {
         let Message::Text(command) = message else { continue };
         let (command, argument) = command.split_once(' ').unwrap_or((&command, ""));
@@ -158,7 +165,7 @@ fn script(ws: &mut Tcp, ended: &Ended) -> Result<(), Error> {
             }
             "fragments" => {
                 let (engine, out) = ws.engine_mut();
-                // The euro sign is cut.
+                // The euro sign is divided between two fragments.
                 engine.send_fragment(MessageKind::Text, b"three \xE2", false, out)?;
                 engine.ping(b"between", out)?;
                 engine.send_fragment(MessageKind::Text, b"\x82\xAC in frag", false, out)?;
@@ -170,7 +177,7 @@ fn script(ws: &mut Tcp, ended: &Ended) -> Result<(), Error> {
                 ws.close(code.parse().ok().map(CloseCode), reason)?;
             }
             "drop" => ws.get_ref().shutdown(Shutdown::Both)?,
-            "ended" => ws.send(ended.of(argument))?,
+            "ended" => ws.send(endings.wait_for(argument))?,
             _ => ws.close(CloseCode::POLICY_VIOLATION, "unknown command")?,
         }
     }

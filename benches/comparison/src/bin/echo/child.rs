@@ -1,4 +1,4 @@
-//! A server in a process of its own, and what that has used of the processor.
+//! A server in a process of its own, and the processor time that it has used.
 
 use std::{
     env, fs,
@@ -18,17 +18,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// This program again, as one of its servers.
+    /// Starts this program again as the server of that name.
     pub fn start(name: &str) -> Self {
-        let mut child = Command::new(env::current_exe().expect("this has a path"))
+        let mut child = Command::new(env::current_exe().expect("the path of the program is known"))
             .args(["--serve", name])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("this can be started");
+            .expect("the server starts");
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        stdout.read_line(&mut line).expect("it says where it listens");
+        stdout.read_line(&mut line).expect("the server prints its address");
         Self {
             name: name.into(),
             address: line.trim().parse().expect("an address"),
@@ -37,7 +37,7 @@ impl Server {
         }
     }
 
-    /// One that listens already.
+    /// Creates a server that is running already.
     pub fn external(name: String, address: SocketAddr, pid: u32) -> Self {
         Self {
             name,
@@ -47,12 +47,12 @@ impl Server {
         }
     }
 
-    /// Nanoseconds of processor time of all its threads. They are counted when a thread ceases to run, so they are exact
-    /// only while it waits.
+    /// Returns the processor time of all threads, in nanoseconds. The kernel updates it when a
+    /// thread stops running, so it is exact only while all threads wait.
     pub fn processor_time(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("it runs");
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("the server runs");
         let time = |task: io::Result<fs::DirEntry>| {
-            // A thread may just have ended.
+            // A thread that has just ended has no file.
             let schedstat = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
             schedstat.split(' ').next()?.parse::<u64>().ok()
         };
@@ -63,7 +63,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // The end of its input is the end of it.
+            // The server exits at the end of its standard input.
             drop(child.stdin.take());
             _ = child.wait();
         }

@@ -1,4 +1,4 @@
-//! The client: as many connections as there are, on one thread, and as little work as it can do and still see every byte.
+//! The client: all connections on one thread, and no work except comparing every byte.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -14,32 +14,33 @@ use crate::{
     work::{CONNECTIONS, Work},
 };
 
-/// Before it is measured, a server grows its buffers.
+/// The time before the measurement, in which the buffers of the server grow.
 const WARM_UP: Duration = Duration::from_millis(30);
-/// How long a server has for the next byte.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The maximum time until the next byte of a server.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct Sample {
     messages: u64,
-    /// Of the processor, in nanoseconds.
-    used: u64,
+    /// The processor time of the server, in nanoseconds.
+    processor_time: u64,
     elapsed: Duration,
 }
 
 impl Sample {
+    /// Returns the processor time per message.
     pub fn nanoseconds(&self) -> f64 {
-        self.used as f64 / self.messages as f64
+        self.processor_time as f64 / self.messages as f64
     }
 
-    /// Messages a second.
+    /// Returns the messages per second.
     pub fn rate(&self) -> f64 {
         self.messages as f64 / self.elapsed.as_secs_f64()
     }
 }
 
-/// Drives the server for about that long.
-pub fn drive(server: &Server, work: &Work, turn: Duration) -> Sample {
+/// Measures the server for about the time of a turn.
+pub fn measure(server: &Server, work: &Work, turn: Duration) -> Sample {
     let mut client = Client::connect(server, work).expect("the server opens a connection");
     let mut run = |time| {
         client
@@ -47,18 +48,18 @@ pub fn drive(server: &Server, work: &Work, turn: Duration) -> Sample {
             .unwrap_or_else(|error| panic!("{}, {work}: {error}", server.name))
     };
     run(WARM_UP);
-    let (before, start) = (settled(server), Instant::now());
+    let (before, start) = (idle_processor_time(server), Instant::now());
     let batches = run(turn);
     let elapsed = start.elapsed();
     Sample {
         messages: batches * work.depth as u64,
-        used: settled(server) - before,
+        processor_time: idle_processor_time(server) - before,
         elapsed,
     }
 }
 
-/// The processor time of a server that has nothing more to do.
-fn settled(server: &Server) -> u64 {
+/// Returns the processor time of the server after it has become idle.
+fn idle_processor_time(server: &Server) -> u64 {
     thread::sleep(Duration::from_millis(2));
     server.processor_time()
 }
@@ -73,14 +74,15 @@ struct Client {
 
 struct Connection {
     tcp: TcpStream,
-    /// How much of the batch has left, and has come back.
+    /// The number of bytes of the batch that are written.
     written: usize,
+    /// The number of bytes of the echo that are read.
     read: usize,
 }
 
 impl Client {
     fn connect(server: &Server, work: &Work) -> io::Result<Self> {
-        let (poll, (sent, expected)) = (Poll::new()?, work.images());
+        let (poll, (sent, expected)) = (Poll::new()?, work.batches());
         let mut connections = Vec::new();
         for index in 0..CONNECTIONS {
             let mut tcp = TcpStream::from_std(open(server)?);
@@ -99,19 +101,20 @@ impl Client {
         })
     }
 
-    /// Sends batch after batch on every connection for that long, and waits for the last answers. Returns how many came back.
+    /// Sends batches on every connection for that time and waits for the last echoes. Returns the
+    /// number of batches that were echoed.
     fn run(&mut self, time: Duration) -> io::Result<u64> {
-        let (end, mut batches, mut busy) = (Instant::now() + time, 0, self.connections.len());
+        let (end, mut batches, mut busy_connections) = (Instant::now() + time, 0, self.connections.len());
         for connection in &mut self.connections {
             connection.begin(&self.sent)?;
         }
         let mut events = Events::with_capacity(2 * CONNECTIONS);
-        while busy > 0 {
-            self.poll.poll(&mut events, Some(PATIENCE))?;
+        while busy_connections > 0 {
+            self.poll.poll(&mut events, Some(TIMEOUT))?;
             if events.is_empty() {
-                return Err(io::Error::other("the server does not answer"));
+                return Err(io::Error::other("the server does not echo"));
             }
-            let over = Instant::now() >= end;
+            let is_over = Instant::now() >= end;
             for event in &events {
                 let connection = &mut self.connections[event.token().0];
                 if connection.is_done(&self.expected) {
@@ -121,8 +124,8 @@ impl Client {
                 connection.read(&self.expected, &mut self.buffer)?;
                 if connection.is_done(&self.expected) {
                     batches += 1;
-                    if over {
-                        busy -= 1;
+                    if is_over {
+                        busy_connections -= 1;
                     } else {
                         connection.begin(&self.sent)?;
                     }
@@ -155,7 +158,7 @@ impl Connection {
     }
 
     fn read(&mut self, expected: &[u8], buffer: &mut [u8]) -> io::Result<()> {
-        // After the last byte of a batch nothing can come, and so no report of it is lost.
+        // After the last byte of a batch, the server sends nothing. So no event is missed.
         while !self.is_done(expected) {
             let n = match self.tcp.read(buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
@@ -164,7 +167,7 @@ impl Connection {
                 Err(error) => return Err(error),
             };
             if expected.get(self.read..self.read + n) != Some(&buffer[..n]) {
-                return Err(io::Error::other("the answer is wrong"));
+                return Err(io::Error::other("the echo differs from the message"));
             }
             self.read += n;
         }
@@ -172,11 +175,11 @@ impl Connection {
     }
 }
 
-/// A connection whose handshake is done.
+/// Opens a connection and runs the handshake.
 fn open(server: &Server) -> io::Result<net::TcpStream> {
     let mut tcp = net::TcpStream::connect(server.address)?;
     tcp.set_nodelay(true)?;
-    tcp.set_read_timeout(Some(PATIENCE))?;
+    tcp.set_read_timeout(Some(TIMEOUT))?;
     tcp.write_all(REQUEST.as_bytes())?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

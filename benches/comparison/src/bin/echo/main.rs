@@ -1,16 +1,22 @@
-//! sockless beside other WebSocket crates: whole echo servers over loopback, one thread each.
+//! Compares `sockless` with other WebSocket crates: echo servers over the loopback interface.
 //!
 //! ```text
-//! cargo run --release --no-default-features --features echo --bin echo -- [--rounds N] [--turn MS] [--least] [--csv FILE]
-//!     [--server TEXT] [--external NAME ADDR PID] [FILTER...]
+//! cargo run --release --no-default-features --features echo --bin echo -- [--rounds N] [--turn MS]
+//!     [--best] [--csv FILE] [--server TEXT] [--external NAME ADDR PID] [FILTER...]
 //! ```
 //!
-//! Each server is a process of its own, and one client, a thread that does little more than compare bytes, drives one after
-//! the other. The figure is the processor time of the server, user and system together, by the message: what else the machine
-//! does disturbs that least. In brackets is its ratio to the bare event loop, the median over the rounds; beside it stands
-//! how many messages passed in a second, which is as much a figure of the client. A filter picks the workloads whose name
-//! contains it, `--server` the servers; `--external` adds one that listens already. `--least` takes the best round of each
-//! instead of medians, for a machine with so much other work that medians tell of that. Linux only.
+//! Each server is a process of its own. One client, a thread that only compares bytes, sends to one
+//! server at a time. The figure is the processor time of the server per message, user and system
+//! together, because the load of the machine affects it least. In parentheses is its ratio to
+//! `sockless mio`, the median over the rounds. After it is the number of messages per second, which
+//! depends as much on the client. Linux only.
+//!
+//! * `FILTER` selects the workloads whose name contains it, and `--server` the servers.
+//! * `--external` adds a server that is running already.
+//! * `--turn` is the time of one turn, in milliseconds.
+//! * `--best` prints the best round of each server instead of medians, for a machine with much
+//!   other work.
+//! * `--csv` writes the figures of the table to a file.
 
 mod child;
 mod client;
@@ -24,13 +30,13 @@ use client::Sample;
 use comparison::median;
 use work::Work;
 
-/// What the ratios are to.
+/// The server to which the ratios are.
 const BASE: &str = "sockless mio";
 
 struct Options {
     rounds: usize,
     turn: Duration,
-    least: bool,
+    best: bool,
     csv: Option<String>,
     servers: Vec<String>,
     externals: Vec<Server>,
@@ -41,7 +47,7 @@ fn options() -> Options {
     let mut options = Options {
         rounds: 5,
         turn: Duration::from_millis(250),
-        least: false,
+        best: false,
         csv: None,
         servers: Vec::new(),
         externals: Vec::new(),
@@ -49,12 +55,12 @@ fn options() -> Options {
     };
     let mut args = env::args().skip(1);
     while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs more"));
+        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
         let number = |text: String| text.parse().expect("a number");
         match &*arg {
             "--rounds" => options.rounds = number(value()) as usize,
             "--turn" => options.turn = Duration::from_millis(number(value())),
-            "--least" => options.least = true,
+            "--best" => options.best = true,
             "--csv" => options.csv = Some(value()),
             "--server" => options.servers.push(value()),
             "--external" => {
@@ -62,63 +68,63 @@ fn options() -> Options {
                 let pid = number(value()) as u32;
                 options.externals.push(Server::external(name, address, pid));
             }
-            _ if arg.starts_with("--") => panic!("{arg} is no option"),
+            _ if arg.starts_with("--") => panic!("unknown option {arg}"),
             _ => options.filters.push(arg),
         }
     }
     options
 }
 
-fn picked(name: &str, filters: &[String]) -> bool {
+fn is_selected(name: &str, filters: &[String]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| name.contains(filter))
 }
 
-/// The samples of each server, by round.
+/// Measures all servers with one workload. Returns the samples of each server, by round.
 fn measure(servers: &[Server], work: &Work, options: &Options) -> Vec<Vec<Sample>> {
     let mut samples = vec![Vec::new(); servers.len()];
     for round in 0..options.rounds {
-        // Another one begins each round, so that nobody always follows the same neighbour.
+        // Each round starts with another server, so that the server before is not always the same.
         for turn in 0..servers.len() {
             let at = (round + turn) % servers.len();
-            samples[at].push(client::drive(&servers[at], work, options.turn));
+            samples[at].push(client::measure(&servers[at], work, options.turn));
         }
     }
     samples
 }
 
-/// What the rounds said of a server at a workload.
+/// The result of a server with one workload.
 struct Figure {
     nanoseconds: f64,
     ratio: f64,
     rate: f64,
 }
 
-fn figure(theirs: &[Sample], base: &[Sample], least: bool) -> Figure {
-    if least {
-        let best = |samples: &[Sample]| samples.iter().map(Sample::nanoseconds).fold(f64::INFINITY, f64::min);
+fn figure(samples: &[Sample], base: &[Sample], best: bool) -> Figure {
+    if best {
+        let least = |samples: &[Sample]| samples.iter().map(Sample::nanoseconds).fold(f64::INFINITY, f64::min);
         return Figure {
-            nanoseconds: best(theirs),
-            ratio: best(theirs) / best(base),
-            rate: theirs.iter().map(Sample::rate).fold(0.0, f64::max),
+            nanoseconds: least(samples),
+            ratio: least(samples) / least(base),
+            rate: samples.iter().map(Sample::rate).fold(0.0, f64::max),
         };
     }
-    let ratios = theirs.iter().zip(base);
-    let ratios = ratios.map(|(theirs, base)| theirs.nanoseconds() / base.nanoseconds());
+    let pairs = samples.iter().zip(base);
+    let ratios = pairs.map(|(sample, base)| sample.nanoseconds() / base.nanoseconds());
     Figure {
-        nanoseconds: median(theirs.iter().map(Sample::nanoseconds).collect()),
+        nanoseconds: median(samples.iter().map(Sample::nanoseconds).collect()),
         ratio: median(ratios.collect()),
-        rate: median(theirs.iter().map(Sample::rate).collect()),
+        rate: median(samples.iter().map(Sample::rate).collect()),
     }
 }
 
 fn main() {
-    // A child: one of the servers.
+    // This process is one of the servers.
     if let (Some("--serve"), Some(name)) = (env::args().nth(1).as_deref(), env::args().nth(2)) {
         return child::serve(&name);
     }
     let mut options = options();
     let names = servers::ALL.iter().map(|(name, _)| *name);
-    let names = names.filter(|name| *name == BASE || picked(name, &options.servers));
+    let names = names.filter(|name| *name == BASE || is_selected(name, &options.servers));
     let mut servers: Vec<Server> = names.map(Server::start).collect();
     servers.append(&mut options.externals);
     let base = servers.iter().position(|server| server.name == BASE).unwrap();
@@ -129,15 +135,15 @@ fn main() {
     );
     println!("|---|{}", "---|".repeat(servers.len()));
     let mut csv = String::from("workload,server,nanoseconds,ratio,messages_per_second\n");
-    for work in work::all().filter(|work| picked(&work.to_string(), &options.filters)) {
+    for work in work::all().filter(|work| is_selected(&work.to_string(), &options.filters)) {
         let samples = measure(&servers, &work, &options);
         print!("| {work} |");
-        for (server, theirs) in servers.iter().zip(&samples) {
+        for (server, server_samples) in servers.iter().zip(&samples) {
             let Figure {
                 nanoseconds,
                 ratio,
                 rate,
-            } = figure(theirs, &samples[base], options.least);
+            } = figure(server_samples, &samples[base], options.best);
             print!(" {nanoseconds:.0} ({ratio:.2}), {:.0} k |", rate / 1e3);
             writeln!(csv, "\"{work}\",{},{nanoseconds:.1},{ratio:.3},{rate:.0}", server.name).unwrap();
         }

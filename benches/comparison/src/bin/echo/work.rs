@@ -1,17 +1,18 @@
-//! The workloads, and what they look like on the wire.
+//! The workloads, and their bytes on the wire.
 
 use std::fmt;
 
-/// Connections at a time.
+/// The number of connections at the same time.
 pub const CONNECTIONS: usize = 16;
 
 pub struct Work {
     pub size: usize,
-    /// Messages in flight on each connection: so many leave together, and when all have come back, again.
+    /// The number of messages of a batch, on each connection. The next batch is sent when all
+    /// messages of the last one are echoed.
     pub depth: usize,
 }
 
-/// The rows of the table.
+/// Returns the rows of the table.
 pub fn all() -> impl Iterator<Item = Work> {
     let sizes = [(16, 64), (125, 64), (1 << 10, 32), (16 << 10, 4)];
     let depths = sizes.map(|(size, deep)| [1, deep].map(|depth| Work { size, depth }));
@@ -19,26 +20,26 @@ pub fn all() -> impl Iterator<Item = Work> {
 }
 
 impl Work {
-    /// A client's frames, and a server's answer to them; binary messages.
-    pub fn images(&self) -> (Vec<u8>, Vec<u8>) {
+    /// Returns the frames of the client, binary messages, and those of the server.
+    pub fn batches(&self) -> (Vec<u8>, Vec<u8>) {
         let (mut sent, mut expected) = (Vec::new(), Vec::new());
         for index in 0..self.depth {
             let key = (index as u32 + 1).wrapping_mul(0x9E37_79B9).to_le_bytes();
             let payload: Vec<u8> = (0..self.size)
                 .map(|at| (at * 7 + at / 251 + index * 31) as u8)
                 .collect();
-            head(self.size, 0x80, &mut sent);
+            write_header(self.size, 0x80, &mut sent);
             sent.extend(key);
             sent.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-            head(self.size, 0, &mut expected);
+            write_header(self.size, 0, &mut expected);
             expected.extend(payload);
         }
         (sent, expected)
     }
 }
 
-/// As RFC 6455, section 5.2, has it, up to the key.
-fn head(len: usize, masked: u8, out: &mut Vec<u8>) {
+/// Appends a frame header without the key (RFC 6455, section 5.2).
+fn write_header(len: usize, masked: u8, out: &mut Vec<u8>) {
     match len {
         0..126 => out.extend([0x82, masked | len as u8]),
         126..65536 => {

@@ -1,17 +1,25 @@
-//! sockless beside other WebSocket crates: the same work in memory, in one process, in rounds in which each takes its turn.
+//! Compares `sockless` with other WebSocket crates, the peers: the same work in memory, in one
+//! process, in rounds in which each crate has one turn.
 //!
 //! ```text
-//! cargo run --release --bin in_memory -- [--curves] [--rounds N] [--least] [--buffer BYTES] [--csv FILE] [FILTER...]
+//! cargo run --release --bin in_memory -- [--curves] [--rounds N] [--best] [--buffer BYTES]
+//!     [--csv FILE] [FILTER...]
 //! ```
 //!
-//! writes a table to standard output: nanoseconds a message, the median over the rounds, and in brackets the median over the
-//! rounds of the ratio to us: above 1 means slower than us. Machines are shared and noisy: the ratios count. A filter picks
-//! the workloads whose name contains it. `--buffer` is what the harness reads into where a crate leaves that to its caller,
-//! 16 KiB and the header of a frame if nothing is said. `--least` takes the best round of each instead of medians, for a machine with so much other
-//! work that medians tell of that. `--curves` takes other workloads, those that the plots are drawn from: more sizes, and
-//! streams that are cut more or less finely. Every result is verified byte by byte before anything is timed.
+//! It prints a table: the median over the rounds of the nanoseconds per message, and in parentheses
+//! the median over the rounds of the ratio to `sockless`. A ratio above 1 means slower than
+//! `sockless`. On a shared, noisy machine, the ratios matter more than the times. Every result is
+//! verified byte by byte before anything is timed.
 //!
-//! What a connection holds is counted by another program, `cargo run --release --bin memory`.
+//! * `FILTER` selects the workloads whose name contains it.
+//! * `--buffer` is the size of the input buffer of the crates that leave it to the caller. The
+//!   default is 16 KiB and a frame header.
+//! * `--best` prints the best round of each crate instead of medians, for a machine with much other
+//!   work.
+//! * `--curves` runs the workloads of the plots instead: more sizes, and reads of more lengths.
+//! * `--csv` writes the figures of the table to a file.
+//!
+//! Another program measures the memory of a connection: `cargo run --release --bin memory`.
 
 mod peer;
 mod peers;
@@ -24,13 +32,13 @@ use comparison::median;
 use peer::Bench;
 use work::Work;
 
-/// How long one turn of one peer takes, about.
+/// The approximate time of one turn.
 const TURN: Duration = Duration::from_millis(1);
 
 struct Options {
     curves: bool,
     rounds: usize,
-    least: bool,
+    best: bool,
     buffer: usize,
     csv: Option<String>,
     filters: Vec<String>,
@@ -40,7 +48,7 @@ fn options() -> Options {
     let mut options = Options {
         curves: false,
         rounds: 51,
-        least: false,
+        best: false,
         buffer: work::BUFFER,
         csv: None,
         filters: Vec::new(),
@@ -50,28 +58,29 @@ fn options() -> Options {
         match &*arg {
             "--curves" => options.curves = true,
             "--rounds" => options.rounds = args.next().and_then(|n| n.parse().ok()).expect("--rounds N"),
-            "--least" => options.least = true,
+            "--best" => options.best = true,
             "--buffer" => options.buffer = args.next().and_then(|n| n.parse().ok()).expect("--buffer BYTES"),
             "--csv" => options.csv = Some(args.next().expect("--csv FILE")),
-            _ if arg.starts_with("--") => panic!("{arg} is no option"),
+            _ if arg.starts_with("--") => panic!("unknown option {arg}"),
             _ => options.filters.push(arg),
         }
     }
     options
 }
 
-/// What the rounds said of a peer: nanoseconds and ratio to us.
+/// The result of a crate: nanoseconds per message, and the ratio to `sockless`.
 type Figure = Option<(f64, f64)>;
 
+/// Returns the nanoseconds per message.
 fn nanoseconds((count, elapsed): (u64, Duration)) -> f64 {
     elapsed.as_nanos() as f64 / count as f64
 }
 
-/// How often it has to be done for one turn.
+/// Returns the number of messages for one turn.
 fn calibrate(bench: &mut dyn Bench) -> u64 {
     let mut count = 1;
     loop {
-        // The best of a few: one that was interrupted would make all turns too short.
+        // The best of five: an interrupted run would make all turns too short.
         let time = (0..5)
             .map(|_| nanoseconds(bench.run(count)))
             .fold(f64::INFINITY, f64::min);
@@ -91,7 +100,8 @@ fn measure(work: &Work, options: &Options) -> Vec<Figure> {
         .collect();
     let mut figures = vec![Vec::new(); benches.len()];
     for round in 0..options.rounds {
-        // Another one begins each round, so that nobody always follows the same neighbour's caches.
+        // Each round starts with another crate, so that cache effects of the crate before are not
+        // always the same.
         for turn in 0..benches.len() {
             let at = (round + turn) % benches.len();
             if let Some(bench) = &mut benches[at] {
@@ -99,14 +109,15 @@ fn measure(work: &Work, options: &Options) -> Vec<Figure> {
             }
         }
     }
-    let ours = figures[0].clone();
-    let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
-    let figure = |theirs: Vec<f64>| {
-        if options.least {
-            return (!theirs.is_empty()).then(|| (least(&theirs), least(&theirs) / least(&ours)));
+    let sockless = figures[0].clone();
+    let best = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
+    let figure = |times: Vec<f64>| {
+        if options.best {
+            return (!times.is_empty()).then(|| (best(&times), best(&times) / best(&sockless)));
         }
-        let ratios = theirs.iter().zip(&ours).map(|(theirs, ours)| theirs / ours).collect();
-        (!theirs.is_empty()).then(|| (median(theirs), median(ratios)))
+        let pairs = times.iter().zip(&sockless);
+        let ratios = pairs.map(|(time, sockless)| time / sockless).collect();
+        (!times.is_empty()).then(|| (median(times), median(ratios)))
     };
     figures.into_iter().map(figure).collect()
 }
@@ -122,17 +133,17 @@ fn cell(figure: &Figure) -> String {
 fn main() {
     let options = options();
     let names = peers::ALL.map(|(name, _)| name);
-    println!("| ns a message (ratio to us) | {} |", names.join(" | "));
+    println!("| ns per message (ratio to sockless) | {} |", names.join(" | "));
     println!("|---|{}", "---|".repeat(names.len()));
     let mut csv = String::from("workload,peer,nanoseconds,ratio\n");
-    let mut floors = Vec::new();
+    let mut ratios_to_floor = Vec::new();
     let works = if options.curves { work::curves } else { work::all };
     let mut works = works(options.buffer);
     works.retain(|work| {
         let name = work.to_string();
         options.filters.is_empty() || options.filters.iter().any(|filter| name.contains(filter))
     });
-    assert!(!works.is_empty(), "no workload has such a name");
+    assert!(!works.is_empty(), "no workload matches the filters");
     for work in works {
         let name = work.to_string();
         let figures = measure(&work, &options);
@@ -144,15 +155,16 @@ fn main() {
             if let Some((time, ratio)) = figure {
                 writeln!(csv, "\"{name}\",{peer},{time:.2},{ratio:.3}").unwrap();
                 if *peer == "floor" {
-                    floors.push(ratio.recip());
+                    ratios_to_floor.push(ratio.recip());
                 }
             }
         }
     }
-    if !floors.is_empty() {
-        let mean = (floors.iter().map(|ratio| ratio.ln()).sum::<f64>() / floors.len() as f64).exp();
-        let most = floors.iter().copied().fold(0.0, f64::max);
-        println!("\nOur time to the floor: {mean:.2} in the geometric mean, {most:.2} at most.");
+    if !ratios_to_floor.is_empty() {
+        let log_sum: f64 = ratios_to_floor.iter().map(|ratio| ratio.ln()).sum();
+        let mean = (log_sum / ratios_to_floor.len() as f64).exp();
+        let max = ratios_to_floor.iter().copied().fold(0.0, f64::max);
+        println!("\nRatio of sockless to the floor: {mean:.2} in the geometric mean, {max:.2} at most.");
     }
     if let Some(path) = options.csv {
         fs::write(path, csv).expect("the file can be written");

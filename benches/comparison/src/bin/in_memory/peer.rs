@@ -1,4 +1,4 @@
-//! What a peer has to do, and how it is watched.
+//! The operations of a peer, and their verification and timing.
 
 use std::{
     hint::black_box,
@@ -7,42 +7,45 @@ use std::{
 
 use crate::{
     wire::{RING, Wire},
-    work::{ACCEPT, End, READ, Receiving, Sending, Work, read_frame},
+    work::{ACCEPT, End, READ, ReceiveWork, SendWork, Work, read_frame},
 };
 
-/// A WebSocket crate. Where it cannot do something through its own interface, it has no figure.
+/// A WebSocket crate. A workload that its interface does not support has no figure.
 pub trait Peer {
     const NAME: &'static str;
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static;
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static;
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static;
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static;
 
-    /// What answers the opening handshake that the wire brings. It may keep buffers, not what is in them.
-    fn handshake() -> Option<Answer> {
+    /// Returns a function that reads a request from the wire and answers it. Its buffers may be
+    /// reused; their content must not be.
+    fn handshake() -> Option<AnswerHandshake> {
         None
     }
 }
 
-pub type Answer = Box<dyn FnMut(&mut Wire)>;
+pub type AnswerHandshake = Box<dyn FnMut(&mut Wire)>;
 
 pub trait Receive {
-    /// Shows `count` messages or a few more, as many as come in one read, to `see`, in their order.
-    fn receive(&mut self, count: u64, see: impl FnMut(&[u8]));
+    /// Receives `count` messages, or more if the last read has more. Calls `on_message` for each,
+    /// in order.
+    fn receive(&mut self, count: u64, on_message: impl FnMut(&[u8]));
 }
 
 pub trait Send {
-    /// Sends the payload as `count` binary messages, and flushes.
+    /// Sends the payload as `count` binary messages and flushes.
     fn send(&mut self, count: u64, payload: &[u8]);
 }
 
-/// A peer at one workload.
+/// A peer with one workload.
 pub trait Bench {
-    /// Does it `count` times, or a few times more; returns how often, and how long that took.
+    /// Processes `count` messages or a few more. Returns their number and the time.
     fn run(&mut self, count: u64) -> (u64, Duration);
 }
 
-/// The peer at the workload, verified; `None` if it cannot do it.
+/// Creates the bench of a peer and verifies it. Returns `None` if the peer does not support the
+/// workload.
 pub fn bench<P: Peer>(work: &Work) -> Option<Box<dyn Bench>> {
     match work {
         Work::Receive(work) => {
@@ -54,14 +57,14 @@ pub fn bench<P: Peer>(work: &Work) -> Option<Box<dyn Bench>> {
                 at += 1;
             });
             assert!(at >= 2 * messages);
-            Some(Box::new(Receives(receiver, work.size)))
+            Some(Box::new(ReceiveBench(receiver, work.size)))
         }
         Work::Send(work) => {
             let payload = work.payload();
             let wire = Wire::new(Vec::new(), READ);
             let ring = wire.ring();
             let mut sender = P::sender(work, wire);
-            // Room for all that is verified at once.
+            // Room for all messages of one verification.
             ring.borrow_mut()
                 .resize(RING.max(2 * work.batch as usize * (payload.len() + 14) + 1));
             for count in [1, work.batch, 2 * work.batch] {
@@ -69,32 +72,32 @@ pub fn bench<P: Peer>(work: &Work) -> Option<Box<dyn Bench>> {
                 let written = ring.borrow_mut().take_written();
                 let mut rest = &written[..];
                 for _ in 0..count {
-                    let (got, behind) = read_frame(rest, 0x82, work.end == End::Client);
-                    assert!(got == payload, "{}", P::NAME);
-                    rest = behind;
+                    let (sent, after) = read_frame(rest, 0x82, work.end == End::Client);
+                    assert!(sent == payload, "{}", P::NAME);
+                    rest = after;
                 }
                 assert!(rest.is_empty(), "{}", P::NAME);
             }
             ring.borrow_mut().resize(RING);
-            Some(Box::new(Sends(sender, *work, payload)))
+            Some(Box::new(SendBench(sender, *work, payload)))
         }
         Work::Handshake(head) => {
-            let mut answer = P::handshake()?;
+            let mut handshake = P::handshake()?;
             let mut wire = Wire::new(head.as_bytes().to_vec(), READ);
             for _ in 0..2 {
-                answer(&mut wire);
+                handshake(&mut wire);
                 let response = String::from_utf8(wire.ring().borrow_mut().take_written()).unwrap();
                 assert!(response.starts_with("HTTP/1.1 101 ") && response.ends_with("\r\n\r\n"));
                 assert!(response.contains(ACCEPT), "{}", P::NAME);
             }
-            Some(Box::new(Answers(answer, wire)))
+            Some(Box::new(HandshakeBench(handshake, wire)))
         }
     }
 }
 
-struct Receives<R>(R, usize);
+struct ReceiveBench<R>(R, usize);
 
-impl<R: Receive> Bench for Receives<R> {
+impl<R: Receive> Bench for ReceiveBench<R> {
     #[inline(never)]
     fn run(&mut self, count: u64) -> (u64, Duration) {
         let (mut messages, mut bytes) = (0, 0);
@@ -110,9 +113,9 @@ impl<R: Receive> Bench for Receives<R> {
     }
 }
 
-struct Sends<S>(S, Sending, Vec<u8>);
+struct SendBench<S>(S, SendWork, Vec<u8>);
 
-impl<S: Send> Bench for Sends<S> {
+impl<S: Send> Bench for SendBench<S> {
     #[inline(never)]
     fn run(&mut self, count: u64) -> (u64, Duration) {
         let batches = count.div_ceil(self.1.batch);
@@ -124,9 +127,9 @@ impl<S: Send> Bench for Sends<S> {
     }
 }
 
-struct Answers(Answer, Wire);
+struct HandshakeBench(AnswerHandshake, Wire);
 
-impl Bench for Answers {
+impl Bench for HandshakeBench {
     #[inline(never)]
     fn run(&mut self, count: u64) -> (u64, Duration) {
         let start = Instant::now();

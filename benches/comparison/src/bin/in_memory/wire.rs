@@ -1,4 +1,5 @@
-//! A transport in memory: reads copy out of a cyclic image, writes copy into a ring. Neither ever waits.
+//! A transport in memory: reads copy from a stream that repeats, writes copy into a ring buffer.
+//! Neither waits.
 
 use std::{
     cell::RefCell,
@@ -10,31 +11,34 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// The size of the ring buffer.
 pub const RING: usize = 256 << 10;
 
 pub struct Wire {
-    image: Vec<u8>,
-    read_at: usize,
-    /// How many bytes a read brings at most.
-    read: usize,
+    stream: Vec<u8>,
+    /// The position in `stream`.
+    position: usize,
+    /// The maximum length of a read.
+    max_read: usize,
     ring: Rc<RefCell<Ring>>,
 }
 
-/// What is written; shared, as not every peer shows its transport.
+/// The ring buffer of the written bytes. It is shared, because not every peer gives access to its
+/// transport.
 pub struct Ring {
     bytes: Vec<u8>,
-    at: usize,
+    position: usize,
 }
 
 impl Wire {
-    pub fn new(image: Vec<u8>, read: usize) -> Self {
+    pub fn new(stream: Vec<u8>, max_read: usize) -> Self {
         Self {
-            image,
-            read_at: 0,
-            read,
+            stream,
+            position: 0,
+            max_read,
             ring: Rc::new(RefCell::new(Ring {
                 bytes: vec![0; RING],
-                at: 0,
+                position: 0,
             })),
         }
     }
@@ -43,16 +47,16 @@ impl Wire {
         Rc::clone(&self.ring)
     }
 
-    /// What the next read brings, to be copied once.
+    /// Returns the bytes of the next read, of at most `len` bytes. The caller must copy them once.
     #[inline]
-    pub fn next(&mut self, room: usize) -> &[u8] {
-        let from = self.read_at;
-        let len = (self.image.len() - from).min(self.read).min(room);
-        self.read_at += len;
-        if self.read_at == self.image.len() {
-            self.read_at = 0;
+    pub fn next(&mut self, len: usize) -> &[u8] {
+        let from = self.position;
+        let len = (self.stream.len() - from).min(self.max_read).min(len);
+        self.position += len;
+        if self.position == self.stream.len() {
+            self.position = 0;
         }
-        &self.image[from..from + len]
+        &self.stream[from..from + len]
     }
 
     #[inline]
@@ -63,36 +67,36 @@ impl Wire {
     }
 
     #[inline]
-    pub fn put(&mut self, bytes: &[u8]) {
-        self.ring.borrow_mut().put(bytes);
+    pub fn write_all(&mut self, bytes: &[u8]) {
+        self.ring.borrow_mut().write_all(bytes);
     }
 }
 
 impl Ring {
     #[inline]
-    fn put(&mut self, mut bytes: &[u8]) {
+    fn write_all(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let room = &mut self.bytes[self.at..];
-            let (front, rest) = bytes.split_at(bytes.len().min(room.len()));
-            room[..front.len()].copy_from_slice(front);
-            self.at += front.len();
-            if self.at == self.bytes.len() {
-                self.at = 0;
+            let free = &mut self.bytes[self.position..];
+            let (front, rest) = bytes.split_at(bytes.len().min(free.len()));
+            free[..front.len()].copy_from_slice(front);
+            self.position += front.len();
+            if self.position == self.bytes.len() {
+                self.position = 0;
             }
             bytes = rest;
         }
     }
 
-    /// Makes it hold less or more; it starts at its beginning.
+    /// Changes the size. The next write is at the start.
     pub fn resize(&mut self, len: usize) {
         self.bytes.resize(len, 0);
-        self.at = 0;
+        self.position = 0;
     }
 
-    /// What was written since the last call, if it is less than the ring holds.
+    /// Returns the bytes written since the last call, which must be fewer than the size.
     pub fn take_written(&mut self) -> Vec<u8> {
-        let written = self.bytes[..self.at].to_vec();
-        self.at = 0;
+        let written = self.bytes[..self.position].to_vec();
+        self.position = 0;
         written
     }
 }
@@ -107,14 +111,14 @@ impl Read for Wire {
 impl Write for Wire {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.put(bytes);
+        self.write_all(bytes);
         Ok(bytes.len())
     }
 
     #[inline]
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         for part in parts {
-            self.put(part);
+            self.write_all(part);
         }
         Ok(parts.iter().map(|part| part.len()).sum())
     }
@@ -165,7 +169,7 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// Runs what never waits.
+/// Runs a future over a transport that never waits.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = Context::from_waker(Waker::noop());

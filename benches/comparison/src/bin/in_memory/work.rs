@@ -1,4 +1,4 @@
-//! The workloads: what is received, sent, or answered.
+//! The workloads: messages to receive, messages to send, and handshakes.
 
 use std::fmt;
 
@@ -7,12 +7,13 @@ pub use support::{content::Content, heads::ACCEPT};
 
 use crate::wire::Wire;
 
-/// What one read of a kernel copies at most.
+/// The maximum length of a read from the kernel.
 pub const READ: usize = 64 << 10;
-/// What is read into where that is for the harness to choose: what the nearest cache holds twice, and the header of a frame.
+/// The default size of the input buffer of the crates that leave it to the caller: half of the L1
+/// cache, and a frame header.
 pub const BUFFER: usize = (16 << 10) + 14;
-/// About how much a cyclic image holds.
-const IMAGE: usize = 256 << 10;
+/// The approximate length of the stream before it repeats.
+const STREAM_LEN: usize = 256 << 10;
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum End {
@@ -21,31 +22,31 @@ pub enum End {
 }
 
 #[derive(Clone, Copy)]
-pub struct Receiving {
+pub struct ReceiveWork {
     pub end: End,
     pub content: Content,
     pub size: usize,
-    /// The payload of each frame, if a message is several.
+    /// The length of the payload of a frame. `None`: each message is one frame.
     pub frame: Option<usize>,
-    /// How many bytes a read brings at most.
+    /// The maximum length of a read.
     pub read: usize,
-    /// How large the buffer is that is read into, where that is for the harness to choose.
+    /// The size of the input buffer, if the crate leaves it to the caller.
     pub buffer: usize,
 }
 
 #[derive(Clone, Copy)]
-pub struct Sending {
+pub struct SendWork {
     pub end: End,
     pub size: usize,
-    /// How many messages are sent before they are flushed.
+    /// The number of messages between two flushes.
     pub batch: u64,
 }
 
 #[derive(Clone, Copy)]
 pub enum Work {
-    Receive(Receiving),
-    Send(Sending),
-    /// A server's side of the opening handshake; the head of the request.
+    Receive(ReceiveWork),
+    Send(SendWork),
+    /// The opening handshake of a server, with the head of the request.
     Handshake(&'static str),
 }
 
@@ -53,7 +54,7 @@ pub enum Work {
 pub fn all(buffer: usize) -> Vec<Work> {
     use {Content::*, End::*};
     let receive = |end, content, size| {
-        Work::Receive(Receiving {
+        Work::Receive(ReceiveWork {
             end,
             content,
             size,
@@ -62,8 +63,8 @@ pub fn all(buffer: usize) -> Vec<Work> {
             buffer,
         })
     };
-    let cut = |content, size, frame, read| {
-        Work::Receive(Receiving {
+    let in_pieces = |content, size, frame, read| {
+        Work::Receive(ReceiveWork {
             end: Server,
             content,
             size,
@@ -72,7 +73,7 @@ pub fn all(buffer: usize) -> Vec<Work> {
             buffer,
         })
     };
-    let send = |end, size, batch| Work::Send(Sending { end, size, batch });
+    let send = |end, size, batch| Work::Send(SendWork { end, size, batch });
     let mut all = Vec::new();
     all.extend([16, 125, 1 << 10, 16 << 10, 1 << 20].map(|size| receive(Server, Binary, size)));
     for content in [Ascii, Chinese] {
@@ -80,13 +81,13 @@ pub fn all(buffer: usize) -> Vec<Work> {
     }
     all.extend([16, 125, 1 << 10, 16 << 10].map(|size| receive(Client, Binary, size)));
     all.extend([
-        cut(Binary, 64 << 10, Some(1 << 10), READ),
-        cut(Mixed, 64 << 10, Some(1 << 10), READ),
-        cut(Binary, 1 << 10, None, 1460),
-        cut(Binary, 16 << 10, None, 1460),
-        // One frame a read: its header of six bytes and its payload.
-        cut(Binary, 125, None, 131),
-        cut(Binary, 125, None, 1),
+        in_pieces(Binary, 64 << 10, Some(1 << 10), READ),
+        in_pieces(Mixed, 64 << 10, Some(1 << 10), READ),
+        in_pieces(Binary, 1 << 10, None, 1460),
+        in_pieces(Binary, 16 << 10, None, 1460),
+        // One frame per read: the header of six bytes and the payload.
+        in_pieces(Binary, 125, None, 131),
+        in_pieces(Binary, 125, None, 1),
         send(Server, 16, 1),
     ]);
     for end in [Server, Client] {
@@ -97,11 +98,11 @@ pub fn all(buffer: usize) -> Vec<Work> {
     all
 }
 
-/// What curves are drawn from: sizes in every role, and how finely a stream may be cut.
+/// The workloads of the plots: more sizes in every role, and more lengths of a read.
 pub fn curves(buffer: usize) -> Vec<Work> {
     let sizes = [16, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
     let receive = |end, size, read| {
-        Work::Receive(Receiving {
+        Work::Receive(ReceiveWork {
             end,
             content: Content::Binary,
             size,
@@ -113,32 +114,32 @@ pub fn curves(buffer: usize) -> Vec<Work> {
     let mut curves = Vec::new();
     for end in [End::Server, End::Client] {
         curves.extend(sizes.map(|size| receive(end, size, READ)));
-        curves.extend(sizes.map(|size| Work::Send(Sending { end, size, batch: 1 })));
+        curves.extend(sizes.map(|size| Work::Send(SendWork { end, size, batch: 1 })));
     }
     for size in [1 << 10, 16 << 10] {
-        // In the longest reads, it is received already.
+        // The sizes above include the longest reads.
         curves.extend([1, 16, 64, 256, 1460, 4 << 10, 16 << 10].map(|read| receive(End::Server, size, read)));
     }
     curves
 }
 
-impl Receiving {
+impl ReceiveWork {
     pub fn kind_bits(&self) -> u8 {
         if self.content == Content::Binary { 2 } else { 1 }
     }
 
-    /// How many messages the image holds.
+    /// Returns the number of messages before the stream repeats.
     pub fn messages(&self) -> usize {
-        (IMAGE / (self.size + 14)).max(2)
+        (STREAM_LEN / (self.size + 14)).max(2)
     }
 
     pub fn message(&self, index: usize) -> Vec<u8> {
         self.content.message(index, self.size)
     }
 
-    /// The stream, again and again.
+    /// Returns a transport with the stream.
     pub fn wire(&self) -> Wire {
-        let mut image = Vec::new();
+        let mut stream = Vec::new();
         for index in 0..self.messages() {
             let message = self.message(index);
             let frame = self.frame.unwrap_or(self.size);
@@ -146,14 +147,14 @@ impl Receiving {
             for (at, payload) in message.chunks(frame).enumerate() {
                 let first = if at == 0 { self.kind_bits() } else { 0 } | if at == last { 0x80 } else { 0 };
                 let key = (self.end == End::Server).then(|| (index as u32).wrapping_mul(0x9E37_79B9).to_le_bytes());
-                write_frame(first, payload, key, &mut image);
+                write_frame(first, payload, key, &mut stream);
             }
         }
-        Wire::new(image, self.read)
+        Wire::new(stream, self.read)
     }
 }
 
-/// As RFC 6455, section 5.2, has it; so that no crate judges itself.
+/// Encodes a frame (RFC 6455, section 5.2) without any of the crates.
 fn write_frame(first: u8, payload: &[u8], key: Option<[u8; 4]>, out: &mut Vec<u8>) {
     let masked = if key.is_some() { 0x80 } else { 0 };
     match payload.len() {
@@ -171,8 +172,8 @@ fn write_frame(first: u8, payload: &[u8], key: Option<[u8; 4]>, out: &mut Vec<u8
     out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
 }
 
-/// The payload of the frame at the front, which has to be a whole message of the kind and masked or not; and what
-/// follows it.
+/// Decodes the frame at the front. Returns its payload and the bytes after it. Panics unless the
+/// frame has the given first byte and is masked as given.
 pub fn read_frame(bytes: &[u8], first: u8, masked: bool) -> (Vec<u8>, &[u8]) {
     assert_eq!(bytes[0], first);
     assert_eq!(bytes[1] & 0x80 != 0, masked);
@@ -193,7 +194,7 @@ pub fn read_frame(bytes: &[u8], first: u8, masked: bool) -> (Vec<u8>, &[u8]) {
     )
 }
 
-impl Sending {
+impl SendWork {
     pub fn payload(&self) -> Vec<u8> {
         Content::Binary.message(0, self.size)
     }
@@ -220,8 +221,8 @@ impl fmt::Display for Work {
                     read => write!(f, ", {read} B at a time"),
                 }
             }
-            Self::Send(Sending { end, size, batch: 1 }) => write!(f, "{end} sends {}, each flushed", Size(*size)),
-            Self::Send(Sending { end, size, batch }) => write!(f, "{end} sends {}, flushed by {batch}", Size(*size)),
+            Self::Send(SendWork { end, size, batch: 1 }) => write!(f, "{end} sends {}, each flushed", Size(*size)),
+            Self::Send(SendWork { end, size, batch }) => write!(f, "{end} sends {}, flushed by {batch}", Size(*size)),
             Self::Handshake(REQUEST) => write!(f, "server handshake, short"),
             Self::Handshake(_) => write!(f, "server handshake, browser"),
         }

@@ -1,5 +1,5 @@
-//! A bare event loop on mio. One buffer to read into and one to write from serve all connections. There are no deadlines:
-//! `echo_mio` of `examples/runtimes` is the loop for the world outside.
+//! An event loop on mio, without deadlines. All connections share one input buffer and one output
+//! buffer. A server on the internet needs deadlines: see `echo_mio` in `examples/runtimes`.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
@@ -10,19 +10,19 @@ use std::{
 use mio::{Events, Interest, Poll, Token, event::Event, net::TcpStream};
 
 const LISTENER: Token = Token(usize::MAX);
-/// How much is read at a time.
+/// The maximum length of a read.
 const INPUT_SIZE: usize = 64 << 10;
 
-/// The protocol, of one connection.
+/// The protocol of one connection.
 pub trait Session: Default {
-    /// Takes what was read, and appends what is to be written.
+    /// Processes the input and appends the output.
     fn receive(&mut self, input: &mut [u8], out: &mut Vec<u8>);
 }
 
 struct Connection<S> {
     tcp: TcpStream,
     session: S,
-    /// What the socket did not take. Until it does, nothing is read.
+    /// The output that the socket has not accepted. Until it is written, nothing is read.
     backlog: Vec<u8>,
 }
 
@@ -53,7 +53,7 @@ pub fn run<S: Session>(listener: TcpListener) {
                     });
                 }
             } else if let Some(connection) = &mut connections[event.token().0]
-                && connection.turn(event, &mut input, &mut out).is_err()
+                && connection.process(event, &mut input, &mut out).is_err()
             {
                 connections[event.token().0] = None;
             }
@@ -62,8 +62,8 @@ pub fn run<S: Session>(listener: TcpListener) {
 }
 
 impl<S: Session> Connection<S> {
-    /// Reads and answers until nothing more has come, or the socket takes no more.
-    fn turn(&mut self, event: &Event, input: &mut [u8], out: &mut Vec<u8>) -> io::Result<()> {
+    /// Reads and answers until there is no input, or the socket accepts no output.
+    fn process(&mut self, event: &Event, input: &mut [u8], out: &mut Vec<u8>) -> io::Result<()> {
         let backlog = mem::take(&mut self.backlog);
         self.write(&backlog)?;
         while self.backlog.is_empty() {
@@ -75,11 +75,11 @@ impl<S: Session> Connection<S> {
             };
             self.session.receive(&mut input[..n], out);
             let written = self.write(out);
-            // Before an error ends this: nobody must get the output of another.
+            // Also after an error: the output must not go to another connection.
             out.clear();
             written?;
-            // A short read has emptied the socket: what comes after it is reported anew. The end of the transport may have
-            // been reported already.
+            // After a short read the socket is empty, and later input causes a new event. The end
+            // of the transport may be part of this event.
             if n < input.len() && !event.is_read_closed() {
                 break;
             }

@@ -1,4 +1,5 @@
-//! The servers: each sends every message back, as its documentation has it, with one thread and without Nagle's algorithm.
+//! The echo servers, each as in the documentation of its crate, with TCP_NODELAY set. Each has one
+//! thread, except those with a thread for each connection.
 
 mod bare;
 mod floor;
@@ -8,11 +9,11 @@ mod tokio;
 
 use std::net::TcpListener;
 
-/// Runs until the process ends.
-type Run = fn(TcpListener);
+/// A function that runs a server until the process ends.
+type RunServer = fn(TcpListener);
 
 /// The columns of the table.
-pub const ALL: [(&str, Run); 14] = [
+pub const ALL: [(&str, RunServer); 14] = [
     ("floor", bare::run::<floor::Floor>),
     ("sockless mio", bare::run::<sockless::Bare>),
     ("sockless tokio", sockless::tokio),
@@ -24,7 +25,7 @@ pub const ALL: [(&str, Run); 14] = [
     ("sockudo-ws", tokio::sockudo),
     ("sockudo-ws batched", tokio::sockudo_batched),
     ("fastwebsockets", tokio::fastwebsockets),
-    // A thread for each connection, by nature.
+    // A thread for each connection.
     ("sockless std", threads::sockless),
     ("tungstenite", threads::tungstenite),
     ("floor threads", threads::floor),

@@ -1,4 +1,4 @@
-//! sockless.
+//! The servers with `sockless`.
 
 use std::net::TcpListener;
 
@@ -25,7 +25,7 @@ impl Default for Bare {
 impl Session for Bare {
     fn receive(&mut self, mut input: &mut [u8], out: &mut Vec<u8>) {
         while let Ok(Some(event)) = self.0.receive(&mut input, out) {
-            // If this fails we are closing, and what still comes is not answered.
+            // Sending fails once the connection is closing. Later messages are not answered.
             let _done = match event {
                 Event::Request(request) => self.0.accept(&request, &Accept::new(), out).is_ok(),
                 Event::Text(text) => self.0.send_text(&text, out).is_ok(),

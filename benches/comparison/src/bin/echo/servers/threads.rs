@@ -1,4 +1,4 @@
-//! Servers that block: a thread for each connection.
+//! Blocking servers, with a thread for each connection.
 
 use std::{
     io::{Read, Write},
@@ -37,7 +37,7 @@ pub fn tungstenite(listener: TcpListener) {
     });
 }
 
-/// The floor of these.
+/// The floor of the blocking servers.
 pub fn floor(listener: TcpListener) {
     serve(listener, |mut tcp| {
         let (mut session, mut input, mut out) = (Floor::default(), vec![0; 64 << 10], Vec::new());

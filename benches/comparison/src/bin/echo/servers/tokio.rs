@@ -1,4 +1,4 @@
-//! The servers on tokio, with its runtime of one thread.
+//! The servers on tokio's current-thread runtime.
 
 use std::net::TcpListener;
 
@@ -7,7 +7,7 @@ use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use sockudo_ws::{Config, WebSocketStream, handshake::server_handshake};
 use tokio::{net::TcpStream, runtime::Builder};
 
-/// A task for each connection.
+/// Runs a task for each connection.
 pub fn serve<F: Future<Output = ()> + Send + 'static>(listener: TcpListener, echo: fn(TcpStream) -> F) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -21,7 +21,7 @@ pub fn serve<F: Future<Output = ()> + Send + 'static>(listener: TcpListener, ech
     });
 }
 
-/// What a loop needs to know of a message of a crate.
+/// A message of one of the crates.
 trait Message {
     fn is_data(&self) -> bool;
 }
@@ -44,8 +44,8 @@ impl Message for sockudo_ws::Message {
     }
 }
 
-/// The loop of the documentation: every message is flushed.
-async fn each<S, M, E>(mut ws: S)
+/// The loop of the documentation of the crates: every message is flushed.
+async fn flush_each<S, M, E>(mut ws: S)
 where
     S: Stream<Item = Result<M, E>> + Sink<M> + Unpin,
     M: Message,
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// Takes what has arrived, up to some messages, and flushes the answers together.
+/// Receives the messages that have arrived, 64 at most, and flushes the echoes together.
 async fn batched<S, M, E>(ws: S)
 where
     S: Stream<Item = Result<M, E>> + Sink<M> + Unpin,
@@ -79,7 +79,7 @@ where
 
 pub fn tungstenite(listener: TcpListener) {
     serve(listener, |tcp| async move {
-        each(tokio_tungstenite::accept_async(tcp).await.unwrap()).await;
+        flush_each(tokio_tungstenite::accept_async(tcp).await.unwrap()).await;
     });
 }
 
@@ -92,7 +92,7 @@ pub fn tungstenite_batched(listener: TcpListener) {
 pub fn websockets(listener: TcpListener) {
     serve(listener, |tcp| async move {
         let server = tokio_websockets::ServerBuilder::new();
-        each(server.accept(tcp).await.unwrap().1).await;
+        flush_each(server.accept(tcp).await.unwrap().1).await;
     });
 }
 
@@ -106,7 +106,7 @@ pub fn websockets_batched(listener: TcpListener) {
 pub fn sockudo(listener: TcpListener) {
     serve(listener, |mut tcp| async move {
         server_handshake(&mut tcp).await.unwrap();
-        each(WebSocketStream::server(tcp, Config::default())).await;
+        flush_each(WebSocketStream::server(tcp, Config::default())).await;
     });
 }
 
@@ -117,7 +117,7 @@ pub fn sockudo_batched(listener: TcpListener) {
     });
 }
 
-/// It writes every message at once, and has no handshake but hyper's.
+/// fastwebsockets writes every message at once. It has no handshake without hyper.
 pub fn fastwebsockets(listener: TcpListener) {
     serve(listener, |mut tcp| async move {
         server_handshake(&mut tcp).await.unwrap();

@@ -1,4 +1,4 @@
-//! fastwebsockets. It writes every frame at once, so that a writer that buffers stands before the wire.
+//! fastwebsockets. It writes every frame at once, so there is a `BufWriter` before the wire.
 
 use fastwebsockets::{FragmentCollector, Frame, Payload, Role, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use crate::{
     peer::{Peer, Receive, Send},
     wire::{Wire, block_on},
-    work::{End, READ, Receiving, Sending},
+    work::{End, READ, ReceiveWork, SendWork},
 };
 
 pub struct Fastwebsockets;
@@ -22,14 +22,14 @@ fn open<S: AsyncRead + AsyncWrite + Unpin>(end: End, stream: S) -> WebSocket<S> 
 impl Peer for Fastwebsockets {
     const NAME: &'static str = "fastwebsockets";
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
         Receiver(FragmentCollector::new(open(work.end, wire)))
     }
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
-        // Without room, it passes everything on.
-        let room = if work.batch > 1 { READ } else { 0 };
-        Sender(open(work.end, BufWriter::with_capacity(room, wire)))
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
+        // A `BufWriter` without capacity passes all writes on.
+        let capacity = if work.batch > 1 { READ } else { 0 };
+        Sender(open(work.end, BufWriter::with_capacity(capacity, wire)))
     }
 }
 
@@ -37,10 +37,10 @@ struct Receiver(FragmentCollector<Wire>);
 
 impl Receive for Receiver {
     #[inline]
-    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
+    fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
         block_on(async {
             for _ in 0..count {
-                see(&self.0.read_frame().await.unwrap().payload);
+                on_message(&self.0.read_frame().await.unwrap().payload);
             }
         });
     }

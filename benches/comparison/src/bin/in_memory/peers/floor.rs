@@ -1,4 +1,4 @@
-//! The least work in such a harness: no rules, no limits, nothing but what moves the bytes.
+//! The floor: the least work that is possible in this harness, without protocol checks and limits.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1_smol::Sha1;
@@ -6,9 +6,9 @@ use sha1_smol::Sha1;
 use comparison::floor_xor::xor;
 
 use crate::{
-    peer::{Answer, Peer, Receive, Send},
+    peer::{AnswerHandshake, Peer, Receive, Send},
     wire::Wire,
-    work::{Content, End, READ, Receiving, Sending},
+    work::{Content, End, READ, ReceiveWork, SendWork},
 };
 
 pub struct Floor;
@@ -16,7 +16,7 @@ pub struct Floor;
 impl Peer for Floor {
     const NAME: &'static str = "floor";
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
         Receiver {
             wire,
             masked: work.end == End::Server,
@@ -24,14 +24,14 @@ impl Peer for Floor {
             buffer: vec![0; work.buffer],
             kept: 0,
             wanted: 0,
-            rest: 0,
+            missing: 0,
             key: [0; 4],
             fin: false,
             message: Vec::new(),
         }
     }
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
         Sender {
             wire,
             masked: work.end == End::Client,
@@ -41,7 +41,7 @@ impl Peer for Floor {
         }
     }
 
-    fn handshake() -> Option<Answer> {
+    fn handshake() -> Option<AnswerHandshake> {
         let mut head = vec![0; READ];
         let mut out = Vec::new();
         Some(Box::new(move |wire| {
@@ -59,7 +59,7 @@ impl Peer for Floor {
             out.extend_from_slice(b"Connection: Upgrade\r\nSec-WebSocket-Accept: ");
             out.extend_from_slice(&accept);
             out.extend_from_slice(b"\r\n\r\n");
-            wire.put(&out);
+            wire.write_all(&out);
             out.clear();
         }))
     }
@@ -70,44 +70,46 @@ struct Receiver {
     masked: bool,
     text: bool,
     buffer: Vec<u8>,
-    /// How much of the buffer is the beginning of a frame, and before how much is there nothing comes of it.
+    /// The number of bytes in the buffer, which are the beginning of a frame.
     kept: usize,
+    /// The number of bytes that are needed to continue.
     wanted: usize,
-    /// Of the frame in progress, if it is longer than the buffer.
-    rest: usize,
+    /// The missing bytes of a frame that is longer than the buffer.
+    missing: usize,
     key: [u8; 4],
     fin: bool,
-    /// The message in progress, if it is not one frame in the buffer.
+    /// The message in progress, unless it is one frame in the buffer.
     message: Vec<u8>,
 }
 
-/// Whether the first frame is final, the length of its payload, its key, and the length of its header.
+/// Decodes the header at the front. Returns FIN, the length of the payload, the mask key, and the
+/// length of the header.
 #[inline]
 fn header(bytes: &[u8], masked: bool) -> Option<(bool, usize, [u8; 4], usize)> {
-    let (&[first, second], behind) = bytes.split_first_chunk()?;
-    let (len, behind, used) = match second & 0x7F {
+    let (&[first, second], after) = bytes.split_first_chunk()?;
+    let (len, after, header_len) = match second & 0x7F {
         126 => {
-            let (len, behind) = behind.split_first_chunk()?;
-            (usize::from(u16::from_be_bytes(*len)), behind, 4)
+            let (len, after) = after.split_first_chunk()?;
+            (usize::from(u16::from_be_bytes(*len)), after, 4)
         }
         127 => {
-            let (len, behind) = behind.split_first_chunk()?;
-            (u64::from_be_bytes(*len) as usize, behind, 10)
+            let (len, after) = after.split_first_chunk()?;
+            (u64::from_be_bytes(*len) as usize, after, 10)
         }
-        len => (usize::from(len), behind, 2),
+        len => (usize::from(len), after, 2),
     };
     if masked {
-        Some((first & 0x80 != 0, len, *behind.first_chunk()?, used + 4))
+        Some((first & 0x80 != 0, len, *after.first_chunk()?, header_len + 4))
     } else {
-        Some((first & 0x80 != 0, len, [0; 4], used))
+        Some((first & 0x80 != 0, len, [0; 4], header_len))
     }
 }
 
 impl Receive for Receiver {
     #[inline]
-    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
-        let mut wanted = count as i64;
-        while wanted > 0 {
+    fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
+        let mut remaining = count as i64;
+        while remaining > 0 {
             let filled = self.kept + self.wire.read_into(&mut self.buffer[self.kept..]);
             let full = self.buffer.len();
             if filled < self.wanted && filled < full {
@@ -117,51 +119,51 @@ impl Receive for Receiver {
             let mut input = &mut self.buffer[..filled];
             (self.kept, self.wanted) = (0, 0);
             while !input.is_empty() {
-                if self.rest > 0 {
-                    let here = self.rest.min(input.len());
-                    let (data, behind) = std::mem::take(&mut input).split_at_mut(here);
-                    input = behind;
-                    self.rest -= here;
+                if self.missing > 0 {
+                    let len = self.missing.min(input.len());
+                    let (data, after) = std::mem::take(&mut input).split_at_mut(len);
+                    input = after;
+                    self.missing -= len;
                     let key = self.key;
-                    self.key.rotate_left(here % 4);
-                    collect(&mut self.message, data, self.masked.then_some(key));
-                    if self.rest == 0 && self.fin {
-                        check(self.text, &self.message);
-                        see(&self.message);
+                    self.key.rotate_left(len % 4);
+                    append(&mut self.message, data, self.masked.then_some(key));
+                    if self.missing == 0 && self.fin {
+                        validate(self.text, &self.message);
+                        on_message(&self.message);
                         self.message.clear();
-                        wanted -= 1;
+                        remaining -= 1;
                     }
                     continue;
                 }
                 match header(input, self.masked) {
-                    Some((fin, len, key, used)) if used + len <= input.len() => {
-                        let (frame, behind) = std::mem::take(&mut input).split_at_mut(used + len);
-                        input = behind;
-                        let data = &mut frame[used..];
+                    Some((fin, len, key, header_len)) if header_len + len <= input.len() => {
+                        let (frame, after) = std::mem::take(&mut input).split_at_mut(header_len + len);
+                        input = after;
+                        let data = &mut frame[header_len..];
                         if fin && self.message.is_empty() {
                             if self.masked {
                                 xor(data, key);
                             }
-                            check(self.text, data);
-                            see(data);
-                            wanted -= 1;
+                            validate(self.text, data);
+                            on_message(data);
+                            remaining -= 1;
                             continue;
                         }
-                        collect(&mut self.message, data, self.masked.then_some(key));
+                        append(&mut self.message, data, self.masked.then_some(key));
                         if fin {
-                            check(self.text, &self.message);
-                            see(&self.message);
+                            validate(self.text, &self.message);
+                            on_message(&self.message);
                             self.message.clear();
-                            wanted -= 1;
+                            remaining -= 1;
                         }
                     }
-                    Some((fin, len, key, used)) if used + len > full => {
-                        (self.fin, self.rest, self.key) = (fin, len, key);
-                        input = &mut std::mem::take(&mut input)[used..];
+                    Some((fin, len, key, header_len)) if header_len + len > full => {
+                        (self.fin, self.missing, self.key) = (fin, len, key);
+                        input = &mut std::mem::take(&mut input)[header_len..];
                     }
                     found => {
                         self.kept = input.len();
-                        self.wanted = found.map_or(self.kept + 1, |(_, len, _, used)| used + len);
+                        self.wanted = found.map_or(self.kept + 1, |(_, len, _, header_len)| header_len + len);
                         break;
                     }
                 }
@@ -172,7 +174,7 @@ impl Receive for Receiver {
 }
 
 #[inline]
-fn collect(message: &mut Vec<u8>, data: &[u8], mask: Option<[u8; 4]>) {
+fn append(message: &mut Vec<u8>, data: &[u8], mask: Option<[u8; 4]>) {
     let start = message.len();
     message.extend_from_slice(data);
     if let Some(key) = mask {
@@ -181,9 +183,9 @@ fn collect(message: &mut Vec<u8>, data: &[u8], mask: Option<[u8; 4]>) {
 }
 
 #[inline]
-fn check(text: bool, data: &[u8]) {
+fn validate(text: bool, data: &[u8]) {
     if text {
-        // What is faster for the first bytes depends on what they are.
+        // The standard library is faster for short ASCII text.
         if data.len() < 128 && data[..8.min(data.len())].is_ascii() {
             assert!(std::str::from_utf8(data).is_ok());
         } else {
@@ -217,8 +219,8 @@ impl Send for Sender {
                 }
             }
             if self.vectored {
-                self.wire.put(&self.out);
-                self.wire.put(payload);
+                self.wire.write_all(&self.out);
+                self.wire.write_all(payload);
                 self.out.clear();
                 continue;
             }
@@ -233,7 +235,7 @@ impl Send for Sender {
                 self.out.extend_from_slice(payload);
             }
         }
-        self.wire.put(&self.out);
+        self.wire.write_all(&self.out);
         self.out.clear();
     }
 }

@@ -1,9 +1,9 @@
-//! One file a peer.
+//! The peers, one in each file.
 
 mod fastwebsockets;
 mod floor;
 mod nexus;
-mod ours;
+mod sockless;
 mod sockudo;
 mod tokio_websockets;
 mod tungstenite;
@@ -14,16 +14,16 @@ use crate::{
     work::Work,
 };
 
-/// The name of a peer, and how to put it to work.
+/// The name of a peer, and the function that creates its benches.
 pub type Entry = (&'static str, fn(&Work) -> Option<Box<dyn Bench>>);
 
 const fn entry<P: Peer>() -> Entry {
     (P::NAME, bench::<P>)
 }
 
-/// Us first: the others are compared to that.
+/// `sockless` is first: the ratios are to its time.
 pub const ALL: [Entry; 8] = [
-    entry::<ours::Sockless>(),
+    entry::<sockless::Sockless>(),
     entry::<floor::Floor>(),
     entry::<nexus::Nexus>(),
     entry::<tokio_websockets::TokioWebsockets>(),

@@ -1,11 +1,12 @@
-//! nexus-web. Its parser accepts what RFC 6455 forbids (lengths that are not minimal, for one).
+//! nexus-web. Its parser accepts some violations of RFC 6455, such as lengths that are not in their
+//! shortest form.
 
 use nexus_web::ws::{ClientBuilder, FrameReader, FrameWriter, Role};
 
 use crate::{
-    peer::{Answer, Peer, Receive, Send},
+    peer::{AnswerHandshake, Peer, Receive, Send},
     wire::Wire,
-    work::{End, Receiving, Sending},
+    work::{End, ReceiveWork, SendWork},
 };
 
 pub struct Nexus;
@@ -20,8 +21,8 @@ const fn role(end: End) -> Role {
 impl Peer for Nexus {
     const NAME: &'static str = "nexus-web";
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
-        // A message has to fit.
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
+        // A message must fit into the buffer.
         let reader = FrameReader::builder()
             .role(role(work.end))
             .buffer_capacity((work.size + 64).max(work.buffer))
@@ -29,17 +30,17 @@ impl Peer for Nexus {
         Receiver { reader, wire }
     }
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
         let writer = FrameWriter::new(role(work.end));
-        let room = writer.max_encoded_len(work.size) * work.batch as usize;
+        let out_len = writer.max_encoded_len(work.size) * work.batch as usize;
         Sender {
             writer,
             wire,
-            out: vec![0; room],
+            out: vec![0; out_len],
         }
     }
 
-    fn handshake() -> Option<Answer> {
+    fn handshake() -> Option<AnswerHandshake> {
         Some(Box::new(|wire| {
             drop(ClientBuilder::new().buffer_capacity(4096).accept(wire).unwrap())
         }))
@@ -53,16 +54,16 @@ struct Receiver {
 
 impl Receive for Receiver {
     #[inline]
-    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
-        let mut rest = count as i64;
-        while rest > 0 {
+    fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
+        let mut remaining = count as i64;
+        while remaining > 0 {
             if self.reader.should_compact() {
                 self.reader.compact();
             }
             self.reader.read_from(&mut self.wire).unwrap();
             while let Some(message) = self.reader.next().unwrap() {
-                see(message.as_bytes());
-                rest -= 1;
+                on_message(message.as_bytes());
+                remaining -= 1;
             }
         }
     }
@@ -77,15 +78,15 @@ struct Sender {
 impl Send for Sender {
     #[inline]
     fn send(&mut self, count: u64, payload: &[u8]) {
-        // More than a batch is asked for only when this is verified.
-        let room = self.writer.max_encoded_len(payload.len()) * count as usize;
-        if room > self.out.len() {
-            self.out.resize(room, 0);
+        // `count` is larger than a batch only in the verification.
+        let out_len = self.writer.max_encoded_len(payload.len()) * count as usize;
+        if out_len > self.out.len() {
+            self.out.resize(out_len, 0);
         }
         let mut used = 0;
         for _ in 0..count {
             used += self.writer.encode_binary(payload, &mut self.out[used..]);
         }
-        self.wire.put(&self.out[..used]);
+        self.wire.write_all(&self.out[..used]);
     }
 }

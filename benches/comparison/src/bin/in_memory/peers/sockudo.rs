@@ -1,4 +1,4 @@
-//! sockudo-ws: the protocol without its stream, which is faster.
+//! sockudo-ws: its protocol type without its stream type, which is faster.
 
 use bytes::{Bytes, BytesMut};
 use sockudo_ws::{
@@ -7,9 +7,9 @@ use sockudo_ws::{
 };
 
 use crate::{
-    peer::{Answer, Peer, Receive, Send},
+    peer::{AnswerHandshake, Peer, Receive, Send},
     wire::{Wire, block_on},
-    work::{End, Receiving, Sending},
+    work::{End, ReceiveWork, SendWork},
 };
 
 pub struct Sockudo;
@@ -27,17 +27,17 @@ fn open(end: End) -> Protocol {
 impl Peer for Sockudo {
     const NAME: &'static str = "sockudo-ws";
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
         Receiver {
             protocol: open(work.end),
             wire,
-            room: work.buffer,
+            max_read: work.buffer,
             buffer: BytesMut::with_capacity(work.buffer),
             messages: Vec::new(),
         }
     }
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
         Sender {
             protocol: open(work.end),
             wire,
@@ -46,7 +46,7 @@ impl Peer for Sockudo {
         }
     }
 
-    fn handshake() -> Option<Answer> {
+    fn handshake() -> Option<AnswerHandshake> {
         Some(Box::new(|wire| drop(block_on(server_handshake(wire)).unwrap())))
     }
 }
@@ -54,23 +54,23 @@ impl Peer for Sockudo {
 struct Receiver {
     protocol: Protocol,
     wire: Wire,
-    room: usize,
+    max_read: usize,
     buffer: BytesMut,
     messages: Vec<Message>,
 }
 
 impl Receive for Receiver {
     #[inline]
-    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
-        let mut rest = count as i64;
-        while rest > 0 {
-            self.buffer.extend_from_slice(self.wire.next(self.room));
+    fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
+        let mut remaining = count as i64;
+        while remaining > 0 {
+            self.buffer.extend_from_slice(self.wire.next(self.max_read));
             self.protocol
                 .process_into(&mut self.buffer, &mut self.messages)
                 .unwrap();
             for message in self.messages.drain(..) {
-                see(message.as_bytes());
-                rest -= 1;
+                on_message(message.as_bytes());
+                remaining -= 1;
             }
         }
     }
@@ -89,7 +89,7 @@ impl Send for Sender {
         for _ in 0..count {
             self.protocol.encode_message(&self.message, &mut self.out).unwrap();
         }
-        self.wire.put(&self.out);
+        self.wire.write_all(&self.out);
         self.out.clear();
     }
 }

@@ -5,9 +5,9 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_websockets::{ClientBuilder, Message, ServerBuilder, WebSocketStream};
 
 use crate::{
-    peer::{Answer, Peer, Receive, Send},
+    peer::{AnswerHandshake, Peer, Receive, Send},
     wire::{Wire, block_on},
-    work::{End, Receiving, Sending},
+    work::{End, ReceiveWork, SendWork},
 };
 
 pub struct TokioWebsockets;
@@ -22,15 +22,15 @@ fn open(end: End, wire: Wire) -> WebSocketStream<Wire> {
 impl Peer for TokioWebsockets {
     const NAME: &'static str = "tokio-websockets";
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
         Receiver(open(work.end, wire))
     }
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
         Sender(open(work.end, wire), work.payload().into())
     }
 
-    fn handshake() -> Option<Answer> {
+    fn handshake() -> Option<AnswerHandshake> {
         Some(Box::new(|wire| {
             drop(block_on(ServerBuilder::new().accept(wire)).unwrap())
         }))
@@ -41,11 +41,11 @@ struct Receiver(WebSocketStream<Wire>);
 
 impl Receive for Receiver {
     #[inline]
-    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
+    fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
         block_on(async {
             for _ in 0..count {
                 let message = self.0.next().await.unwrap().unwrap();
-                see(message.as_payload());
+                on_message(message.as_payload());
             }
         });
     }

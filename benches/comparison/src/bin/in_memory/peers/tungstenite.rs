@@ -7,9 +7,9 @@ use tungstenite::{
 };
 
 use crate::{
-    peer::{Answer, Peer, Receive, Send},
+    peer::{AnswerHandshake, Peer, Receive, Send},
     wire::Wire,
-    work::{End, Receiving, Sending},
+    work::{End, ReceiveWork, SendWork},
 };
 
 pub struct Tungstenite;
@@ -25,15 +25,15 @@ fn open(end: End, wire: Wire) -> WebSocket<Wire> {
 impl Peer for Tungstenite {
     const NAME: &'static str = "tungstenite";
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
         Receiver(open(work.end, wire))
     }
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
         Sender(open(work.end, wire), work.payload().into())
     }
 
-    fn handshake() -> Option<Answer> {
+    fn handshake() -> Option<AnswerHandshake> {
         Some(Box::new(|wire| drop(tungstenite::accept(wire).unwrap())))
     }
 }
@@ -42,11 +42,11 @@ struct Receiver(WebSocket<Wire>);
 
 impl Receive for Receiver {
     #[inline]
-    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
+    fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
         for _ in 0..count {
             match self.0.read().unwrap() {
-                Message::Text(text) => see(text.as_bytes()),
-                Message::Binary(data) => see(&data),
+                Message::Text(text) => on_message(text.as_bytes()),
+                Message::Binary(data) => on_message(&data),
                 other => panic!("{other:?}"),
             }
         }

@@ -1,4 +1,4 @@
-//! yawc. Its handshake is hyper's.
+//! yawc. It has no handshake without hyper.
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -7,7 +7,7 @@ use yawc::{Frame, Options, Role, WebSocket};
 use crate::{
     peer::{Peer, Receive, Send},
     wire::{Wire, block_on},
-    work::{End, Receiving, Sending},
+    work::{End, ReceiveWork, SendWork},
 };
 
 pub struct Yawc;
@@ -24,11 +24,11 @@ fn open(end: End, wire: Wire) -> WebSocket<Wire> {
 impl Peer for Yawc {
     const NAME: &'static str = "yawc";
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
         Receiver(open(work.end, wire))
     }
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
         Sender(open(work.end, wire), work.payload().into())
     }
 }
@@ -37,10 +37,10 @@ struct Receiver(WebSocket<Wire>);
 
 impl Receive for Receiver {
     #[inline]
-    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
+    fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
         block_on(async {
             for _ in 0..count {
-                see(self.0.next_frame().await.unwrap().payload());
+                on_message(self.0.next_frame().await.unwrap().payload());
             }
         });
     }

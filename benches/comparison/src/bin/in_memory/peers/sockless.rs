@@ -1,18 +1,18 @@
-//! sockless.
+//! `sockless`, with `receive_whole`.
 
 use std::borrow::Cow;
 
 use sockless::{Accept, Config, Connection, Event, MessageKind, State, handshake::Negotiated};
 
 use crate::{
-    peer::{Answer, Peer, Receive, Send},
+    peer::{AnswerHandshake, Peer, Receive, Send},
     wire::Wire,
-    work::{End, READ, Receiving, Sending},
+    work::{End, READ, ReceiveWork, SendWork},
 };
 
 pub struct Sockless;
 
-/// From here on, a server's payload goes out by a vectored write.
+/// The payload length from which a server uses a vectored write.
 const VECTORED: usize = 4 << 10;
 
 fn open(end: End) -> Connection {
@@ -26,7 +26,7 @@ fn open(end: End) -> Connection {
 impl Peer for Sockless {
     const NAME: &'static str = "sockless";
 
-    fn receiver(work: &Receiving, wire: Wire) -> impl Receive + 'static {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
         Receiver {
             connection: open(work.end),
             wire,
@@ -37,7 +37,7 @@ impl Peer for Sockless {
         }
     }
 
-    fn sender(work: &Sending, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
         Sender {
             connection: open(work.end),
             vectored: work.end == End::Server && work.size >= VECTORED,
@@ -46,7 +46,7 @@ impl Peer for Sockless {
         }
     }
 
-    fn handshake() -> Option<Answer> {
+    fn handshake() -> Option<AnswerHandshake> {
         let mut buffer = vec![0; READ];
         let mut out = Vec::new();
         Some(Box::new(move |wire| {
@@ -59,7 +59,7 @@ impl Peer for Sockless {
                         connection.accept(&request, &Accept::new(), &mut out).unwrap();
                     }
                 }
-                wire.put(&out);
+                wire.write_all(&out);
                 out.clear();
             }
         }))
@@ -70,18 +70,18 @@ struct Receiver {
     connection: Connection,
     wire: Wire,
     buffer: Vec<u8>,
-    /// How much of the buffer is the beginning of a message whose rest is to come.
+    /// The number of bytes in the buffer, which are the beginning of a message.
     kept: usize,
-    /// Before so much is there, nothing comes of it.
+    /// The number of bytes that are needed to continue.
     wanted: usize,
     out: Vec<u8>,
 }
 
 impl Receive for Receiver {
     #[inline]
-    fn receive(&mut self, count: u64, mut see: impl FnMut(&[u8])) {
-        let mut rest = count as i64;
-        while rest > 0 {
+    fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
+        let mut remaining = count as i64;
+        while remaining > 0 {
             let filled = self.kept + self.wire.read_into(&mut self.buffer[self.kept..]);
             let is_full = filled == self.buffer.len();
             if filled < self.wanted && !is_full {
@@ -90,7 +90,7 @@ impl Receive for Receiver {
             }
             let mut input = &mut self.buffer[..filled];
             loop {
-                // A message that is longer than the buffer is assembled.
+                // `receive` assembles a message that is longer than the buffer.
                 let event = if is_full && input.len() == filled {
                     self.connection.receive(&mut input, &mut self.out)
                 } else {
@@ -100,11 +100,11 @@ impl Receive for Receiver {
                     break;
                 };
                 match &event {
-                    Event::Text(text) => see(text.as_bytes()),
-                    Event::Binary(data) => see(data),
+                    Event::Text(text) => on_message(text.as_bytes()),
+                    Event::Binary(data) => on_message(data),
                     other => panic!("{other:?}"),
                 }
-                rest -= 1;
+                remaining -= 1;
                 if let Event::Text(Cow::Owned(_)) | Event::Binary(Cow::Owned(_)) = event {
                     self.connection.recycle(event);
                 }
@@ -134,9 +134,9 @@ impl Send for Sender {
                 self.connection
                     .send_header(MessageKind::Binary, len, &mut self.out)
                     .unwrap();
-                // Two parts of one vectored write.
-                self.wire.put(&self.out);
-                self.wire.put(payload);
+                // The two parts of one vectored write.
+                self.wire.write_all(&self.out);
+                self.wire.write_all(payload);
                 self.out.clear();
             }
             return;
@@ -144,7 +144,7 @@ impl Send for Sender {
         for _ in 0..count {
             self.connection.send_binary(payload, &mut self.out).unwrap();
         }
-        self.wire.put(&self.out);
+        self.wire.write_all(&self.out);
         self.out.clear();
     }
 }

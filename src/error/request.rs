@@ -1,0 +1,343 @@
+//! Errors in a client's opening handshake.
+
+use core::fmt;
+
+use super::excerpt::Excerpt;
+
+/// An error in a client's opening handshake (RFC 6455, section 4.2.1).
+///
+/// The server answers it with [`status`](Self::status). The response's body is the error's text.
+///
+/// No variant holds a key, a query string, a user name or a password. None holds a subprotocol
+/// either: browsers can send a bearer token as a subprotocol only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The first byte is that of a TLS record (RFC 6455, section 4.1).
+    Tls {
+        /// The byte: 0x15 or 0x16.
+        byte: u8,
+    },
+    /// The first byte cannot begin an HTTP request (RFC 9112, section 3).
+    InvalidFirstByte {
+        /// The byte.
+        byte: u8,
+    },
+    /// The first line is not an HTTP request line (RFC 9112, section 3).
+    InvalidRequestLine {
+        /// The line, up to the first `:`, `?` or `#`.
+        line: Excerpt,
+    },
+    /// A line after the request line is not a header field (RFC 9112, section 5).
+    InvalidHeaderLine {
+        /// The number of the line. The request line has the number 1.
+        number: usize,
+    },
+    /// The head is longer than the limit (RFC 6455, section 10.4).
+    HeadTooLong {
+        /// [`Config::max_head_size`](crate::Config::max_head_size), in bytes.
+        limit: usize,
+    },
+    /// The head has more header fields than the limit (RFC 6455, section 10.4).
+    TooManyHeaders {
+        /// [`Config::max_headers`](crate::Config::max_headers).
+        limit: usize,
+    },
+    /// The method is not GET (RFC 6455, section 4.2.1).
+    UnsupportedMethod {
+        /// The method.
+        method: Excerpt,
+    },
+    /// The HTTP version is not 1.1 (RFC 6455, section 4.2.1).
+    UnsupportedHttpVersion {
+        /// The text in the place of the version, up to the first `:`, `?` or `#`.
+        version: Excerpt,
+    },
+    /// The request target is neither a path nor an `http` or `https` URI (RFC 6455, section 4.2.1).
+    InvalidTarget {
+        /// The target, without its query string.
+        target: Excerpt,
+    },
+    /// The request target has a byte that must be percent-encoded (RFC 3986, section 2.1).
+    InvalidTargetByte {
+        /// The target, without its query string.
+        target: Excerpt,
+        /// The first such byte.
+        byte: u8,
+    },
+    /// The Host header is missing (RFC 6455, section 4.2.1).
+    MissingHost,
+    /// There is more than one Host header (RFC 9112, section 3.2).
+    RepeatedHost,
+    /// The Host header does not name a host (RFC 3986, section 3.2.2).
+    InvalidHost {
+        /// The value of the header.
+        host: Excerpt,
+    },
+    /// The Host header has a user name or a password (RFC 9110, section 7.2).
+    UserInfoInHost,
+    /// The port in the Host header is not a number from 1 to 65535 (RFC 3986, section 3.2.3).
+    InvalidPort {
+        /// The text after the host's colon.
+        port: Excerpt,
+    },
+    /// There is more than one Origin header (RFC 6454, section 7.3).
+    RepeatedOrigin,
+    /// The Origin header is not ASCII (RFC 6454, section 7.1).
+    InvalidOrigin {
+        /// The value of the header.
+        origin: Excerpt,
+    },
+    /// The Content-Length header announces a body (RFC 9112, section 6.2).
+    ContentLength {
+        /// The value of the header.
+        value: Excerpt,
+    },
+    /// The Transfer-Encoding header announces a body (RFC 9112, section 6.1).
+    TransferEncoding {
+        /// The value of the header.
+        value: Excerpt,
+    },
+    /// The Upgrade header is missing (RFC 6455, section 4.2.1).
+    MissingUpgrade,
+    /// The Upgrade header does not name `websocket` (RFC 6455, section 4.2.1).
+    InvalidUpgrade {
+        /// The value of the first such header.
+        value: Excerpt,
+    },
+    /// The Connection header is missing (RFC 6455, section 4.2.1).
+    MissingConnection,
+    /// The Connection header does not name `Upgrade` (RFC 6455, section 4.2.1).
+    InvalidConnection {
+        /// The value of the first such header.
+        value: Excerpt,
+    },
+    /// The Sec-WebSocket-Key header is missing (RFC 6455, section 4.2.1).
+    MissingKey,
+    /// There is more than one Sec-WebSocket-Key header (RFC 6455, section 11.3.1).
+    RepeatedKey,
+    /// The Sec-WebSocket-Key header is not the base64 form of 16 bytes (RFC 6455, section 4.2.1).
+    InvalidKey {
+        /// The length of the value, in bytes. A valid one has 24.
+        len: usize,
+    },
+    /// The Sec-WebSocket-Version header is missing (RFC 6455, section 4.2.1).
+    MissingVersion,
+    /// There is more than one Sec-WebSocket-Version header (RFC 6455, section 11.3.5).
+    RepeatedVersion,
+    /// The Sec-WebSocket-Version header is not 13 (RFC 6455, section 4.2.1).
+    UnsupportedVersion {
+        /// The value of the header.
+        version: Excerpt,
+    },
+    /// An offered subprotocol is not a token (RFC 6455, section 4.1).
+    InvalidSubprotocol {
+        /// The position of the subprotocol in the client's list. The first has the position 1.
+        position: usize,
+    },
+    /// A subprotocol is offered twice (RFC 6455, section 4.1).
+    RepeatedSubprotocol {
+        /// The position of the second occurrence in the client's list. The first subprotocol has
+        /// the position 1.
+        position: usize,
+    },
+    /// The Sec-WebSocket-Extensions header violates its grammar (RFC 6455, section 9.1).
+    InvalidExtensions {
+        /// The value of the header, from the invalid extension on.
+        value: Excerpt,
+    },
+    /// More bytes than the limit arrived before the server answered (RFC 6455, section 4.1).
+    TooMuchEarlyData {
+        /// [`Config::max_head_size`](crate::Config::max_head_size), in bytes.
+        limit: usize,
+    },
+}
+
+impl RequestError {
+    /// Returns the HTTP status of the response: 400, 405, 426, 431 or 505.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Tls { .. }
+            | Self::InvalidFirstByte { .. }
+            | Self::InvalidRequestLine { .. }
+            | Self::InvalidHeaderLine { .. }
+            | Self::InvalidTarget { .. }
+            | Self::InvalidTargetByte { .. }
+            | Self::MissingHost
+            | Self::RepeatedHost
+            | Self::InvalidHost { .. }
+            | Self::UserInfoInHost
+            | Self::InvalidPort { .. }
+            | Self::RepeatedOrigin
+            | Self::InvalidOrigin { .. }
+            | Self::ContentLength { .. }
+            | Self::TransferEncoding { .. }
+            | Self::MissingConnection
+            | Self::InvalidConnection { .. }
+            | Self::MissingKey
+            | Self::RepeatedKey
+            | Self::InvalidKey { .. }
+            | Self::InvalidSubprotocol { .. }
+            | Self::RepeatedSubprotocol { .. }
+            | Self::InvalidExtensions { .. }
+            | Self::TooMuchEarlyData { .. } => 400,
+            Self::UnsupportedMethod { .. } => 405,
+            Self::MissingUpgrade
+            | Self::InvalidUpgrade { .. }
+            | Self::MissingVersion
+            | Self::RepeatedVersion
+            | Self::UnsupportedVersion { .. } => 426,
+            Self::HeadTooLong { .. } | Self::TooManyHeaders { .. } => 431,
+            Self::UnsupportedHttpVersion { .. } => 505,
+        }
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls { byte } => write!(
+                f,
+                "the client's opening handshake begins with the byte {byte:#04x}, which looks like TLS, and the server \
+                 expects a connection without TLS (RFC 6455, section 4.1)"
+            ),
+            Self::InvalidFirstByte { byte } => write!(
+                f,
+                "the client's opening handshake begins with the byte {byte:#04x}, which cannot begin an HTTP request \
+                 (RFC 9112, section 3)"
+            ),
+            Self::InvalidRequestLine { line } => write!(
+                f,
+                "the client's opening handshake begins with {line}, which is not an HTTP request line \
+                 (RFC 9112, section 3)"
+            ),
+            Self::InvalidHeaderLine { number } => write!(
+                f,
+                "line {number} of the client's opening handshake is not a valid HTTP header field (RFC 9112, section 5)"
+            ),
+            Self::HeadTooLong { limit } => write!(
+                f,
+                "the client's opening handshake is longer than Config::max_head_size = {limit} bytes \
+                 (RFC 6455, section 10.4)"
+            ),
+            Self::TooManyHeaders { limit } => write!(
+                f,
+                "the client's opening handshake has more header fields than Config::max_headers = {limit} \
+                 (RFC 6455, section 10.4)"
+            ),
+            Self::UnsupportedMethod { method } => write!(
+                f,
+                "the client's opening handshake has the method {method} instead of \"GET\" (RFC 6455, section 4.2.1)"
+            ),
+            Self::UnsupportedHttpVersion { version } => write!(
+                f,
+                "the client's opening handshake has the HTTP version {version} instead of \"HTTP/1.1\" \
+                 (RFC 6455, section 4.2.1)"
+            ),
+            Self::InvalidTarget { target } => write!(
+                f,
+                "the client's request target is {target}, which is neither a path nor an http or https URI \
+                 (RFC 6455, section 4.2.1)"
+            ),
+            Self::InvalidTargetByte { target, byte } => write!(
+                f,
+                "the client's request target is {target} and has the byte {byte:#04x}, which must be percent-encoded \
+                 (RFC 3986, section 2.1)"
+            ),
+            Self::MissingHost => {
+                f.write_str("the client's opening handshake has no Host header (RFC 6455, section 4.2.1)")
+            }
+            Self::RepeatedHost => {
+                f.write_str("the client's opening handshake has more than one Host header (RFC 9112, section 3.2)")
+            }
+            Self::InvalidHost { host } => write!(
+                f,
+                "the client's Host header is {host}, which is not a host name or address (RFC 3986, section 3.2.2)"
+            ),
+            Self::UserInfoInHost => f.write_str(
+                "the client's Host header has a user name or a password, and neither is allowed there \
+                 (RFC 9110, section 7.2)",
+            ),
+            Self::InvalidPort { port } => write!(
+                f,
+                "the client's Host header has the port {port}, which is not a number from 1 to 65535 \
+                 (RFC 3986, section 3.2.3)"
+            ),
+            Self::RepeatedOrigin => {
+                f.write_str("the client's opening handshake has more than one Origin header (RFC 6454, section 7.3)")
+            }
+            Self::InvalidOrigin { origin } => write!(
+                f,
+                "the client's Origin header is {origin}, which is not ASCII (RFC 6454, section 7.1)"
+            ),
+            Self::ContentLength { value } => write!(
+                f,
+                "the client's opening handshake announces a body with Content-Length {value}, and may not have one \
+                 (RFC 9112, section 6.2)"
+            ),
+            Self::TransferEncoding { value } => write!(
+                f,
+                "the client's opening handshake announces a body with Transfer-Encoding {value}, and may not have one \
+                 (RFC 9112, section 6.1)"
+            ),
+            Self::MissingUpgrade => {
+                f.write_str("the client's opening handshake has no Upgrade header (RFC 6455, section 4.2.1)")
+            }
+            Self::InvalidUpgrade { value } => write!(
+                f,
+                "the client's Upgrade header is {value}, which does not name \"websocket\" (RFC 6455, section 4.2.1)"
+            ),
+            Self::MissingConnection => {
+                f.write_str("the client's opening handshake has no Connection header (RFC 6455, section 4.2.1)")
+            }
+            Self::InvalidConnection { value } => write!(
+                f,
+                "the client's Connection header is {value}, which does not name \"Upgrade\" (RFC 6455, section 4.2.1)"
+            ),
+            Self::MissingKey => {
+                f.write_str("the client's opening handshake has no Sec-WebSocket-Key header (RFC 6455, section 4.2.1)")
+            }
+            Self::RepeatedKey => f.write_str(
+                "the client's opening handshake has more than one Sec-WebSocket-Key header (RFC 6455, section 11.3.1)",
+            ),
+            Self::InvalidKey { len } => write!(
+                f,
+                "the client's Sec-WebSocket-Key header, {len} bytes long, is not the base64 form of 16 bytes, which is \
+                 24 bytes long (RFC 6455, section 4.2.1)"
+            ),
+            Self::MissingVersion => f.write_str(
+                "the client's opening handshake has no Sec-WebSocket-Version header (RFC 6455, section 4.2.1)",
+            ),
+            Self::RepeatedVersion => f.write_str(
+                "the client's opening handshake has more than one Sec-WebSocket-Version header \
+                 (RFC 6455, section 11.3.5)",
+            ),
+            Self::UnsupportedVersion { version } => write!(
+                f,
+                "the client's Sec-WebSocket-Version header is {version} instead of \"13\" (RFC 6455, section 4.2.1)"
+            ),
+            Self::InvalidSubprotocol { position } => write!(
+                f,
+                "subprotocol {position} of the client's opening handshake is empty or has a character that is not \
+                 allowed (RFC 6455, section 4.1)"
+            ),
+            Self::RepeatedSubprotocol { position } => write!(
+                f,
+                "subprotocol {position} of the client's opening handshake repeats an earlier one \
+                 (RFC 6455, section 4.1)"
+            ),
+            Self::InvalidExtensions { value } => write!(
+                f,
+                "the client's Sec-WebSocket-Extensions header is malformed at {value} (RFC 6455, section 9.1)"
+            ),
+            Self::TooMuchEarlyData { limit } => write!(
+                f,
+                "the client's opening handshake is followed by more than Config::max_head_size = {limit} bytes before \
+                 the server's answer (RFC 6455, section 4.1)"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for RequestError {}

@@ -1,0 +1,893 @@
+//! Every error with its text. To review the texts, read [`TEXTS`] from top to bottom.
+
+use std::{collections::BTreeSet, error::Error, fmt::Debug, fs, path::Path};
+
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config, Connection, MessageKind, ProtocolError, Role, SendError,
+    error::{LocalHandshakeError, RequestError, ResponseError},
+    utf8,
+};
+use support::{
+    feed, frame,
+    heads::{
+        KEY, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, hear, plain, request, request_of_fields,
+        request_of_len, request_with, response_with, serve, undecided, with,
+    },
+    open,
+};
+
+/// The texts, each after its type and variant, in the order of [`errors`]. A text has one line;
+/// here it is wrapped.
+const TEXTS: &str = r#"
+ProtocolError::ReservedBits
+    the peer sent a frame with RSV1 and RSV2 set, and no negotiated extension gives that a meaning
+    (RFC 6455, section 5.2)
+ProtocolError::ReservedOpcode
+    the peer sent a frame with the reserved opcode 0x3 (RFC 6455, section 5.2)
+ProtocolError::UnmaskedFrame
+    the client sent a frame that is not masked (RFC 6455, section 5.1)
+ProtocolError::MaskedFrame
+    the server sent a frame that is masked (RFC 6455, section 5.1)
+ProtocolError::NonMinimalLength
+    the peer sent a frame whose payload length is not in its shortest form (RFC 6455, section 5.2)
+ProtocolError::LengthOverflow
+    the peer sent a frame that announces more than 2^63 - 1 bytes of payload (RFC 6455, section 5.2)
+ProtocolError::FragmentedControlFrame
+    the peer sent a Close, Ping or Pong frame that is fragmented (RFC 6455, section 5.5)
+ProtocolError::ControlFrameTooLong
+    the peer sent a Close, Ping or Pong frame that announces more than 125 bytes (RFC 6455, section
+    5.5)
+ProtocolError::UnexpectedContinuation
+    the peer sent a continuation frame, but no message is in progress (RFC 6455, section 5.4)
+ProtocolError::InterleavedMessage
+    the peer began a message before the message in progress had ended (RFC 6455, section 5.4)
+ProtocolError::TruncatedCloseCode
+    the peer sent a Close frame with a body of one byte, too short for a code (RFC 6455, section
+    5.5.1)
+ProtocolError::InvalidCloseCode
+    the peer sent a Close frame with the code 1005, which may not be sent (RFC 6455, section 7.4)
+ProtocolError::InvalidCloseReason
+    the peer sent a Close frame whose reason is not UTF-8 (RFC 6455, section 5.5.1)
+ProtocolError::InvalidUtf8
+    the peer sent a text message that is not UTF-8 (RFC 6455, section 8.1)
+ProtocolError::InvalidDeflate
+    the peer sent a compressed message that is not valid DEFLATE, or that refers to data before the
+    window (RFC 7692, section 7.2.2)
+ProtocolError::MessageTooBig
+    the peer sent a message of at least 101 bytes, which is over Config::max_message_size = 100 (RFC
+    6455, section 10.4)
+ProtocolError::MessageTooBig
+    the peer sent a compressed message that inflates to more bytes than Config::max_message_size =
+    100 (RFC 6455, section 10.4)
+ProtocolError::TooManyFragments
+    the peer sent a message in more frames than Config::max_fragments = 2 (RFC 6455, section 10.4)
+ProtocolError::UnexpectedEof
+    the transport ended before the closing handshake was complete (RFC 6455, section 7.1.5)
+ProtocolError::HandshakeEof
+    the transport ended before the opening handshake was complete (RFC 6455, section 4)
+ProtocolError::Request
+    the client's opening handshake has the method "PUT" instead of "GET" (RFC 6455, section 4.2.1)
+ProtocolError::Response
+    the server's opening handshake has no Upgrade header (RFC 6455, section 4.1)
+RequestError::Tls
+    the client's opening handshake begins with the byte 0x16, which looks like TLS, and the server
+    expects a connection without TLS (RFC 6455, section 4.1)
+RequestError::InvalidFirstByte
+    the client's opening handshake begins with the byte 0x81, which cannot begin an HTTP request
+    (RFC 9112, section 3)
+RequestError::InvalidRequestLine
+    the client's opening handshake begins with "SSH-2.0-OpenSSH_9.2", which is not an HTTP request
+    line (RFC 9112, section 3)
+RequestError::InvalidRequestLine
+    the client's opening handshake begins with "GET /"..., which is not an HTTP request line (RFC
+    9112, section 3)
+RequestError::InvalidHeaderLine
+    line 7 of the client's opening handshake is not a valid HTTP header field (RFC 9112, section 5)
+RequestError::HeadTooLong
+    the client's opening handshake is longer than Config::max_head_size = 200 bytes (RFC 6455,
+    section 10.4)
+RequestError::TooManyHeaders
+    the client's opening handshake has more header fields than Config::max_headers = 5 (RFC 6455,
+    section 10.4)
+RequestError::UnsupportedMethod
+    the client's opening handshake has the method "POST" instead of "GET" (RFC 6455, section 4.2.1)
+RequestError::UnsupportedHttpVersion
+    the client's opening handshake has the HTTP version "HTTP/1.0" instead of "HTTP/1.1" (RFC 6455,
+    section 4.2.1)
+RequestError::UnsupportedHttpVersion
+    the client's opening handshake has the HTTP version "path HTTP/1.1" instead of "HTTP/1.1" (RFC
+    6455, section 4.2.1)
+RequestError::InvalidTarget
+    the client's request target is "*", which is neither a path nor an http or https URI (RFC 6455,
+    section 4.2.1)
+RequestError::InvalidTarget
+    the client's request target is "ws://"..., which is neither a path nor an http or https URI (RFC
+    6455, section 4.2.1)
+RequestError::InvalidTargetByte
+    the client's request target is "/chat"... and has the byte 0x23, which must be percent-encoded
+    (RFC 3986, section 2.1)
+RequestError::MissingHost
+    the client's opening handshake has no Host header (RFC 6455, section 4.2.1)
+RequestError::RepeatedHost
+    the client's opening handshake has more than one Host header (RFC 9112, section 3.2)
+RequestError::InvalidHost
+    the client's Host header is "exa mple.com", which is not a host name or address (RFC 3986,
+    section 3.2.2)
+RequestError::UserInfoInHost
+    the client's Host header has a user name or a password, and neither is allowed there (RFC 9110,
+    section 7.2)
+RequestError::InvalidPort
+    the client's Host header has the port "99999", which is not a number from 1 to 65535 (RFC 3986,
+    section 3.2.3)
+RequestError::RepeatedOrigin
+    the client's opening handshake has more than one Origin header (RFC 6454, section 7.3)
+RequestError::InvalidOrigin
+    the client's Origin header is "https://b\xc3\xbccher.example", which is not ASCII (RFC 6454,
+    section 7.1)
+RequestError::ContentLength
+    the client's opening handshake announces a body with Content-Length "5", and may not have one
+    (RFC 9112, section 6.2)
+RequestError::TransferEncoding
+    the client's opening handshake announces a body with Transfer-Encoding "chunked", and may not
+    have one (RFC 9112, section 6.1)
+RequestError::MissingUpgrade
+    the client's opening handshake has no Upgrade header (RFC 6455, section 4.2.1)
+RequestError::InvalidUpgrade
+    the client's Upgrade header is "h2c", which does not name "websocket" (RFC 6455, section 4.2.1)
+RequestError::MissingConnection
+    the client's opening handshake has no Connection header (RFC 6455, section 4.2.1)
+RequestError::InvalidConnection
+    the client's Connection header is "keep-alive", which does not name "Upgrade" (RFC 6455, section
+    4.2.1)
+RequestError::MissingKey
+    the client's opening handshake has no Sec-WebSocket-Key header (RFC 6455, section 4.2.1)
+RequestError::RepeatedKey
+    the client's opening handshake has more than one Sec-WebSocket-Key header (RFC 6455, section
+    11.3.1)
+RequestError::InvalidKey
+    the client's Sec-WebSocket-Key header, 6 bytes long, is not the base64 form of 16 bytes, which
+    is 24 bytes long (RFC 6455, section 4.2.1)
+RequestError::MissingVersion
+    the client's opening handshake has no Sec-WebSocket-Version header (RFC 6455, section 4.2.1)
+RequestError::RepeatedVersion
+    the client's opening handshake has more than one Sec-WebSocket-Version header (RFC 6455, section
+    11.3.5)
+RequestError::UnsupportedVersion
+    the client's Sec-WebSocket-Version header is "8" instead of "13" (RFC 6455, section 4.2.1)
+RequestError::InvalidSubprotocol
+    subprotocol 2 of the client's opening handshake is empty or has a character that is not allowed
+    (RFC 6455, section 4.1)
+RequestError::RepeatedSubprotocol
+    subprotocol 3 of the client's opening handshake repeats an earlier one (RFC 6455, section 4.1)
+RequestError::InvalidExtensions
+    the client's Sec-WebSocket-Extensions header is malformed at "x-a; b=\"c d\", x-e" (RFC 6455,
+    section 9.1)
+RequestError::TooMuchEarlyData
+    the client's opening handshake is followed by more than Config::max_head_size = 200 bytes before
+    the server's answer (RFC 6455, section 4.1)
+ResponseError::Tls
+    the server's opening handshake begins with the byte 0x15, which looks like TLS, and the client
+    expects a connection without TLS (RFC 6455, section 4.1)
+ResponseError::InvalidFirstByte
+    the server's opening handshake begins with the byte 0x81, which cannot begin an HTTP response
+    (RFC 9112, section 4)
+ResponseError::InvalidStatusLine
+    the server's opening handshake begins with "SSH-2.0-OpenSSH_9.2", which is not an HTTP status
+    line (RFC 9112, section 4)
+ResponseError::InvalidStatusLine
+    the server's opening handshake begins with "HTTP/1.1 101x", which is not an HTTP status line
+    (RFC 9112, section 4)
+ResponseError::InvalidHeaderLine
+    line 5 of the server's opening handshake is not a valid HTTP header field (RFC 9112, section 5)
+ResponseError::HeadTooLong
+    the server's opening handshake is longer than Config::max_head_size = 100 bytes (RFC 6455,
+    section 10.4)
+ResponseError::TooManyHeaders
+    the server's opening handshake has more header fields than Config::max_headers = 8 (RFC 6455,
+    section 10.4)
+ResponseError::UnsupportedHttpVersion
+    the server's opening handshake has the HTTP version "HTTP/1.0" instead of "HTTP/1.1" (RFC 6455,
+    section 4.1)
+ResponseError::MissingUpgrade
+    the server's opening handshake has no Upgrade header (RFC 6455, section 4.1)
+ResponseError::RepeatedUpgrade
+    the server's opening handshake has more than one Upgrade header (RFC 6455, section 4.1)
+ResponseError::InvalidUpgrade
+    the server's Upgrade header is "h2c" instead of "websocket" (RFC 6455, section 4.1)
+ResponseError::MissingConnection
+    the server's opening handshake has no Connection header (RFC 6455, section 4.1)
+ResponseError::InvalidConnection
+    the server's Connection header is "close", which does not name "Upgrade" (RFC 6455, section 4.1)
+ResponseError::MissingAccept
+    the server's opening handshake has no Sec-WebSocket-Accept header (RFC 6455, section 4.1)
+ResponseError::RepeatedAccept
+    the server's opening handshake has more than one Sec-WebSocket-Accept header (RFC 6455, section
+    11.3.3)
+ResponseError::InvalidAccept
+    the server's Sec-WebSocket-Accept header is "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", which does not match
+    the client's key (RFC 6455, section 4.1)
+ResponseError::InvalidExtensions
+    the server's Sec-WebSocket-Extensions header is malformed at "x-a; b=\"c d\"" (RFC 6455, section
+    9.1)
+ResponseError::ExtensionNotOffered
+    the server's opening handshake accepts the extension "permessage-deflate", which the client did
+    not offer (RFC 6455, section 4.1)
+ResponseError::SecondExtension
+    the server's opening handshake accepts a second extension, "x-webkit-deflate-frame", and the
+    client offered at most one (RFC 6455, section 4.1)
+ResponseError::InvalidExtensionParameters
+    the server's opening handshake accepts permessage-deflate with "server_max_window_bits=16;
+    client_no_c"..., which is invalid or does not match the client's offer (RFC 7692, section 7.1)
+ResponseError::SeveralSubprotocols
+    the server's opening handshake chooses more than one subprotocol (RFC 6455, section 11.3.4)
+ResponseError::SubprotocolNotOffered
+    the server's opening handshake chooses the subprotocol "Chat", which the client did not offer
+    (RFC 6455, section 4.1)
+ResponseError::MissingSubprotocol
+    the server's opening handshake chooses no subprotocol, and ClientRequest::require_subprotocol
+    requires one (RFC 6455, section 1.9)
+ResponseError::InvalidContentLength
+    the server's Content-Length header is "12 bytes", which is not a number below 2^64 (RFC 9110,
+    section 8.6)
+ResponseError::DifferentContentLengths
+    the server's opening handshake has a second Content-Length header, "13", which differs from the
+    first (RFC 9112, section 6.3)
+ResponseError::InvalidChunkSize
+    a chunk in the body of the server's response begins with "twelve" instead of its size in
+    hexadecimal (RFC 9112, section 7.1)
+ResponseError::ChunkLineTooLong
+    a line between two chunks in the body of the server's response is longer than 256 bytes (RFC
+    9112, section 7.1)
+ResponseError::MissingChunkEnd
+    a chunk in the body of the server's response is not followed by a line end (RFC 9112, section
+    7.1)
+SendError::NotOpen
+    nothing can be sent before the opening handshake is complete (RFC 6455, section 6.1)
+SendError::Closing
+    nothing can be sent any more: a Close frame was sent or received, or the connection has failed
+    (RFC 6455, section 5.5.1)
+SendError::ControlFrameTooLong
+    the payload of a Ping or Pong is 126 bytes long and may have at most 125 (RFC 6455, section 5.5)
+SendError::ReasonTooLong
+    the close reason is 124 bytes long and may have at most 123 (RFC 6455, section 5.5.1)
+SendError::InvalidCloseCode
+    the close code 1006 may not be sent by this end (RFC 6455, section 7.4)
+SendError::ReasonWithoutCode
+    a close reason needs a close code before it (RFC 6455, section 5.5.1)
+SendError::MessageInProgress
+    a fragmented message is in progress and must end before another begins (RFC 6455, section 5.4)
+SendError::KindChanged
+    a fragment must be text or binary as the message in progress is (RFC 6455, section 5.4)
+SendError::InvalidUtf8
+    the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)
+SendError::MaskRequired
+    a client must mask the payload, so it cannot send a header alone (RFC 6455, section 5.1)
+SendError::PayloadTooLong
+    the payload is 9223372036854775808 bytes long and may have at most 2^63 - 1 (RFC 6455, section
+    5.2)
+LocalHandshakeError::InvalidScheme
+    the URL "" does not begin with "ws://" or "wss://" (RFC 6455, section 3)
+LocalHandshakeError::InvalidScheme
+    the URL "http://h/" does not begin with "ws://" or "wss://" (RFC 6455, section 3)
+LocalHandshakeError::InvalidScheme
+    the URL "https://"... does not begin with "ws://" or "wss://" (RFC 6455, section 3)
+LocalHandshakeError::InvalidScheme
+    the URL "example.com/chat"... does not begin with "ws://" or "wss://" (RFC 6455, section 3)
+LocalHandshakeError::FragmentInUrl
+    the URL "ws://h/"... has a fragment, which a WebSocket URL cannot have (RFC 6455, section 3)
+LocalHandshakeError::UserInfoInUrl
+    a user name or a password precedes the host, and a WebSocket URL can have neither (RFC 6455,
+    section 3)
+LocalHandshakeError::MissingHost
+    the host is missing (RFC 6455, section 3)
+LocalHandshakeError::InvalidHost
+    the host "h " is not a host name, an IPv4 address or an IPv6 address in brackets (RFC 3986,
+    section 3.2.2)
+LocalHandshakeError::InvalidHost
+    the host "2001:db8::1" is not a host name, an IPv4 address or an IPv6 address in brackets (RFC
+    3986, section 3.2.2)
+LocalHandshakeError::InvalidPort
+    the port "99999" is not a number from 1 to 65535 (RFC 3986, section 3.2.3)
+LocalHandshakeError::InvalidTarget
+    the request target "chat"... does not begin with a slash (RFC 9112, section 3.2.1)
+LocalHandshakeError::InvalidTargetByte
+    the request target "/a b"... has the byte 0x20 at offset 2, which must be percent-encoded (RFC
+    3986, section 2.1)
+LocalHandshakeError::TargetTooLong
+    the request target is 100000 bytes long, which is too long for the http crate (RFC 9110, section
+    4.1)
+LocalHandshakeError::InvalidHeaderName
+    the header name "Authorization"... is empty or has a character that is not allowed (RFC 9110,
+    section 5.1)
+LocalHandshakeError::InvalidHeaderValue
+    the value of the header "Authorization" has a control character (RFC 9110, section 5.5)
+LocalHandshakeError::ReservedHeader
+    the header "Host" cannot be added, because the handshake itself sets it (RFC 6455, section 4)
+LocalHandshakeError::InvalidSubprotocol
+    offered subprotocol 2 is empty or has a character that is not allowed (RFC 6455, section 4.1)
+LocalHandshakeError::RepeatedSubprotocol
+    offered subprotocol 3 repeats an earlier one (RFC 6455, section 4.1)
+LocalHandshakeError::SubprotocolNotOffered
+    the subprotocol "chat" cannot be accepted, because the client did not offer it (RFC 6455,
+    section 4.2.2)
+LocalHandshakeError::InvalidStatus
+    a request cannot be rejected with the status 101, which is not in the range 200 to 599 (RFC
+    9110, section 15)
+LocalHandshakeError::BodyNotAllowed
+    a response with the status 204 cannot have a body (RFC 9110, section 6.4.1)
+LocalHandshakeError::NoRequest
+    no request is waiting to be accepted or rejected (RFC 6455, section 4.2.2)
+LocalHandshakeError::NotAnUpgrade
+    the request is not a WebSocket handshake and can only be rejected (RFC 6455, section 4.2.1)
+utf8::InvalidUtf8
+    the bytes are not UTF-8 (RFC 3629, section 3)
+adapter::Error::Io
+    the cable is cut
+adapter::Error::TimedOut
+    the peer did not complete the opening handshake within Timeouts::handshake = 10s
+adapter::Error::TimedOut
+    the peer did not answer a Ping within Timeouts::pong = 1.5s
+adapter::Error::TimedOut
+    the peer did not complete the closing handshake within Timeouts::close = 5s
+adapter::Error::Protocol
+    the transport ended before the closing handshake was complete (RFC 6455, section 7.1.5)
+adapter::Error::Send
+    nothing can be sent any more: a Close frame was sent or received, or the connection has failed
+    (RFC 6455, section 5.5.1)
+adapter::Error::LocalHandshake
+    no request is waiting to be accepted or rejected (RFC 6455, section 4.2.2)
+adapter::Error::Refused
+    the server refused the WebSocket with status 403 instead of 101
+"#;
+
+/// An error, with the name of its type and variant.
+struct Row {
+    name: String,
+    error: Box<dyn Error>,
+}
+
+/// Every error, by type, and in the order of the variants. Most are caused by input.
+fn errors() -> Vec<Row> {
+    let mut rows = Vec::new();
+    add(&mut rows, "ProtocolError", protocol_errors());
+    add(&mut rows, "RequestError", request_errors());
+    add(&mut rows, "ResponseError", response_errors());
+    add(&mut rows, "SendError", send_errors());
+    add(&mut rows, "LocalHandshakeError", local_handshake_errors());
+    add(
+        &mut rows,
+        "utf8",
+        vec![utf8::Validator::new().push(b"\xFF").result.unwrap_err()],
+    );
+    #[cfg(feature = "std")]
+    add(&mut rows, "adapter::Error", adapter_errors());
+    rows
+}
+
+fn add<E: Error + 'static>(rows: &mut Vec<Row>, kind: &str, errors: Vec<E>) {
+    rows.extend(errors.into_iter().map(|error| Row {
+        name: format!("{kind}::{}", variant(&error)),
+        error: Box::new(error),
+    }));
+}
+
+/// The name of a variant.
+fn variant(error: &impl Debug) -> String {
+    let shown = format!("{error:?}");
+    let len = shown.find([' ', '(', '{']).unwrap_or(shown.len());
+    shown[..len].to_owned()
+}
+
+fn protocol_errors() -> Vec<ProtocolError> {
+    let config = || Config::new().max_message_size(100).max_fragments(2);
+    let client = |input: &[u8]| feed(&mut open(Role::Client, config()), input).error.unwrap();
+    let from_server = |first: u8, payload: &[u8]| frame(Role::Server, first, payload);
+    let fragments = |firsts: &[u8]| {
+        firsts
+            .iter()
+            .flat_map(|first| from_server(*first, b""))
+            .collect::<Vec<_>>()
+    };
+    let put = head("PUT / HTTP/1.1", &REQUEST_FIELDS);
+    let mut errors = vec![
+        client(&from_server(0xE1, b"")),
+        client(&from_server(0x83, b"")),
+        feed(&mut open(Role::Server, config()), &from_server(0x81, b""))
+            .error
+            .unwrap(),
+        client(&frame(Role::Client, 0x81, b"")),
+        client(&[0x82, 126, 0, 125]),
+        client(&[0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0]),
+        client(&from_server(0x09, b"")),
+        client(&from_server(0x89, &[0; 126])),
+        client(&from_server(0x80, b"")),
+        client(&fragments(&[0x01, 0x81])),
+        client(&from_server(0x88, b"\x03")),
+        client(&from_server(0x88, &1005_u16.to_be_bytes())),
+        client(&from_server(0x88, b"\x03\xE8\xFF")),
+        client(&from_server(0x81, b"\xFF")),
+    ];
+    let [invalid_deflate, inflates_too_big] = compression_errors();
+    errors.extend([
+        invalid_deflate,
+        client(&from_server(0x82, &[0; 101])),
+        inflates_too_big,
+        client(&fragments(&[0x01, 0x00, 0x00])),
+        *open(Role::Client, config()).receive_eof().unwrap_err(),
+        *Connection::server(config()).receive_eof().unwrap_err(),
+        serve(&config(), &put).error.unwrap(),
+        hear(&plain(), &config(), &response_with("Upgrade", &[])).error.unwrap(),
+    ]);
+    errors
+}
+
+/// A message that is not DEFLATE, and one that inflates to more than the limit.
+#[cfg(feature = "deflate")]
+fn compression_errors() -> [ProtocolError; 2] {
+    use sockless::deflate::{DeflateConfig, DeflateParams, WindowBits};
+
+    let mut negotiated = sockless::handshake::Negotiated::default();
+    negotiated.deflate = Some(DeflateParams {
+        server_no_context_takeover: false,
+        client_no_context_takeover: false,
+        server_max_window_bits: WindowBits::MAX,
+        client_max_window_bits: WindowBits::MAX,
+    });
+    let config = || {
+        Config::new()
+            .max_message_size(100)
+            .deflate(DeflateConfig::new().threshold(0))
+    };
+    let client = |input: &[u8]| {
+        let mut client = support::upgraded(Role::Client, &negotiated, config());
+        feed(&mut client, input).error.unwrap()
+    };
+    let mut large = Vec::new();
+    let mut server = support::upgraded(Role::Server, &negotiated, config());
+    server.send_binary(&[0; 1000], &mut large).unwrap();
+    [client(&frame(Role::Server, 0xC2, b"\x06")), client(&large)]
+}
+
+#[cfg(not(feature = "deflate"))]
+fn compression_errors() -> [ProtocolError; 2] {
+    [ProtocolError::InvalidDeflate, support::inflates_too_big(100)]
+}
+
+fn request_errors() -> Vec<RequestError> {
+    let error = |config: &Config, input: &[u8]| match serve(config, input).error {
+        Some(ProtocolError::Request(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    let server = |input: &[u8]| error(&Config::new(), input);
+    let line = |line: &str| server(&head(line, &REQUEST_FIELDS));
+    let field = |name: &str, values: &[&str]| server(&request_with(name, values));
+    let early = {
+        let (mut server, _) = undecided(Config::new().max_head_size(200), &request());
+        match drain(&mut server, &[0; 201], &mut Vec::new()) {
+            Err(ProtocolError::Request(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    vec![
+        server(b"\x16\x03\x01\x02\x00\x01"),
+        server(b"\x81\x85"),
+        server(b"SSH-2.0-OpenSSH_9.2\r\n"),
+        line("GET /?token=secret HTTP/1.1 x"),
+        server(&head("GET / HTTP/1.1", &with(&REQUEST_FIELDS, "Bad name", &["x"]))),
+        error(&Config::new().max_head_size(200), &request_of_len(201)),
+        error(&Config::new().max_headers(5), &request_of_fields(6)),
+        line("POST / HTTP/1.1"),
+        line("GET / HTTP/1.0"),
+        line("GET /a path HTTP/1.1"),
+        line("GET * HTTP/1.1"),
+        line("GET ws://user:secret@example.com/chat HTTP/1.1"),
+        line("GET /chat?token=secret#top HTTP/1.1"),
+        field("Host", &[]),
+        field("Host", &["example.com", "example.org"]),
+        field("Host", &["exa mple.com"]),
+        field("Host", &["user:secret@example.com"]),
+        field("Host", &["example.com:99999"]),
+        field("Origin", &["https://example.com", "null"]),
+        field("Origin", &["https://b\u{fc}cher.example"]),
+        field("Content-Length", &["5"]),
+        field("Transfer-Encoding", &["chunked"]),
+        field("Upgrade", &[]),
+        field("Upgrade", &["h2c"]),
+        field("Connection", &[]),
+        field("Connection", &["keep-alive"]),
+        field("Sec-WebSocket-Key", &[]),
+        field("Sec-WebSocket-Key", &[KEY, KEY]),
+        field("Sec-WebSocket-Key", &["secret"]),
+        field("Sec-WebSocket-Version", &[]),
+        field("Sec-WebSocket-Version", &["13", "8"]),
+        field("Sec-WebSocket-Version", &["8"]),
+        field("Sec-WebSocket-Protocol", &["chat, bearer secret="]),
+        field("Sec-WebSocket-Protocol", &["chat, secret, chat"]),
+        field("Sec-WebSocket-Extensions", &["permessage-deflate, x-a; b=\"c d\", x-e"]),
+        early,
+    ]
+}
+
+fn response_errors() -> Vec<ResponseError> {
+    let error = |request: &ClientRequest, config: &Config, input: &[u8]| match hear(request, config, input).error {
+        Some(ProtocolError::Response(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    let client = |input: &[u8]| error(&plain(), &Config::new(), input);
+    let line = |line: &str| client(&head(line, &RESPONSE_FIELDS));
+    let field = |name: &str, values: &[&str]| client(&response_with(name, values));
+    let chunked = |body: &str| {
+        let head = head("HTTP/1.1 500 x", &[("Transfer-Encoding", "chunked")]);
+        client(&[&head, body.as_bytes()].concat())
+    };
+    let body = |fields: &[(&str, &str)]| client(&head("HTTP/1.1 500 x", fields));
+    let chat = || plain().subprotocol("chat");
+    let long = response_with("X", &["x"; 6]);
+    vec![
+        client(b"\x15\x03\x01\0\x02\x02\x28"),
+        client(b"\x81\x05hello"),
+        client(b"SSH-2.0-OpenSSH_9.2\r\n"),
+        line("HTTP/1.1 101x"),
+        client(&response_with("Bad name", &["x"])),
+        error(&plain(), &Config::new().max_head_size(100), &long),
+        error(&plain(), &Config::new().max_headers(8), &long),
+        line("HTTP/1.0 101 Switching Protocols"),
+        field("Upgrade", &[]),
+        field("Upgrade", &["websocket", "websocket"]),
+        field("Upgrade", &["h2c"]),
+        field("Connection", &[]),
+        field("Connection", &["close"]),
+        field("Sec-WebSocket-Accept", &[]),
+        field("Sec-WebSocket-Accept", &["a", "b"]),
+        field("Sec-WebSocket-Accept", &["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]),
+        field("Sec-WebSocket-Extensions", &["x-a; b=\"c d\""]),
+        field("Sec-WebSocket-Extensions", &["permessage-deflate"]),
+        field(
+            "Sec-WebSocket-Extensions",
+            &["permessage-deflate, x-webkit-deflate-frame"],
+        ),
+        invalid_extension_parameters(),
+        error(
+            &chat(),
+            &Config::new(),
+            &response_with("Sec-WebSocket-Protocol", &["chat, secret"]),
+        ),
+        error(
+            &chat(),
+            &Config::new(),
+            &response_with("Sec-WebSocket-Protocol", &["Chat"]),
+        ),
+        error(
+            &chat().require_subprotocol(true),
+            &Config::new(),
+            &response_with("X", &[]),
+        ),
+        body(&[("Content-Length", "12 bytes")]),
+        body(&[("Content-Length", "12"), ("Content-Length", "13")]),
+        chunked("twelve\r\n"),
+        chunked(&format!("5;{}", "x".repeat(300))),
+        chunked("5\r\nhello, world\r\n"),
+    ]
+}
+
+#[cfg(feature = "deflate")]
+fn invalid_extension_parameters() -> ResponseError {
+    use sockless::deflate::DeflateConfig;
+
+    let answer = response_with(
+        "Sec-WebSocket-Extensions",
+        &["permessage-deflate; server_max_window_bits=16; client_no_context_takeover"],
+    );
+    let outcome = hear(&plain(), &Config::new().deflate(DeflateConfig::new()), &answer);
+    match outcome.error {
+        Some(ProtocolError::Response(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(not(feature = "deflate"))]
+fn invalid_extension_parameters() -> ResponseError {
+    ResponseError::InvalidExtensionParameters {
+        parameters: support::quoted("server_max_window_bits=16; client_no_context_takeover"),
+    }
+}
+
+fn send_errors() -> Vec<SendError> {
+    let mut out = Vec::new();
+    let server = || open(Role::Server, Config::new());
+    let mut closing = server();
+    closing.close(None, "", &mut out).unwrap();
+    let mut fragmented = server();
+    fragmented
+        .send_fragment(MessageKind::Text, b"x", false, &mut out)
+        .unwrap();
+    let refused = [
+        Connection::server(Config::new()).send_text("x", &mut out),
+        closing.send_text("x", &mut out),
+        server().ping(&[0; 126], &mut out),
+        server().close(CloseCode::NORMAL, &"x".repeat(124), &mut out),
+        server().close(CloseCode(1006), "", &mut out),
+        server().close(None, "x", &mut out),
+        fragmented.send_text("x", &mut out),
+        fragmented.send_fragment(MessageKind::Binary, b"x", true, &mut out),
+        server().send_fragment(MessageKind::Text, b"\xFF", true, &mut out),
+        open(Role::Client, Config::new()).send_header(MessageKind::Text, 1, &mut out),
+        server().send_header(MessageKind::Binary, 1 << 63, &mut out),
+    ];
+    refused.map(Result::unwrap_err).into()
+}
+
+fn local_handshake_errors() -> Vec<LocalHandshakeError> {
+    let url = |url: &str| ClientRequest::new(url).unwrap_err();
+    let asked = |request: ClientRequest| {
+        let made = Connection::client(&request, Config::new(), SEED, &mut Vec::new());
+        made.map(|_| ()).unwrap_err()
+    };
+    let (mut server, received) = undecided(Config::new(), &request());
+    let (mut page_server, page) = undecided(
+        Config::new().plain_requests(true),
+        &head("GET / HTTP/1.1", &[("Host", "example.com")]),
+    );
+    let mut out = Vec::new();
+    vec![
+        url(""),
+        url("http://h/"),
+        url("https://user:secret@h/"),
+        url("example.com/chat?token=secret"),
+        url("ws://h/#x"),
+        url("ws://user:pass@h/"),
+        url("ws:///"),
+        url("ws://h /"),
+        url("ws://2001:db8::1/"),
+        url("ws://h:99999/"),
+        ClientRequest::from_parts("h", "chat?token=secret").unwrap_err(),
+        url("ws://h/a b?token=secret"),
+        target_too_long(),
+        asked(plain().header("Authorization: Bearer secret", "")),
+        asked(plain().header("Authorization", "Bearer secret\n")),
+        asked(plain().header("Host", "example.org")),
+        asked(plain().subprotocol("chat").subprotocol("bearer secret=")),
+        asked(plain().subprotocol("secret").subprotocol("chat").subprotocol("secret")),
+        server
+            .accept(&received, &Accept::new().subprotocol(Some("chat")), &mut out)
+            .unwrap_err(),
+        server.reject(101, &[], b"", &mut out).unwrap_err(),
+        server.reject(204, &[], b"x", &mut out).unwrap_err(),
+        Connection::server(Config::new())
+            .reject(403, &[], b"", &mut out)
+            .unwrap_err(),
+        page_server.accept(&page, &Accept::new(), &mut out).unwrap_err(),
+    ]
+}
+
+#[cfg(feature = "http")]
+fn target_too_long() -> LocalHandshakeError {
+    let target = format!("/{}", "x".repeat(99_999));
+    let request = ClientRequest::from_parts("h", &target).unwrap();
+    request.to_http([0; 16], &Config::new()).map(|_| ()).unwrap_err()
+}
+
+#[cfg(not(feature = "http"))]
+fn target_too_long() -> LocalHandshakeError {
+    LocalHandshakeError::TargetTooLong { len: 100_000 }
+}
+
+#[cfg(feature = "std")]
+fn adapter_errors() -> Vec<sockless::adapter::Error> {
+    use core::time::Duration;
+
+    use sockless::{adapter::Error, timers::Due};
+    use support::heads::refusal;
+
+    let refused = refusal(
+        &Config::new(),
+        &head("HTTP/1.1 403 Forbidden", &[("Content-Length", "0")]),
+    );
+    vec![
+        Error::Io(std::io::Error::other("the cable is cut")),
+        Error::TimedOut {
+            due: Due::Handshake,
+            limit: Duration::from_millis(10000),
+        },
+        Error::TimedOut {
+            due: Due::Pong,
+            limit: Duration::from_millis(1500),
+        },
+        Error::TimedOut {
+            due: Due::Close,
+            limit: Duration::from_millis(5000),
+        },
+        Error::Protocol(Box::new(ProtocolError::UnexpectedEof)),
+        Error::Send(SendError::Closing),
+        Error::LocalHandshake(LocalHandshakeError::NoRequest),
+        Error::Refused(Box::new(refused)),
+    ]
+}
+
+/// Names and texts, as [`TEXTS`] lists them.
+fn listed() -> Vec<(String, String)> {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for line in TEXTS.lines().filter(|line| !line.is_empty()) {
+        match (line.strip_prefix("    "), rows.last_mut()) {
+            (Some(part), Some((_, text))) => {
+                if !text.is_empty() {
+                    text.push(' ');
+                }
+                text.push_str(part);
+            }
+            _ => rows.push((line.to_owned(), String::new())),
+        }
+    }
+    if cfg!(not(feature = "std")) {
+        rows.retain(|(name, _)| !name.starts_with("adapter::"));
+    }
+    rows
+}
+
+/// F76: The text of every error, as it stands in a log.
+#[test]
+fn f76_every_error_has_a_text_for_a_log() {
+    let found: Vec<(String, String)> = errors()
+        .iter()
+        .map(|row| (row.name.clone(), row.error.to_string()))
+        .collect();
+    let listed = listed();
+    for (found, listed) in found.iter().zip(&listed) {
+        assert_eq!(found, listed);
+    }
+    assert_eq!(found.len(), listed.len());
+}
+
+/// F76: Each text is one line, ends with a section of an RFC, and names the right handshake.
+#[test]
+fn f76_texts_are_complete() {
+    for Row { name, error } in errors() {
+        let text = error.to_string();
+        assert!(text.bytes().all(|byte| (b' '..0x7F).contains(&byte)), "{name}: {text}");
+        let is_local = [
+            "adapter::Error::Io",
+            "adapter::Error::TimedOut",
+            "adapter::Error::Refused",
+        ];
+        if !is_local.contains(&name.as_str()) {
+            let section = text.rsplit_once(" (RFC ").unwrap_or_else(|| panic!("{name}: {text}")).1;
+            let (rfc, section) = section
+                .strip_suffix(')')
+                .and_then(|text| text.split_once(", section "))
+                .unwrap();
+            assert!(rfc.parse::<u16>().is_ok_and(|number| number > 2000), "{name}: {text}");
+            assert!(
+                section.split('.').all(|part| part.parse::<u8>().is_ok()),
+                "{name}: {text}"
+            );
+        }
+        let is_opening = ["RequestError", "ResponseError", "LocalHandshakeError"];
+        if is_opening.iter().any(|kind| name.starts_with(kind)) || name == "ProtocolError::HandshakeEof" {
+            assert!(!text.contains("closing"), "{name}: {text}");
+        }
+        if name.starts_with("RequestError") {
+            assert!(text.contains("the client's"), "{name}: {text}");
+        }
+        if name.starts_with("ResponseError") {
+            assert!(text.contains("the server's"), "{name}: {text}");
+        }
+        let mut source = error.source();
+        while let Some(error) = source {
+            let other = error.to_string();
+            assert!(
+                !text.contains(&other) && !other.contains(&text),
+                "{name}: {text} / {other}"
+            );
+            source = error.source();
+        }
+    }
+}
+
+/// F77: The errors are caused by input with secrets, and have none, neither in `Display` nor in
+/// `Debug`.
+#[test]
+fn f77_no_error_has_a_secret() {
+    for Row { name, error } in errors() {
+        for shown in [error.to_string(), format!("{error:?}")] {
+            let shown = shown.replace("a user name or a password", "");
+            for secret in ["secret", "pass", "user", KEY] {
+                assert!(!shown.contains(secret), "{name}: {shown}");
+            }
+        }
+    }
+}
+
+/// Every variant that the source declares is among [`errors`].
+#[test]
+fn every_variant_is_listed() {
+    let sources = [
+        (
+            "ProtocolError",
+            "pub enum ProtocolError {",
+            include_str!("../src/error/protocol.rs"),
+            20,
+        ),
+        (
+            "RequestError",
+            "pub enum RequestError {",
+            include_str!("../src/error/request.rs"),
+            30,
+        ),
+        (
+            "ResponseError",
+            "pub enum ResponseError {",
+            include_str!("../src/error/response.rs"),
+            25,
+        ),
+        (
+            "SendError",
+            "pub enum SendError {",
+            include_str!("../src/error/send.rs"),
+            10,
+        ),
+        (
+            "LocalHandshakeError",
+            "pub enum LocalHandshakeError {",
+            include_str!("../src/error/local_handshake.rs"),
+            15,
+        ),
+        #[cfg(feature = "std")]
+        (
+            "adapter::Error",
+            "pub enum Error {",
+            include_str!("../src/adapter/error.rs"),
+            6,
+        ),
+    ];
+    let names: BTreeSet<String> = errors().into_iter().map(|row| row.name).collect();
+    let mut declared = BTreeSet::from([String::from("utf8::InvalidUtf8")]);
+    for (kind, start, source, least) in sources {
+        let (_, after) = source.split_once(start).unwrap();
+        let (body, _) = after.split_once("\n}").unwrap();
+        let variants: Vec<String> = body
+            .lines()
+            .filter_map(|line| line.strip_prefix("    "))
+            .filter(|line| line.starts_with(char::is_uppercase))
+            .filter_map(|line| line.split(['(', ',', ' ']).next())
+            .map(|name| format!("{kind}::{name}"))
+            .collect();
+        assert!(variants.len() >= least, "{kind}: {variants:?}");
+        declared.extend(variants);
+    }
+    assert_eq!(names, declared);
+}
+
+/// Every type of error that the source declares is among [`errors`].
+#[test]
+fn every_type_is_listed() {
+    fn collect(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+                continue;
+            }
+            let source = fs::read_to_string(&path).unwrap();
+            let implementations = source.lines().filter_map(|line| line.split_once("error::Error for "));
+            found.extend(implementations.map(|(_, rest)| rest.split([' ', '<']).next().unwrap().to_owned()));
+        }
+    }
+    let mut found = BTreeSet::new();
+    collect(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src")), &mut found);
+    let expected = [
+        "Error",
+        "InvalidUtf8",
+        "LocalHandshakeError",
+        "ProtocolError",
+        "RequestError",
+        "ResponseError",
+        "SendError",
+    ];
+    assert_eq!(found, expected.map(String::from).into());
+}
+
+/// `receive` returns its error in a box. The connection keeps a copy.
+#[test]
+fn errors_are_small() {
+    assert!(size_of::<ProtocolError>() <= 64);
+}

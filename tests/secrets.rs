@@ -1,0 +1,202 @@
+//! The `Debug` output of everything that holds a head of the opening handshake.
+
+use std::fmt::Debug;
+
+use sockless::{Accept, ClientRequest, Config, Connection, Event, Request, Role};
+use support::{
+    feed, frame,
+    heads::{
+        ACCEPT, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, opened, plain, refusal, undecided, with,
+    },
+};
+
+/// Header fields whose values are secrets.
+const SECRETS: [(&str, &str); 5] = [
+    ("Authorization", "Bearer needle"),
+    ("PROXY-AUTHORIZATION", "Basic needle"),
+    ("cookie", "session=needle; theme=needle"),
+    ("Set-Cookie", "session=needle; Secure"),
+    ("Sec-WebSocket-Protocol", "chat, needle"),
+];
+
+/// Header fields whose values are URLs, and what of them is shown.
+const URLS: [(&str, &str, &str); 7] = [
+    (
+        "Location",
+        "https://h/login?token=needle",
+        "\"https://h/login?<redacted>\"",
+    ),
+    ("location", "/p#access_token=needle", "\"/p#<redacted>\""),
+    ("LOCATION", "https://needle:needle@h/", "\"https://<redacted>\""),
+    ("Content-Location", "/?needle", "\"/?<redacted>\""),
+    (
+        "Referer",
+        "https://example.com/a?needle#needle",
+        "\"https://example.com/a?<redacted>\"",
+    ),
+    ("Referer", "https://example.com/a", "\"https://example.com/a\""),
+    ("Referer", "needle@h", "\"<redacted>\""),
+];
+
+/// Asserts that no output has a secret, and that each has what is expected. Returns the first one.
+fn assert_redacted(value: &dyn Debug, expected: &[&str]) -> String {
+    let shown = format!("{value:?}");
+    for shown in [&shown, &format!("{value:#?}")] {
+        assert!(!shown.contains("needle"), "{shown}");
+        assert!(shown.contains("<redacted>"), "{shown}");
+        for part in expected {
+            assert!(shown.contains(part), "{part}: {shown}");
+        }
+    }
+    shown
+}
+
+/// The fields of a valid request with secrets.
+fn request_fields() -> Vec<(&'static str, &'static str)> {
+    let mut fields = REQUEST_FIELDS.to_vec();
+    fields.extend(SECRETS);
+    fields.extend(URLS.map(|(name, value, _)| (name, value)));
+    fields
+}
+
+/// F77: A request, in all its forms, and the event with it.
+#[test]
+fn f77_a_request_is_shown_without_secrets() {
+    let fields = request_fields();
+    let bytes = head("GET /chat?token=needle HTTP/1.1", &fields);
+    let (server, request) = undecided(Config::new(), &bytes);
+    let listed = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+    let parsed = Request::from_list("GET", "/chat?token=needle", listed).unwrap();
+    let mut expected = vec![
+        "\"/chat?<redacted>\"",
+        "\"Host\": \"example.com\"",
+        "\"Upgrade\": \"websocket\"",
+        // The key is not a secret: it proves that the server speaks the protocol, and no more.
+        KEY,
+    ];
+    expected.extend(URLS.map(|(_, _, shown)| shown));
+    for request in [&request, &request.clone().into_owned(), &parsed] {
+        assert_redacted(request, &expected);
+        assert_redacted(&Event::Request(request.clone()), &expected);
+        let headers = assert_redacted(&request.headers(), &expected[1..]);
+        for (name, _) in SECRETS {
+            assert!(headers.contains(&format!("\"{name}\": <redacted>")), "{headers}");
+        }
+    }
+    // The target may be a whole URL.
+    let bytes = head("GET http://name:needle@h/needle HTTP/1.1", &REQUEST_FIELDS);
+    let (_, request) = undecided(Config::new(), &bytes);
+    assert_redacted(&request, &["\"http://<redacted>\""]);
+    assert!(!format!("{server:?}").contains("needle"));
+}
+
+/// F77: The connection itself, while a head arrives and after.
+#[test]
+fn f77_a_connection_is_shown_without_secrets() {
+    // As text, and as a list of bytes.
+    let needles = [
+        String::from("needle"),
+        format!("{:?}", b"needle").replace(['[', ']'], ""),
+    ];
+    let assert_hidden = |connection: &Connection| {
+        let shown = format!("{connection:?}");
+        for needle in &needles {
+            assert!(!shown.contains(needle), "{shown}");
+        }
+    };
+    let bytes = head("GET /chat?token=needle HTTP/1.1", &request_fields());
+    for end in [bytes.len() - 1, 40, 20] {
+        let mut server = Connection::server(Config::new());
+        drain(&mut server, &bytes[..end], &mut Vec::new()).unwrap();
+        assert_hidden(&server);
+    }
+    let offer = plain().subprotocol("needle").header("Authorization", "needle");
+    let mut client = Connection::client(&offer, Config::new(), SEED, &mut Vec::new()).unwrap();
+    assert_hidden(&client);
+    let refused = head("HTTP/1.1 401 x", &[("Set-Cookie", "needle"), ("Content-Length", "100")]);
+    drain(&mut client, &[&refused[..], b"needle"].concat(), &mut Vec::new()).unwrap();
+    assert_hidden(&client);
+    let mut failed = Connection::server(Config::new());
+    feed(
+        &mut failed,
+        b"GET http://name:needle@h/#needle HTTP/1.1\r\nHost: h\r\n\r\n",
+    );
+    assert!(failed.close_status().is_some());
+    assert_hidden(&failed);
+    // Frames before `accept`, and a message in progress.
+    let (mut server, request) = undecided(Config::new(), &head("GET / HTTP/1.1", &REQUEST_FIELDS));
+    drain(&mut server, &frame(Role::Client, 0x01, b"needle"), &mut Vec::new()).unwrap();
+    assert_hidden(&server);
+    server.accept(&request, &Accept::new(), &mut Vec::new()).unwrap();
+    drain(&mut server, &[], &mut Vec::new()).unwrap();
+    assert_eq!(server.assembled_len(), 6);
+    assert_hidden(&server);
+    let parts = server.into_parts();
+    assert_eq!(format!("{parts:?}"), "Parts { unread: 12 bytes, lossless: true }");
+}
+
+/// F77: A response and a refusal, and the events with them.
+#[test]
+fn f77_a_response_is_shown_without_secrets() {
+    let mut fields = RESPONSE_FIELDS.to_vec();
+    fields.extend(SECRETS);
+    fields.extend(URLS.map(|(name, value, _)| (name, value)));
+    let fields = with(&fields, "Sec-WebSocket-Protocol", &["needle"]);
+    let mut expected = vec!["101", "\"Upgrade\": \"websocket\""];
+    expected.extend(URLS.map(|(_, _, shown)| shown));
+    let response = opened(&plain().subprotocol("needle"), &head("HTTP/1.1 101 x", &fields));
+    assert_redacted(&response, &expected);
+    assert_redacted(&Event::Open(response.clone()), &expected);
+    assert_redacted(&response.headers(), &expected[1..]);
+    let refused = refusal(
+        &Config::new(),
+        &head("HTTP/1.1 302 x", &[&fields[..], &[("Content-Length", "0")]].concat()),
+    );
+    expected[0] = "302";
+    assert_redacted(&refused, &expected);
+    assert_redacted(&refused.response, &expected);
+    assert_redacted(&Event::Refused(Box::new(refused)), &expected);
+}
+
+/// F77: What a client asks for, and what it expects then.
+#[test]
+fn f77_a_clients_request_is_shown_without_secrets() {
+    let mut request = ClientRequest::new("wss://example.com:444/chat?token=needle")
+        .unwrap()
+        .origin("https://example.com")
+        .subprotocol("chat")
+        .subprotocol("needle")
+        .header("User-Agent", "x");
+    for (name, value) in SECRETS.into_iter().filter(|(name, _)| !name.starts_with("Sec-")) {
+        request = request.header(name, value);
+    }
+    let shown = assert_redacted(
+        &request,
+        &[
+            "\"example.com:444\"",
+            "\"/chat?<redacted>\"",
+            "\"https://example.com\"",
+            "\"User-Agent\": \"x\"",
+        ],
+    );
+    assert!(shown.contains("subprotocols: [<redacted>, <redacted>]"), "{shown}");
+    let (_, expected) = request.fields(NONCE, &Config::new()).unwrap();
+    let shown = assert_redacted(&expected, &[ACCEPT]);
+    assert!(shown.contains("subprotocols: [<redacted>, <redacted>]"), "{shown}");
+    assert_eq!(
+        format!("{:?}", plain()),
+        "ClientRequest { secure: false, host: \"example.com\", target: \"/\", origin: None, subprotocols: [], \
+         require_subprotocol: false, headers: {} }"
+    );
+}
+
+/// F77: The choices of a server.
+#[test]
+fn f77_an_acceptance_is_shown_without_secrets() {
+    let headers = [("Set-Cookie", "needle"), ("Server", "x")];
+    let accept = Accept::new().subprotocol(Some("chat")).headers(&headers);
+    assert_redacted(
+        &accept,
+        &["\"chat\"", "\"Set-Cookie\": <redacted>", "\"Server\": \"x\""],
+    );
+}
