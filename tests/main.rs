@@ -40,6 +40,8 @@ mod streams;
 
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "laws")]
+mod deflate_end;
 #[cfg(feature = "deflate")]
 mod deflate_negotiation;
 #[cfg(feature = "deflate")]

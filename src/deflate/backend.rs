@@ -49,6 +49,18 @@ impl Inflate {
         }
     }
 
+    /// Returns whether a block takes far longer than its bytes. Such an inflater reports the end of
+    /// every block.
+    pub(super) const fn has_slow_blocks(&self) -> bool {
+        match self {
+            Self::Miniz(_) => true,
+            // It keeps the tables of fixed codes. It reports the end of a block only if more input
+            // follows.
+            #[cfg(feature = "zlib-rs")]
+            Self::Zlib(_) => false,
+        }
+    }
+
     /// Returns whether it is the inflater for a window size.
     pub(super) const fn serves(&self, bits: u8) -> bool {
         match self {

@@ -25,11 +25,12 @@ const EMPTY_BLOCK_LEN: usize = 5;
 
 /// How many bytes of payload pay for one block, and for how many blocks a connection has credit.
 ///
-/// For each block, `miniz_oxide` builds tables, which takes as long as inflating some thousand
-/// bytes, and an empty block is as short as ten bits. The shortest message of a compressor that has
-/// one block with data has 7 bytes, its tail included, and so has one byte with a sync flush.
+/// For each block, an inflater builds tables, which takes `miniz_oxide` as long as inflating some
+/// thousand bytes, and a block may be as short as ten bits. Empty stored blocks, which end a flush,
+/// are free. So a compressor that flushes after each byte stays within the limit: a block with one
+/// byte and the flush after it have seven bytes, and so has a message of one byte with its tail.
 const BYTES_PER_BLOCK: usize = 6;
-const BLOCK_CREDIT: usize = 64 * BYTES_PER_BLOCK;
+const BLOCK_CREDIT: usize = 512 * BYTES_PER_BLOCK;
 
 /// The inflater of one direction. It allocates nothing before the first compressed message.
 pub(crate) struct Inflater {
@@ -209,7 +210,7 @@ impl Inflater {
                 End::Stream if consumed == rest.len() && self.tail == 0 => break (true, Ok(())),
                 End::Block { .. } | End::Stream if consumed <= end => {}
                 // The empty block after the tail.
-                End::Block { is_flush: true } if from == end && consumed == end + EMPTY_BLOCK_LEN => {
+                End::Block { .. } if from == end && run.consumed == EMPTY_BLOCK_LEN && run.produced == 0 => {
                     break (true, Ok(()));
                 }
                 // The payload and the tail do not end where a block ends.
@@ -320,7 +321,7 @@ impl Inflater {
                 state.restart(&self.window);
             }
         }
-        if !is_flush {
+        if !is_flush && self.state.as_ref().is_some_and(Inflate::has_slow_blocks) {
             let Some(credit) = self.credit.checked_sub(BYTES_PER_BLOCK) else {
                 return End::Failed(InflateError::TooManyBlocks);
             };
