@@ -4,7 +4,8 @@ use core::fmt;
 
 /// A close status code (RFC 6455, section 7.4).
 ///
-/// A newtype and not an enum: 3000 to 4999 belong to libraries and applications.
+/// A newtype and not an enum: 3000 to 4999 belong to libraries and applications, which write
+/// `CloseCode(4000)`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(pub u16);
 

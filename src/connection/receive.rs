@@ -1,4 +1,5 @@
-//! Receiving: the fast paths, and the general one.
+//! Receiving, and the replies to it: Pongs, and Close frames after those of the peer and after
+//! violations.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;

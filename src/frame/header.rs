@@ -1,4 +1,5 @@
-//! The header of a frame, and the rules that concern one header alone.
+//! The header of a frame, and the rules that concern one header alone. The decoder has the others:
+//! reserved bits, masks and the sequence of frames.
 
 use super::{
     opcode::Opcode,
@@ -60,7 +61,8 @@ impl Header {
     /// Decodes the header at the start of `bytes` and returns it with the number of bytes it takes.
     /// Returns `None` if `bytes` ends before the header does.
     ///
-    /// Reserved bits are reported, not judged: an extension may give them a meaning.
+    /// Reserved bits are reported, not judged: an extension may give them a meaning. The decoder
+    /// judges them.
     ///
     /// # Errors
     /// Returns the first rule that the bytes break, in the order of the bytes, as soon as the byte

@@ -1,4 +1,5 @@
-//! Where a client's random values come from: mask keys, and the nonce of the opening handshake.
+//! The random values of a client: mask keys, and the nonce of the opening handshake. The seed comes
+//! from the caller; an adapter takes it from the operating system.
 
 use core::fmt;
 

@@ -1,5 +1,5 @@
 //! The receive half: bytes to events. It knows nothing of the send half and of the closing
-//! handshake; what has to be answered is in the event or the error that it returns.
+//! handshake: `connection/receive.rs` answers what it returns.
 
 mod compressed;
 mod path;

@@ -14,12 +14,12 @@ pub(crate) enum Path {
     /// The fast path for a whole message in one input: no message is in progress, and messages are
     /// assembled.
     Whole,
-    /// The fast path for pieces: payload of a message is to come of which pieces have come.
+    /// The fast path for pieces: a message is in progress, and its frame is not complete.
     Pieces,
 }
 
 impl Path {
-    /// Computes the path. `receives_frames`: the opening handshake is put away, and the peer may
+    /// Computes the path. `receives_frames`: the opening handshake is complete, and the peer may
     /// send frames.
     pub(crate) fn of(receiver: &Receiver, receives_frames: bool) -> Self {
         if !receives_frames || !receiver.fast_paths {
