@@ -59,8 +59,10 @@ pub enum ProtocolError {
     /// A compressed message is not valid DEFLATE, or refers to data before the window (RFC 7692,
     /// section 7.2.2).
     InvalidDeflate,
-    /// A compressed message has more blocks than its bytes account for: work for the inflater, and
-    /// no data (RFC 6455, section 10.4).
+    /// Compressed messages have more than one DEFLATE block for each 6 bytes, and 512 blocks of
+    /// credit are used up: work for the inflater, and no data (RFC 6455, section 10.4).
+    /// Compressors need a multiple of that for each block; empty stored blocks, which end a flush,
+    /// do not count.
     TooManyDeflateBlocks,
     /// A message is larger than the limit (section 10.4).
     MessageTooBig {
@@ -168,7 +170,7 @@ impl fmt::Display for ProtocolError {
                  (RFC 7692, section 7.2.2)",
             ),
             Self::TooManyDeflateBlocks => f.write_str(
-                "the peer sent a compressed message of more DEFLATE blocks than its bytes account for (RFC 6455, section 10.4)",
+                "the peer sent compressed messages with more than one DEFLATE block for each 6 bytes (RFC 6455, section 10.4)",
             ),
             Self::MessageTooBig { size, limit } => {
                 match size {
