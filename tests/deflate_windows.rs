@@ -238,8 +238,8 @@ proptest! {
     }
 
     /// R171 R175 R176 R177 R182 (F84): Everything that zlib deflates is received, with any window,
-    /// level, strategy and memory level, with any flush within a message, wherever the input is cut.
-    /// The flushes that end with no stored block are not as frequent as to exceed the limit on
+    /// level, strategy and memory level, with any flush within a message, wherever the input is
+    /// cut. The flushes that end with no stored block are not as frequent as to exceed the limit on
     /// blocks.
     #[test]
     fn s7_2_2_everything_that_zlib_deflates_is_received(

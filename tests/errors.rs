@@ -425,7 +425,8 @@ fn protocol_errors() -> Vec<ProtocolError> {
     errors
 }
 
-/// A message that is not DEFLATE, one of empty blocks, and one that inflates to more than the limit.
+/// A message that is not DEFLATE, one of empty blocks, and one that inflates to more than the
+/// limit.
 #[cfg(feature = "deflate")]
 fn compression_errors() -> [ProtocolError; 3] {
     use sockless::deflate::{DeflateConfig, DeflateParams, WindowBits};

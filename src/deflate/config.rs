@@ -136,8 +136,8 @@ pub struct WindowBits(u8);
 
 impl WindowBits {
     /// 8: a window of 256 bytes. The practical minimum is 9, because zlib, on which most peers are
-    /// built, has no raw deflater for 8 bits. So the peer is told 9, unless it has asked for 8: what
-    /// is sent uses 8, and what is received may use 9.
+    /// built, has no raw deflater for 8 bits. So the peer is told 9, unless it has asked for 8:
+    /// what is sent uses 8, and what is received may use 9.
     pub const MIN: Self = Self(8);
     /// 15: a window of 32,768 bytes, which is what there is if nothing is negotiated.
     pub const MAX: Self = Self(15);
