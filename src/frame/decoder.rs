@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use super::{
     header::{self, Header},
     opcode::Opcode,
-    payload::{Payload, Piece, take},
+    payload::{Payload, Piece},
     wire::{FirstByte, SecondByte},
 };
 #[cfg(feature = "alloc")]
 use super::{payload::unmask, wire};
-use crate::{error::ProtocolError, role::Role};
+use crate::{error::ProtocolError, input::take, role::Role};
 
 /// What [`Decoder::decode`] found next.
 #[derive(Debug, PartialEq, Eq)]

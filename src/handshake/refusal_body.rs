@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use super::response::Response;
 use crate::{
     error::{Excerpt, ResponseError},
-    http::{list_has, take},
+    http::list_has,
+    input::take,
 };
 
 /// The length in bytes of the longest line between two chunks, without its line end: 16 digits and
