@@ -54,3 +54,5 @@ mod handshake_http;
 
 #[cfg(feature = "std")]
 mod adapters;
+#[cfg(feature = "std")]
+mod chat;
