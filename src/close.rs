@@ -96,7 +96,7 @@ fn reason(body: &[u8]) -> Result<&str, ProtocolError> {
     core::str::from_utf8(body.get(2..).unwrap_or_default()).map_err(|_| ProtocolError::InvalidCloseReason)
 }
 
-/// Who closed a connection first.
+/// The side that closed a connection first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "there are no others")]
 pub enum ClosedBy {
@@ -112,8 +112,8 @@ pub enum ClosedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseStatus {
-    /// Who closed first. If both ends sent a Close frame at the same time, this one did: it sent
-    /// before it received.
+    /// The side that closed first. If both ends sent a Close frame at the same time, this one did:
+    /// it sent before it received.
     pub by: ClosedBy,
     /// The Close frame sent: `None` if none was, `Some(None)` if it was empty.
     pub sent: Option<Option<CloseFrame<'static>>>,

@@ -42,16 +42,16 @@ impl CloseCode {
     /// 1015: the TLS handshake failed. Never on the wire (section 7.4.1).
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// Whether the code may be in a Close frame, sent or received: the registered ones of 1000 to
-    /// 2999 that are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1 and
-    /// 7.4.2).
+    /// Returns whether the code may be in a Close frame, sent or received: the registered ones of
+    /// 1000 to 2999 that are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1
+    /// and 7.4.2).
     #[must_use]
     pub const fn is_valid_on_wire(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or 3000 to
-    /// 4999.
+    /// Returns whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or
+    /// 3000 to 4999.
     ///
     /// The engine sends any code that is [valid on the wire](Self::is_valid_on_wire); a binding
     /// that offers the browser's interface checks with this first.

@@ -41,7 +41,6 @@ pub struct Config {
     pub(crate) auto_pong: bool,
     pub(crate) auto_close: bool,
     pub(crate) plain_requests: bool,
-    #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
 }
 
@@ -60,7 +59,6 @@ impl Config {
             auto_pong: true,
             auto_close: true,
             plain_requests: false,
-            #[cfg(feature = "deflate")]
             deflate: None,
         }
     }
@@ -180,13 +178,8 @@ impl Config {
         self
     }
 
-    #[allow(clippy::missing_const_for_fn, reason = "not for every set of features")]
-    pub(crate) fn deflate_settings(&self) -> Option<&DeflateConfig> {
-        #[cfg(feature = "deflate")]
-        let deflate = self.deflate.as_ref();
-        #[cfg(not(feature = "deflate"))]
-        let deflate = None;
-        deflate
+    pub(crate) const fn deflate_settings(&self) -> Option<&DeflateConfig> {
+        self.deflate.as_ref()
     }
 }
 

@@ -142,6 +142,7 @@ extern crate std;
 mod close_code;
 pub mod error;
 pub mod frame;
+mod input;
 pub mod mask;
 mod message;
 mod role;

@@ -7,8 +7,9 @@ use sockless::{
     error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
-    Length, Outcome, REQUEST, ROLES, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open,
-    pair::Pair, peer_of, quoted, request_errors, reserved_bits, reserved_opcode, too_big,
+    Length, Outcome, REQUEST, ROLES, control_frame_too_long, feed, feed_bytewise, fragmented_control_frame, frame,
+    frames, header, heads::REQUEST_FIELDS, interleaved_message, non_minimal_length, open, pair::Pair, peer_of, quoted,
+    request_errors, reserved_bits, reserved_opcode, too_big,
 };
 
 /// The first bytes of a Close, a Ping and a Pong.
@@ -71,7 +72,7 @@ fn s5_5_a_control_frame_of_more_than_125_bytes_fails_the_connection() {
                 let bytes = header(first, role == Role::Server, form, len);
                 let outcome = receive(role, &Config::default(), &bytes[..2]);
                 let row = format!("{role:?}: {first:02x}, {form:?} {len}");
-                assert_eq!(outcome.error, Some(ProtocolError::ControlFrameTooLong), "{row}");
+                assert_eq!(outcome.error, Some(control_frame_too_long(first)), "{row}");
                 assert_eq!(frames(role, &outcome.out), [(0x88, close_body(1002, b""))], "{row}");
             }
             let body = if first == 0x88 {
@@ -1031,25 +1032,21 @@ fn violations(sender: Role) -> Vec<(ProtocolError, u16, Vec<u8>)> {
         (reserved_bits(0xC1), 1002, frame(sender, 0xC1, b"")),
         (reserved_opcode(0x83), 1002, frame(sender, 0x83, b"")),
         (wrong_mask, 1002, header(0x81, !masked, Length::Short, 0)),
-        (
-            ProtocolError::NonMinimalLength,
-            1002,
-            header(0x81, masked, Length::Medium, 125),
-        ),
+        (non_minimal_length(16), 1002, header(0x81, masked, Length::Medium, 125)),
         (
             ProtocolError::LengthOverflow,
             1002,
             header(0x81, masked, Length::Long, 1 << 63),
         ),
-        (ProtocolError::FragmentedControlFrame, 1002, frame(sender, 0x09, b"")),
+        (fragmented_control_frame(0x09), 1002, frame(sender, 0x09, b"")),
         (
-            ProtocolError::ControlFrameTooLong,
+            control_frame_too_long(0x89),
             1002,
             header(0x89, masked, Length::Medium, 126),
         ),
         (ProtocolError::UnexpectedContinuation, 1002, frame(sender, 0x80, b"")),
         (
-            ProtocolError::InterleavedMessage,
+            interleaved_message(0x81),
             1002,
             [frame(sender, 0x01, b""), frame(sender, 0x81, b"")].concat(),
         ),

@@ -29,18 +29,18 @@ ProtocolError::UnmaskedFrame
 ProtocolError::MaskedFrame
     the server sent a frame that is masked (RFC 6455, section 5.1)
 ProtocolError::NonMinimalLength
-    the peer sent a frame whose payload length is not in its shortest form (RFC 6455, section 5.2)
+    the peer sent a frame whose payload length takes 16 bits and fits into fewer (RFC 6455, section
+    5.2)
 ProtocolError::LengthOverflow
     the peer sent a frame that announces more than 2^63 - 1 bytes of payload (RFC 6455, section 5.2)
 ProtocolError::FragmentedControlFrame
-    the peer sent a Close, Ping or Pong frame that is fragmented (RFC 6455, section 5.5)
+    the peer sent a Ping frame that is fragmented (RFC 6455, section 5.5)
 ProtocolError::ControlFrameTooLong
-    the peer sent a Close, Ping or Pong frame that announces more than 125 bytes (RFC 6455, section
-    5.5)
+    the peer sent a Ping frame that announces more than 125 bytes (RFC 6455, section 5.5)
 ProtocolError::UnexpectedContinuation
     the peer sent a continuation frame, but no message is in progress (RFC 6455, section 5.4)
 ProtocolError::InterleavedMessage
-    the peer began a message before the message in progress had ended (RFC 6455, section 5.4)
+    the peer began a text message before the message in progress had ended (RFC 6455, section 5.4)
 ProtocolError::TruncatedCloseCode
     the peer sent a Close frame with a body of one byte, too short for a code (RFC 6455, section
     5.5.1)
@@ -326,6 +326,16 @@ utf8::InvalidUtf8
     the bytes are not UTF-8 (RFC 3629, section 3)
 adapter::Error::Io
     the cable is cut
+adapter::Error::Io
+    the cable is cut
+adapter::Error::Io
+    the transport took none of 6 bytes
+adapter::Error::Io
+    nothing can be written any more: the peer did not complete the closing handshake within
+    Timeouts::close = 0ns
+adapter::Error::Io
+    the connection to "example.com" needs TLS, because its URL begins with "wss://": use `client`
+    with a TLS stream (RFC 6455, section 3)
 adapter::Error::TimedOut
     the peer did not complete the opening handshake within Timeouts::handshake = 10s
 adapter::Error::TimedOut
@@ -687,19 +697,71 @@ fn target_too_long() -> LocalHandshakeError {
     LocalHandshakeError::TargetTooLong { len: 100_000 }
 }
 
+/// A transport that has no input, and that writes have this result on.
+#[cfg(feature = "std")]
+struct Transport(Result<usize, &'static str>);
+
+#[cfg(feature = "std")]
+impl std::io::Read for Transport {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::TimedOut.into())
+    }
+}
+
+#[cfg(feature = "std")]
+impl std::io::Write for Transport {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        self.0.map(|len| len.min(data.len())).map_err(std::io::Error::other)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An open connection of a server.
+#[cfg(feature = "std")]
+fn over(
+    written: Result<usize, &'static str>,
+    timeouts: sockless::timers::Timeouts,
+) -> sockless::adapter::std_net::WebSocket<Transport> {
+    use sockless::adapter::{Settings, std_net::WebSocket};
+
+    let engine = open(Role::Server, Config::new());
+    WebSocket::upgraded(Transport(written), engine, Settings::new().timeouts(timeouts))
+}
+
 #[cfg(feature = "std")]
 fn adapter_errors() -> Vec<sockless::adapter::Error> {
     use core::time::Duration;
 
-    use sockless::{adapter::Error, timers::Due};
+    use sockless::{
+        adapter::{Error, std_net},
+        timers::{Due, Timeouts},
+    };
     use support::heads::refusal;
 
     let refused = refusal(
         &Config::new(),
         &head("HTTP/1.1 403 Forbidden", &[("Content-Length", "0")]),
     );
+    let [cut, cut_again] = {
+        let mut ws = over(Err("the cable is cut"), Timeouts::none());
+        [ws.send("text").unwrap_err(), ws.send("text").unwrap_err()]
+    };
+    let took_nothing = over(Ok(0), Timeouts::none()).send("text").unwrap_err();
+    let late = {
+        let mut ws = over(Ok(100), Timeouts::none().close(Duration::ZERO));
+        ws.close(None, "").unwrap();
+        ws.recv().unwrap_err();
+        Error::Io(ws.flush().unwrap_err())
+    };
     vec![
-        Error::Io(std::io::Error::other("the cable is cut")),
+        cut,
+        cut_again,
+        took_nothing,
+        late,
+        std_net::connect("wss://example.com/").unwrap_err(),
         Error::TimedOut {
             due: Due::Handshake,
             limit: Duration::from_millis(10000),

@@ -2,12 +2,13 @@
 
 use std::fmt::Debug;
 
-use sockless::{Accept, ClientRequest, Config, Connection, Event, Request, Role};
+use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Request, Role};
 use support::{
-    feed, frame,
+    ROLES, feed, frame,
     heads::{
         ACCEPT, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, opened, plain, refusal, undecided, with,
     },
+    open, peer_of,
 };
 
 /// Header fields whose values are secrets.
@@ -123,6 +124,18 @@ fn f77_a_connection_is_shown_without_secrets() {
     );
     assert!(failed.close_status().is_some());
     assert_hidden(&failed);
+    // The reason of a Close frame, sent and received.
+    for role in ROLES {
+        let mut closed = open(role, Config::new());
+        feed(&mut closed, &frame(peer_of(role), 0x88, b"\x03\xE9needle"));
+        assert_eq!(closed.close_status().unwrap().reason(), "needle");
+        assert_hidden(&closed);
+        let shown = format!("{closed:?}");
+        assert!(shown.contains("Peer") && shown.contains("1001"), "{shown}");
+        let mut closing = open(role, Config::new());
+        closing.close(CloseCode::NORMAL, "needle", &mut Vec::new()).unwrap();
+        assert_hidden(&closing);
+    }
     // Frames before `accept`, and a message in progress.
     let (mut server, request) = undecided(Config::new(), &head("GET / HTTP/1.1", &REQUEST_FIELDS));
     drain(&mut server, &frame(Role::Client, 0x01, b"needle"), &mut Vec::new()).unwrap();

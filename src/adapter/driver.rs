@@ -1,6 +1,6 @@
 //! What all adapters have in common: the engine, its output and its deadlines.
 
-use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
 use core::{mem, time::Duration};
 use std::{io, time::Instant};
 
@@ -13,7 +13,6 @@ use crate::{
 };
 
 /// An engine with its output and its deadlines. It neither reads nor writes nor waits.
-#[derive(Debug)]
 pub(super) struct Driver {
     pub(super) engine: Connection,
     /// The output of the engine.
@@ -234,6 +233,17 @@ impl Driver {
             Some((due, limit)) => Err(Error::TimedOut { due, limit }),
             None => Ok(()),
         }
+    }
+
+    /// Returns the error of a call that writes after the connection has ended, because of a missed
+    /// deadline or because the transport has failed.
+    #[cold]
+    pub(super) fn not_connected(&self) -> io::Error {
+        let text = match self.check_deadlines() {
+            Err(error) => format!("nothing can be written any more: {error}"),
+            Ok(()) => String::from("nothing can be written any more: the transport has failed"),
+        };
+        io::Error::new(io::ErrorKind::NotConnected, text)
     }
 
     /// Notes that the transport has stopped taking output, in a call that writes and began at

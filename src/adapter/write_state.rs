@@ -1,8 +1,13 @@
 //! The progress of writing the output.
 
-use alloc::vec::Vec;
+use alloc::{
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::mem;
-use std::io;
+use std::io::{self, ErrorKind};
 
 /// How much of an output buffer is written, and how the transport takes it.
 #[derive(Debug, Default)]
@@ -16,7 +21,7 @@ pub(super) struct WriteState {
     /// It took more after that.
     has_progressed: bool,
     /// The error after which nothing can be written any more.
-    error: Option<io::ErrorKind>,
+    error: Option<Box<(ErrorKind, String)>>,
 }
 
 impl WriteState {
@@ -52,8 +57,9 @@ impl WriteState {
     }
 
     /// Notes that nothing can be written any more, and drops the buffer. The first error counts.
-    pub(super) fn fail(&mut self, error: io::ErrorKind, buf: &mut Vec<u8>) {
-        self.error.get_or_insert(error);
+    pub(super) fn fail(&mut self, error: &io::Error, buf: &mut Vec<u8>) {
+        self.error
+            .get_or_insert_with(|| Box::new((error.kind(), error.to_string())));
         self.written = 0;
         self.is_unflushed = false;
         *buf = Vec::new();
@@ -62,6 +68,16 @@ impl WriteState {
     /// Returns the error after which nothing can be written.
     #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
-        self.error.map_or(Ok(()), |kind| Err(kind.into()))
+        match self.error.as_deref() {
+            None => Ok(()),
+            Some((kind, text)) => Err(io::Error::new(*kind, &text[..])),
+        }
     }
+}
+
+/// Returns the error of a transport that took nothing of `unwritten`.
+#[cold]
+pub(super) fn write_zero(unwritten: &[u8]) -> io::Error {
+    let text = format!("the transport took none of {} bytes", unwritten.len());
+    io::Error::new(ErrorKind::WriteZero, text)
 }

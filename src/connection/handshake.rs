@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
-use super::{Connection, opening::Verdict};
+use super::{Connection, opening::ResponseKind};
 use crate::{
     deflate::DeflateConfig,
     error::{LocalHandshakeError, ProtocolError, RequestError},
@@ -90,12 +90,12 @@ impl Connection {
             }
             let found = match opening.head.read(input) {
                 Ok(None) => return Ok(None),
-                Ok(Some(head)) => opening.judge(head),
+                Ok(Some(head)) => opening.check_response(head),
                 Err(error) => Err(error.into()),
             };
             match found {
-                Ok(Verdict::Interim | Verdict::Refused) => {}
-                Ok(Verdict::Open(response, negotiated)) => {
+                Ok(ResponseKind::Interim | ResponseKind::Refused) => {}
+                Ok(ResponseKind::Open(response, negotiated)) => {
                     let opening = self.opening.take();
                     self.apply(
                         &negotiated,

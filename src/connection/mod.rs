@@ -340,14 +340,19 @@ impl Connection {
     }
 }
 
-/// Shows no byte of the peer's: they may be secret.
+/// Shows no message and no close reason: they may be secret. The error quotes what its text quotes,
+/// and that is never a secret.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("role", &self.role())
-            .field("phase", &self.phase)
-            .field("close_status", &self.close_status)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Connection");
+        shown.field("role", &self.role()).field("phase", &self.phase);
+        if let Some(status) = &self.close_status {
+            shown
+                .field("closed_by", &status.by)
+                .field("close_code", &status.code())
+                .field("error", &status.error);
+        }
+        shown.finish_non_exhaustive()
     }
 }
 

@@ -19,16 +19,14 @@ pub struct Negotiated {
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub deflate: Option<DeflateParams>,
+    /// Always `None`.
+    #[cfg(not(feature = "deflate"))]
+    deflate: Option<DeflateParams>,
 }
 
 impl Negotiated {
-    #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "it is always `None`"))]
-    pub(super) fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
-        Self {
-            subprotocol,
-            #[cfg(feature = "deflate")]
-            deflate,
-        }
+    pub(super) const fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
+        Self { subprotocol, deflate }
     }
 
     /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those
@@ -39,10 +37,6 @@ impl Negotiated {
         role: Role,
         config: Option<&DeflateConfig>,
     ) -> Option<(DirectionParams, DirectionParams, usize)> {
-        #[cfg(feature = "deflate")]
-        let params = self.deflate;
-        #[cfg(not(feature = "deflate"))]
-        let params: Option<DeflateParams> = None;
-        params.map(|params| params.directions(role, config))
+        self.deflate.map(|params| params.directions(role, config))
     }
 }

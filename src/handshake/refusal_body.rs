@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use super::response::Response;
 use crate::{
     error::{Excerpt, ResponseError},
-    http::{list_has, take},
+    http::list_has,
+    input::take,
 };
 
 /// The length in bytes of the longest line between two chunks, without its line end: 16 digits and
@@ -22,7 +23,7 @@ pub(crate) struct RefusalBody {
 /// The next part of the body.
 enum NextPart {
     /// This number of bytes, then the body ends.
-    Rest(u64),
+    Remaining(u64),
     /// Bytes until the transport ends.
     UntilEof,
     /// This number of bytes of a chunk.
@@ -48,7 +49,7 @@ impl RefusalBody {
         let headers = response.headers();
         let mut lengths = headers.get_all("content-length");
         let next = if matches!(response.status(), 204 | 304) {
-            NextPart::Rest(0)
+            NextPart::Remaining(0)
         } else if headers.get("transfer-encoding").is_some() {
             // Transfer-Encoding overrides Content-Length.
             let mut codings = headers.get_all("transfer-encoding");
@@ -63,7 +64,7 @@ impl RefusalBody {
                     value: Excerpt::new(other),
                 });
             }
-            NextPart::Rest(parse_length(length)?)
+            NextPart::Remaining(parse_length(length)?)
         } else {
             NextPart::UntilEof
         };
@@ -86,16 +87,16 @@ impl RefusalBody {
     /// Takes the next bytes of the body off the front of `input`.
     pub(crate) fn read(&mut self, input: &mut &mut [u8]) -> Result<BodyProgress, ResponseError> {
         loop {
-            if matches!(self.next, NextPart::Rest(0)) {
+            if matches!(self.next, NextPart::Remaining(0)) {
                 return Ok(BodyProgress::Complete);
             }
             if input.is_empty() {
                 return Ok(BodyProgress::Incomplete);
             }
             let next = match &mut self.next {
-                NextPart::Rest(len) => {
+                NextPart::Remaining(len) => {
                     let rest = *len - keep(&mut self.data, self.limit, input, *len);
-                    NextPart::Rest(rest)
+                    NextPart::Remaining(rest)
                 }
                 NextPart::UntilEof => {
                     keep(&mut self.data, self.limit, input, u64::MAX);
@@ -120,7 +121,7 @@ impl RefusalBody {
                     }
                     match parse_chunk_size(line)? {
                         // Only trailers follow the last chunk. They are not read.
-                        0 => NextPart::Rest(0),
+                        0 => NextPart::Remaining(0),
                         size => NextPart::Chunk(size),
                     }
                 }

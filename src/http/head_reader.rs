@@ -7,6 +7,7 @@ use super::{
     head_error::{HeadError, HeadKind},
     syntax::{find, is_tchar},
 };
+use crate::input::take;
 
 /// Collects one head, up to and including its blank line.
 ///
@@ -138,13 +139,6 @@ fn has_no_end(bytes: &[u8]) -> bool {
             found | is_end(first) & (is_end(next) | is_end(second))
         });
     found == 0
-}
-
-/// Takes `n` bytes off the front of `input`. `n` is at most the length of `input`.
-pub(crate) fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
-    let (front, rest) = mem::take(input).split_at_mut(n);
-    *input = rest;
-    front
 }
 
 #[cfg(test)]

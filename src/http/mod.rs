@@ -9,7 +9,7 @@ mod syntax;
 pub use self::headers::Headers;
 pub(crate) use self::{
     head_error::{HeadError, HeadKind, is_tls},
-    head_reader::{HeadReader, take},
+    head_reader::HeadReader,
     headers::{Field, write_field},
     parse::{parse_request, parse_response},
     syntax::{is_field_value, is_tchar, is_token, list_elements, list_has},

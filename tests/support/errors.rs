@@ -19,6 +19,26 @@ pub fn reserved_opcode(first: u8) -> ProtocolError {
     ProtocolError::ReservedOpcode { opcode: first % 16 }
 }
 
+/// The error of a first byte of a control frame without FIN.
+pub fn fragmented_control_frame(first: u8) -> ProtocolError {
+    ProtocolError::FragmentedControlFrame { opcode: first % 16 }
+}
+
+/// The error of a control frame with this first byte that announces more than 125 bytes.
+pub fn control_frame_too_long(first: u8) -> ProtocolError {
+    ProtocolError::ControlFrameTooLong { opcode: first % 16 }
+}
+
+/// The error of a data frame with this first byte inside a message.
+pub fn interleaved_message(first: u8) -> ProtocolError {
+    ProtocolError::InterleavedMessage { opcode: first % 16 }
+}
+
+/// The error of a length of 16 or 64 bits that fits into fewer.
+pub fn non_minimal_length(bits: u8) -> ProtocolError {
+    ProtocolError::NonMinimalLength { bits }
+}
+
 /// The error of a message whose headers announce `size` bytes.
 pub fn too_big(size: u64, limit: u64) -> ProtocolError {
     ProtocolError::MessageTooBig {

@@ -6,8 +6,8 @@ use std::{io::ErrorKind, rc::Rc};
 use sockless::{
     Accept, ClientRequest, Config, Connection, Message, ProtocolError, Role,
     adapter::{
-        Error,
-        poll::{Clock, Incoming, Settings, Transport, WebSocket},
+        Error, Settings,
+        poll::{Clock, Incoming, Transport, WebSocket},
     },
     handshake::Response,
     timers::Timeouts,

@@ -42,7 +42,7 @@ pub use self::{
     split::{Reader, Writer},
     websocket::WebSocket,
 };
-pub use super::Settings;
+use super::Settings;
 
 /// A stream of bytes in both directions.
 ///

@@ -4,7 +4,6 @@ use core::{
     mem,
     task::{Context, Poll, ready},
 };
-use std::io::ErrorKind;
 
 use super::{
     Clock, Transport,
@@ -31,7 +30,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         // to notice the end.
         let _tried = self.poll_shutdown(cx);
         (self.is_shut_down, self.is_at_end) = (true, true);
-        self.write_state.fail(ErrorKind::NotConnected, &mut self.driver.out);
+        self.write_state
+            .fail(&self.driver.not_connected(), &mut self.driver.out);
         self.wake_tasks();
     }
 

@@ -11,7 +11,10 @@ use super::{
     socket::Socket,
     wakers::{Half, shared_context},
 };
-use crate::{CloseCode, Message, SendError, State, adapter::Error};
+use crate::{
+    CloseCode, Message, SendError, State,
+    adapter::{Error, write_state::write_zero},
+};
 
 /// An output buffer that is larger than this, in bytes, goes back to the pool once it is written.
 const KEPT_CAPACITY: usize = 1 << 10;
@@ -110,7 +113,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             self.write_state.remove_written(&mut self.driver.out);
         }
         if let Poll::Ready(Err(error)) = &written {
-            self.write_state.fail(error.kind(), &mut self.driver.out);
+            self.write_state.fail(error, &mut self.driver.out);
         }
         written
     }
@@ -123,7 +126,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 break;
             }
             match self.transport.poll_write(&mut cx, unwritten) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(write_zero(unwritten))),
                 Poll::Ready(Ok(len)) => {
                     let len = len.min(unwritten.len());
                     self.write_state.advance(len, &self.driver.out);

@@ -12,7 +12,7 @@ use super::{
     is_fatal,
     socket_timeout::{SocketHooks, SocketTimeout},
 };
-use crate::adapter::write_state::WriteState;
+use crate::adapter::write_state::{WriteState, write_zero};
 
 /// An output buffer that is larger than this, in bytes, is made smaller once it is written.
 const KEPT_CAPACITY: usize = 64 << 10;
@@ -79,7 +79,7 @@ impl<W: Write> WriteLoop<W> {
 
     fn take_output(&mut self, core: &mut Core) {
         if core.driver.check_deadlines().is_err() {
-            self.state.fail(ErrorKind::NotConnected, &mut self.buf);
+            self.state.fail(&core.driver.not_connected(), &mut self.buf);
         }
         core.take_output(&mut self.buf);
     }
@@ -110,7 +110,7 @@ impl<W: Write> WriteLoop<W> {
                 core.driver.write_stalled(started);
             }
             if core.driver.handle_timeout(now).is_err() {
-                self.state.fail(ErrorKind::NotConnected, &mut self.buf);
+                self.state.fail(&core.driver.not_connected(), &mut self.buf);
                 return self.state.check();
             }
             if !self.timeout.should_retry(&error, now) {
@@ -131,7 +131,7 @@ impl<W: Write> WriteLoop<W> {
         self.state.remove_written(&mut self.buf);
         match &written {
             Ok(()) => self.buf.shrink_to(KEPT_CAPACITY),
-            Err(error) if is_fatal(error) => self.state.fail(error.kind(), &mut self.buf),
+            Err(error) if is_fatal(error) => self.state.fail(error, &mut self.buf),
             Err(_) => {}
         }
         written
@@ -144,7 +144,7 @@ impl<W: Write> WriteLoop<W> {
                 break;
             }
             match self.stream.write(unwritten) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(0) => return Err(write_zero(unwritten)),
                 Ok(len) => self.state.advance(len, &self.buf),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {

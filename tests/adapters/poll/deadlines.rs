@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use sockless::{
     Accept, ClientRequest, CloseCode, Config, Delivery, Event, Message, ProtocolError, Role,
-    adapter::{
-        Error,
-        poll::{Incoming, Settings},
-    },
+    adapter::{Error, Settings, poll::Incoming},
     timers::{Due, Timeouts},
 };
 use support::{

@@ -10,8 +10,8 @@ use std::{
 use sockless::{
     ClientRequest, Role,
     adapter::{
-        Error,
-        poll::{Incoming, Settings, Transport, WebSocket},
+        Error, Settings,
+        poll::{Incoming, Transport, WebSocket},
     },
     timers::Timeouts,
 };
@@ -24,27 +24,27 @@ use support::{
     script,
 };
 
-/// R116 (F34 F35): a transport that ends or fails after any number of bytes: all complete messages
+/// R116 (F34): a transport that ends or fails after any number of bytes: all complete messages
 /// before that are received, and the end is reported once.
 #[test]
 fn f34_input_before_a_failure_is_received() {
     faults::input_ends_at_any_byte::<PlainPipe>(300);
 }
 
-/// R116 (F34 F35): the peer shuts down its sending direction after any number of bytes: the
+/// R116 (F34): the peer shuts down its sending direction after any number of bytes: the
 /// connection writes all output before it reports the end.
 #[test]
 fn f34_output_is_written_after_a_half_close() {
     faults::peer_half_closes_at_any_byte::<PlainPipe>();
 }
 
-/// R116 (F34 F35): writing fails after any number of bytes: the transport is read to its end.
+/// R116 (F34): writing fails after any number of bytes: the transport is read to its end.
 #[test]
 fn f34_input_after_a_write_failure_is_received() {
     faults::output_breaks_after_any_byte::<PlainPipe>();
 }
 
-/// R116 (F34 F35): a transport that ends or fails after any number of bytes of the handshake, in
+/// R116 (F34): a transport that ends or fails after any number of bytes of the handshake, in
 /// both roles and directions: the handshake fails, and the transport is shut down. A complete
 /// handshake opens the connection.
 #[test]

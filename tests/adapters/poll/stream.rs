@@ -122,8 +122,8 @@ fn a_sink_sends_one_close_frame() {
     }
 }
 
-/// F49: with recycled messages, receiving and sending allocate nothing, whether a message is whole
-/// in one read or is assembled.
+/// With recycled messages, receiving and sending allocate nothing, whether a message is whole in
+/// one read or is assembled.
 #[test]
 fn recycled_messages_allocate_nothing() {
     for role in ROLES {
@@ -283,8 +283,8 @@ fn a_slow_handler_holds_no_buffers() {
     }
 }
 
-/// F49: the same with large messages and a wait after each: the output buffer is not allocated
-/// again for each message.
+/// The same with large messages and a wait after each: the output buffer is not allocated again for
+/// each message.
 #[test]
 fn large_messages_with_waits_allocate_nothing() {
     for role in ROLES {
@@ -310,7 +310,7 @@ fn large_messages_with_waits_allocate_nothing() {
     }
 }
 
-/// F49: the same for the Pongs that answer many Pings of one read.
+/// The same for the Pongs that answer many Pings of one read.
 #[test]
 fn many_pings_with_waits_allocate_nothing() {
     for role in ROLES {

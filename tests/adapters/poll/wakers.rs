@@ -100,7 +100,7 @@ fn f35_halves_receive_all_messages_in_any_task_order() {
     }
 }
 
-/// F49: both ends send more than the high-water mark at the same time: the readers read while the
+/// Both ends send more than the high-water mark at the same time: the readers read while the
 /// writers wait.
 #[test]
 fn halves_exchange_large_messages() {
@@ -361,7 +361,7 @@ fn a_writer_continues_when_the_reader_has_written_output() {
 /// Wakers of finished tasks are not kept: memory is bounded when a writer sends from a new task
 /// each time, and when many tasks poll a reader.
 #[test]
-fn f49_wakers_of_finished_tasks_are_not_kept() {
+fn wakers_of_finished_tasks_are_not_kept() {
     let mut simulation = Simulation::new(0);
     let (local, _remote) = simulation.pipe([1 << 20, 100]);
     let (mut reader, writer) = open(local, simulation.clock(), Role::Server, 1000).split();

@@ -70,7 +70,7 @@ fn answer_ping(client: &mut TcpStream) -> io::Result<()> {
 /// A peer that sends its request one byte at a time times out, and so does one that sends no
 /// response: received bytes do not postpone the deadline.
 #[test]
-fn f18_a_slow_handshake_times_out() {
+fn a_slow_handshake_times_out() {
     let limit = Timeouts::none().handshake(SHORT);
     let (mut slow_client, server) = tcp_pair();
     let sending = thread::spawn(move || {
