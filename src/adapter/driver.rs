@@ -1,6 +1,6 @@
 //! What all adapters have in common: the engine, its output and its deadlines.
 
-use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
 use core::{mem, time::Duration};
 use std::{io, time::Instant};
 
@@ -69,8 +69,8 @@ impl Driver {
         }
     }
 
-    /// Appends the acceptance of a request. If it cannot be sent, appends a response with status
-    /// 500 instead.
+    /// Appends the acceptance of a request. If the request is not allowed, appends a response with
+    /// status 403 instead, and if the acceptance cannot be sent, one with status 500.
     pub(super) fn accept(
         &mut self,
         request: &Request<'_>,
@@ -80,6 +80,10 @@ impl Driver {
         let accepted = self.engine.accept(request, accept, &mut self.out);
         match accepted {
             Ok(()) => self.timers.opened(now),
+            Err(LocalHandshakeError::NotAllowed { error }) => {
+                let headers = [("Content-Type", "text/plain; charset=utf-8")];
+                let _rejected = self.reject(error.status(), &headers, format!("{error}\n").as_bytes());
+            }
             Err(_) => self.reject_with_500(),
         }
         accepted

@@ -159,7 +159,10 @@ impl Connection {
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
         match error {
-            ProtocolError::Request(error) => write_error(error, out),
+            ProtocolError::Request(error) => {
+                let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
+                write_error(error, to_head, out);
+            }
             ProtocolError::Response(_) | ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => {}
             _ if self.phase == Phase::Open => {
                 let frame = CloseFrame::new(error.close_code(), "");
