@@ -27,6 +27,8 @@ mod hostile;
 #[cfg(feature = "alloc")]
 mod hostile_handshake;
 #[cfg(feature = "alloc")]
+mod into_parts;
+#[cfg(feature = "alloc")]
 mod memory;
 #[cfg(feature = "alloc")]
 mod pair;
@@ -46,6 +48,8 @@ mod streams;
 
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "laws")]
+mod deflate_end;
 #[cfg(feature = "deflate")]
 mod deflate_negotiation;
 #[cfg(feature = "deflate")]
