@@ -1361,6 +1361,21 @@ fn s4_1_1_a_body_may_be_cut_off() {
     assert_eq!(client.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
 }
 
+/// R209 R021: The status and the headers of a refusal are reported although its body never
+/// completes, wherever the transport stops.
+#[test]
+fn s4_1_1_a_refusal_is_reported_without_its_body() {
+    for framing in [("Content-Length", "100"), ("Transfer-Encoding", "chunked")] {
+        let head = head("HTTP/1.1 401 Unauthorized", &[("WWW-Authenticate", "Basic"), framing]);
+        let input = [&head[..], b"40\r\nsorry"].concat();
+        for end in head.len()..=input.len() {
+            let refused = refusal_at_eof(&Config::default(), &input[..end]);
+            assert_eq!((refused.response.status(), refused.is_complete), (401, false));
+            assert_eq!(refused.response.headers().get("www-authenticate"), Some(&b"Basic"[..]));
+        }
+    }
+}
+
 /// R021: A chunked body is put together (RFC 9112, section 7.1).
 #[test]
 fn s4_1_1_a_body_may_be_chunked() {

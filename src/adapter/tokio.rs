@@ -94,8 +94,9 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     WebSocket::client(Io(stream), Clock::default(), request, settings).await
 }
 
-/// Accepts a WebSocket with default settings. It may come from a page of the server's own origin, or
-/// from a client that is no browser: others get a response with status 403 (RFC 6455, section 10.2).
+/// Accepts a WebSocket with default settings. It may come from a page of the server's own origin,
+/// or from a client that is no browser: others get a response with status 403 (RFC 6455, section
+/// 10.2).
 ///
 /// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
 /// server's hosts: pass them to [`poll::Incoming::accept`], after [`incoming`].

@@ -152,7 +152,8 @@ impl Connection {
     /// Returns [`NotAllowed`](LocalHandshakeError::NotAllowed) for a request that the acceptance
     /// does not allow, by default one of a web page of another origin; otherwise the part of the
     /// acceptance that cannot be sent: a subprotocol that was not offered, a header that is
-    /// malformed or belongs to the handshake. Nothing has changed; accept in another way, or reject.
+    /// malformed or belongs to the handshake. Nothing has changed; accept in another way, or
+    /// reject.
     pub fn accept(
         &mut self,
         request: &Request<'_>,

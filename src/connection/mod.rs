@@ -215,6 +215,11 @@ impl Connection {
     /// Returns `Ok(None)` after a complete closing handshake. Returns an event if what the
     /// connection waits for ends with the transport, as the body of a refusal may.
     ///
+    /// A client that stops waiting, because of a deadline or a reset, calls it too, so that it gets
+    /// a refusal whose head has arrived. Its body is then incomplete, whatever
+    /// [`is_complete`](crate::handshake::Refusal::is_complete) says of a body that ends with the
+    /// transport.
+    ///
     /// # Errors
     /// Returns [`UnexpectedEof`](ProtocolError::UnexpectedEof) or
     /// [`HandshakeEof`](ProtocolError::HandshakeEof) if the connection is lost, or the peer closed

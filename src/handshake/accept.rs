@@ -17,8 +17,9 @@ use crate::escaped::RedactedFields;
 /// request (RFC 6455, section 10.2).
 ///
 /// So by default the only pages that may connect are those of the server's own origin: the `Origin`
-/// header has the host and the port that the request is for. A request without an `Origin` header is
-/// accepted: no browser sends it, and no other client is kept out by a header that it can choose.
+/// header has the host and the port that the request is for. A request without an `Origin` header
+/// is accepted: no browser sends it, and no other client is kept out by a header that it can
+/// choose.
 ///
 /// * [`origins`](Self::origins) lists the origins of the pages that may connect.
 /// * [`any_origin`](Self::any_origin) turns the check off.
@@ -45,8 +46,8 @@ pub struct Accept<'a> {
 }
 
 impl<'a> Accept<'a> {
-    /// Creates an acceptance for pages of the server's own origin, without a subprotocol and without
-    /// further headers.
+    /// Creates an acceptance for pages of the server's own origin, without a subprotocol and
+    /// without further headers.
     #[must_use]
     pub const fn new() -> Self {
         Self {

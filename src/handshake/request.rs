@@ -199,8 +199,8 @@ impl<'b> Request<'b> {
         self.text("origin")
     }
 
-    /// Returns whether the `Origin` header names the [host](Self::host) of the request and its port,
-    /// or is missing.
+    /// Returns whether the `Origin` header names the [host](Self::host) of the request and its
+    /// port, or is missing.
     ///
     /// Its scheme may be `http` or `https`. [`check_origin`](Self::check_origin) has the whole
     /// check, also of the scheme, and against DNS rebinding; whatever accepts a request makes that
@@ -210,8 +210,8 @@ impl<'b> Request<'b> {
         self.origin != OriginRelation::Foreign
     }
 
-    /// Checks whether an acceptance allows the web page that opens the connection, and the host that
-    /// the request is for: see [`Accept`].
+    /// Checks whether an acceptance allows the web page that opens the connection, and the host
+    /// that the request is for: see [`Accept`].
     ///
     /// [`Connection::accept`](crate::Connection::accept) and [`acceptance`](Self::acceptance) make
     /// this check. Before them, it is useful for a response of the caller's own, and for requests

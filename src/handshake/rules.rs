@@ -59,8 +59,8 @@ pub(super) struct CheckedRequest<'a> {
 }
 
 impl RequestLine<'_> {
-    /// "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (RFC 6455,
-    /// section 4.1)
+    /// "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (RFC
+    /// 6455, section 4.1)
     fn check_is_handshake(&self) -> Result<(), RequestError> {
         if self.method != "GET" {
             return Err(RequestError::UnsupportedMethod {
