@@ -70,12 +70,12 @@ impl<'a> WebOrigin<'a> {
             .into_iter()
             .find(|known| scheme.eq_ignore_ascii_case(known.as_str()))?;
         let (host, port) = split_authority(authority).ok()?;
-        let port = port.unwrap_or(scheme.default_port());
+        let port = port.unwrap_or_else(|| scheme.default_port());
         Some(Self { scheme, host, port })
     }
 
     fn is_at(&self, host: &str, port: Option<u16>) -> bool {
-        self.port == port.unwrap_or(self.scheme.default_port()) && is_same_host(self.host, host)
+        self.port == port.unwrap_or_else(|| self.scheme.default_port()) && is_same_host(self.host, host)
     }
 }
 

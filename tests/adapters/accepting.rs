@@ -1,7 +1,10 @@
 //! What the adapters do with requests before they accept one: foreign origins, and requests that
 //! ask for no WebSocket. Every adapter, over scripted bytes.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+};
 
 use sockless::{
     Accept, Config, ProtocolError,
@@ -190,6 +193,49 @@ fn f78_an_adapter_passes_health_checks_on() {
             let answer = Answer::read(&written);
             assert_eq!((answer.status, answer.one("Content-Length")), (200, "4"), "{line}");
             assert_eq!(answer.body, body.as_bytes(), "{line}");
+        }
+    }
+}
+
+/// R136: The short way to accept, of each adapter: 403 for a page of a foreign origin, 101 for a
+/// client that is no browser.
+#[test]
+fn f79_the_short_way_to_accept_is_the_safe_one() {
+    let accepts: [fn(TcpStream) -> Result<(), Error>; 3] = [
+        |tcp| std_net::accept(tcp).map(drop),
+        #[cfg(feature = "tokio")]
+        |tcp| {
+            tcp.set_nonblocking(true)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let tcp = tokio::net::TcpStream::from_std(tcp)?;
+                sockless::adapter::tokio::accept(tcp).await.map(drop)
+            })
+        },
+        #[cfg(not(feature = "tokio"))]
+        |tcp| std_net::accept(tcp).map(drop),
+        #[cfg(feature = "futures-io")]
+        |tcp| {
+            smol::block_on(async {
+                let tcp = smol::net::TcpStream::try_from(tcp)?;
+                sockless::adapter::futures_io::accept(tcp, ()).await.map(drop)
+            })
+        },
+        #[cfg(not(feature = "futures-io"))]
+        |tcp| std_net::accept(tcp).map(drop),
+    ];
+    for accept in accepts {
+        for (origin, status) in [(&["https://evil.example"][..], "403"), (&[], "101")] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let input = head("GET / HTTP/1.1", &with(&REQUEST_FIELDS, "Origin", origin));
+            client.write_all(&input).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            let result = accept(listener.accept().unwrap().0);
+            let mut written = Vec::new();
+            client.read_to_end(&mut written).unwrap();
+            assert_eq!(&written[9..12], status.as_bytes(), "{}", written.escape_ascii());
+            assert_eq!(result.is_ok(), status == "101", "{result:?}");
         }
     }
 }

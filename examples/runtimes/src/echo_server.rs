@@ -16,7 +16,8 @@ mod options;
 
 use options::Options;
 
-/// Returns the acceptance of a request. By default, any page may connect: this server has no secrets.
+/// Returns the acceptance of a request. By default, any page may connect: this server has no
+/// secrets.
 fn accept_for<'a>(options: &'a Options, request: &Request<'_>) -> Accept<'a> {
     let accept = Accept::new().subprotocol(request.choose_subprotocol(&options.subprotocols));
     if options.origins.is_empty() {
