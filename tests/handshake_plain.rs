@@ -13,13 +13,16 @@ fn plain_requests() -> Config {
     Config::new().plain_requests(true)
 }
 
-const HOST: [(&str, &str); 1] = [("Host", "example.com")];
+/// The name and the value of a header.
+type Field<'a> = (&'a str, &'a str);
+
+const HOST: [Field<'_>; 1] = [("Host", "example.com")];
 
 /// R032 R049: HEAD, OPTIONS and HTTP/1.0 reach the application as GET does, wherever the request is
 /// cut.
 #[test]
 fn f78_health_checks_reach_the_application() {
-    let table: [(&str, &[(&str, &str)], &str, &str); 8] = [
+    let table: [(&str, &[Field<'_>], &str, &str); 8] = [
         ("GET /health HTTP/1.1", &HOST, "GET", "/health"),
         ("HEAD /health HTTP/1.1", &HOST, "HEAD", "/health"),
         ("OPTIONS /health HTTP/1.1", &HOST, "OPTIONS", "/health"),
@@ -72,7 +75,7 @@ fn f78_the_rules_of_a_handshake_stay() {
     let version = RequestError::UnsupportedHttpVersion {
         version: quoted("HTTP/1.0"),
     };
-    let table: [(&str, &[(&str, &str)], RequestError); 10] = [
+    let table: [(&str, &[Field<'_>], RequestError); 10] = [
         ("POST / HTTP/1.1", &HOST, method("POST")),
         ("head / HTTP/1.1", &HOST, method("head")),
         ("TRACE / HTTP/1.1", &HOST, method("TRACE")),

@@ -48,6 +48,16 @@ impl OriginRelation {
         let Some(origin) = origin else {
             return Self::Missing;
         };
+        if host.is_empty() {
+            return Self::Foreign;
+        }
+        // What most browsers send: the host as the Host header has it.
+        for scheme in [Scheme::Https, Scheme::Http] {
+            let authority = origin.strip_prefix(scheme.as_str().as_bytes());
+            if authority.and_then(|rest| rest.strip_prefix(b"://")) == Some(host.as_bytes()) {
+                return Self::SameHost(scheme);
+            }
+        }
         let origin = core::str::from_utf8(origin).ok().and_then(WebOrigin::parse);
         match (origin, split_authority(host)) {
             (Some(origin), Ok((host, port))) if origin.is_at(host, port) => Self::SameHost(origin.scheme),
