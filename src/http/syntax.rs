@@ -82,9 +82,13 @@ pub(crate) struct ListShape {
 impl ListShape {
     /// Adds the value of the next header.
     pub(crate) fn add(&mut self, value: &[u8]) {
-        self.has_comma |= self.has_value || value.contains(&b',');
+        if value.iter().any(|byte| !matches!(byte, b',' | b' ' | b'\t')) {
+            self.has_element = true;
+        } else {
+            // Beside an element, commas do not matter.
+            self.has_comma |= self.has_value || !value.is_empty();
+        }
         self.has_value = true;
-        self.has_element |= value.iter().any(|byte| !matches!(byte, b',' | b' ' | b'\t'));
     }
 
     pub(crate) const fn has_element(self) -> bool {
