@@ -60,3 +60,5 @@ mod handshake_http;
 
 #[cfg(feature = "std")]
 mod adapters;
+#[cfg(feature = "std")]
+mod chat;

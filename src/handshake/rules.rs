@@ -265,8 +265,8 @@ fn first_value<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone, n
     values(headers, name).next().map(Excerpt::new)
 }
 
-/// Returns a value that is `uri-host [ ":" port ]` as text (RFC 9112, section 3.2). An `http` URI has
-/// a host, so it is not empty.
+/// Returns a value that is `uri-host [ ":" port ]` as text (RFC 9112, section 3.2). An `http` URI
+/// has a host, so it is not empty.
 fn as_host(value: &[u8]) -> Option<&str> {
     let host = core::str::from_utf8(value).ok()?;
     split_authority(host).is_ok().then_some(host)
