@@ -155,11 +155,13 @@ impl Config {
         self
     }
 
-    /// Server: sets whether a GET request that does not ask for a WebSocket becomes an
-    /// [`Event::Request`](crate::Event::Request) too.
+    /// Server: sets whether a request that does not ask for a WebSocket becomes an
+    /// [`Event::Request`](crate::Event::Request) too: GET, HEAD and OPTIONS, over HTTP/1.1 and over
+    /// HTTP/1.0, where the `Host` header may be missing.
     ///
     /// The caller answers it with [`reject`](crate::Connection::reject): a page or a health check
-    /// on the same port. Default `false`: such a request is answered with 426.
+    /// on the same port. Default `false`: such a request is answered with 426, or with 405 or 505
+    /// for its method or version.
     #[must_use]
     pub const fn plain_requests(mut self, enabled: bool) -> Self {
         self.plain_requests = enabled;

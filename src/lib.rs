@@ -98,7 +98,8 @@
 //!   is enough not to read while there is much to write.
 //! * The order: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the
 //!   source, has the whole contract as a list, and a section for each kind of runtime.
-//! * Policy: who may connect ([`Request::is_same_origin`] helps), and what a proxy does. A proxy
+//! * Policy: who may connect, and what a proxy does. By default, [`Accept`] allows web pages of the
+//!   server's own origin, and clients that are no browsers; it has settings for others. A proxy
 //!   that forwards frames does not change their fragmentation if an extension was negotiated that
 //!   it does not know (section 5.4).
 //!

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, error::Error, fmt::Debug, fs, path::Path};
 use sockless::{
     Accept, ClientRequest, CloseCode, Config, Connection, MessageKind, ProtocolError, Role, SendError,
     error::{LocalHandshakeError, RequestError, ResponseError},
+    handshake::Scheme,
     utf8,
 };
 use support::{
@@ -127,6 +128,25 @@ RequestError::RepeatedOrigin
 RequestError::InvalidOrigin
     the client's Origin header is "https://b\xc3\xbccher.example", which is not ASCII (RFC 6454,
     section 7.1)
+RequestError::ForeignOrigin
+    the client's Origin header is "https://evil.example", which does not name the host of the
+    request, and neither Accept::origins nor Accept::any_origin is set to allow it (RFC 6455,
+    section 10.2)
+RequestError::ForeignScheme
+    the client's Origin header is "http://example.com", which does not have the scheme of
+    Accept::public_scheme, "https" (RFC 6455, section 10.2)
+RequestError::UnlistedOrigin
+    the client's Origin header is "https://evil.example", which is not one of Accept::origins (RFC
+    6455, section 10.2)
+RequestError::UnlistedHost
+    the client's request is for the host "example.com", which is not one of Accept::hosts (RFC 9110,
+    section 7.2)
+RequestError::InvalidContentLength
+    the client's Content-Length header is "5 bytes", which is not a number below 2^64 (RFC 9110,
+    section 8.6)
+RequestError::DifferentContentLengths
+    the client's opening handshake has a second Content-Length, "5", which differs from the first
+    (RFC 9112, section 6.3)
 RequestError::ContentLength
     the client's opening handshake announces a body with Content-Length "5", and may not have one
     (RFC 9112, section 6.2)
@@ -157,11 +177,15 @@ RequestError::RepeatedVersion
     11.3.5)
 RequestError::UnsupportedVersion
     the client's Sec-WebSocket-Version header is "8" instead of "13" (RFC 6455, section 4.2.1)
+RequestError::EmptySubprotocolList
+    the client's Sec-WebSocket-Protocol header has commas and no subprotocol (RFC 6455, section 4.3)
 RequestError::InvalidSubprotocol
-    subprotocol 2 of the client's opening handshake is empty or has a character that is not allowed
-    (RFC 6455, section 4.1)
+    subprotocol 2 of the client's opening handshake has a character that is not allowed (RFC 6455,
+    section 4.1)
 RequestError::RepeatedSubprotocol
     subprotocol 3 of the client's opening handshake repeats an earlier one (RFC 6455, section 4.1)
+RequestError::EmptyExtensionList
+    the client's Sec-WebSocket-Extensions header has commas and no extension (RFC 6455, section 9.1)
 RequestError::InvalidExtensions
     the client's Sec-WebSocket-Extensions header is malformed at "x-a; b=\"c d\", x-e" (RFC 6455,
     section 9.1)
@@ -212,6 +236,8 @@ ResponseError::InvalidAccept
 ResponseError::InvalidExtensions
     the server's Sec-WebSocket-Extensions header is malformed at "x-a; b=\"c d\"" (RFC 6455, section
     9.1)
+ResponseError::EmptyExtensionList
+    the server's Sec-WebSocket-Extensions header has commas and no extension (RFC 6455, section 9.1)
 ResponseError::ExtensionNotOffered
     the server's opening handshake accepts the extension "permessage-deflate", which the client did
     not offer (RFC 6455, section 4.1)
@@ -221,6 +247,9 @@ ResponseError::SecondExtension
 ResponseError::InvalidExtensionParameters
     the server's opening handshake accepts permessage-deflate with "server_max_window_bits=16;
     client_no_c"..., which is invalid or does not match the client's offer (RFC 7692, section 7.1)
+ResponseError::EmptySubprotocolList
+    the server's Sec-WebSocket-Protocol header has commas and no subprotocol (RFC 6455, section
+    11.3.4)
 ResponseError::SeveralSubprotocols
     the server's opening handshake chooses more than one subprotocol (RFC 6455, section 11.3.4)
 ResponseError::SubprotocolNotOffered
@@ -233,8 +262,8 @@ ResponseError::InvalidContentLength
     the server's Content-Length header is "12 bytes", which is not a number below 2^64 (RFC 9110,
     section 8.6)
 ResponseError::DifferentContentLengths
-    the server's opening handshake has a second Content-Length header, "13", which differs from the
-    first (RFC 9112, section 6.3)
+    the server's opening handshake has a second Content-Length, "13", which differs from the first
+    (RFC 9112, section 6.3)
 ResponseError::InvalidChunkSize
     a chunk in the body of the server's response begins with "twelve" instead of its size in
     hexadecimal (RFC 9112, section 7.1)
@@ -294,7 +323,7 @@ LocalHandshakeError::InvalidPort
 LocalHandshakeError::InvalidTarget
     the request target "chat"... does not begin with a slash (RFC 9112, section 3.2.1)
 LocalHandshakeError::InvalidTargetByte
-    the request target "/a b"... has the byte 0x20 at offset 2, which must be percent-encoded (RFC
+    the request target "/a\tb"... has the byte 0x09 at offset 2, which must be percent-encoded (RFC
     3986, section 2.1)
 LocalHandshakeError::TargetTooLong
     the request target is 100000 bytes long, which is too long for the http crate (RFC 9110, section
@@ -310,6 +339,9 @@ LocalHandshakeError::InvalidSubprotocol
     offered subprotocol 2 is empty or has a character that is not allowed (RFC 6455, section 4.1)
 LocalHandshakeError::RepeatedSubprotocol
     offered subprotocol 3 repeats an earlier one (RFC 6455, section 4.1)
+LocalHandshakeError::NotAllowed
+    the client's request is for the host "example.com", which is not one of Accept::hosts (RFC 9110,
+    section 7.2)
 LocalHandshakeError::SubprotocolNotOffered
     the subprotocol "chat" cannot be accepted, because the client did not offer it (RFC 6455,
     section 4.2.2)
@@ -478,6 +510,13 @@ fn compression_errors() -> [ProtocolError; 3] {
     ]
 }
 
+/// The error of a request for example.com, from a page of an origin, that the acceptance does not
+/// allow.
+fn not_allowed(origin: &str, accept: &Accept<'_>) -> RequestError {
+    let (_, request) = undecided(Config::new(), &request_with("Origin", &[origin]));
+    request.check_origin(accept).unwrap_err()
+}
+
 fn request_errors() -> Vec<RequestError> {
     let error = |config: &Config, input: &[u8]| match serve(config, input).error {
         Some(ProtocolError::Request(error)) => error,
@@ -514,6 +553,12 @@ fn request_errors() -> Vec<RequestError> {
         field("Host", &["example.com:99999"]),
         field("Origin", &["https://example.com", "null"]),
         field("Origin", &["https://b\u{fc}cher.example"]),
+        not_allowed("https://evil.example", &Accept::new()),
+        not_allowed("http://example.com", &Accept::new().public_scheme(Scheme::Https)),
+        not_allowed("https://evil.example", &Accept::new().origins(&["null"])),
+        not_allowed("https://example.com", &Accept::new().hosts(&["localhost"])),
+        field("Content-Length", &["5 bytes"]),
+        field("Content-Length", &["0, 5"]),
         field("Content-Length", &["5"]),
         field("Transfer-Encoding", &["chunked"]),
         field("Upgrade", &[]),
@@ -526,8 +571,10 @@ fn request_errors() -> Vec<RequestError> {
         field("Sec-WebSocket-Version", &[]),
         field("Sec-WebSocket-Version", &["13", "8"]),
         field("Sec-WebSocket-Version", &["8"]),
+        field("Sec-WebSocket-Protocol", &[","]),
         field("Sec-WebSocket-Protocol", &["chat, bearer secret="]),
         field("Sec-WebSocket-Protocol", &["chat, secret, chat"]),
+        field("Sec-WebSocket-Extensions", &[","]),
         field("Sec-WebSocket-Extensions", &["permessage-deflate, x-a; b=\"c d\", x-e"]),
         early,
     ]
@@ -566,12 +613,18 @@ fn response_errors() -> Vec<ResponseError> {
         field("Sec-WebSocket-Accept", &["a", "b"]),
         field("Sec-WebSocket-Accept", &["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]),
         field("Sec-WebSocket-Extensions", &["x-a; b=\"c d\""]),
+        field("Sec-WebSocket-Extensions", &[","]),
         field("Sec-WebSocket-Extensions", &["permessage-deflate"]),
         field(
             "Sec-WebSocket-Extensions",
             &["permessage-deflate, x-webkit-deflate-frame"],
         ),
         invalid_extension_parameters(),
+        error(
+            &chat(),
+            &Config::new(),
+            &response_with("Sec-WebSocket-Protocol", &[","]),
+        ),
         error(
             &chat(),
             &Config::new(),
@@ -666,13 +719,16 @@ fn local_handshake_errors() -> Vec<LocalHandshakeError> {
         url("ws://2001:db8::1/"),
         url("ws://h:99999/"),
         ClientRequest::from_parts("h", "chat?token=secret").unwrap_err(),
-        url("ws://h/a b?token=secret"),
+        url("ws://h/a\tb?token=secret"),
         target_too_long(),
         asked(plain().header("Authorization: Bearer secret", "")),
         asked(plain().header("Authorization", "Bearer secret\n")),
         asked(plain().header("Host", "example.org")),
         asked(plain().subprotocol("chat").subprotocol("bearer secret=")),
         asked(plain().subprotocol("secret").subprotocol("chat").subprotocol("secret")),
+        server
+            .accept(&received, &Accept::new().hosts(&["localhost"]), &mut out)
+            .unwrap_err(),
         server
             .accept(&received, &Accept::new().subprotocol(Some("chat")), &mut out)
             .unwrap_err(),

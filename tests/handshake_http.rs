@@ -345,7 +345,7 @@ fn s4_1_a_parsed_response_follows_the_same_rules() {
         (
             "Sec-WebSocket-Extensions",
             &[","],
-            Some(ResponseError::InvalidExtensions { value: quoted(",") }),
+            Some(ResponseError::EmptyExtensionList),
         ),
         ("Sec-WebSocket-Protocol", &["a"], None),
         (

@@ -190,7 +190,9 @@ fn f15_lists_of_separators() {
         for pattern in FILLERS {
             let value = pattern.repeat(15 * KIB / pattern.len());
             let outcome = heads::hear(&plain(), &Config::default(), &response_with(name, &[&value]));
-            assert!(outcome.error.is_some(), "{name}: {pattern:?}");
+            // An empty value is taken as absent.
+            let is_absent = pattern.trim().is_empty() && name != "Connection";
+            assert_eq!(outcome.error.is_none(), is_absent, "{name}: {pattern:?}");
         }
     }
 }
@@ -269,7 +271,7 @@ fn f15_many_subprotocols() {
             }
             names[other] = unique;
         }
-        names[count - 1] = "";
+        names[count - 1] = "b c";
         let input = request_with("Sec-WebSocket-Protocol", &[&names.join(",")]);
         let error = RequestError::InvalidSubprotocol { position: count };
         assert_denied(&Config::default(), &input, error);
@@ -382,13 +384,19 @@ fn f16_an_endless_response_is_bounded() {
 /// R137 F16: A request that announces a body is rejected before the body arrives.
 #[test]
 fn f16_a_request_with_a_body() {
-    for length in ["1", "4294967296", "18446744073709551615", "99999999999999999999999"] {
+    for length in ["1", "4294967296", "18446744073709551615"] {
         assert_denied(
             &Config::default(),
             &request_with("Content-Length", &[length]),
             RequestError::ContentLength { value: quoted(length) },
         );
     }
+    let value = quoted("99999999999999999999999");
+    assert_denied(
+        &Config::default(),
+        &request_with("Content-Length", &["99999999999999999999999"]),
+        RequestError::InvalidContentLength { value },
+    );
     assert_denied(
         &Config::default(),
         &request_with("Transfer-Encoding", &["chunked"]),

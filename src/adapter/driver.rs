@@ -68,8 +68,8 @@ impl Driver {
         }
     }
 
-    /// Appends the acceptance of a request. If it cannot be sent, appends a response with status
-    /// 500 instead.
+    /// Appends the acceptance of a request. If the request is not allowed, appends a response with
+    /// status 403 instead, and if the acceptance cannot be sent, one with status 500.
     pub(super) fn accept(
         &mut self,
         request: &Request<'_>,
@@ -79,6 +79,10 @@ impl Driver {
         let accepted = self.engine.accept(request, accept, &mut self.out);
         match accepted {
             Ok(()) => self.timers.opened(now),
+            Err(LocalHandshakeError::NotAllowed { error }) => {
+                let headers = [("Content-Type", "text/plain; charset=utf-8")];
+                let _rejected = self.reject(error.status(), &headers, format!("{error}\n").as_bytes());
+            }
             Err(_) => self.reject_with_500(),
         }
         accepted

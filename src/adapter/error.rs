@@ -25,8 +25,9 @@ pub enum Error {
         /// The time that the setting gave.
         limit: Duration,
     },
-    /// The peer violated the protocol, or the transport ended without a Close frame. The Close
-    /// frame or the HTTP response that this error demands was sent, if the peer still reads.
+    /// The peer violated the protocol, or its request was not [allowed](crate::Accept), or the
+    /// transport ended without a Close frame. The Close frame or the HTTP response that this error
+    /// demands was sent, if the peer still reads.
     Protocol(Box<ProtocolError>),
     /// The message cannot be sent. The connection is unchanged.
     Send(SendError),
@@ -92,7 +93,11 @@ impl From<SendError> for Error {
 }
 
 impl From<LocalHandshakeError> for Error {
+    /// A request that is not allowed is an error of the peer.
     fn from(error: LocalHandshakeError) -> Self {
-        Self::LocalHandshake(error)
+        match error {
+            LocalHandshakeError::NotAllowed { error } => Self::Protocol(Box::new(ProtocolError::Request(error))),
+            error => Self::LocalHandshake(error),
+        }
     }
 }

@@ -94,11 +94,12 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     WebSocket::client(Io(stream), Clock::default(), request, settings).await
 }
 
-/// Accepts any WebSocket.
+/// Accepts a WebSocket with default settings. It may come from a page of the server's own origin,
+/// or from a client that is no browser: others get a response with status 403 (RFC 6455, section
+/// 10.2).
 ///
-/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
-/// or their place in the network, must use [`incoming`] and check
-/// [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
+/// server's hosts: pass them to [`poll::Incoming::accept`], after [`incoming`].
 ///
 /// # Errors
 /// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].

@@ -27,8 +27,14 @@ impl Connection {
         };
         let found = match opening.head.read(input) {
             Ok(None) => return Ok(None),
-            Ok(Some(head)) => Request::from_head(head, opening.max_headers, opening.plain_requests),
-            Err(error) => Err(error.into()),
+            Ok(Some(head)) => {
+                opening.is_head = is_head(&head);
+                Request::from_head(head, opening.max_headers, opening.plain_requests)
+            }
+            Err(error) => {
+                opening.is_head = is_head(opening.head.collected());
+                Err(error.into())
+            }
         };
         match found {
             Ok(request) => {
@@ -143,9 +149,11 @@ impl Connection {
     /// in the loop around it.
     ///
     /// # Errors
-    /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered,
-    /// a header that is malformed or belongs to the handshake. Nothing has changed; accept in
-    /// another way, or reject.
+    /// Returns [`NotAllowed`](LocalHandshakeError::NotAllowed) for a request that the acceptance
+    /// does not allow, by default one of a web page of another origin; otherwise the part of the
+    /// acceptance that cannot be sent: a subprotocol that was not offered, a header that is
+    /// malformed or belongs to the handshake. Nothing has changed; accept in another way, or
+    /// reject.
     pub fn accept(
         &mut self,
         request: &Request<'_>,
@@ -174,7 +182,7 @@ impl Connection {
     ///
     /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an
     /// unknown target, 3xx with `Location`. `Connection: close` and the length of the body are
-    /// added.
+    /// added. The response to HEAD has the length of the body, and not the body.
     ///
     /// # Errors
     /// Returns the part of the response that cannot be sent. Nothing has changed.
@@ -186,7 +194,8 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), LocalHandshakeError> {
         self.check_answer()?;
-        write_rejection(status, headers, body, out)?;
+        let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
+        write_rejection(status, headers, body, to_head, out)?;
         self.signal(Signal::Refused);
         Ok(())
     }
@@ -205,4 +214,9 @@ impl Connection {
             self.sender.allow_compressed(send, threshold);
         }
     }
+}
+
+/// Returns whether a request, of which these are the first bytes, has the method HEAD.
+fn is_head(request: &[u8]) -> bool {
+    request.starts_with(b"HEAD ")
 }

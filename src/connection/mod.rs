@@ -159,7 +159,10 @@ impl Connection {
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
         match error {
-            ProtocolError::Request(error) => write_error(error, out),
+            ProtocolError::Request(error) => {
+                let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
+                write_error(error, to_head, out);
+            }
             ProtocolError::Response(_) | ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => {}
             _ if self.phase == Phase::Open => {
                 let frame = CloseFrame::new(error.close_code(), "");
@@ -211,6 +214,11 @@ impl Connection {
     ///
     /// Returns `Ok(None)` after a complete closing handshake. Returns an event if what the
     /// connection waits for ends with the transport, as the body of a refusal may.
+    ///
+    /// A client that stops waiting, because of a deadline or a reset, calls it too, so that it gets
+    /// a refusal whose head has arrived. Its body is then incomplete, whatever
+    /// [`is_complete`](crate::handshake::Refusal::is_complete) says of a body that ends with the
+    /// transport.
     ///
     /// # Errors
     /// Returns [`UnexpectedEof`](ProtocolError::UnexpectedEof) or

@@ -17,6 +17,8 @@ pub(super) struct Opening {
     pub(super) max_headers: usize,
     pub(super) max_refusal_body: usize,
     pub(super) plain_requests: bool,
+    /// Server: whether the request has the method HEAD.
+    pub(super) is_head: bool,
     pub(super) deflate: Option<DeflateConfig>,
     /// Client: what the response is checked against.
     pub(super) expected: Option<Expected>,
@@ -50,6 +52,7 @@ impl Opening {
             max_headers: config.max_headers,
             max_refusal_body: config.max_refusal_body,
             plain_requests: config.plain_requests,
+            is_head: false,
             deflate: config.deflate_settings().cloned(),
             expected,
             had_interim: false,

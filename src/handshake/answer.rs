@@ -37,10 +37,14 @@ pub(crate) fn write_acceptance(
 ///
 /// The connection cannot be used again: an intermediary may take the bytes after the request for
 /// another request, or for frames.
+///
+/// With `to_head`, the body is not sent: "The server MUST NOT send content in the response" to HEAD
+/// (RFC 9110, section 9.3.2). The header fields are those of the response with the body.
 pub(crate) fn write_rejection(
     status: u16,
     headers: &[(&str, &str)],
     body: &[u8],
+    to_head: bool,
     out: &mut Vec<u8>,
 ) -> Result<(), LocalHandshakeError> {
     if !(200..600).contains(&status) {
@@ -64,18 +68,21 @@ pub(crate) fn write_rejection(
     }
     write_field(out, "Connection", connection_of_rejection(headers).as_bytes());
     out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(body);
+    if !to_head {
+        out.extend_from_slice(body);
+    }
     Ok(())
 }
 
-/// Appends the response to an invalid request. Its body is the text of the error.
-pub(crate) fn write_error(error: RequestError, out: &mut Vec<u8>) {
+/// Appends the response to an invalid request. Its body is the text of the error, which is not sent
+/// with `to_head`.
+pub(crate) fn write_error(error: RequestError, to_head: bool, out: &mut Vec<u8>) {
     let mut headers: Vec<(&str, &str)> = Vec::new();
     headers.push(("Content-Type", "text/plain; charset=utf-8"));
     headers.extend(headers_of_status(error.status()));
     let body = format!("{error}\n");
     // The status and the fields are valid.
-    let _written = write_rejection(error.status(), &headers, body.as_bytes(), out);
+    let _written = write_rejection(error.status(), &headers, body.as_bytes(), to_head, out);
 }
 
 /// Returns the usual reason phrase of a status. Clients ignore it (RFC 9112, section 4).

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::response::Response;
 use crate::{
     error::{Excerpt, ResponseError},
-    http::list_has,
+    http::{ContentLengthError, content_length, list_has},
     input::take,
 };
 
@@ -47,7 +47,6 @@ impl RefusalBody {
     /// Creates the empty body of a response, of which at most `limit` bytes are kept.
     pub(crate) fn new(response: &Response<'_>, limit: usize) -> Result<Self, ResponseError> {
         let headers = response.headers();
-        let mut lengths = headers.get_all("content-length");
         let next = if matches!(response.status(), 204 | 304) {
             NextPart::Remaining(0)
         } else if headers.get("transfer-encoding").is_some() {
@@ -58,13 +57,8 @@ impl RefusalBody {
             } else {
                 NextPart::UntilEof
             }
-        } else if let Some(length) = lengths.next() {
-            if let Some(other) = lengths.find(|other| *other != length) {
-                return Err(ResponseError::DifferentContentLengths {
-                    value: Excerpt::new(other),
-                });
-            }
-            NextPart::Remaining(parse_length(length)?)
+        } else if let Some(length) = content_length(headers.get_all("content-length"))? {
+            NextPart::Remaining(length)
         } else {
             NextPart::UntilEof
         };
@@ -178,14 +172,15 @@ fn parse_chunk_size(line: &[u8]) -> Result<u64, ResponseError> {
     }
 }
 
-/// Parses `Content-Length = 1*DIGIT`.
-fn parse_length(value: &[u8]) -> Result<u64, ResponseError> {
-    let is_number = value.iter().all(u8::is_ascii_digit);
-    core::str::from_utf8(value)
-        .ok()
-        .and_then(|value| value.parse().ok())
-        .filter(|_| is_number)
-        .ok_or_else(|| ResponseError::InvalidContentLength {
-            value: Excerpt::new(value),
-        })
+impl From<ContentLengthError<'_>> for ResponseError {
+    fn from(error: ContentLengthError<'_>) -> Self {
+        match error {
+            ContentLengthError::Invalid(value) => Self::InvalidContentLength {
+                value: Excerpt::new(value),
+            },
+            ContentLengthError::Different(value) => Self::DifferentContentLengths {
+                value: Excerpt::new(value),
+            },
+        }
+    }
 }

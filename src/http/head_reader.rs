@@ -98,6 +98,11 @@ impl HeadReader {
     }
 
     /// Returns the bytes of an incomplete head.
+    pub(crate) fn collected(&self) -> &[u8] {
+        &self.buf
+    }
+
+    /// Returns the bytes of an incomplete head.
     pub(crate) fn into_collected(self) -> Vec<u8> {
         self.buf
     }

@@ -1,5 +1,6 @@
 //! Tests of the adapters.
 
+mod accepting;
 mod std_net;
 
 #[cfg(all(feature = "tokio", feature = "futures-io"))]

@@ -63,7 +63,7 @@ pub fn quoted_to(input: &str, len: usize) -> Excerpt {
 }
 
 /// An error of each variant, with the status that answers it.
-pub fn request_errors() -> [(RequestError, u16); 33] {
+pub fn request_errors() -> [(RequestError, u16); 41] {
     let value = quoted("x");
     [
         (RequestError::Tls { byte: 0x16 }, 400),
@@ -89,6 +89,18 @@ pub fn request_errors() -> [(RequestError, u16); 33] {
         (RequestError::InvalidPort { port: value }, 400),
         (RequestError::RepeatedOrigin, 400),
         (RequestError::InvalidOrigin { origin: value }, 400),
+        (RequestError::ForeignOrigin { origin: value }, 403),
+        (
+            RequestError::ForeignScheme {
+                origin: value,
+                requires_https: true,
+            },
+            403,
+        ),
+        (RequestError::UnlistedOrigin { origin: value }, 403),
+        (RequestError::UnlistedHost { host: value }, 403),
+        (RequestError::InvalidContentLength { value }, 400),
+        (RequestError::DifferentContentLengths { value }, 400),
         (RequestError::ContentLength { value }, 400),
         (RequestError::TransferEncoding { value }, 400),
         (RequestError::MissingUpgrade, 426),
@@ -101,8 +113,10 @@ pub fn request_errors() -> [(RequestError, u16); 33] {
         (RequestError::MissingVersion, 426),
         (RequestError::RepeatedVersion, 426),
         (RequestError::UnsupportedVersion { version: value }, 426),
+        (RequestError::EmptySubprotocolList, 400),
         (RequestError::InvalidSubprotocol { position: 1 }, 400),
         (RequestError::RepeatedSubprotocol { position: 2 }, 400),
+        (RequestError::EmptyExtensionList, 400),
         (RequestError::InvalidExtensions { value }, 400),
         (RequestError::TooMuchEarlyData { limit: 1 }, 400),
     ]

@@ -107,11 +107,12 @@ pub fn client(
     WebSocket::connect(tcp, request, &settings.into(), Some(SocketHooks::TCP))
 }
 
-/// Accepts any WebSocket on a TCP stream. Sets TCP_NODELAY.
+/// Accepts a WebSocket on a TCP stream with default settings. Sets TCP_NODELAY. It may come from a
+/// page of the server's own origin, or from a client that is no browser: others get a response with
+/// status 403 (RFC 6455, section 10.2).
 ///
-/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
-/// or their place in the network, must use [`incoming`](fn@incoming) and check
-/// [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
+/// server's hosts: pass them to [`Incoming::accept`], after [`incoming`](fn@incoming).
 ///
 /// # Errors
 /// Those of [`Incoming::new`] and [`Incoming::accept`].
