@@ -184,9 +184,11 @@ impl Driver {
         }
     }
 
-    /// Appends a Ping.
+    /// Appends a Ping of the application.
     pub(super) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.engine.ping(payload, &mut self.out)
+        self.engine.ping(payload, &mut self.out)?;
+        self.timers.ping_sent();
+        Ok(())
     }
 
     /// Appends a Pong.
@@ -217,7 +219,7 @@ impl Driver {
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(due) = self.timers.handle_timeout(now) {
             match due {
-                Due::Ping(payload) => _ = self.ping(&payload),
+                Due::Ping(payload) => _ = self.engine.ping(&payload, &mut self.out),
                 Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
                 Due::Handshake | Due::Pong | Due::Close => {
                     self.missed_deadline = Some((due, self.timers.limit(due)));
