@@ -724,7 +724,7 @@ fn listed() -> Vec<(String, String)> {
     rows
 }
 
-/// F76: The text of every error, as it stands in a log.
+/// F76: The text of every error, as a log has it.
 #[test]
 fn f76_every_error_has_a_text_for_a_log() {
     let found: Vec<(String, String)> = errors()

@@ -449,7 +449,7 @@ fn s4_1_7_key_comes_from_the_seed() {
     assert_eq!(key([7; 32]), key([7; 32]), "one seed, one key");
 }
 
-/// R069 R012: The mask keys go on in the stream behind the key of the handshake; no bytes are used
+/// R069 R012: The mask keys follow the key of the handshake in the stream; no bytes are used
 /// twice.
 #[test]
 fn s5_3_mask_keys_are_not_those_of_the_handshake() {
@@ -1091,7 +1091,11 @@ fn s4_1_interim_responses_are_skipped() {
     for interim in &interims {
         opened(&plain(), &[&interim[..], &response()].concat());
         let outcome = hear(&plain(), &Config::default(), interim);
-        assert_eq!((outcome.error, outcome.events.len()), (None, 0), "it goes on");
+        assert_eq!(
+            (outcome.error, outcome.events.len()),
+            (None, 0),
+            "the handshake continues"
+        );
     }
     opened(&plain(), &[interims.concat(), response()].concat());
     let refused = [interims.concat(), head("HTTP/1.1 403 x", &[("Content-Length", "0")])].concat();
@@ -1122,9 +1126,9 @@ fn s10_4_interim_responses_are_bounded() {
 
 // Bytes in pieces.
 
-/// R029 R068: Frames behind the 101 are not lost, wherever the bytes are cut.
+/// R029 R068: Frames after the 101 are not lost, wherever the bytes are cut.
 #[test]
-fn s4_1_frames_behind_a_response_are_not_lost() {
+fn s4_1_frames_after_a_response_are_not_lost() {
     let mut input = [
         head("HTTP/1.1 100 Continue", &[]),
         response_with("Sec-WebSocket-Protocol", &["a"]),
@@ -1169,28 +1173,28 @@ fn s4_1_frames_behind_a_response_are_not_lost() {
     }
 }
 
-/// R029: One frame too early, and bytes that are no frame: found behind the blank line, not in
+/// R029: One frame too early, and bytes that are no frame: found after the blank line, not in
 /// front of it.
 #[test]
-fn s4_1_bytes_behind_a_response_are_frames() {
+fn s4_1_bytes_after_a_response_are_frames() {
     let outcome = hear(&plain(), &Config::default(), &[&response()[..], b"\r\n"].concat());
     assert!(matches!(outcome.events[..], [Event::Open(_)]));
     // 0x0D is a frame with an opcode that is reserved.
     assert_eq!(outcome.error, Some(reserved_opcode(0x0D)));
 }
 
-/// R029 R068: A head that lies whole in the input is lent from it, one that was collected is owned;
-/// both say the same.
+/// R029 R068: A head that is complete in the input is borrowed from it, one that was collected is
+/// owned; both say the same.
 #[test]
-fn s4_1_a_response_is_the_same_lent_and_owned() {
+fn s4_1_a_response_is_the_same_borrowed_and_owned() {
     let mut bytes = response_with("X", &["y"]);
     let owned = opened(&plain(), &bytes);
     let mut rest = &mut bytes[..];
     let mut client = dial(&plain(), &Config::default());
-    let lent = client.receive(&mut rest, &mut Vec::new()).unwrap().unwrap();
-    assert_eq!(lent, Event::Open(owned.clone()));
-    assert_eq!(format!("{lent:?}"), format!("Open({owned:?})"));
-    assert_eq!(lent.into_owned(), Event::Open(owned));
+    let borrowed = client.receive(&mut rest, &mut Vec::new()).unwrap().unwrap();
+    assert_eq!(borrowed, Event::Open(owned.clone()));
+    assert_eq!(format!("{borrowed:?}"), format!("Open({owned:?})"));
+    assert_eq!(borrowed.into_owned(), Event::Open(owned));
 }
 
 // Refusals: section 4.1, item 1.

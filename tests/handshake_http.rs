@@ -73,7 +73,7 @@ fn carry(pair: &mut Pair, from: Role) -> Vec<Event<'static>> {
 /// R032 R033 R050 R053 R054 R055: A server whose HTTP is done by others, and a client of this
 /// crate: messages flow.
 #[test]
-fn s4_2_a_server_behind_another_http_implementation() {
+fn s4_2_a_server_with_another_http_implementation() {
     let wanted = ClientRequest::new("ws://example.com/chat?room=1")
         .unwrap()
         .subprotocol("a")

@@ -1288,7 +1288,7 @@ fn s10_4_head_size_is_limited() {
 
 /// R137: What follows a head does not count.
 #[test]
-fn s10_4_bytes_behind_a_head_do_not_count() {
+fn s10_4_bytes_after_a_head_do_not_count() {
     let mut input = request_of_len(16_384);
     input.extend(frame(Role::Client, 0x82, &[7; 40_000]));
     let outcome = serve(&Config::default(), &input);
@@ -1344,9 +1344,9 @@ fn s10_4_blank_lines_before_a_request_are_ignored() {
 
 // Bytes in pieces.
 
-/// R068 R053: A head and the frames behind it may be cut anywhere.
+/// R068 R053: A head and the frames after it may be cut anywhere.
 #[test]
-fn s4_2_frames_behind_a_request_are_not_lost() {
+fn s4_2_frames_after_a_request_are_not_lost() {
     let mut input = [&b"\r\n"[..], &request_with("Origin", &["http://example.com"])].concat();
     input.extend(frame(Role::Client, 0x81, b"hello"));
     input.extend(frame(Role::Client, 0x89, b"?"));
@@ -1385,20 +1385,20 @@ fn s4_2_frames_behind_a_request_are_not_lost() {
     }
 }
 
-/// R068: A head that lies whole in the input is lent from it, one that was collected is owned; both
-/// say the same.
+/// R068: A head that is complete in the input is borrowed from it, one that was collected is owned;
+/// both say the same.
 #[test]
-fn s4_2_a_request_is_the_same_lent_and_owned() {
+fn s4_2_a_request_is_the_same_borrowed_and_owned() {
     let input = request_with("Sec-WebSocket-Protocol", &["a, b"]);
     let mut bytes = input.clone();
     let mut rest = &mut bytes[..];
     let mut server = Connection::server(Config::default());
-    let lent = server.receive(&mut rest, &mut Vec::new()).unwrap().unwrap();
+    let borrowed = server.receive(&mut rest, &mut Vec::new()).unwrap().unwrap();
     let owned = admitted(&input);
-    assert_eq!(lent, Event::Request(owned.clone()));
+    assert_eq!(borrowed, Event::Request(owned.clone()));
     assert_eq!(owned.clone().into_owned(), owned);
-    assert_eq!(format!("{lent:?}"), format!("Request({owned:?})"));
-    assert_eq!(lent.into_owned(), Event::Request(owned));
+    assert_eq!(format!("{borrowed:?}"), format!("Request({owned:?})"));
+    assert_eq!(borrowed.into_owned(), Event::Request(owned));
 }
 
 // Bytes before the answer.
@@ -1469,7 +1469,7 @@ fn s4_2_early_data_comes_before_the_next_input() {
     }
 }
 
-/// R032: A Close that came early is answered, and what stands behind it is discarded.
+/// R032: A Close that came early is answered, and what follows it is discarded.
 #[test]
 fn s4_2_an_early_close_is_answered() {
     let early = [

@@ -399,7 +399,7 @@ fn f16_a_request_with_a_body() {
     admitted(&request_with("Content-Length", &["0"]));
 }
 
-/// R138: A head that lies whole in the input costs no memory at all, as long and as full as it may
+/// R138: A head that is complete in the input costs no memory at all, as long and as full as it may
 /// be.
 #[test]
 fn f16_a_whole_head_is_not_copied() {
@@ -598,10 +598,10 @@ fn f18_injection() {
     }
 }
 
-/// R029 R068 F19: Bytes behind a head are the first of the stream, none lost and none taken, at
+/// R029 R068 F19: Bytes after a head are the first of the stream, none lost and none taken, at
 /// every split.
 #[test]
-fn f19_bytes_behind_the_handshake() {
+fn f19_bytes_after_the_handshake() {
     let (from_client, from_server) = (
         frame(Role::Client, 0x82, b"\r\n\r\n"),
         frame(Role::Server, 0x82, b"\r\n\r\n"),

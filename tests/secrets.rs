@@ -19,7 +19,7 @@ const SECRETS: [(&str, &str); 5] = [
     ("Sec-WebSocket-Protocol", "chat, needle"),
 ];
 
-/// Header fields whose values are URLs, and what of them is shown.
+/// Header fields whose values are URLs, and the part that is shown.
 const URLS: [(&str, &str, &str); 7] = [
     (
         "Location",

@@ -14,7 +14,7 @@ pub(crate) enum Path {
     /// The fast path for a whole message in one input: no message is in progress, and messages are
     /// assembled.
     Whole,
-    /// The fast path for pieces: a message is in progress, and more payload of its frame is missing.
+    /// The fast path for pieces: a message is in progress, and its frame is not complete.
     Pieces,
 }
 

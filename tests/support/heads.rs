@@ -13,7 +13,7 @@ use crate::{Outcome, feed, feed_bytewise, quoted, quoted_to};
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 /// The answer to [`KEY`] (section 4.2.2, step 5.4).
 pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-/// The 16 bytes behind [`KEY`].
+/// The 16 bytes that [`KEY`] encodes.
 pub const NONCE: [u8; 16] = *b"the sample nonce";
 
 /// The seed of the clients here.
@@ -142,8 +142,8 @@ pub fn hear(request: &ClientRequest, config: &Config, input: &[u8]) -> Outcome {
     both_ways(|| dial(request, config), input)
 }
 
-fn both_ways(birth: impl Fn() -> Connection, input: &[u8]) -> Outcome {
-    let (mut whole, mut bytewise) = (birth(), birth());
+fn both_ways(make: impl Fn() -> Connection, input: &[u8]) -> Outcome {
+    let (mut whole, mut bytewise) = (make(), make());
     let outcome = feed(&mut whole, input);
     let dripped = feed_bytewise(&mut bytewise, input);
     assert_eq!(outcome, dripped, "the cut matters: {}", input.escape_ascii());
