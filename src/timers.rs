@@ -97,8 +97,10 @@ impl Timeouts {
     /// Sets the time for the opening handshake, from the first byte that could be sent: for a
     /// client until the last byte of the response, for a server until the last byte of the request.
     ///
-    /// The time that a server takes to decide does not count. Default 10 seconds: several round
-    /// trips on the slowest network, and a limit for peers that open connections and send nothing.
+    /// The time that a server takes to decide does not count. For the `connect` functions of the
+    /// adapters, it begins before the name of the host is resolved. Default 10 seconds: several
+    /// round trips on the slowest network, and a limit for peers that open connections and send
+    /// nothing.
     #[must_use]
     pub fn handshake(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.handshake = timeout.into();

@@ -23,6 +23,7 @@ mod message;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "futures-io", feature = "tokio"))))]
 pub mod poll;
+mod race;
 mod settings;
 pub mod std_net;
 #[cfg(feature = "tokio")]

@@ -2,6 +2,8 @@
 
 mod std_net;
 
+#[cfg(feature = "tokio")]
+mod connect;
 #[cfg(all(feature = "tokio", feature = "futures-io"))]
 mod faults;
 #[cfg(feature = "futures-io")]

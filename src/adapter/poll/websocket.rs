@@ -8,7 +8,7 @@ use core::{
     task::{Context, Poll},
     time::Duration,
 };
-use std::io;
+use std::{io, time::Instant};
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
@@ -70,7 +70,19 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         request: &ClientRequest,
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
-        let driver = Driver::client(request, &settings.into(), clock.now())?;
+        let started = clock.now();
+        Self::connect(transport, clock, request, &settings.into(), started).await
+    }
+
+    /// The time for the opening handshake begins at `started`.
+    pub(in crate::adapter) async fn connect(
+        transport: T,
+        clock: C,
+        request: &ClientRequest,
+        settings: &Settings,
+        started: Instant,
+    ) -> Result<(Self, Response<'static>), Error> {
+        let driver = Driver::client(request, settings, started)?;
         let mut ws = Self::new(transport, clock, driver);
         loop {
             if let Some(response) = handshake::response(ws.recv_event().await?) {

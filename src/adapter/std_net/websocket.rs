@@ -98,16 +98,18 @@ impl<S: Read + Write> WebSocket<S> {
         request: &ClientRequest,
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
-        Self::connect(stream, request, &settings.into(), None)
+        Self::connect(stream, request, &settings.into(), None, Instant::now())
     }
 
+    /// The time for the opening handshake begins at `started`.
     pub(super) fn connect(
         stream: S,
         request: &ClientRequest,
         settings: &Settings,
         hooks: Option<SocketHooks<S>>,
+        started: Instant,
     ) -> Result<(Self, Response<'static>), Error> {
-        let driver = Driver::client(request, settings, Instant::now())?;
+        let driver = Driver::client(request, settings, started)?;
         let mut ws = Self::new(stream, driver, settings, hooks);
         loop {
             if let Some(response) = handshake::response(ws.recv_event()?) {
