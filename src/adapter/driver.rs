@@ -238,6 +238,15 @@ impl Driver {
         }
     }
 
+    /// Returns how a closed connection ended. A code that is no success is an error.
+    pub(super) fn outcome(&self) -> Result<(), Error> {
+        match self.engine.close_status() {
+            Some(status) if !status.is_success() => Err(Error::Closed(Box::new(status.clone()))),
+            // Without a status: a handshake that was rejected or refused.
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Notes that the transport has stopped taking output, in a call that writes and began at
     /// `started`.
     ///

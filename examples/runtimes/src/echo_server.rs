@@ -87,7 +87,8 @@ fn serve(tcp: TcpStream, options: &Options) -> Result<(), Error> {
         return incoming.reject(status, headers, body);
     };
     let mut ws = incoming.accept(&accept)?;
-    // `None` after a clean close. An error if the connection failed or was lost.
+    // `None` if the client closed with success. An error if it closed with another code, or if the
+    // connection failed or was lost.
     while let Some(message) = ws.recv()? {
         // `feed` does not write. `recv` writes before it waits, so the replies to the messages of
         // one read leave in one write.

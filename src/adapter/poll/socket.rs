@@ -126,7 +126,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         // is still to be read.
         let _later = self.poll_write(cx);
         if self.driver.engine.state() == State::Closed {
-            self.begin_teardown(Ok(()));
+            self.begin_teardown(self.driver.outcome());
             return Poll::Ready(None);
         }
         if self.is_over_reply_limit() {

@@ -42,7 +42,7 @@ use crate::{
 ///     loop {
 ///         match ws.recv().await {
 ///             Ok(Some(message)) => ws.feed(message).await?, // `recv` writes it before it waits
-///             Ok(None) => break, // both sides have sent a Close frame
+///             Ok(None) => break, // both have sent a Close frame, and the peer's is a success
 ///             // The peer has sent none.
 ///             Err(Error::Protocol(error)) if *error == ProtocolError::UnexpectedEof => break,
 ///             Err(error) => return Err(error),
@@ -115,16 +115,16 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         }
     }
 
-    /// Waits for the next message. `None`: the connection was closed cleanly, and
-    /// [`close_status`](Self::close_status) has the details; or its error was returned before.
+    /// Waits for the next message. `None`: the connection [ended well](CloseStatus::is_success),
+    /// and [`close_status`](Self::close_status) has the details; or its error was returned before.
     ///
     /// Before it waits, it writes the output, including all messages that were [fed](Self::feed).
     ///
     /// Cancelling loses nothing.
     ///
     /// # Errors
-    /// The transport failed or ended without a Close frame, or the peer violated the protocol or
-    /// was silent for too long.
+    /// The transport failed or ended without a Close frame, or the peer violated the protocol, was
+    /// silent for too long, or [closed](Error::Closed) with a code that is no success.
     // Not an `async fn`, whose future would move every message once more.
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message<'static>>, Error>> {
         poll_fn(|cx| self.poll_recv(cx))

@@ -71,8 +71,8 @@ impl<R> ReadLoop<R> {
 }
 
 impl<R: Read> ReadLoop<R> {
-    /// Waits for the next event of those that `T` stands for. `None`: the connection was closed
-    /// cleanly.
+    /// Waits for the next event of those that `T` stands for. `None`: the connection ended
+    /// well.
     pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
         loop {
             if self.held_event.is_some() {
@@ -106,6 +106,7 @@ impl<R: Read> ReadLoop<R> {
                     drop(core);
                     unless_fatal(connection.flush())?;
                     self.teardown(connection);
+                    connection.core().driver.outcome()?;
                     return Ok(None);
                 }
                 Err(error) => {

@@ -44,7 +44,7 @@ use crate::{
 /// loop {
 ///     match ws.recv() {
 ///         Ok(Some(message)) => ws.send(message)?,
-///         // Both sides have sent a Close frame.
+///         // Both sides have sent a Close frame, and the client's code is a success.
 ///         Ok(None) => break,
 ///         Err(Error::Protocol(error)) if *error == ProtocolError::UnexpectedEof => {
 ///             break eprintln!("no Close frame");
@@ -161,14 +161,15 @@ impl<S: Read + Write> WebSocket<S> {
         self
     }
 
-    /// Waits for the next message. `None`: the connection was closed cleanly, and
-    /// [`close_status`](Self::close_status) has the details.
+    /// Waits for the next message. `None`: the connection [ended well](CloseStatus::is_success),
+    /// and [`close_status`](Self::close_status) has the details.
     ///
     /// Before it waits, it writes the output, including all messages that were [fed](Self::feed).
     ///
     /// # Errors
-    /// The transport failed or ended without a Close frame, the peer violated the protocol or was
-    /// silent for too long, or a timeout of the socket has passed: then call again.
+    /// The transport failed or ended without a Close frame, the peer violated the protocol, was
+    /// silent for too long, or [closed](Error::Closed) with a code that is no success; or a timeout
+    /// of the socket has passed: then call again.
     pub fn recv(&mut self) -> Result<Option<Message<'static>>, Error> {
         self.reader.next(&mut self.whole)
     }

@@ -403,7 +403,7 @@ fn input_that_arrived_in_time_counts_when_it_is_read_late() {
         let mut work = simulation.clock();
         let ping = if role == Role::Client { 14 } else { 10 };
         let local: Task<'_> = Box::pin(async move {
-            let canceller = pipe::Canceller::new(pipe::Cancel::After(1));
+            let canceller = pipe::Canceller::new(pipe::Cancel::After(2));
             // The Ping is sent. After that, the connection is not polled for a long time.
             assert!(canceller.attempt(ws.recv()).await.is_none());
             work.sleep(seconds(300)).await;
@@ -438,7 +438,7 @@ fn a_send_after_a_long_pause_restarts_the_timeout() {
             let mut work = simulation.clock();
             let ping = if role == Role::Client { 14 } else { 10 };
             let local: Task<'_> = Box::pin(async move {
-                let canceller = pipe::Canceller::new(pipe::Cancel::After(1));
+                let canceller = pipe::Canceller::new(pipe::Cancel::After(2));
                 assert!(canceller.attempt(ws.recv()).await.is_none());
                 work.sleep(seconds(300)).await;
                 assert_eq!(ws.send(message(0, 5000)).await.is_err(), is_dead);

@@ -14,7 +14,7 @@ use sockless::{
 };
 use support::{frame, frames, reserved_opcode};
 
-use super::{binary, close, pair, raw_client_and_server, received, text};
+use super::{binary, close, closed_with, pair, raw_client_and_server, received, text};
 
 /// R077 R093: thousands of messages and Pings in both directions at the same time: none is lost or
 /// duplicated, and all are in order.
@@ -172,7 +172,7 @@ fn halves_close_from_either_side() {
     let (mut reader, writer) = server.split().unwrap();
     writer.close(CloseCode(4001), "by the writer").unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| assert_eq!(client.recv().unwrap(), None));
+        scope.spawn(|| assert_eq!(closed_with(&client.recv()), Some(CloseCode(4001))));
         assert_eq!(reader.recv().unwrap(), None);
     });
     assert!(reader.close_status().unwrap().is_clean());
@@ -183,7 +183,7 @@ fn halves_close_from_either_side() {
     server.close(CloseCode(4002), "by the peer").unwrap();
     thread::scope(|scope| {
         scope.spawn(|| assert_eq!(server.recv().unwrap(), None));
-        assert_eq!(reader.recv().unwrap(), None);
+        assert_eq!(closed_with(&reader.recv()), Some(CloseCode(4002)));
     });
     assert_eq!(reader.close_status().unwrap().code(), CloseCode(4002));
     assert!(matches!(writer.close(None, ""), Err(Error::Send(SendError::Closing))));
