@@ -123,8 +123,8 @@ fn serve(room: &Mutex<Room>, tcp: TcpStream) -> Result<(), Error> {
 }
 
 fn read_messages(room: &Mutex<Room>, guest: u64, mut reader: Reader<TcpStream, TcpStream>) -> Result<(), Error> {
-    // `None` is the end of the closing handshake, whichever end started it. If the guest closes with
-    // a code that is no success, it is an error.
+    // `None` is the end of the closing handshake, whichever end started it. If the guest closes
+    // with a code that is no success, it is an error.
     while let Some(message) = reader.recv()? {
         match message {
             Message::Text(text) => lock(room).say(guest, &text),

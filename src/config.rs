@@ -13,8 +13,8 @@ pub enum Delivery {
     #[default]
     Messages,
     /// The payload comes as it arrives, in [`Event::Chunk`](crate::Event::Chunk)s, before its frame
-    /// or message is complete, and nothing is assembled. For proxies, uploads, and, with the limits
-    /// set to their maxima, messages without end.
+    /// or message is complete, and nothing is assembled. `recv_chunk` of the adapters returns them.
+    /// For proxies, uploads, and, with the limits set to their maxima, messages without end.
     Chunks,
 }
 

@@ -6,7 +6,7 @@ use std::{io, time::Instant};
 
 use super::{Error, Settings, input::Input};
 use crate::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
+    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
     State,
     error::LocalHandshakeError,
     timers::{Due, Timers},
@@ -37,7 +37,7 @@ impl Driver {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let mut out = Vec::new();
-        let engine = Connection::client(request, config(settings), seed, &mut out)?;
+        let engine = Connection::client(request, settings.config.clone(), seed, &mut out)?;
         Ok(Self {
             out,
             ..Self::new(engine, settings, now)
@@ -46,7 +46,7 @@ impl Driver {
 
     /// Creates a server's connection, which waits for a request.
     pub(super) fn server(settings: &Settings, now: Instant) -> Self {
-        Self::new(Connection::server(config(settings)), settings, now)
+        Self::new(Connection::server(settings.config.clone()), settings, now)
     }
 
     /// Continues a connection whose opening handshake is done.
@@ -102,6 +102,15 @@ impl Driver {
 
     fn reject_with_500(&mut self) {
         let _rejected = self.engine.reject(500, &[], b"", &mut self.out);
+    }
+
+    /// Fails if the engine delivers chunks, and the caller receives whole messages. Nothing has
+    /// changed.
+    pub(super) fn check_delivery<T: FromEvent>(&self) -> Result<(), Error> {
+        if T::IS_WHOLE && self.engine.delivery() == Delivery::Chunks {
+            return Err(wrong_delivery());
+        }
+        Ok(())
     }
 
     /// Takes the next event off the front of the input.
@@ -271,9 +280,10 @@ impl Driver {
     }
 }
 
-/// Returns the configuration of the engine: adapters deliver whole messages.
-fn config(settings: &Settings) -> Config {
-    settings.config.clone().delivery(Delivery::Messages)
+#[cold]
+fn wrong_delivery() -> Error {
+    let text = "recv returns whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk or recv_event";
+    io::Error::new(io::ErrorKind::InvalidInput, text).into()
 }
 
 /// What [`Driver::receive`] found in the input.
@@ -288,8 +298,11 @@ pub(super) enum Received<'a> {
     NeedsInput,
 }
 
-/// What a call of an adapter that receives returns: messages alone, or every event.
+/// What a call of an adapter that receives returns: messages or chunks alone, or every event.
 pub(super) trait FromEvent: Sized {
+    /// Whether it stands for whole messages, and not for chunks.
+    const IS_WHOLE: bool = false;
+
     fn from_message(message: Message<'static>) -> Self;
 
     /// Converts an event that is not a message. `None` skips it: the adapter has done what it
@@ -298,6 +311,8 @@ pub(super) trait FromEvent: Sized {
 }
 
 impl FromEvent for Message<'static> {
+    const IS_WHOLE: bool = true;
+
     #[inline]
     fn from_message(message: Message<'static>) -> Self {
         message
@@ -306,6 +321,20 @@ impl FromEvent for Message<'static> {
     #[inline]
     fn from_event(_event: Event<'_>) -> Option<Self> {
         None
+    }
+}
+
+/// A whole message is one chunk.
+impl FromEvent for Chunk<'static> {
+    fn from_message(message: Message<'static>) -> Self {
+        Chunk::new(message, true, true)
+    }
+
+    fn from_event(event: Event<'_>) -> Option<Self> {
+        match event {
+            Event::Chunk(chunk) => Some(chunk.into_owned()),
+            _ => None,
+        }
     }
 }
 

@@ -8,11 +8,10 @@ use crate::{CloseStatus, ProtocolError, SendError, error::LocalHandshakeError, h
 
 /// The error of an adapter.
 ///
-/// `recv` reports how a connection ended: `None` if it [ended well](CloseStatus::is_success), or one
-/// of these errors. Called again, a blocking adapter reports the same, and a polled one returns
-/// `None`, because a
-/// `Stream` must end. A call that sends after the end, or that a deadline interrupts, returns
-/// [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
+/// `recv` reports how a connection ended: `None` if it [ended well](CloseStatus::is_success), or
+/// one of these errors. Called again, a blocking adapter reports the same, and a polled one returns
+/// `None`, because a `Stream` must end. A call that sends after the end, or that a deadline
+/// interrupts, returns [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

@@ -7,9 +7,10 @@ use crate::{
     role::Role,
 };
 
-/// The result of an opening handshake, for
+/// The result of an opening handshake: what
+/// [`Connection::negotiated`](crate::Connection::negotiated) returns, and what
 /// [`Connection::upgraded_server`](crate::Connection::upgraded_server) and
-/// [`Connection::upgraded_client`](crate::Connection::upgraded_client).
+/// [`Connection::upgraded_client`](crate::Connection::upgraded_client) begin with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
@@ -23,7 +24,7 @@ pub struct Negotiated {
 
 impl Negotiated {
     #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "it is always `None`"))]
-    pub(super) fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
+    pub(crate) fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
         Self {
             subprotocol,
             #[cfg(feature = "deflate")]
@@ -39,10 +40,15 @@ impl Negotiated {
         role: Role,
         config: Option<&DeflateConfig>,
     ) -> Option<(DirectionParams, DirectionParams, usize)> {
+        self.deflate_params().map(|params| params.directions(role, config))
+    }
+
+    #[cfg_attr(not(feature = "deflate"), allow(clippy::unused_self, reason = "it is always `None`"))]
+    pub(crate) const fn deflate_params(&self) -> Option<DeflateParams> {
         #[cfg(feature = "deflate")]
         let params = self.deflate;
         #[cfg(not(feature = "deflate"))]
-        let params: Option<DeflateParams> = None;
-        params.map(|params| params.directions(role, config))
+        let params = None;
+        params
     }
 }

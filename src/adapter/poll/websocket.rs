@@ -15,15 +15,15 @@ use futures_sink::Sink;
 
 use super::{Clock, Settings, Transport, socket::Socket};
 use crate::{
-    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message,
-    adapter::{AsMessage, Error, driver::Driver, handshake},
-    handshake::Response,
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message,
+    adapter::{AsMessage, Error, Parts, driver::Driver, handshake},
+    handshake::{Negotiated, Response},
 };
 
 /// A WebSocket over a [`Transport`].
 ///
-/// It delivers whole messages, and answers Pings and the closing handshake while it
-/// [receives](Self::recv). An application that sends its own replies uses
+/// It delivers whole messages, or [chunks](Self::recv_chunk), and answers Pings and the closing
+/// handshake while it [receives](Self::recv). An application that sends its own replies uses
 /// [`recv_event`](Self::recv_event).
 ///
 /// **Deadlines.** Every call that waits keeps [`Settings::timeouts`]. So one call should always
@@ -138,6 +138,22 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.socket.poll_event(cx)
     }
 
+    /// Waits for the next piece of a message, as it arrives: for messages that are large or without
+    /// end, in the memory of one read.
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), set by
+    /// [`Config::delivery`](crate::Config::delivery). With
+    /// [`Delivery::Messages`](crate::Delivery::Messages), each whole message is one chunk. `None`
+    /// is that of [`recv`](Self::recv).
+    ///
+    /// Cancelling loses nothing.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
+        poll_fn(|cx| self.socket.poll_event(cx)).await
+    }
+
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
     /// Pongs and Close frames.
     ///
@@ -243,6 +259,13 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.socket.driver.timers.round_trip()
     }
 
+    /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
+    /// permessage-deflate.
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.socket.driver.engine.negotiated()
+    }
+
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
     /// of the adapter writes the output.
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
@@ -255,11 +278,10 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         &self.socket.transport
     }
 
-    /// Returns the transport, and the bytes that were read from it and not reported: see
-    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost:
-    /// [`flush`](Self::flush) first.
+    /// Returns the transport and what the connection holds: the bytes that were read and not
+    /// reported, and the output that is not written.
     #[must_use]
-    pub fn into_parts(self) -> (T, Vec<u8>) {
+    pub fn into_parts(self) -> Parts<T> {
         self.socket.into_parts()
     }
 }
@@ -274,7 +296,7 @@ impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_recv(cx).map(Result::transpose)
+        self.get_mut().socket.poll_item(cx)
     }
 }
 

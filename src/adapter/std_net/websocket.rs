@@ -14,15 +14,15 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
-    adapter::{AsMessage, Error, Settings, driver::Driver, handshake},
-    handshake::Response,
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
+    adapter::{AsMessage, Error, Parts, Settings, driver::Driver, handshake},
+    handshake::{Negotiated, Response},
 };
 
 /// A blocking WebSocket over any stream.
 ///
-/// It delivers whole messages, and answers Pings and the closing handshake while it
-/// [receives](Self::recv). An application that sends its own replies uses
+/// It delivers whole messages, or [chunks](Self::recv_chunk), and answers Pings and the closing
+/// handshake while it [receives](Self::recv). An application that sends its own replies uses
 /// [`recv_event`](Self::recv_event).
 ///
 /// **Deadlines.** Over TCP, every call that waits keeps [`Settings::timeouts`]: it sets the
@@ -174,6 +174,20 @@ impl<S: Read + Write> WebSocket<S> {
         self.reader.next(&mut self.whole)
     }
 
+    /// Waits for the next piece of a message, as it arrives: for messages that are large or without
+    /// end, in the memory of one read.
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), set by
+    /// [`Config::delivery`](crate::Config::delivery). With
+    /// [`Delivery::Messages`](crate::Delivery::Messages), each whole message is one chunk. `None`
+    /// is that of [`recv`](Self::recv).
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
+        self.reader.next(&mut self.whole)
+    }
+
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
     /// Pongs and Close frames.
     ///
@@ -263,6 +277,13 @@ impl<S: Read + Write> WebSocket<S> {
         self.whole.core.driver.engine.close_status()
     }
 
+    /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
+    /// permessage-deflate.
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.whole.core.driver.engine.negotiated()
+    }
+
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
     /// of the adapter writes the output.
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
@@ -276,17 +297,23 @@ impl<S: Read + Write> WebSocket<S> {
         &self.whole.writer.stream
     }
 
-    /// Returns the stream, and the bytes that were read from it and not reported: see
-    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost:
-    /// [`flush`](Self::flush) first.
+    /// Returns the stream, with the timeouts that its owner has set, and what the connection holds:
+    /// the bytes that were read and not reported, and the output that is not written.
     #[must_use]
-    pub fn into_parts(self) -> (S, Vec<u8>) {
+    pub fn into_parts(self) -> Parts<S> {
         let Whole { core, writer } = self.whole;
-        let mut unread = core.driver.engine.into_parts().unread;
-        unread.extend_from_slice(self.reader.input.unread());
+        let mut unsent = writer.unwritten().to_vec();
+        unsent.extend_from_slice(&core.driver.out);
+        let mut engine = core.driver.engine.into_parts();
+        engine.unread.extend_from_slice(self.reader.input.unread());
         self.reader.timeout.restore(&writer.stream);
         writer.timeout.restore(&writer.stream);
-        (writer.stream, unread)
+        Parts {
+            transport: writer.stream,
+            unread: engine.unread,
+            unsent,
+            lossless: engine.lossless && !self.reader.holds_event(),
+        }
     }
 
     /// For the opening handshake of a server.

@@ -53,6 +53,13 @@ impl<W> WriteLoop<W> {
     }
 }
 
+impl<W> WriteLoop<W> {
+    /// Returns what was taken out of the core and is not written.
+    pub(super) fn unwritten(&self) -> &[u8] {
+        self.state.unwritten(&self.buf)
+    }
+}
+
 impl<W: Write> WriteLoop<W> {
     /// Writes all output. After an error that is not fatal, a further call continues.
     pub(super) fn flush(&mut self, access: &mut impl Access) -> io::Result<()> {

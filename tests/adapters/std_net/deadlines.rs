@@ -337,7 +337,7 @@ fn into_parts_restores_the_owners_timeouts() {
         client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
         server.recv().unwrap();
         server.send("bcd").unwrap();
-        let (tcp, _) = server.into_parts();
+        let tcp = server.into_parts().transport;
         assert_eq!(
             (tcp.read_timeout().unwrap(), tcp.write_timeout().unwrap()),
             (owners, None)
