@@ -127,6 +127,11 @@ impl Config {
     /// Sets the largest payload of a frame to send, in bytes: a longer message is sent in several
     /// frames, so that a receiver need not take a large frame at once.
     ///
+    /// The adapters write Pings and Pongs between these frames, so that a Pong need not wait for
+    /// all of a large message (RFC 6455, section 5.4). Without an adapter, all frames of a message
+    /// are appended to the output in one call, and a Pong follows them: to put frames between, send
+    /// the message with [`send_fragment`](crate::Connection::send_fragment).
+    ///
     /// What [`send_fragment`](crate::Connection::send_fragment) and
     /// [`send_header`](crate::Connection::send_header) send is not divided. Default `None`: a
     /// message is one frame.

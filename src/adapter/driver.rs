@@ -18,6 +18,8 @@ pub(super) struct Driver {
     pub(super) engine: Connection,
     /// The output of the engine.
     pub(super) out: Vec<u8>,
+    /// Pings and Pongs, if the engine divides messages into fragments: they leave between these.
+    pub(super) control: Vec<u8>,
     /// How many bytes of `out` are replies, such as Pongs.
     pub(super) reply_bytes: usize,
     pub(super) timers: Timers<Instant>,
@@ -60,6 +62,7 @@ impl Driver {
         Self {
             engine,
             out: Vec::new(),
+            control: Vec::new(),
             reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
@@ -150,6 +153,10 @@ impl Driver {
                 self.update_timers(&event, *read_at);
                 let reply_len = self.out.len() - out_len;
                 self.reply_bytes += reply_len;
+                // A Close frame is the last frame, and not moved.
+                if matches!(event, Event::Ping(_)) && self.engine.fragments_messages() {
+                    self.control.extend(self.out.drain(out_len..));
+                }
                 Ok(if reply_len > 0 {
                     Received::Replied(event)
                 } else {
@@ -195,14 +202,30 @@ impl Driver {
 
     /// Appends a Ping of the application.
     pub(super) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.engine.ping(payload, &mut self.out)?;
+        self.append_ping(payload)?;
         self.timers.ping_sent();
         Ok(())
     }
 
+    /// Appends a Ping of the application or of the timers.
+    fn append_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (engine, out) = self.control_output();
+        engine.ping(payload, out)
+    }
+
     /// Appends a Pong.
     pub(super) fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.engine.pong(payload, &mut self.out)
+        let (engine, out) = self.control_output();
+        engine.pong(payload, out)
+    }
+
+    /// The engine, and the output for a Ping or a Pong.
+    fn control_output(&mut self) -> (&mut Connection, &mut Vec<u8>) {
+        let is_apart = self.engine.fragments_messages();
+        (
+            &mut self.engine,
+            if is_apart { &mut self.control } else { &mut self.out },
+        )
     }
 
     /// Appends a Close frame.
@@ -228,11 +251,11 @@ impl Driver {
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(due) = self.timers.handle_timeout(now) {
             match due {
-                Due::Ping(payload) => _ = self.engine.ping(&payload, &mut self.out),
+                Due::Ping(payload) => _ = self.append_ping(&payload),
                 Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
                 Due::Handshake | Due::Pong | Due::Close => {
                     self.missed_deadline = Some((due, self.timers.limit(due)));
-                    self.out = Vec::new();
+                    (self.out, self.control) = (Vec::new(), Vec::new());
                 }
             }
         }

@@ -270,6 +270,13 @@ impl Connection {
         self.sender.return_state(pool);
     }
 
+    /// Returns whether a large message is sent in several frames:
+    /// [`Config::fragment_size`](Config::fragment_size).
+    #[cfg(feature = "std")]
+    pub(crate) const fn fragments_messages(&self) -> bool {
+        self.sender.fragments_messages()
+    }
+
     /// Turns all fast paths off. For tests, which compare them with the general path.
     #[doc(hidden)]
     pub fn disable_fast_paths(&mut self) {

@@ -239,13 +239,15 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         (&mut self.driver.engine, &mut self.driver.out)
     }
 
-    pub(super) fn into_parts(self) -> Parts<T> {
+    pub(super) fn into_parts(mut self) -> Parts<T> {
+        self.write_state
+            .take_control(&mut self.driver.control, &mut self.driver.out);
         let mut engine = self.driver.engine.into_parts();
         engine.unread.extend_from_slice(self.input.unread());
         Parts {
             transport: self.transport,
             unread: engine.unread,
-            unsent: self.write_state.unwritten(&self.driver.out).to_vec(),
+            unsent: self.write_state.unwritten(&self.driver.out),
             lossless: engine.lossless,
         }
     }

@@ -301,9 +301,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// the bytes that were read and not reported, and the output that is not written.
     #[must_use]
     pub fn into_parts(self) -> Parts<S> {
-        let Whole { core, writer } = self.whole;
-        let mut unsent = writer.unwritten().to_vec();
-        unsent.extend_from_slice(&core.driver.out);
+        let Whole { mut core, mut writer } = self.whole;
+        let unsent = writer.unwritten(&mut core);
         let mut engine = core.driver.engine.into_parts();
         engine.unread.extend_from_slice(self.reader.input.unread());
         self.reader.timeout.restore(&writer.stream);
