@@ -50,6 +50,30 @@ impl CloseCode {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
+    /// Returns what the code means, in two or three words; `None` for a code without a constant
+    /// here, such as those of applications.
+    #[must_use]
+    pub const fn meaning(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NORMAL => "normal closure",
+            Self::GOING_AWAY => "going away",
+            Self::PROTOCOL_ERROR => "protocol error",
+            Self::UNSUPPORTED_DATA => "unsupported data",
+            Self::NO_STATUS => "no code",
+            Self::ABNORMAL => "no Close frame",
+            Self::INVALID_DATA => "invalid data",
+            Self::POLICY_VIOLATION => "policy violation",
+            Self::TOO_BIG => "message too big",
+            Self::MANDATORY_EXTENSION => "mandatory extension",
+            Self::INTERNAL_ERROR => "internal error",
+            Self::SERVICE_RESTART => "service restart",
+            Self::TRY_AGAIN_LATER => "try again later",
+            Self::BAD_GATEWAY => "bad gateway",
+            Self::TLS_HANDSHAKE => "TLS handshake failed",
+            _ => return None,
+        })
+    }
+
     /// Returns whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or
     /// 3000 to 4999.
     ///

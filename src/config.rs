@@ -13,8 +13,8 @@ pub enum Delivery {
     #[default]
     Messages,
     /// The payload comes as it arrives, in [`Event::Chunk`](crate::Event::Chunk)s, before its frame
-    /// or message is complete, and nothing is assembled. For proxies, uploads, and, with the limits
-    /// set to their maxima, messages without end.
+    /// or message is complete, and nothing is assembled. `recv_chunk` of the adapters returns them.
+    /// For proxies, uploads, and, with the limits set to their maxima, messages without end.
     Chunks,
 }
 
@@ -124,6 +124,11 @@ impl Config {
 
     /// Sets the largest payload of a frame to send, in bytes: a longer message is sent in several
     /// frames, so that a receiver need not take a large frame at once.
+    ///
+    /// The adapters write Pings and Pongs between these frames, so that a Pong need not wait for
+    /// all of a large message (RFC 6455, section 5.4). Without an adapter, all frames of a message
+    /// are appended to the output in one call, and a Pong follows them: to put frames between, send
+    /// the message with [`send_fragment`](crate::Connection::send_fragment).
     ///
     /// What [`send_fragment`](crate::Connection::send_fragment) and
     /// [`send_header`](crate::Connection::send_header) send is not divided. Default `None`: a

@@ -69,6 +69,7 @@
 //! let status = server.close_status().expect("the connection is closed");
 //! assert!(status.is_clean());
 //! assert_eq!(status.code(), CloseCode::NORMAL);
+//! status.clone().into_result()?; // an error if the peer has closed with another code
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -376,6 +376,11 @@ adapter::Error::TimedOut
     the peer did not complete the closing handshake within Timeouts::close = 5s
 adapter::Error::Protocol
     the transport ended before the closing handshake was complete (RFC 6455, section 7.1.5)
+adapter::Error::Closed
+    the peer closed the connection with code 1011 (internal error) and reason "no\nspace"
+adapter::Error::Closed
+    this endpoint closed the connection with code 1000 (normal closure), and the peer answered with
+    code 4000
 adapter::Error::Send
     nothing can be sent any more: a Close frame was sent or received, or the connection has failed
     (RFC 6455, section 5.5.1)
@@ -831,10 +836,29 @@ fn adapter_errors() -> Vec<sockless::adapter::Error> {
             limit: Duration::from_millis(5000),
         },
         Error::Protocol(Box::new(ProtocolError::UnexpectedEof)),
+        Error::Closed(Box::new(closed_by_peer())),
+        Error::Closed(Box::new(closed_by_both())),
         Error::Send(SendError::Closing),
         Error::LocalHandshake(LocalHandshakeError::NoRequest),
         Error::Refused(Box::new(refused)),
     ]
+}
+
+/// The status after a Close frame of the peer.
+#[cfg(feature = "std")]
+fn closed_by_peer() -> sockless::CloseStatus {
+    let mut server = open(Role::Server, Config::new());
+    feed(&mut server, &frame(Role::Client, 0x88, b"\x03\xF3no\nspace"));
+    server.close_status().unwrap().clone()
+}
+
+/// The status after a Close frame of each end, with different codes.
+#[cfg(feature = "std")]
+fn closed_by_both() -> sockless::CloseStatus {
+    let mut server = open(Role::Server, Config::new());
+    server.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
+    feed(&mut server, &frame(Role::Client, 0x88, &4000_u16.to_be_bytes()));
+    server.close_status().unwrap().clone()
 }
 
 /// Names and texts, as [`TEXTS`] lists them.
@@ -879,6 +903,8 @@ fn f76_texts_are_complete() {
         assert!(text.bytes().all(|byte| (b' '..0x7F).contains(&byte)), "{name}: {text}");
         let is_local = [
             "adapter::Error::Io",
+            // It says what the peer has sent, and no rule is broken.
+            "adapter::Error::Closed",
             "adapter::Error::TimedOut",
             "adapter::Error::Refused",
         ];
@@ -1008,6 +1034,7 @@ fn every_type_is_listed() {
     let mut found = BTreeSet::new();
     collect(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src")), &mut found);
     let expected = [
+        "CloseStatus", // as `adapter::Error::Closed`
         "Error",
         "InvalidUtf8",
         "LocalHandshakeError",

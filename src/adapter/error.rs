@@ -4,14 +4,14 @@ use alloc::boxed::Box;
 use core::{error, fmt, time::Duration};
 use std::io;
 
-use crate::{ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, timers::Due};
+use crate::{CloseStatus, ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, timers::Due};
 
 /// The error of an adapter.
 ///
-/// `recv` reports how a connection ended: `None` after a clean close, or one of these errors.
-/// Called again, a blocking adapter reports the same, and a polled one returns `None`, because a
-/// `Stream` must end. A call that sends after the end, or that a deadline interrupts, returns
-/// [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
+/// `recv` reports how a connection ended: `None` if it [ended well](CloseStatus::is_success), or
+/// one of these errors. Called again, a blocking adapter reports the same, and a polled one returns
+/// `None`, because a `Stream` must end. A call that sends after the end, or that a deadline
+/// interrupts, returns [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,6 +29,9 @@ pub enum Error {
     /// transport ended without a Close frame. The Close frame or the HTTP response that this error
     /// demands was sent, if the peer still reads.
     Protocol(Box<ProtocolError>),
+    /// The connection was closed, and not with success: the peer has sent another code than 1000 or
+    /// 1001. It may have failed (1011), or have refused a message (1009).
+    Closed(Box<CloseStatus>),
     /// The message cannot be sent. The connection is unchanged.
     Send(SendError),
     /// The request, the acceptance or the rejection cannot be sent.
@@ -50,6 +53,7 @@ impl fmt::Display for Error {
                 write!(f, "the peer did not {what} within Timeouts::{setting} = {limit:?}")
             }
             Self::Protocol(error) => fmt::Display::fmt(error, f),
+            Self::Closed(status) => fmt::Display::fmt(status, f),
             Self::Send(error) => fmt::Display::fmt(error, f),
             Self::LocalHandshake(error) => fmt::Display::fmt(error, f),
             Self::Refused(refusal) => write!(
@@ -67,9 +71,12 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),
-            Self::Protocol(_) | Self::Send(_) | Self::LocalHandshake(_) | Self::TimedOut { .. } | Self::Refused(_) => {
-                None
-            }
+            Self::Protocol(_)
+            | Self::Closed(_)
+            | Self::Send(_)
+            | Self::LocalHandshake(_)
+            | Self::TimedOut { .. }
+            | Self::Refused(_) => None,
         }
     }
 }
@@ -83,6 +90,13 @@ impl From<io::Error> for Error {
 impl From<Box<ProtocolError>> for Error {
     fn from(error: Box<ProtocolError>) -> Self {
         Self::Protocol(error)
+    }
+}
+
+/// For a status that is [no success](CloseStatus::into_result).
+impl From<Box<CloseStatus>> for Error {
+    fn from(status: Box<CloseStatus>) -> Self {
+        Self::Closed(status)
     }
 }
 

@@ -20,9 +20,8 @@
 //!     println!("{message:?}");
 //! }
 //! ws.close(CloseCode::NORMAL, "").await?;
+//! // Fails if the server closes with a code that is no success, such as 1011.
 //! while ws.recv().await?.is_some() {}
-//! let status = ws.close_status().expect("the connection is closed");
-//! println!("closed with code {:?}", status.code());
 //! # Ok(())
 //! # }
 //! ```

@@ -35,7 +35,8 @@ impl Settings {
 
     /// Sets the limits and options of the engine.
     ///
-    /// Adapters deliver whole messages: they override [`delivery`](Config::delivery).
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), receive with `recv_chunk` or
+    /// `recv_event`: `recv` returns whole messages and fails.
     #[must_use]
     pub const fn config(mut self, config: Config) -> Self {
         self.config = config;

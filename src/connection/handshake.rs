@@ -104,7 +104,7 @@ impl Connection {
                 Ok(ResponseKind::Open(response, negotiated)) => {
                     let opening = self.opening.take();
                     self.apply(
-                        &negotiated,
+                        negotiated,
                         opening.as_ref().and_then(|opening| opening.deflate.as_ref()),
                     );
                     self.signal(Signal::Accepted);
@@ -171,7 +171,7 @@ impl Connection {
                 return Err(error);
             }
         };
-        self.apply(&negotiated, deflate.as_ref());
+        self.apply(negotiated, deflate.as_ref());
         self.opening.take_if(|opening| opening.early.is_empty());
         self.signal(Signal::Accepted);
         Ok(())
@@ -207,12 +207,14 @@ impl Connection {
         }
     }
 
-    /// Applies what was negotiated.
-    pub(super) fn apply(&mut self, negotiated: &Negotiated, config: Option<&DeflateConfig>) {
+    /// Applies and keeps what was negotiated.
+    pub(super) fn apply(&mut self, negotiated: Negotiated, config: Option<&DeflateConfig>) {
         if let Some((receive, send, threshold)) = negotiated.directions(self.role(), config) {
             self.receiver.allow_compressed(receive);
             self.sender.allow_compressed(send, threshold);
         }
+        self.deflate = negotiated.deflate_params();
+        self.subprotocol = negotiated.subprotocol;
     }
 }
 

@@ -14,7 +14,8 @@ use self::opening::Opening;
 use crate::deflate::DeflatePool;
 use crate::{
     close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
-    config::Config,
+    config::{Config, Delivery},
+    deflate::DeflateParams,
     error::{LocalHandshakeError, ProtocolError},
     event::Event,
     handshake::{ClientRequest, Negotiated, answer::write_error},
@@ -39,8 +40,8 @@ use crate::{
 ///   [`receive_eof`](Self::receive_eof) when the transport ends;
 /// * commands, which append to `out`: [`accept`](Self::accept), [`reject`](Self::reject), `send_*`,
 ///   [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close);
-/// * getters: [`state`](Self::state), [`close_status`](Self::close_status),
-///   [`teardown`](Self::teardown).
+/// * getters: [`state`](Self::state), [`negotiated`](Self::negotiated),
+///   [`close_status`](Self::close_status), [`teardown`](Self::teardown).
 ///
 /// After each of them, write `out` and clear it. There is nothing to flush and nothing to poll:
 /// Pongs, the answer to a Close frame, and the Close frame that an error demands are in `out` when
@@ -50,12 +51,13 @@ use crate::{
 /// cutting the input into pieces, the events, the errors and the output are the same (with chunk
 /// delivery, once adjacent chunks are joined).
 ///
-/// **Memory.** An idle open connection holds no heap, except a client's key stream and what
-/// [`recycle`](Self::recycle) gave it. While a message is assembled, the connection holds at most
-/// twice the bytes received and 64 KiB more, and three times as much while the buffer grows; never
-/// more than that of [`max_message_size`](Config::max_message_size). With permessage-deflate, the
-/// bytes are those inflated, and the inflater, the deflater and their windows are added once they
-/// are used: `docs/DEFLATE.md` has the figures.
+/// **Memory.** An idle open connection holds no heap, except a client's key stream, the subprotocol,
+/// if one was negotiated, and what [`recycle`](Self::recycle) gave it.
+/// While a message is assembled, the connection holds at most twice the bytes received and 64 KiB
+/// more, and three times as much while the buffer grows; never more than that of
+/// [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
+/// inflated, and the inflater, the deflater and their windows are added once they are used:
+/// `docs/DEFLATE.md` has the figures.
 pub struct Connection {
     phase: Phase,
     /// The result of [`compute_path`](Self::compute_path), updated after every change of what that
@@ -68,6 +70,9 @@ pub struct Connection {
     /// Present until the connection is open and what arrived before `accept` is processed.
     opening: Option<Box<Opening>>,
     close_status: Option<Box<CloseStatus>>,
+    /// What was negotiated: [`Negotiated`], in less space.
+    subprotocol: Option<Box<str>>,
+    deflate: Option<DeflateParams>,
 }
 
 impl Connection {
@@ -130,7 +135,7 @@ impl Connection {
 
     fn upgraded(role: Role, keys: Option<Box<MaskKeys>>, negotiated: &Negotiated, config: &Config) -> Self {
         let mut connection = Self::new(Phase::Open, role, keys, config, None);
-        connection.apply(negotiated, config.deflate_settings());
+        connection.apply(negotiated.clone(), config.deflate_settings());
         connection.update_path();
         connection
     }
@@ -151,6 +156,8 @@ impl Connection {
             sender: Sender::new(keys, config.fragment_size),
             opening,
             close_status: None,
+            subprotocol: None,
+            deflate: None,
         }
     }
 
@@ -271,6 +278,13 @@ impl Connection {
         self.sender.return_state(pool);
     }
 
+    /// Returns whether a large message is sent in several frames:
+    /// [`Config::fragment_size`](Config::fragment_size).
+    #[cfg(feature = "std")]
+    pub(crate) const fn fragments_messages(&self) -> bool {
+        self.sender.fragments_messages()
+    }
+
     /// Turns all fast paths off. For tests, which compare them with the general path.
     #[doc(hidden)]
     pub fn disable_fast_paths(&mut self) {
@@ -299,6 +313,20 @@ impl Connection {
     #[must_use]
     pub const fn state(&self) -> State {
         self.phase.state()
+    }
+
+    /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
+    /// permessage-deflate. Before the connection is open, nothing is.
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        Negotiated::new(self.subprotocol.clone(), self.deflate)
+    }
+
+    /// Returns whether received messages are delivered whole or in chunks:
+    /// [`Config::delivery`](Config::delivery).
+    #[must_use]
+    pub const fn delivery(&self) -> Delivery {
+        self.receiver.delivery()
     }
 
     /// Returns how the connection was closed, or is being closed: by whom, with which codes and

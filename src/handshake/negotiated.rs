@@ -7,9 +7,10 @@ use crate::{
     role::Role,
 };
 
-/// The result of an opening handshake, for
+/// The result of an opening handshake: what
+/// [`Connection::negotiated`](crate::Connection::negotiated) returns, and what
 /// [`Connection::upgraded_server`](crate::Connection::upgraded_server) and
-/// [`Connection::upgraded_client`](crate::Connection::upgraded_client).
+/// [`Connection::upgraded_client`](crate::Connection::upgraded_client) begin with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
@@ -25,7 +26,7 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    pub(super) const fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
+    pub(crate) const fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
         Self { subprotocol, deflate }
     }
 
@@ -38,5 +39,9 @@ impl Negotiated {
         config: Option<&DeflateConfig>,
     ) -> Option<(DirectionParams, DirectionParams, usize)> {
         self.deflate.map(|params| params.directions(role, config))
+    }
+
+    pub(crate) const fn deflate_params(&self) -> Option<DeflateParams> {
+        self.deflate
     }
 }

@@ -57,6 +57,10 @@ impl Receiver {
         self.decoder.role()
     }
 
+    pub(crate) const fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
     pub(crate) const fn disable_fast_paths(&mut self) {
         self.fast_paths = false;
     }

@@ -59,6 +59,11 @@ impl Sender {
         }
     }
 
+    #[cfg(feature = "std")]
+    pub(crate) const fn fragments_messages(&self) -> bool {
+        self.fragment_size.is_some()
+    }
+
     pub(crate) fn disable_fast_paths(&mut self) {
         self.fast_paths = false;
         self.update_path();

@@ -3,6 +3,8 @@
 mod accepting;
 mod std_net;
 
+#[cfg(feature = "tokio")]
+mod connect;
 #[cfg(all(feature = "tokio", feature = "futures-io"))]
 mod faults;
 #[cfg(feature = "futures-io")]

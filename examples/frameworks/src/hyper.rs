@@ -45,7 +45,8 @@ async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
     // An `Upgraded` first returns the bytes that hyper has read after the request.
     let stream = TokioIo::new(upgrade.await?);
     let mut ws = adapter::tokio::upgraded(stream, engine, Settings::default());
-    // `None` after a clean close. An error if the connection failed or was lost.
+    // `None` if the client closed with success. An error if it closed with another code, or if the
+    // connection failed or was lost.
     while let Some(message) = ws.recv().await? {
         // `recv` writes it before it waits.
         ws.feed(message).await?;

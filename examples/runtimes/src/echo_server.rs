@@ -81,7 +81,8 @@ fn serve(tcp: TcpStream, options: &Options) -> Result<(), Error> {
     let accept = accept_for(options, incoming.request());
     // A page of an origin that is not allowed gets a response with status 403.
     let mut ws = incoming.accept(&accept)?;
-    // `None` after a clean close. An error if the connection failed or was lost.
+    // `None` if the client closed with success. An error if it closed with another code, or if the
+    // connection failed or was lost.
     while let Some(message) = ws.recv()? {
         // `feed` does not write. `recv` writes before it waits, so the replies to the messages of
         // one read leave in one write.

@@ -25,6 +25,7 @@
 //! reports more bytes than it has read passes on bytes of another connection.
 
 mod buffer_pool;
+mod connect;
 mod incoming;
 mod input;
 mod socket;
@@ -38,6 +39,7 @@ use core::task::{Context, Poll};
 use std::{io, time::Instant};
 
 pub use self::{
+    connect::connect_addresses,
     incoming::Incoming,
     split::{Reader, Writer},
     websocket::WebSocket,

@@ -9,9 +9,9 @@ use super::{
     wakers::{Half, SharedWaker, shared_context},
 };
 use crate::{
-    Connection, State,
+    Connection, Message, State,
     adapter::{
-        Error,
+        Error, Parts,
         driver::{Driver, FromEvent, Received},
         input::Input,
         write_state::WriteState,
@@ -76,12 +76,23 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.poll_as(Half::Reader, cx, Self::poll_next)
     }
 
+    /// Waits for the next item of a stream of messages.
+    pub(super) fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message<'static>, Error>>> {
+        let next = self.poll_event(cx);
+        if matches!(next, Poll::Ready(Err(_))) {
+            // A stream ends after an error, also if the connection does not.
+            self.stage = Stage::Ended;
+        }
+        next.map(Result::transpose)
+    }
+
     fn poll_next<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
         let mut reads = 0;
         while reads < MAX_READS {
             if !self.is_running() {
                 return self.poll_end(cx);
             }
+            self.driver.check_delivery::<E>()?;
             match self.driver.receive(&mut self.input) {
                 Ok(Received::Message(message)) => {
                     self.release_buffers();
@@ -126,7 +137,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         // is still to be read.
         let _later = self.poll_write(cx);
         if self.driver.engine.state() == State::Closed {
-            self.begin_teardown(Ok(()));
+            self.begin_teardown(self.driver.outcome());
             return Poll::Ready(None);
         }
         if self.is_over_reply_limit() {
@@ -228,9 +239,16 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         (&mut self.driver.engine, &mut self.driver.out)
     }
 
-    pub(super) fn into_parts(self) -> (T, Vec<u8>) {
-        let mut unread = self.driver.engine.into_parts().unread;
-        unread.extend_from_slice(self.input.unread());
-        (self.transport, unread)
+    pub(super) fn into_parts(mut self) -> Parts<T> {
+        self.write_state
+            .take_control(&mut self.driver.control, &mut self.driver.out);
+        let mut engine = self.driver.engine.into_parts();
+        engine.unread.extend_from_slice(self.input.unread());
+        Parts {
+            transport: self.transport,
+            unread: engine.unread,
+            unsent: self.write_state.unwritten(&self.driver.out),
+            lossless: engine.lossless,
+        }
     }
 }

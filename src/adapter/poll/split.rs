@@ -18,8 +18,9 @@ use futures_sink::Sink;
 
 use super::{Clock, Transport, WebSocket, socket::Socket};
 use crate::{
-    CloseCode, CloseStatus, Event, Message,
+    Chunk, CloseCode, CloseStatus, Event, Message,
     adapter::{AsMessage, Error, lock},
+    handshake::Negotiated,
 };
 
 /// Locked for one poll at a time, which never blocks.
@@ -64,6 +65,14 @@ impl<T: Transport, C: Clock> Reader<T, C> {
         poll_fn(|cx| self.socket().poll_event(cx))
     }
 
+    /// Waits for the next piece of a message: see [`WebSocket::recv_chunk`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::recv`].
+    pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
+        poll_fn(|cx| self.socket().poll_event(cx)).await
+    }
+
     /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
     ///
     /// # Errors
@@ -75,6 +84,12 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     /// Returns the memory of a message to the connection: see [`WebSocket::recycle`].
     pub fn recycle(&mut self, message: Message<'static>) {
         self.socket().driver.recycle(message);
+    }
+
+    /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.socket().driver.engine.negotiated()
     }
 
     /// Returns how the connection was closed, or is being closed.
@@ -156,6 +171,12 @@ impl<T: Transport, C: Clock> Writer<T, C> {
         Ok(self.flush().await?)
     }
 
+    /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.socket().driver.engine.negotiated()
+    }
+
     fn socket(&self) -> MutexGuard<'_, Box<Socket<T, C>>> {
         lock(&self.shared)
     }
@@ -185,7 +206,7 @@ impl<T: Transport, C: Clock> Stream for Reader<T, C> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.socket().poll_event(cx).map(Result::transpose)
+        self.socket().poll_item(cx)
     }
 }
 

@@ -8,22 +8,22 @@ use core::{
     task::{Context, Poll},
     time::Duration,
 };
-use std::io;
+use std::{io, time::Instant};
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 
 use super::{Clock, Settings, Transport, socket::Socket};
 use crate::{
-    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message,
-    adapter::{AsMessage, Error, driver::Driver, handshake},
-    handshake::Response,
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message,
+    adapter::{AsMessage, Error, Parts, driver::Driver, handshake},
+    handshake::{Negotiated, Response},
 };
 
 /// A WebSocket over a [`Transport`].
 ///
-/// It delivers whole messages, and answers Pings and the closing handshake while it
-/// [receives](Self::recv). An application that sends its own replies uses
+/// It delivers whole messages, or [chunks](Self::recv_chunk), and answers Pings and the closing
+/// handshake while it [receives](Self::recv). An application that sends its own replies uses
 /// [`recv_event`](Self::recv_event).
 ///
 /// **Deadlines.** Every call that waits keeps [`Settings::timeouts`]. So one call should always
@@ -42,7 +42,7 @@ use crate::{
 ///     loop {
 ///         match ws.recv().await {
 ///             Ok(Some(message)) => ws.feed(message).await?, // `recv` writes it before it waits
-///             Ok(None) => break, // both sides have sent a Close frame
+///             Ok(None) => break, // both have sent a Close frame, and the peer's is a success
 ///             // The peer has sent none.
 ///             Err(Error::Protocol(error)) if *error == ProtocolError::UnexpectedEof => break,
 ///             Err(error) => return Err(error),
@@ -70,7 +70,19 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         request: &ClientRequest,
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
-        let driver = Driver::client(request, &settings.into(), clock.now())?;
+        let started = clock.now();
+        Self::connect(transport, clock, request, &settings.into(), started).await
+    }
+
+    /// The time for the opening handshake begins at `started`.
+    pub(in crate::adapter) async fn connect(
+        transport: T,
+        clock: C,
+        request: &ClientRequest,
+        settings: &Settings,
+        started: Instant,
+    ) -> Result<(Self, Response<'static>), Error> {
+        let driver = Driver::client(request, settings, started)?;
         let mut ws = Self::new(transport, clock, driver);
         loop {
             if let Some(response) = handshake::response(ws.recv_event().await?) {
@@ -103,16 +115,16 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         }
     }
 
-    /// Waits for the next message. `None`: the connection was closed cleanly, and
-    /// [`close_status`](Self::close_status) has the details; or its error was returned before.
+    /// Waits for the next message. `None`: the connection [ended well](CloseStatus::is_success),
+    /// and [`close_status`](Self::close_status) has the details; or its error was returned before.
     ///
     /// Before it waits, it writes the output, including all messages that were [fed](Self::feed).
     ///
     /// Cancelling loses nothing.
     ///
     /// # Errors
-    /// The transport failed or ended without a Close frame, or the peer violated the protocol or
-    /// was silent for too long.
+    /// The transport failed or ended without a Close frame, or the peer violated the protocol, was
+    /// silent for too long, or [closed](Error::Closed) with a code that is no success.
     // Not an `async fn`, whose future would move every message once more.
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message<'static>>, Error>> {
         poll_fn(|cx| self.poll_recv(cx))
@@ -124,6 +136,22 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Those of [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message<'static>>, Error>> {
         self.socket.poll_event(cx)
+    }
+
+    /// Waits for the next piece of a message, as it arrives: for messages that are large or without
+    /// end, in the memory of one read.
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), set by
+    /// [`Config::delivery`](crate::Config::delivery). With
+    /// [`Delivery::Messages`](crate::Delivery::Messages), each whole message is one chunk. `None`
+    /// is that of [`recv`](Self::recv).
+    ///
+    /// Cancelling loses nothing.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
+        poll_fn(|cx| self.socket.poll_event(cx)).await
     }
 
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
@@ -231,6 +259,13 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.socket.driver.timers.round_trip()
     }
 
+    /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
+    /// permessage-deflate.
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.socket.driver.engine.negotiated()
+    }
+
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
     /// of the adapter writes the output.
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
@@ -243,11 +278,10 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         &self.socket.transport
     }
 
-    /// Returns the transport, and the bytes that were read from it and not reported: see
-    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost:
-    /// [`flush`](Self::flush) first.
+    /// Returns the transport and what the connection holds: the bytes that were read and not
+    /// reported, and the output that is not written.
     #[must_use]
-    pub fn into_parts(self) -> (T, Vec<u8>) {
+    pub fn into_parts(self) -> Parts<T> {
         self.socket.into_parts()
     }
 }
@@ -262,7 +296,7 @@ impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_recv(cx).map(Result::transpose)
+        self.get_mut().socket.poll_item(cx)
     }
 }
 

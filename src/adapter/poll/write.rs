@@ -41,6 +41,9 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     #[inline]
     pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.reserve_output();
+        if self.driver.engine.fragments_messages() {
+            self.write_state.begin_frames(self.driver.out.len());
+        }
         self.driver.feed(message)
     }
 
@@ -77,6 +80,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Writes what the transport takes now. Is ready when all of the output is written and flushed.
     pub(super) fn poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.write_state
+            .take_control(&mut self.driver.control, &mut self.driver.out);
         let (unwritten_before, was_over_reply_limit) = (self.unwritten_len(), self.is_over_reply_limit());
         let written = self.try_poll_write(cx);
         let unwritten = self.unwritten_len();
@@ -121,15 +126,15 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     fn poll_write_and_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let mut cx = shared_context(&self.shared_waker, cx);
         loop {
-            let unwritten = self.write_state.unwritten(&self.driver.out);
+            let unwritten = self.write_state.next(&self.driver.out, usize::MAX);
             if unwritten.is_empty() {
                 break;
             }
             match self.transport.poll_write(&mut cx, unwritten) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(write_zero(unwritten))),
                 Poll::Ready(Ok(len)) => {
-                    let len = len.min(unwritten.len());
-                    self.write_state.advance(len, &self.driver.out);
+                    let offered = unwritten.len();
+                    self.write_state.advance(len.min(offered), offered, &self.driver.out);
                 }
                 Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -151,7 +156,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     fn unwritten_len(&self) -> usize {
-        self.write_state.unwritten(&self.driver.out).len()
+        self.write_state.unwritten_len(&self.driver.out) + self.driver.control.len()
     }
 
     fn is_above_high_water(&self) -> bool {

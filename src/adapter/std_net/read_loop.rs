@@ -60,6 +60,11 @@ impl<R> ReadLoop<R> {
         }
     }
 
+    /// Whether an event is not returned yet, and is not in the input any more.
+    pub(super) const fn holds_event(&self) -> bool {
+        self.held_event.is_some()
+    }
+
     /// The same for another stream, which has no hooks.
     pub(super) fn without_hooks<S>(self) -> ReadLoop<S> {
         ReadLoop {
@@ -71,9 +76,9 @@ impl<R> ReadLoop<R> {
 }
 
 impl<R: Read> ReadLoop<R> {
-    /// Waits for the next event of those that `T` stands for. `None`: the connection was closed
-    /// cleanly.
+    /// Waits for the next event of those that `T` stands for. `None`: the connection ended well.
     pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
+        connection.core().driver.check_delivery::<T>()?;
         loop {
             if self.held_event.is_some() {
                 // If this fails, a later call returns the event.
@@ -106,6 +111,7 @@ impl<R: Read> ReadLoop<R> {
                     drop(core);
                     unless_fatal(connection.flush())?;
                     self.teardown(connection);
+                    connection.core().driver.outcome()?;
                     return Ok(None);
                 }
                 Err(error) => {

@@ -17,8 +17,9 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    CloseCode, CloseStatus, Event, Message, SendError,
+    Chunk, CloseCode, CloseStatus, Event, Message, SendError,
     adapter::{AsMessage, Error, driver::Driver, lock},
+    handshake::Negotiated,
 };
 
 impl<S: Read + Write> WebSocket<S> {
@@ -143,6 +144,14 @@ impl<R: Read, W: Write> Reader<R, W> {
         self.reader.next(&mut self.half)
     }
 
+    /// Waits for the next piece of a message: see [`WebSocket::recv_chunk`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::recv`].
+    pub fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
+        self.reader.next(&mut self.half)
+    }
+
     /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
     ///
     /// # Errors
@@ -167,6 +176,12 @@ impl<R: Read, W: Write> Reader<R, W> {
     #[must_use]
     pub fn round_trip(&self) -> Option<Duration> {
         self.core().driver.timers.round_trip()
+    }
+
+    /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.core().driver.engine.negotiated()
     }
 
     /// Returns how the connection was closed, or is being closed.
@@ -228,6 +243,12 @@ impl<W: Write> Writer<W> {
     /// Those of [`WebSocket::close`].
     pub fn close(&self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
         self.command(|driver| driver.close(code.into(), reason, Instant::now()))
+    }
+
+    /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        lock(&self.shared.core).driver.engine.negotiated()
     }
 
     /// Appends to the output and writes it.

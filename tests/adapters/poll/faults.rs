@@ -8,7 +8,7 @@ use std::{
 };
 
 use sockless::{
-    ClientRequest, Role,
+    ClientRequest, CloseCode, Message, Role,
     adapter::{
         Error, Settings,
         poll::{Incoming, Transport, WebSocket},
@@ -272,4 +272,44 @@ fn a_write_of_zero_bytes_is_an_error() {
         assert!(ws.recv().await.is_err());
         assert_eq!(ws.recv().await.unwrap(), None);
     });
+}
+
+/// F75: The peer closes because it failed, or because it refused a message: that is an error, once,
+/// in both roles, whole, in halves and as a stream. After a success there is none.
+#[test]
+fn f75_a_close_that_is_no_success_is_an_error() {
+    let code_of = |result: Result<Option<Message<'static>>, Error>| match result {
+        Err(Error::Closed(status)) => Some(status.code()),
+        other => {
+            assert_eq!(other.unwrap(), None);
+            None
+        }
+    };
+    for role in ROLES {
+        for code in [1000, 1001, 1009, 1011, 4000].map(CloseCode) {
+            let is_success = matches!(code, CloseCode::NORMAL | CloseCode::GOING_AWAY);
+            let expected = (!is_success).then_some(code);
+            for in_halves in [false, true] {
+                let mut simulation = Simulation::new(1);
+                let (local, mut remote) = simulation.pipe([1000, 1000]);
+                let mut ws = open(local, simulation.clock(), role, 1000);
+                let local: Task<'_> = Box::pin(async move {
+                    let (end, again) = if in_halves {
+                        let (mut reader, _writer) = ws.split();
+                        (reader.recv().await, reader.recv().await)
+                    } else {
+                        (ws.recv().await, ws.recv().await)
+                    };
+                    assert_eq!(code_of(end), expected);
+                    assert_eq!(again.unwrap(), None);
+                });
+                let remote: Task<'_> = Box::pin(async move {
+                    let close = frame(peer_of(role), 0x88, &code.0.to_be_bytes());
+                    remote.write_all(&close).await.unwrap();
+                    remote.read(if role == Role::Client { 8 } else { 4 }).await;
+                });
+                simulation.run(vec![local, remote]);
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Polled connections over in-memory pipes.
 
 mod cancel;
+mod connect;
 mod deadlines;
 mod faults;
 mod stream;

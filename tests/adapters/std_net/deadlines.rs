@@ -115,6 +115,52 @@ fn s5_5_2_a_silent_peer_times_out() {
     flood.join().unwrap();
 }
 
+/// R208 (F63): The application sends Pings of its own beside those of the timers, and the peer
+/// answers only the newest, never those of the timers. The connection stays open, whole and in
+/// halves.
+#[test]
+fn f63_a_peer_that_answers_only_the_newest_ping_does_not_time_out() {
+    let timeouts = Timeouts::none().ping(4 * SHORT).pong(4 * SHORT);
+    for in_halves in [false, true] {
+        let (mut client, mut server) = raw_client_and_server(settings(timeouts));
+        let peer = thread::spawn(move || {
+            let mut answered = 0;
+            while answered < 20 {
+                let mut header = [0; 2];
+                client.read_exact(&mut header).unwrap();
+                let mut payload = vec![0; header[1].into()];
+                client.read_exact(&mut payload).unwrap();
+                if payload == b"mine" {
+                    client.write_all(b"\x8A\x84\0\0\0\0mine").unwrap();
+                    answered += 1;
+                }
+            }
+            client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+            io::copy(&mut client, &mut io::sink()).unwrap();
+        });
+        if in_halves {
+            let (mut reader, writer) = server.split().unwrap();
+            let pinging = thread::spawn(move || {
+                for _ in 0..20 {
+                    writer.ping(b"mine").unwrap();
+                    thread::sleep(SHORT);
+                }
+            });
+            let end = reader.recv();
+            assert_eq!(end.unwrap(), None);
+            pinging.join().unwrap();
+        } else {
+            for _ in 0..20 {
+                server.ping(b"mine").unwrap();
+                assert!(matches!(server.recv_event().unwrap(), Some(Event::Pong(_))));
+                thread::sleep(SHORT);
+            }
+            assert_eq!(server.recv().unwrap(), None);
+        }
+        peer.join().unwrap();
+    }
+}
+
 /// A peer that answers Pings does not time out, and the round-trip time is measured.
 #[test]
 fn s5_5_3_a_peer_that_answers_pings_does_not_time_out() {
@@ -291,7 +337,7 @@ fn into_parts_restores_the_owners_timeouts() {
         client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
         server.recv().unwrap();
         server.send("bcd").unwrap();
-        let (tcp, _) = server.into_parts();
+        let tcp = server.into_parts().transport;
         assert_eq!(
             (tcp.read_timeout().unwrap(), tcp.write_timeout().unwrap()),
             (owners, None)
