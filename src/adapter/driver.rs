@@ -9,6 +9,7 @@ use crate::{
     Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
     State,
     error::LocalHandshakeError,
+    handshake::Refusal,
     timers::{Due, Timers},
 };
 
@@ -233,6 +234,25 @@ impl Driver {
         match self.missed_deadline {
             Some((due, limit)) => Err(Error::TimedOut { due, limit }),
             None => Ok(()),
+        }
+    }
+
+    /// Notes that the transport has failed, or that the peer has missed a deadline, when all input
+    /// is processed. Returns the outcome of the connection.
+    ///
+    /// A result that is known does not depend on how the transport ends: a refusal whose body is
+    /// incomplete, a clean end, a violation. Otherwise, the cause says more than the engine, which
+    /// knows only that the transport has ended.
+    pub(super) fn transport_lost(&mut self, cause: Error) -> Result<Option<Box<Refusal>>, Error> {
+        let was_closed = self.engine.state() == State::Closed;
+        match self.engine.receive_eof() {
+            Ok(Some(Event::Refused(mut refusal))) => {
+                refusal.is_complete = false;
+                Ok(Some(refusal))
+            }
+            Ok(_) => Ok(None),
+            Err(known) if was_closed => Err(known.into()),
+            Err(_) => Err(cause),
         }
     }
 

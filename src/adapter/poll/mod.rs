@@ -30,7 +30,7 @@ mod input;
 mod socket;
 mod split;
 mod teardown;
-mod wakers;
+mod waiting;
 mod websocket;
 mod write;
 

@@ -4,4 +4,5 @@ mod cancel;
 mod deadlines;
 mod faults;
 mod stream;
+mod waiting;
 mod wakers;
