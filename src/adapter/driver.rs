@@ -244,15 +244,16 @@ impl Driver {
     /// incomplete, a clean end, a violation. Otherwise, the cause says more than the engine, which
     /// knows only that the transport has ended.
     pub(super) fn transport_lost(&mut self, cause: Error) -> Result<Option<Box<Refusal>>, Error> {
-        let was_closed = self.engine.state() == State::Closed;
         match self.engine.receive_eof() {
             Ok(Some(Event::Refused(mut refusal))) => {
                 refusal.is_complete = false;
                 Ok(Some(refusal))
             }
             Ok(_) => Ok(None),
-            Err(known) if was_closed => Err(known.into()),
-            Err(_) => Err(cause),
+            Err(error) => match *error {
+                ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => Err(cause),
+                _ => Err(error.into()),
+            },
         }
     }
 

@@ -76,6 +76,11 @@ impl<W: Write> Shared<W> {
         lock(&self.writer).flush(&mut &self.core)
     }
 
+    /// Writes all output if too much of it is unwritten. Waits for another thread that writes.
+    fn make_room(&self) -> io::Result<()> {
+        lock(&self.writer).make_room(&mut &self.core)
+    }
+
     /// Writes replies, unless another thread is writing: that thread looks for replies when it has
     /// unlocked the writer.
     ///
@@ -210,6 +215,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::ping`].
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.make_room()?;
         self.command(|driver| driver.ping(payload))
     }
 
@@ -218,6 +224,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::ping`].
     pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.make_room()?;
         self.command(|driver| driver.pong(payload))
     }
 
