@@ -179,7 +179,10 @@ impl<T: Transport, C: Clock> Reader<T, C> {
 }
 
 impl<T: Transport, C: Clock> Writer<T, C> {
-    /// Sends a message and waits until it is written: see [`WebSocket::send`].
+    /// Sends a message and waits until it is written: see [`WebSocket::send`]. If the peer sends
+    /// much too, the reader must receive meanwhile, in a task of its own.
+    ///
+    /// Cancelling leaves nothing behind but what [`WebSocket::send`] says.
     ///
     /// # Errors
     /// Those of [`WebSocket::send`].

@@ -141,6 +141,12 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
 
     /// Sends a message and waits until it is written.
     ///
+    /// It does not receive while it waits. Two peers that both send more than their transports
+    /// buffer, and receive only after that, wait for each other until a Ping is not answered in
+    /// time. Where that can happen, [`split`](Self::split) the connection, and send and receive in
+    /// two tasks. For a single message, [`feed`](Self::feed) and then [`recv`](Self::recv) is
+    /// enough: `recv` writes while it waits.
+    ///
     /// Cancelled while it waits for room in the output, it has sent nothing. Cancelled later, the
     /// message is in the output, and the next call writes it. [`feed`](Self::feed) and
     /// [`flush`](Self::flush) tell the two apart.
@@ -153,7 +159,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Appends a message to the output. Waits while more than [`Settings::high_water`] bytes are
-    /// there.
+    /// there, and does not receive meanwhile: see [`send`](Self::send).
     ///
     /// The next [`flush`](Self::flush) writes it, or [`recv`](Self::recv) before it waits. So a
     /// server that feeds its responses answers all messages of one read with one write.

@@ -191,7 +191,8 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Sends a message and waits until it is written.
+    /// Sends a message and waits until it is written. If the peer sends much too, the reader must
+    /// receive meanwhile, in a thread of its own.
     ///
     /// # Errors
     /// Those of [`WebSocket::send`]. After a timeout, continue with [`flush`](Self::flush).

@@ -193,6 +193,12 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Sends a message and waits until it is written.
     ///
+    /// It does not receive while it waits. Two peers that both send more than their transports
+    /// buffer, and receive only after that, wait for each other until a Ping is not answered in
+    /// time. [`feed`](Self::feed) and [`recv`](Self::recv) do not help: `recv` writes before it
+    /// reads. Where that can happen, [`split`](Self::split) the connection, and send and receive in
+    /// two threads.
+    ///
     /// # Errors
     /// The transport failed, or the connection is closing. After a timeout, a part of the message
     /// may be written: [`flush`](Self::flush) writes the rest, another `send` would send the
