@@ -23,7 +23,8 @@
 //! [`recv`](WebSocket::recv) offers the output to the transport before it waits. So replies need no
 //! call of the application, and the messages that it [feeds](WebSocket::feed) in response to those
 //! of one read leave in one write. While more than [`Settings::high_water`] bytes are unwritten,
-//! `feed`, `send`, `ping` and `pong` wait. While so many bytes of replies are unwritten, nothing is read.
+//! `feed`, `send`, `ping` and `pong` wait. While so many bytes of replies are unwritten, nothing is
+//! read.
 //!
 //! # Memory
 //!

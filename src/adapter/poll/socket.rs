@@ -220,7 +220,10 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// Wakes the tasks that wait if the next deadline is before the one that they have set the
     /// clock to.
     fn wake_for_deadline_before(&mut self, set: Option<Instant>) {
-        let next = self.driver.deadline(self.clock.now());
+        let next = match self.driver.engine.state() {
+            State::Opening | State::Open => self.driver.timers.poll_timeout(),
+            State::Closing | State::Closed => self.driver.deadline(self.clock.now()),
+        };
         if next.is_some_and(|next| set.is_none_or(|set| next < set)) {
             self.waiting.wake();
         }

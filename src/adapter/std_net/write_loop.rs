@@ -65,8 +65,7 @@ impl<W: Write> WriteLoop<W> {
         }
     }
 
-    /// Writes all output if more than [`Settings::high_water`](crate::adapter::Settings::high_water)
-    /// bytes of it are unwritten.
+    /// Writes all output if more of it than the high-water mark is unwritten.
     pub(super) fn make_room(&mut self, access: &mut impl Access) -> io::Result<()> {
         let is_above_high_water = {
             let core = access.core();
