@@ -21,6 +21,8 @@ mod hostile;
 #[cfg(feature = "alloc")]
 mod hostile_handshake;
 #[cfg(feature = "alloc")]
+mod into_parts;
+#[cfg(feature = "alloc")]
 mod memory;
 #[cfg(feature = "alloc")]
 mod pair;
@@ -40,6 +42,8 @@ mod streams;
 
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "laws")]
+mod deflate_end;
 #[cfg(feature = "deflate")]
 mod deflate_negotiation;
 #[cfg(feature = "deflate")]
@@ -50,3 +54,5 @@ mod handshake_http;
 
 #[cfg(feature = "std")]
 mod adapters;
+#[cfg(feature = "std")]
+mod chat;
