@@ -9,6 +9,7 @@ use crate::{
     Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
     State,
     error::LocalHandshakeError,
+    handshake::Refusal,
     timers::{Due, Timers},
 };
 
@@ -290,6 +291,26 @@ impl Driver {
             Some(status) if !status.is_success() => Err(Error::Closed(Box::new(status.clone()))),
             // Without a status: a handshake that was rejected or refused.
             Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Notes that the transport has failed, or that the peer has missed a deadline, when all input
+    /// is processed. Returns the outcome of the connection.
+    ///
+    /// A result that is known does not depend on how the transport ends: a refusal whose body is
+    /// incomplete, a clean end, a violation. Otherwise, the cause says more than the engine, which
+    /// knows only that the transport has ended.
+    pub(super) fn transport_lost(&mut self, cause: Error) -> Result<Option<Box<Refusal>>, Error> {
+        match self.engine.receive_eof() {
+            Ok(Some(Event::Refused(mut refusal))) => {
+                refusal.is_complete = false;
+                Ok(Some(refusal))
+            }
+            Ok(_) => self.outcome().map(|()| None),
+            Err(error) => match *error {
+                ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => Err(cause),
+                _ => Err(error.into()),
+            },
         }
     }
 

@@ -11,7 +11,8 @@ use crate::{CloseStatus, ProtocolError, SendError, error::LocalHandshakeError, h
 /// `recv` reports how a connection ended: `None` if it [ended well](CloseStatus::is_success), or
 /// one of these errors. Called again, a blocking adapter reports the same, and a polled one returns
 /// `None`, because a `Stream` must end. A call that sends after the end, or that a deadline
-/// interrupts, returns [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
+/// interrupts, returns [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send); a flush after
+/// a clean end, when nothing is left to write, succeeds.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -36,7 +37,9 @@ pub enum Error {
     Send(SendError),
     /// The request, the acceptance or the rejection cannot be sent.
     LocalHandshake(LocalHandshakeError),
-    /// The server answered with another status than 101. The refusal holds its response.
+    /// The server answered with another status than 101. The refusal holds its response, and what
+    /// has arrived of the body, also if the transport failed or a deadline was missed before all of
+    /// it.
     Refused(Box<Refusal>),
 }
 

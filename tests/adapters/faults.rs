@@ -236,6 +236,18 @@ fn a_refusal_body_ends_with_the_stream_on_futures_io() {
     faults::refusal_ends_with_the_transport::<FuturesIo>();
 }
 
+/// F62: a refusal over tokio whose body breaks off is reported.
+#[test]
+fn f62_a_refusal_is_reported_whatever_ends_its_body_on_tokio() {
+    faults::refusal_breaks_off::<Tokio>(false);
+}
+
+/// F62: the same over `futures-io`, also when the server is silent.
+#[test]
+fn f62_a_refusal_is_reported_whatever_ends_its_body_on_futures_io() {
+    faults::refusal_breaks_off::<FuturesIo>(true);
+}
+
 /// One byte per second over `futures-io`, for longer than any deadline: everything is received, and
 /// no deadline is missed.
 #[test]

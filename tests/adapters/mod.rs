@@ -11,5 +11,7 @@ mod faults;
 mod futures_io;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 mod poll;
+#[cfg(all(feature = "tokio", feature = "futures-io"))]
+mod tasks;
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -13,7 +13,7 @@ use std::{io, time::Instant};
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 
-use super::{Clock, Settings, Transport, socket::Socket};
+use super::{Clock, Settings, Transport, socket::Socket, waiting::Interest};
 use crate::{
     Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message,
     adapter::{AsMessage, Error, Parts, driver::Driver, handshake},
@@ -127,7 +127,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// silent for too long, or [closed](Error::Closed) with a code that is no success.
     // Not an `async fn`, whose future would move every message once more.
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message<'static>>, Error>> {
-        poll_fn(|cx| self.poll_recv(cx))
+        let call = self.call(Interest::Read);
+        poll_fn(move |cx| call.socket.poll_event(cx))
     }
 
     /// Polls for the next message: see [`recv`](Self::recv).
@@ -162,10 +163,17 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        poll_fn(|cx| self.socket.poll_event(cx)).await
+        let call = self.call(Interest::Read);
+        poll_fn(|cx| call.socket.poll_event(cx)).await
     }
 
     /// Sends a message and waits until it is written.
+    ///
+    /// It does not receive while it waits. Two peers that both send more than their transports
+    /// buffer, and receive only after that, wait for each other until a Ping is not answered in
+    /// time. Where that can happen, [`split`](Self::split) the connection, and send and receive in
+    /// two tasks. For a single message, [`feed`](Self::feed) and then [`recv`](Self::recv) is
+    /// enough: `recv` writes while it waits.
     ///
     /// Cancelled while it waits for room in the output, it has sent nothing. Cancelled later, the
     /// message is in the output, and the next call writes it. [`feed`](Self::feed) and
@@ -179,7 +187,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Appends a message to the output. Waits while more than [`Settings::high_water`] bytes are
-    /// there.
+    /// there, and does not receive meanwhile: see [`send`](Self::send).
     ///
     /// The next [`flush`](Self::flush) writes it, or [`recv`](Self::recv) before it waits. So a
     /// server that feeds its responses answers all messages of one read with one write.
@@ -189,7 +197,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// The transport failed, or the connection is closing.
     pub async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
-        poll_fn(|cx| self.socket.poll_ready(cx)).await?;
+        self.ready().await?;
         Ok(self.socket.feed(message.as_message())?)
     }
 
@@ -200,17 +208,20 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// The transport failed.
     pub async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.socket.poll_flush(cx)).await
+        let call = self.call(Interest::Flush);
+        poll_fn(|cx| call.socket.poll_flush(Interest::Flush, cx)).await
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. To keep a connection alive, use
     /// [`Timeouts`](crate::timers::Timeouts).
     ///
-    /// Cancelled, the Ping is in the output, and the next call writes it.
+    /// Waits while more than [`Settings::high_water`] bytes are in the output. Cancelled then, it
+    /// has sent nothing. Cancelled later, the Ping is in the output, and the next call writes it.
     ///
     /// # Errors
     /// The transport failed, the connection is closing, or the payload is too long.
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.ready().await?;
         self.socket.driver.ping(payload)?;
         Ok(self.flush().await?)
     }
@@ -218,11 +229,12 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Sends a Pong with a payload of at most 125 bytes: an unsolicited one, or, without
     /// [`auto_pong`](crate::Config::auto_pong), the reply to a Ping.
     ///
-    /// Cancelled, the Pong is in the output, and the next call writes it.
+    /// Waits for room, and can be cancelled, like [`ping`](Self::ping).
     ///
     /// # Errors
     /// Those of [`ping`](Self::ping).
     pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.ready().await?;
         self.socket.driver.pong(payload)?;
         Ok(self.flush().await?)
     }
@@ -286,6 +298,33 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 }
 
+impl<T: Transport, C: Clock> WebSocket<T, C> {
+    /// Waits for room in the output.
+    async fn ready(&mut self) -> io::Result<()> {
+        let call = self.call(Interest::Ready);
+        poll_fn(|cx| call.socket.poll_ready(Interest::Ready, cx)).await
+    }
+
+    fn call(&mut self, interest: Interest) -> Call<'_, T, C> {
+        Call {
+            socket: &mut self.socket,
+            interest,
+        }
+    }
+}
+
+/// A call that polls for one interest. Dropped, it does not wait any more.
+struct Call<'a, T, C> {
+    socket: &'a mut Socket<T, C>,
+    interest: Interest,
+}
+
+impl<T, C> Drop for Call<'_, T, C> {
+    fn drop(&mut self) {
+        self.socket.waiting.remove(self.interest);
+    }
+}
+
 impl<T, C> fmt::Debug for WebSocket<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket").finish_non_exhaustive()
@@ -310,7 +349,10 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().socket.poll_ready(cx).map_err(Into::into)
+        self.get_mut()
+            .socket
+            .poll_ready(Interest::Ready, cx)
+            .map_err(Into::into)
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
@@ -318,12 +360,15 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().socket.poll_flush(cx).map_err(Into::into)
+        self.get_mut()
+            .socket
+            .poll_flush(Interest::Flush, cx)
+            .map_err(Into::into)
     }
 
     /// Sends a Close frame with code 1000, if none was sent yet. It does not wait for the Close
     /// frame of the peer: the stream does.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().socket.poll_close(cx)
+        self.get_mut().socket.poll_close(Interest::Close, cx)
     }
 }

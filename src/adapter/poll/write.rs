@@ -6,11 +6,7 @@ use core::{
 };
 use std::io::{self, ErrorKind};
 
-use super::{
-    Clock, Transport, buffer_pool,
-    socket::Socket,
-    wakers::{Half, shared_context},
-};
+use super::{Clock, Transport, buffer_pool, socket::Socket, waiting::Interest};
 use crate::{
     CloseCode, Message, SendError, State,
     adapter::{Error, write_state::write_zero},
@@ -21,8 +17,8 @@ const KEPT_CAPACITY: usize = 1 << 10;
 
 impl<T: Transport, C: Clock> Socket<T, C> {
     /// Waits until the output is below the high-water mark.
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_room(cx))
+    pub(super) fn poll_ready(&mut self, interest: Interest, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_as(interest, cx, |socket, cx| socket.poll_room(cx))
     }
 
     fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -48,8 +44,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Waits until the output is written.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_written(cx))
+    pub(super) fn poll_flush(&mut self, interest: Interest, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_as(interest, cx, |socket, cx| socket.poll_written(cx))
     }
 
     fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -63,18 +59,18 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Sends a Close frame with code 1000, if none was sent, and waits until it is written.
-    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_close(&mut self, interest: Interest, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.driver.engine.state() == State::Open {
             self.close(Some(CloseCode::NORMAL), "")?;
         }
-        self.poll_flush(cx).map_err(Error::from)
+        self.poll_flush(interest, cx).map_err(Error::from)
     }
 
     /// Appends a Close frame to the output.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
         self.driver.close(code, reason, self.clock.now())?;
         // The task that reads has to wait for another deadline now.
-        self.wake_tasks();
+        self.waiting.wake();
         Ok(())
     }
 
@@ -97,7 +93,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         let has_room = unwritten_before > high_water && unwritten <= high_water;
         let may_read = was_over_reply_limit && !self.is_over_reply_limit();
         if has_room || may_read || was_pending && written.is_ready() {
-            self.wake_tasks();
+            self.waiting.wake();
         }
         written
     }
@@ -124,7 +120,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     fn poll_write_and_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        let mut cx = shared_context(&self.shared_waker, cx);
+        let mut cx = self.waiting.context(cx);
         loop {
             let unwritten = self.write_state.next(&self.driver.out, usize::MAX);
             if unwritten.is_empty() {
@@ -153,6 +149,11 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 }
             }
         }
+    }
+
+    /// Returns whether all of the output is written and flushed, and writing has not failed.
+    pub(super) fn is_written(&self) -> bool {
+        self.write_state.check().is_ok() && !self.write_state.is_pending(&self.driver.out)
     }
 
     fn unwritten_len(&self) -> usize {

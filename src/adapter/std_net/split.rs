@@ -77,6 +77,11 @@ impl<W: Write> Shared<W> {
         lock(&self.writer).flush(&mut &self.core)
     }
 
+    /// Writes all output if too much of it is unwritten. Waits for another thread that writes.
+    fn make_room(&self) -> io::Result<()> {
+        lock(&self.writer).make_room(&mut &self.core)
+    }
+
     /// Writes replies, unless another thread is writing: that thread looks for replies when it has
     /// unlocked the writer.
     ///
@@ -201,7 +206,8 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Sends a message and waits until it is written.
+    /// Sends a message and waits until it is written. If the peer sends much too, the reader must
+    /// receive meanwhile, in a thread of its own.
     ///
     /// # Errors
     /// Those of [`WebSocket::send`]. After a timeout, continue with [`flush`](Self::flush).
@@ -225,6 +231,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::ping`].
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.make_room()?;
         self.command(|driver| driver.ping(payload))
     }
 
@@ -233,6 +240,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::ping`].
     pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.make_room()?;
         self.command(|driver| driver.pong(payload))
     }
 

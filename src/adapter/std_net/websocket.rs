@@ -65,6 +65,12 @@ struct Whole<S> {
     writer: WriteLoop<S>,
 }
 
+impl<S: Write> Whole<S> {
+    fn make_room(&mut self) -> io::Result<()> {
+        self.writer.make_room(&mut self.core)
+    }
+}
+
 impl<S> Access for Whole<S> {
     #[inline]
     fn core(&mut self) -> impl DerefMut<Target = Core> {
@@ -112,7 +118,12 @@ impl<S: Read + Write> WebSocket<S> {
         let driver = Driver::client(request, settings, started)?;
         let mut ws = Self::new(stream, driver, settings, hooks);
         loop {
-            if let Some(response) = handshake::response(ws.recv_event()?) {
+            // After a timeout that the application has set, too, what is known of a refusal.
+            let received = ws.recv_event().or_else(|error| {
+                let outcome = ws.driver_mut().transport_lost(error)?;
+                Ok::<_, Error>(outcome.map(Event::Refused))
+            });
+            if let Some(response) = handshake::response(received?) {
                 return response.map(|response| (ws, response));
             }
         }
@@ -199,6 +210,12 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Sends a message and waits until it is written.
     ///
+    /// It does not receive while it waits. Two peers that both send more than their transports
+    /// buffer, and receive only after that, wait for each other until a Ping is not answered in
+    /// time. [`feed`](Self::feed) and [`recv`](Self::recv) do not help: `recv` writes before it
+    /// reads. Where that can happen, [`split`](Self::split) the connection, and send and receive in
+    /// two threads.
+    ///
     /// # Errors
     /// The transport failed, or the connection is closing. After a timeout, a part of the message
     /// may be written: [`flush`](Self::flush) writes the rest, another `send` would send the
@@ -230,9 +247,14 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Sends a Ping with a payload of at most 125 bytes.
     ///
+    /// If more than [`Settings::high_water`] bytes are unwritten, it writes them first: when that
+    /// times out, the Ping is not sent.
+    ///
     /// # Errors
-    /// The transport failed, the connection is closing, or the payload is too long.
+    /// The transport failed, the connection is closing, or the payload is too long. After any other
+    /// timeout, [`flush`](Self::flush) writes the rest.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.whole.make_room()?;
         self.whole.core.driver.ping(payload)?;
         Ok(self.flush()?)
     }
@@ -243,6 +265,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.whole.make_room()?;
         self.whole.core.driver.pong(payload)?;
         Ok(self.flush()?)
     }

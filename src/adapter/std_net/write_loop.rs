@@ -77,6 +77,18 @@ impl<W: Write> WriteLoop<W> {
         }
     }
 
+    /// Writes all output if more of it than the high-water mark is unwritten.
+    pub(super) fn make_room(&mut self, access: &mut impl Access) -> io::Result<()> {
+        let is_above_high_water = {
+            let core = access.core();
+            self.state.unwritten(&self.buf).len() + core.driver.out.len() > core.driver.high_water
+        };
+        if is_above_high_water {
+            self.flush(access)?;
+        }
+        Ok(())
+    }
+
     /// Writes the output once, unless a writer in another thread is about to write it.
     pub(super) fn flush_replies(&mut self, access: &mut impl Access) -> io::Result<()> {
         {

@@ -58,6 +58,12 @@ fn a_refusal_body_ends_with_the_transport() {
     faults::refusal_ends_with_the_transport::<PlainPipe>();
 }
 
+/// F62: a refusal whose body breaks off is reported, whether the transport is reset or silent.
+#[test]
+fn f62_a_refusal_is_reported_whatever_ends_its_body() {
+    faults::refusal_breaks_off::<PlainPipe>(true);
+}
+
 /// A handshake whose future is dropped ends the connection.
 #[test]
 fn f35_a_cancelled_handshake_ends_the_connection() {

@@ -5,4 +5,5 @@ mod connect;
 mod deadlines;
 mod faults;
 mod stream;
+mod waiting;
 mod wakers;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Event, Message,
+    Accept, ClientRequest, CloseCode, Config, Event, Message,
     adapter::{
         Error, Settings,
         std_net::{self, WebSocket},
@@ -217,6 +217,116 @@ fn s7_1_1_a_transport_that_stays_open_after_a_clean_close_is_closed() {
     let mut sent = Vec::new();
     client.read_to_end(&mut sent).unwrap();
     assert_eq!(sent, [0x88, 0]);
+}
+
+/// F62: a server refuses, and is silent before the body is complete: at the deadline, the refusal
+/// is reported. So it is after a timeout that the application has set.
+#[test]
+fn f62_a_refusal_is_reported_at_the_deadline() {
+    for (limit, timeout) in [(SHORT, TEST_TIMEOUT), (TEST_TIMEOUT, SHORT)] {
+        let (client, mut server) = tcp_pair();
+        client.set_read_timeout(Some(timeout)).unwrap();
+        let response = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\nsay";
+        server.write_all(response.as_bytes()).unwrap();
+        let request = ClientRequest::new("ws://127.0.0.1/").unwrap();
+        let settings = settings(Timeouts::none().handshake(limit));
+        let error = std_net::client(client, &request, settings).unwrap_err();
+        let Error::Refused(refusal) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(refusal.response.status(), 401);
+        assert_eq!((&refusal.body[..], refusal.is_complete), (&b"say"[..], false));
+    }
+}
+
+/// F62: the peer has sent its Close frame and does not take the reply: every call reports the clean
+/// end, and not the deadline.
+#[test]
+fn f62_a_clean_end_is_reported_again_after_a_missed_deadline() {
+    let (mut client, mut server) = raw_client_and_server(settings(Timeouts::none().close(SHORT)));
+    client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+    // More than the peer's socket takes. It is written after the Close frame was received.
+    let event = server.recv_event().unwrap();
+    assert!(matches!(event, Some(Event::Close(None))), "{event:?}");
+    let (_, out) = server.engine_mut();
+    out.resize(64 << 20, 0);
+    assert_eq!(server.recv().unwrap(), None);
+    assert_eq!(server.recv().unwrap(), None);
+    assert!(server.close_status().unwrap().is_clean());
+    assert!(server.flush().is_err(), "not all was written");
+}
+
+/// F62: messages that were read are received although a writer has missed a deadline since.
+#[test]
+fn f62_messages_before_a_missed_deadline_are_received() {
+    let (mut client, server) = raw_client_and_server(settings(ping_and_pong()));
+    let (mut reader, writer) = server.split().unwrap();
+    client.write_all(&[0x81, 0x80, 0, 0, 0, 0].repeat(3)).unwrap();
+    assert_eq!(reader.recv().unwrap(), Some(Message::from("")));
+    assert!(writer.send(vec![7; 64 << 20]).is_err());
+    for _ in 0..2 {
+        assert_eq!(reader.recv().unwrap(), Some(Message::from("")));
+    }
+    assert_timed_out(reader.recv(), Due::Pong);
+    assert_timed_out(reader.recv(), Due::Pong);
+}
+
+/// F67: after a clean end whose transport stays open, there is nothing left to write: a flush
+/// succeeds, in a whole connection and in halves.
+#[test]
+fn f67_a_flush_after_a_clean_end_succeeds() {
+    let limit = settings(Timeouts::none().close(SHORT));
+    let (mut client, mut server) = raw_client_and_server(limit.clone());
+    client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+    assert_eq!(server.recv().unwrap(), None);
+    server.flush().unwrap();
+
+    let (mut client, server) = raw_client_and_server(limit);
+    let (mut reader, writer) = server.split().unwrap();
+    client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+    assert_eq!(reader.recv().unwrap(), None);
+    writer.flush().unwrap();
+}
+
+/// F74: two ends that both send much before they receive stand still until a Ping is not answered
+/// in time, as `send` documents. With halves in two threads, both receive everything.
+#[test]
+fn f74_two_ends_that_only_send_time_out() {
+    const LEN: usize = 32 << 20;
+    let open = |timeouts| {
+        let (client, server) = tcp_pair();
+        let settings = |timeouts| settings(timeouts).config(Config::new().max_message_size(LEN as u64));
+        thread::scope(|scope| {
+            let client = scope.spawn(move || {
+                let request = ClientRequest::new("ws://127.0.0.1/").unwrap();
+                std_net::client(client, &request, settings(timeouts)).unwrap().0
+            });
+            let incoming = std_net::incoming(server, settings(timeouts)).unwrap();
+            let server = incoming.accept(&Accept::new()).unwrap();
+            [server, client.join().unwrap()]
+        })
+    };
+    let large = vec![7; LEN];
+    thread::scope(|scope| {
+        for mut ws in open(ping_and_pong()) {
+            let large = &large;
+            scope.spawn(move || assert!(ws.send(large).is_err()));
+        }
+    });
+    thread::scope(|scope| {
+        for ws in open(Timeouts::default()) {
+            let (mut reader, writer) = ws.split().unwrap();
+            let large = &large;
+            scope.spawn(move || {
+                writer.send(large).unwrap();
+                writer.close(CloseCode::NORMAL, "").ok();
+            });
+            scope.spawn(move || {
+                assert_eq!(reader.recv().unwrap().unwrap().as_bytes().len(), LEN);
+                assert_eq!(reader.recv().unwrap(), None);
+            });
+        }
+    });
 }
 
 /// A peer that stops reading times out, in a whole connection and in halves. A peer that reads
