@@ -48,7 +48,7 @@ mod streams;
 
 #[cfg(feature = "deflate")]
 mod deflate;
-#[cfg(feature = "laws")]
+#[cfg(all(feature = "deflate", feature = "laws"))]
 mod deflate_end;
 #[cfg(feature = "deflate")]
 mod deflate_negotiation;

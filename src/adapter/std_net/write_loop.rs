@@ -157,10 +157,11 @@ impl<W: Write> WriteLoop<W> {
             return Err(error);
         }
         let written = self.write_and_flush();
-        // Not after each piece: the rest of a large message would be moved once for each.
-        if written.is_err() || !self.state.is_pending(&self.buf) {
-            self.state.remove_written(&mut self.buf);
+        if written.is_ok() && self.state.is_pending(&self.buf) {
+            // The rest of a large message is not moved for each piece.
+            return written;
         }
+        self.state.remove_written(&mut self.buf);
         match &written {
             Ok(()) => self.buf.shrink_to(KEPT_CAPACITY),
             Err(error) if is_fatal(error) => self.state.fail(error, &mut self.buf),
