@@ -12,7 +12,7 @@ use futures_util::{
 use sockless::{
     CloseCode, Config, Message,
     adapter::{
-        Error, futures_io,
+        Error, Settings, futures_io,
         poll::{Clock, Transport, WebSocket},
         tokio,
     },
