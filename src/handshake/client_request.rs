@@ -8,14 +8,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{
     accept_key::accept_key,
     expected::Expected,
-    fields::{check_added_header, check_header, check_subprotocols},
+    fields::{check_added_connect_header, check_added_header, check_header, check_subprotocols},
     url::{Url, encode_target, split_authority},
 };
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
     error::LocalHandshakeError,
-    escaped::{Redacted, RedactedFields, RedactedUrl},
+    escaped::{Redacted, RedactedFields, RedactedUrl, RedactedValue},
     http::write_field,
 };
 
@@ -171,10 +171,77 @@ impl ClientRequest {
         config: &Config,
     ) -> Result<(Vec<(String, String)>, Expected), LocalHandshakeError> {
         let mut fields = Vec::new();
-        let expected = self.write_fields(nonce, config.deflate_settings(), |name, value| {
+        let key = STANDARD.encode(nonce);
+        let expected = self.write_fields(Some(&key), config.deflate_settings(), |name, value| {
             fields.push((name.to_owned(), value.to_owned()));
         })?;
         Ok((fields, expected))
+    }
+
+    /// Returns the fields of an extended CONNECT over HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), for a
+    /// client that has an implementation of that protocol.
+    ///
+    /// The scheme is `https` for a `wss` URL, and `http` for a `ws` URL and for
+    /// [`from_parts`](Self::from_parts).
+    ///
+    /// The caller must have received `SETTINGS_ENABLE_CONNECT_PROTOCOL` with the value 1 from the
+    /// server (RFC 8441, section 3). It sends the fields without END_STREAM, passes the response to
+    /// [`Expected::check_response`], and continues with [`Connection::upgraded_client`] on the
+    /// stream.
+    ///
+    /// ```
+    /// use sockless::{ClientRequest, Config, Connection};
+    ///
+    /// let request = ClientRequest::new("wss://example.com/chat")?.subprotocol("chat.v1");
+    /// let config = Config::default();
+    /// let (fields, expected) = request.connect_fields(&config)?;
+    /// let sent: Vec<(&str, &str)> = fields.iter().collect();
+    /// assert_eq!(
+    ///     sent,
+    ///     [
+    ///         (":method", "CONNECT"),
+    ///         (":protocol", "websocket"),
+    ///         (":scheme", "https"),
+    ///         (":authority", "example.com"),
+    ///         (":path", "/chat"),
+    ///         ("sec-websocket-version", "13"),
+    ///         ("sec-websocket-protocol", "chat.v1"),
+    ///     ]
+    /// );
+    ///
+    /// let response: [(&str, &[u8]); 1] = [("sec-websocket-protocol", b"chat.v1")];
+    /// let Some(negotiated) = expected.check_response(200, response)? else {
+    ///     return Ok(()); // another status: a redirect, a demand for credentials, an error
+    /// };
+    /// let seed = [7; 32]; // from the operating system: see `Connection::upgraded_client`
+    /// let connection = Connection::upgraded_client(&negotiated, config, seed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the error of the first invalid part of the request.
+    ///
+    /// [`Connection::upgraded_client`]: crate::Connection::upgraded_client
+    pub fn connect_fields(&self, config: &Config) -> Result<(ConnectFields, Expected), LocalHandshakeError> {
+        let scheme = if self.url.secure { "https" } else { "http" };
+        let pseudo_headers = [
+            (":method", "CONNECT".to_owned()),
+            (":protocol", "websocket".to_owned()),
+            (":scheme", scheme.to_owned()),
+            (":authority", self.url.authority()),
+            (":path", self.url.target.clone()),
+        ];
+        let mut headers = Vec::new();
+        let expected = self.write_fields(None, config.deflate_settings(), |name, value| {
+            headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        })?;
+        Ok((
+            ConnectFields {
+                pseudo_headers,
+                headers,
+            },
+            expected,
+        ))
     }
 
     /// Appends the request head.
@@ -188,7 +255,10 @@ impl ClientRequest {
         for part in ["GET ", self.target(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
-        let written = self.write_fields(nonce, deflate, |name, value| write_field(out, name, value.as_bytes()));
+        let key = STANDARD.encode(nonce);
+        let written = self.write_fields(Some(&key), deflate, |name, value| {
+            write_field(out, name, value.as_bytes())
+        });
         match written {
             Ok(_) => out.extend_from_slice(b"\r\n"),
             Err(_) => out.truncate(start),
@@ -196,19 +266,25 @@ impl ClientRequest {
         written
     }
 
-    /// Checks the request, then calls `write_field` with each header field.
+    /// Checks the request, then calls `write_field` with each header field. An extended CONNECT has
+    /// no key, and what HTTP/1.1 needs beside it is in the pseudo-headers (RFC 8441, section 5).
     fn write_fields(
         &self,
-        nonce: [u8; 16],
+        key: Option<&str>,
         deflate: Option<&DeflateConfig>,
         mut write_field: impl FnMut(&str, &str),
     ) -> Result<Expected, LocalHandshakeError> {
-        self.check()?;
-        let key = STANDARD.encode(nonce);
-        write_field("Host", &self.url.authority());
-        write_field("Upgrade", "websocket");
-        write_field("Connection", "Upgrade");
-        write_field("Sec-WebSocket-Key", &key);
+        self.check(if key.is_some() {
+            check_added_header
+        } else {
+            check_added_connect_header
+        })?;
+        if let Some(key) = key {
+            write_field("Host", &self.url.authority());
+            write_field("Upgrade", "websocket");
+            write_field("Connection", "Upgrade");
+            write_field("Sec-WebSocket-Key", key);
+        }
         write_field("Sec-WebSocket-Version", "13");
         if let Some(origin) = &self.origin {
             write_field("Origin", origin);
@@ -224,21 +300,63 @@ impl ClientRequest {
         }
         Ok(Expected {
             deflate: deflate.cloned(),
-            accept: accept_key(key.as_bytes()),
+            accept: key.map(|key| accept_key(key.as_bytes())),
             subprotocols: self.subprotocols.clone(),
             require_subprotocol: self.require_subprotocol,
         })
     }
 
-    fn check(&self) -> Result<(), LocalHandshakeError> {
+    fn check(
+        &self,
+        check_added: impl Fn(&str, &str) -> Result<(), LocalHandshakeError>,
+    ) -> Result<(), LocalHandshakeError> {
         check_subprotocols(self.subprotocols.iter().map(String::as_bytes))?;
         if let Some(origin) = &self.origin {
             check_header("Origin", origin)?;
         }
         for (name, value) in &self.headers {
-            check_added_header(name, value)?;
+            check_added(name, value)?;
         }
         Ok(())
+    }
+}
+
+/// The fields of an extended CONNECT, which [`ClientRequest::connect_fields`] returns.
+///
+/// The `Debug` output has `<redacted>` in place of the query string, and of the header values that
+/// [`Headers`](super::Headers) redacts.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectFields {
+    /// `:method`, `:protocol`, `:scheme`, `:authority` and `:path`. They precede the headers (RFC
+    /// 9113, section 8.3).
+    pub pseudo_headers: [(&'static str, String); 5],
+    /// The header fields. Their names are lower-case (RFC 9113, section 8.2).
+    pub headers: Vec<(String, String)>,
+}
+
+impl ConnectFields {
+    /// Returns the pseudo-headers and then the headers: one list, as HPACK and QPACK encode it.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pseudo_headers = self.pseudo_headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        pseudo_headers.chain(headers)
+    }
+}
+
+impl fmt::Debug for ConnectFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_map();
+        for (name, value) in &self.pseudo_headers {
+            match *name {
+                ":path" => shown.entry(name, &RedactedUrl(value.as_bytes())),
+                _ => shown.entry(name, value),
+            };
+        }
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        shown.entries(headers.map(|(name, value)| (name, RedactedValue { name, value })));
+        shown.finish()
     }
 }
 
