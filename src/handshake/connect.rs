@@ -20,7 +20,7 @@ impl<'b> Request<'b> {
     ///
     /// `pseudo_headers` has the names with their colon: `:method`, `:protocol`, `:scheme`,
     /// `:authority` and `:path`, in any order. `headers` has the other fields, with names in any
-    /// case. `Sec-WebSocket-Key` is ignored (RFC 8441, section 5). Origin, version, subprotocols and
+    /// case. `Sec-WebSocket-Key` is ignored (RFC 8441, section 5): Envoy passes it on. Origin, version, subprotocols and
     /// extensions follow the rules of a request over HTTP/1.1.
     ///
     /// The caller has announced `SETTINGS_ENABLE_CONNECT_PROTOCOL` with the value 1, and limits the
@@ -161,7 +161,9 @@ impl<'a> PseudoHeaders<'a> {
             });
         }
         let protocol = required(":protocol", protocol)?;
-        if protocol != "websocket" {
+        // It has the case of the Upgrade header that an intermediary has translated, and names are
+        // compared as there (RFC 9110, section 7.8).
+        if !protocol.eq_ignore_ascii_case("websocket") {
             return Err(RequestError::UnsupportedProtocol {
                 protocol: Excerpt::new(protocol.as_bytes()),
             });
