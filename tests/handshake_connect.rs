@@ -340,8 +340,8 @@ fn rfc8441_s5_the_status_decides() {
     }
 }
 
-/// R046 R199 R204: The response to an invalid request can be sent over HTTP/2: it has no header that
-/// belongs to a connection, and no status that needs one.
+/// R046 R199 R204: The response to an invalid request can be sent over HTTP/2: it has no header
+/// that belongs to a connection, and no status that needs one.
 #[test]
 fn rfc8441_s5_a_rejection_has_its_status_and_headers() {
     for (error, status) in request_errors() {
@@ -678,8 +678,8 @@ fn rfc8441_s5_a_closing_handshake_ends_the_stream() {
     }
 }
 
-/// R201 R205: A stream that ends without a closing handshake, by END_STREAM or by a reset, is a lost
-/// connection. What came before is delivered.
+/// R201 R205: A stream that ends without a closing handshake, by END_STREAM or by a reset, is a
+/// lost connection. What came before is delivered.
 #[test]
 fn rfc8441_s5_a_stream_that_ends_early_is_a_lost_connection() {
     for role in ROLES {

@@ -20,15 +20,15 @@ impl<'b> Request<'b> {
     ///
     /// `pseudo_headers` has the names with their colon: `:method`, `:protocol`, `:scheme`,
     /// `:authority` and `:path`, in any order. `headers` has the other fields, with names in any
-    /// case. `Sec-WebSocket-Key` is ignored (RFC 8441, section 5): Envoy passes it on. Origin, version, subprotocols and
-    /// extensions follow the rules of a request over HTTP/1.1.
+    /// case. `Sec-WebSocket-Key` is ignored, because proxies pass it on (RFC 8441, section 5).
+    /// Origin, version, subprotocols and extensions follow the rules of a request over HTTP/1.1.
     ///
     /// The caller has announced `SETTINGS_ENABLE_CONNECT_PROTOCOL` with the value 1, and limits the
     /// size of the header list. It continues with [`acceptance`](Self::acceptance), sends those
     /// headers with status 200, and calls
     /// [`Connection::upgraded_server`](crate::Connection::upgraded_server) for the stream.
-    /// `:authority` names the server itself: the caller connects to no other host (RFC 8441, section
-    /// 4).
+    /// `:authority` names the server itself: the caller connects to no other host (RFC 8441,
+    /// section 4).
     ///
     /// ```
     /// use sockless::{Accept, Config, Connection, Request};
@@ -203,9 +203,9 @@ impl RequestError {
     /// Returns the status of the response to an extended CONNECT over HTTP/2 or HTTP/3, and the
     /// headers that it must have because of the error. The caller ends the stream after it.
     ///
-    /// The status is that of [`status`](Self::status), except for 426: such a response must have an
-    /// `Upgrade` header (RFC 9110, section 15.5.22), which HTTP/2 and HTTP/3 do not allow. It is 400
-    /// then.
+    /// The status is that of [`status`](Self::status), but 400 instead of 426: a response with 426
+    /// must have an `Upgrade` header (RFC 9110, section 15.5.22), which HTTP/2 and HTTP/3 do not
+    /// allow.
     #[must_use]
     pub const fn connect_response(self) -> (u16, &'static [(&'static str, &'static str)]) {
         let status = match self.status() {
