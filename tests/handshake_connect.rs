@@ -392,6 +392,37 @@ fn f58_both_handshakes_follow_the_same_rules() {
     }
 }
 
+/// R136 R198 F58: A page of another origin is not allowed, and the host of the request is
+/// `:authority`.
+#[test]
+fn f58_a_foreign_page_is_not_allowed() {
+    let request_from = |origin| connect(&CONNECT_FIELDS, &[VERSION[0], ("origin", origin)]).unwrap();
+    let foreign = request_from("https://evil.example");
+    assert!(!foreign.is_same_origin());
+    let error = RequestError::ForeignOrigin {
+        origin: quoted("https://evil.example"),
+    };
+    assert_eq!(foreign.check_origin(&Accept::new()), Err(error));
+    assert_eq!(error.connect_response(), (403, &[][..]));
+    assert_eq!(
+        foreign.acceptance(&Accept::new(), &Config::default()).map(|_| ()),
+        Err(LocalHandshakeError::NotAllowed { error })
+    );
+    for accept in [
+        Accept::new().any_origin(),
+        Accept::new().origins(&["https://evil.example"]),
+    ] {
+        assert!(foreign.acceptance(&accept, &Config::default()).is_ok());
+    }
+    let own = request_from("https://example.com");
+    assert!(own.acceptance(&Accept::new(), &Config::default()).is_ok());
+    let hosts = Accept::new().hosts(&["localhost"]);
+    let error = RequestError::UnlistedHost {
+        host: quoted("example.com"),
+    };
+    assert_eq!(own.check_origin(&hosts), Err(error));
+}
+
 /// F58: An extended CONNECT is not accepted with a response of HTTP/1.1.
 #[test]
 fn f58_a_connection_of_http_1_does_not_accept_an_extended_connect() {

@@ -65,15 +65,12 @@ impl<'b> Request<'b> {
             });
         }
         let uri = request.uri();
-        // The path of a URI without a scheme is not a `:path`: the authority of a plain CONNECT has
-        // none.
-        let path = uri.scheme().and_then(|_| uri.path_and_query());
         let pseudo_headers = [
             (":method", Some(request.method().as_str())),
             (":protocol", protocol),
             (":scheme", uri.scheme_str()),
             (":authority", uri.authority().map(|authority| authority.as_str())),
-            (":path", path.map(|path| path.as_str())),
+            (":path", uri.path_and_query().map(|path| path.as_str())),
         ];
         let pseudo_headers = pseudo_headers
             .into_iter()
