@@ -181,6 +181,8 @@ pub mod handshake;
 #[cfg(feature = "alloc")]
 mod http;
 #[cfg(feature = "alloc")]
+mod input_buffer;
+#[cfg(feature = "alloc")]
 mod receive;
 #[cfg(feature = "alloc")]
 mod send;
@@ -195,6 +197,7 @@ mod engine {
         connection::{Connection, Parts},
         event::{Chunk, Event},
         handshake::{Accept, ClientRequest, Request},
+        input_buffer::InputBuffer,
         message::Message,
         state::State,
     };

@@ -21,6 +21,8 @@ mod hostile;
 #[cfg(feature = "alloc")]
 mod hostile_handshake;
 #[cfg(feature = "alloc")]
+mod input_buffer;
+#[cfg(feature = "alloc")]
 mod memory;
 #[cfg(feature = "alloc")]
 mod pair;

@@ -256,7 +256,8 @@ impl Decoder {
         }
     }
 
-    fn begin(&mut self, header: &Header) {
+    /// A frame begins whose header was judged: the payload is to come next.
+    pub(crate) fn begin(&mut self, header: &Header) {
         self.payload.begin(header.len, header.mask);
         self.opcode = header.opcode;
         self.fin = header.fin;

@@ -1,0 +1,118 @@
+//! A message that stays in the buffer of the caller until it is complete.
+
+use super::{Receiver, borrow};
+use crate::{
+    error::ProtocolError,
+    event::Event,
+    frame::header::Header,
+    mask,
+    message::MessageKind,
+    utf8::{InvalidUtf8, Validator},
+};
+
+/// A text that is not ASCII, and of which more bytes have arrived, is assembled: it would be
+/// validated twice in the buffer, when it arrives and as a whole.
+const SHORT_TEXT: usize = 1024;
+
+/// The message at the front of a buffer, in one frame, of which bytes are missing. Its payload is
+/// unmasked and validated in place, as it arrives.
+#[derive(Clone, Debug)]
+pub(crate) struct BufferedMessage {
+    header: Header,
+    header_len: usize,
+    kind: MessageKind,
+    /// The length of the frame, with its header.
+    frame_len: usize,
+    /// The end of the payload that is unmasked.
+    processed: usize,
+    is_ascii: bool,
+    utf8: Validator,
+}
+
+/// What became of a message whose next bytes have arrived.
+pub(crate) enum Progress {
+    /// Bytes are missing.
+    Incomplete,
+    /// All of it is in the buffer.
+    Complete,
+    /// It would be slow to borrow it: the connection should assemble it.
+    Unsuitable,
+}
+
+impl BufferedMessage {
+    /// Returns the length of the frame, with its header.
+    pub(crate) const fn frame_len(&self) -> usize {
+        self.frame_len
+    }
+
+    /// Takes what has arrived. `input` begins with the header.
+    pub(crate) fn advance(&mut self, input: &mut [u8]) -> Result<Progress, InvalidUtf8> {
+        let end = input.len().min(self.frame_len);
+        let arrived = input.get_mut(self.processed..end).unwrap_or_default();
+        self.unmask(arrived);
+        self.processed = end;
+        if end == self.frame_len {
+            return Ok(Progress::Complete);
+        }
+        if self.kind == MessageKind::Binary {
+            return Ok(Progress::Incomplete);
+        }
+        // ASCII is valid wherever it is cut.
+        if self.is_ascii && arrived.is_ascii() {
+            return Ok(Progress::Incomplete);
+        }
+        self.is_ascii = false;
+        if end - self.header_len > SHORT_TEXT {
+            return Ok(Progress::Unsuitable);
+        }
+        self.utf8.push(arrived).result?;
+        Ok(Progress::Incomplete)
+    }
+
+    fn unmask(&self, arrived: &mut [u8]) {
+        if let Some(key) = self.header.mask {
+            mask::apply(arrived, mask::rotated(key, self.processed - self.header_len));
+        }
+    }
+
+    /// Masks again what is unmasked. Then `input` is what was received.
+    pub(crate) fn restore(&self, input: &mut [u8]) {
+        if let (Some(key), Some(processed)) = (self.header.mask, input.get_mut(self.header_len..self.processed)) {
+            mask::apply(processed, key);
+        }
+    }
+
+    /// Returns the message, which is complete and the whole of `input`.
+    pub(crate) fn event<'b>(&self, input: &'b [u8]) -> Result<Event<'b>, InvalidUtf8> {
+        debug_assert!(input.len() == self.frame_len && self.processed == self.frame_len);
+        borrow(self.kind, input.get(self.header_len..).unwrap_or_default())
+    }
+}
+
+impl Receiver {
+    /// The incomplete message at the front of `input`, if it is in one frame and not compressed, and
+    /// its header is complete.
+    pub(crate) fn buffered_message(&self, input: &[u8]) -> Option<BufferedMessage> {
+        let (kind, header, header_len) = self.decoder.message_header(input, self.limits.size)?;
+        let len = usize::try_from(header.len).unwrap_or(usize::MAX);
+        Some(BufferedMessage {
+            header,
+            header_len,
+            kind,
+            frame_len: len.saturating_add(header_len),
+            processed: header_len,
+            is_ascii: true,
+            utf8: Validator::new(),
+        })
+    }
+
+    /// Assembles a message that was buffered. `input` is what has arrived of it.
+    pub(crate) fn assemble_buffered(&mut self, message: &BufferedMessage, input: &[u8]) -> Result<(), ProtocolError> {
+        let payload = input.get(message.header_len..message.processed).unwrap_or_default();
+        self.decoder.begin(&message.header);
+        self.begin_frame(&message.header)?;
+        self.decoder.payload_mut().pass(payload.len());
+        let remaining = self.decoder.payload().remaining();
+        self.assembler.append(payload, remaining)
+    }
+}
