@@ -127,8 +127,9 @@ impl Config {
     /// Sets the largest payload of a frame to send, in bytes: a longer message is sent in several
     /// frames, so that a receiver need not take a large frame at once.
     ///
-    /// What [`send_fragment`](crate::Connection::send_fragment) and
-    /// [`send_header`](crate::Connection::send_header) send is not divided. Default `None`: a
+    /// What [`send_fragment`](crate::Connection::send_fragment),
+    /// [`send_header`](crate::Connection::send_header) and
+    /// [`send_prepared`](crate::Connection::send_prepared) send is not divided. Default `None`: a
     /// message is one frame.
     #[must_use]
     pub fn fragment_size(mut self, bytes: impl Into<Option<NonZeroUsize>>) -> Self {

@@ -11,9 +11,9 @@ use crate::{
     receive::{BufferedMessage, Progress},
 };
 
-/// How many bytes are read at most between large messages: what was read is still in the L1 cache
-/// when it is unmasked, and a message of 16 KiB is read at once.
-const READ_LEN: usize = (16 << 10) + Header::MAX_LEN;
+/// How many bytes are read at most between long messages: what was read is still in the L1 cache when
+/// it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their headers.
+const READ_LEN: usize = (16 << 10) + 128;
 
 /// The buffer that a loop reads into, beside the [`Connection`] that takes the events from it.
 ///
@@ -79,11 +79,11 @@ const READ_LEN: usize = (16 << 10) + Header::MAX_LEN;
 /// **Text** is validated as it arrives. It fails at the first byte that cannot be UTF-8, whether
 /// the message is complete or not.
 ///
-/// **Reads.** Between messages, `room` is at most 16 KiB and 14 bytes long. In a message that is
+/// **Reads.** Between messages, `room` is at most 16 KiB and 128 bytes long. In a message that is
 /// longer than that, it ends where the message ends, so that the next one begins at the front of
 /// the buffer, and nothing has to be moved.
 ///
-/// **Memory.** A new buffer holds no heap. The first `room` allocates 16 KiB and 14 bytes. In a
+/// **Memory.** A new buffer holds no heap. The first `room` allocates 16 KiB and 128 bytes. In a
 /// longer message, the buffer grows to at most twice what has arrived of the message, and never
 /// beyond its end, so [`max_message_size`](crate::Config::max_message_size) limits it, and
 /// [`with_limit`](Self::with_limit). After the message, the next `room` shrinks the buffer to the
@@ -117,7 +117,7 @@ impl InputBuffer {
         Self::with_limit(usize::MAX >> 1)
     }
 
-    /// Returns an empty buffer that never becomes longer than `bytes`, or 16 KiB and 14 bytes if
+    /// Returns an empty buffer that never becomes longer than `bytes`, or 16 KiB and 128 bytes if
     /// that is more.
     ///
     /// A message that does not fit is assembled by the connection, within its own limit.
@@ -181,13 +181,21 @@ impl InputBuffer {
             return self.receive_message(connection, out);
         }
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let result = connection.receive_whole(&mut input, out);
-        self.start = self.end - input.len();
-        if input.is_empty() || !matches!(result, Ok(None)) {
-            return result;
+        // The fast path, whose event is not moved; what is missing for it, the general path knows.
+        match connection.whole_message(&mut input, out) {
+            Ok(None) if input.is_empty() && connection.takes_whole_messages() => return Ok(None),
+            Ok(None) => {}
+            Ok(event) => {
+                self.start = self.end - input.len();
+                return Ok(event);
+            }
+            Err(error) => {
+                self.start = self.end - input.len();
+                return Err(error);
+            }
         }
         let (start, message) = (&mut self.start, &mut self.message);
-        begin_message(connection, input, start, message, self.max_len, out)
+        receive_general(connection, input, start, message, self.max_len, out)
     }
 
     /// Returns the next event of what was read, as [`receive`](Self::receive) does, but leaves
@@ -243,32 +251,34 @@ impl InputBuffer {
         connection: &mut Connection,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        let Some(message) = &mut self.message else {
+            return Ok(None);
+        };
         if !connection.takes_whole_messages() {
             // The caller has ended the connection meanwhile.
             return self.receive_all(connection, out);
         }
-        let Some(mut message) = self.message.take() else {
-            return Ok(None);
-        };
-        let input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let (used, result) = match message.advance(input) {
-            Ok(Progress::Incomplete) => {
-                self.message = Some(message);
-                return Ok(None);
-            }
+        let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        let result = match message.advance(input) {
+            Ok(Progress::Incomplete) => return Ok(None),
             Ok(Progress::Complete) => {
                 self.has_long_message |= message.frame_len() > READ_LEN;
-                let frame = input.get(..message.frame_len()).unwrap_or_default();
-                (frame.len(), message.event(frame).map(Some))
+                self.start += message.frame_len();
+                message.event(input).map(Some)
             }
             Ok(Progress::Unsuitable) => {
+                message.restore(input);
+                self.message = None;
                 self.start = self.end;
-                return connection.assemble_buffered(&message, input, out).map(|()| None);
+                return connection.receive(&mut input, out);
             }
-            Err(error) => (input.len(), Err(error)),
+            Err(error) => Err(error),
         };
-        self.start += used;
-        result.map_err(|error| connection.fail_buffered(error, out))
+        self.message = None;
+        result.map_err(|error| {
+            self.start = self.end;
+            connection.fail_buffered(error, out)
+        })
     }
 
     /// Undoes what was done with the payload of a message that is not complete.
@@ -343,10 +353,10 @@ impl InputBuffer {
     }
 }
 
-/// Begins to keep the incomplete message at the front of `input`, which ends where the unread bytes
-/// end and begins at `start` in the buffer.
+/// The general path for `input`, which ends where the unread bytes end and begins at `start` in the
+/// buffer. The beginning of a message is kept there.
 #[inline(never)]
-fn begin_message<'b>(
+fn receive_general<'b>(
     connection: &mut Connection,
     mut input: &'b mut [u8],
     start: &mut usize,
@@ -354,11 +364,16 @@ fn begin_message<'b>(
     max_len: usize,
     out: &mut Vec<u8>,
 ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+    let end = *start + input.len();
+    let result = connection.receive_whole(&mut input, out);
+    *start = end - input.len();
+    if input.is_empty() || !matches!(result, Ok(None)) {
+        return result;
+    }
     let Some(mut message) = connection.buffered_message(input) else {
         // Its header is not complete.
         return Ok(None);
     };
-    let end = *start + input.len();
     if message.frame_len() > max_len {
         let result = connection.receive(&mut input, out);
         *start = end - input.len();
@@ -367,11 +382,12 @@ fn begin_message<'b>(
     match message.advance(input) {
         Ok(Progress::Incomplete | Progress::Complete) => {
             *slot = Some(message);
-            return Ok(None);
+            Ok(None)
         }
         Ok(Progress::Unsuitable) => {
+            message.restore(input);
             *start = end;
-            connection.assemble_buffered(&message, input, out).map(|()| None)
+            connection.receive(&mut input, out)
         }
         Err(error) => {
             *start = end;

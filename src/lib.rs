@@ -199,6 +199,7 @@ mod engine {
         handshake::{Accept, ClientRequest, Request},
         input_buffer::InputBuffer,
         message::Message,
+        send::PreparedMessage,
         state::State,
     };
 }

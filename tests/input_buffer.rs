@@ -17,7 +17,7 @@ const FIN_PING: u8 = 0x89;
 const SEGMENT: usize = 1460;
 const MIB: usize = 1 << 20;
 /// The length of a buffer that has not grown.
-const READ: usize = (16 << 10) + 14;
+const READ: usize = (16 << 10) + 128;
 
 /// Reads the front of `rest` into the room of the buffer, at most `max` bytes.
 fn read(buffer: &mut InputBuffer, rest: &mut &[u8], max: usize) -> usize {

@@ -27,6 +27,8 @@ mod memory;
 #[cfg(feature = "alloc")]
 mod pair;
 #[cfg(feature = "alloc")]
+mod prepared;
+#[cfg(feature = "alloc")]
 mod secrets;
 #[cfg(feature = "alloc")]
 mod timers;

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use super::Connection;
 use crate::{
     error::ProtocolError,
+    event::Event,
     receive::{BufferedMessage, Path},
     utf8::InvalidUtf8,
 };
@@ -15,6 +16,24 @@ impl Connection {
         self.path == Path::Whole
     }
 
+    /// The message that is whole at the front of `input`, if the fast path takes it.
+    ///
+    /// What it does not take is left to [`receive_whole`](Self::receive_whole).
+    #[inline(always)]
+    pub(crate) fn whole_message<'b>(
+        &mut self,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        if self.path != Path::Whole {
+            return Ok(None);
+        }
+        match self.receiver.whole_message(input) {
+            Ok(event) => Ok(event),
+            Err(error) => Err(self.fail(error.into(), out)),
+        }
+    }
+
     /// The incomplete message at the front of `input`, if the buffer may keep it: it is in one frame
     /// and not compressed, and its header is complete.
     pub(crate) fn buffered_message(&self, input: &[u8]) -> Option<BufferedMessage> {
@@ -22,18 +41,6 @@ impl Connection {
             return None;
         }
         self.receiver.buffered_message(input)
-    }
-
-    /// Assembles a message that was buffered. `input` is what has arrived of it.
-    pub(crate) fn assemble_buffered(
-        &mut self,
-        message: &BufferedMessage,
-        input: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Box<ProtocolError>> {
-        let result = self.receiver.assemble_buffered(message, input);
-        self.update_path();
-        result.map_err(|error| self.fail(error, out))
     }
 
     /// A buffered message is not UTF-8.

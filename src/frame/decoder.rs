@@ -256,8 +256,7 @@ impl Decoder {
         }
     }
 
-    /// A frame begins whose header was judged: the payload is to come next.
-    pub(crate) fn begin(&mut self, header: &Header) {
+    fn begin(&mut self, header: &Header) {
         self.payload.begin(header.len, header.mask);
         self.opcode = header.opcode;
         self.fin = header.fin;

@@ -48,7 +48,7 @@ impl Payload {
 
     /// Passes over `len` bytes, and returns what they are masked with.
     #[inline]
-    pub(crate) fn pass(&mut self, len: usize) -> Mask {
+    fn pass(&mut self, len: usize) -> Mask {
         self.remaining -= len as u64;
         if !self.is_masked {
             return None;

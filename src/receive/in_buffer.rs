@@ -2,9 +2,11 @@
 
 use super::{Receiver, borrow};
 use crate::{
-    error::ProtocolError,
     event::Event,
-    frame::header::Header,
+    frame::{
+        header::Header,
+        payload::{Mask, unmask},
+    },
     mask,
     message::MessageKind,
     utf8::{InvalidUtf8, Validator},
@@ -13,6 +15,9 @@ use crate::{
 /// A text that is not ASCII, and of which more bytes have arrived, is assembled: it would be
 /// validated twice in the buffer, when it arrives and as a whole.
 const SHORT_TEXT: usize = 1024;
+
+/// Fewer bytes of a binary message are not unmasked before more have arrived.
+const MIN_PART: usize = 256;
 
 /// The message at the front of a buffer, in one frame, of which bytes are missing. Its payload is
 /// unmasked and validated in place, as it arrives.
@@ -48,17 +53,24 @@ impl BufferedMessage {
     /// Takes what has arrived. `input` begins with the header.
     pub(crate) fn advance(&mut self, input: &mut [u8]) -> Result<Progress, InvalidUtf8> {
         let end = input.len().min(self.frame_len);
-        let arrived = input.get_mut(self.processed..end).unwrap_or_default();
-        self.unmask(arrived);
-        self.processed = end;
-        if end == self.frame_len {
-            return Ok(Progress::Complete);
-        }
-        if self.kind == MessageKind::Binary {
+        let is_complete = end == self.frame_len;
+        if self.kind == MessageKind::Binary && !is_complete && end - self.processed < MIN_PART {
             return Ok(Progress::Incomplete);
         }
+        let arrived = input.get_mut(self.processed..end).unwrap_or_default();
+        let start = self.processed - self.header_len;
+        self.processed = end;
+        let key = self.header.mask.map(|key| mask::rotated(key, start));
+        if is_complete || self.kind == MessageKind::Binary {
+            unmask(arrived, key);
+            return Ok(if is_complete {
+                Progress::Complete
+            } else {
+                Progress::Incomplete
+            });
+        }
         // ASCII is valid wherever it is cut.
-        if self.is_ascii && arrived.is_ascii() {
+        if unmask_and_check_ascii(arrived, key) && self.is_ascii {
             return Ok(Progress::Incomplete);
         }
         self.is_ascii = false;
@@ -69,12 +81,6 @@ impl BufferedMessage {
         Ok(Progress::Incomplete)
     }
 
-    fn unmask(&self, arrived: &mut [u8]) {
-        if let Some(key) = self.header.mask {
-            mask::apply(arrived, mask::rotated(key, self.processed - self.header_len));
-        }
-    }
-
     /// Masks again what is unmasked. Then `input` is what was received.
     pub(crate) fn restore(&self, input: &mut [u8]) {
         if let (Some(key), Some(processed)) = (self.header.mask, input.get_mut(self.header_len..self.processed)) {
@@ -82,11 +88,25 @@ impl BufferedMessage {
         }
     }
 
-    /// Returns the message, which is complete and the whole of `input`.
+    /// Returns the message, which is complete. `input` begins with it.
     pub(crate) fn event<'b>(&self, input: &'b [u8]) -> Result<Event<'b>, InvalidUtf8> {
-        debug_assert!(input.len() == self.frame_len && self.processed == self.frame_len);
-        borrow(self.kind, input.get(self.header_len..).unwrap_or_default())
+        debug_assert!(input.len() >= self.frame_len && self.processed == self.frame_len);
+        let payload = input.get(self.header_len..self.frame_len);
+        borrow(self.kind, payload.unwrap_or_default())
     }
+}
+
+/// Unmasks text, and returns whether it is ASCII. The parts are so short that each is still in the
+/// L1 cache when it is looked at.
+fn unmask_and_check_ascii(arrived: &mut [u8], key: Mask) -> bool {
+    const PART: usize = 8 << 10;
+    let mut is_ascii = true;
+    // A part is a multiple of four bytes, so the key is the same for each.
+    for part in arrived.chunks_mut(PART) {
+        unmask(part, key);
+        is_ascii = is_ascii && part.is_ascii();
+    }
+    is_ascii
 }
 
 impl Receiver {
@@ -104,15 +124,5 @@ impl Receiver {
             is_ascii: true,
             utf8: Validator::new(),
         })
-    }
-
-    /// Assembles a message that was buffered. `input` is what has arrived of it.
-    pub(crate) fn assemble_buffered(&mut self, message: &BufferedMessage, input: &[u8]) -> Result<(), ProtocolError> {
-        let payload = input.get(message.header_len..message.processed).unwrap_or_default();
-        self.decoder.begin(&message.header);
-        self.begin_frame(&message.header)?;
-        self.decoder.payload_mut().pass(payload.len());
-        let remaining = self.decoder.payload().remaining();
-        self.assembler.append(payload, remaining)
     }
 }

@@ -41,13 +41,27 @@ impl Compressed {
         self.params.is_some()
     }
 
+    /// The parameters, if a message of `len` bytes, or of which so many are known, is compressed.
+    #[inline]
+    fn params_of(&self, len: usize) -> Option<DirectionParams> {
+        let params = self.params.filter(|params| params.compresses())?;
+        (self.enabled && len >= self.threshold).then_some(params)
+    }
+
+    /// The parameters, if a message of `len` bytes that was compressed elsewhere may be sent: "a
+    /// message compressed using a sliding window that is empty" is legal at any time (RFC 7692,
+    /// section 7.1.1), but what the deflater compresses next must not refer to what is before it.
+    #[inline]
+    pub(super) fn params_of_prepared(&self, len: usize) -> Option<DirectionParams> {
+        let params = self.params_of(len)?;
+        let has_history = self.deflater.as_ref().is_some_and(|deflater| deflater.has_history());
+        (!has_history).then_some(params)
+    }
+
     /// The deflater for a message of `len` bytes, or of which so many are known, taken out of its
     /// place.
     fn take_deflater(&mut self, len: usize) -> Option<Box<Deflater>> {
-        let params = self.params.filter(|params| params.compresses())?;
-        if !self.enabled || len < self.threshold {
-            return None;
-        }
+        let params = self.params_of(len)?;
         let deflater = self.deflater.take();
         Some(deflater.unwrap_or_else(|| Box::new(Deflater::new(params))))
     }
@@ -110,7 +124,7 @@ impl Sender {
 }
 
 /// The first byte of a compressed message's first frame.
-const fn compressed(first: FirstByte) -> FirstByte {
+pub(super) const fn compressed(first: FirstByte) -> FirstByte {
     first.with_reserved([true, false, false])
 }
 
