@@ -1,6 +1,6 @@
 //! The buffer between a transport and a connection.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::{fmt, mem};
 
 use crate::{
@@ -8,7 +8,9 @@ use crate::{
     error::ProtocolError,
     event::Event,
     frame::header::Header,
+    message::MessageKind,
     receive::{BufferedMessage, Progress},
+    utf8::{self, InvalidUtf8},
 };
 
 /// How many bytes are read at most between long messages: what was read is still in the L1 cache when
@@ -94,16 +96,21 @@ pub struct InputBuffer {
     buf: Vec<u8>,
     start: usize,
     end: usize,
-    /// The message that begins at `start`, if bytes of it are missing and its header is there.
-    message: Option<BufferedMessage>,
     /// The longest frame that is kept until it is complete.
     max_len: usize,
     /// Something was read since `room` was called.
     has_read: bool,
-    /// A message that is longer than a read has ended since then.
-    has_long_message: bool,
-    /// The same was so when `room` was called the last time.
+    /// When `room` was called the last time, a message that is longer than a read had ended.
     had_long_message: bool,
+    kept: Kept,
+}
+
+/// The incomplete message that is kept in the buffer.
+struct Kept {
+    /// The message that begins at `start`, if bytes of it are missing and its header is there.
+    message: Option<BufferedMessage>,
+    /// A message that is longer than a read has ended since `room` was called.
+    has_long_message: bool,
 }
 
 impl InputBuffer {
@@ -127,11 +134,13 @@ impl InputBuffer {
             buf: Vec::new(),
             start: 0,
             end: 0,
-            message: None,
             max_len: if bytes > READ_LEN { bytes } else { READ_LEN },
             has_read: false,
-            has_long_message: false,
             had_long_message: false,
+            kept: Kept {
+                message: None,
+                has_long_message: false,
+            },
         }
     }
 
@@ -140,7 +149,7 @@ impl InputBuffer {
     /// Call [`filled`](Self::filled) after the read, and then [`receive`](Self::receive) until it
     /// returns `None`.
     pub fn room(&mut self) -> &mut [u8] {
-        let end = match &self.message {
+        let end = match &self.kept.message {
             Some(message) if message.frame_len() > READ_LEN.max(self.unread_len()) => {
                 let frame_len = message.frame_len();
                 self.make_room_in_message(frame_len);
@@ -177,25 +186,36 @@ impl InputBuffer {
         connection: &mut Connection,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        if self.message.is_some() {
-            return self.receive_message(connection, out);
-        }
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        // The fast path, whose event is not moved; what is missing for it, the general path knows.
-        match connection.whole_message(&mut input, out) {
-            Ok(None) if input.is_empty() && connection.takes_whole_messages() => return Ok(None),
-            Ok(None) => {}
-            Ok(event) => {
+        if self.kept.message.is_none() && connection.takes_whole_messages() {
+            if let Some((kind, data)) = connection.whole_payload(&mut input) {
                 self.start = self.end - input.len();
-                return Ok(event);
+                return match kind {
+                    MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
+                    MessageKind::Text => match utf8::validate(data) {
+                        Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                        Err(_) => Err(connection.fail_buffered(InvalidUtf8, out)),
+                    },
+                };
+            }
+            // The last call of the loop for every read.
+            if input.is_empty() {
+                return Ok(None);
+            }
+        }
+        // A slot, as in `Connection::receive`.
+        let mut event = None;
+        let left = self.kept.receive(connection, input, self.max_len, out, &mut event);
+        match left {
+            Ok(left) => {
+                self.start = self.end - left;
+                Ok(event)
             }
             Err(error) => {
-                self.start = self.end - input.len();
-                return Err(error);
+                self.start = self.end;
+                Err(error)
             }
         }
-        let (start, message) = (&mut self.start, &mut self.message);
-        receive_general(connection, input, start, message, self.max_len, out)
     }
 
     /// Returns the next event of what was read, as [`receive`](Self::receive) does, but leaves
@@ -244,46 +264,9 @@ impl InputBuffer {
         }
     }
 
-    /// The next event while a message is in the buffer that was not complete.
-    #[inline(never)]
-    fn receive_message<'b>(
-        &'b mut self,
-        connection: &mut Connection,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        let Some(message) = &mut self.message else {
-            return Ok(None);
-        };
-        if !connection.takes_whole_messages() {
-            // The caller has ended the connection meanwhile.
-            return self.receive_all(connection, out);
-        }
-        let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let result = match message.advance(input) {
-            Ok(Progress::Incomplete) => return Ok(None),
-            Ok(Progress::Complete) => {
-                self.has_long_message |= message.frame_len() > READ_LEN;
-                self.start += message.frame_len();
-                message.event(input).map(Some)
-            }
-            Ok(Progress::Unsuitable) => {
-                message.restore(input);
-                self.message = None;
-                self.start = self.end;
-                return connection.receive(&mut input, out);
-            }
-            Err(error) => Err(error),
-        };
-        self.message = None;
-        result.map_err(|error| {
-            self.start = self.end;
-            connection.fail_buffered(error, out)
-        })
-    }
-
     /// Undoes what was done with the payload of a message that is not complete.
     fn restore(&mut self) {
-        if let Some(message) = self.message.take() {
+        if let Some(message) = self.kept.message.take() {
             message.restore(self.buf.get_mut(self.start..self.end).unwrap_or_default());
         }
     }
@@ -333,8 +316,8 @@ impl InputBuffer {
         if !mem::take(&mut self.has_read) {
             return;
         }
-        let is_used = self.has_long_message && self.had_long_message;
-        self.had_long_message = mem::take(&mut self.has_long_message);
+        let is_used = self.kept.has_long_message && self.had_long_message;
+        self.had_long_message = mem::take(&mut self.kept.has_long_message);
         if !is_used && self.buf.len() > READ_LEN && self.unread_len() <= READ_LEN {
             self.move_to_front();
             self.buf.truncate(READ_LEN);
@@ -353,46 +336,69 @@ impl InputBuffer {
     }
 }
 
-/// The general path for `input`, which ends where the unread bytes end and begins at `start` in the
-/// buffer. The beginning of a message is kept there.
-#[inline(never)]
-fn receive_general<'b>(
-    connection: &mut Connection,
-    mut input: &'b mut [u8],
-    start: &mut usize,
-    slot: &mut Option<BufferedMessage>,
-    max_len: usize,
-    out: &mut Vec<u8>,
-) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-    let end = *start + input.len();
-    let result = connection.receive_whole(&mut input, out);
-    *start = end - input.len();
-    if input.is_empty() || !matches!(result, Ok(None)) {
-        return result;
-    }
-    let Some(mut message) = connection.buffered_message(input) else {
-        // Its header is not complete.
-        return Ok(None);
-    };
-    if message.frame_len() > max_len {
-        let result = connection.receive(&mut input, out);
-        *start = end - input.len();
-        return result;
-    }
-    match message.advance(input) {
-        Ok(Progress::Incomplete | Progress::Complete) => {
-            *slot = Some(message);
-            Ok(None)
-        }
-        Ok(Progress::Unsuitable) => {
+impl Kept {
+    /// The general path for `input`, which is all that is unread. Returns how much of it is left, and
+    /// puts the event, if there is one, into `slot`. After an error, nothing is left.
+    #[inline(never)]
+    fn receive<'b>(
+        &mut self,
+        connection: &mut Connection,
+        mut input: &'b mut [u8],
+        max_len: usize,
+        out: &mut Vec<u8>,
+        slot: &mut Option<Event<'b>>,
+    ) -> Result<usize, Box<ProtocolError>> {
+        if let Some(message) = self.message.take() {
+            if connection.takes_whole_messages() {
+                return self.advance(message, connection, input, out, slot);
+            }
+            // The caller has ended the connection meanwhile.
             message.restore(input);
-            *start = end;
-            connection.receive(&mut input, out)
         }
-        Err(error) => {
-            *start = end;
-            Err(connection.fail_buffered(error, out))
+        *slot = connection.receive_whole(&mut input, out)?;
+        if input.is_empty() || slot.is_some() {
+            return Ok(input.len());
         }
+        match connection.buffered_message(input) {
+            // Its header is not complete.
+            None => Ok(input.len()),
+            Some(message) if message.frame_len() <= max_len => self.advance(message, connection, input, out, slot),
+            Some(_) => {
+                *slot = connection.receive(&mut input, out)?;
+                Ok(input.len())
+            }
+        }
+    }
+
+    /// Continues with the message at the front of `input`.
+    fn advance<'b>(
+        &mut self,
+        mut message: BufferedMessage,
+        connection: &mut Connection,
+        mut input: &'b mut [u8],
+        out: &mut Vec<u8>,
+        slot: &mut Option<Event<'b>>,
+    ) -> Result<usize, Box<ProtocolError>> {
+        let event = match message.advance(input) {
+            Ok(Progress::Incomplete) => {
+                self.message = Some(message);
+                return Ok(input.len());
+            }
+            Ok(Progress::Complete) => {
+                self.has_long_message |= message.frame_len() > READ_LEN;
+                let left = input.len() - message.frame_len();
+                message.event(input).map(|event| (event, left))
+            }
+            Ok(Progress::Unsuitable) => {
+                message.restore(input);
+                *slot = connection.receive(&mut input, out)?;
+                return Ok(input.len());
+            }
+            Err(error) => Err(error),
+        };
+        let (event, left) = event.map_err(|error| connection.fail_buffered(error, out))?;
+        *slot = Some(event);
+        Ok(left)
     }
 }
 

@@ -5,33 +5,25 @@ use alloc::{boxed::Box, vec::Vec};
 use super::Connection;
 use crate::{
     error::ProtocolError,
-    event::Event,
+    message::MessageKind,
     receive::{BufferedMessage, Path},
     utf8::InvalidUtf8,
 };
 
 impl Connection {
     /// Whether the connection is open and between messages, and assembles them.
+    #[inline(always)]
     pub(crate) fn takes_whole_messages(&self) -> bool {
         self.path == Path::Whole
     }
 
-    /// The message that is whole at the front of `input`, if the fast path takes it.
+    /// The payload of the message that is whole at the front of `input`, if the fast path takes it.
     ///
     /// What it does not take is left to [`receive_whole`](Self::receive_whole).
     #[inline(always)]
-    pub(crate) fn whole_message<'b>(
-        &mut self,
-        input: &mut &'b mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        if self.path != Path::Whole {
-            return Ok(None);
-        }
-        match self.receiver.whole_message(input) {
-            Ok(event) => Ok(event),
-            Err(error) => Err(self.fail(error.into(), out)),
-        }
+    pub(crate) fn whole_payload<'b>(&self, input: &mut &'b mut [u8]) -> Option<(MessageKind, &'b mut [u8])> {
+        debug_assert!(self.takes_whole_messages());
+        self.receiver.whole_payload(input)
     }
 
     /// The incomplete message at the front of `input`, if the buffer may keep it: it is in one frame

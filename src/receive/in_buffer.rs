@@ -110,6 +110,13 @@ fn unmask_and_check_ascii(arrived: &mut [u8], key: Mask) -> bool {
 }
 
 impl Receiver {
+    /// The payload of the message that is whole at the front of `input`, if the fast path takes it.
+    /// Text is not validated.
+    #[inline(always)]
+    pub(crate) fn whole_payload<'b>(&self, input: &mut &'b mut [u8]) -> Option<(MessageKind, &'b mut [u8])> {
+        self.decoder.whole_message::<false>(input, self.limits.size)
+    }
+
     /// The incomplete message at the front of `input`, if it is in one frame and not compressed, and
     /// its header is complete.
     pub(crate) fn buffered_message(&self, input: &[u8]) -> Option<BufferedMessage> {
