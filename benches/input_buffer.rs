@@ -1,9 +1,9 @@
 //! Receiving with an `InputBuffer`, and with the plain loop of `Connection::receive` and an array:
 //! nanoseconds per message.
 //!
-//! In addition to the figures of criterion, it prints a table of both in the same rounds. It has the
-//! fastest round of each: turns are short, so that some of them are not interrupted on a machine
-//! that is busy.
+//! In addition to the figures of criterion, it prints a table of both in the same rounds. It has
+//! the fastest round of each: turns are short, so that some of them are not interrupted on a
+//! machine that is busy.
 
 use std::{
     borrow::Cow,

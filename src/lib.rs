@@ -72,6 +72,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`InputBuffer`] is a buffer to read into. [`PreparedMessage`] is a message for many connections.
 //! [`Connection`] documents which calls there are and in which order; [`adapter::std_net`] is the
 //! loop around it for blocking streams.
 //!

@@ -26,8 +26,8 @@ impl Connection {
         self.receiver.whole_payload(input)
     }
 
-    /// The incomplete message at the front of `input`, if the buffer may keep it: it is in one frame
-    /// and not compressed, and its header is complete.
+    /// The incomplete message at the front of `input`, if the buffer may keep it: it is in one
+    /// frame and not compressed, and its header is complete.
     pub(crate) fn buffered_message(&self, input: &[u8]) -> Option<BufferedMessage> {
         if !self.takes_whole_messages() {
             return None;

@@ -38,8 +38,8 @@ pub enum SendError {
     KindChanged,
     /// The fragments of a text message are not UTF-8 (RFC 6455, section 5.6).
     InvalidUtf8,
-    /// A client must mask the payload, so it cannot send a header alone, or a frame that was encoded
-    /// for others (RFC 6455, section 5.1).
+    /// A client must mask the payload, so it cannot send a header alone, or a frame that was
+    /// encoded for others (RFC 6455, section 5.1).
     MaskRequired,
     /// A payload is longer than 2^63 - 1 bytes (RFC 6455, section 5.2).
     PayloadTooLong {

@@ -117,8 +117,8 @@ impl Receiver {
         self.decoder.whole_message::<false>(input, self.limits.size)
     }
 
-    /// The incomplete message at the front of `input`, if it is in one frame and not compressed, and
-    /// its header is complete.
+    /// The incomplete message at the front of `input`, if it is in one frame and not compressed,
+    /// and its header is complete.
     pub(crate) fn buffered_message(&self, input: &[u8]) -> Option<BufferedMessage> {
         let (kind, header, header_len) = self.decoder.message_header(input, self.limits.size)?;
         let len = usize::try_from(header.len).unwrap_or(usize::MAX);

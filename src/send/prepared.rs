@@ -50,12 +50,11 @@ const WINDOW_SIZES: usize = 8;
 ///
 /// # Compression
 ///
-/// The message is compressed when a connection needs it that has negotiated permessage-deflate
-/// (RFC 7692), at the level of that connection, and what comes out is kept for the others. The rules
-/// are those of any message: not below the threshold of the connection, not if
-/// [`set_compression`](crate::Connection::set_compression) turned it off, and not if it does not
-/// get smaller. It refers to nothing that was sent before, so that it is the same for all
-/// connections.
+/// The message is compressed when the first connection needs it that has negotiated
+/// permessage-deflate (RFC 7692), at the level of that connection, and the compressed frame is kept
+/// for the others. The rules are those of any message: it is not compressed below the threshold of
+/// the connection, nor if `Connection::set_compression` turned that off, nor if it does not get
+/// smaller. It refers to nothing that was sent before, so that it is the same for all connections.
 ///
 /// **With context takeover**, what the connection compresses later refers to what it has compressed
 /// before, and a prepared message would come between the two. So it is sent compressed as long as

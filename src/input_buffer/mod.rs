@@ -1,21 +1,20 @@
 //! The buffer between a transport and a connection.
 
+mod kept;
+
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::{fmt, mem};
 
+use self::kept::{Kept, READ_LEN};
 use crate::{
     connection::Connection,
     error::ProtocolError,
     event::Event,
     frame::header::Header,
     message::MessageKind,
-    receive::{BufferedMessage, Progress},
+    receive::BufferedMessage,
     utf8::{self, InvalidUtf8},
 };
-
-/// How many bytes are read at most between long messages: what was read is still in the L1 cache when
-/// it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their headers.
-const READ_LEN: usize = (16 << 10) + 128;
 
 /// The buffer that a loop reads into, beside the [`Connection`] that takes the events from it.
 ///
@@ -28,7 +27,7 @@ const READ_LEN: usize = (16 << 10) + 128;
 ///
 /// fn echo(
 ///     ws: &mut Connection,
-///     mut transport: impl Read + Write,
+///     transport: &mut (impl Read + Write),
 /// ) -> Result<(), Box<dyn std::error::Error>> {
 ///     let (mut input, mut out) = (InputBuffer::new(), Vec::new());
 ///     loop {
@@ -61,13 +60,6 @@ const READ_LEN: usize = (16 << 10) + 128;
 /// # let mut pipe = Pipe(io::Cursor::new(bytes), Vec::new());
 /// # echo(&mut ws, &mut pipe)?;
 /// # assert_eq!(pipe.1, b"\x81\x02Hi\x88\0");
-/// # impl Read for &mut Pipe {
-/// #     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> { (**self).read(room) }
-/// # }
-/// # impl Write for &mut Pipe {
-/// #     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> { (**self).write(bytes) }
-/// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
-/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -105,14 +97,6 @@ pub struct InputBuffer {
     kept: Kept,
 }
 
-/// The incomplete message that is kept in the buffer.
-struct Kept {
-    /// The message that begins at `start`, if bytes of it are missing and its header is there.
-    message: Option<BufferedMessage>,
-    /// A message that is longer than a read has ended since `room` was called.
-    has_long_message: bool,
-}
-
 impl InputBuffer {
     /// Returns an empty buffer, which holds no heap.
     ///
@@ -137,10 +121,7 @@ impl InputBuffer {
             max_len: if bytes > READ_LEN { bytes } else { READ_LEN },
             has_read: false,
             had_long_message: false,
-            kept: Kept {
-                message: None,
-                has_long_message: false,
-            },
+            kept: Kept::new(),
         }
     }
 
@@ -333,72 +314,6 @@ impl InputBuffer {
     fn move_to_front(&mut self) {
         self.buf.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-    }
-}
-
-impl Kept {
-    /// The general path for `input`, which is all that is unread. Returns how much of it is left, and
-    /// puts the event, if there is one, into `slot`. After an error, nothing is left.
-    #[inline(never)]
-    fn receive<'b>(
-        &mut self,
-        connection: &mut Connection,
-        mut input: &'b mut [u8],
-        max_len: usize,
-        out: &mut Vec<u8>,
-        slot: &mut Option<Event<'b>>,
-    ) -> Result<usize, Box<ProtocolError>> {
-        if let Some(message) = self.message.take() {
-            if connection.takes_whole_messages() {
-                return self.advance(message, connection, input, out, slot);
-            }
-            // The caller has ended the connection meanwhile.
-            message.restore(input);
-        }
-        *slot = connection.receive_whole(&mut input, out)?;
-        if input.is_empty() || slot.is_some() {
-            return Ok(input.len());
-        }
-        match connection.buffered_message(input) {
-            // Its header is not complete.
-            None => Ok(input.len()),
-            Some(message) if message.frame_len() <= max_len => self.advance(message, connection, input, out, slot),
-            Some(_) => {
-                *slot = connection.receive(&mut input, out)?;
-                Ok(input.len())
-            }
-        }
-    }
-
-    /// Continues with the message at the front of `input`.
-    fn advance<'b>(
-        &mut self,
-        mut message: BufferedMessage,
-        connection: &mut Connection,
-        mut input: &'b mut [u8],
-        out: &mut Vec<u8>,
-        slot: &mut Option<Event<'b>>,
-    ) -> Result<usize, Box<ProtocolError>> {
-        let event = match message.advance(input) {
-            Ok(Progress::Incomplete) => {
-                self.message = Some(message);
-                return Ok(input.len());
-            }
-            Ok(Progress::Complete) => {
-                self.has_long_message |= message.frame_len() > READ_LEN;
-                let left = input.len() - message.frame_len();
-                message.event(input).map(|event| (event, left))
-            }
-            Ok(Progress::Unsuitable) => {
-                message.restore(input);
-                *slot = connection.receive(&mut input, out)?;
-                return Ok(input.len());
-            }
-            Err(error) => Err(error),
-        };
-        let (event, left) = event.map_err(|error| connection.fail_buffered(error, out))?;
-        *slot = Some(event);
-        Ok(left)
     }
 }
 
