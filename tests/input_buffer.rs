@@ -165,7 +165,7 @@ fn sent() -> impl Strategy<Value = Sent> {
 proptest! {
     #![proptest_config(Cases { failure_persistence: None, ..Cases::with_cases(300) })]
 
-    /// R068 R071 R084 R098: Messages of any length, in any reads, are received as with
+    /// R068 R071 R079 R105: Messages of any length, in any reads, are received as with
     /// `Connection::receive`, read for read, with every limit on the buffer.
     #[test]
     fn the_events_are_those_of_receive_in_any_cut(
@@ -187,7 +187,7 @@ proptest! {
     }
 }
 
-/// R068 R084: The same for sizes around that of a read, in reads of one size.
+/// R068 R071: The same for sizes around that of a read, in reads of one size.
 #[test]
 fn messages_around_the_length_of_a_read_are_received_in_any_reads() {
     for role in ROLES {
@@ -263,7 +263,7 @@ fn a_message_in_pieces_is_borrowed_from_the_buffer() {
     }
 }
 
-/// R098: Invalid text is refused at its first byte, long before the message is complete, wherever
+/// R099: Invalid text is refused at its first byte, long before the message is complete, wherever
 /// it is and however it arrives.
 #[test]
 fn s8_1_invalid_text_fails_before_the_message_is_complete() {
@@ -296,7 +296,7 @@ fn s8_1_invalid_text_fails_before_the_message_is_complete() {
     }
 }
 
-/// R063: A text that ends inside a code point is refused.
+/// R098 R099: A text that ends inside a code point is refused.
 #[test]
 fn s8_1_a_text_that_ends_inside_a_code_point_fails() {
     for role in ROLES {
@@ -315,7 +315,7 @@ fn s8_1_a_text_that_ends_inside_a_code_point_fails() {
     }
 }
 
-/// R146: The buffer grows with what has arrived, never with a length that is only announced, and
+/// R137 R138: The buffer grows with what has arrived, never with a length that is only announced, and
 /// shrinks after the message.
 #[test]
 fn memory_grows_with_what_has_arrived_and_shrinks_again() {
@@ -413,7 +413,7 @@ fn what_is_unread_is_moved_rarely() {
     }
 }
 
-/// R146: `max_message_size` holds, and a buffer with a limit never grows beyond it: a longer
+/// R137 R138: `max_message_size` holds, and a buffer with a limit never grows beyond it: a longer
 /// message is assembled.
 #[test]
 fn limits_hold() {

@@ -15,7 +15,7 @@ const FIN_BINARY: u8 = 0x82;
 proptest! {
     #![proptest_config(Cases { failure_persistence: None, ..Cases::with_cases(200) })]
 
-    /// R069 R123: What is sent is what any other call sends, in one frame, in both roles; a client
+    /// R061 R069 R103: What is sent is what any other call sends, in one frame, in both roles; a client
     /// masks it with a fresh key each time.
     #[test]
     fn a_prepared_message_is_sent_as_any_other(data in vec(any::<u8>(), 0..70_000), text in "\\PC{0,300}") {
@@ -71,7 +71,7 @@ const WAYS: [(&str, SendWith); 2] = [
     }),
 ];
 
-/// R108 R123: A prepared message is permitted in the states in which any message is, and refused
+/// R087 R102: A prepared message is permitted in the states in which any message is, and refused
 /// with the same error otherwise; then nothing has changed.
 #[test]
 fn s6_1_the_state_is_checked_as_for_any_message() {
@@ -225,7 +225,7 @@ mod deflate {
         first & RSV1 > 0
     }
 
-    /// R160 R179: It is compressed once for each size of the window, what comes out is the same for
+    /// R165 R173 R178: It is compressed once for each size of the window, what comes out is the same for
     /// all connections, and every peer inflates it, in both roles, with takeover and without,
     /// between other messages.
     #[test]
@@ -261,7 +261,7 @@ mod deflate {
         }
     }
 
-    /// With takeover: compressed while the connection has compressed nothing of its own, plain
+    /// R179 R181: With takeover: compressed while the connection has compressed nothing of its own, plain
     /// after that, and its own messages still refer to each other.
     #[test]
     fn s7_1_1_with_takeover_a_prepared_message_leaves_the_window_in_step() {
@@ -310,7 +310,7 @@ mod deflate {
         assert_eq!(receive(&mut client, &out), expected);
     }
 
-    /// The threshold, the level and `set_compression` of a connection hold, and a message that does
+    /// R188: The threshold, the level and `set_compression` of a connection hold, and a message that does
     /// not get smaller is not compressed; whichever connection is asked first.
     #[test]
     fn the_settings_of_the_connection_hold() {
