@@ -82,8 +82,8 @@
 //! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for callers
 //!   with an HTTP implementation of their own; [`Connection::upgraded_server`] and
 //!   [`Connection::upgraded_client`] continue from there.
-//! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies
-//!   and small devices.
+//! * [`frame`], [`mask`] and [`utf8`] are the codec, for proxies and small devices: no allocation,
+//!   and no dependencies without the feature `simd`.
 //! * [`timers`] has deadlines on the caller's clock.
 //! * `adapter` has the loops around the engine: blocking, tokio, and any other executor.
 //!
@@ -116,7 +116,7 @@
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
-//! it.
+//! it, except that `zlib-rs` compresses to other bytes.
 
 #![no_std]
 #![forbid(unsafe_code)]

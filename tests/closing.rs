@@ -1080,11 +1080,12 @@ fn limited_config() -> Config {
 /// R126: Each error has its close code. An error that no Close frame can report has 1006.
 #[test]
 fn s7_4_1_every_error_has_a_close_code() {
-    // `tests/deflate.rs` fails connections with `InvalidDeflate`.
+    // `tests/deflate.rs` and `tests/deflate_end.rs` fail connections with errors of compression.
     let mut codes: Vec<(ProtocolError, u16)> = vec![
         (ProtocolError::UnexpectedEof, 1006),
         (ProtocolError::HandshakeEof, 1006),
         (ProtocolError::InvalidDeflate, 1007),
+        (ProtocolError::TooManyDeflateBlocks, 1008),
     ];
     for role in ROLES {
         codes.extend(violations(role).into_iter().map(|(error, code, _)| (error, code)));

@@ -123,6 +123,7 @@ fn tags() -> BTreeMap<String, BTreeSet<String>> {
     let mut tags = BTreeMap::new();
     collect(&Path::new(ROOT).join("tests"), "", &mut tags);
     collect(&Path::new(ROOT).join("src"), "src::", &mut tags);
+    collect(&Path::new(ROOT).join("examples"), "examples::", &mut tags);
     tags
 }
 

@@ -53,6 +53,9 @@ ProtocolError::InvalidUtf8
 ProtocolError::InvalidDeflate
     the peer sent a compressed message that is not valid DEFLATE, or that refers to data before the
     window (RFC 7692, section 7.2.2)
+ProtocolError::TooManyDeflateBlocks
+    the peer sent compressed messages with more than one DEFLATE block for each 6 bytes (RFC 6455,
+    section 10.4)
 ProtocolError::MessageTooBig
     the peer sent a message of at least 101 bytes, which is over Config::max_message_size = 100 (RFC
     6455, section 10.4)
@@ -407,9 +410,10 @@ fn protocol_errors() -> Vec<ProtocolError> {
         client(&from_server(0x88, b"\x03\xE8\xFF")),
         client(&from_server(0x81, b"\xFF")),
     ];
-    let [invalid_deflate, inflates_too_big] = compression_errors();
+    let [invalid_deflate, too_many_blocks, inflates_too_big] = compression_errors();
     errors.extend([
         invalid_deflate,
+        too_many_blocks,
         client(&from_server(0x82, &[0; 101])),
         inflates_too_big,
         client(&fragments(&[0x01, 0x00, 0x00])),
@@ -421,16 +425,18 @@ fn protocol_errors() -> Vec<ProtocolError> {
     errors
 }
 
-/// A message that is not DEFLATE, and one that inflates to more than the limit.
+/// A message that is not DEFLATE, one of empty blocks, and one that inflates to more than the
+/// limit.
 #[cfg(feature = "deflate")]
-fn compression_errors() -> [ProtocolError; 2] {
+fn compression_errors() -> [ProtocolError; 3] {
     use sockless::deflate::{DeflateConfig, DeflateParams, WindowBits};
 
     let mut negotiated = sockless::handshake::Negotiated::default();
     negotiated.deflate = Some(DeflateParams {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
-        server_max_window_bits: WindowBits::MAX,
+        // Of both back ends, the one for smaller windows has a limit on blocks.
+        server_max_window_bits: WindowBits::MIN,
         client_max_window_bits: WindowBits::MAX,
     });
     let config = || {
@@ -445,12 +451,21 @@ fn compression_errors() -> [ProtocolError; 2] {
     let mut large = Vec::new();
     let mut server = support::upgraded(Role::Server, &negotiated, config());
     server.send_binary(&[0; 1000], &mut large).unwrap();
-    [client(&frame(Role::Server, 0xC2, b"\x06")), client(&large)]
+    let empty_blocks = [0x03, 0x00].repeat(1000);
+    [
+        client(&frame(Role::Server, 0xC2, b"\x06")),
+        client(&frame(Role::Server, 0xC2, &empty_blocks)),
+        client(&large),
+    ]
 }
 
 #[cfg(not(feature = "deflate"))]
-fn compression_errors() -> [ProtocolError; 2] {
-    [ProtocolError::InvalidDeflate, support::inflates_too_big(100)]
+fn compression_errors() -> [ProtocolError; 3] {
+    [
+        ProtocolError::InvalidDeflate,
+        ProtocolError::TooManyDeflateBlocks,
+        support::inflates_too_big(100),
+    ]
 }
 
 fn request_errors() -> Vec<RequestError> {

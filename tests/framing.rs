@@ -428,6 +428,58 @@ fn decode_all(role: Role, bytes: &[u8], cuts: &[usize]) -> Vec<(Header, Vec<u8>)
     frames
 }
 
+/// R081: A proxy that forwards frames with the codec, and masks them with a key of its own, keeps
+/// the fragments and the reserved bit of a compressed message, wherever its input is cut.
+#[test]
+fn s5_4_a_proxy_keeps_fragments_and_reserved_bits() {
+    const NEW_KEY: [u8; 4] = [0xA5, 0, 0x3C, 0xFF];
+    let frames: [(bool, bool, Opcode, &[u8]); 6] = [
+        (false, true, Opcode::Text, b"\xf2\x48"),
+        (false, false, Opcode::Continuation, b""),
+        (true, false, Opcode::Ping, b"between"),
+        (false, false, Opcode::Continuation, b"\xcd"),
+        (true, false, Opcode::Continuation, b"\xc9\xc9\x07\x00"),
+        (true, false, Opcode::Binary, &[0x5A; 130]),
+    ];
+    let encoded_with = |key: [u8; 4]| {
+        let mut bytes = Vec::new();
+        for (fin, rsv1, opcode, payload) in frames {
+            bytes.extend(encoded(&Header {
+                fin,
+                rsv1,
+                mask: Some(key),
+                ..Header::new(opcode, payload.len() as u64)
+            }));
+            bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        }
+        bytes
+    };
+    let (bytes, expected) = (encoded_with(KEY), encoded_with(NEW_KEY));
+    for step in 1..=bytes.len() {
+        let mut decoder = Decoder::new(Role::Server);
+        decoder.allow_rsv1();
+        let (mut forwarded, mut key) = (Vec::new(), NEW_KEY);
+        for piece in bytes.clone().chunks_mut(step) {
+            let mut input = piece;
+            while let Some(item) = decoder.decode(&mut input).unwrap() {
+                match item {
+                    Item::Header(header) => {
+                        let mask = Some(NEW_KEY);
+                        let mut buf = [0; Header::MAX_LEN];
+                        forwarded.extend_from_slice(Header { mask, ..header }.encode(&mut buf).unwrap());
+                        key = NEW_KEY;
+                    }
+                    Item::Payload { data, end: _ } => {
+                        key = mask::apply(data, key);
+                        forwarded.extend_from_slice(data);
+                    }
+                }
+            }
+        }
+        assert!(forwarded == expected, "in pieces of {step} bytes");
+    }
+}
+
 /// R068 R071 R072 R104 R105: Wherever the input is cut, the decoder finds the same frames, and a
 /// server's decoder unmasks them.
 #[test]

@@ -315,8 +315,8 @@ fn s8_1_a_text_that_ends_inside_a_code_point_fails() {
     }
 }
 
-/// R137 R138: The buffer grows with what has arrived, never with a length that is only announced, and
-/// shrinks after the message.
+/// R137 R138: The buffer grows with what has arrived, never with a length that is only announced,
+/// and shrinks after the message.
 #[test]
 fn memory_grows_with_what_has_arrived_and_shrinks_again() {
     const LEN: usize = 8 * MIB;

@@ -23,6 +23,8 @@ mod hostile_handshake;
 #[cfg(feature = "alloc")]
 mod input_buffer;
 #[cfg(feature = "alloc")]
+mod into_parts;
+#[cfg(feature = "alloc")]
 mod memory;
 #[cfg(feature = "alloc")]
 mod pair;
@@ -44,6 +46,8 @@ mod streams;
 
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "laws")]
+mod deflate_end;
 #[cfg(feature = "deflate")]
 mod deflate_negotiation;
 #[cfg(feature = "deflate")]
@@ -54,3 +58,5 @@ mod handshake_http;
 
 #[cfg(feature = "std")]
 mod adapters;
+#[cfg(feature = "std")]
+mod chat;

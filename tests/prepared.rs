@@ -15,8 +15,8 @@ const FIN_BINARY: u8 = 0x82;
 proptest! {
     #![proptest_config(Cases { failure_persistence: None, ..Cases::with_cases(200) })]
 
-    /// R061 R069 R103: What is sent is what any other call sends, in one frame, in both roles; a client
-    /// masks it with a fresh key each time.
+    /// R061 R069 R103: What is sent is what any other call sends, in one frame, in both roles; a
+    /// client masks it with a fresh key each time.
     #[test]
     fn a_prepared_message_is_sent_as_any_other(data in vec(any::<u8>(), 0..70_000), text in "\\PC{0,300}") {
         let binary = PreparedMessage::binary(&data);
@@ -225,8 +225,8 @@ mod deflate {
         first & RSV1 > 0
     }
 
-    /// R165 R173 R178: It is compressed once for each size of the window, what comes out is the same for
-    /// all connections, and every peer inflates it, in both roles, with takeover and without,
+    /// R165 R173 R178: It is compressed once for each size of the window, what comes out is the same
+    /// for all connections, and every peer inflates it, in both roles, with takeover and without,
     /// between other messages.
     #[test]
     fn s7_2_1_a_prepared_message_is_compressed_once_and_inflates_everywhere() {
@@ -261,8 +261,8 @@ mod deflate {
         }
     }
 
-    /// R179 R181: With takeover: compressed while the connection has compressed nothing of its own, plain
-    /// after that, and its own messages still refer to each other.
+    /// R179 R181: With takeover: compressed while the connection has compressed nothing of its own,
+    /// plain after that, and its own messages still refer to each other.
     #[test]
     fn s7_1_1_with_takeover_a_prepared_message_leaves_the_window_in_step() {
         let [mut server, mut client] = pair(15, false, DeflateConfig::new());
@@ -310,8 +310,8 @@ mod deflate {
         assert_eq!(receive(&mut client, &out), expected);
     }
 
-    /// R188: The threshold, the level and `set_compression` of a connection hold, and a message that does
-    /// not get smaller is not compressed; whichever connection is asked first.
+    /// R188: The threshold, the level and `set_compression` of a connection hold, and a message that
+    /// does not get smaller is not compressed; whichever connection is asked first.
     #[test]
     fn the_settings_of_the_connection_hold() {
         let message = PreparedMessage::text(&news(1));

@@ -321,7 +321,9 @@ impl Connection {
     /// Ends the engine and returns what it holds, for a takeover of the transport.
     #[must_use]
     pub fn into_parts(self) -> Parts {
-        let lossless = !self.receiver.is_lossy();
+        let discards_input = matches!(self.phase, Phase::CloseReceived | Phase::Closed);
+        let opening_is_lossy = self.opening.as_ref().is_some_and(|opening| opening.is_lossy());
+        let lossless = !discards_input && !opening_is_lossy && !self.receiver.is_lossy();
         let mut unread = match self.opening {
             Some(opening) if self.phase.receives_frames() || self.phase == Phase::Deciding => {
                 opening.early.get(opening.early_read..).unwrap_or_default().to_vec()
@@ -363,8 +365,14 @@ pub struct Parts {
     pub unread: Vec<u8>,
     /// Whether another engine that reads `unread`, and then the transport, receives everything.
     ///
-    /// It is false with permessage-deflate while a compressed message is in progress, of which
-    /// nothing is in `unread`, or while the peer may refer to earlier messages (context takeover).
+    /// It is false:
+    ///
+    /// * on a client, after an interim response (100 to 199 except 101), and while the body of a
+    ///   refusal arrives;
+    /// * with permessage-deflate, while a compressed message is in progress, of which nothing is in
+    ///   `unread`, or while the peer may refer to earlier messages (context takeover);
+    /// * after a Close frame was received, or the connection or its handshake failed: what follows
+    ///   is discarded.
     pub lossless: bool,
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Opening {
     pub(super) deflate: Option<DeflateConfig>,
     /// Client: what the response is judged by.
     pub(super) expected: Option<Expected>,
+    /// Client: an interim response has come.
+    pub(super) had_interim: bool,
     /// Client: a refusal whose body is not whole yet.
     pub(super) refusal: Option<(Response<'static>, RefusalBody)>,
     /// Server: bytes that came before `accept`, and how many of them are processed.
@@ -50,10 +52,17 @@ impl Opening {
             plain_requests: config.plain_requests,
             deflate: config.deflate_settings().cloned(),
             expected,
+            had_interim: false,
             refusal: None,
             early: Vec::new(),
             early_read: 0,
         })
+    }
+
+    /// Returns whether bytes were taken that are in no event and in no field: an interim response,
+    /// or a part of a refusal.
+    pub(super) fn is_lossy(&self) -> bool {
+        self.refusal.is_some() || self.had_interim
     }
 
     pub(super) fn judge<'b>(&mut self, head: Cow<'b, [u8]>) -> Result<Verdict<'b>, ResponseError> {
@@ -70,6 +79,7 @@ impl Opening {
             100..=199 => {
                 // All heads together stay within the limit, so that this cannot go on for ever.
                 self.head.continue_after(len);
+                self.had_interim = true;
                 Ok(Verdict::Interim)
             }
             _ => {

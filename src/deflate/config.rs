@@ -135,10 +135,15 @@ impl Default for DeflateConfig {
 pub struct WindowBits(u8);
 
 impl WindowBits {
-    /// 8: a window of 256 bytes.
+    /// 8: a window of 256 bytes. The practical minimum is 9, because zlib, on which most peers are
+    /// built, has no raw deflater for 8 bits. So the peer is told 9, unless it has asked for 8:
+    /// what is sent uses 8, and what is received may use 9.
     pub const MIN: Self = Self(8);
     /// 15: a window of 32,768 bytes, which is what there is if nothing is negotiated.
     pub const MAX: Self = Self(15);
+
+    /// What most peers can do: zlib has no raw deflater for less.
+    pub(super) const MIN_OF_ZLIB: Self = Self(9);
 
     /// The given number of bits; `None` if it is not 8 to 15.
     #[must_use]

@@ -59,7 +59,12 @@ pub enum ProtocolError {
     /// A compressed message is not valid DEFLATE, or refers to data before the window (RFC 7692,
     /// section 7.2.2).
     InvalidDeflate,
-    /// A message is larger than the limit (RFC 6455, section 10.4).
+    /// Compressed messages have more than one DEFLATE block for each 6 bytes, and 512 blocks of
+    /// credit are used up: work for the inflater, and no data (RFC 6455, section 10.4).
+    /// Compressors need a multiple of that for each block; empty stored blocks, which end a flush,
+    /// do not count.
+    TooManyDeflateBlocks,
+    /// A message is larger than the limit (section 10.4).
     MessageTooBig {
         /// The size in bytes that its frames have announced so far. `None` for a compressed message
         /// that inflates to more than the limit.
@@ -93,7 +98,7 @@ impl ProtocolError {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_DATA,
             Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
-            Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments { .. } | Self::TooManyDeflateBlocks => CloseCode::POLICY_VIOLATION,
             Self::UnexpectedEof | Self::HandshakeEof | Self::Request(_) | Self::Response(_) => CloseCode::ABNORMAL,
             Self::ReservedBits { .. }
             | Self::ReservedOpcode { .. }
@@ -163,6 +168,9 @@ impl fmt::Display for ProtocolError {
             Self::InvalidDeflate => f.write_str(
                 "the peer sent a compressed message that is not valid DEFLATE, or that refers to data before the window \
                  (RFC 7692, section 7.2.2)",
+            ),
+            Self::TooManyDeflateBlocks => f.write_str(
+                "the peer sent compressed messages with more than one DEFLATE block for each 6 bytes (RFC 6455, section 10.4)",
             ),
             Self::MessageTooBig { size, limit } => {
                 match size {

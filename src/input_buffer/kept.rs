@@ -9,8 +9,9 @@ use crate::{
     receive::{BufferedMessage, Progress},
 };
 
-/// How many bytes are read at most between long messages: what was read is still in the L1 cache when
-/// it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their headers.
+/// How many bytes are read at most between long messages: what was read is still in the L1 cache
+/// when it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their
+/// headers.
 pub(super) const READ_LEN: usize = (16 << 10) + 128;
 
 /// The incomplete message that is kept in the buffer.
@@ -29,8 +30,8 @@ impl Kept {
         }
     }
 
-    /// The general path for `input`, which is all that is unread. Returns how much of it is left, and
-    /// puts the event, if there is one, into `slot`. After an error, nothing is left.
+    /// The general path for `input`, which is all that is unread. Returns how much of it is left,
+    /// and puts the event, if there is one, into `slot`. After an error, nothing is left.
     #[inline(never)]
     pub(super) fn receive<'b>(
         &mut self,

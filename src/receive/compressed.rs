@@ -6,7 +6,7 @@ use super::Receiver;
 use crate::{
     assembler::{Limits, MessageAssembler, PayloadViolation},
     config::Delivery,
-    deflate::{DirectionParams, Inflated, Inflater, MAX_FINISH},
+    deflate::{DirectionParams, InflateError, Inflated, Inflater, MAX_FINISH},
     error::ProtocolError,
     event::{Chunk, Event},
     frame::header::Header,
@@ -100,7 +100,10 @@ fn admit<'a>(
 ) -> (&'a [u8], Result<(), PayloadViolation>) {
     let (output, beyond) = inflated.output.split_at(assembler.admit(inflated.output.len(), limits));
     let result = if beyond.is_empty() {
-        inflated.result.map_err(|_| PayloadViolation::InvalidDeflate)
+        inflated.result.map_err(|error| match error {
+            InflateError::Corrupt => PayloadViolation::InvalidDeflate,
+            InflateError::TooManyBlocks => PayloadViolation::TooManyDeflateBlocks,
+        })
     } else {
         Err(PayloadViolation::TooBig)
     };
@@ -124,7 +127,10 @@ impl Receiver {
             return Ok(None);
         };
         let inflater = self.compressed.inflater(params);
-        let mut inflated = inflater.finish(payload);
+        let max_output = usize::try_from(self.limits.size)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        let mut inflated = inflater.finish(payload, max_output);
         let message = if inflated.done && inflated.result.is_ok() && inflated.output.len() as u64 <= self.limits.size {
             self.assembler.whole(kind, inflated.output)?
         } else {
@@ -138,7 +144,7 @@ impl Receiver {
                     break self.assembler.finish()?;
                 }
                 payload = payload.get_mut(inflated.consumed..).unwrap_or_default();
-                inflated = inflater.finish(payload);
+                inflated = inflater.finish(payload, self.assembler.room(self.limits).saturating_add(1));
             }
         };
         inflater.end_message();
@@ -180,7 +186,7 @@ impl Receiver {
             let peeked = self.decoder.payload().peek(input, inflater.max_input());
             let payload = input.get(..peeked).unwrap_or_default();
             let inflated = if in_tail {
-                inflater.finish(payload)
+                inflater.finish(payload, self.assembler.room(self.limits).saturating_add(1))
             } else {
                 inflater.inflate(payload)
             };
@@ -197,9 +203,9 @@ impl Receiver {
             };
             let (output, result) = admit(&mut self.assembler, &inflated, self.limits);
             let event = match self.delivery {
-                // Output of the tail, if the tail ends no block, is nobody's data.
-                Delivery::Chunks if in_tail && inflated.result.is_err() => self.inflated_chunk(&[], ends, result)?,
                 Delivery::Messages => self.inflated_piece(output, ends, result)?,
+                // The message has no end. What the tail inflates to is judged, but it is no data.
+                Delivery::Chunks if in_tail && inflated.result.is_err() => self.inflated_piece(output, ends, result)?,
                 Delivery::Chunks => self.inflated_chunk(output, ends, result)?,
             };
             if ends != Ends::Nothing {

@@ -109,8 +109,8 @@ fn unmask_and_check_ascii(arrived: &mut [u8], key: Mask) -> bool {
     is_ascii
 }
 
-/// Looks at all of the bytes, without a branch: `is_ascii` of `core` looks for the first one that is
-/// not, which takes longer if there is none.
+/// Looks at all of the bytes, without a branch: `is_ascii` of `core` looks for the first one that
+/// is not, which takes longer if there is none.
 fn is_all_ascii(bytes: &[u8]) -> bool {
     bytes.iter().fold(0, |all, byte| all | byte).is_ascii()
 }

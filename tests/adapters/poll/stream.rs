@@ -153,6 +153,22 @@ fn recycled_messages_allocate_nothing() {
     }
 }
 
+/// docs/DESIGN.md, "The adapters": a polled connection is one allocation, besides a client's key
+/// stream.
+#[test]
+fn a_connection_is_one_allocation() {
+    for role in ROLES {
+        let mut simulation = Simulation::new(0);
+        let (local, _remote) = simulation.pipe([0, 0]);
+        let clock = simulation.clock();
+        let mut ws = None;
+        let created = measure(|| ws = Some(open_with_timeouts(local, clock, role)));
+        assert_eq!(size_of::<Ws>(), size_of::<usize>());
+        let expected = if role == Role::Client { 2 } else { 1 };
+        assert_eq!(created.count_current, expected, "{role:?}: {created:?}");
+    }
+}
+
 /// A connection that waits with nothing in progress holds no buffers, however much it has read and
 /// written. A message in progress holds its own bytes only. The buffers that the connections of a
 /// thread share are bounded.

@@ -18,7 +18,7 @@ use sockless::{
 };
 use support::REQUEST;
 
-use super::{TEST_TIMEOUT, skip_head};
+use super::{TEST_TIMEOUT, read_head};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -46,7 +46,7 @@ fn raw_client_and_server(settings: Settings) -> (TcpStream, WebSocket<TcpStream>
         .unwrap()
         .accept(&Accept::new())
         .unwrap();
-    skip_head(&mut client);
+    read_head(&mut client);
     (client, server)
 }
 

@@ -160,8 +160,8 @@ fn pair() -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
     })
 }
 
-/// Reads the head of a response and nothing after it.
-fn skip_head(tcp: &mut TcpStream) {
+/// Reads a head and nothing after it.
+fn read_head(tcp: &mut TcpStream) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -176,6 +176,6 @@ fn raw_client_and_server() -> (TcpStream, WebSocket<TcpStream>) {
     let mut client = with_timeouts(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
     client.write_all(REQUEST.as_bytes()).unwrap();
     let server = std_net::accept(accept_tcp(&listener)).unwrap();
-    skip_head(&mut client);
+    read_head(&mut client);
     (client, server)
 }
