@@ -225,9 +225,9 @@ mod deflate {
         first & RSV1 > 0
     }
 
-    /// R165 R173 R178: It is compressed once for each size of the window, what comes out is the same
-    /// for all connections, and every peer inflates it, in both roles, with takeover and without,
-    /// between other messages.
+    /// R165 R173 R178: It is compressed once for each size of the window, what comes out is the
+    /// same for all connections, and every peer inflates it, in both roles, with takeover and
+    /// without, between other messages.
     #[test]
     fn s7_2_1_a_prepared_message_is_compressed_once_and_inflates_everywhere() {
         for role in ROLES {
@@ -310,8 +310,8 @@ mod deflate {
         assert_eq!(receive(&mut client, &out), expected);
     }
 
-    /// R188: The threshold, the level and `set_compression` of a connection hold, and a message that
-    /// does not get smaller is not compressed; whichever connection is asked first.
+    /// R188: The threshold, the level and `set_compression` of a connection hold, and a message
+    /// that does not get smaller is not compressed; whichever connection is asked first.
     #[test]
     fn the_settings_of_the_connection_hold() {
         let message = PreparedMessage::text(&news(1));
