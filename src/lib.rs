@@ -69,6 +69,7 @@
 //! let status = server.close_status().expect("the connection is closed");
 //! assert!(status.is_clean());
 //! assert_eq!(status.code(), CloseCode::NORMAL);
+//! status.clone().into_result()?; // an error if the peer has closed with another code
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -99,7 +100,8 @@
 //!   is enough not to read while there is much to write.
 //! * The order: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the
 //!   source, has the whole contract as a list, and a section for each kind of runtime.
-//! * Policy: who may connect ([`Request::is_same_origin`] helps), and what a proxy does. A proxy
+//! * Policy: who may connect, and what a proxy does. By default, [`Accept`] allows web pages of the
+//!   server's own origin, and clients that are no browsers; it has settings for others. A proxy
 //!   that forwards frames does not change their fragmentation if an extension was negotiated that
 //!   it does not know (section 5.4).
 //!
@@ -143,6 +145,7 @@ extern crate std;
 mod close_code;
 pub mod error;
 pub mod frame;
+mod input;
 pub mod mask;
 mod message;
 mod role;

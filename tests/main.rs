@@ -15,6 +15,12 @@ mod fragmentation;
 #[cfg(feature = "alloc")]
 mod handshake_client;
 #[cfg(feature = "alloc")]
+mod handshake_grammar;
+#[cfg(feature = "alloc")]
+mod handshake_origin;
+#[cfg(feature = "alloc")]
+mod handshake_plain;
+#[cfg(feature = "alloc")]
 mod handshake_server;
 #[cfg(feature = "alloc")]
 mod hostile;
@@ -46,7 +52,7 @@ mod streams;
 
 #[cfg(feature = "deflate")]
 mod deflate;
-#[cfg(feature = "laws")]
+#[cfg(all(feature = "deflate", feature = "laws"))]
 mod deflate_end;
 #[cfg(feature = "deflate")]
 mod deflate_negotiation;

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
-use super::{Connection, opening::Verdict};
+use super::{Connection, opening::ResponseKind};
 use crate::{
     deflate::DeflateConfig,
     error::{LocalHandshakeError, ProtocolError, RequestError},
@@ -27,8 +27,14 @@ impl Connection {
         };
         let found = match opening.head.read(input) {
             Ok(None) => return Ok(None),
-            Ok(Some(head)) => Request::from_head(head, opening.max_headers, opening.plain_requests),
-            Err(error) => Err(error.into()),
+            Ok(Some(head)) => {
+                opening.is_head = is_head(&head);
+                Request::from_head(head, opening.max_headers, opening.plain_requests)
+            }
+            Err(error) => {
+                opening.is_head = is_head(opening.head.collected());
+                Err(error.into())
+            }
         };
         match found {
             Ok(request) => {
@@ -90,15 +96,15 @@ impl Connection {
             }
             let found = match opening.head.read(input) {
                 Ok(None) => return Ok(None),
-                Ok(Some(head)) => opening.judge(head),
+                Ok(Some(head)) => opening.check_response(head),
                 Err(error) => Err(error.into()),
             };
             match found {
-                Ok(Verdict::Interim | Verdict::Refused) => {}
-                Ok(Verdict::Open(response, negotiated)) => {
+                Ok(ResponseKind::Interim | ResponseKind::Refused) => {}
+                Ok(ResponseKind::Open(response, negotiated)) => {
                     let opening = self.opening.take();
                     self.apply(
-                        &negotiated,
+                        negotiated,
                         opening.as_ref().and_then(|opening| opening.deflate.as_ref()),
                     );
                     self.signal(Signal::Accepted);
@@ -143,9 +149,11 @@ impl Connection {
     /// in the loop around it.
     ///
     /// # Errors
-    /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered,
-    /// a header that is malformed or belongs to the handshake. Nothing has changed; accept in
-    /// another way, or reject.
+    /// Returns [`NotAllowed`](LocalHandshakeError::NotAllowed) for a request that the acceptance
+    /// does not allow, by default one of a web page of another origin; otherwise the part of the
+    /// acceptance that cannot be sent: a subprotocol that was not offered, a header that is
+    /// malformed or belongs to the handshake. Nothing has changed; accept in another way, or
+    /// reject.
     pub fn accept(
         &mut self,
         request: &Request<'_>,
@@ -163,7 +171,7 @@ impl Connection {
                 return Err(error);
             }
         };
-        self.apply(&negotiated, deflate.as_ref());
+        self.apply(negotiated, deflate.as_ref());
         self.opening.take_if(|opening| opening.early.is_empty());
         self.signal(Signal::Accepted);
         Ok(())
@@ -174,7 +182,7 @@ impl Connection {
     ///
     /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an
     /// unknown target, 3xx with `Location`. `Connection: close` and the length of the body are
-    /// added.
+    /// added. The response to HEAD has the length of the body, and not the body.
     ///
     /// # Errors
     /// Returns the part of the response that cannot be sent. Nothing has changed.
@@ -186,7 +194,8 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), LocalHandshakeError> {
         self.check_answer()?;
-        write_rejection(status, headers, body, out)?;
+        let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
+        write_rejection(status, headers, body, to_head, out)?;
         self.signal(Signal::Refused);
         Ok(())
     }
@@ -198,11 +207,18 @@ impl Connection {
         }
     }
 
-    /// Applies what was negotiated.
-    pub(super) fn apply(&mut self, negotiated: &Negotiated, config: Option<&DeflateConfig>) {
+    /// Applies and keeps what was negotiated.
+    pub(super) fn apply(&mut self, negotiated: Negotiated, config: Option<&DeflateConfig>) {
         if let Some((receive, send, threshold)) = negotiated.directions(self.role(), config) {
             self.receiver.allow_compressed(receive);
             self.sender.allow_compressed(send, threshold);
         }
+        self.deflate = negotiated.deflate_params();
+        self.subprotocol = negotiated.subprotocol;
     }
+}
+
+/// Returns whether a request, of which these are the first bytes, has the method HEAD.
+fn is_head(request: &[u8]) -> bool {
+    request.starts_with(b"HEAD ")
 }

@@ -145,13 +145,13 @@ impl WindowBits {
     /// What most peers can do: zlib has no raw deflater for less.
     pub(super) const MIN_OF_ZLIB: Self = Self(9);
 
-    /// The given number of bits; `None` if it is not 8 to 15.
+    /// Returns the given number of bits, or `None` if it is not 8 to 15.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         if matches!(bits, 8..=15) { Some(Self(bits)) } else { None }
     }
 
-    /// The number of bits.
+    /// Returns the number of bits.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use super::{
     header::{self, Header},
     opcode::Opcode,
-    payload::{Payload, Piece, take},
+    payload::{Payload, Piece},
     wire::{FirstByte, SecondByte},
 };
 #[cfg(feature = "alloc")]
 use super::{payload::unmask, wire};
-use crate::{error::ProtocolError, role::Role};
+use crate::{error::ProtocolError, input::take, role::Role};
 
 /// What [`Decoder::decode`] found next.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,14 +118,14 @@ impl Decoder {
         }
     }
 
-    /// Whether the next thing to come is a header, and no byte of it has come yet.
+    /// Returns whether a header comes next, and no byte of it has arrived yet.
     #[must_use]
     pub const fn is_between_frames(&self) -> bool {
         !self.in_payload && self.stashed == 0
     }
 
-    /// Whether a message is in progress: its first header has come, and the end of its last frame
-    /// has not. Control frames between its fragments change nothing.
+    /// Returns whether a message is in progress: its first header has arrived, and the end of its
+    /// last frame has not. Control frames between its fragments change nothing.
     #[must_use]
     pub const fn is_in_message(&self) -> bool {
         self.in_message
@@ -217,7 +217,7 @@ impl Decoder {
         }
     }
 
-    /// The header at the start of `bytes`, judged by every rule on frames.
+    /// The header at the start of `bytes`, checked by every rule on frames.
     #[inline]
     fn parse(&self, bytes: &[u8]) -> Result<Option<(Header, usize)>, ProtocolError> {
         self.check(bytes)?;
@@ -234,14 +234,16 @@ impl Decoder {
         let first = FirstByte(first);
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values"
         // (section 5.2)
-        if first.has_reserved_but(self.rsv1 && first.begins_message()) {
+        if first.has_invalid_reserved(self.rsv1 && first.begins_message()) {
             let [rsv1, rsv2, rsv3] = first.reserved();
             return Err(ProtocolError::ReservedBits { rsv1, rsv2, rsv3 });
         }
         // What the first byte alone breaks is found before the second byte is looked at.
         match header::check_first(first)? {
             Opcode::Continuation if !self.in_message => return Err(ProtocolError::UnexpectedContinuation),
-            Opcode::Text | Opcode::Binary if self.in_message => return Err(ProtocolError::InterleavedMessage),
+            opcode @ (Opcode::Text | Opcode::Binary) if self.in_message => {
+                return Err(ProtocolError::InterleavedMessage { opcode: opcode.bits() });
+            }
             _ => {}
         }
         let Some(&second) = bytes.first() else {
@@ -274,8 +276,7 @@ impl Decoder {
         self.role
     }
 
-    /// Whether a frame of a message is in progress, or the next thing to come is between its
-    /// fragments: no whole message can come.
+    /// Whether no message and no frame is in progress: a whole message can come.
     pub(crate) const fn is_between_messages(&self) -> bool {
         self.is_between_frames() && !self.in_message
     }

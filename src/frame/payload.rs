@@ -1,8 +1,6 @@
 //! The payload of the frame in progress: taken piece by piece, and unmasked. It knows no rules.
 
-use core::mem;
-
-use crate::mask;
+use crate::{input::take, mask};
 
 /// What is missing of the payload in progress, and its mask.
 #[derive(Clone, Debug)]
@@ -79,7 +77,7 @@ impl Payload {
         if len as u64 >= self.remaining || len == 0 {
             return None;
         }
-        Some((mem::take(input), self.pass(len)))
+        Some((core::mem::take(input), self.pass(len)))
     }
 
     /// Unmasks `byte`, if it is payload and the frame does not end with it.
@@ -143,12 +141,4 @@ pub(crate) fn unmask(data: &mut [u8], mask: Mask) {
     if let Some(key) = mask {
         mask::apply(data, key);
     }
-}
-
-/// Takes `n` bytes off the front of `input`; `n` is at most its length.
-#[inline]
-pub(super) fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
-    let (front, rest) = mem::take(input).split_at_mut(n);
-    *input = rest;
-    front
 }

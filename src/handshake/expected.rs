@@ -9,7 +9,7 @@ use crate::{
     error::{Excerpt, ResponseError},
     escaped::{Escaped, Redacted},
     extensions::{Extension, parse_extensions},
-    http::{list_elements, list_has},
+    http::{ListShape, list_elements, list_has},
 };
 
 /// The conditions that the response to a [`ClientRequest`](crate::ClientRequest) must meet.
@@ -42,6 +42,7 @@ impl Expected {
         let mut accept = None;
         let mut subprotocol = None;
         let mut accepted_extension = None;
+        let mut extensions = ListShape::default();
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
@@ -69,6 +70,7 @@ impl Expected {
                     return Err(ResponseError::SeveralSubprotocols);
                 }
             } else if is("sec-websocket-extensions") {
+                extensions.add(value);
                 for extension in parse_extensions(value) {
                     let extension = extension.map_err(|error| ResponseError::InvalidExtensions {
                         value: Excerpt::new(error.rest),
@@ -101,6 +103,9 @@ impl Expected {
             }
             None => return Err(ResponseError::MissingAccept),
         }
+        if extensions.has_only_empty_elements() {
+            return Err(ResponseError::EmptyExtensionList);
+        }
         let deflate = match accepted_extension {
             None => None,
             Some(extension) => Some(self.check_extension(&extension)?),
@@ -124,23 +129,27 @@ impl Expected {
         }
     }
 
-    fn check_subprotocol(&self, chosen: Option<&[u8]>) -> Result<Option<Box<str>>, ResponseError> {
-        let Some(chosen) = chosen else {
-            return if self.require_subprotocol && !self.subprotocols.is_empty() {
-                Err(ResponseError::MissingSubprotocol)
-            } else {
-                Ok(None)
-            };
-        };
-        let offered = self.subprotocols.iter().find(|offered| offered.as_bytes() == chosen);
-        match offered {
-            Some(offered) => Ok(Some(offered.as_str().into())),
+    /// Checks the value of the Sec-WebSocket-Protocol header, if there is one. It names at most one
+    /// subprotocol, beside empty elements.
+    fn check_subprotocol(&self, value: Option<&[u8]>) -> Result<Option<Box<str>>, ResponseError> {
+        let value = value.unwrap_or_default();
+        let mut elements = list_elements(value);
+        match (elements.next(), elements.next()) {
+            (Some(chosen), None) => {
+                let offered = self.subprotocols.iter().find(|offered| offered.as_bytes() == chosen);
+                let error = || ResponseError::SubprotocolNotOffered {
+                    subprotocol: Excerpt::new(chosen),
+                };
+                offered.map(|offered| Some(offered.as_str().into())).ok_or_else(error)
+            }
             // An offer that comes back as a list can hold a bearer token, so the error does not
             // quote it.
-            None if list_elements(chosen).count() > 1 => Err(ResponseError::SeveralSubprotocols),
-            None => Err(ResponseError::SubprotocolNotOffered {
-                subprotocol: Excerpt::new(chosen),
-            }),
+            (Some(_), Some(_)) => Err(ResponseError::SeveralSubprotocols),
+            (None, _) if !value.is_empty() => Err(ResponseError::EmptySubprotocolList),
+            (None, _) if self.require_subprotocol && !self.subprotocols.is_empty() => {
+                Err(ResponseError::MissingSubprotocol)
+            }
+            (None, _) => Ok(None),
         }
     }
 }

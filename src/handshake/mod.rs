@@ -13,6 +13,7 @@ mod fields;
 #[cfg(feature = "http")]
 mod http_types;
 mod negotiated;
+mod origin;
 pub(crate) mod refusal_body;
 mod request;
 mod response;
@@ -24,6 +25,7 @@ pub use self::{
     client_request::ClientRequest,
     expected::Expected,
     negotiated::Negotiated,
+    origin::Scheme,
     request::Request,
     response::{Refusal, Response},
 };

@@ -7,9 +7,10 @@ use crate::{
     role::Role,
 };
 
-/// The result of an opening handshake, for
+/// The result of an opening handshake: what
+/// [`Connection::negotiated`](crate::Connection::negotiated) returns, and what
 /// [`Connection::upgraded_server`](crate::Connection::upgraded_server) and
-/// [`Connection::upgraded_client`](crate::Connection::upgraded_client).
+/// [`Connection::upgraded_client`](crate::Connection::upgraded_client) begin with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
@@ -19,16 +20,14 @@ pub struct Negotiated {
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub deflate: Option<DeflateParams>,
+    /// Always `None`.
+    #[cfg(not(feature = "deflate"))]
+    deflate: Option<DeflateParams>,
 }
 
 impl Negotiated {
-    #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "it is always `None`"))]
-    pub(super) fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
-        Self {
-            subprotocol,
-            #[cfg(feature = "deflate")]
-            deflate,
-        }
+    pub(crate) const fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
+        Self { subprotocol, deflate }
     }
 
     /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those
@@ -39,10 +38,10 @@ impl Negotiated {
         role: Role,
         config: Option<&DeflateConfig>,
     ) -> Option<(DirectionParams, DirectionParams, usize)> {
-        #[cfg(feature = "deflate")]
-        let params = self.deflate;
-        #[cfg(not(feature = "deflate"))]
-        let params: Option<DeflateParams> = None;
-        params.map(|params| params.directions(role, config))
+        self.deflate.map(|params| params.directions(role, config))
+    }
+
+    pub(crate) const fn deflate_params(&self) -> Option<DeflateParams> {
+        self.deflate
     }
 }

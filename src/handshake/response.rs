@@ -7,7 +7,7 @@ use super::{expected::Expected, negotiated::Negotiated};
 use crate::{
     error::{Excerpt, ResponseError},
     escaped::Escaped,
-    http::{HeadError, Headers, is_tls, parse_response},
+    http::{HeadError, Headers, is_tls, list_elements, parse_response},
 };
 
 /// The head of a server's response: the status and the header fields.
@@ -58,7 +58,7 @@ impl<'b> Response<'b> {
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         let value = self.headers().get("sec-websocket-protocol")?;
-        str::from_utf8(value).ok()
+        str::from_utf8(list_elements(value).next()?).ok()
     }
 
     /// Converts to a response that borrows nothing.

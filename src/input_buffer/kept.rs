@@ -12,7 +12,7 @@ use crate::{
 /// How many bytes are read at most between long messages: what was read is still in the L1 cache
 /// when it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their
 /// headers.
-pub(super) const READ_LEN: usize = (16 << 10) + 128;
+pub(super) const READ_LEN: usize = (16 << 10) + 16 * 8;
 
 /// The incomplete message that is kept in the buffer.
 pub(super) struct Kept {

@@ -20,7 +20,7 @@ use crate::{
     config::{Config, Delivery},
     error::ProtocolError,
     event::{Chunk, Event},
-    frame::{decoder::Decoder, header::Header, opcode::Opcode},
+    frame::{decoder::Decoder, header::Header, opcode::Opcode, wire},
     message::{Message, MessageKind},
     role::Role,
     utf8::{self, InvalidUtf8},
@@ -60,6 +60,10 @@ impl Receiver {
 
     pub(crate) const fn role(&self) -> Role {
         self.decoder.role()
+    }
+
+    pub(crate) const fn delivery(&self) -> Delivery {
+        self.delivery
     }
 
     pub(crate) const fn disable_fast_paths(&mut self) {
@@ -268,12 +272,12 @@ impl Receiver {
             };
             let opcode = self.assembler.opcode_of_unread(remaining);
             let assembled = self.assembler.into_assembled();
-            if (assembled.len() as u64 + remaining) >> 63 == 0 {
-                decoder.write_frame(opcode, fin, assembled, remaining, &mut unread);
-            } else {
+            if wire::overflows(assembled.len() as u64 + remaining) {
                 // Together they are longer than a frame can be.
                 decoder.write_frame(opcode, false, assembled, 0, &mut unread);
                 decoder.write_frame(Opcode::Continuation, fin, Vec::new(), remaining, &mut unread);
+            } else {
+                decoder.write_frame(opcode, fin, assembled, remaining, &mut unread);
             }
         }
         if decoder.is_in_control_frame() {

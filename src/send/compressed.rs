@@ -48,9 +48,12 @@ impl Compressed {
         (self.enabled && len >= self.threshold).then_some(params)
     }
 
-    /// The parameters, if a message of `len` bytes that was compressed elsewhere may be sent: "a
-    /// message compressed using a sliding window that is empty" is legal at any time (RFC 7692,
-    /// section 7.1.1), but what the deflater compresses next must not refer to what is before it.
+    /// The parameters, if a message of `len` bytes that was compressed elsewhere, with an empty
+    /// window, may be sent.
+    ///
+    /// It always may without context takeover. With it, the next message may refer to the last
+    /// compressed one (RFC 7692, section 7.2.1): the deflater does so, and if it has compressed
+    /// something, nothing may come between that and what it compresses next.
     #[inline]
     pub(super) fn params_of_prepared(&self, len: usize) -> Option<DirectionParams> {
         let params = self.params_of(len)?;
@@ -58,8 +61,15 @@ impl Compressed {
         (!has_history).then_some(params)
     }
 
-    /// The deflater for a message of `len` bytes, or of which so many are known, taken out of its
-    /// place.
+    /// Whether this and the deflater agree with the sender about the message in progress.
+    pub(super) fn agrees(&self, is_in_message: bool) -> bool {
+        let deflater = self.deflater.as_ref();
+        self.in_message == deflater.is_some_and(|deflater| deflater.is_in_message())
+            && (is_in_message || !self.in_message)
+    }
+
+    /// Takes the deflater for a message of at least `len` bytes out of its place, if the message is
+    /// to be compressed.
     fn take_deflater(&mut self, len: usize) -> Option<Box<Deflater>> {
         let params = self.params_of(len)?;
         let deflater = self.deflater.take();

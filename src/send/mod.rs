@@ -61,6 +61,11 @@ impl Sender {
         }
     }
 
+    #[cfg(feature = "std")]
+    pub(crate) const fn fragments_messages(&self) -> bool {
+        self.fragment_size.is_some()
+    }
+
     pub(crate) fn disable_fast_paths(&mut self) {
         self.fast_paths = false;
         self.update_path();
@@ -102,6 +107,7 @@ impl Sender {
     /// in the output.
     #[inline(never)]
     fn any_message(&mut self, kind: MessageKind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        debug_assert!(self.compressed.agrees(self.is_in_message()));
         self.check_between_messages()?;
         if self.compressed.is_negotiated() && self.message_deflated(kind, data, out) {
             return Ok(());
@@ -139,6 +145,7 @@ impl Sender {
         fin: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
+        debug_assert!(self.compressed.agrees(self.is_in_message()));
         let opcode = match self.message {
             None => kind.opcode(),
             Some(begun) if begun == kind => Opcode::Continuation,

@@ -251,7 +251,9 @@ fn output_is_written_after_a_half_close_over_tcp() {
         };
         let client = async {
             let ws = ws::connect(&url).await.unwrap();
-            let (io, unread) = ws.into_parts();
+            let sockless::adapter::Parts {
+                transport: io, unread, ..
+            } = ws.into_parts();
             let mut tcp = io.0;
             tcp.shutdown().await.unwrap();
             sleep(Duration::from_millis(200)).await;

@@ -385,7 +385,7 @@ check('compressed without client_max_window_bits in the offer', async () => {
   await exchangeMessages(connection);
 });
 
-check('not compressed if the offer lacks client_max_window_bits and the server demands it', async () => {
+check('not compressed if the offer has no client_max_window_bits and the server demands it', async () => {
   const connection = await openDeflate(LIMITED, [[], undefined, false]);
   checkEqual('extensions', connection.ws.extensions, '');
   checkEqual('in the response', connection.response.headers['sec-websocket-extensions'], undefined);

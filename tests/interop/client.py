@@ -385,7 +385,7 @@ async def _():
         await exchange_messages(ws)
 
 
-@check("not compressed if the offer lacks client_max_window_bits and the server demands it")
+@check("not compressed if the offer has no client_max_window_bits and the server demands it")
 async def _():
     async with connect_deflate(LIMITED, client_bits=None) as ws:
         check_equal("extensions", ws.protocol.extensions, [])

@@ -20,7 +20,7 @@ use std::{
 };
 
 use sockless::{
-    Config, Message, ProtocolError, Role,
+    CloseCode, Config, Message, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{self, WebSocket},
@@ -105,6 +105,14 @@ fn close(sender: Role, code: u16) -> Vec<u8> {
 fn io_kind(error: &Error) -> Option<ErrorKind> {
     match error {
         Error::Io(error) => Some(error.kind()),
+        _ => None,
+    }
+}
+
+/// Returns the code with which the peer closed, if that is the error.
+fn closed_with<T>(result: &Result<T, Error>) -> Option<CloseCode> {
+    match result {
+        Err(Error::Closed(status)) => Some(status.code()),
         _ => None,
     }
 }

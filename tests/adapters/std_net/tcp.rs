@@ -15,8 +15,8 @@ use sockless::{
 use support::{ROLES, feed, frame, frames, quoted, reserved_opcode};
 
 use super::{
-    TEST_TIMEOUT, accept_tcp, binary, close, io_kind, is_timeout, listen, pair, raw_client_and_server, read_head,
-    received, text, with_timeouts,
+    TEST_TIMEOUT, accept_tcp, binary, close, closed_with, io_kind, is_timeout, listen, pair, raw_client_and_server,
+    read_head, received, text, with_timeouts,
 };
 
 /// Messages and Pings in both directions over TCP. Either side closes.
@@ -40,7 +40,7 @@ fn messages_are_exchanged_over_tcp() {
         };
         first.close(CloseCode(4000), "bye").unwrap();
         thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(second.recv().unwrap(), None));
+            scope.spawn(|| assert_eq!(closed_with(&second.recv()), Some(CloseCode(4000))));
             assert_eq!(first.recv().unwrap(), None);
         });
         let closed = first.close_status().unwrap();
