@@ -1,6 +1,7 @@
 //! A connection: the two halves and the opening handshake, joined by the state machine of
 //! `state.rs`.
 
+mod buffered;
 mod handshake;
 mod opening;
 mod receive;
