@@ -83,7 +83,7 @@
 //!   [`Connection::upgraded_client`] continue from there.
 //! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies
 //!   and small devices.
-//! * [`timers`] has deadlines on the caller's clock.
+//! * [`timers`] has deadlines on the caller's clock, and the delays before connecting again.
 //! * `adapter` has the loops around the engine: blocking, tokio, and any other executor.
 //!
 //! # Duties of the caller
@@ -92,7 +92,7 @@
 //!   most one connection to the same address in the handshake at a time (RFC 6455, section 4.1).
 //! * Time. A peer may fall silent anywhere: [`timers`] has the deadlines, the clock is the
 //!   caller's. A client that connects again after a failure waits a random time first, longer each
-//!   time (section 7.2.3).
+//!   time (section 7.2.3): [`timers::Backoff`] has the delays.
 //! * Back pressure. A Pong is never longer than the Ping that caused it, except for a client's mask
 //!   key of four bytes, and besides there is at most one HTTP response and one Close frame. So it
 //!   is enough not to read while there is much to write.

@@ -1,5 +1,6 @@
 //! The integration tests, in one binary: `cargo test framing` runs the tests of `framing.rs`.
 
+mod backoff;
 mod conformance;
 mod framing;
 mod layers;

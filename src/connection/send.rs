@@ -123,7 +123,7 @@ impl Connection {
     ///
     /// A client closes only because its application asks for it: it does not close the transport
     /// itself, and when it connects again after a failure, it waits a random time first, longer
-    /// each time (sections 7.1.1, 7.2.3 and 7.3).
+    /// each time, as [`Backoff`](crate::timers::Backoff) says (sections 7.1.1, 7.2.3 and 7.3).
     ///
     /// # Errors
     /// Fails if the connection is not open, a Close frame was sent before, the code may not be
