@@ -23,6 +23,8 @@ mod hostile;
 mod hostile_handshake;
 #[cfg(feature = "alloc")]
 mod memory;
+#[cfg(feature = "laws")]
+mod message_limit;
 #[cfg(feature = "alloc")]
 mod pair;
 #[cfg(feature = "alloc")]

@@ -123,6 +123,7 @@ impl Receiver {
         let Some((kind, mut payload)) = self.decoder.whole_message::<true>(input, MAX_FINISH as u64) else {
             return Ok(None);
         };
+        self.limits.size = self.max_message_size;
         let inflater = self.compressed.inflater(params);
         let mut inflated = inflater.finish(payload);
         let message = if inflated.done && inflated.result.is_ok() && inflated.output.len() as u64 <= self.limits.size {

@@ -25,7 +25,10 @@ use crate::{
 pub(crate) struct Receiver {
     decoder: Decoder,
     delivery: Delivery,
+    /// Of the message in progress.
     limits: Limits,
+    /// The limit on the size of the next message.
+    max_message_size: u64,
     assembler: MessageAssembler,
     /// The payload of a control frame that spans inputs.
     control: Vec<u8>,
@@ -45,6 +48,7 @@ impl Receiver {
                 size: config.max_message_size,
                 fragments: config.max_fragments,
             },
+            max_message_size: config.max_message_size,
             assembler: MessageAssembler::new(),
             control: Vec::new(),
             pending: None,
@@ -59,6 +63,11 @@ impl Receiver {
 
     pub(crate) const fn disable_fast_paths(&mut self) {
         self.fast_paths = false;
+    }
+
+    /// Sets the limit on the size of the next message.
+    pub(crate) const fn set_max_message_size(&mut self, bytes: u64) {
+        self.max_message_size = bytes;
     }
 
     /// Whether a message is in progress: its first header has come and its last byte has not. The
@@ -82,7 +91,7 @@ impl Receiver {
     #[inline(always)]
     pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, InvalidUtf8> {
         debug_assert!(self.takes_whole_messages() && !self.is_in_message());
-        match self.decoder.whole_message::<false>(input, self.limits.size) {
+        match self.decoder.whole_message::<false>(input, self.max_message_size) {
             None => Ok(None),
             Some((kind, data)) => borrow(kind, data).map(Some),
         }
@@ -91,7 +100,7 @@ impl Receiver {
     /// Returns at least how many bytes are missing in `input` for
     /// [`whole_message`](Self::whole_message) to take it; `None` if it takes it now or never will.
     pub(crate) fn missing_bytes(&self, input: &[u8]) -> Option<u64> {
-        self.decoder.missing_bytes(input, self.limits.size)
+        self.decoder.missing_bytes(input, self.max_message_size)
     }
 
     /// Returns how many bytes of payload are missing in the frame in progress.
@@ -136,6 +145,9 @@ impl Receiver {
             Opcode::Continuation => None,
             Opcode::Close | Opcode::Ping | Opcode::Pong => return Ok(()),
         };
+        if kind.is_some() {
+            self.limits.size = self.max_message_size;
+        }
         // Of a compressed message, the inflated bytes count instead.
         let is_compressed = self.compressed.begin_frame(header, self.limits)?;
         let len = if is_compressed { 0 } else { header.len };
