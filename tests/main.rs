@@ -6,6 +6,8 @@ mod framing;
 mod layers;
 
 #[cfg(feature = "alloc")]
+mod accept_config;
+#[cfg(feature = "alloc")]
 mod closing;
 #[cfg(feature = "alloc")]
 mod errors;

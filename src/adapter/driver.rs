@@ -77,7 +77,12 @@ impl Driver {
         accept: &Accept<'_>,
         now: Instant,
     ) -> Result<(), LocalHandshakeError> {
-        let accepted = self.engine.accept(request, accept, &mut self.out);
+        let chosen = accept.chosen_config().map(whole_messages);
+        let accept = match &chosen {
+            Some(config) => accept.clone().config(config),
+            None => accept.clone(),
+        };
+        let accepted = self.engine.accept(request, &accept, &mut self.out);
         match accepted {
             Ok(()) => self.timers.opened(now),
             Err(_) => self.reject_with_500(),
@@ -262,7 +267,11 @@ impl Driver {
 
 /// Returns the configuration of the engine: adapters deliver whole messages.
 fn config(settings: &Settings) -> Config {
-    settings.config.clone().delivery(Delivery::Messages)
+    whole_messages(&settings.config)
+}
+
+fn whole_messages(config: &Config) -> Config {
+    config.clone().delivery(Delivery::Messages)
 }
 
 /// What [`Driver::receive`] found in the input.

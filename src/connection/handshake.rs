@@ -5,6 +5,7 @@ use core::mem;
 
 use super::{Connection, opening::Verdict};
 use crate::{
+    config::Config,
     deflate::DeflateConfig,
     error::{LocalHandshakeError, ProtocolError, RequestError},
     event::Event,
@@ -142,6 +143,8 @@ impl Connection {
     /// its events first; call it, with empty input if there is none, if the decision was not made
     /// in the loop around it.
     ///
+    /// [`Accept::config`] chooses limits, delivery and compression by the request.
+    ///
     /// # Errors
     /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered,
     /// a header that is malformed or belongs to the handshake. Nothing has changed; accept in
@@ -163,7 +166,14 @@ impl Connection {
                 return Err(error);
             }
         };
-        self.apply(&negotiated, deflate.as_ref());
+        let deflate = match accept.chosen_config() {
+            Some(config) => {
+                self.configure(config);
+                config.deflate_settings()
+            }
+            None => deflate.as_ref(),
+        };
+        self.apply(&negotiated, deflate);
         self.opening.take_if(|opening| opening.early.is_empty());
         self.signal(Signal::Accepted);
         Ok(())
@@ -196,6 +206,14 @@ impl Connection {
             Permission::Granted => Ok(()),
             Permission::TooEarly | Permission::TooLate => Err(LocalHandshakeError::NoRequest),
         }
+    }
+
+    /// Applies the settings that [`Accept::config`] chose, before the first frame is received.
+    fn configure(&mut self, config: &Config) {
+        self.auto_pong = config.auto_pong;
+        self.auto_close = config.auto_close;
+        self.receiver.configure(config);
+        self.sender.configure(config);
     }
 
     /// Applies what was negotiated.

@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use crate::escaped::RedactedFields;
+use crate::{config::Config, deflate::DeflateConfig, escaped::RedactedFields};
 
-/// The choices of a server that accepts a request: a subprotocol, and further headers of the
-/// response.
+/// The choices of a server that accepts a request: a subprotocol, further headers of the response,
+/// and the limits and options of the connection, if they depend on the request.
 ///
 /// The `Debug` output has `<redacted>` in place of the value of a `Set-Cookie` header, as that of
 /// [`Headers`](super::Headers).
@@ -14,6 +14,7 @@ pub struct Accept<'a> {
     subprotocol: Option<&'a str>,
     headers: &'a [(&'a str, &'a str)],
     decline_deflate: bool,
+    config: Option<&'a Config>,
 }
 
 impl<'a> Accept<'a> {
@@ -24,6 +25,7 @@ impl<'a> Accept<'a> {
             subprotocol: None,
             headers: &[],
             decline_deflate: false,
+            config: None,
         }
     }
 
@@ -56,8 +58,48 @@ impl<'a> Accept<'a> {
         self
     }
 
-    pub(super) const fn declines_deflate(&self) -> bool {
-        self.decline_deflate
+    /// Sets the limits and options of the connection from here on, in place of those that it was
+    /// created with: by route, or by who the client is.
+    ///
+    /// What only the opening handshake needs has had its effect already, and is ignored:
+    /// [`max_head_size`](Config::max_head_size), [`max_headers`](Config::max_headers),
+    /// [`max_refusal_body`](Config::max_refusal_body) and
+    /// [`plain_requests`](Config::plain_requests). All other settings replace those of the
+    /// connection, permessage-deflate too, so begin with a copy of the configuration if one setting
+    /// is to differ.
+    ///
+    /// ```
+    /// use sockless::{Accept, Config, Connection, Delivery, Event, Request};
+    ///
+    /// /// Uploads are large, and delivered in chunks.
+    /// const UPLOAD: Config = Config::new().max_message_size(1 << 30).delivery(Delivery::Chunks);
+    /// const CHAT: Config = Config::new().max_message_size(4096);
+    ///
+    /// fn accept<'a>(request: &Request<'_>) -> Accept<'a> {
+    ///     match request.target() {
+    ///         "/upload" => Accept::new().config(&UPLOAD),
+    ///         _ => Accept::new().config(&CHAT),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub const fn config(mut self, config: &'a Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// The limits and options that replace those of the connection.
+    pub(crate) const fn chosen_config(&self) -> Option<&'a Config> {
+        self.config
+    }
+
+    /// The settings of permessage-deflate for this connection; `default` are those that it was
+    /// created with.
+    pub(super) fn deflate<'d>(&'d self, default: Option<&'d DeflateConfig>) -> Option<&'d DeflateConfig> {
+        if self.decline_deflate {
+            return None;
+        }
+        self.config.map_or(default, Config::deflate_settings)
     }
 
     pub(super) const fn chosen_subprotocol(&self) -> Option<&'a str> {
@@ -75,6 +117,7 @@ impl fmt::Debug for Accept<'_> {
             .field("subprotocol", &self.subprotocol)
             .field("headers", &RedactedFields(self.headers))
             .field("decline_deflate", &self.decline_deflate)
+            .field("config", &self.config)
             .finish()
     }
 }

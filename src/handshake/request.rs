@@ -230,6 +230,9 @@ impl<'b> Request<'b> {
     /// Returns the headers of the response with status 101 that accepts the request, for a server
     /// that uses another HTTP implementation.
     ///
+    /// If [`Accept::config`] is set, it counts here, and not `config`; the caller passes it to
+    /// [`upgraded_server`](crate::Connection::upgraded_server) too.
+    ///
     /// # Errors
     /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
     pub fn acceptance(
@@ -271,8 +274,8 @@ impl<'b> Request<'b> {
         if let Some(subprotocol) = accept.chosen_subprotocol() {
             write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
-        let deflate = deflate
-            .filter(|_| !accept.declines_deflate())
+        let deflate = accept
+            .deflate(deflate)
             .and_then(|config| negotiation::accept(config, self.extensions()));
         if let Some((answer, _)) = &deflate {
             write_field("Sec-WebSocket-Extensions", answer.as_bytes());

@@ -57,6 +57,14 @@ impl Receiver {
         }
     }
 
+    /// Replaces the settings, before anything is received.
+    pub(crate) fn configure(&mut self, config: &Config) {
+        *self = Self {
+            fast_paths: self.fast_paths,
+            ..Self::new(self.role(), config)
+        };
+    }
+
     pub(crate) const fn role(&self) -> Role {
         self.decoder.role()
     }

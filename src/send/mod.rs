@@ -9,6 +9,7 @@ use core::num::NonZeroUsize;
 
 use crate::{
     close::CloseFrame,
+    config::Config,
     error::SendError,
     frame::{
         header::Header,
@@ -50,6 +51,12 @@ impl Sender {
         };
         sender.update_path();
         sender
+    }
+
+    /// Replaces the settings, before anything is sent.
+    pub(crate) const fn configure(&mut self, config: &Config) {
+        self.fragment_size = config.fragment_size;
+        self.update_path();
     }
 
     pub(crate) const fn role(&self) -> Role {
