@@ -151,7 +151,8 @@ impl Config {
     /// `true`.
     ///
     /// With `false`, the caller answers [`Event::Close`](crate::Event::Close) with
-    /// [`close`](crate::Connection::close).
+    /// [`close`](crate::Connection::close). Before that, it may finish a fragmented message in
+    /// progress with [`send_fragment`](crate::Connection::send_fragment), and send nothing else.
     #[must_use]
     pub const fn auto_close(mut self, enabled: bool) -> Self {
         self.auto_close = enabled;

@@ -13,7 +13,10 @@ const PAGE: &str = "docs/CONFORMANCE.md";
 
 /// The rules that this version implements.
 fn rules() -> BTreeSet<String> {
-    (1..=188).chain([211]).map(|number| format!("R{number:03}")).collect()
+    (1..=188)
+        .chain([206, 211])
+        .map(|number| format!("R{number:03}"))
+        .collect()
 }
 
 /// `word`, if it is `R` and three digits.

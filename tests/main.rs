@@ -8,6 +8,8 @@ mod layers;
 #[cfg(feature = "alloc")]
 mod accept_config;
 #[cfg(feature = "alloc")]
+mod close_received;
+#[cfg(feature = "alloc")]
 mod closing;
 #[cfg(feature = "alloc")]
 mod errors;

@@ -65,8 +65,12 @@ impl Connection {
     /// sent between fragments, another message may not. A fragment of text may end inside a code
     /// point; the message may not.
     ///
+    /// With [`auto_close`](crate::Config::auto_close) off, a message in progress may be continued
+    /// and finished after the peer's Close frame, before this end answers it; no other message may
+    /// begin (section 5.5.1).
+    ///
     /// # Errors
-    /// Fails if the connection is not [`Open`](crate::State::Open), the kind is not that of the
+    /// Fails if the connection is not [`Open`](crate::State::Open), except as said above, the kind is not that of the
     /// message in progress, or a text is not UTF-8. Nothing was sent, and the message is still in
     /// progress.
     pub fn send_fragment(
@@ -76,7 +80,12 @@ impl Connection {
         fin: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.sender_for(Command::SendData)?.fragment(kind, data, fin, out)
+        let command = if self.sender.is_in_message() {
+            Command::ContinueMessage
+        } else {
+            Command::SendData
+        };
+        self.sender_for(command)?.fragment(kind, data, fin, out)
     }
 
     /// Server: sends only the header of a message of `len` bytes, for a vectored write of a payload

@@ -84,7 +84,7 @@ impl Sender {
     }
 
     /// Whether a fragmented message is in progress.
-    const fn is_in_message(&self) -> bool {
+    pub(crate) const fn is_in_message(&self) -> bool {
         self.message.is_some()
     }
 
