@@ -39,6 +39,8 @@ mod timers;
 #[cfg(feature = "laws")]
 mod differential;
 #[cfg(feature = "laws")]
+mod meter;
+#[cfg(feature = "laws")]
 mod properties;
 #[cfg(feature = "laws")]
 mod rechunk;

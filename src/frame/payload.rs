@@ -145,6 +145,13 @@ pub(crate) fn unmask(data: &mut [u8], mask: Mask) {
     }
 }
 
+/// Takes at most `n` bytes off the front of `bytes`, and returns how many.
+pub(super) fn skip(bytes: &mut &[u8], n: u64) -> u64 {
+    let len = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
+    *bytes = bytes.get(len..).unwrap_or_default();
+    len as u64
+}
+
 /// Takes `n` bytes off the front of `input`; `n` is at most its length.
 #[inline]
 pub(super) fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
