@@ -25,6 +25,13 @@ impl<'a> Extension<'a> {
         core::iter::from_fn(move || parse_parameter(&mut rest).ok().flatten())
     }
 
+    /// Returns the name with its parameters, as in the header.
+    pub(crate) fn to_text(self) -> String {
+        let mut text = String::from(self.name);
+        text.push_str(&String::from_utf8_lossy(self.parameters.trim_ascii_end()));
+        text
+    }
+
     /// Returns the bytes of the parameters, without the semicolon before the first one.
     pub(crate) fn raw_parameters(&self) -> &'a [u8] {
         let parameters = self.parameters.trim_ascii();
@@ -46,7 +53,9 @@ pub(crate) struct InvalidExtensions<'a> {
 }
 
 /// Returns the extensions in a header value. The first error is the last item.
-pub(crate) fn parse_extensions(value: &[u8]) -> impl Iterator<Item = Result<Extension<'_>, InvalidExtensions<'_>>> {
+pub(crate) fn parse_extensions(
+    value: &[u8],
+) -> impl Iterator<Item = Result<Extension<'_>, InvalidExtensions<'_>>> + Clone {
     let mut unparsed = Some(value);
     core::iter::from_fn(move || {
         let value = unparsed?;

@@ -144,6 +144,7 @@ pub mod error;
 pub mod frame;
 pub mod mask;
 mod message;
+mod reserved_bits;
 mod role;
 pub mod timers;
 pub mod utf8;

@@ -14,7 +14,7 @@ const PAGE: &str = "docs/CONFORMANCE.md";
 /// The rules that this version implements.
 fn rules() -> BTreeSet<String> {
     (1..=188)
-        .chain([206, 211])
+        .chain([206, 211, 212])
         .map(|number| format!("R{number:03}"))
         .collect()
 }

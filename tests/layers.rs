@@ -11,7 +11,16 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
 /// The layers, from the lowest. Modules of one layer do not import each other.
 const LAYERS: [&[&str]; 11] = [
-    &["close_code", "escaped", "mask", "role", "state", "timers", "utf8"],
+    &[
+        "close_code",
+        "escaped",
+        "mask",
+        "reserved_bits",
+        "role",
+        "state",
+        "timers",
+        "utf8",
+    ],
     &["error", "message"],
     &["frame", "http"],
     &["close", "extensions"],

@@ -8,6 +8,8 @@ mod layers;
 #[cfg(feature = "alloc")]
 mod accept_config;
 #[cfg(feature = "alloc")]
+mod checksum_extension;
+#[cfg(feature = "alloc")]
 mod close_received;
 #[cfg(feature = "alloc")]
 mod closing;
@@ -40,6 +42,8 @@ mod timers;
 mod differential;
 #[cfg(feature = "laws")]
 mod meter;
+#[cfg(feature = "laws")]
+mod own_extensions;
 #[cfg(feature = "laws")]
 mod properties;
 #[cfg(feature = "laws")]

@@ -218,9 +218,15 @@ impl Connection {
 
     /// Applies what was negotiated.
     pub(super) fn apply(&mut self, negotiated: &Negotiated, config: Option<&DeflateConfig>) {
+        let mut reserved = negotiated.reserved;
         if let Some((receive, send, threshold)) = negotiated.directions(self.role(), config) {
             self.receiver.allow_compressed(receive);
             self.sender.allow_compressed(send, threshold);
+            reserved.rsv1 = false;
+        }
+        if !reserved.is_empty() {
+            self.receiver.allow_reserved(reserved);
+            self.reserved = reserved;
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     error::{LocalHandshakeError, ProtocolError},
     event::Event,
+    frame::ReservedBits,
     handshake::{ClientRequest, Negotiated, answer::write_error},
     mask::keys::MaskKeys,
     receive::{Path, Receiver},
@@ -63,6 +64,8 @@ pub struct Connection {
     path: Path,
     auto_pong: bool,
     auto_close: bool,
+    /// The reserved bits of negotiated extensions that the caller implements.
+    reserved: ReservedBits,
     receiver: Receiver,
     sender: Sender,
     /// Present until the connection is open and what arrived before `accept` is processed.
@@ -147,6 +150,7 @@ impl Connection {
             path: Path::General,
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
+            reserved: ReservedBits::NONE,
             receiver: Receiver::new(role, config),
             sender: Sender::new(keys, config.fragment_size),
             opening,
@@ -311,6 +315,15 @@ impl Connection {
     #[must_use]
     pub fn assembled_len(&self) -> usize {
         self.receiver.assembled_len()
+    }
+
+    /// Returns which reserved bits were set, in any of its frames, of the last message that
+    /// [`Event::Text`] or [`Event::Binary`] has returned, as far as extensions that the caller
+    /// implements give them a meaning; without such, none. With chunk delivery,
+    /// [`Chunk::reserved`](crate::Chunk::reserved) says it of each frame.
+    #[must_use]
+    pub const fn message_reserved_bits(&self) -> ReservedBits {
+        self.receiver.reserved()
     }
 
     /// Returns which end of the connection this is.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{close_code::CloseCode, utf8::InvalidUtf8};
+use crate::{close_code::CloseCode, reserved_bits::ReservedBits, utf8::InvalidUtf8};
 
 /// A frame or message that cannot be sent. Nothing was sent and nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,12 @@ pub enum SendError {
     InvalidUtf8,
     /// A client must mask the payload, so it cannot send a header alone (RFC 6455, section 5.1).
     MaskRequired,
+    /// A fragment has reserved bits that no negotiated extension of the caller's own gives a meaning
+    /// (RFC 6455, section 5.2).
+    ReservedBitsNotNegotiated {
+        /// The bits among those of the fragment.
+        bits: ReservedBits,
+    },
     /// A payload is longer than 2^63 - 1 bytes (RFC 6455, section 5.2).
     PayloadTooLong {
         /// The length in bytes.
@@ -83,6 +89,11 @@ impl fmt::Display for SendError {
             Self::InvalidUtf8 => f.write_str("the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)"),
             Self::MaskRequired => {
                 f.write_str("a client must mask the payload, so it cannot send a header alone (RFC 6455, section 5.1)")
+            }
+            Self::ReservedBitsNotNegotiated { bits } => {
+                f.write_str("a fragment cannot have ")?;
+                bits.write_names(f)?;
+                f.write_str(" set, because no negotiated extension gives that a meaning (RFC 6455, section 5.2)")
             }
             Self::PayloadTooLong { len } => write!(
                 f,

@@ -16,3 +16,4 @@ pub use self::{
     meter::{Meter, Traffic},
     opcode::Opcode,
 };
+pub use crate::reserved_bits::ReservedBits;

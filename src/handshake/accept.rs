@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{config::Config, deflate::DeflateConfig, escaped::RedactedFields};
+use crate::{config::Config, deflate::DeflateConfig, escaped::RedactedFields, frame::ReservedBits};
 
 /// The choices of a server that accepts a request: a subprotocol, further headers of the response,
 /// and the limits and options of the connection, if they depend on the request.
@@ -15,6 +15,7 @@ pub struct Accept<'a> {
     headers: &'a [(&'a str, &'a str)],
     decline_deflate: bool,
     config: Option<&'a Config>,
+    extensions: &'a [(&'a str, ReservedBits)],
 }
 
 impl<'a> Accept<'a> {
@@ -26,6 +27,7 @@ impl<'a> Accept<'a> {
             headers: &[],
             decline_deflate: false,
             config: None,
+            extensions: &[],
         }
     }
 
@@ -88,6 +90,32 @@ impl<'a> Accept<'a> {
         self
     }
 
+    /// Accepts extensions that the caller implements (RFC 6455, section 9): the name of each with the
+    /// parameters that answer the client's [offer](crate::Request::extensions), and the reserved
+    /// bits that it uses.
+    ///
+    /// The client may set these bits on the frames of messages from here on, and
+    /// [`Chunk::reserved`](crate::Chunk::reserved) shows them;
+    /// [`send_fragment_with`](crate::Connection::send_fragment_with) sets them. Without an extension
+    /// that uses it, a reserved bit fails the connection with 1002. An extension that uses the first
+    /// bit takes the place of permessage-deflate, which is then declined.
+    ///
+    /// ```
+    /// use sockless::{Accept, frame::ReservedBits};
+    ///
+    /// let extensions = [("x-checksum; algorithm=crc32", ReservedBits::RSV2)];
+    /// let accept = Accept::new().extensions(&extensions);
+    /// ```
+    #[must_use]
+    pub const fn extensions(mut self, extensions: &'a [(&'a str, ReservedBits)]) -> Self {
+        self.extensions = extensions;
+        self
+    }
+
+    pub(super) const fn own_extensions(&self) -> &'a [(&'a str, ReservedBits)] {
+        self.extensions
+    }
+
     /// The limits and options that replace those of the connection.
     pub(crate) const fn chosen_config(&self) -> Option<&'a Config> {
         self.config
@@ -118,6 +146,7 @@ impl fmt::Debug for Accept<'_> {
             .field("headers", &RedactedFields(self.headers))
             .field("decline_deflate", &self.decline_deflate)
             .field("config", &self.config)
+            .field("extensions", &self.extensions)
             .finish()
     }
 }

@@ -9,13 +9,15 @@ use super::{
     accept_key::accept_key,
     expected::Expected,
     fields::{check_added_header, check_header, check_subprotocols},
+    own_extensions::{self, OwnOffer},
     url::{Url, check_target, split_authority},
 };
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
-    error::LocalHandshakeError,
+    error::{Excerpt, LocalHandshakeError},
     escaped::{Redacted, RedactedFields, RedactedUrl},
+    frame::ReservedBits,
     http::write_field,
 };
 
@@ -47,6 +49,7 @@ pub struct ClientRequest {
     subprotocols: Vec<String>,
     require_subprotocol: bool,
     headers: Vec<(String, String)>,
+    extensions: Vec<OwnOffer>,
 }
 
 impl ClientRequest {
@@ -86,6 +89,7 @@ impl ClientRequest {
             subprotocols: Vec::new(),
             require_subprotocol: false,
             headers: Vec::new(),
+            extensions: Vec::new(),
         }
     }
 
@@ -119,6 +123,32 @@ impl ClientRequest {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Offers an extension that the caller implements (RFC 6455, section 9): its name with its
+    /// parameters, and the reserved bits that it uses if the server accepts it.
+    ///
+    /// Several offers with one name are alternatives, the preferred one first.
+    /// [`Response::extensions`](super::Response::extensions) has what the server answers, and the
+    /// caller checks the parameters: a client that cannot go on with them closes with 1010. The
+    /// engine checks that the extension was offered, that none is accepted twice, and that no two
+    /// use the same reserved bit.
+    ///
+    /// [`Chunk::reserved`](crate::Chunk::reserved) shows the bits of received frames;
+    /// [`send_fragment_with`](crate::Connection::send_fragment_with) sets them.
+    ///
+    /// ```
+    /// use sockless::{ClientRequest, frame::ReservedBits};
+    ///
+    /// let request = ClientRequest::new("ws://example.com/")?
+    ///     .extension("x-checksum; algorithm=crc32", ReservedBits::RSV2);
+    /// # Ok::<(), sockless::error::LocalHandshakeError>(())
+    /// ```
+    #[must_use]
+    pub fn extension(mut self, extension: impl Into<String>, reserved: ReservedBits) -> Self {
+        let text = extension.into();
+        self.extensions.push(OwnOffer { text, reserved });
         self
     }
 
@@ -199,7 +229,7 @@ impl ClientRequest {
         deflate: Option<&DeflateConfig>,
         mut write_field: impl FnMut(&str, &str),
     ) -> Result<Expected, LocalHandshakeError> {
-        self.check()?;
+        self.check(deflate.is_some())?;
         let key = STANDARD.encode(nonce);
         write_field("Host", &self.url.authority());
         write_field("Upgrade", "websocket");
@@ -212,8 +242,15 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             write_field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
+        let mut extensions = String::new();
+        for offer in &self.extensions {
+            own_extensions::append(&mut extensions, &offer.text);
+        }
         if let Some(config) = deflate {
-            write_field("Sec-WebSocket-Extensions", &negotiation::offer(config));
+            own_extensions::append(&mut extensions, &negotiation::offer(config));
+        }
+        if !extensions.is_empty() {
+            write_field("Sec-WebSocket-Extensions", &extensions);
         }
         for (name, value) in &self.headers {
             write_field(name, value);
@@ -223,16 +260,25 @@ impl ClientRequest {
             accept: accept_key(key.as_bytes()),
             subprotocols: self.subprotocols.clone(),
             require_subprotocol: self.require_subprotocol,
+            extensions: self.extensions.clone(),
         })
     }
 
-    fn check(&self) -> Result<(), LocalHandshakeError> {
+    fn check(&self, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
         check_subprotocols(self.subprotocols.iter().map(String::as_bytes))?;
         if let Some(origin) = &self.origin {
             check_header("Origin", origin)?;
         }
         for (name, value) in &self.headers {
             check_added_header(name, value)?;
+        }
+        for offer in &self.extensions {
+            let name = own_extensions::parse(&offer.text)?.name();
+            if offers_deflate && name == negotiation::NAME {
+                return Err(LocalHandshakeError::RepeatedExtension {
+                    name: Excerpt::new(name.as_bytes()),
+                });
+            }
         }
         Ok(())
     }
@@ -249,6 +295,7 @@ impl fmt::Debug for ClientRequest {
             .field("subprotocols", &subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &RedactedFields(&self.headers))
+            .field("extensions", &self.extensions)
             .finish()
     }
 }

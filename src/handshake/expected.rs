@@ -3,12 +3,16 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
-use super::negotiated::Negotiated;
+use super::{
+    negotiated::Negotiated,
+    own_extensions::{self, OwnOffer},
+};
 use crate::{
     deflate::{DeflateConfig, DeflateParams, negotiation},
     error::{Excerpt, ResponseError},
     escaped::{Escaped, Redacted},
     extensions::{Extension, parse_extensions},
+    frame::ReservedBits,
     http::{list_elements, list_has},
 };
 
@@ -22,6 +26,7 @@ pub struct Expected {
     pub(super) subprotocols: Vec<String>,
     pub(super) require_subprotocol: bool,
     pub(super) deflate: Option<DeflateConfig>,
+    pub(super) extensions: Vec<OwnOffer>,
 }
 
 impl Expected {
@@ -42,6 +47,7 @@ impl Expected {
         let mut accept = None;
         let mut subprotocol = None;
         let mut accepted_extension = None;
+        let mut own = OwnAnswers::default();
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
@@ -73,9 +79,18 @@ impl Expected {
                     let extension = extension.map_err(|error| ResponseError::InvalidExtensions {
                         value: Excerpt::new(error.rest),
                     })?;
+                    if let Some(offer) = self.own_offer(&extension) {
+                        own.add(offer, &extension)?;
+                        continue;
+                    }
+                    let name = Excerpt::new(extension.name().as_bytes());
+                    if !self.extensions.is_empty() && extension.name() != negotiation::NAME {
+                        return Err(ResponseError::ExtensionNotOffered { name });
+                    }
                     if accepted_extension.replace(extension).is_some() {
-                        return Err(ResponseError::SecondExtension {
-                            name: Excerpt::new(extension.name().as_bytes()),
+                        return Err(match self.extensions.is_empty() {
+                            true => ResponseError::SecondExtension { name },
+                            false => ResponseError::RepeatedExtension { name },
                         });
                     }
                 }
@@ -105,8 +120,16 @@ impl Expected {
             None => None,
             Some(extension) => Some(self.check_extension(&extension)?),
         };
+        if let (Some(name), Some(_)) = (own.rsv1, deflate) {
+            return Err(ResponseError::ReservedBitConflict { name });
+        }
         let subprotocol = self.check_subprotocol(subprotocol)?;
-        Ok(Negotiated::new(subprotocol, deflate))
+        Ok(Negotiated::new(subprotocol, deflate, own.reserved, own.text))
+    }
+
+    /// The offer of the caller's own that an extension answers.
+    fn own_offer(&self, extension: &Extension<'_>) -> Option<&OwnOffer> {
+        self.extensions.iter().find(|offer| offer.has_name(extension.name()))
     }
 
     /// Checks the extension that the server accepts. "the client MUST _Fail the WebSocket
@@ -145,6 +168,36 @@ impl Expected {
     }
 }
 
+/// The extensions of the caller's own that the server accepts.
+#[derive(Default)]
+struct OwnAnswers<'a> {
+    names: Vec<&'a str>,
+    reserved: ReservedBits,
+    /// The name of the extension that uses the first reserved bit.
+    rsv1: Option<Excerpt>,
+    /// As in the header.
+    text: String,
+}
+
+impl<'a> OwnAnswers<'a> {
+    fn add(&mut self, offer: &OwnOffer, answer: &Extension<'a>) -> Result<(), ResponseError> {
+        let name = Excerpt::new(answer.name().as_bytes());
+        if self.names.contains(&answer.name()) {
+            return Err(ResponseError::RepeatedExtension { name });
+        }
+        if offer.reserved.without(self.reserved) != offer.reserved {
+            return Err(ResponseError::ReservedBitConflict { name });
+        }
+        self.names.push(answer.name());
+        self.reserved = self.reserved.union(offer.reserved);
+        if offer.reserved.rsv1 {
+            self.rsv1 = Some(name);
+        }
+        own_extensions::append(&mut self.text, &answer.to_text());
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subprotocols: Vec<Redacted> = self.subprotocols.iter().map(|_| Redacted).collect();
@@ -153,6 +206,7 @@ impl fmt::Debug for Expected {
             .field("subprotocols", &subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("deflate", &self.deflate)
+            .field("extensions", &self.extensions)
             .finish()
     }
 }

@@ -13,6 +13,7 @@ mod fields;
 #[cfg(feature = "http")]
 mod http_types;
 mod negotiated;
+mod own_extensions;
 pub(crate) mod refusal_body;
 mod request;
 mod response;

@@ -1,9 +1,11 @@
 //! The result of an opening handshake.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, string::String};
 
 use crate::{
     deflate::{DeflateConfig, DeflateParams, DirectionParams},
+    extensions::{Extension, parse_extensions},
+    frame::ReservedBits,
     role::Role,
 };
 
@@ -19,16 +21,35 @@ pub struct Negotiated {
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub deflate: Option<DeflateParams>,
+    /// The reserved bits that the negotiated extensions use which the caller implements (RFC 6455,
+    /// section 9). The first one is ignored if permessage-deflate was negotiated, which needs it.
+    pub reserved: ReservedBits,
+    /// The negotiated extensions that the caller implements, as in the header.
+    extensions: Box<str>,
 }
 
 impl Negotiated {
     #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "it is always `None`"))]
-    pub(super) fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
+    pub(super) fn new(
+        subprotocol: Option<Box<str>>,
+        deflate: Option<DeflateParams>,
+        reserved: ReservedBits,
+        extensions: String,
+    ) -> Self {
         Self {
             subprotocol,
             #[cfg(feature = "deflate")]
             deflate,
+            reserved,
+            extensions: extensions.into(),
         }
+    }
+
+    /// Returns the negotiated extensions that the caller implements, with the parameters that the
+    /// server has answered (RFC 6455, section 9.1).
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+        let value = Some(self.extensions.as_bytes()).filter(|value| !value.is_empty());
+        value.into_iter().flat_map(parse_extensions).filter_map(Result::ok)
     }
 
     /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those

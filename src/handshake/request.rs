@@ -8,6 +8,7 @@ use super::{
     accept_key::accept_key,
     fields::check_added_header,
     negotiated::Negotiated,
+    own_extensions,
     rules::{check_headers, check_request_line},
 };
 use crate::{
@@ -220,7 +221,7 @@ impl<'b> Request<'b> {
 
     /// Returns the extensions that the client offers, in its order of preference (RFC 6455, section
     /// 9.1).
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> + Clone {
         self.headers()
             .get_all("sec-websocket-extensions")
             .flat_map(parse_extensions)
@@ -268,6 +269,8 @@ impl<'b> Request<'b> {
         for (name, value) in accept.added_headers() {
             check_added_header(name, value)?;
         }
+        let own = accept.own_extensions();
+        let reserved = own_extensions::check_answers(own, self.extensions())?;
         write_field("Upgrade", b"websocket");
         write_field("Connection", b"Upgrade");
         write_field("Sec-WebSocket-Accept", &accept_key(self.key()));
@@ -276,9 +279,23 @@ impl<'b> Request<'b> {
         }
         let deflate = accept
             .deflate(deflate)
+            .filter(|_| {
+                let mut names = own.iter().filter_map(|(text, _)| own_extensions::parse(text).ok());
+                !reserved.rsv1 && !names.any(|extension| extension.name() == negotiation::NAME)
+            })
             .and_then(|config| negotiation::accept(config, self.extensions()));
+        // "foo, bar" means that bar processes what foo has made of the data (RFC 6455, section 9.1),
+        // so permessage-deflate comes last.
+        let mut extensions = String::new();
+        for (text, _) in own {
+            own_extensions::append(&mut extensions, text);
+        }
+        let mut all = extensions.clone();
         if let Some((answer, _)) = &deflate {
-            write_field("Sec-WebSocket-Extensions", answer.as_bytes());
+            own_extensions::append(&mut all, answer);
+        }
+        if !all.is_empty() {
+            write_field("Sec-WebSocket-Extensions", all.as_bytes());
         }
         for (name, value) in accept.added_headers() {
             write_field(name, value.as_bytes());
@@ -286,6 +303,8 @@ impl<'b> Request<'b> {
         Ok(Negotiated::new(
             accept.chosen_subprotocol().map(Into::into),
             deflate.map(|(_, params)| params),
+            reserved,
+            extensions,
         ))
     }
 

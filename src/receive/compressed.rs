@@ -260,7 +260,7 @@ impl Receiver {
                 Message::Text(Cow::Owned(joined))
             }
         };
-        let mut chunk = Chunk::new(data, ends != Ends::Nothing, ends == Ends::Message);
+        let mut chunk = Chunk::new(data, self.reserved, ends != Ends::Nothing, ends == Ends::Message);
         let empty = chunk.as_bytes().is_empty();
         if let Err(violation) = result {
             if empty {

@@ -15,7 +15,7 @@ use crate::{
     config::{Config, Delivery},
     error::ProtocolError,
     event::{Chunk, Event},
-    frame::{decoder::Decoder, header::Header, opcode::Opcode},
+    frame::{ReservedBits, decoder::Decoder, header::Header, opcode::Opcode, wire::FirstByte},
     message::{Message, MessageKind},
     role::Role,
     utf8::{self, InvalidUtf8},
@@ -35,6 +35,9 @@ pub(crate) struct Receiver {
     /// A violation that was found after text or bytes that are delivered first.
     pending: Option<PayloadViolation>,
     compressed: compressed::Compressed,
+    /// Which reserved bits of the caller's extensions are set: with chunk delivery, in the frame in
+    /// progress; otherwise in any frame of the message in progress or of the last one.
+    reserved: ReservedBits,
     /// Off only in tests, which compare the fast paths with the general one.
     fast_paths: bool,
 }
@@ -53,6 +56,7 @@ impl Receiver {
             control: Vec::new(),
             pending: None,
             compressed: compressed::Compressed::new(),
+            reserved: ReservedBits::NONE,
             fast_paths: true,
         }
     }
@@ -78,6 +82,16 @@ impl Receiver {
         self.max_message_size = bytes;
     }
 
+    /// Lets the reserved bits of extensions be set that the caller implements.
+    pub(crate) const fn allow_reserved(&mut self, bits: ReservedBits) {
+        self.decoder.allow_reserved(bits);
+    }
+
+    /// The reserved bits of the last message, or of its last frame with chunk delivery.
+    pub(crate) const fn reserved(&self) -> ReservedBits {
+        self.reserved
+    }
+
     /// Whether a message is in progress: its first header has come and its last byte has not. The
     /// decoder alone knows; what else lasts as long as a message is asked against it.
     const fn is_in_message(&self) -> bool {
@@ -91,7 +105,11 @@ impl Receiver {
 
     /// Whether the fast path for a whole message may be taken.
     fn takes_whole_messages(&self) -> bool {
-        self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
+        // The general path keeps the reserved bits of a message.
+        self.decoder.is_between_messages()
+            && self.delivery == Delivery::Messages
+            && self.limits.fragments > 0
+            && !self.decoder.allows_own_bits()
     }
 
     /// Takes a whole message off the front of `input`, which it borrows: the fast path for the
@@ -156,6 +174,12 @@ impl Receiver {
         if kind.is_some() {
             self.limits.size = self.max_message_size;
         }
+        if self.decoder.allows_own_bits() {
+            self.reserved = match (self.delivery, kind) {
+                (Delivery::Messages, None) => self.reserved.union(self.decoder.own_bits(header)),
+                _ => self.decoder.own_bits(header),
+            };
+        }
         // Of a compressed message, the inflated bytes count instead.
         let is_compressed = self.compressed.begin_frame(header, self.limits)?;
         let len = if is_compressed { 0 } else { header.len };
@@ -215,7 +239,12 @@ impl Receiver {
                     if text.is_empty() {
                         return Err(error.into());
                     }
-                    return Ok(Some(Event::Chunk(Chunk::new(Message::Text(text), false, false))));
+                    return Ok(Some(Event::Chunk(Chunk::new(
+                        Message::Text(text),
+                        self.reserved,
+                        false,
+                        false,
+                    ))));
                 }
                 if text.is_empty() && !ends_frame {
                     return Ok(None);
@@ -223,7 +252,12 @@ impl Receiver {
                 Message::Text(text)
             }
         };
-        Ok(Some(Event::Chunk(Chunk::new(data, ends_frame, ends_message))))
+        Ok(Some(Event::Chunk(Chunk::new(
+            data,
+            self.reserved,
+            ends_frame,
+            ends_message,
+        ))))
     }
 
     /// Payload of a control frame.
@@ -282,17 +316,26 @@ impl Receiver {
                 false => (0, false),
             };
             let opcode = self.assembler.opcode_of_unread(remaining);
+            let reserved = self.reserved.bits();
             let assembled = self.assembler.into_assembled();
             if (assembled.len() as u64 + remaining) >> 63 == 0 {
-                decoder.write_frame(opcode, fin, assembled, remaining, &mut unread);
+                let first = FirstByte::new(opcode, fin).with_reserved(reserved);
+                decoder.write_frame(first, assembled, remaining, &mut unread);
             } else {
                 // Together they are longer than a frame can be.
-                decoder.write_frame(opcode, false, assembled, 0, &mut unread);
-                decoder.write_frame(Opcode::Continuation, fin, Vec::new(), remaining, &mut unread);
+                let first = FirstByte::new(opcode, false).with_reserved(reserved);
+                decoder.write_frame(first, assembled, 0, &mut unread);
+                let first = FirstByte::new(Opcode::Continuation, fin).with_reserved(reserved);
+                decoder.write_frame(first, Vec::new(), remaining, &mut unread);
             }
         }
         if decoder.is_in_control_frame() {
-            decoder.write_frame(decoder.opcode(), true, self.control, remaining, &mut unread);
+            decoder.write_frame(
+                FirstByte::new(decoder.opcode(), true),
+                self.control,
+                remaining,
+                &mut unread,
+            );
         }
         unread.extend_from_slice(decoder.stashed());
         unread

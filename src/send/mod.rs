@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     error::SendError,
     frame::{
+        ReservedBits,
         header::Header,
         opcode::Opcode,
         wire::{self, FirstByte},
@@ -142,6 +143,7 @@ impl Sender {
         kind: MessageKind,
         data: &[u8],
         fin: bool,
+        reserved: ReservedBits,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let opcode = match self.message {
@@ -161,7 +163,7 @@ impl Sender {
         let begins = !self.is_in_message();
         self.message = if fin { None } else { Some(kind) };
         self.update_path();
-        let first = FirstByte::new(opcode, fin);
+        let first = FirstByte::new(opcode, fin).with_reserved(reserved.bits());
         if !self.fragment_deflated(first, begins, data, out) {
             self.frame(first, data, out);
         }
