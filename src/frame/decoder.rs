@@ -357,11 +357,6 @@ impl Decoder {
         &mut self.payload
     }
 
-    /// Whether an extension of the caller's own gives a reserved bit a meaning.
-    pub(crate) const fn allows_own_bits(&self) -> bool {
-        self.rsv2 | self.rsv3 | matches!(self.rsv1, Rsv1::OnEveryFrame)
-    }
-
     /// The reserved bits of a header that an extension of the caller's own gives a meaning.
     pub(crate) const fn own_bits(&self, header: &Header) -> ReservedBits {
         ReservedBits {

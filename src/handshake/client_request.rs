@@ -242,15 +242,10 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             write_field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
-        let mut extensions = String::new();
-        for offer in &self.extensions {
-            own_extensions::append(&mut extensions, &offer.text);
-        }
-        if let Some(config) = deflate {
-            own_extensions::append(&mut extensions, &negotiation::offer(config));
-        }
-        if !extensions.is_empty() {
-            write_field("Sec-WebSocket-Extensions", &extensions);
+        let deflate_offer = deflate.map(negotiation::offer);
+        let own_offers = self.extensions.iter().map(|offer| offer.text.as_str());
+        if let Some(value) = own_extensions::join(own_offers, deflate_offer.as_deref()) {
+            write_field("Sec-WebSocket-Extensions", &value);
         }
         for (name, value) in &self.headers {
             write_field(name, value);

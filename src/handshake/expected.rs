@@ -47,7 +47,7 @@ impl Expected {
         let mut accept = None;
         let mut subprotocol = None;
         let mut accepted_extension = None;
-        let mut own = OwnAnswers::default();
+        let mut own = Vec::new();
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
@@ -79,13 +79,15 @@ impl Expected {
                     let extension = extension.map_err(|error| ResponseError::InvalidExtensions {
                         value: Excerpt::new(error.rest),
                     })?;
-                    if let Some(offer) = self.own_offer(&extension) {
-                        own.add(offer, &extension)?;
-                        continue;
-                    }
                     let name = Excerpt::new(extension.name().as_bytes());
-                    if !self.extensions.is_empty() && extension.name() != negotiation::NAME {
-                        return Err(ResponseError::ExtensionNotOffered { name });
+                    if !self.extensions.is_empty() {
+                        if let Some(offer) = self.own_offer(&extension) {
+                            add_own(&mut own, offer, extension)?;
+                            continue;
+                        }
+                        if extension.name() != negotiation::NAME {
+                            return Err(ResponseError::ExtensionNotOffered { name });
+                        }
                     }
                     if accepted_extension.replace(extension).is_some() {
                         return Err(match self.extensions.is_empty() {
@@ -120,11 +122,12 @@ impl Expected {
             None => None,
             Some(extension) => Some(self.check_extension(&extension)?),
         };
-        if let (Some(name), Some(_)) = (own.rsv1, deflate) {
-            return Err(ResponseError::ReservedBitConflict { name });
-        }
         let subprotocol = self.check_subprotocol(subprotocol)?;
-        Ok(Negotiated::new(subprotocol, deflate, own.reserved, own.text))
+        let mut negotiated = Negotiated::new(subprotocol, deflate);
+        if !own.is_empty() {
+            finish_own(&own, &mut negotiated)?;
+        }
+        Ok(negotiated)
     }
 
     /// The offer of the caller's own that an extension answers.
@@ -168,34 +171,39 @@ impl Expected {
     }
 }
 
-/// The extensions of the caller's own that the server accepts.
-#[derive(Default)]
-struct OwnAnswers<'a> {
-    names: Vec<&'a str>,
-    reserved: ReservedBits,
-    /// The name of the extension that uses the first reserved bit.
-    rsv1: Option<Excerpt>,
-    /// As in the header.
-    text: String,
+/// An extension of the caller's own that the server accepts, and the bits that it uses.
+type OwnAnswer<'a> = (Extension<'a>, ReservedBits);
+
+/// Adds an extension of the caller's own that the server accepts.
+#[cold]
+fn add_own<'a>(own: &mut Vec<OwnAnswer<'a>>, offer: &OwnOffer, answer: Extension<'a>) -> Result<(), ResponseError> {
+    let name = Excerpt::new(answer.name().as_bytes());
+    if own.iter().any(|(earlier, _)| earlier.name() == answer.name()) {
+        return Err(ResponseError::RepeatedExtension { name });
+    }
+    if own
+        .iter()
+        .any(|(_, earlier)| offer.reserved.without(*earlier) != offer.reserved)
+    {
+        return Err(ResponseError::ReservedBitConflict { name });
+    }
+    own.push((answer, offer.reserved));
+    Ok(())
 }
 
-impl<'a> OwnAnswers<'a> {
-    fn add(&mut self, offer: &OwnOffer, answer: &Extension<'a>) -> Result<(), ResponseError> {
-        let name = Excerpt::new(answer.name().as_bytes());
-        if self.names.contains(&answer.name()) {
-            return Err(ResponseError::RepeatedExtension { name });
-        }
-        if offer.reserved.without(self.reserved) != offer.reserved {
-            return Err(ResponseError::ReservedBitConflict { name });
-        }
-        self.names.push(answer.name());
-        self.reserved = self.reserved.union(offer.reserved);
-        if offer.reserved.rsv1 {
-            self.rsv1 = Some(name);
-        }
-        own_extensions::append(&mut self.text, &answer.to_text());
-        Ok(())
+/// Adds the extensions of the caller's own to what was negotiated.
+#[cold]
+fn finish_own(own: &[OwnAnswer<'_>], negotiated: &mut Negotiated) -> Result<(), ResponseError> {
+    if let (true, Some((extension, _))) = (negotiated.has_deflate(), own.iter().find(|(_, reserved)| reserved.rsv1)) {
+        return Err(ResponseError::ReservedBitConflict {
+            name: Excerpt::new(extension.name().as_bytes()),
+        });
     }
+    let texts: Vec<String> = own.iter().map(|(extension, _)| extension.to_text()).collect();
+    let text = own_extensions::join(texts.iter().map(String::as_str), None);
+    let reserved = own.iter().fold(ReservedBits::NONE, |all, (_, bits)| all.union(*bits));
+    negotiated.set_own_extensions(reserved, text.as_deref());
+    Ok(())
 }
 
 impl fmt::Debug for Expected {

@@ -1,6 +1,6 @@
 //! The result of an opening handshake.
 
-use alloc::{boxed::Box, string::String};
+use alloc::boxed::Box;
 
 use crate::{
     deflate::{DeflateConfig, DeflateParams, DirectionParams},
@@ -25,31 +25,41 @@ pub struct Negotiated {
     /// section 9). The first one is ignored if permessage-deflate was negotiated, which needs it.
     pub reserved: ReservedBits,
     /// The negotiated extensions that the caller implements, as in the header.
-    extensions: Box<str>,
+    extensions: Option<Box<str>>,
 }
 
 impl Negotiated {
     #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "it is always `None`"))]
-    pub(super) fn new(
-        subprotocol: Option<Box<str>>,
-        deflate: Option<DeflateParams>,
-        reserved: ReservedBits,
-        extensions: String,
-    ) -> Self {
+    pub(super) fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
         Self {
             subprotocol,
             #[cfg(feature = "deflate")]
             deflate,
-            reserved,
-            extensions: extensions.into(),
+            reserved: ReservedBits::NONE,
+            extensions: None,
         }
+    }
+
+    /// Sets the extensions that the caller implements, as in the header, and the bits that they use.
+    pub(super) fn set_own_extensions(&mut self, reserved: ReservedBits, extensions: Option<&str>) {
+        self.reserved = reserved;
+        self.extensions = extensions.map(Into::into);
+    }
+
+    #[allow(clippy::missing_const_for_fn, reason = "not for every set of features")]
+    pub(super) fn has_deflate(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        let has_deflate = self.deflate.is_some();
+        #[cfg(not(feature = "deflate"))]
+        let has_deflate = false;
+        has_deflate
     }
 
     /// Returns the negotiated extensions that the caller implements, with the parameters that the
     /// server has answered (RFC 6455, section 9.1).
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
-        let value = Some(self.extensions.as_bytes()).filter(|value| !value.is_empty());
-        value.into_iter().flat_map(parse_extensions).filter_map(Result::ok)
+        let value = self.extensions.iter().map(|value| value.as_bytes());
+        value.flat_map(parse_extensions).filter_map(Result::ok)
     }
 
     /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those

@@ -1,6 +1,6 @@
 //! Extensions that the caller implements (RFC 6455, section 9): what may be offered and answered.
 
-use alloc::string::String;
+use alloc::{borrow::Cow, string::String};
 
 use crate::{
     error::{Excerpt, LocalHandshakeError},
@@ -60,10 +60,17 @@ pub(super) fn check_answers<'a>(
     Ok(reserved)
 }
 
-/// Appends an element to the value of a Sec-WebSocket-Extensions header.
-pub(super) fn append(value: &mut String, element: &str) {
-    if !value.is_empty() {
+/// Returns the value of a Sec-WebSocket-Extensions header; `None` if it has no element.
+///
+/// "foo, bar" means that bar processes what foo has made of the data (RFC 6455, section 9.1), so
+/// permessage-deflate comes last.
+pub(super) fn join<'a>(own: impl Iterator<Item = &'a str>, deflate: Option<&'a str>) -> Option<Cow<'a, str>> {
+    let mut elements = own.chain(deflate);
+    let mut value = Cow::Borrowed(elements.next()?);
+    for element in elements {
+        let value = value.to_mut();
         value.push_str(", ");
+        value.push_str(element);
     }
-    value.push_str(element);
+    Some(value)
 }

@@ -17,6 +17,7 @@ use crate::{
     error::{Excerpt, LocalHandshakeError, RequestError},
     escaped::RedactedUrl,
     extensions::{Extension, parse_extensions},
+    frame::ReservedBits,
     http::{Field, HeadError, Headers, is_tls, list_elements, parse_request},
 };
 
@@ -270,7 +271,10 @@ impl<'b> Request<'b> {
             check_added_header(name, value)?;
         }
         let own = accept.own_extensions();
-        let reserved = own_extensions::check_answers(own, self.extensions())?;
+        let mut reserved = ReservedBits::NONE;
+        if !own.is_empty() {
+            reserved = own_extensions::check_answers(own, self.extensions())?;
+        }
         write_field("Upgrade", b"websocket");
         write_field("Connection", b"Upgrade");
         write_field("Sec-WebSocket-Accept", &accept_key(self.key()));
@@ -284,28 +288,23 @@ impl<'b> Request<'b> {
                 !reserved.rsv1 && !names.any(|extension| extension.name() == negotiation::NAME)
             })
             .and_then(|config| negotiation::accept(config, self.extensions()));
-        // "foo, bar" means that bar processes what foo has made of the data (RFC 6455, section 9.1),
-        // so permessage-deflate comes last.
-        let mut extensions = String::new();
-        for (text, _) in own {
-            own_extensions::append(&mut extensions, text);
-        }
-        let mut all = extensions.clone();
-        if let Some((answer, _)) = &deflate {
-            own_extensions::append(&mut all, answer);
-        }
-        if !all.is_empty() {
-            write_field("Sec-WebSocket-Extensions", all.as_bytes());
+        let deflate_answer = deflate.as_ref().map(|(answer, _)| answer.as_str());
+        let own_answers = || own.iter().map(|(text, _)| *text);
+        if let Some(value) = own_extensions::join(own_answers(), deflate_answer) {
+            write_field("Sec-WebSocket-Extensions", value.as_bytes());
         }
         for (name, value) in accept.added_headers() {
             write_field(name, value.as_bytes());
         }
-        Ok(Negotiated::new(
+        let mut negotiated = Negotiated::new(
             accept.chosen_subprotocol().map(Into::into),
-            deflate.map(|(_, params)| params),
-            reserved,
-            extensions,
-        ))
+            deflate.as_ref().map(|(_, params)| *params),
+        );
+        if !own.is_empty() {
+            let own_answers = own_extensions::join(own_answers(), None);
+            negotiated.set_own_extensions(reserved, own_answers.as_deref());
+        }
+        Ok(negotiated)
     }
 
     /// Converts to a request that borrows nothing.

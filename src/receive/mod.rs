@@ -38,6 +38,11 @@ pub(crate) struct Receiver {
     /// Which reserved bits of the caller's extensions are set: with chunk delivery, in the frame in
     /// progress; otherwise in any frame of the message in progress or of the last one.
     reserved: ReservedBits,
+    /// Extensions of the caller's give reserved bits a meaning.
+    has_own_bits: bool,
+    /// As far as the settings say, the fast path for a whole message may be taken: messages are
+    /// assembled, may have a frame, and have no reserved bits, which the general path keeps.
+    whole_messages: bool,
     /// Off only in tests, which compare the fast paths with the general one.
     fast_paths: bool,
 }
@@ -57,6 +62,8 @@ impl Receiver {
             pending: None,
             compressed: compressed::Compressed::new(),
             reserved: ReservedBits::NONE,
+            has_own_bits: false,
+            whole_messages: matches!(config.delivery, Delivery::Messages) && config.max_fragments > 0,
             fast_paths: true,
         }
     }
@@ -85,6 +92,8 @@ impl Receiver {
     /// Lets the reserved bits of extensions be set that the caller implements.
     pub(crate) const fn allow_reserved(&mut self, bits: ReservedBits) {
         self.decoder.allow_reserved(bits);
+        self.has_own_bits = true;
+        self.whole_messages = false;
     }
 
     /// The reserved bits of the last message, or of its last frame with chunk delivery.
@@ -105,11 +114,7 @@ impl Receiver {
 
     /// Whether the fast path for a whole message may be taken.
     fn takes_whole_messages(&self) -> bool {
-        // The general path keeps the reserved bits of a message.
-        self.decoder.is_between_messages()
-            && self.delivery == Delivery::Messages
-            && self.limits.fragments > 0
-            && !self.decoder.allows_own_bits()
+        self.decoder.is_between_messages() && self.whole_messages
     }
 
     /// Takes a whole message off the front of `input`, which it borrows: the fast path for the
@@ -174,7 +179,7 @@ impl Receiver {
         if kind.is_some() {
             self.limits.size = self.max_message_size;
         }
-        if self.decoder.allows_own_bits() {
+        if self.has_own_bits {
             self.reserved = match (self.delivery, kind) {
                 (Delivery::Messages, None) => self.reserved.union(self.decoder.own_bits(header)),
                 _ => self.decoder.own_bits(header),
