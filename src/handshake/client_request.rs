@@ -1,6 +1,10 @@
 //! A client's request (RFC 6455, section 4.1).
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+    vec::Vec,
+};
 use core::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -242,10 +246,8 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             write_field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
-        let deflate_offer = deflate.map(negotiation::offer);
-        let own_offers = self.extensions.iter().map(|offer| offer.text.as_str());
-        if let Some(value) = own_extensions::join(own_offers, deflate_offer.as_deref()) {
-            write_field("Sec-WebSocket-Extensions", &value);
+        if deflate.is_some() || !self.extensions.is_empty() {
+            write_field("Sec-WebSocket-Extensions", &self.extensions_value(deflate));
         }
         for (name, value) in &self.headers {
             write_field(name, value);
@@ -259,6 +261,28 @@ impl ClientRequest {
         })
     }
 
+    /// The offers, those of the caller first. Out of line: most requests have none.
+    #[inline(never)]
+    fn extensions_value(&self, deflate: Option<&DeflateConfig>) -> String {
+        let deflate = deflate.map(negotiation::offer);
+        let own = self.extensions.iter().map(|offer| offer.text.as_str());
+        own_extensions::join(own, deflate.as_deref()).map_or_else(String::new, Cow::into_owned)
+    }
+
+    /// The rules on the offers of the caller. Out of line, as above.
+    #[inline(never)]
+    fn check_extensions(&self, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
+        for offer in &self.extensions {
+            let name = own_extensions::parse(&offer.text)?.name();
+            if offers_deflate && name == negotiation::NAME {
+                return Err(LocalHandshakeError::RepeatedExtension {
+                    name: Excerpt::new(name.as_bytes()),
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
         check_subprotocols(self.subprotocols.iter().map(String::as_bytes))?;
         if let Some(origin) = &self.origin {
@@ -267,13 +291,8 @@ impl ClientRequest {
         for (name, value) in &self.headers {
             check_added_header(name, value)?;
         }
-        for offer in &self.extensions {
-            let name = own_extensions::parse(&offer.text)?.name();
-            if offers_deflate && name == negotiation::NAME {
-                return Err(LocalHandshakeError::RepeatedExtension {
-                    name: Excerpt::new(name.as_bytes()),
-                });
-            }
+        if !self.extensions.is_empty() {
+            self.check_extensions(offers_deflate)?;
         }
         Ok(())
     }

@@ -3,10 +3,7 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
-use super::{
-    negotiated::Negotiated,
-    own_extensions::{self, OwnOffer},
-};
+use super::{negotiated::Negotiated, own_extensions::OwnOffer};
 use crate::{
     deflate::{DeflateConfig, DeflateParams, negotiation},
     error::{Excerpt, ResponseError},
@@ -46,8 +43,7 @@ impl Expected {
         let mut connection = None;
         let mut accept = None;
         let mut subprotocol = None;
-        let mut accepted_extension = None;
-        let mut own = Vec::new();
+        let mut extensions = Extensions::default();
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
@@ -75,27 +71,7 @@ impl Expected {
                     return Err(ResponseError::SeveralSubprotocols);
                 }
             } else if is("sec-websocket-extensions") {
-                for extension in parse_extensions(value) {
-                    let extension = extension.map_err(|error| ResponseError::InvalidExtensions {
-                        value: Excerpt::new(error.rest),
-                    })?;
-                    let name = Excerpt::new(extension.name().as_bytes());
-                    if !self.extensions.is_empty() {
-                        if let Some(offer) = self.own_offer(&extension) {
-                            add_own(&mut own, offer, extension)?;
-                            continue;
-                        }
-                        if extension.name() != negotiation::NAME {
-                            return Err(ResponseError::ExtensionNotOffered { name });
-                        }
-                    }
-                    if accepted_extension.replace(extension).is_some() {
-                        return Err(match self.extensions.is_empty() {
-                            true => ResponseError::SecondExtension { name },
-                            false => ResponseError::RepeatedExtension { name },
-                        });
-                    }
-                }
+                self.add_extensions(value, &mut extensions)?;
             }
         }
         if !has_upgrade {
@@ -118,16 +94,43 @@ impl Expected {
             }
             None => return Err(ResponseError::MissingAccept),
         }
-        let deflate = match accepted_extension {
+        let deflate = match extensions.engine {
             None => None,
             Some(extension) => Some(self.check_extension(&extension)?),
         };
         let subprotocol = self.check_subprotocol(subprotocol)?;
         let mut negotiated = Negotiated::new(subprotocol, deflate);
-        if !own.is_empty() {
-            finish_own(&own, &mut negotiated)?;
+        if !extensions.own.is_empty() {
+            finish_own(&extensions.own, &mut negotiated)?;
         }
         Ok(negotiated)
+    }
+
+    /// Adds the extensions of one header to those that the server accepts.
+    ///
+    /// Out of line: most responses have none.
+    #[inline(never)]
+    fn add_extensions<'a>(&self, value: &'a [u8], accepted: &mut Extensions<'a>) -> Result<(), ResponseError> {
+        for extension in parse_extensions(value) {
+            let extension = extension.map_err(|error| ResponseError::InvalidExtensions {
+                value: Excerpt::new(error.rest),
+            })?;
+            if let Some(offer) = self.own_offer(&extension) {
+                add_own(&mut accepted.own, offer, extension)?;
+                continue;
+            }
+            let name = Excerpt::new(extension.name().as_bytes());
+            if !self.extensions.is_empty() && extension.name() != negotiation::NAME {
+                return Err(ResponseError::ExtensionNotOffered { name });
+            }
+            if accepted.engine.replace(extension).is_some() {
+                return Err(match self.extensions.is_empty() {
+                    true => ResponseError::SecondExtension { name },
+                    false => ResponseError::RepeatedExtension { name },
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The offer of the caller's own that an extension answers.
@@ -171,6 +174,14 @@ impl Expected {
     }
 }
 
+/// The extensions that the server accepts.
+#[derive(Default)]
+struct Extensions<'a> {
+    /// Of the engine: it can only be permessage-deflate.
+    engine: Option<Extension<'a>>,
+    own: Vec<OwnAnswer<'a>>,
+}
+
 /// An extension of the caller's own that the server accepts, and the bits that it uses.
 type OwnAnswer<'a> = (Extension<'a>, ReservedBits);
 
@@ -199,10 +210,7 @@ fn finish_own(own: &[OwnAnswer<'_>], negotiated: &mut Negotiated) -> Result<(), 
             name: Excerpt::new(extension.name().as_bytes()),
         });
     }
-    let texts: Vec<String> = own.iter().map(|(extension, _)| extension.to_text()).collect();
-    let text = own_extensions::join(texts.iter().map(String::as_str), None);
-    let reserved = own.iter().fold(ReservedBits::NONE, |all, (_, bits)| all.union(*bits));
-    negotiated.set_own_extensions(reserved, text.as_deref());
+    negotiated.reserved = own.iter().fold(ReservedBits::NONE, |all, (_, bits)| all.union(*bits));
     Ok(())
 }
 

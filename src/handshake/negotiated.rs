@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 
 use crate::{
     deflate::{DeflateConfig, DeflateParams, DirectionParams},
-    extensions::{Extension, parse_extensions},
     frame::ReservedBits,
     role::Role,
 };
@@ -24,8 +23,6 @@ pub struct Negotiated {
     /// The reserved bits that the negotiated extensions use which the caller implements (RFC 6455,
     /// section 9). The first one is ignored if permessage-deflate was negotiated, which needs it.
     pub reserved: ReservedBits,
-    /// The negotiated extensions that the caller implements, as in the header.
-    extensions: Option<Box<str>>,
 }
 
 impl Negotiated {
@@ -36,14 +33,7 @@ impl Negotiated {
             #[cfg(feature = "deflate")]
             deflate,
             reserved: ReservedBits::NONE,
-            extensions: None,
         }
-    }
-
-    /// Sets the extensions that the caller implements, as in the header, and the bits that they use.
-    pub(super) fn set_own_extensions(&mut self, reserved: ReservedBits, extensions: Option<&str>) {
-        self.reserved = reserved;
-        self.extensions = extensions.map(Into::into);
     }
 
     #[allow(clippy::missing_const_for_fn, reason = "not for every set of features")]
@@ -53,13 +43,6 @@ impl Negotiated {
         #[cfg(not(feature = "deflate"))]
         let has_deflate = false;
         has_deflate
-    }
-
-    /// Returns the negotiated extensions that the caller implements, with the parameters that the
-    /// server has answered (RFC 6455, section 9.1).
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
-        let value = self.extensions.iter().map(|value| value.as_bytes());
-        value.flat_map(parse_extensions).filter_map(Result::ok)
     }
 
     /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those

@@ -289,8 +289,8 @@ impl<'b> Request<'b> {
             })
             .and_then(|config| negotiation::accept(config, self.extensions()));
         let deflate_answer = deflate.as_ref().map(|(answer, _)| answer.as_str());
-        let own_answers = || own.iter().map(|(text, _)| *text);
-        if let Some(value) = own_extensions::join(own_answers(), deflate_answer) {
+        let own_answers = own.iter().map(|(text, _)| *text);
+        if let Some(value) = own_extensions::join(own_answers, deflate_answer) {
             write_field("Sec-WebSocket-Extensions", value.as_bytes());
         }
         for (name, value) in accept.added_headers() {
@@ -300,10 +300,7 @@ impl<'b> Request<'b> {
             accept.chosen_subprotocol().map(Into::into),
             deflate.as_ref().map(|(_, params)| *params),
         );
-        if !own.is_empty() {
-            let own_answers = own_extensions::join(own_answers(), None);
-            negotiated.set_own_extensions(reserved, own_answers.as_deref());
-        }
+        negotiated.reserved = reserved;
         Ok(negotiated)
     }
 
