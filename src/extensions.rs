@@ -40,6 +40,13 @@ impl<'a> Extension<'a> {
         core::iter::from_fn(move || parse_parameter(&mut rest).ok().flatten())
     }
 
+    /// Returns the name with its parameters, as in the header.
+    pub(crate) fn to_text(self) -> String {
+        let mut text = String::from(self.name);
+        text.push_str(&String::from_utf8_lossy(self.parameters.trim_ascii_end()));
+        text
+    }
+
     /// Returns the bytes of the parameters, without the semicolon before the first one.
     pub(crate) fn raw_parameters(&self) -> &'a [u8] {
         let parameters = self.parameters.trim_ascii();

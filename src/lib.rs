@@ -100,7 +100,7 @@
 //!   source, has the whole contract as a list, and a section for each kind of runtime.
 //! * Policy: who may connect ([`Request::is_same_origin`] helps), and what a proxy does. A proxy
 //!   that forwards frames does not change their fragmentation if an extension was negotiated that
-//!   it does not know (section 5.4).
+//!   it does not know (section 5.4): [`Relay`] keeps it.
 //!
 //! # Features
 //!
@@ -184,6 +184,8 @@ mod http;
 #[cfg(feature = "alloc")]
 mod receive;
 #[cfg(feature = "alloc")]
+mod relay;
+#[cfg(feature = "alloc")]
 mod send;
 #[cfg(feature = "alloc")]
 mod state;
@@ -197,6 +199,7 @@ mod engine {
         event::{Chunk, Event},
         handshake::{Accept, ClientRequest, Request},
         message::Message,
+        relay::Relay,
         state::State,
     };
 }

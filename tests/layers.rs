@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 11] = [
     &["config"],
     &["assembler", "handshake"],
     &["event"],
-    &["receive", "send"],
+    &["receive", "relay", "send"],
     &["connection"],
     &["adapter"],
 ];

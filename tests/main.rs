@@ -49,6 +49,8 @@ mod properties;
 #[cfg(feature = "laws")]
 mod rechunk;
 #[cfg(feature = "laws")]
+mod relay;
+#[cfg(feature = "laws")]
 mod streams;
 
 #[cfg(feature = "deflate")]

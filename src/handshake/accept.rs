@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::response::Response;
 use crate::{config::Config, deflate::DeflateConfig, escaped::RedactedFields, frame::ReservedBits};
 
 /// The choices of a server that accepts a request: a subprotocol, further headers of the response,
@@ -16,6 +17,7 @@ pub struct Accept<'a> {
     decline_deflate: bool,
     config: Option<&'a Config>,
     extensions: &'a [(&'a str, ReservedBits)],
+    forwarded: Option<&'a Response<'a>>,
 }
 
 impl<'a> Accept<'a> {
@@ -28,6 +30,7 @@ impl<'a> Accept<'a> {
             decline_deflate: false,
             config: None,
             extensions: &[],
+            forwarded: None,
         }
     }
 
@@ -112,8 +115,30 @@ impl<'a> Accept<'a> {
         self
     }
 
+    /// Passes the choices of another server on, as a proxy does: the subprotocol and the extensions of
+    /// its response, permessage-deflate among them.
+    ///
+    /// They take the place of [`subprotocol`](Self::subprotocol),
+    /// [`extensions`](Self::extensions) and permessage-deflate of the configuration. The client must
+    /// have offered them: see [`ClientRequest::forwarding`](crate::ClientRequest::forwarding).
+    ///
+    /// The connection itself does not know what the extensions mean: frames are then for a
+    /// [`Relay`](crate::Relay).
+    #[must_use]
+    pub const fn forwarding(mut self, response: &'a Response<'a>) -> Self {
+        self.forwarded = Some(response);
+        self
+    }
+
+    pub(super) const fn forwarded(&self) -> Option<&'a Response<'a>> {
+        self.forwarded
+    }
+
     pub(super) const fn own_extensions(&self) -> &'a [(&'a str, ReservedBits)] {
-        self.extensions
+        match self.forwarded {
+            Some(_) => &[],
+            None => self.extensions,
+        }
     }
 
     /// The limits and options that replace those of the connection.
@@ -124,14 +149,17 @@ impl<'a> Accept<'a> {
     /// The settings of permessage-deflate for this connection; `default` are those that it was
     /// created with.
     pub(super) fn deflate<'d>(&'d self, default: Option<&'d DeflateConfig>) -> Option<&'d DeflateConfig> {
-        if self.decline_deflate {
+        if self.decline_deflate || self.forwarded.is_some() {
             return None;
         }
         self.config.map_or(default, Config::deflate_settings)
     }
 
-    pub(super) const fn chosen_subprotocol(&self) -> Option<&'a str> {
-        self.subprotocol
+    pub(super) fn chosen_subprotocol(&self) -> Option<&'a str> {
+        match self.forwarded {
+            Some(response) => response.subprotocol(),
+            None => self.subprotocol,
+        }
     }
 
     pub(super) const fn added_headers(&self) -> &'a [(&'a str, &'a str)] {
@@ -147,6 +175,7 @@ impl fmt::Debug for Accept<'_> {
             .field("decline_deflate", &self.decline_deflate)
             .field("config", &self.config)
             .field("extensions", &self.extensions)
+            .field("forwarded", &self.forwarded)
             .finish()
     }
 }

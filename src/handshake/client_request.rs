@@ -14,6 +14,7 @@ use super::{
     expected::Expected,
     fields::{check_added_header, check_header, check_subprotocols},
     own_extensions::{self, OwnOffer},
+    request::Request,
     url::{Url, check_target, split_authority},
 };
 use crate::{
@@ -153,6 +154,29 @@ impl ClientRequest {
     pub fn extension(mut self, extension: impl Into<String>, reserved: ReservedBits) -> Self {
         let text = extension.into();
         self.extensions.push(OwnOffer { text, reserved });
+        self
+    }
+
+    /// Passes the offers of another client on, as a proxy does: its origin, its subprotocols and its
+    /// extensions, permessage-deflate among them. They take the place of those that were set before.
+    ///
+    /// Other headers, such as `Cookie`, are for the caller to pass on or not. With
+    /// `Config::deflate`, the request would offer permessage-deflate twice and fails.
+    ///
+    /// The connection itself does not know what the extensions mean: once it is open, frames are for
+    /// a [`Relay`](crate::Relay). The server's choices go back with
+    /// [`Accept::forwarding`](crate::Accept::forwarding).
+    #[must_use]
+    pub fn forwarding(mut self, request: &Request<'_>) -> Self {
+        self.origin = request.origin().map(String::from);
+        self.subprotocols = request.subprotocols().map(String::from).collect();
+        self.extensions = request
+            .extensions()
+            .map(|extension| OwnOffer {
+                text: extension.to_text(),
+                reserved: ReservedBits::NONE,
+            })
+            .collect();
         self
     }
 

@@ -60,6 +60,21 @@ pub(super) fn check_answers<'a>(
     Ok(reserved)
 }
 
+/// Checks the extensions that another server has accepted, against those that the client offers.
+pub(super) fn check_forwarded<'a>(
+    answers: impl Iterator<Item = Extension<'a>>,
+    offered: impl Iterator<Item = Extension<'a>> + Clone,
+) -> Result<(), LocalHandshakeError> {
+    for answer in answers {
+        if !offered.clone().any(|offer| offer.name() == answer.name()) {
+            return Err(LocalHandshakeError::ExtensionNotOffered {
+                name: Excerpt::new(answer.name().as_bytes()),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Returns the value of a Sec-WebSocket-Extensions header; `None` if it has no element.
 ///
 /// "foo, bar" means that bar processes what foo has made of the data (RFC 6455, section 9.1), so

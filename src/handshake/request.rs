@@ -267,6 +267,10 @@ impl<'b> Request<'b> {
                 });
             }
         }
+        let forwarded = accept.forwarded();
+        if let Some(response) = forwarded {
+            own_extensions::check_forwarded(response.extensions(), self.extensions())?;
+        }
         for (name, value) in accept.added_headers() {
             check_added_header(name, value)?;
         }
@@ -280,6 +284,11 @@ impl<'b> Request<'b> {
         write_field("Sec-WebSocket-Accept", &accept_key(self.key()));
         if let Some(subprotocol) = accept.chosen_subprotocol() {
             write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
+        }
+        if let Some(response) = forwarded {
+            for value in response.headers().get_all("sec-websocket-extensions") {
+                write_field("Sec-WebSocket-Extensions", value);
+            }
         }
         let deflate = accept
             .deflate(deflate)
