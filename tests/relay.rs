@@ -127,7 +127,7 @@ proptest! {
         if let Some(error) = expected.error {
             prop_assert_eq!(relayed.forward(from, b"more"), Err(error), "the error is repeated");
         }
-        let arrived = reference::frames(from_side(peer_of(from)), relayed.to(peer_of(from)));
+        let arrived = reference::frames(peer_of(from), relayed.to(peer_of(from)));
         let arrived: Vec<_> = arrived.0.into_iter().map(|frame| (frame.first, frame.len, frame.payload)).collect();
         prop_assert_eq!(arrived, expected.passed_on);
         prop_assert_eq!(relayed.take_frames(from), expected.answers);
@@ -155,11 +155,6 @@ proptest! {
             prop_assert!(after - before <= now.len() + 4 * pings + 400, "{} for {}", after - before, now.len());
         }
     }
-}
-
-/// The role of the endpoint that a side is.
-fn from_side(side: Role) -> Role {
-    side
 }
 
 #[derive(Debug, Default)]

@@ -1,5 +1,8 @@
 //! The workloads that are counted. Each is a closure that processes a number of messages.
 
+#[cfg(feature = "relay")]
+mod relay;
+
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
 use sockless::{Accept, ClientRequest, Config, Connection, Delivery, Event, State, handshake::Negotiated};
@@ -20,6 +23,7 @@ const fn workload(name: &'static str) -> Workload {
 /// The number of messages in a stream.
 const PERIOD: u64 = 200;
 
+#[cfg(not(feature = "relay"))]
 pub const ALL: [Workload; 28] = [
     workload("receive/server/binary/16"),
     workload("receive/server/binary/125"),
@@ -51,6 +55,14 @@ pub const ALL: [Workload; 28] = [
     workload("handshake/client"),
 ];
 
+#[cfg(feature = "relay")]
+pub const ALL: [Workload; 4] = [
+    workload("relay/125"),
+    workload("relay/16384"),
+    workload("unmask then mask/125"),
+    workload("unmask then mask/16384"),
+];
+
 /// Prepares the workload of that name. Returns the closure to run.
 pub fn start(name: &str) -> Option<RunMessages> {
     let parts: Vec<&str> = name.split('/').collect();
@@ -58,6 +70,10 @@ pub fn start(name: &str) -> Option<RunMessages> {
         ["receive", end, content, size] => Some(receive(end, content, size.parse().ok()?, "")),
         ["receive", end, content, size, how] => Some(receive(end, content, size.parse().ok()?, how)),
         ["send", end, size] => Some(send(end, size.parse().ok()?)),
+        #[cfg(feature = "relay")]
+        ["relay", size] => Some(relay::relay(size.parse().ok()?)),
+        #[cfg(feature = "relay")]
+        ["unmask then mask", size] => Some(relay::unmask_then_mask(size.parse().ok()?)),
         ["handshake", "server", "short"] => Some(serve(REQUEST)),
         ["handshake", "server", "browser"] => Some(serve(BROWSER_REQUEST)),
         ["handshake", "client"] => Some(connect()),
