@@ -29,6 +29,7 @@ pub(crate) struct Limits {
 pub(crate) enum PayloadViolation {
     InvalidUtf8,
     InvalidDeflate,
+    TooManyDeflateBlocks,
     /// A compressed message inflates to more than the limit.
     TooBig,
 }
@@ -40,6 +41,7 @@ impl Limits {
         match violation {
             PayloadViolation::InvalidUtf8 => ProtocolError::InvalidUtf8,
             PayloadViolation::InvalidDeflate => ProtocolError::InvalidDeflate,
+            PayloadViolation::TooManyDeflateBlocks => ProtocolError::TooManyDeflateBlocks,
             PayloadViolation::TooBig => ProtocolError::MessageTooBig {
                 size: None,
                 limit: self.size,
@@ -115,12 +117,16 @@ impl MessageAssembler {
         Ok(())
     }
 
-    /// How many of `len` bytes that were inflated the limit admits.
+    /// Counts `len` bytes that were inflated. Returns how many of them are within the limit.
     pub(crate) fn admit(&mut self, len: usize, limits: Limits) -> usize {
-        let room = usize::try_from(limits.size.saturating_sub(self.size)).unwrap_or(usize::MAX);
-        let admitted = len.min(room);
+        let admitted = len.min(self.room(limits));
         self.size += admitted as u64;
         admitted
+    }
+
+    /// Returns how many more bytes the limit permits.
+    pub(crate) fn room(&self, limits: Limits) -> usize {
+        usize::try_from(limits.size.saturating_sub(self.size)).unwrap_or(usize::MAX)
     }
 
     /// The kind of the message in progress.

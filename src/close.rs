@@ -1,6 +1,7 @@
 //! Close frames, and how a connection ended (RFC 6455, sections 5.5.1 and 7.1).
 
-use alloc::borrow::Cow;
+use alloc::{borrow::Cow, boxed::Box};
+use core::{error, fmt};
 
 use crate::{
     close_code::CloseCode,
@@ -96,7 +97,7 @@ fn reason(body: &[u8]) -> Result<&str, ProtocolError> {
     core::str::from_utf8(body.get(2..).unwrap_or_default()).map_err(|_| ProtocolError::InvalidCloseReason)
 }
 
-/// Who closed a connection first.
+/// The side that closed a connection first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "there are no others")]
 pub enum ClosedBy {
@@ -109,11 +110,33 @@ pub enum ClosedBy {
 }
 
 /// How a connection was closed, or is being closed (RFC 6455, section 7.1).
+///
+/// A clean close need not be a success: the peer may have closed because it failed, with 1011, or
+/// because it refused a message, with 1009. [`into_result`](Self::into_result) tells the two apart,
+/// and the text says how it was:
+///
+/// ```
+/// # use sockless::{CloseCode, Config, Connection, handshake::Negotiated};
+/// # let negotiated = Negotiated::default();
+/// # let mut server = Connection::upgraded_server(&negotiated, Config::default());
+/// # let mut client = Connection::upgraded_client(&negotiated, Config::default(), [7; 32]);
+/// # let (mut sent, mut out) = (Vec::new(), Vec::new());
+/// # server.close(CloseCode::TOO_BIG, "", &mut sent)?;
+/// # let mut input = &mut sent[..];
+/// # while client.receive(&mut input, &mut out)?.is_some() {}
+/// let status = client.close_status().expect("the connection is closed").clone();
+/// assert!(status.is_clean() && !status.is_success());
+/// assert_eq!(
+///     status.into_result().unwrap_err().to_string(),
+///     "the peer closed the connection with code 1009 (message too big)"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseStatus {
-    /// Who closed first. If both ends sent a Close frame at the same time, this one did: it sent
-    /// before it received.
+    /// The side that closed first. If both ends sent a Close frame at the same time, this one did:
+    /// it sent before it received.
     pub by: ClosedBy,
     /// The Close frame sent: `None` if none was, `Some(None)` if it was empty.
     pub sent: Option<Option<CloseFrame<'static>>>,
@@ -140,15 +163,40 @@ impl CloseStatus {
         self.sent.is_some() && self.received.is_some() && self.error.is_none()
     }
 
+    /// Returns whether the connection ended as both ends wanted: it is closed
+    /// [cleanly](Self::is_clean), and the peer's code is 1000, 1001 or none, or this endpoint
+    /// closed first and the peer answered with the same code.
+    ///
+    /// What 3000 to 4999 mean is agreed between applications: if the peer closes with one of these,
+    /// it is no success here.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        let is_success = matches!(
+            self.code(),
+            CloseCode::NORMAL | CloseCode::GOING_AWAY | CloseCode::NO_STATUS
+        );
+        self.is_clean() && (is_success || self.by == ClosedBy::Us && self.code() == self.sent_code())
+    }
+
+    /// Returns the status as an error, unless the connection [ended well](Self::is_success).
+    ///
+    /// # Errors
+    /// The peer closed with a code that is no success, there was no closing handshake, or it is not
+    /// complete.
+    pub fn into_result(self) -> Result<(), Box<Self>> {
+        if self.is_success() { Ok(()) } else { Err(Box::new(self)) }
+    }
+
+    /// The code of the Close frame sent, like [`code`](Self::code).
+    fn sent_code(&self) -> CloseCode {
+        code(self.sent.as_ref())
+    }
+
     /// Returns "the WebSocket connection close code" (RFC 6455, section 7.1.5): that of the Close
     /// frame received, 1005 if it held none, 1006 if there was none.
     #[must_use]
     pub fn code(&self) -> CloseCode {
-        match &self.received {
-            None => CloseCode::ABNORMAL,
-            Some(None) => CloseCode::NO_STATUS,
-            Some(Some(frame)) => frame.code,
-        }
+        code(self.received.as_ref())
     }
 
     /// Returns "the WebSocket connection close reason" (RFC 6455, section 7.1.6): that of the Close
@@ -159,6 +207,55 @@ impl CloseStatus {
             None | Some(None) => "",
             Some(Some(frame)) => &frame.reason,
         }
+    }
+}
+
+/// The code of a Close frame that was sent or received, or was not.
+fn code(frame: Option<&Option<CloseFrame<'_>>>) -> CloseCode {
+    match frame {
+        None => CloseCode::ABNORMAL,
+        Some(None) => CloseCode::NO_STATUS,
+        Some(Some(frame)) => frame.code,
+    }
+}
+
+/// Says who closed the connection, with which code and reason. The reason is escaped.
+impl fmt::Display for CloseStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (subject, first) = match (&self.error, self.by) {
+            (Some(error), _) => return fmt::Display::fmt(error, f),
+            (None, ClosedBy::Us) => ("this endpoint", &self.sent),
+            (None, ClosedBy::Peer) => ("the peer", &self.received),
+            (None, ClosedBy::Transport) => return f.write_str("the transport ended without a Close frame"),
+        };
+        let verb = if self.is_clean() { "closed" } else { "is closing" };
+        write!(f, "{subject} {verb} the connection with {}", Described(first.as_ref()))?;
+        if self.by == ClosedBy::Us && self.is_clean() && self.code() != self.sent_code() {
+            write!(f, ", and the peer answered with {}", Described(self.received.as_ref()))?;
+        }
+        Ok(())
+    }
+}
+
+impl error::Error for CloseStatus {}
+
+/// The content of a Close frame in words.
+struct Described<'a>(Option<&'a Option<CloseFrame<'static>>>);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Some(frame)) = self.0 else {
+            return f.write_str("no code");
+        };
+        write!(f, "code {}", frame.code)?;
+        if let Some(meaning) = frame.code.meaning() {
+            write!(f, " ({meaning})")?;
+        }
+        if !frame.reason.is_empty() {
+            // Escaped: it comes from the peer.
+            write!(f, " and reason \"{}\"", frame.reason.escape_default())?;
+        }
+        Ok(())
     }
 }
 

@@ -42,16 +42,40 @@ impl CloseCode {
     /// 1015: the TLS handshake failed. Never on the wire (section 7.4.1).
     pub const TLS_HANDSHAKE: Self = Self(1015);
 
-    /// Whether the code may be in a Close frame, sent or received: the registered ones of 1000 to
-    /// 2999 that are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1 and
-    /// 7.4.2).
+    /// Returns whether the code may be in a Close frame, sent or received: the registered ones of
+    /// 1000 to 2999 that are not reserved for local use, and all of 3000 to 4999 (sections 7.4.1
+    /// and 7.4.2).
     #[must_use]
     pub const fn is_valid_on_wire(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 
-    /// Whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or 3000 to
-    /// 4999.
+    /// Returns what the code means, in two or three words; `None` for a code without a constant
+    /// here, such as those of applications.
+    #[must_use]
+    pub const fn meaning(self) -> Option<&'static str> {
+        Some(match self {
+            Self::NORMAL => "normal closure",
+            Self::GOING_AWAY => "going away",
+            Self::PROTOCOL_ERROR => "protocol error",
+            Self::UNSUPPORTED_DATA => "unsupported data",
+            Self::NO_STATUS => "no code",
+            Self::ABNORMAL => "no Close frame",
+            Self::INVALID_DATA => "invalid data",
+            Self::POLICY_VIOLATION => "policy violation",
+            Self::TOO_BIG => "message too big",
+            Self::MANDATORY_EXTENSION => "mandatory extension",
+            Self::INTERNAL_ERROR => "internal error",
+            Self::SERVICE_RESTART => "service restart",
+            Self::TRY_AGAIN_LATER => "try again later",
+            Self::BAD_GATEWAY => "bad gateway",
+            Self::TLS_HANDSHAKE => "TLS handshake failed",
+            _ => return None,
+        })
+    }
+
+    /// Returns whether the WHATWG `WebSocket.close()` method lets a script send the code: 1000, or
+    /// 3000 to 4999.
     ///
     /// The engine sends any code that is [valid on the wire](Self::is_valid_on_wire); a binding
     /// that offers the browser's interface checks with this first.

@@ -13,8 +13,8 @@ pub enum Delivery {
     #[default]
     Messages,
     /// The payload comes as it arrives, in [`Event::Chunk`](crate::Event::Chunk)s, before its frame
-    /// or message is complete, and nothing is assembled. For proxies, uploads, and, with the limits
-    /// set to their maxima, messages without end.
+    /// or message is complete, and nothing is assembled. `recv_chunk` of the adapters returns them.
+    /// For proxies, uploads, and, with the limits set to their maxima, messages without end.
     Chunks,
 }
 
@@ -41,7 +41,6 @@ pub struct Config {
     pub(crate) auto_pong: bool,
     pub(crate) auto_close: bool,
     pub(crate) plain_requests: bool,
-    #[cfg(feature = "deflate")]
     deflate: Option<DeflateConfig>,
 }
 
@@ -60,7 +59,6 @@ impl Config {
             auto_pong: true,
             auto_close: true,
             plain_requests: false,
-            #[cfg(feature = "deflate")]
             deflate: None,
         }
     }
@@ -128,6 +126,11 @@ impl Config {
     /// Sets the largest payload of a frame to send, in bytes: a longer message is sent in several
     /// frames, so that a receiver need not take a large frame at once.
     ///
+    /// The adapters write Pings and Pongs between these frames, so that a Pong need not wait for
+    /// all of a large message (RFC 6455, section 5.4). Without an adapter, all frames of a message
+    /// are appended to the output in one call, and a Pong follows them: to put frames between, send
+    /// the message with [`send_fragment`](crate::Connection::send_fragment).
+    ///
     /// What [`send_fragment`](crate::Connection::send_fragment) and
     /// [`send_header`](crate::Connection::send_header) send is not divided. Default `None`: a
     /// message is one frame.
@@ -159,11 +162,13 @@ impl Config {
         self
     }
 
-    /// Server: sets whether a GET request that does not ask for a WebSocket becomes an
-    /// [`Event::Request`](crate::Event::Request) too.
+    /// Server: sets whether a request that does not ask for a WebSocket becomes an
+    /// [`Event::Request`](crate::Event::Request) too: GET, HEAD and OPTIONS, over HTTP/1.1 and over
+    /// HTTP/1.0, where the `Host` header may be missing.
     ///
     /// The caller answers it with [`reject`](crate::Connection::reject): a page or a health check
-    /// on the same port. Default `false`: such a request is answered with 426.
+    /// on the same port. Default `false`: such a request is answered with 426, or with 405 or 505
+    /// for its method or version.
     #[must_use]
     pub const fn plain_requests(mut self, enabled: bool) -> Self {
         self.plain_requests = enabled;
@@ -182,13 +187,8 @@ impl Config {
         self
     }
 
-    #[allow(clippy::missing_const_for_fn, reason = "not for every set of features")]
-    pub(crate) fn deflate_settings(&self) -> Option<&DeflateConfig> {
-        #[cfg(feature = "deflate")]
-        let deflate = self.deflate.as_ref();
-        #[cfg(not(feature = "deflate"))]
-        let deflate = None;
-        deflate
+    pub(crate) const fn deflate_settings(&self) -> Option<&DeflateConfig> {
+        self.deflate.as_ref()
     }
 }
 

@@ -67,13 +67,20 @@ pub(crate) struct InvalidExtensions<'a> {
     pub(crate) rest: &'a [u8],
 }
 
-/// Returns the extensions in a header value. The first error is the last item.
+/// Returns the extensions in a header value. The first error is the last item. Empty elements are
+/// ignored (RFC 9110, section 5.6.1.2).
 pub(crate) fn parse_extensions(
     value: &[u8],
 ) -> impl Iterator<Item = Result<Extension<'_>, InvalidExtensions<'_>>> + Clone {
     let mut unparsed = Some(value);
     core::iter::from_fn(move || {
-        let value = unparsed?;
+        let mut value = unparsed?;
+        while let [b',' | b' ' | b'\t', next @ ..] = value {
+            value = next;
+        }
+        if value.is_empty() {
+            return None;
+        }
         let mut rest = value;
         let extension = parse_extension(&mut rest);
         skip_white_space(&mut rest);

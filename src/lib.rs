@@ -69,6 +69,7 @@
 //! let status = server.close_status().expect("the connection is closed");
 //! assert!(status.is_clean());
 //! assert_eq!(status.code(), CloseCode::NORMAL);
+//! status.clone().into_result()?; // an error if the peer has closed with another code
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -81,8 +82,8 @@
 //! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for callers
 //!   with an HTTP implementation of their own; [`Connection::upgraded_server`] and
 //!   [`Connection::upgraded_client`] continue from there.
-//! * [`frame`], [`mask`] and [`utf8`] are the codec: no allocation, no dependencies, for proxies
-//!   and small devices.
+//! * [`frame`], [`mask`] and [`utf8`] are the codec, for proxies and small devices: no allocation,
+//!   and no dependencies without the feature `simd`.
 //! * [`timers`] has deadlines on the caller's clock, and the delays before connecting again.
 //! * `adapter` has the loops around the engine: blocking, tokio, and any other executor.
 //!
@@ -98,7 +99,8 @@
 //!   is enough not to read while there is much to write.
 //! * The order: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the
 //!   source, has the whole contract as a list, and a section for each kind of runtime.
-//! * Policy: who may connect ([`Request::is_same_origin`] helps), and what a proxy does. A proxy
+//! * Policy: who may connect, and what a proxy does. By default, [`Accept`] allows web pages of the
+//!   server's own origin, and clients that are no browsers; it has settings for others. A proxy
 //!   that forwards frames does not change their fragmentation if an extension was negotiated that
 //!   it does not know (section 5.4): [`Relay`] keeps it.
 //!
@@ -115,7 +117,7 @@
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
-//! it.
+//! it, except that `zlib-rs` compresses to other bytes.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -142,6 +144,7 @@ extern crate std;
 mod close_code;
 pub mod error;
 pub mod frame;
+mod input;
 pub mod mask;
 mod message;
 mod reserved_bits;

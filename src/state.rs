@@ -20,8 +20,8 @@
 //!
 //! With automatic replies `CloseReceived` lasts no longer than the call that finds the Close frame.
 //! Everything else that can end a connection leads to `Closed` at once: a rejection, a refusal, a
-//! violation, the end of the transport. `Closed` is absorbing: a signal that comes later changes
-//! nothing.
+//! violation, the end of the transport. `Closed` is absorbing: only `Failed` may follow, and it
+//! changes nothing.
 
 use core::fmt;
 
@@ -250,8 +250,8 @@ mod tests {
     fn page() -> String {
         let mut page = String::from(
             "# The state machine\n\n\
-             Written by a test from the table in `src/state.rs`, which is the one that runs. `BLESS=1 cargo test --lib`\n\
-             writes it anew.\n\n\
+             Written by a test from the table in `src/state.rs`, which is the one that runs.\n\
+             `BLESS=1 cargo test --lib` writes it anew.\n\n\
              ```mermaid\nstateDiagram-v2\n    [*] --> AwaitingRequest: server\n    [*] --> AwaitingResponse: client\n    \
              [*] --> Open: upgraded\n",
         );

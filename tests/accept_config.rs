@@ -182,8 +182,7 @@ mod compression {
     }
 }
 
-/// An adapter delivers whole messages, whatever the acceptance says of that, and keeps to its
-/// limits.
+/// An adapter keeps to the settings of the acceptance: its limits, and its delivery.
 #[cfg(feature = "std")]
 #[test]
 fn an_adapter_takes_the_settings_of_an_acceptance() {
@@ -213,8 +212,9 @@ fn an_adapter_takes_the_settings_of_an_acceptance() {
     let config = Config::new().max_message_size(10).delivery(sockless::Delivery::Chunks);
     let incoming = Incoming::new(listener.accept().unwrap().0, Settings::new()).unwrap();
     let mut server = incoming.accept(&Accept::new().config(&config)).unwrap();
-    assert_eq!(server.recv().unwrap(), Some(Message::from(b"0123456789")));
-    let Err(Error::Protocol(error)) = server.recv() else {
+    let chunk = server.recv_chunk().unwrap().unwrap();
+    assert_eq!(chunk.data, Message::from(b"0123456789"));
+    let Err(Error::Protocol(error)) = server.recv_chunk() else {
         panic!()
     };
     assert_eq!(*error, too_big(11, 10));

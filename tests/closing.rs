@@ -7,8 +7,9 @@ use sockless::{
     error::{LocalHandshakeError, RequestError, ResponseError},
 };
 use support::{
-    Length, Outcome, REQUEST, ROLES, feed, feed_bytewise, frame, frames, header, heads::REQUEST_FIELDS, open,
-    pair::Pair, peer_of, quoted, request_errors, reserved_bits, reserved_opcode, too_big,
+    Length, Outcome, REQUEST, ROLES, control_frame_too_long, feed, feed_bytewise, fragmented_control_frame, frame,
+    frames, header, heads::REQUEST_FIELDS, interleaved_message, non_minimal_length, open, pair::Pair, peer_of, quoted,
+    request_errors, reserved_bits, reserved_opcode, too_big,
 };
 
 /// The first bytes of a Close, a Ping and a Pong.
@@ -71,7 +72,7 @@ fn s5_5_a_control_frame_of_more_than_125_bytes_fails_the_connection() {
                 let bytes = header(first, role == Role::Server, form, len);
                 let outcome = receive(role, &Config::default(), &bytes[..2]);
                 let row = format!("{role:?}: {first:02x}, {form:?} {len}");
-                assert_eq!(outcome.error, Some(ProtocolError::ControlFrameTooLong), "{row}");
+                assert_eq!(outcome.error, Some(control_frame_too_long(first)), "{row}");
                 assert_eq!(frames(role, &outcome.out), [(0x88, close_body(1002, b""))], "{row}");
             }
             let body = if first == 0x88 {
@@ -1031,25 +1032,21 @@ fn violations(sender: Role) -> Vec<(ProtocolError, u16, Vec<u8>)> {
         (reserved_bits(0xC1), 1002, frame(sender, 0xC1, b"")),
         (reserved_opcode(0x83), 1002, frame(sender, 0x83, b"")),
         (wrong_mask, 1002, header(0x81, !masked, Length::Short, 0)),
-        (
-            ProtocolError::NonMinimalLength,
-            1002,
-            header(0x81, masked, Length::Medium, 125),
-        ),
+        (non_minimal_length(16), 1002, header(0x81, masked, Length::Medium, 125)),
         (
             ProtocolError::LengthOverflow,
             1002,
             header(0x81, masked, Length::Long, 1 << 63),
         ),
-        (ProtocolError::FragmentedControlFrame, 1002, frame(sender, 0x09, b"")),
+        (fragmented_control_frame(0x09), 1002, frame(sender, 0x09, b"")),
         (
-            ProtocolError::ControlFrameTooLong,
+            control_frame_too_long(0x89),
             1002,
             header(0x89, masked, Length::Medium, 126),
         ),
         (ProtocolError::UnexpectedContinuation, 1002, frame(sender, 0x80, b"")),
         (
-            ProtocolError::InterleavedMessage,
+            interleaved_message(0x81),
             1002,
             [frame(sender, 0x01, b""), frame(sender, 0x81, b"")].concat(),
         ),
@@ -1080,11 +1077,12 @@ fn limited_config() -> Config {
 /// R126: Each error has its close code. An error that no Close frame can report has 1006.
 #[test]
 fn s7_4_1_every_error_has_a_close_code() {
-    // `tests/deflate.rs` fails connections with `InvalidDeflate`.
+    // `tests/deflate.rs` and `tests/deflate_end.rs` fail connections with errors of compression.
     let mut codes: Vec<(ProtocolError, u16)> = vec![
         (ProtocolError::UnexpectedEof, 1006),
         (ProtocolError::HandshakeEof, 1006),
         (ProtocolError::InvalidDeflate, 1007),
+        (ProtocolError::TooManyDeflateBlocks, 1008),
     ];
     for role in ROLES {
         codes.extend(violations(role).into_iter().map(|(error, code, _)| (error, code)));
@@ -1720,4 +1718,66 @@ fn s7_1_7_into_parts_of_a_closed_connection_returns_no_bytes() {
         let outcome = feed(&mut other, &[&unread[..], &frame(peer_of(role), 0x80, b"")].concat());
         assert_eq!(outcome.events, [Event::Text("begun".into())]);
     }
+}
+
+/// F75: A close is a success if the peer's code is 1000, 1001 or none, or if it is the code with
+/// which this end has closed first; and only if the closing handshake is complete.
+#[test]
+fn f75_a_close_is_a_success_or_an_error() {
+    let code_frame = |code: u16| frame(Role::Client, 0x88, &code.to_be_bytes());
+    let after = |own: Option<u16>, peer: Option<Vec<u8>>| {
+        let mut server = open(Role::Server, Config::new());
+        let mut out = Vec::new();
+        if let Some(code) = own {
+            server.close(CloseCode(code), "", &mut out).unwrap();
+        }
+        match peer {
+            Some(mut input) => _ = server.receive(&mut &mut input[..], &mut out).unwrap(),
+            None if own.is_none() => _ = server.receive_eof().unwrap_err(),
+            None => {}
+        }
+        let status = server.close_status().unwrap().clone();
+        let text = status.to_string();
+        match status.clone().into_result() {
+            Ok(()) => assert!(status.is_success()),
+            Err(error) => assert!(!status.is_success() && error.to_string() == text),
+        }
+        (status.is_success(), text)
+    };
+    for code in (1000..=1003).chain(1007..=1014).chain([3000, 4999]) {
+        let (is_success, text) = after(None, Some(code_frame(code)));
+        assert_eq!(is_success, matches!(code, 1000 | 1001), "{text}");
+        assert!(
+            text.starts_with(&format!("the peer closed the connection with code {code}")),
+            "{text}"
+        );
+        if code != 1010 {
+            assert!(after(Some(code), Some(code_frame(code))).0);
+        }
+        assert_eq!(
+            after(Some(1008), Some(code_frame(code))).0,
+            matches!(code, 1000 | 1001 | 1008)
+        );
+    }
+    let (is_success, text) = after(None, Some(frame(Role::Client, 0x88, b"")));
+    assert_eq!(
+        (is_success, &*text),
+        (true, "the peer closed the connection with no code")
+    );
+    let mut body = 1011_u16.to_be_bytes().to_vec();
+    body.extend("\x1B[2J\u{202E}\u{e9}".as_bytes());
+    let (is_success, text) = after(None, Some(frame(Role::Client, 0x88, &body)));
+    let expected =
+        "the peer closed the connection with code 1011 (internal error) and reason \"\\u{1b}[2J\\u{202e}\\u{e9}\"";
+    assert_eq!((is_success, &*text), (false, expected));
+    let (is_success, text) = after(Some(1000), None);
+    assert_eq!(
+        (is_success, &*text),
+        (
+            false,
+            "this endpoint is closing the connection with code 1000 (normal closure)"
+        )
+    );
+    let (is_success, text) = after(None, None);
+    assert_eq!((is_success, text), (false, ProtocolError::UnexpectedEof.to_string()));
 }

@@ -14,7 +14,7 @@ const PAGE: &str = "docs/CONFORMANCE.md";
 /// The rules that this version implements.
 fn rules() -> BTreeSet<String> {
     (1..=188)
-        .chain([206, 211, 212])
+        .chain([206, 207, 209, 211, 212, 213, 214])
         .map(|number| format!("R{number:03}"))
         .collect()
 }
@@ -126,6 +126,7 @@ fn tags() -> BTreeMap<String, BTreeSet<String>> {
     let mut tags = BTreeMap::new();
     collect(&Path::new(ROOT).join("tests"), "", &mut tags);
     collect(&Path::new(ROOT).join("src"), "src::", &mut tags);
+    collect(&Path::new(ROOT).join("examples"), "examples::", &mut tags);
     tags
 }
 

@@ -110,7 +110,7 @@ fn s5_an_offer_has_the_configured_parameters() {
         ),
         (
             DeflateConfig::new().client_max_window_bits(bits(8)),
-            "permessage-deflate; client_max_window_bits=8",
+            "permessage-deflate; client_max_window_bits=9",
         ),
         (
             DeflateConfig::new().server_max_window_bits(bits(10)).fallback(true),
@@ -258,6 +258,57 @@ fn s7_an_invalid_offer_is_declined() {
         .0
         .is_some()
     );
+}
+
+/// F85: A window of 8 bits is announced as 9, unless the peer has said 8. What this end sends uses
+/// 8 all the same.
+#[test]
+fn f85_a_window_of_8_bits_is_announced_as_9() {
+    let smallest = DeflateConfig::new()
+        .server_max_window_bits(bits(8))
+        .client_max_window_bits(bits(8));
+    for (offer, answer, negotiated) in [
+        (
+            "permessage-deflate; client_max_window_bits",
+            "permessage-deflate; client_max_window_bits=9",
+            (false, false, 8, 9),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15",
+            "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9",
+            (false, false, 8, 9),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9",
+            "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9",
+            (false, false, 8, 9),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
+            "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
+            (false, false, 8, 8),
+        ),
+    ] {
+        let found = server_response(&smallest, &[offer]);
+        assert_eq!(found, (Some(answer.into()), Some(negotiated)), "{offer}");
+    }
+    assert_eq!(
+        client_offer(&smallest).as_deref(),
+        Some("permessage-deflate; server_max_window_bits=9; client_max_window_bits=9")
+    );
+    for (answer, negotiated) in [
+        ("permessage-deflate; server_max_window_bits=9", (false, false, 9, 8)),
+        (
+            "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9",
+            (false, false, 9, 8),
+        ),
+        (
+            "permessage-deflate; server_max_window_bits=8; client_max_window_bits=8",
+            (false, false, 8, 8),
+        ),
+    ] {
+        assert_eq!(client_check(&smallest, &[answer]), Ok(Some(negotiated)), "{answer}");
+    }
 }
 
 /// R141 R142 R057 R132: Of several offers, the first acceptable one is accepted, and no other.

@@ -6,6 +6,7 @@ use sockless::{
     Accept, ClientRequest, CloseCode, Config, Connection, MessageKind, ProtocolError, Role, SendError,
     error::{LocalHandshakeError, RequestError, ResponseError},
     frame::ReservedBits,
+    handshake::Scheme,
     utf8,
 };
 use support::{
@@ -30,18 +31,18 @@ ProtocolError::UnmaskedFrame
 ProtocolError::MaskedFrame
     the server sent a frame that is masked (RFC 6455, section 5.1)
 ProtocolError::NonMinimalLength
-    the peer sent a frame whose payload length is not in its shortest form (RFC 6455, section 5.2)
+    the peer sent a frame whose payload length takes 16 bits and fits into fewer (RFC 6455, section
+    5.2)
 ProtocolError::LengthOverflow
     the peer sent a frame that announces more than 2^63 - 1 bytes of payload (RFC 6455, section 5.2)
 ProtocolError::FragmentedControlFrame
-    the peer sent a Close, Ping or Pong frame that is fragmented (RFC 6455, section 5.5)
+    the peer sent a Ping frame that is fragmented (RFC 6455, section 5.5)
 ProtocolError::ControlFrameTooLong
-    the peer sent a Close, Ping or Pong frame that announces more than 125 bytes (RFC 6455, section
-    5.5)
+    the peer sent a Ping frame that announces more than 125 bytes (RFC 6455, section 5.5)
 ProtocolError::UnexpectedContinuation
     the peer sent a continuation frame, but no message is in progress (RFC 6455, section 5.4)
 ProtocolError::InterleavedMessage
-    the peer began a message before the message in progress had ended (RFC 6455, section 5.4)
+    the peer began a text message before the message in progress had ended (RFC 6455, section 5.4)
 ProtocolError::TruncatedCloseCode
     the peer sent a Close frame with a body of one byte, too short for a code (RFC 6455, section
     5.5.1)
@@ -54,6 +55,9 @@ ProtocolError::InvalidUtf8
 ProtocolError::InvalidDeflate
     the peer sent a compressed message that is not valid DEFLATE, or that refers to data before the
     window (RFC 7692, section 7.2.2)
+ProtocolError::TooManyDeflateBlocks
+    the peer sent compressed messages with more than one DEFLATE block for each 6 bytes (RFC 6455,
+    section 10.4)
 ProtocolError::MessageTooBig
     the peer sent a message of at least 101 bytes, which is over Config::max_message_size = 100 (RFC
     6455, section 10.4)
@@ -125,6 +129,25 @@ RequestError::RepeatedOrigin
 RequestError::InvalidOrigin
     the client's Origin header is "https://b\xc3\xbccher.example", which is not ASCII (RFC 6454,
     section 7.1)
+RequestError::ForeignOrigin
+    the client's Origin header is "https://evil.example", which does not name the host of the
+    request, and neither Accept::origins nor Accept::any_origin is set to allow it (RFC 6455,
+    section 10.2)
+RequestError::ForeignScheme
+    the client's Origin header is "http://example.com", which does not have the scheme of
+    Accept::public_scheme, "https" (RFC 6455, section 10.2)
+RequestError::UnlistedOrigin
+    the client's Origin header is "https://evil.example", which is not one of Accept::origins (RFC
+    6455, section 10.2)
+RequestError::UnlistedHost
+    the client's request is for the host "example.com", which is not one of Accept::hosts (RFC 9110,
+    section 7.2)
+RequestError::InvalidContentLength
+    the client's Content-Length header is "5 bytes", which is not a number below 2^64 (RFC 9110,
+    section 8.6)
+RequestError::DifferentContentLengths
+    the client's opening handshake has a second Content-Length, "5", which differs from the first
+    (RFC 9112, section 6.3)
 RequestError::ContentLength
     the client's opening handshake announces a body with Content-Length "5", and may not have one
     (RFC 9112, section 6.2)
@@ -155,11 +178,15 @@ RequestError::RepeatedVersion
     11.3.5)
 RequestError::UnsupportedVersion
     the client's Sec-WebSocket-Version header is "8" instead of "13" (RFC 6455, section 4.2.1)
+RequestError::EmptySubprotocolList
+    the client's Sec-WebSocket-Protocol header has commas and no subprotocol (RFC 6455, section 4.3)
 RequestError::InvalidSubprotocol
-    subprotocol 2 of the client's opening handshake is empty or has a character that is not allowed
-    (RFC 6455, section 4.1)
+    subprotocol 2 of the client's opening handshake has a character that is not allowed (RFC 6455,
+    section 4.1)
 RequestError::RepeatedSubprotocol
     subprotocol 3 of the client's opening handshake repeats an earlier one (RFC 6455, section 4.1)
+RequestError::EmptyExtensionList
+    the client's Sec-WebSocket-Extensions header has commas and no extension (RFC 6455, section 9.1)
 RequestError::InvalidExtensions
     the client's Sec-WebSocket-Extensions header is malformed at "x-a; b=\"c d\", x-e" (RFC 6455,
     section 9.1)
@@ -210,6 +237,8 @@ ResponseError::InvalidAccept
 ResponseError::InvalidExtensions
     the server's Sec-WebSocket-Extensions header is malformed at "x-a; b=\"c d\"" (RFC 6455, section
     9.1)
+ResponseError::EmptyExtensionList
+    the server's Sec-WebSocket-Extensions header has commas and no extension (RFC 6455, section 9.1)
 ResponseError::ExtensionNotOffered
     the server's opening handshake accepts the extension "permessage-deflate", which the client did
     not offer (RFC 6455, section 4.1)
@@ -224,6 +253,9 @@ ResponseError::ReservedBitConflict
 ResponseError::InvalidExtensionParameters
     the server's opening handshake accepts permessage-deflate with "server_max_window_bits=16;
     client_no_c"..., which is invalid or does not match the client's offer (RFC 7692, section 7.1)
+ResponseError::EmptySubprotocolList
+    the server's Sec-WebSocket-Protocol header has commas and no subprotocol (RFC 6455, section
+    11.3.4)
 ResponseError::SeveralSubprotocols
     the server's opening handshake chooses more than one subprotocol (RFC 6455, section 11.3.4)
 ResponseError::SubprotocolNotOffered
@@ -236,8 +268,8 @@ ResponseError::InvalidContentLength
     the server's Content-Length header is "12 bytes", which is not a number below 2^64 (RFC 9110,
     section 8.6)
 ResponseError::DifferentContentLengths
-    the server's opening handshake has a second Content-Length header, "13", which differs from the
-    first (RFC 9112, section 6.3)
+    the server's opening handshake has a second Content-Length, "13", which differs from the first
+    (RFC 9112, section 6.3)
 ResponseError::InvalidChunkSize
     a chunk in the body of the server's response begins with "twelve" instead of its size in
     hexadecimal (RFC 9112, section 7.1)
@@ -300,7 +332,7 @@ LocalHandshakeError::InvalidPort
 LocalHandshakeError::InvalidTarget
     the request target "chat"... does not begin with a slash (RFC 9112, section 3.2.1)
 LocalHandshakeError::InvalidTargetByte
-    the request target "/a b"... has the byte 0x20 at offset 2, which must be percent-encoded (RFC
+    the request target "/a\tb"... has the byte 0x09 at offset 2, which must be percent-encoded (RFC
     3986, section 2.1)
 LocalHandshakeError::TargetTooLong
     the request target is 100000 bytes long, which is too long for the http crate (RFC 9110, section
@@ -316,6 +348,9 @@ LocalHandshakeError::InvalidSubprotocol
     offered subprotocol 2 is empty or has a character that is not allowed (RFC 6455, section 4.1)
 LocalHandshakeError::RepeatedSubprotocol
     offered subprotocol 3 repeats an earlier one (RFC 6455, section 4.1)
+LocalHandshakeError::NotAllowed
+    the client's request is for the host "example.com", which is not one of Accept::hosts (RFC 9110,
+    section 7.2)
 LocalHandshakeError::SubprotocolNotOffered
     the subprotocol "chat" cannot be accepted, because the client did not offer it (RFC 6455,
     section 4.2.2)
@@ -342,6 +377,16 @@ utf8::InvalidUtf8
     the bytes are not UTF-8 (RFC 3629, section 3)
 adapter::Error::Io
     the cable is cut
+adapter::Error::Io
+    the cable is cut
+adapter::Error::Io
+    the transport took none of 6 bytes
+adapter::Error::Io
+    nothing can be written any more: the peer did not complete the closing handshake within
+    Timeouts::close = 0ns
+adapter::Error::Io
+    the connection to "example.com" needs TLS, because its URL begins with "wss://": use `client`
+    with a TLS stream (RFC 6455, section 3)
 adapter::Error::TimedOut
     the peer did not complete the opening handshake within Timeouts::handshake = 10s
 adapter::Error::TimedOut
@@ -350,6 +395,11 @@ adapter::Error::TimedOut
     the peer did not complete the closing handshake within Timeouts::close = 5s
 adapter::Error::Protocol
     the transport ended before the closing handshake was complete (RFC 6455, section 7.1.5)
+adapter::Error::Closed
+    the peer closed the connection with code 1011 (internal error) and reason "no\nspace"
+adapter::Error::Closed
+    this endpoint closed the connection with code 1000 (normal closure), and the peer answered with
+    code 4000
 adapter::Error::Send
     nothing can be sent any more: a Close frame was sent or received, or the connection has failed
     (RFC 6455, section 5.5.1)
@@ -426,9 +476,10 @@ fn protocol_errors() -> Vec<ProtocolError> {
         client(&from_server(0x88, b"\x03\xE8\xFF")),
         client(&from_server(0x81, b"\xFF")),
     ];
-    let [invalid_deflate, inflates_too_big] = compression_errors();
+    let [invalid_deflate, too_many_blocks, inflates_too_big] = compression_errors();
     errors.extend([
         invalid_deflate,
+        too_many_blocks,
         client(&from_server(0x82, &[0; 101])),
         inflates_too_big,
         client(&fragments(&[0x01, 0x00, 0x00])),
@@ -440,16 +491,18 @@ fn protocol_errors() -> Vec<ProtocolError> {
     errors
 }
 
-/// A message that is not DEFLATE, and one that inflates to more than the limit.
+/// A message that is not DEFLATE, one of empty blocks, and one that inflates to more than the
+/// limit.
 #[cfg(feature = "deflate")]
-fn compression_errors() -> [ProtocolError; 2] {
+fn compression_errors() -> [ProtocolError; 3] {
     use sockless::deflate::{DeflateConfig, DeflateParams, WindowBits};
 
     let mut negotiated = sockless::handshake::Negotiated::default();
     negotiated.deflate = Some(DeflateParams {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
-        server_max_window_bits: WindowBits::MAX,
+        // Of both back ends, the one for smaller windows has a limit on blocks.
+        server_max_window_bits: WindowBits::MIN,
         client_max_window_bits: WindowBits::MAX,
     });
     let config = || {
@@ -464,12 +517,28 @@ fn compression_errors() -> [ProtocolError; 2] {
     let mut large = Vec::new();
     let mut server = support::upgraded(Role::Server, &negotiated, config());
     server.send_binary(&[0; 1000], &mut large).unwrap();
-    [client(&frame(Role::Server, 0xC2, b"\x06")), client(&large)]
+    let empty_blocks = [0x03, 0x00].repeat(1000);
+    [
+        client(&frame(Role::Server, 0xC2, b"\x06")),
+        client(&frame(Role::Server, 0xC2, &empty_blocks)),
+        client(&large),
+    ]
 }
 
 #[cfg(not(feature = "deflate"))]
-fn compression_errors() -> [ProtocolError; 2] {
-    [ProtocolError::InvalidDeflate, support::inflates_too_big(100)]
+fn compression_errors() -> [ProtocolError; 3] {
+    [
+        ProtocolError::InvalidDeflate,
+        ProtocolError::TooManyDeflateBlocks,
+        support::inflates_too_big(100),
+    ]
+}
+
+/// The error of a request for example.com, from a page of an origin, that the acceptance does not
+/// allow.
+fn not_allowed(origin: &str, accept: &Accept<'_>) -> RequestError {
+    let (_, request) = undecided(Config::new(), &request_with("Origin", &[origin]));
+    request.check_origin(accept).unwrap_err()
 }
 
 fn request_errors() -> Vec<RequestError> {
@@ -508,6 +577,12 @@ fn request_errors() -> Vec<RequestError> {
         field("Host", &["example.com:99999"]),
         field("Origin", &["https://example.com", "null"]),
         field("Origin", &["https://b\u{fc}cher.example"]),
+        not_allowed("https://evil.example", &Accept::new()),
+        not_allowed("http://example.com", &Accept::new().public_scheme(Scheme::Https)),
+        not_allowed("https://evil.example", &Accept::new().origins(&["null"])),
+        not_allowed("https://example.com", &Accept::new().hosts(&["localhost"])),
+        field("Content-Length", &["5 bytes"]),
+        field("Content-Length", &["0, 5"]),
         field("Content-Length", &["5"]),
         field("Transfer-Encoding", &["chunked"]),
         field("Upgrade", &[]),
@@ -520,8 +595,10 @@ fn request_errors() -> Vec<RequestError> {
         field("Sec-WebSocket-Version", &[]),
         field("Sec-WebSocket-Version", &["13", "8"]),
         field("Sec-WebSocket-Version", &["8"]),
+        field("Sec-WebSocket-Protocol", &[","]),
         field("Sec-WebSocket-Protocol", &["chat, bearer secret="]),
         field("Sec-WebSocket-Protocol", &["chat, secret, chat"]),
+        field("Sec-WebSocket-Extensions", &[","]),
         field("Sec-WebSocket-Extensions", &["permessage-deflate, x-a; b=\"c d\", x-e"]),
         early,
     ]
@@ -570,6 +647,7 @@ fn response_errors() -> Vec<ResponseError> {
         field("Sec-WebSocket-Accept", &["a", "b"]),
         field("Sec-WebSocket-Accept", &["s3pPLMBiTxaQ9kYGzzhZRbK+xOo="]),
         field("Sec-WebSocket-Extensions", &["x-a; b=\"c d\""]),
+        field("Sec-WebSocket-Extensions", &[","]),
         field("Sec-WebSocket-Extensions", &["permessage-deflate"]),
         field(
             "Sec-WebSocket-Extensions",
@@ -578,6 +656,11 @@ fn response_errors() -> Vec<ResponseError> {
         own("x-own, x-own"),
         own("x-own, x-other"),
         invalid_extension_parameters(),
+        error(
+            &chat(),
+            &Config::new(),
+            &response_with("Sec-WebSocket-Protocol", &[","]),
+        ),
         error(
             &chat(),
             &Config::new(),
@@ -681,13 +764,16 @@ fn local_handshake_errors() -> Vec<LocalHandshakeError> {
         url("ws://2001:db8::1/"),
         url("ws://h:99999/"),
         ClientRequest::from_parts("h", "chat?token=secret").unwrap_err(),
-        url("ws://h/a b?token=secret"),
+        url("ws://h/a\tb?token=secret"),
         target_too_long(),
         asked(plain().header("Authorization: Bearer secret", "")),
         asked(plain().header("Authorization", "Bearer secret\n")),
         asked(plain().header("Host", "example.org")),
         asked(plain().subprotocol("chat").subprotocol("bearer secret=")),
         asked(plain().subprotocol("secret").subprotocol("chat").subprotocol("secret")),
+        server
+            .accept(&received, &Accept::new().hosts(&["localhost"]), &mut out)
+            .unwrap_err(),
         server
             .accept(&received, &Accept::new().subprotocol(Some("chat")), &mut out)
             .unwrap_err(),
@@ -719,19 +805,71 @@ fn target_too_long() -> LocalHandshakeError {
     LocalHandshakeError::TargetTooLong { len: 100_000 }
 }
 
+/// A transport that has no input, and that writes have this result on.
+#[cfg(feature = "std")]
+struct Transport(Result<usize, &'static str>);
+
+#[cfg(feature = "std")]
+impl std::io::Read for Transport {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::TimedOut.into())
+    }
+}
+
+#[cfg(feature = "std")]
+impl std::io::Write for Transport {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        self.0.map(|len| len.min(data.len())).map_err(std::io::Error::other)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// An open connection of a server.
+#[cfg(feature = "std")]
+fn over(
+    written: Result<usize, &'static str>,
+    timeouts: sockless::timers::Timeouts,
+) -> sockless::adapter::std_net::WebSocket<Transport> {
+    use sockless::adapter::{Settings, std_net::WebSocket};
+
+    let engine = open(Role::Server, Config::new());
+    WebSocket::upgraded(Transport(written), engine, Settings::new().timeouts(timeouts))
+}
+
 #[cfg(feature = "std")]
 fn adapter_errors() -> Vec<sockless::adapter::Error> {
     use core::time::Duration;
 
-    use sockless::{adapter::Error, timers::Due};
+    use sockless::{
+        adapter::{Error, std_net},
+        timers::{Due, Timeouts},
+    };
     use support::heads::refusal;
 
     let refused = refusal(
         &Config::new(),
         &head("HTTP/1.1 403 Forbidden", &[("Content-Length", "0")]),
     );
+    let [cut, cut_again] = {
+        let mut ws = over(Err("the cable is cut"), Timeouts::none());
+        [ws.send("text").unwrap_err(), ws.send("text").unwrap_err()]
+    };
+    let took_nothing = over(Ok(0), Timeouts::none()).send("text").unwrap_err();
+    let late = {
+        let mut ws = over(Ok(100), Timeouts::none().close(Duration::ZERO));
+        ws.close(None, "").unwrap();
+        ws.recv().unwrap_err();
+        Error::Io(ws.flush().unwrap_err())
+    };
     vec![
-        Error::Io(std::io::Error::other("the cable is cut")),
+        cut,
+        cut_again,
+        took_nothing,
+        late,
+        std_net::connect("wss://example.com/").unwrap_err(),
         Error::TimedOut {
             due: Due::Handshake,
             limit: Duration::from_millis(10000),
@@ -745,10 +883,29 @@ fn adapter_errors() -> Vec<sockless::adapter::Error> {
             limit: Duration::from_millis(5000),
         },
         Error::Protocol(Box::new(ProtocolError::UnexpectedEof)),
+        Error::Closed(Box::new(closed_by_peer())),
+        Error::Closed(Box::new(closed_by_both())),
         Error::Send(SendError::Closing),
         Error::LocalHandshake(LocalHandshakeError::NoRequest),
         Error::Refused(Box::new(refused)),
     ]
+}
+
+/// The status after a Close frame of the peer.
+#[cfg(feature = "std")]
+fn closed_by_peer() -> sockless::CloseStatus {
+    let mut server = open(Role::Server, Config::new());
+    feed(&mut server, &frame(Role::Client, 0x88, b"\x03\xF3no\nspace"));
+    server.close_status().unwrap().clone()
+}
+
+/// The status after a Close frame of each end, with different codes.
+#[cfg(feature = "std")]
+fn closed_by_both() -> sockless::CloseStatus {
+    let mut server = open(Role::Server, Config::new());
+    server.close(CloseCode::NORMAL, "", &mut Vec::new()).unwrap();
+    feed(&mut server, &frame(Role::Client, 0x88, &4000_u16.to_be_bytes()));
+    server.close_status().unwrap().clone()
 }
 
 /// Names and texts, as [`TEXTS`] lists them.
@@ -793,6 +950,8 @@ fn f76_texts_are_complete() {
         assert!(text.bytes().all(|byte| (b' '..0x7F).contains(&byte)), "{name}: {text}");
         let is_local = [
             "adapter::Error::Io",
+            // It says what the peer has sent, and no rule is broken.
+            "adapter::Error::Closed",
             "adapter::Error::TimedOut",
             "adapter::Error::Refused",
         ];
@@ -922,6 +1081,7 @@ fn every_type_is_listed() {
     let mut found = BTreeSet::new();
     collect(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src")), &mut found);
     let expected = [
+        "CloseStatus", // as `adapter::Error::Closed`
         "Error",
         "InvalidUtf8",
         "LocalHandshakeError",

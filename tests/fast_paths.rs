@@ -8,8 +8,8 @@ use sockless::{
     CloseCode, Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role, SendError, frame::Header,
 };
 use support::{
-    KEY, Length, REQUEST, ROLES, feed, feed_bytewise, frame, header, open, peer_of, reserved_bits, too_big,
-    without_fast_paths,
+    KEY, Length, REQUEST, ROLES, feed, feed_bytewise, fragmented_control_frame, frame, header, interleaved_message,
+    non_minimal_length, open, peer_of, reserved_bits, too_big, without_fast_paths,
 };
 
 /// The connection with fast paths and without.
@@ -43,13 +43,10 @@ fn every_path_refuses_a_length_that_is_not_minimal() {
                 (Length::Long, 0xFFFF),
             ] {
                 let bytes = frame_with_length_form(peer, first, form, &vec![b'x'; len]);
+                let error = non_minimal_length(if form == Length::Medium { 16 } else { 64 });
                 for mut connection in with_and_without_fast_paths(|| open(role, Config::default())) {
                     let outcome = feed(&mut connection, &bytes);
-                    assert_eq!(
-                        outcome.error,
-                        Some(ProtocolError::NonMinimalLength),
-                        "{role:?} {form:?} {len}"
-                    );
+                    assert_eq!(outcome.error, Some(error), "{role:?} {form:?} {len}");
                     assert_eq!(outcome.events, [], "{role:?} {form:?} {len}");
                 }
                 // `wanted` does not wait for the rest of an invalid frame.
@@ -60,7 +57,7 @@ fn every_path_refuses_a_length_that_is_not_minimal() {
                     }
                     let mut bytes = bytes.clone();
                     let found = connection.receive_whole(&mut &mut bytes[..], &mut Vec::new());
-                    assert_eq!(found, Err(Box::new(ProtocolError::NonMinimalLength)));
+                    assert_eq!(found, Err(Box::new(error)));
                 }
             }
             // The shortest length of each form.
@@ -163,7 +160,7 @@ fn a_compressed_message_of_one_frame_is_limited() {
         for (bytes, error) in [
             (
                 frame_with_length_form(peer_of(role), 0xC1, Length::Medium, &[0]),
-                ProtocolError::NonMinimalLength,
+                non_minimal_length(16),
             ),
             (
                 frame_with_length_form(peer_of(role), 0xE1, Length::Short, &[0]),
@@ -185,7 +182,7 @@ fn a_header_of_a_fragmented_control_frame_does_not_decode() {
             let bytes = [&[first], rest].concat();
             assert_eq!(
                 Header::decode(&bytes),
-                Err(ProtocolError::FragmentedControlFrame),
+                Err(fragmented_control_frame(first)),
                 "{bytes:02x?}"
             );
         }
@@ -210,11 +207,7 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
                 for mut connection in with_and_without_fast_paths(|| open(role, config())) {
                     feed(&mut connection, &begun);
                     let outcome = feed(&mut connection, &whole);
-                    assert_eq!(
-                        outcome.error,
-                        Some(ProtocolError::InterleavedMessage),
-                        "{role:?} {delivery:?}"
-                    );
+                    assert_eq!(outcome.error, Some(interleaved_message(0x82)), "{role:?} {delivery:?}");
                     assert_eq!(outcome.events, [], "{role:?} {delivery:?}");
                 }
             }
@@ -379,4 +372,29 @@ fn the_send_path_is_current_after_a_negotiation() {
     };
     assert_eq!(*first, 0xC1, "RSV1 is set: the message is compressed");
     assert!(payload.len() < 200);
+    // Fragments, compressed and not, whose states are asserted against each other. The first
+    // fragment decides.
+    for (compressed, first) in [(true, 0x41), (false, 0x01)] {
+        out.clear();
+        server.set_compression(compressed);
+        server
+            .send_fragment(MessageKind::Text, b"begun", false, &mut out)
+            .unwrap();
+        server.set_compression(!compressed);
+        assert_eq!(server.send_text("between", &mut out), Err(SendError::MessageInProgress));
+        server.ping(b"", &mut out).unwrap();
+        server.send_fragment(MessageKind::Text, b"", false, &mut out).unwrap();
+        server
+            .send_fragment(MessageKind::Text, b"ended", true, &mut out)
+            .unwrap();
+        let firsts: Vec<u8> = support::frames(Role::Server, &out)
+            .iter()
+            .map(|(first, _)| *first)
+            .collect();
+        assert_eq!(firsts, [first, 0x89, 0x00, 0x80]);
+        server
+            .send_fragment(MessageKind::Text, b"alone", true, &mut out)
+            .unwrap();
+        server.send_text("whole", &mut out).unwrap();
+    }
 }

@@ -8,7 +8,8 @@ use sockless::{
     utf8::{InvalidUtf8, Validator},
 };
 use support::{
-    KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of, too_big,
+    KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, fragmented_control_frame, frame, frames, header,
+    interleaved_message, open, peer_of, too_big,
 };
 
 const KINDS: [(MessageKind, u8); 2] = [(MessageKind::Text, 0x1), (MessageKind::Binary, 0x2)];
@@ -167,7 +168,7 @@ fn s5_4_a_data_frame_inside_a_message_fails_the_connection() {
                         let row = format!("{role:?}: {intruder:02x} after {before:02x?}");
                         assert_eq!(
                             error(role, &Config::default(), &input),
-                            Some(ProtocolError::InterleavedMessage),
+                            Some(interleaved_message(intruder)),
                             "{row}"
                         );
                         let outcome = receive(role, &Config::default(), &input);
@@ -295,7 +296,7 @@ fn s5_4_a_fragmented_control_frame_fails_the_connection() {
                     let input = [before, &frame(peer_of(role), first, payload)].concat();
                     let outcome = receive(role, &Config::default(), &input);
                     let row = format!("{role:?}: {first:02x} after {before:02x?}");
-                    assert_eq!(outcome.error, Some(ProtocolError::FragmentedControlFrame), "{row}");
+                    assert_eq!(outcome.error, Some(fragmented_control_frame(first)), "{row}");
                     assert_eq!(frames(role, &outcome.out), [(0x88, vec![0x03, 0xEA])], "{row}");
                 }
             }

@@ -10,7 +10,10 @@ use sockless::{
     frame::{Decoder, Header, Item, Opcode},
     mask,
 };
-use support::{ROLES, reserved_bits, reserved_opcode};
+use support::{
+    ROLES, control_frame_too_long, fragmented_control_frame, interleaved_message, non_minimal_length, reserved_bits,
+    reserved_opcode,
+};
 
 const OPCODES: [(Opcode, u8); 6] = [
     (Opcode::Continuation, 0x0),
@@ -63,9 +66,9 @@ fn expected_violation(role: Role, in_message: bool, bytes: &[u8]) -> Option<(usi
     let is_control = match (first & 0x0F, in_message) {
         (0x0, true) | (0x1 | 0x2, false) => false,
         (0x0, false) => return Some((1, ProtocolError::UnexpectedContinuation)),
-        (0x1 | 0x2, true) => return Some((1, ProtocolError::InterleavedMessage)),
+        (0x1 | 0x2, true) => return Some((1, interleaved_message(first))),
         (0x8..=0xA, _) if fin => true,
-        (0x8..=0xA, _) => return Some((1, ProtocolError::FragmentedControlFrame)),
+        (0x8..=0xA, _) => return Some((1, fragmented_control_frame(first))),
         (0x3..=0x7 | 0xB..=0xF, _) => return Some((1, reserved_opcode(first))),
         (0x10.., _) => unreachable!("four bits"),
     };
@@ -76,12 +79,12 @@ fn expected_violation(role: Role, in_message: bool, bytes: &[u8]) -> Option<(usi
     }
     let short = second & 0x7F;
     if is_control && short > 125 {
-        return Some((2, ProtocolError::ControlFrameTooLong));
+        return Some((2, control_frame_too_long(first)));
     }
     match short {
-        126 if bytes[2] == 0 && bytes[3] < 126 => Some((4, ProtocolError::NonMinimalLength)),
+        126 if bytes[2] == 0 && bytes[3] < 126 => Some((4, non_minimal_length(16))),
         127 if bytes[2] & 0x80 != 0 => Some((3, ProtocolError::LengthOverflow)),
-        127 if bytes[2..8] == [0; 6] => Some((8, ProtocolError::NonMinimalLength)),
+        127 if bytes[2..8] == [0; 6] => Some((8, non_minimal_length(64))),
         _ => None,
     }
 }
@@ -196,11 +199,11 @@ fn s7_1_7_errors_of_the_decoder_are_final() {
         (Role::Client, &[0xC1], reserved_bits(0xC1)),
         (Role::Client, &[0x83], reserved_opcode(0x83)),
         (Role::Client, &[0x80], ProtocolError::UnexpectedContinuation),
-        (Role::Client, &[0x09], ProtocolError::FragmentedControlFrame),
+        (Role::Client, &[0x09], fragmented_control_frame(0x09)),
         (Role::Client, &[0x81, 0x80], ProtocolError::MaskedFrame),
         (Role::Server, &[0x81, 0x00], ProtocolError::UnmaskedFrame),
-        (Role::Client, &[0x89, 126], ProtocolError::ControlFrameTooLong),
-        (Role::Client, &[0x82, 126, 0, 1], ProtocolError::NonMinimalLength),
+        (Role::Client, &[0x89, 126], control_frame_too_long(0x89)),
+        (Role::Client, &[0x82, 126, 0, 1], non_minimal_length(16)),
     ];
     for (role, bytes, error) in violations {
         for step in [usize::MAX, 1] {
@@ -300,7 +303,7 @@ fn s5_2_headers_that_break_a_rule_are_not_encoded() {
     for (opcode, _) in OPCODES {
         for len in [126, 65_536, (1 << 63) - 1, 1 << 63, u64::MAX] {
             let expected = if opcode.is_control() {
-                Err(ProtocolError::ControlFrameTooLong)
+                Err(control_frame_too_long(opcode as u8))
             } else if len >> 63 == 1 {
                 Err(ProtocolError::LengthOverflow)
             } else {
@@ -316,7 +319,7 @@ fn s5_2_headers_that_break_a_rule_are_not_encoded() {
         };
         let encoded = header.encode(&mut [0; Header::MAX_LEN]).map(|_| ());
         let expected = if opcode.is_control() {
-            Err(ProtocolError::FragmentedControlFrame)
+            Err(fragmented_control_frame(opcode as u8))
         } else {
             Ok(())
         };
@@ -428,6 +431,58 @@ fn decode_all(role: Role, bytes: &[u8], cuts: &[usize]) -> Vec<(Header, Vec<u8>)
     frames
 }
 
+/// R081: A proxy that forwards frames with the codec, and masks them with a key of its own, keeps
+/// the fragments and the reserved bit of a compressed message, wherever its input is cut.
+#[test]
+fn s5_4_a_proxy_keeps_fragments_and_reserved_bits() {
+    const NEW_KEY: [u8; 4] = [0xA5, 0, 0x3C, 0xFF];
+    let frames: [(bool, bool, Opcode, &[u8]); 6] = [
+        (false, true, Opcode::Text, b"\xf2\x48"),
+        (false, false, Opcode::Continuation, b""),
+        (true, false, Opcode::Ping, b"between"),
+        (false, false, Opcode::Continuation, b"\xcd"),
+        (true, false, Opcode::Continuation, b"\xc9\xc9\x07\x00"),
+        (true, false, Opcode::Binary, &[0x5A; 130]),
+    ];
+    let encoded_with = |key: [u8; 4]| {
+        let mut bytes = Vec::new();
+        for (fin, rsv1, opcode, payload) in frames {
+            bytes.extend(encoded(&Header {
+                fin,
+                rsv1,
+                mask: Some(key),
+                ..Header::new(opcode, payload.len() as u64)
+            }));
+            bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+        }
+        bytes
+    };
+    let (bytes, expected) = (encoded_with(KEY), encoded_with(NEW_KEY));
+    for step in 1..=bytes.len() {
+        let mut decoder = Decoder::new(Role::Server);
+        decoder.allow_rsv1();
+        let (mut forwarded, mut key) = (Vec::new(), NEW_KEY);
+        for piece in bytes.clone().chunks_mut(step) {
+            let mut input = piece;
+            while let Some(item) = decoder.decode(&mut input).unwrap() {
+                match item {
+                    Item::Header(header) => {
+                        let mask = Some(NEW_KEY);
+                        let mut buf = [0; Header::MAX_LEN];
+                        forwarded.extend_from_slice(Header { mask, ..header }.encode(&mut buf).unwrap());
+                        key = NEW_KEY;
+                    }
+                    Item::Payload { data, end: _ } => {
+                        key = mask::apply(data, key);
+                        forwarded.extend_from_slice(data);
+                    }
+                }
+            }
+        }
+        assert!(forwarded == expected, "in pieces of {step} bytes");
+    }
+}
+
 /// R068 R071 R072 R104 R105: Wherever the input is cut, the decoder finds the same frames, and a
 /// server's decoder unmasks them.
 #[test]
@@ -524,8 +579,8 @@ mod connection {
 
     use super::{expected_violation, header_tails};
     use support::{
-        KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, open, peer_of,
-        reserved_bits, reserved_opcode, too_big,
+        KEY, Length, Outcome, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header, non_minimal_length, open,
+        peer_of, reserved_bits, reserved_opcode, too_big,
     };
 
     /// Receives `input` in one piece and byte by byte, asserts that both outcomes are equal, and
@@ -869,15 +924,16 @@ mod connection {
                 (Length::Long, &[0, 1, 125, 126, 127, 65_534, 65_535]),
             ] {
                 for &len in lengths {
+                    let error = non_minimal_length(if form == Length::Medium { 16 } else { 64 });
                     for first in [0x81, 0x82, 0x01] {
                         let mut bytes = header(first, role == Role::Server, form, len);
                         if role == Role::Server {
                             bytes.extend([0; 4]);
                         }
-                        assert_fails(role, &[], &bytes, ProtocolError::NonMinimalLength);
+                        assert_fails(role, &[], &bytes, error);
                         // The whole frame fails too.
                         bytes.extend(vec![b'x'; usize::try_from(len).unwrap()]);
-                        assert_fails(role, &[], &bytes, ProtocolError::NonMinimalLength);
+                        assert_fails(role, &[], &bytes, error);
                     }
                 }
             }

@@ -11,9 +11,10 @@ use sockless::{
     Role, SendError, State, mask,
 };
 use support::{
-    KEY, Length, ROLES, feed, feed_bytewise, feed_cut, frame, frames, header,
+    KEY, Length, ROLES, control_frame_too_long, feed, feed_bytewise, feed_cut, fragmented_control_frame, frame, frames,
+    header,
     heads::request_and,
-    open,
+    interleaved_message, non_minimal_length, open,
     pair::{Endpoint, Pair},
     peer_of, reserved_bits, reserved_opcode, too_big,
 };
@@ -410,22 +411,13 @@ fn f13_invalid_is_not_incomplete() {
             (vec![0x0F], reserved_opcode(0x0F)),
             (vec![0x00], ProtocolError::UnexpectedContinuation),
             (vec![0x80], ProtocolError::UnexpectedContinuation),
-            (vec![0x09], ProtocolError::FragmentedControlFrame),
-            ([&begun[..], &[0x01]].concat(), ProtocolError::InterleavedMessage),
-            ([&begun[..], &[0x82]].concat(), ProtocolError::InterleavedMessage),
+            (vec![0x09], fragmented_control_frame(0x09)),
+            ([&begun[..], &[0x01]].concat(), interleaved_message(0x01)),
+            ([&begun[..], &[0x82]].concat(), interleaved_message(0x82)),
             (header(0x81, !masked, Length::Short, 5), wrong_mask),
-            (
-                header(0x89, masked, Length::Short, 126),
-                ProtocolError::ControlFrameTooLong,
-            ),
-            (
-                header(0x88, masked, Length::Short, 127),
-                ProtocolError::ControlFrameTooLong,
-            ),
-            (
-                header(0x82, masked, Length::Medium, 125),
-                ProtocolError::NonMinimalLength,
-            ),
+            (header(0x89, masked, Length::Short, 126), control_frame_too_long(0x89)),
+            (header(0x88, masked, Length::Short, 127), control_frame_too_long(0x88)),
+            (header(0x82, masked, Length::Medium, 125), non_minimal_length(16)),
             (frame(peer, 0x88, b"x"), ProtocolError::TruncatedCloseCode),
             (
                 frame(peer, 0x88, &[0x03, 0xED]),
@@ -589,7 +581,7 @@ fn f31_an_empty_first_fragment() {
                 let input = [&begun[..], &frame(peer, then, b"x")].concat();
                 for cuts in [&[][..], &[begun.len()]] {
                     let outcome = feed_cut(&mut open(role, config.clone()), &input, cuts);
-                    let expected = Some(ProtocolError::InterleavedMessage);
+                    let expected = Some(interleaved_message(then));
                     assert_eq!(outcome.error, expected, "{first:02x} {then:02x}, cut at {cuts:?}");
                 }
             }
@@ -1058,9 +1050,9 @@ fn f59_debug_output_of_events_is_escaped_and_truncated() {
     }
 }
 
-/// R112: Error texts have no text of the peer.
+/// R112: The error of a frame quotes nothing of its payload.
 #[test]
-fn f59_error_texts_quote_no_input() {
+fn f59_errors_of_frames_quote_no_payload() {
     for role in ROLES {
         for input in [
             frame(peer_of(role), 0x81, b"\x1B[2J\xFF"),

@@ -53,7 +53,7 @@ fn roomy() -> Config {
 }
 
 /// Does the work on two sizes of input, one 64 times the other: it has to come to an end with a
-/// verdict. (That a head is searched once, a test beside `HeadReader` shows, which can count.)
+/// outcome. (That a head is searched once, a test beside `HeadReader` shows, which can count.)
 fn at_two_sizes<T>(prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
     for size in [KIB, 64 * KIB] {
         work(prepare(size));
@@ -156,7 +156,7 @@ const LISTS: [&str; 6] = [
     "X",
 ];
 
-/// R137 F15: 60 KiB of separators, quotes and white space in any list: judged, whole or dripped,
+/// R137 F15: 60 KiB of separators, quotes and white space in any list: checked, whole or dripped,
 /// with memory in proportion.
 #[test]
 fn f15_lists_of_separators() {
@@ -170,7 +170,7 @@ fn f15_lists_of_separators() {
             let mut server = Connection::server(roomy());
             let held = allocation_counter::measure(|| {
                 let mut rest = &mut whole[..];
-                // The verdict is the one above.
+                // The outcome is the one above.
                 let event = server.receive(&mut rest, &mut out);
                 assert_eq!(event.err(), outcome.error.map(Box::new), "{name}: {pattern:?}");
             });
@@ -190,24 +190,26 @@ fn f15_lists_of_separators() {
         for pattern in FILLERS {
             let value = pattern.repeat(15 * KIB / pattern.len());
             let outcome = heads::hear(&plain(), &Config::default(), &response_with(name, &[&value]));
-            assert!(outcome.error.is_some(), "{name}: {pattern:?}");
+            // An empty value is taken as absent.
+            let is_absent = pattern.trim().is_empty() && name != "Connection";
+            assert_eq!(outcome.error.is_none(), is_absent, "{name}: {pattern:?}");
         }
     }
 }
 
-/// R137 F15: A list that fills the head is judged.
+/// R137 F15: A list that fills the head is checked.
 #[test]
-fn f15_full_lists_are_judged() {
+fn f15_full_lists_are_checked() {
     for name in ["Connection", "Upgrade", "Sec-WebSocket-Extensions", "Origin", "X"] {
         for pattern in ["a,", "a;b=\"c\",", " ", "\"\\"] {
             at_two_sizes(
                 |size| (Connection::server(roomy()), filled(name, pattern, size)),
                 |(mut server, mut input)| {
                     let mut rest = &mut input[..];
-                    let judged = server
+                    let has_outcome = server
                         .receive(&mut rest, &mut Vec::new())
                         .is_ok_and(|event| event.is_none());
-                    assert!(!judged, "a verdict");
+                    assert!(!has_outcome, "an outcome");
                 },
             );
         }
@@ -222,15 +224,15 @@ fn distinct_subprotocols(len: usize) -> Vec<u8> {
 
 /// R137 F15: So are subprotocols that all differ.
 #[test]
-fn f15_full_lists_of_subprotocols_are_judged() {
+fn f15_full_lists_of_subprotocols_are_checked() {
     at_two_sizes(
         |size| (Connection::server(roomy()), distinct_subprotocols(size)),
         |(mut server, mut input)| {
             let mut rest = &mut input[..];
-            let judged = server
+            let has_outcome = server
                 .receive(&mut rest, &mut Vec::new())
                 .is_ok_and(|event| event.is_none());
-            assert!(!judged, "a verdict");
+            assert!(!has_outcome, "an outcome");
         },
     );
 }
@@ -269,7 +271,7 @@ fn f15_many_subprotocols() {
             }
             names[other] = unique;
         }
-        names[count - 1] = "";
+        names[count - 1] = "b c";
         let input = request_with("Sec-WebSocket-Protocol", &[&names.join(",")]);
         let error = RequestError::InvalidSubprotocol { position: count };
         assert_denied(&Config::default(), &input, error);
@@ -382,13 +384,19 @@ fn f16_an_endless_response_is_bounded() {
 /// R137 F16: A request that announces a body is rejected before the body arrives.
 #[test]
 fn f16_a_request_with_a_body() {
-    for length in ["1", "4294967296", "18446744073709551615", "99999999999999999999999"] {
+    for length in ["1", "4294967296", "18446744073709551615"] {
         assert_denied(
             &Config::default(),
             &request_with("Content-Length", &[length]),
             RequestError::ContentLength { value: quoted(length) },
         );
     }
+    let value = quoted("99999999999999999999999");
+    assert_denied(
+        &Config::default(),
+        &request_with("Content-Length", &["99999999999999999999999"]),
+        RequestError::InvalidContentLength { value },
+    );
     assert_denied(
         &Config::default(),
         &request_with("Transfer-Encoding", &["chunked"]),

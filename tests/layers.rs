@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 11] = [
     &[
         "close_code",
         "escaped",
+        "input",
         "mask",
         "reserved_bits",
         "role",
@@ -75,13 +76,51 @@ fn sources() -> BTreeMap<Module, Source> {
     found
 }
 
-/// The text without comments, and without the tests at its end.
+/// The text without comments and the contents of literals, and without the tests at its end.
 fn code(text: &str) -> String {
-    text.lines()
+    let lines: Vec<&str> = text
+        .lines()
         .take_while(|line| !line.starts_with("#[cfg(test)]") && !line.starts_with("#[cfg(all(test"))
-        .map(|line| line.split("//").next().unwrap())
-        .collect::<Vec<_>>()
-        .join("\n")
+        .collect();
+    let (text, mut code) = (lines.join("\n"), String::new());
+    let mut rest = &text[..];
+    while let Some(char) = rest.chars().next() {
+        let skipped = match char {
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            'r' if rest.starts_with("r\"") || rest.starts_with("r#\"") => {
+                let end = if rest.starts_with("r#") { "\"#" } else { "\"" };
+                let start = 1 + end.len();
+                start + rest[start..].find(end).unwrap() + end.len()
+            }
+            '"' => literal_len(rest, '"'),
+            '\'' if is_char(rest) => literal_len(rest, '\''),
+            _ => 0,
+        };
+        if skipped == 0 {
+            code.push(char);
+        }
+        rest = &rest[skipped.max(char.len_utf8())..];
+    }
+    code
+}
+
+/// Whether a quotation mark begins a literal and not a lifetime.
+fn is_char(text: &str) -> bool {
+    let mut chars = text.chars().skip(1);
+    let first = chars.next();
+    first == Some('\\') || chars.next() == Some('\'')
+}
+
+/// The length of a literal that begins and ends with `quote`.
+fn literal_len(text: &str, quote: char) -> usize {
+    let mut is_escaped = false;
+    for (at, char) in text.char_indices().skip(1) {
+        if char == quote && !is_escaped {
+            return at + 1;
+        }
+        is_escaped = char == '\\' && !is_escaped;
+    }
+    panic!("a literal does not end: {text}");
 }
 
 fn imports(code: &str) -> Vec<Import> {
@@ -275,49 +314,105 @@ fn no_two_files_import_each_other() {
     }
 }
 
-/// FIN, MASK and RSV1 to RSV3, the masks of the opcode and of the length, the markers of extended
-/// lengths, and the limits of lengths.
-const HEADER_CONSTANTS: [&str; 11] = [
-    "0x80", "0x40", "0x20", "0x70", "0x0F", "0x7F", "125", "126", "127", "0xFFFF", "0b",
+/// Constants in hexadecimal or binary: FIN or MASK, RSV1 to RSV3 alone and together, the masks of
+/// the opcode and of the length, the markers and the limits of lengths.
+const HEADER_BITS: [u64; 10] = [0x80, 0x40, 0x20, 0x10, 0x70, 0x0F, 0x7F, 0x7E, 0x7D, 0xFFFF];
+
+/// Constants in decimal, as far as they are not common numbers, and the shift that finds the most
+/// significant bit of a length.
+const HEADER_NUMBERS: [u64; 6] = [125, 126, 127, 128, 65_535, 63];
+
+/// Modules in which a number has another meaning.
+const OTHER_MEANINGS: [(&str, u64); 10] = [
+    // ASCII
+    ("assembler", 0x7F),
+    ("http::syntax", 128),
+    ("http::syntax", 0x7F),
+    // UTF-8
+    ("utf8", 0x80),
+    ("utf8::automaton", 0x80),
+    ("utf8::automaton", 0x7F),
+    // lengths of blocks and buffers
+    ("adapter::poll::buffer_pool", 128),
+    ("mask::long", 128),
+    // numbers of header fields
+    ("config", 128),
+    ("http::parse", 128),
 ];
 
-/// Modules in which these numbers have another meaning, and which one.
-const OTHER_MEANINGS: [(&str, &str); 5] = [
-    ("assembler", "ASCII"),
-    ("deflate", "the tail of a message"),
-    ("error", "texts"),
-    ("http", "ASCII"),
-    ("utf8", "the bits of UTF-8"),
-];
+/// The value of a number that is a constant of the frame header.
+fn header_constant(word: &str) -> Option<u64> {
+    let word = word.replace('_', "").to_ascii_lowercase();
+    let (digits, radix) = match word.get(..2) {
+        Some("0x") => (&word[2..], 16),
+        Some("0b") => (&word[2..], 2),
+        _ => (&word[..], 10),
+    };
+    // A suffix such as `u8`: no digit of a hexadecimal number is a `u` or an `i`.
+    let digits = digits.split(['u', 'i']).next()?;
+    let value = u64::from_str_radix(digits, radix).ok()?;
+    let constants = if radix == 10 { &HEADER_NUMBERS[..] } else { &HEADER_BITS };
+    constants.contains(&value).then_some(value)
+}
+
+fn header_constants(code: &str) -> BTreeSet<u64> {
+    code.split(|char: char| !char.is_alphanumeric() && char != '_')
+        .filter_map(header_constant)
+        .collect()
+}
 
 #[test]
 fn only_one_file_has_the_bits_of_a_frame_header() {
     let sources = sources();
-    let words = |code: &str| -> BTreeSet<String> {
-        code.split(|char: char| !char.is_alphanumeric() && char != '_')
-            .map(String::from)
-            .collect()
-    };
-    let is_constant = |word: &str| {
-        HEADER_CONSTANTS
-            .iter()
-            .any(|constant| word.eq_ignore_ascii_case(constant) || (*constant == "0b" && word.starts_with("0b")))
-    };
     let wire = &sources[&vec!["frame".to_owned(), "wire".to_owned()]];
-    assert!(words(&wire.code).iter().any(|word| is_constant(word)));
+    assert!(header_constants(&wire.code).is_superset(&BTreeSet::from([0x80, 0x40, 0x20, 0x10, 0x0F, 0x7F, 63])));
     for (module, source) in &sources {
         let name = module.join("::");
-        let top = module.first().map_or("", String::as_str);
-        if name == "frame::wire" || OTHER_MEANINGS.iter().any(|(other, _)| *other == top) {
+        if name == "frame::wire" {
             continue;
         }
-        let found: Vec<String> = words(&source.code)
-            .into_iter()
-            .filter(|word| is_constant(word))
-            .collect();
-        assert!(
-            found.is_empty(),
-            "{name} has {found:?}, which only frame::wire may have"
-        );
+        for value in header_constants(&source.code) {
+            assert!(
+                OTHER_MEANINGS.contains(&(&name, value)),
+                "{name} has {value:#x}, which only frame::wire may have"
+            );
+        }
     }
+}
+
+/// However a constant is written, it is found; in a text or a comment, it is not.
+#[test]
+fn the_bits_of_a_frame_header_are_found() {
+    for written in [
+        "0x80",
+        "0x80_u8",
+        "0x0f",
+        "0xFu8",
+        "0x10",
+        "0b1000_0000",
+        "125",
+        "127_usize",
+        "128",
+        "65_535",
+        "0xFFFF",
+        "len >> 63",
+    ] {
+        assert_eq!(header_constants(&code(written)).len(), 1, "{written}");
+    }
+    for written in [
+        "// 0x80",
+        "\"at most 125 \\\" 0x80\"",
+        "r#\"\"0x80\"#",
+        "'\\x7F'",
+        "x0x80",
+        "12",
+        "16 << 10",
+        "0x8",
+    ] {
+        assert!(header_constants(&code(written)).is_empty(), "{written}");
+    }
+    assert_eq!(
+        code("fn a<'b>(c: &'b str) { \"http://\" } // d"),
+        "fn a<'b>(c: &'b str) {  } "
+    );
 }

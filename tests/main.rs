@@ -22,11 +22,19 @@ mod fragmentation;
 #[cfg(feature = "alloc")]
 mod handshake_client;
 #[cfg(feature = "alloc")]
+mod handshake_grammar;
+#[cfg(feature = "alloc")]
+mod handshake_origin;
+#[cfg(feature = "alloc")]
+mod handshake_plain;
+#[cfg(feature = "alloc")]
 mod handshake_server;
 #[cfg(feature = "alloc")]
 mod hostile;
 #[cfg(feature = "alloc")]
 mod hostile_handshake;
+#[cfg(feature = "alloc")]
+mod into_parts;
 #[cfg(feature = "alloc")]
 mod memory;
 #[cfg(feature = "laws")]
@@ -55,6 +63,8 @@ mod streams;
 
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(all(feature = "deflate", feature = "laws"))]
+mod deflate_end;
 #[cfg(feature = "deflate")]
 mod deflate_negotiation;
 #[cfg(feature = "deflate")]
@@ -65,3 +75,5 @@ mod handshake_http;
 
 #[cfg(feature = "std")]
 mod adapters;
+#[cfg(feature = "std")]
+mod chat;

@@ -16,7 +16,7 @@ use support::{
         options::{Opening, Options, cuts},
         reference::may_become_text,
     },
-    open, peer_of, reserved_bits, reserved_opcode, too_big,
+    non_minimal_length, open, peer_of, reserved_bits, reserved_opcode, too_big,
 };
 
 proptest! {
@@ -453,10 +453,7 @@ fn a_message_in_pieces_is_borrowed_from_the_buffer() {
             (header(0x82, !masked, Length::Short, 5), Err(unmasked)),
             (header(0x83, masked, Length::Short, 5), Err(reserved_opcode(0x83))),
             (header(0xC2, masked, Length::Short, 5), Err(reserved_bits(0xC2))),
-            (
-                header(0x82, masked, Length::Medium, 5),
-                Err(ProtocolError::NonMinimalLength),
-            ),
+            (header(0x82, masked, Length::Medium, 5), Err(non_minimal_length(16))),
             (header(0x82, masked, Length::Medium, 1001), Err(too_big(1001, 1000))),
         ] {
             let mut connection = open(role, config.clone());

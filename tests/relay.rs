@@ -461,7 +461,7 @@ mod proxy {
         };
         let mut head = Vec::new();
         front
-            .accept(&received, &Accept::new().forwarding(&response), &mut head)
+            .accept(&received, &Accept::new().any_origin().forwarding(&response), &mut head)
             .unwrap();
         let mut client = Endpoint::new(client);
         client.receive(&mut head);
@@ -525,7 +525,7 @@ mod proxy {
     #[test]
     fn ends_talk_through_a_relay() {
         let request = plain().subprotocol("a").subprotocol("b").origin("http://example.com");
-        let accept = Accept::new().subprotocol(Some("b"));
+        let accept = Accept::new().any_origin().subprotocol(Some("b"));
         let mut proxied = connect(&request, Config::new(), Config::new(), &accept);
         proxied.talk_and_close();
     }
@@ -606,7 +606,7 @@ mod proxy {
             ("permessage-deflate; server_max_window_bits=10", ReservedBits::RSV1),
         ];
         let fields = at_server
-            .acceptance(&Accept::new().extensions(&answer), &Config::new())
+            .acceptance(&Accept::new().any_origin().extensions(&answer), &Config::new())
             .unwrap()
             .0;
         let mut response = b"HTTP/1.1 101 X\r\n".to_vec();
@@ -619,7 +619,7 @@ mod proxy {
         };
         let mut head = Vec::new();
         front
-            .accept(&received, &Accept::new().forwarding(&response), &mut head)
+            .accept(&received, &Accept::new().any_origin().forwarding(&response), &mut head)
             .unwrap();
         let text = String::from_utf8(head).unwrap();
         let line = "Sec-WebSocket-Extensions: x-y; z=2, permessage-deflate; server_max_window_bits=10\r\n";
@@ -657,7 +657,7 @@ mod proxy {
         ] {
             let (mut front, received) = undecided(Config::new(), support::REQUEST.as_bytes());
             let mut out = Vec::new();
-            let accepted = front.accept(&received, &Accept::new().forwarding(&response), &mut out);
+            let accepted = front.accept(&received, &Accept::new().any_origin().forwarding(&response), &mut out);
             assert_eq!((accepted, out), (Err(expected), vec![]));
         }
     }

@@ -2,12 +2,13 @@
 
 use std::fmt::Debug;
 
-use sockless::{Accept, ClientRequest, Config, Connection, Event, Request, Role};
+use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Request, Role};
 use support::{
-    feed, frame,
+    ROLES, feed, frame,
     heads::{
         ACCEPT, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, opened, plain, refusal, undecided, with,
     },
+    open, peer_of,
 };
 
 /// Header fields whose values are secrets.
@@ -84,9 +85,9 @@ fn f77_a_request_is_shown_without_secrets() {
         }
     }
     // The target may be a whole URL.
-    let bytes = head("GET http://name:needle@h/needle HTTP/1.1", &REQUEST_FIELDS);
+    let bytes = head("GET http://h/p?needle HTTP/1.1", &REQUEST_FIELDS);
     let (_, request) = undecided(Config::new(), &bytes);
-    assert_redacted(&request, &["\"http://<redacted>\""]);
+    assert_redacted(&request, &["\"http://h/p?<redacted>\""]);
     assert!(!format!("{server:?}").contains("needle"));
 }
 
@@ -116,13 +117,27 @@ fn f77_a_connection_is_shown_without_secrets() {
     let refused = head("HTTP/1.1 401 x", &[("Set-Cookie", "needle"), ("Content-Length", "100")]);
     drain(&mut client, &[&refused[..], b"needle"].concat(), &mut Vec::new()).unwrap();
     assert_hidden(&client);
-    let mut failed = Connection::server(Config::new());
-    feed(
-        &mut failed,
-        b"GET http://name:needle@h/#needle HTTP/1.1\r\nHost: h\r\n\r\n",
-    );
-    assert!(failed.close_status().is_some());
-    assert_hidden(&failed);
+    for input in [
+        &b"GET http://name:needle@h/needle HTTP/1.1\r\nHost: h\r\n\r\n"[..],
+        b"GET http://h/#needle HTTP/1.1\r\nHost: h\r\n\r\n",
+    ] {
+        let mut failed = Connection::server(Config::new());
+        feed(&mut failed, input);
+        assert!(failed.close_status().is_some());
+        assert_hidden(&failed);
+    }
+    // The reason of a Close frame, sent and received.
+    for role in ROLES {
+        let mut closed = open(role, Config::new());
+        feed(&mut closed, &frame(peer_of(role), 0x88, b"\x03\xE9needle"));
+        assert_eq!(closed.close_status().unwrap().reason(), "needle");
+        assert_hidden(&closed);
+        let shown = format!("{closed:?}");
+        assert!(shown.contains("Peer") && shown.contains("1001"), "{shown}");
+        let mut closing = open(role, Config::new());
+        closing.close(CloseCode::NORMAL, "needle", &mut Vec::new()).unwrap();
+        assert_hidden(&closing);
+    }
     // Frames before `accept`, and a message in progress.
     let (mut server, request) = undecided(Config::new(), &head("GET / HTTP/1.1", &REQUEST_FIELDS));
     drain(&mut server, &frame(Role::Client, 0x01, b"needle"), &mut Vec::new()).unwrap();

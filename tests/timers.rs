@@ -114,6 +114,8 @@ enum Action {
     Pong(i64),
     /// Pongs whose payloads have another length.
     OtherLength,
+    /// The caller sends a Ping of its own.
+    PingSent,
     Closing,
     Closed,
     /// A caller that is late calls `handle_timeout` at these times only.
@@ -139,6 +141,8 @@ struct Model {
     since_message: u64,
     since_activity: u64,
     since_ping: Option<u64>,
+    /// The caller has sent a Ping of its own, and no Pong has answered it.
+    has_other_ping: bool,
     is_idle: bool,
     pings: u64,
 }
@@ -152,6 +156,7 @@ impl Model {
             since_message: 0,
             since_activity: 0,
             since_ping: None,
+            has_other_ping: false,
             is_idle: false,
             pings: 0,
         }
@@ -185,6 +190,12 @@ impl Model {
             (Action::Pong(0), Stage::Open) if self.since_ping.is_some() => {
                 self.since_activity = 0;
                 return self.since_ping.take();
+            }
+            (Action::PingSent, Stage::Open) => self.has_other_ping = true,
+            (Action::Pong(_) | Action::OtherLength, Stage::Open) if self.has_other_ping => {
+                self.has_other_ping = false;
+                self.since_activity = 0;
+                self.since_ping = None;
             }
             (Action::Closing, Stage::Opening | Stage::Open) => self.enter(Stage::Closing),
             (Action::Closed, _) => self.enter(Stage::Closed),
@@ -229,6 +240,7 @@ impl Model {
             Due::Ping(_) => {
                 self.pings += 1;
                 self.since_ping = Some(0);
+                self.has_other_ping = false;
             }
             Due::Idle => self.is_idle = true,
             Due::Handshake | Due::Pong | Due::Close => self.stage = Stage::Closed,
@@ -334,6 +346,7 @@ impl Script {
                             assert_eq!(timers.pong(payload, now), None);
                         }
                     }
+                    Some(Action::PingSent) => timers.ping_sent(),
                     Some(Action::Closing) => timers.closing(now),
                     Some(Action::Closed) => timers.closed(),
                 }
@@ -374,6 +387,7 @@ fn action() -> impl Strategy<Value = Action> {
         4 => Just(Action::Pong(-1)),
         4 => Just(Action::Pong(1)),
         2 => Just(Action::OtherLength),
+        4 => Just(Action::PingSent),
         1 => Just(Action::Closing),
         1 => Just(Action::Closed),
         12 => Just(Action::HandleTimeout),
@@ -404,12 +418,16 @@ proptest! {
     fn each_deadline_comes_once_and_at_its_time(script in script()) {
         let trace = script.run(Duration::ZERO, Caller::Punctual);
         prop_assert_eq!(&trace, &script.model(Caller::Punctual));
+        let has_other_pings = script.actions.iter().any(|(_, action)| matches!(action, Action::PingSent));
         let mut is_waiting = false;
         let mut is_over = false;
         for (_, seen) in trace {
             prop_assert!(!is_over, "{seen:?} after the last deadline");
             match seen {
-                Observed::Due(Due::Ping(_)) => prop_assert!(!std::mem::replace(&mut is_waiting, true), "a second Ping"),
+                // The Pong to a Ping of the caller replaces the Pong of this one.
+                Observed::Due(Due::Ping(_)) => {
+                    prop_assert!(!std::mem::replace(&mut is_waiting, true) || has_other_pings, "a second Ping");
+                }
                 Observed::RoundTrip(_) => prop_assert!(std::mem::replace(&mut is_waiting, false), "a Pong without a Ping"),
                 Observed::Due(Due::Pong) => is_over = is_waiting,
                 Observed::Due(Due::Handshake | Due::Close) => is_over = true,
@@ -463,6 +481,7 @@ proptest! {
                     }
                 }
                 Action::OtherLength => prop_assert_eq!(timers.pong(b"", now), None),
+                Action::PingSent => timers.ping_sent(),
                 Action::Closing => timers.closing(now),
                 Action::Closed => timers.closed(),
                 Action::HandleTimeout => {
@@ -559,6 +578,61 @@ fn the_round_trip_is_that_of_the_matching_pong() {
     assert_eq!(timers.round_trip(), Some(round_trip), "the last measured one");
     assert_eq!(timers.pong(&second, seconds(52)), Some(seconds(2)));
     assert_eq!(timers.round_trip(), Some(seconds(2)));
+}
+
+/// R208 (F63): A peer that answers only the newest Ping never answers those of the timers while the
+/// caller sends others. Its Pongs prove it alive. With no Ping of the caller outstanding, they
+/// prove nothing.
+#[test]
+fn f63_a_pong_to_a_later_ping_of_the_caller_counts() {
+    let mut timers = opened(Timeouts::default(), seconds(0));
+    // Before the handshake and after the end, the call has no effect.
+    let mut other = Timers::new(Timeouts::default(), seconds(0));
+    other.ping_sent();
+    other.opened(seconds(0));
+    assert_eq!(other.pong(b"early", seconds(1)), None);
+    assert_eq!(other.poll_timeout(), Some(seconds(20)));
+
+    for round in 0..20 {
+        let start = seconds(30 * round);
+        let keep_alive = ping(&mut timers, start + seconds(20));
+        assert_eq!(timers.pong(b"unsolicited", start + seconds(21)), None);
+        assert_eq!(timers.poll_timeout(), Some(start + seconds(40)), "it proves nothing");
+        timers.ping_sent();
+        timers.ping_sent();
+        assert_eq!(
+            timers.poll_timeout(),
+            Some(start + seconds(40)),
+            "sending proves nothing"
+        );
+        assert_eq!(timers.pong(b"newest", start + seconds(30)), None);
+        assert_eq!(timers.poll_timeout(), Some(start + seconds(50)), "the next Ping");
+        // One Ping of the caller makes one Pong count; that of the timers is replaced.
+        assert_eq!(timers.pong(b"newest", start + seconds(31)), None);
+        assert_eq!(timers.pong(&keep_alive, start + seconds(31)), None);
+        assert_eq!(timers.poll_timeout(), Some(start + seconds(50)));
+    }
+    assert_eq!(timers.round_trip(), None);
+
+    // Without a Ping of the timers, a Pong puts the next one off.
+    timers.ping_sent();
+    assert_eq!(timers.pong(b"newest", seconds(615)), None);
+    assert_eq!(timers.poll_timeout(), Some(seconds(635)));
+    // A Pong to an earlier Ping of the caller does not prove that a later one of the timers
+    // arrives.
+    timers.ping_sent();
+    let keep_alive = ping(&mut timers, seconds(640));
+    assert_eq!(timers.pong(b"older", seconds(641)), None);
+    assert_eq!(timers.poll_timeout(), Some(seconds(660)));
+    // A peer that answers each Ping in turn: the round-trip time is measured.
+    timers.ping_sent();
+    assert_eq!(timers.pong(&keep_alive, seconds(642)), Some(seconds(2)));
+    assert_eq!(timers.pong(b"newest", seconds(643)), None);
+    assert_eq!(timers.poll_timeout(), Some(seconds(663)));
+    assert_eq!(all_due(&mut timers, seconds(663)).len(), 1);
+    assert_eq!(all_due(&mut timers, seconds(683)), [Due::Pong]);
+    timers.ping_sent();
+    assert_eq!((timers.pong(b"", seconds(684)), timers.poll_timeout()), (None, None));
 }
 
 /// The longest timeouts do not overflow: they are more than 99 years.

@@ -1,23 +1,26 @@
 //! What all adapters have in common: the engine, its output and its deadlines.
 
-use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
 use core::{mem, time::Duration};
 use std::{io, time::Instant};
 
 use super::{Error, Settings, input::Input};
 use crate::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
+    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
     State,
     error::LocalHandshakeError,
+    frame::ReservedBits,
+    handshake::Refusal,
     timers::{Due, Timers},
 };
 
 /// An engine with its output and its deadlines. It neither reads nor writes nor waits.
-#[derive(Debug)]
 pub(super) struct Driver {
     pub(super) engine: Connection,
     /// The output of the engine.
     pub(super) out: Vec<u8>,
+    /// Pings and Pongs, if the engine divides messages into fragments: they leave between these.
+    pub(super) control: Vec<u8>,
     /// How many bytes of `out` are replies, such as Pongs.
     pub(super) reply_bytes: usize,
     pub(super) timers: Timers<Instant>,
@@ -37,7 +40,7 @@ impl Driver {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let mut out = Vec::new();
-        let engine = Connection::client(request, config(settings), seed, &mut out)?;
+        let engine = Connection::client(request, settings.config.clone(), seed, &mut out)?;
         Ok(Self {
             out,
             ..Self::new(engine, settings, now)
@@ -46,7 +49,7 @@ impl Driver {
 
     /// Creates a server's connection, which waits for a request.
     pub(super) fn server(settings: &Settings, now: Instant) -> Self {
-        Self::new(Connection::server(config(settings)), settings, now)
+        Self::new(Connection::server(settings.config.clone()), settings, now)
     }
 
     /// Continues a connection whose opening handshake is done.
@@ -60,6 +63,7 @@ impl Driver {
         Self {
             engine,
             out: Vec::new(),
+            control: Vec::new(),
             reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
@@ -69,22 +73,21 @@ impl Driver {
         }
     }
 
-    /// Appends the acceptance of a request. If it cannot be sent, appends a response with status
-    /// 500 instead.
+    /// Appends the acceptance of a request. If the request is not allowed, appends a response with
+    /// status 403 instead, and if the acceptance cannot be sent, one with status 500.
     pub(super) fn accept(
         &mut self,
         request: &Request<'_>,
         accept: &Accept<'_>,
         now: Instant,
     ) -> Result<(), LocalHandshakeError> {
-        let chosen = accept.chosen_config().map(whole_messages);
-        let accept = match &chosen {
-            Some(config) => accept.clone().config(config),
-            None => accept.clone(),
-        };
-        let accepted = self.engine.accept(request, &accept, &mut self.out);
+        let accepted = self.engine.accept(request, accept, &mut self.out);
         match accepted {
             Ok(()) => self.timers.opened(now),
+            Err(LocalHandshakeError::NotAllowed { error }) => {
+                let headers = [("Content-Type", "text/plain; charset=utf-8")];
+                let _rejected = self.reject(error.status(), &headers, format!("{error}\n").as_bytes());
+            }
             Err(_) => self.reject_with_500(),
         }
         accepted
@@ -107,6 +110,15 @@ impl Driver {
 
     fn reject_with_500(&mut self) {
         let _rejected = self.engine.reject(500, &[], b"", &mut self.out);
+    }
+
+    /// Fails if the engine delivers chunks, and the caller receives whole messages. Nothing has
+    /// changed.
+    pub(super) fn check_delivery<T: FromEvent>(&self) -> Result<(), Error> {
+        if T::IS_WHOLE && self.engine.delivery() == Delivery::Chunks {
+            return Err(wrong_delivery());
+        }
+        Ok(())
     }
 
     /// Takes the next event off the front of the input.
@@ -146,6 +158,10 @@ impl Driver {
                 self.update_timers(&event, *read_at);
                 let reply_len = self.out.len() - out_len;
                 self.reply_bytes += reply_len;
+                // A Close frame is the last frame, and not moved.
+                if matches!(event, Event::Ping(_)) && self.engine.fragments_messages() {
+                    self.control.extend(self.out.drain(out_len..));
+                }
                 Ok(if reply_len > 0 {
                     Received::Replied(event)
                 } else {
@@ -189,14 +205,32 @@ impl Driver {
         }
     }
 
-    /// Appends a Ping.
+    /// Appends a Ping of the application.
     pub(super) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.engine.ping(payload, &mut self.out)
+        self.append_ping(payload)?;
+        self.timers.ping_sent();
+        Ok(())
+    }
+
+    /// Appends a Ping of the application or of the timers.
+    fn append_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (engine, out) = self.control_output();
+        engine.ping(payload, out)
     }
 
     /// Appends a Pong.
     pub(super) fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.engine.pong(payload, &mut self.out)
+        let (engine, out) = self.control_output();
+        engine.pong(payload, out)
+    }
+
+    /// The engine, and the output for a Ping or a Pong.
+    fn control_output(&mut self) -> (&mut Connection, &mut Vec<u8>) {
+        let is_apart = self.engine.fragments_messages();
+        (
+            &mut self.engine,
+            if is_apart { &mut self.control } else { &mut self.out },
+        )
     }
 
     /// Appends a Close frame.
@@ -222,11 +256,11 @@ impl Driver {
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(due) = self.timers.handle_timeout(now) {
             match due {
-                Due::Ping(payload) => _ = self.ping(&payload),
+                Due::Ping(payload) => _ = self.append_ping(&payload),
                 Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
                 Due::Handshake | Due::Pong | Due::Close => {
                     self.missed_deadline = Some((due, self.timers.limit(due)));
-                    self.out = Vec::new();
+                    (self.out, self.control) = (Vec::new(), Vec::new());
                 }
             }
         }
@@ -238,6 +272,46 @@ impl Driver {
         match self.missed_deadline {
             Some((due, limit)) => Err(Error::TimedOut { due, limit }),
             None => Ok(()),
+        }
+    }
+
+    /// Returns the error of a call that writes after the connection has ended, because of a missed
+    /// deadline or because the transport has failed.
+    #[cold]
+    pub(super) fn not_connected(&self) -> io::Error {
+        let text = match self.check_deadlines() {
+            Err(error) => format!("nothing can be written any more: {error}"),
+            Ok(()) => String::from("nothing can be written any more: the transport has failed"),
+        };
+        io::Error::new(io::ErrorKind::NotConnected, text)
+    }
+
+    /// Returns how a closed connection ended. A code that is no success is an error.
+    pub(super) fn outcome(&self) -> Result<(), Error> {
+        match self.engine.close_status() {
+            Some(status) if !status.is_success() => Err(Error::Closed(Box::new(status.clone()))),
+            // Without a status: a handshake that was rejected or refused.
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Notes that the transport has failed, or that the peer has missed a deadline, when all input
+    /// is processed. Returns the outcome of the connection.
+    ///
+    /// A result that is known does not depend on how the transport ends: a refusal whose body is
+    /// incomplete, a clean end, a violation. Otherwise, the cause says more than the engine, which
+    /// knows only that the transport has ended.
+    pub(super) fn transport_lost(&mut self, cause: Error) -> Result<Option<Box<Refusal>>, Error> {
+        match self.engine.receive_eof() {
+            Ok(Some(Event::Refused(mut refusal))) => {
+                refusal.is_complete = false;
+                Ok(Some(refusal))
+            }
+            Ok(_) => self.outcome().map(|()| None),
+            Err(error) => match *error {
+                ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => Err(cause),
+                _ => Err(error.into()),
+            },
         }
     }
 
@@ -265,13 +339,10 @@ impl Driver {
     }
 }
 
-/// Returns the configuration of the engine: adapters deliver whole messages.
-fn config(settings: &Settings) -> Config {
-    whole_messages(&settings.config)
-}
-
-fn whole_messages(config: &Config) -> Config {
-    config.clone().delivery(Delivery::Messages)
+#[cold]
+fn wrong_delivery() -> Error {
+    let text = "recv returns whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk or recv_event";
+    io::Error::new(io::ErrorKind::InvalidInput, text).into()
 }
 
 /// What [`Driver::receive`] found in the input.
@@ -286,8 +357,11 @@ pub(super) enum Received<'a> {
     NeedsInput,
 }
 
-/// What a call of an adapter that receives returns: messages alone, or every event.
+/// What a call of an adapter that receives returns: messages or chunks alone, or every event.
 pub(super) trait FromEvent: Sized {
+    /// Whether it stands for whole messages, and not for chunks.
+    const IS_WHOLE: bool = false;
+
     fn from_message(message: Message<'static>) -> Self;
 
     /// Converts an event that is not a message. `None` skips it: the adapter has done what it
@@ -296,6 +370,8 @@ pub(super) trait FromEvent: Sized {
 }
 
 impl FromEvent for Message<'static> {
+    const IS_WHOLE: bool = true;
+
     #[inline]
     fn from_message(message: Message<'static>) -> Self {
         message
@@ -304,6 +380,20 @@ impl FromEvent for Message<'static> {
     #[inline]
     fn from_event(_event: Event<'_>) -> Option<Self> {
         None
+    }
+}
+
+/// A whole message is one chunk.
+impl FromEvent for Chunk<'static> {
+    fn from_message(message: Message<'static>) -> Self {
+        Chunk::new(message, ReservedBits::NONE, true, true)
+    }
+
+    fn from_event(event: Event<'_>) -> Option<Self> {
+        match event {
+            Event::Chunk(chunk) => Some(chunk.into_owned()),
+            _ => None,
+        }
     }
 }
 

@@ -4,14 +4,15 @@ use alloc::boxed::Box;
 use core::{error, fmt, time::Duration};
 use std::io;
 
-use crate::{ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, timers::Due};
+use crate::{CloseStatus, ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, timers::Due};
 
 /// The error of an adapter.
 ///
-/// `recv` reports how a connection ended: `None` after a clean close, or one of these errors.
-/// Called again, a blocking adapter reports the same, and a polled one returns `None`, because a
-/// `Stream` must end. A call that sends after the end, or that a deadline interrupts, returns
-/// [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send).
+/// `recv` reports how a connection ended: `None` if it [ended well](CloseStatus::is_success), or
+/// one of these errors. Called again, a blocking adapter reports the same, and a polled one returns
+/// `None`, because a `Stream` must end. A call that sends after the end, or that a deadline
+/// interrupts, returns [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send); a flush after
+/// a clean end, when nothing is left to write, succeeds.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,14 +26,20 @@ pub enum Error {
         /// The time that the setting gave.
         limit: Duration,
     },
-    /// The peer violated the protocol, or the transport ended without a Close frame. The Close
-    /// frame or the HTTP response that this error demands was sent, if the peer still reads.
+    /// The peer violated the protocol, or its request was not [allowed](crate::Accept), or the
+    /// transport ended without a Close frame. The Close frame or the HTTP response that this error
+    /// demands was sent, if the peer still reads.
     Protocol(Box<ProtocolError>),
+    /// The connection was closed, and not with success: the peer has sent another code than 1000 or
+    /// 1001. It may have failed (1011), or have refused a message (1009).
+    Closed(Box<CloseStatus>),
     /// The message cannot be sent. The connection is unchanged.
     Send(SendError),
     /// The request, the acceptance or the rejection cannot be sent.
     LocalHandshake(LocalHandshakeError),
-    /// The server answered with another status than 101. The refusal holds its response.
+    /// The server answered with another status than 101. The refusal holds its response, and what
+    /// has arrived of the body, also if the transport failed or a deadline was missed before all of
+    /// it.
     Refused(Box<Refusal>),
 }
 
@@ -49,6 +56,7 @@ impl fmt::Display for Error {
                 write!(f, "the peer did not {what} within Timeouts::{setting} = {limit:?}")
             }
             Self::Protocol(error) => fmt::Display::fmt(error, f),
+            Self::Closed(status) => fmt::Display::fmt(status, f),
             Self::Send(error) => fmt::Display::fmt(error, f),
             Self::LocalHandshake(error) => fmt::Display::fmt(error, f),
             Self::Refused(refusal) => write!(
@@ -66,9 +74,12 @@ impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Io(error) => error.source(),
-            Self::Protocol(_) | Self::Send(_) | Self::LocalHandshake(_) | Self::TimedOut { .. } | Self::Refused(_) => {
-                None
-            }
+            Self::Protocol(_)
+            | Self::Closed(_)
+            | Self::Send(_)
+            | Self::LocalHandshake(_)
+            | Self::TimedOut { .. }
+            | Self::Refused(_) => None,
         }
     }
 }
@@ -85,6 +96,13 @@ impl From<Box<ProtocolError>> for Error {
     }
 }
 
+/// For a status that is [no success](CloseStatus::into_result).
+impl From<Box<CloseStatus>> for Error {
+    fn from(status: Box<CloseStatus>) -> Self {
+        Self::Closed(status)
+    }
+}
+
 impl From<SendError> for Error {
     fn from(error: SendError) -> Self {
         Self::Send(error)
@@ -92,7 +110,11 @@ impl From<SendError> for Error {
 }
 
 impl From<LocalHandshakeError> for Error {
+    /// A request that is not allowed is an error of the peer.
     fn from(error: LocalHandshakeError) -> Self {
-        Self::LocalHandshake(error)
+        match error {
+            LocalHandshakeError::NotAllowed { error } => Self::Protocol(Box::new(ProtocolError::Request(error))),
+            error => Self::LocalHandshake(error),
+        }
     }
 }

@@ -20,9 +20,8 @@
 //!     println!("{message:?}");
 //! }
 //! ws.close(CloseCode::NORMAL, "").await?;
+//! // Fails if the server closes with a code that is no success, such as 1011.
 //! while ws.recv().await?.is_some() {}
-//! let status = ws.close_status().expect("the connection is closed");
-//! println!("closed with code {:?}", status.code());
 //! # Ok(())
 //! # }
 //! ```
@@ -67,11 +66,12 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin, C: Clock>(
     WebSocket::client(Io(stream), clock, request, settings).await
 }
 
-/// Accepts any WebSocket.
+/// Accepts a WebSocket with default settings. It may come from a page of the server's own origin,
+/// or from a client that is no browser: others get a response with status 403 (RFC 6455, section
+/// 10.2).
 ///
-/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
-/// or their place in the network, must use [`incoming`] and check
-/// [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
+/// server's hosts: pass them to [`poll::Incoming::accept`], after [`incoming`].
 ///
 /// # Errors
 /// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].

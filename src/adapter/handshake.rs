@@ -1,9 +1,10 @@
 //! The opening handshake, as far as blocking and polled adapters have it in common.
 
+use alloc::{boxed::Box, format};
 use std::io;
 
 use super::Error;
-use crate::{ClientRequest, Event, Request, handshake::Response};
+use crate::{ClientRequest, Event, ProtocolError, Request, error::Excerpt, handshake::Response};
 
 /// Returns how a client's handshake ended. `None`: `event` did not end it.
 pub(super) fn response(event: Option<Event<'static>>) -> Option<Result<Response<'static>, Error>> {
@@ -25,13 +26,17 @@ pub(super) fn request(event: Option<Event<'static>>) -> Option<Result<Request<'s
 }
 
 fn unexpected_end() -> Error {
-    io::Error::from(io::ErrorKind::UnexpectedEof).into()
+    Error::Protocol(Box::new(ProtocolError::HandshakeEof))
 }
 
 /// Checks that a request can be sent over plain TCP.
 pub(super) fn check_is_plain(request: &ClientRequest) -> Result<(), Error> {
     if request.is_secure() {
-        let text = "a wss URL needs a TLS stream: connect one and pass it to `client`";
+        let text = format!(
+            "the connection to {} needs TLS, because its URL begins with \"wss://\": use `client` with a TLS stream \
+             (RFC 6455, section 3)",
+            Excerpt::new(request.host().as_bytes())
+        );
         return Err(io::Error::new(io::ErrorKind::Unsupported, text).into());
     }
     Ok(())

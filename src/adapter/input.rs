@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 use std::time::Instant;
 
 /// Bytes that were read and are not processed yet.
-#[derive(Debug)]
 pub(super) struct Input {
     pub(super) buf: Vec<u8>,
     pub(super) start: usize,

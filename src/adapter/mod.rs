@@ -20,9 +20,11 @@ pub mod futures_io;
 mod handshake;
 mod input;
 mod message;
+mod parts;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "futures-io", feature = "tokio"))))]
 pub mod poll;
+mod race;
 mod settings;
 pub mod std_net;
 #[cfg(feature = "tokio")]
@@ -32,7 +34,7 @@ mod write_state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use self::{error::Error, message::AsMessage, settings::Settings};
+pub use self::{error::Error, message::AsMessage, parts::Parts, settings::Settings};
 
 /// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent
 /// whenever code of the application is called.

@@ -35,7 +35,8 @@ impl Settings {
 
     /// Sets the limits and options of the engine.
     ///
-    /// Adapters deliver whole messages: they override [`delivery`](Config::delivery).
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), receive with `recv_chunk` or
+    /// `recv_event`: `recv` returns whole messages and fails.
     #[must_use]
     pub const fn config(mut self, config: Config) -> Self {
         self.config = config;
@@ -51,9 +52,10 @@ impl Settings {
 
     /// Sets the limit of the output, in bytes. Default 64 KiB, which keeps a fast connection busy.
     ///
-    /// A polled adapter delays `feed` and `send` while more than this is unwritten; a single
-    /// message may exceed it. Every adapter stops reading while more than this of replies, such as
-    /// Pongs, is unwritten. A blocking adapter holds all that is fed.
+    /// A polled adapter delays `feed`, `send`, `ping` and `pong` while more than this is unwritten;
+    /// a single message may exceed it. A blocking adapter holds all that is fed, and writes before
+    /// it appends a Ping or a Pong to more than this. Every adapter stops reading while more than
+    /// this of replies, such as Pongs, is unwritten.
     #[must_use]
     pub const fn high_water(mut self, bytes: usize) -> Self {
         self.high_water = bytes;

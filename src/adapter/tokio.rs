@@ -12,23 +12,24 @@
 //!     println!("{message:?}");
 //! }
 //! ws.close(CloseCode::NORMAL, "").await?;
+//! // Fails if the server closes with a code that is no success, such as 1011.
 //! while ws.recv().await?.is_some() {}
-//! let status = ws.close_status().expect("the connection is closed");
-//! println!("closed with code {:?}", status.code());
 //! # Ok(())
 //! # }
 //! ```
 
 use alloc::boxed::Box;
 use core::{
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 use std::{io, time::Instant};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{self, TcpStream},
     time::{self, Sleep},
 };
 
@@ -49,7 +50,11 @@ pub type Writer<S> = poll::Writer<Io<S>, Clock>;
 
 /// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
 ///
-/// For a `wss` URL, connect a TLS stream and pass it to [`client`].
+/// For a `wss` URL, connect a TLS stream over [`connect_tcp`] and pass it to [`client`].
+///
+/// If the host has several addresses, the first one that answers is used: see
+/// [`connect_addresses`]. [`Timeouts::handshake`](crate::timers::Timeouts::handshake) limits all of
+/// it: the resolution of the name, connecting, and the opening handshake.
 ///
 /// # Errors
 /// The URL is invalid, the transport failed, or the server violated the protocol,
@@ -69,16 +74,59 @@ pub async fn connect_with(
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     handshake::check_is_plain(request)?;
     let settings = settings.into();
-    let connecting = TcpStream::connect((request.host(), request.port()));
-    let tcp = match settings.timeouts.handshake {
-        Some(limit) => time::timeout(limit, connecting).await.map_err(|_| Error::TimedOut {
+    let started = poll::Clock::now(&Clock::default());
+    let tcp = connect_tcp(request.host(), request.port(), settings.timeouts.handshake).await?;
+    WebSocket::connect(Io(tcp), Clock::default(), request, &settings, started).await
+}
+
+/// Connects to a host over TCP, with TCP_NODELAY set: the first step of [`connect`], for a `wss`
+/// URL or a stream with options of its own.
+///
+/// The addresses of the host are tried as in [`connect_addresses`]. The limit covers the resolution
+/// of the name too: it is tokio's, in a thread of the runtime's blocking pool, which ends when the
+/// system's resolver does.
+///
+/// # Errors
+/// The name cannot be resolved, no address takes the connection, or the limit has passed.
+pub async fn connect_tcp(host: &str, port: u16, limit: impl Into<Option<Duration>>) -> Result<TcpStream, Error> {
+    within(limit.into(), async {
+        let addresses = net::lookup_host((host, port)).await?;
+        race(addresses).await
+    })
+    .await
+}
+
+/// Connects to the first of several addresses that answers, with TCP_NODELAY set (RFC 8305).
+///
+/// [`poll::connect_addresses`] has the details.
+///
+/// # Errors
+/// No address takes the connection: the error is that of the last attempt. Or the limit has passed:
+/// [`Error::TimedOut`].
+pub async fn connect_addresses(
+    addresses: impl IntoIterator<Item = SocketAddr>,
+    limit: impl Into<Option<Duration>>,
+) -> Result<TcpStream, Error> {
+    within(limit.into(), race(addresses)).await
+}
+
+async fn race(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<TcpStream> {
+    let tcp = poll::connect_addresses(addresses, Clock::default(), TcpStream::connect).await?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+async fn within<T>(limit: Option<Duration>, connecting: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
+    let Some(limit) = limit else {
+        return Ok(connecting.await?);
+    };
+    match time::timeout(limit, connecting).await {
+        Ok(connected) => Ok(connected?),
+        Err(_) => Err(Error::TimedOut {
             due: Due::Handshake,
             limit,
-        })?,
-        None => connecting.await,
-    }?;
-    tcp.set_nodelay(true)?;
-    client(tcp, request, settings).await
+        }),
+    }
 }
 
 /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
@@ -94,11 +142,12 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     WebSocket::client(Io(stream), Clock::default(), request, settings).await
 }
 
-/// Accepts any WebSocket.
+/// Accepts a WebSocket with default settings. It may come from a page of the server's own origin,
+/// or from a client that is no browser: others get a response with status 403 (RFC 6455, section
+/// 10.2).
 ///
-/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
-/// or their place in the network, must use [`incoming`] and check
-/// [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
+/// server's hosts: pass them to [`poll::Incoming::accept`], after [`incoming`].
 ///
 /// # Errors
 /// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].

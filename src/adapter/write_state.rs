@@ -1,8 +1,19 @@
 //! The progress of writing the output.
+//!
+//! The output is one buffer of frames. If the engine divides messages into fragments, a control
+//! frame need not wait for all of a large message: it is kept apart, and written at the end of the
+//! frame in progress (RFC 6455, section 5.4). For that, `boundary` says where a frame begins.
 
-use alloc::vec::Vec;
+use alloc::{
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 use core::mem;
-use std::io;
+use std::io::{self, ErrorKind};
+
+use crate::frame::Header;
 
 /// How much of an output buffer is written, and how the transport takes it.
 #[derive(Debug, Default)]
@@ -16,34 +27,113 @@ pub(super) struct WriteState {
     /// It took more after that.
     has_progressed: bool,
     /// The error after which nothing can be written any more.
-    error: Option<io::ErrorKind>,
+    error: Option<Box<(ErrorKind, String)>>,
+    /// Where the first frame begins that is not begun to be written. `None`: it is not known, and
+    /// nothing is written between the frames of the buffer.
+    boundary: Option<usize>,
+    /// Control frames to write at the boundary. Those that are begun are written to their end.
+    control: Vec<u8>,
 }
 
 impl WriteState {
-    /// Returns what is not written yet.
-    pub(super) fn unwritten<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
-        buf.get(self.written..).unwrap_or_default()
+    /// Returns what to write next. `max_len` limits it, to the end of a frame, if control frames
+    /// can be written between frames.
+    pub(super) fn next<'a>(&'a self, buf: &'a [u8], max_len: usize) -> &'a [u8] {
+        if self.is_control_next(buf) {
+            return &self.control;
+        }
+        let end = match self.boundary {
+            None => buf.len(),
+            Some(boundary) if !self.control.is_empty() => boundary,
+            Some(boundary) => match self.written.saturating_add(max_len) {
+                min if min < buf.len() => end_of_frame(buf, boundary, min),
+                _ => buf.len(),
+            },
+        };
+        buf.get(self.written..end.min(buf.len())).unwrap_or_default()
+    }
+
+    fn is_control_next(&self, buf: &[u8]) -> bool {
+        !self.control.is_empty() && (self.boundary == Some(self.written) || self.written == buf.len())
+    }
+
+    /// Returns how many bytes are not written yet.
+    pub(super) fn unwritten_len(&self, buf: &[u8]) -> usize {
+        buf.len() - self.written + self.control.len()
+    }
+
+    /// Returns all that is not written yet, in the order in which it is to be written.
+    pub(super) fn unwritten(&self, buf: &[u8]) -> Vec<u8> {
+        let rest = buf.get(self.written..).unwrap_or_default();
+        let before = match self.boundary {
+            _ if self.is_control_next(buf) => 0,
+            Some(boundary) => boundary - self.written,
+            None => rest.len(),
+        };
+        let (before, after) = rest.split_at(before.min(rest.len()));
+        [before, &self.control, after].concat()
     }
 
     /// Returns whether there is anything to write or to flush.
     #[inline]
-    pub(super) const fn is_pending(&self, buf: &[u8]) -> bool {
-        self.is_unflushed || buf.len() > self.written
+    pub(super) fn is_pending(&self, buf: &[u8]) -> bool {
+        self.is_unflushed || self.unwritten_len(buf) > 0
     }
 
-    /// Notes that the transport took `len` bytes.
+    /// Notes that the transport took `len` of the `offered` bytes that are [next](Self::next).
     #[inline]
-    pub(super) const fn advance(&mut self, len: usize, buf: &[u8]) {
-        self.written += len;
+    pub(super) fn advance(&mut self, len: usize, offered: usize, buf: &[u8]) {
+        if self.is_control_next(buf) {
+            self.control.drain(..len);
+        } else {
+            self.written += len;
+            if let Some(boundary) = &mut self.boundary {
+                *boundary = end_of_frame(buf, *boundary, self.written);
+            }
+        }
         self.is_unflushed = true;
         self.has_progressed |= self.is_stalled;
-        self.is_stalled = self.written < buf.len();
+        self.is_stalled = len < offered;
+    }
+
+    /// Notes that a frame begins at `at`, which is not before anything that is written.
+    pub(super) const fn begin_frames(&mut self, at: usize) {
+        // After an error, control frames must not be kept: they are never written.
+        if self.boundary.is_none() && self.error.is_none() {
+            self.boundary = Some(at);
+        }
+    }
+
+    /// Returns whether control frames can be written between the frames of the buffer.
+    pub(super) const fn is_interleaving(&self) -> bool {
+        self.boundary.is_some()
+    }
+
+    /// Takes control frames: to be written at the next boundary, or at the end of the buffer.
+    #[inline]
+    pub(super) fn take_control(&mut self, control: &mut Vec<u8>, buf: &mut Vec<u8>) {
+        if control.is_empty() {
+            return;
+        }
+        if self.is_interleaving() {
+            self.control.append(control);
+        } else {
+            buf.append(control);
+        }
     }
 
     /// Removes what is written from the buffer.
     #[inline]
     pub(super) fn remove_written(&mut self, buf: &mut Vec<u8>) {
-        buf.drain(..mem::take(&mut self.written));
+        let written = mem::take(&mut self.written);
+        buf.drain(..written);
+        self.boundary = match self.boundary {
+            Some(boundary) if !buf.is_empty() => Some(boundary - written),
+            _ => None,
+        };
+        if self.control.is_empty() {
+            self.control = Vec::new();
+        }
     }
 
     /// Returns whether the transport took bytes after it had stalled, since this was last called.
@@ -52,16 +142,129 @@ impl WriteState {
     }
 
     /// Notes that nothing can be written any more, and drops the buffer. The first error counts.
-    pub(super) fn fail(&mut self, error: io::ErrorKind, buf: &mut Vec<u8>) {
-        self.error.get_or_insert(error);
+    pub(super) fn fail(&mut self, error: &io::Error, buf: &mut Vec<u8>) {
+        self.error
+            .get_or_insert_with(|| Box::new((error.kind(), error.to_string())));
         self.written = 0;
         self.is_unflushed = false;
+        self.boundary = None;
+        self.control = Vec::new();
         *buf = Vec::new();
     }
 
     /// Returns the error after which nothing can be written.
     #[inline]
     pub(super) fn check(&self) -> io::Result<()> {
-        self.error.map_or(Ok(()), |kind| Err(kind.into()))
+        match self.error.as_deref() {
+            None => Ok(()),
+            Some((kind, text)) => Err(io::Error::new(*kind, &text[..])),
+        }
+    }
+}
+
+/// Returns the error of a transport that took nothing of `unwritten`.
+#[cold]
+pub(super) fn write_zero(unwritten: &[u8]) -> io::Error {
+    let text = format!("the transport took none of {} bytes", unwritten.len());
+    io::Error::new(ErrorKind::WriteZero, text)
+}
+
+/// Returns where the first frame begins that begins at `min` or later; `boundary` is where one
+/// begins. After the last frame, that is the end of the buffer.
+fn end_of_frame(buf: &[u8], mut boundary: usize, min: usize) -> usize {
+    while boundary < min {
+        let frame = buf.get(boundary..).unwrap_or_default();
+        let Ok(Some((header, header_len))) = Header::decode(frame) else {
+            return buf.len();
+        };
+        let payload_len = usize::try_from(header.len).unwrap_or(usize::MAX);
+        boundary = boundary.saturating_add(header_len).saturating_add(payload_len);
+    }
+    boundary
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use core::num::NonZeroUsize;
+
+    use super::*;
+    use crate::{Config, Connection, Role, handshake::Negotiated};
+
+    fn engine(role: Role) -> Connection {
+        let config = Config::new().fragment_size(NonZeroUsize::new(10));
+        match role {
+            Role::Server => Connection::upgraded_server(&Negotiated::default(), config),
+            Role::Client => Connection::upgraded_client(&Negotiated::default(), config, [1; 32]),
+        }
+    }
+
+    /// F73: Control frames that come at any time during a fragmented message are written whole,
+    /// between fragments, after at most one of them; whatever the transport takes at a time.
+    #[test]
+    fn f73_control_frames_leave_between_fragments() {
+        for (role, max_len) in [
+            (Role::Server, usize::MAX),
+            (Role::Client, usize::MAX),
+            (Role::Server, 25),
+        ] {
+            for taken in 1..40 {
+                for at in 0..150 {
+                    let mut engine = engine(role);
+                    let (mut buf, mut state, mut written) = (Vec::new(), WriteState::default(), Vec::new());
+                    state.begin_frames(0);
+                    engine.send_binary(&[7; 95], &mut buf).unwrap();
+                    let mut control = Vec::new();
+                    engine.pong(b"one", &mut control).unwrap();
+                    engine.pong(b"two", &mut control).unwrap();
+                    let (mut waited, control_len) = (None, control.len());
+                    while state.is_pending(&buf) {
+                        if written.len() >= at && !control.is_empty() {
+                            waited = Some(written.len());
+                            state.take_control(&mut control, &mut buf);
+                        }
+                        let rest = state.unwritten(&buf);
+                        let next = state.next(&buf, max_len);
+                        if next.is_empty() {
+                            break;
+                        }
+                        assert!(rest.starts_with(next));
+                        assert_eq!(rest.len(), state.unwritten_len(&buf));
+                        let len = next.len().min(taken);
+                        written.extend_from_slice(&next[..len]);
+                        let offered = next.len();
+                        state.advance(len, offered, &buf);
+                        if taken % 2 == 0 {
+                            state.remove_written(&mut buf);
+                        }
+                    }
+                    let Some(waited) = waited else {
+                        assert!(at > 100);
+                        continue;
+                    };
+                    let (mut data, mut pongs, mut rest) = (0, Vec::new(), &written[..]);
+                    while let Some((header, used)) = Header::decode(rest).unwrap() {
+                        let len = usize::try_from(header.len).unwrap();
+                        if header.opcode.is_control() {
+                            pongs.push(written.len() - rest.len());
+                        } else {
+                            data += len;
+                        }
+                        rest = &rest[used + len..];
+                    }
+                    assert_eq!((data, rest.len(), pongs.len()), (95, 0, 2));
+                    assert_eq!(pongs[1] - pongs[0], control_len / 2, "together");
+                    assert!(pongs[0] - waited <= 16, "at {waited}, written at {}", pongs[0]);
+                }
+            }
+        }
+    }
+
+    /// Without fragments, control frames are written after the output.
+    #[test]
+    fn control_frames_follow_the_output() {
+        let (mut buf, mut state) = (vec![1, 2, 3], WriteState::default());
+        state.take_control(&mut vec![4], &mut buf);
+        assert_eq!(state.next(&buf, 1), [1, 2, 3, 4]);
     }
 }

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
-use super::{Connection, opening::Verdict};
+use super::{Connection, opening::ResponseKind};
 use crate::{
     config::Config,
     deflate::DeflateConfig,
@@ -28,8 +28,14 @@ impl Connection {
         };
         let found = match opening.head.read(input) {
             Ok(None) => return Ok(None),
-            Ok(Some(head)) => Request::from_head(head, opening.max_headers, opening.plain_requests),
-            Err(error) => Err(error.into()),
+            Ok(Some(head)) => {
+                opening.is_head = is_head(&head);
+                Request::from_head(head, opening.max_headers, opening.plain_requests)
+            }
+            Err(error) => {
+                opening.is_head = is_head(opening.head.collected());
+                Err(error.into())
+            }
         };
         match found {
             Ok(request) => {
@@ -91,15 +97,15 @@ impl Connection {
             }
             let found = match opening.head.read(input) {
                 Ok(None) => return Ok(None),
-                Ok(Some(head)) => opening.judge(head),
+                Ok(Some(head)) => opening.check_response(head),
                 Err(error) => Err(error.into()),
             };
             match found {
-                Ok(Verdict::Interim | Verdict::Refused) => {}
-                Ok(Verdict::Open(response, negotiated)) => {
+                Ok(ResponseKind::Interim | ResponseKind::Refused) => {}
+                Ok(ResponseKind::Open(response, negotiated)) => {
                     let opening = self.opening.take();
                     self.apply(
-                        &negotiated,
+                        negotiated,
                         opening.as_ref().and_then(|opening| opening.deflate.as_ref()),
                     );
                     self.signal(Signal::Accepted);
@@ -146,9 +152,11 @@ impl Connection {
     /// [`Accept::config`] chooses limits, delivery and compression by the request.
     ///
     /// # Errors
-    /// Returns the part of the acceptance that cannot be sent: a subprotocol that was not offered,
-    /// a header that is malformed or belongs to the handshake. Nothing has changed; accept in
-    /// another way, or reject.
+    /// Returns [`NotAllowed`](LocalHandshakeError::NotAllowed) for a request that the acceptance
+    /// does not allow, by default one of a web page of another origin; otherwise the part of the
+    /// acceptance that cannot be sent: a subprotocol that was not offered, a header that is
+    /// malformed or belongs to the handshake. Nothing has changed; accept in another way, or
+    /// reject.
     pub fn accept(
         &mut self,
         request: &Request<'_>,
@@ -173,7 +181,7 @@ impl Connection {
             }
             None => deflate.as_ref(),
         };
-        self.apply(&negotiated, deflate);
+        self.apply(negotiated, deflate);
         self.opening.take_if(|opening| opening.early.is_empty());
         self.signal(Signal::Accepted);
         Ok(())
@@ -184,7 +192,7 @@ impl Connection {
     ///
     /// `status` is 200 to 599: 401 with `WWW-Authenticate`, 403 for a foreign origin, 404 for an
     /// unknown target, 3xx with `Location`. `Connection: close` and the length of the body are
-    /// added.
+    /// added. The response to HEAD has the length of the body, and not the body.
     ///
     /// # Errors
     /// Returns the part of the response that cannot be sent. Nothing has changed.
@@ -196,7 +204,8 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), LocalHandshakeError> {
         self.check_answer()?;
-        write_rejection(status, headers, body, out)?;
+        let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
+        write_rejection(status, headers, body, to_head, out)?;
         self.signal(Signal::Refused);
         Ok(())
     }
@@ -216,8 +225,8 @@ impl Connection {
         self.sender.configure(config);
     }
 
-    /// Applies what was negotiated.
-    pub(super) fn apply(&mut self, negotiated: &Negotiated, config: Option<&DeflateConfig>) {
+    /// Applies and keeps what was negotiated.
+    pub(super) fn apply(&mut self, negotiated: Negotiated, config: Option<&DeflateConfig>) {
         let mut reserved = negotiated.reserved;
         if let Some((receive, send, threshold)) = negotiated.directions(self.role(), config) {
             self.receiver.allow_compressed(receive);
@@ -226,7 +235,13 @@ impl Connection {
         }
         if !reserved.is_empty() {
             self.receiver.allow_reserved(reserved);
-            self.reserved = reserved;
         }
+        self.deflate = negotiated.deflate_params();
+        self.subprotocol = negotiated.subprotocol;
     }
+}
+
+/// Returns whether a request, of which these are the first bytes, has the method HEAD.
+fn is_head(request: &[u8]) -> bool {
+    request.starts_with(b"HEAD ")
 }

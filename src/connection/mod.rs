@@ -14,7 +14,8 @@ use self::opening::Opening;
 use crate::deflate::DeflatePool;
 use crate::{
     close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
-    config::Config,
+    config::{Config, Delivery},
+    deflate::DeflateParams,
     error::{LocalHandshakeError, ProtocolError},
     event::Event,
     frame::ReservedBits,
@@ -40,8 +41,8 @@ use crate::{
 ///   [`receive_eof`](Self::receive_eof) when the transport ends;
 /// * commands, which append to `out`: [`accept`](Self::accept), [`reject`](Self::reject), `send_*`,
 ///   [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close);
-/// * getters: [`state`](Self::state), [`close_status`](Self::close_status),
-///   [`teardown`](Self::teardown).
+/// * getters: [`state`](Self::state), [`negotiated`](Self::negotiated),
+///   [`close_status`](Self::close_status), [`teardown`](Self::teardown).
 ///
 /// After each of them, write `out` and clear it. There is nothing to flush and nothing to poll:
 /// Pongs, the answer to a Close frame, and the Close frame that an error demands are in `out` when
@@ -51,12 +52,13 @@ use crate::{
 /// cutting the input into pieces, the events, the errors and the output are the same (with chunk
 /// delivery, once adjacent chunks are joined).
 ///
-/// **Memory.** An idle open connection holds no heap, except a client's key stream and what
-/// [`recycle`](Self::recycle) gave it. While a message is assembled, the connection holds at most
-/// twice the bytes received and 64 KiB more, and three times as much while the buffer grows; never
-/// more than that of [`max_message_size`](Config::max_message_size). With permessage-deflate, the
-/// bytes are those inflated, and the inflater, the deflater and their windows are added once they
-/// are used: `docs/DEFLATE.md` has the figures.
+/// **Memory.** An idle open connection holds no heap, except a client's key stream, the
+/// subprotocol, if one was negotiated, and what [`recycle`](Self::recycle) gave it. While a message
+/// is assembled, the connection holds at most twice the bytes received and 64 KiB more, and three
+/// times as much while the buffer grows; never more than that of
+/// [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
+/// inflated, and the inflater, the deflater and their windows are added once they are used:
+/// `docs/DEFLATE.md` has the figures.
 pub struct Connection {
     phase: Phase,
     /// The result of [`compute_path`](Self::compute_path), updated after every change of what that
@@ -64,13 +66,14 @@ pub struct Connection {
     path: Path,
     auto_pong: bool,
     auto_close: bool,
-    /// The reserved bits of negotiated extensions that the caller implements.
-    reserved: ReservedBits,
     receiver: Receiver,
     sender: Sender,
     /// Present until the connection is open and what arrived before `accept` is processed.
     opening: Option<Box<Opening>>,
     close_status: Option<Box<CloseStatus>>,
+    /// What was negotiated: [`Negotiated`], in less space.
+    subprotocol: Option<Box<str>>,
+    deflate: Option<DeflateParams>,
 }
 
 impl Connection {
@@ -133,7 +136,7 @@ impl Connection {
 
     fn upgraded(role: Role, keys: Option<Box<MaskKeys>>, negotiated: &Negotiated, config: &Config) -> Self {
         let mut connection = Self::new(Phase::Open, role, keys, config, None);
-        connection.apply(negotiated, config.deflate_settings());
+        connection.apply(negotiated.clone(), config.deflate_settings());
         connection.update_path();
         connection
     }
@@ -150,11 +153,12 @@ impl Connection {
             path: Path::General,
             auto_pong: config.auto_pong,
             auto_close: config.auto_close,
-            reserved: ReservedBits::NONE,
             receiver: Receiver::new(role, config),
             sender: Sender::new(keys, config.fragment_size),
             opening,
             close_status: None,
+            subprotocol: None,
+            deflate: None,
         }
     }
 
@@ -163,7 +167,10 @@ impl Connection {
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
         match error {
-            ProtocolError::Request(error) => write_error(error, out),
+            ProtocolError::Request(error) => {
+                let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
+                write_error(error, to_head, out);
+            }
             ProtocolError::Response(_) | ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => {}
             _ if self.phase == Phase::Open => {
                 let frame = CloseFrame::new(error.close_code(), "");
@@ -215,6 +222,11 @@ impl Connection {
     ///
     /// Returns `Ok(None)` after a complete closing handshake. Returns an event if what the
     /// connection waits for ends with the transport, as the body of a refusal may.
+    ///
+    /// A client that stops waiting, because of a deadline or a reset, calls it too, so that it gets
+    /// a refusal whose head has arrived. Its body is then incomplete, whatever
+    /// [`is_complete`](crate::handshake::Refusal::is_complete) says of a body that ends with the
+    /// transport.
     ///
     /// # Errors
     /// Returns [`UnexpectedEof`](ProtocolError::UnexpectedEof) or
@@ -299,6 +311,13 @@ impl Connection {
         self.sender.return_state(pool);
     }
 
+    /// Returns whether a large message is sent in several frames:
+    /// [`Config::fragment_size`](Config::fragment_size).
+    #[cfg(feature = "std")]
+    pub(crate) const fn fragments_messages(&self) -> bool {
+        self.sender.fragments_messages()
+    }
+
     /// Turns all fast paths off. For tests, which compare them with the general path.
     #[doc(hidden)]
     pub fn disable_fast_paths(&mut self) {
@@ -338,6 +357,20 @@ impl Connection {
         self.phase.state()
     }
 
+    /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
+    /// permessage-deflate. Before the connection is open, nothing is.
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        Negotiated::new(self.subprotocol.clone(), self.deflate, self.receiver.own_bits())
+    }
+
+    /// Returns whether received messages are delivered whole or in chunks:
+    /// [`Config::delivery`](Config::delivery).
+    #[must_use]
+    pub const fn delivery(&self) -> Delivery {
+        self.receiver.delivery()
+    }
+
     /// Returns how the connection was closed, or is being closed: by whom, with which codes and
     /// reasons, cleanly or not.
     ///
@@ -365,7 +398,9 @@ impl Connection {
     /// Ends the engine and returns what it holds, for a takeover of the transport.
     #[must_use]
     pub fn into_parts(self) -> Parts {
-        let lossless = !self.receiver.is_lossy();
+        let discards_input = matches!(self.phase, Phase::CloseReceived | Phase::Closed);
+        let opening_is_lossy = self.opening.as_ref().is_some_and(|opening| opening.is_lossy());
+        let lossless = !discards_input && !opening_is_lossy && !self.receiver.is_lossy();
         let mut unread = match self.opening {
             Some(opening) if self.phase.receives_frames() || self.phase == Phase::Deciding => {
                 opening.early.get(opening.early_read..).unwrap_or_default().to_vec()
@@ -383,14 +418,19 @@ impl Connection {
     }
 }
 
-/// Shows no byte of the peer's: they may be secret.
+/// Shows no message and no close reason: they may be secret. The error quotes what its text quotes,
+/// and that is never a secret.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("role", &self.role())
-            .field("phase", &self.phase)
-            .field("close_status", &self.close_status)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("Connection");
+        shown.field("role", &self.role()).field("phase", &self.phase);
+        if let Some(status) = &self.close_status {
+            shown
+                .field("closed_by", &status.by)
+                .field("close_code", &status.code())
+                .field("error", &status.error);
+        }
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -407,8 +447,14 @@ pub struct Parts {
     pub unread: Vec<u8>,
     /// Whether another engine that reads `unread`, and then the transport, receives everything.
     ///
-    /// It is false with permessage-deflate while a compressed message is in progress, of which
-    /// nothing is in `unread`, or while the peer may refer to earlier messages (context takeover).
+    /// It is false:
+    ///
+    /// * on a client, after an interim response (100 to 199 except 101), and while the body of a
+    ///   refusal arrives;
+    /// * with permessage-deflate, while a compressed message is in progress, of which nothing is in
+    ///   `unread`, or while the peer may refer to earlier messages (context takeover);
+    /// * after a Close frame was received, or the connection or its handshake failed: what follows
+    ///   is discarded.
     pub lossless: bool,
 }
 

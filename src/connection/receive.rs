@@ -9,7 +9,7 @@ use crate::{
     close::{CloseFrame, ClosedBy},
     error::ProtocolError,
     event::Event,
-    frame::opcode::Opcode,
+    frame::{opcode::Opcode, wire::MIN_HEADER_LEN},
     receive::{Path, Pieces},
     state::{Phase, Signal},
 };
@@ -122,8 +122,7 @@ impl Connection {
     pub fn wanted(&self, left: &[u8]) -> usize {
         self.assert_path();
         let missing = match self.path {
-            // The two bytes that every header has.
-            Path::Whole if left.is_empty() => 2,
+            Path::Whole if left.is_empty() => MIN_HEADER_LEN as u64,
             Path::Whole => self.receiver.missing_bytes(left).unwrap_or(1),
             Path::Pieces => self
                 .receiver

@@ -82,7 +82,7 @@ impl Connection {
         } else {
             Command::SendData
         };
-        let negotiated = self.reserved;
+        let negotiated = self.receiver.own_bits();
         let sender = self.sender_for(command)?;
         let not_negotiated = reserved.without(negotiated);
         if !not_negotiated.is_empty() {

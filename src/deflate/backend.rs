@@ -49,6 +49,18 @@ impl Inflate {
         }
     }
 
+    /// Returns whether a block takes far longer than its bytes. Such an inflater reports the end of
+    /// every block.
+    pub(super) const fn has_slow_blocks(&self) -> bool {
+        match self {
+            Self::Miniz(_) => true,
+            // It keeps the tables of fixed codes. It reports the end of a block only if more input
+            // follows.
+            #[cfg(feature = "zlib-rs")]
+            Self::Zlib(_) => false,
+        }
+    }
+
     /// Returns whether it is the inflater for a window size.
     pub(super) const fn serves(&self, bits: u8) -> bool {
         match self {
@@ -64,13 +76,13 @@ impl Inflate {
         }
     }
 
-    /// Inflates until the input is used up, the free part of the window is full, the stream ends,
-    /// or, if `stop_at_block`, a block ends.
-    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
+    /// Inflates until the input is consumed, the free part of the window is full or has
+    /// `max_output` more bytes, or a block ends.
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, max_output: usize) -> Progress {
         match self {
-            Self::Miniz(inflate) => inflate.run(input, window, stop_at_block),
+            Self::Miniz(inflate) => inflate.run(input, window, max_output),
             #[cfg(feature = "zlib-rs")]
-            Self::Zlib(inflate) => inflate.run(input, window, stop_at_block),
+            Self::Zlib(inflate) => inflate.run(input, window, max_output),
         }
     }
 }

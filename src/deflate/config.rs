@@ -135,18 +135,23 @@ impl Default for DeflateConfig {
 pub struct WindowBits(u8);
 
 impl WindowBits {
-    /// 8: a window of 256 bytes.
+    /// 8: a window of 256 bytes. The practical minimum is 9, because zlib, on which most peers are
+    /// built, has no raw deflater for 8 bits. So the peer is told 9, unless it has asked for 8:
+    /// what is sent uses 8, and what is received may use 9.
     pub const MIN: Self = Self(8);
     /// 15: a window of 32,768 bytes, which is what there is if nothing is negotiated.
     pub const MAX: Self = Self(15);
 
-    /// The given number of bits; `None` if it is not 8 to 15.
+    /// What most peers can do: zlib has no raw deflater for less.
+    pub(super) const MIN_OF_ZLIB: Self = Self(9);
+
+    /// Returns the given number of bits, or `None` if it is not 8 to 15.
     #[must_use]
     pub const fn new(bits: u8) -> Option<Self> {
         if matches!(bits, 8..=15) { Some(Self(bits)) } else { None }
     }
 
-    /// The number of bits.
+    /// Returns the number of bits.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0

@@ -111,6 +111,10 @@ impl Deflater {
     pub(crate) const fn has_state(&self) -> bool {
         self.state.is_some()
     }
+
+    pub(crate) const fn is_in_message(&self) -> bool {
+        self.in_message
+    }
 }
 
 impl fmt::Debug for Deflater {

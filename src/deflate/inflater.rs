@@ -1,6 +1,6 @@
 //! The inflater: compressed payload to plain.
 
-use core::fmt;
+use core::{fmt, mem};
 
 use super::{
     backend::Inflate,
@@ -13,12 +13,24 @@ use super::{
 const MAX_INPUT: usize = 8 << 10;
 
 /// The most payload that [`Inflater::finish`] takes, in bytes: it is copied.
-pub(crate) const MAX_FINISH: usize = 256 - TAIL.len() - PADDING_LEN;
+pub(crate) const MAX_FINISH: usize = 256 - TAIL.len() - PADDING.len();
 
-/// The bytes after the tail. An inflater is slow near the end of its input; and with more input, an
-/// end of a block can be told from the end of the input. No block begins with this byte.
-const PADDING: u8 = 0x06;
-const PADDING_LEN: usize = 20;
+/// What follows the tail: an empty stored block, and then bytes with which no block begins. An
+/// inflater is slow near the end of its input; and with more input, the end of a block can be told
+/// from the end of the input. The block tells whether the tail ends at the end of a byte.
+const PADDING: [u8; 20] = [
+    0x00, 0x00, 0x00, 0xFF, 0xFF, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+];
+const EMPTY_BLOCK_LEN: usize = 5;
+
+/// How many bytes of payload pay for one block, and for how many blocks a connection has credit.
+///
+/// For each block, an inflater builds tables, which takes `miniz_oxide` as long as inflating some
+/// thousand bytes, and a block may be as short as ten bits. Empty stored blocks, which end a flush,
+/// are free. So a compressor that flushes after each byte stays within the limit: a block with one
+/// byte and the flush after it have seven bytes, and so has a message of one byte with its tail.
+const BYTES_PER_BLOCK: usize = 6;
+const BLOCK_CREDIT: usize = 512 * BYTES_PER_BLOCK;
 
 /// The inflater of one direction. It allocates nothing before the first compressed message.
 pub(crate) struct Inflater {
@@ -31,11 +43,59 @@ pub(crate) struct Inflater {
     ended: bool,
     /// How many bytes of the tail are consumed.
     tail: usize,
+    block: Block,
+    /// What is left of [`BLOCK_CREDIT`].
+    credit: usize,
+    /// What [`add_wire_bytes`](Self::add_wire_bytes) was told of the message in progress. It is
+    /// here, and not in the receiver, so that a connection without compression is smaller.
+    wire_bytes: u64,
 }
 
-/// The error of a payload that is not valid DEFLATE, or refers to data before the window.
+/// What the block in progress has consumed and produced, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Block {
+    consumed: usize,
+    produced: usize,
+}
+
+impl Block {
+    /// Returns whether it is an empty stored block, as a flush ends with: no other block is as long
+    /// without output and as short as this.
+    const fn is_flush(self) -> bool {
+        self.produced == 0 && self.consumed >= TAIL.len() && self.consumed <= EMPTY_BLOCK_LEN
+    }
+}
+
+/// What is wrong with the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Corrupt;
+pub(crate) enum InflateError {
+    /// It is not valid DEFLATE, or refers to data before the window.
+    Corrupt,
+    /// It has more blocks than its bytes pay for.
+    TooManyBlocks,
+}
+
+/// What a run of the back end has done.
+struct Run {
+    consumed: usize,
+    produced: usize,
+    end: End,
+}
+
+/// What ended a run.
+enum End {
+    /// All input is consumed, and there is no output left.
+    Input,
+    /// There is no room for more output.
+    Room,
+    /// A block has ended: an empty stored one, or another.
+    Block {
+        is_flush: bool,
+    },
+    /// A block with BFINAL has ended.
+    Stream,
+    Failed(InflateError),
+}
 
 /// The result of one step.
 #[derive(Debug)]
@@ -47,10 +107,21 @@ pub(crate) struct Inflated<'a> {
     /// Whether all input is consumed and its output is complete.
     pub(crate) done: bool,
     /// Whether an error follows `output`.
-    pub(crate) result: Result<(), Corrupt>,
+    pub(crate) result: Result<(), InflateError>,
 }
 
 impl Inflater {
+    /// A message begins.
+    pub(crate) const fn begin_message(&mut self) {
+        self.wire_bytes = 0;
+    }
+
+    /// Adds to the bytes on the wire of the message in progress, and returns how many there are.
+    pub(crate) const fn add_wire_bytes(&mut self, len: u64) -> u64 {
+        self.wire_bytes = self.wire_bytes.saturating_add(len);
+        self.wire_bytes
+    }
+
     pub(crate) const fn new(params: DirectionParams) -> Self {
         Self {
             params,
@@ -59,6 +130,12 @@ impl Inflater {
             has_payload: false,
             ended: false,
             tail: 0,
+            block: Block {
+                consumed: 0,
+                produced: 0,
+            },
+            credit: BLOCK_CREDIT,
+            wire_bytes: 0,
         }
     }
 
@@ -71,83 +148,102 @@ impl Inflater {
     /// Inflates from the front of `input`. A step returns at most a window of output; call it
     /// again, with what it did not consume, until it is done.
     pub(crate) fn inflate(&mut self, input: &[u8]) -> Inflated<'_> {
-        if input.is_empty() && (!self.has_payload || self.ended) {
+        if input.is_empty() && self.is_complete() {
             return Inflated::NOTHING;
         }
         self.has_payload = true;
         self.ended = false;
         self.window.make_room();
-        let run = self.run(input, false);
-        let (done, result) = match run.stop {
-            StopReason::InputEnd => (true, Ok(())),
-            StopReason::OutputFull | StopReason::BlockEnd => (false, Ok(())),
-            // A block with BFINAL set ends the stream; what follows is a new stream with the old
-            // window (RFC 7692, section 7.2.3.4).
-            StopReason::StreamEnd => {
-                self.restart();
-                self.ended = run.consumed == input.len();
-                (self.ended, Ok(()))
+        let (mut consumed, mut produced) = (0, 0);
+        let (done, result) = loop {
+            let run = self.run(input.get(consumed..).unwrap_or_default(), usize::MAX);
+            consumed += run.consumed;
+            produced += run.produced;
+            match run.end {
+                End::Input => break (true, Ok(())),
+                End::Room => break (false, Ok(())),
+                End::Block { .. } => {}
+                End::Stream if consumed == input.len() => {
+                    self.ended = true;
+                    break (true, Ok(()));
+                }
+                End::Stream => {}
+                End::Failed(error) => break (true, Err(error)),
             }
-            StopReason::Corrupt => (true, Err(Corrupt)),
         };
         Inflated {
-            consumed: run.consumed,
-            output: self.window.last(run.produced),
+            consumed,
+            output: self.window.last(produced),
             done,
             result,
         }
     }
 
+    /// Returns whether the payload so far is a message without the tail: an empty one, or one whose
+    /// last block has BFINAL set. Some senders leave out the empty block after it.
+    const fn is_complete(&self) -> bool {
+        !self.has_payload || self.ended
+    }
+
     /// Inflates the rest of the payload, at most [`MAX_FINISH`] bytes, and the tail that was not
-    /// sent (RFC 7692, section 7.2.2). Call it until it is done, with what it did not consume, and
-    /// then [`end_message`](Self::end_message).
-    pub(crate) fn finish(&mut self, rest: &[u8]) -> Inflated<'_> {
-        // An empty payload is an empty message, although no block precedes the tail. And a stream
-        // that ended with BFINAL is complete: some senders leave out the empty block after it.
-        if rest.is_empty() && (!self.has_payload || self.ended) {
+    /// sent. Call it until it is done, with what it did not consume, and then
+    /// [`end_message`](Self::end_message).
+    ///
+    /// The message is what the payload and the tail inflate to (RFC 7692, section 7.2.2). It must
+    /// end where a block ends, at the end of a byte. A step returns at most `max_output` bytes: how
+    /// many are of interest, at least one.
+    pub(crate) fn finish(&mut self, rest: &[u8], max_output: usize) -> Inflated<'_> {
+        if rest.is_empty() && self.is_complete() {
             return Inflated::NOTHING;
         }
         self.has_payload = true;
         self.ended = false;
         let tail = TAIL.get(self.tail..).unwrap_or_default();
-        let mut input = [PADDING; MAX_FINISH + TAIL.len() + PADDING_LEN];
-        let (front, back) = input.split_at_mut(rest.len());
-        front.copy_from_slice(rest);
-        back.split_at_mut(tail.len()).0.copy_from_slice(tail);
         let end = rest.len() + tail.len();
-        let (mut used, mut produced) = (0, 0);
+        let mut input = [0; MAX_FINISH + TAIL.len() + PADDING.len()];
+        let input = input.split_at_mut(end + PADDING.len()).0;
+        let (payload, padding) = input.split_at_mut(end);
+        let (front, back) = payload.split_at_mut(rest.len());
+        front.copy_from_slice(rest);
+        back.copy_from_slice(tail);
+        padding.copy_from_slice(&PADDING);
+        let (mut consumed, mut produced) = (0, 0);
         self.window.make_room();
         let (done, result) = loop {
-            let run = self.run(input.get(used..end + PADDING_LEN).unwrap_or_default(), true);
-            used += run.consumed;
+            let from = consumed;
+            let run = self.run(
+                input.get(from..).unwrap_or_default(),
+                max_output.saturating_sub(produced),
+            );
+            consumed += run.consumed;
             produced += run.produced;
-            match run.stop {
-                // The block that the tail completes is empty: output means that the tail was taken
-                // for data.
-                _ if used > rest.len() && run.produced > 0 => break (true, Err(Corrupt)),
-                StopReason::BlockEnd if used == end => break (true, Ok(())),
-                StopReason::BlockEnd if used < end => {}
-                StopReason::OutputFull if used <= end => break (false, Ok(())),
-                StopReason::StreamEnd if self.tail == 0 && used <= rest.len() => {
-                    self.restart();
-                    self.ended = used == rest.len();
-                    if self.ended {
-                        break (true, Ok(()));
-                    }
+            match run.end {
+                End::Failed(error) if consumed <= end => break (true, Err(error)),
+                End::Room if consumed <= end => break (false, Ok(())),
+                _ if consumed <= end && produced >= max_output => break (false, Ok(())),
+                End::Block { is_flush: true } | End::Stream if consumed == end => break (true, Ok(())),
+                End::Stream if consumed == rest.len() && self.tail == 0 => break (true, Ok(())),
+                End::Block { .. } | End::Stream if consumed <= end => {}
+                // The empty block after the tail.
+                End::Block { .. } if from == end && run.consumed == EMPTY_BLOCK_LEN && run.produced == 0 => {
+                    break (true, Ok(()));
                 }
-                // The payload did not end at the end of a block.
-                StopReason::InputEnd
-                | StopReason::OutputFull
-                | StopReason::BlockEnd
-                | StopReason::StreamEnd
-                | StopReason::Corrupt => break (true, Err(Corrupt)),
+                // The payload and the tail do not end where a block ends.
+                _ => break (true, Err(InflateError::Corrupt)),
             }
         };
-        let consumed = used.min(rest.len());
-        self.tail += used - consumed;
+        // What comes from the padding is not in excess of anything.
+        let excess = if consumed > end {
+            (produced + 1).saturating_sub(max_output)
+        } else {
+            0
+        };
+        let consumed_rest = consumed.min(rest.len());
+        self.tail += consumed.min(end) - consumed_rest;
+        let output = self.window.last(produced);
         Inflated {
-            consumed,
-            output: self.window.last(produced),
+            consumed: consumed_rest,
+            output: output.get(..produced - excess).unwrap_or_default(),
             done,
             result,
         }
@@ -203,20 +299,50 @@ impl Inflater {
         self.params.takeover && !self.window.is_empty()
     }
 
-    fn restart(&mut self) {
-        if let Some(state) = &mut self.state {
-            state.restart(&self.window);
-        }
-    }
-
-    fn run(&mut self, input: &[u8], stop_at_block: bool) -> Progress {
+    /// Inflates until the input is consumed, there is no room for output, or a block ends.
+    fn run(&mut self, input: &[u8], max_output: usize) -> Run {
         let state = match &mut self.state {
             Some(state) => state,
             none => make_state(none, self.params, &self.window),
         };
-        let run = state.run(input, &mut self.window, stop_at_block);
-        self.window.advance(run.produced);
-        run
+        let Progress {
+            consumed,
+            produced,
+            stop,
+        } = state.run(input, &mut self.window, max_output);
+        self.window.advance(produced);
+        self.block.consumed += consumed;
+        self.block.produced += produced;
+        self.credit = self.credit.saturating_add(consumed).min(BLOCK_CREDIT);
+        let end = match stop {
+            StopReason::InputEnd => End::Input,
+            StopReason::OutputFull => End::Room,
+            StopReason::Corrupt => End::Failed(InflateError::Corrupt),
+            StopReason::BlockEnd => self.end_block(false),
+            StopReason::StreamEnd => self.end_block(true),
+        };
+        Run {
+            consumed,
+            produced,
+            end,
+        }
+    }
+
+    fn end_block(&mut self, is_last: bool) -> End {
+        let is_flush = mem::take(&mut self.block).is_flush();
+        if is_last {
+            // What follows is a new stream with the old window (RFC 7692, section 7.2.3.4).
+            if let Some(state) = &mut self.state {
+                state.restart(&self.window);
+            }
+        }
+        if !is_flush && self.state.as_ref().is_some_and(Inflate::has_slow_blocks) {
+            let Some(credit) = self.credit.checked_sub(BYTES_PER_BLOCK) else {
+                return End::Failed(InflateError::TooManyBlocks);
+            };
+            self.credit = credit;
+        }
+        if is_last { End::Stream } else { End::Block { is_flush } }
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 
 use miniz_oxide::inflate::{
     TINFLStatus,
-    core::{DecompressorOxide, decompress, inflate_flags as flags},
+    core::{DecompressorOxide, decompress_with_limit, inflate_flags as flags},
 };
 
 use super::{
@@ -25,19 +25,16 @@ impl Inflate {
         self.0.init();
     }
 
-    /// Inflates until the input is used up, the free part of the window is full, the stream ends,
-    /// or, if `stop_at_block`, a block ends.
-    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
-        let mut options = flags::TINFL_FLAG_HAS_MORE_INPUT;
+    /// Inflates until the input is consumed, the free part of the window is full or has
+    /// `max_output` more bytes, or a block ends.
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, max_output: usize) -> Progress {
+        let mut options = flags::TINFL_FLAG_HAS_MORE_INPUT | flags::TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY;
         if !window.has_wrapped() {
             // Before the ring is full, this flag makes it detect a distance before the first byte.
             options |= flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
         }
-        if stop_at_block {
-            options |= flags::TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY;
-        }
         let (buf, end) = window.parts();
-        let (status, consumed, produced) = decompress(&mut self.0, input, buf, end, options);
+        let (status, consumed, produced) = decompress_with_limit(&mut self.0, input, buf, end, max_output, options);
         let stop = match status {
             TINFLStatus::NeedsMoreInput => StopReason::InputEnd,
             TINFLStatus::HasMoreOutput => StopReason::OutputFull,

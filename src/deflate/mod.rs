@@ -23,7 +23,7 @@ pub use self::{
 };
 pub(crate) use self::{
     deflater::Deflater,
-    inflater::{Inflated, Inflater, MAX_FINISH},
+    inflater::{InflateError, Inflated, Inflater, MAX_FINISH},
     params::DirectionParams,
 };
 
@@ -31,9 +31,9 @@ pub(crate) use self::{
 mod tests {
     use std::{vec, vec::Vec};
 
-    use super::{inflater::Corrupt, *};
+    use super::*;
 
-    fn inflate(inflater: &mut Inflater, payload: &[u8]) -> Result<Vec<u8>, Corrupt> {
+    fn inflate(inflater: &mut Inflater, payload: &[u8]) -> Result<Vec<u8>, InflateError> {
         let (mut rest, mut plain) = (payload, Vec::new());
         loop {
             let progress = inflater.inflate(rest);
@@ -45,7 +45,7 @@ mod tests {
             }
         }
         loop {
-            let progress = inflater.finish(&[]);
+            let progress = inflater.finish(&[], usize::MAX);
             plain.extend_from_slice(progress.output);
             progress.result?;
             if progress.done {
@@ -90,9 +90,12 @@ mod tests {
         }
         assert_eq!(inflate(&mut inflater, &[0]).unwrap(), b"");
         assert_eq!(inflate(&mut inflater, &[]).unwrap(), b"");
-        assert_eq!(inflate(&mut inflater, &[0xf2, 0x48, 0xcd]), Err(Corrupt));
+        assert_eq!(inflate(&mut inflater, &[0xf2, 0x48, 0xcd]), Err(InflateError::Corrupt));
         let mut inflater = Inflater::new(direction(6, 15, true, false));
-        assert_eq!(inflate(&mut inflater, &[0xf2, 0x00, 0x11, 0x00, 0x00]), Err(Corrupt));
+        assert_eq!(
+            inflate(&mut inflater, &[0xf2, 0x00, 0x11, 0x00, 0x00]),
+            Err(InflateError::Corrupt)
+        );
     }
 
     #[test]

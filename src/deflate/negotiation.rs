@@ -76,9 +76,9 @@ impl ElementParams {
         Self {
             server_no_context_takeover: config.server_no_context_takeover,
             client_no_context_takeover: config.client_no_context_takeover,
-            server_max_window_bits: less_than_max(config.server_max_window_bits),
+            server_max_window_bits: less_than_max(announced(config.server_max_window_bits)),
             // Always present: it permits the server to ask for less.
-            client_max_window_bits: Some(less_than_max(config.client_max_window_bits)),
+            client_max_window_bits: Some(less_than_max(announced(config.client_max_window_bits))),
         }
     }
 
@@ -93,13 +93,11 @@ impl ElementParams {
 
     /// Returns a server's answer to an offer and the negotiated parameters; `None` declines.
     fn answer(&self, config: &DeflateConfig) -> Option<(Self, DeflateParams)> {
-        let server = self
-            .server_max_window_bits
-            .map_or(config.server_max_window_bits, |offered| {
-                offered.min(config.server_max_window_bits)
-            });
+        let server = config.server_max_window_bits;
         let client = match self.client_max_window_bits {
-            Some(offered) => offered.unwrap_or(WindowBits::MAX).min(config.client_max_window_bits),
+            Some(offered) => offered
+                .unwrap_or(WindowBits::MAX)
+                .min(announced(config.client_max_window_bits)),
             // "client_max_window_bits" may not be answered unless it was offered (section 7.1.2.2):
             // such a client cannot be asked for less.
             None if config.client_max_window_bits < WindowBits::MAX => return None,
@@ -108,7 +106,9 @@ impl ElementParams {
         let params = DeflateParams {
             server_no_context_takeover: self.server_no_context_takeover || config.server_no_context_takeover,
             client_no_context_takeover: self.client_no_context_takeover || config.client_no_context_takeover,
-            server_max_window_bits: server,
+            server_max_window_bits: self
+                .server_max_window_bits
+                .map_or(server, |offered| offered.min(server)),
             client_max_window_bits: client,
         };
         let answer = Self {
@@ -116,7 +116,9 @@ impl ElementParams {
             client_no_context_takeover: params.client_no_context_takeover,
             // Required if it was offered. Unsolicited, some clients have failed on it, and a
             // smaller window may be used without it.
-            server_max_window_bits: self.server_max_window_bits.map(|_| server),
+            server_max_window_bits: self
+                .server_max_window_bits
+                .map(|offered| offered.min(announced(server))),
             client_max_window_bits: less_than_max(client).map(Some),
         };
         Some((answer, params))
@@ -200,6 +202,14 @@ fn bits(value: &str) -> Option<WindowBits> {
         return None;
     }
     WindowBits::new(value.parse().ok()?)
+}
+
+/// Returns what is said to the peer of a window of this end's choice: at least 9 bits.
+///
+/// zlib has no raw deflater for 8 bits, so that most peers fail on an 8. It is said only to a peer
+/// that has said it, and a sender may use less than was negotiated (section 7.1.2).
+fn announced(bits: WindowBits) -> WindowBits {
+    bits.max(WindowBits::MIN_OF_ZLIB)
 }
 
 fn less_than_max(bits: WindowBits) -> Option<WindowBits> {

@@ -10,8 +10,8 @@ use super::{
     params::DirectionParams,
 };
 
-/// Working state of permessage-deflate that connections share which are served one after another,
-/// as in an event loop.
+/// Working state of permessage-deflate, shared by connections that are served one after another, as
+/// in an event loop.
 ///
 /// The state of a deflater is hundreds of kilobytes, that of an inflater tens. Between messages, a
 /// connection needs no state without context takeover, and, with `miniz_oxide`, no inflater state

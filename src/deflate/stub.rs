@@ -1,7 +1,7 @@
 //! Stands in for this module in builds without the feature `deflate`.
 //!
 //! The types have no values, so nothing is negotiated, and the compiler leaves out what would work
-//! with them. The rest of the crate needs no `cfg` for it.
+//! with them. In the rest of the crate, only public items and what only they use need a `cfg`.
 
 #![allow(
     clippy::needless_pass_by_ref_mut,
@@ -48,12 +48,16 @@ pub(crate) struct Inflated<'a> {
     pub(crate) consumed: usize,
     pub(crate) output: &'a [u8],
     pub(crate) done: bool,
-    pub(crate) result: Result<(), Corrupt>,
+    pub(crate) result: Result<(), InflateError>,
 }
 
 /// What an inflater finds wrong.
 #[derive(Clone, Copy)]
-pub(crate) struct Corrupt;
+#[allow(dead_code, reason = "nothing inflates")]
+pub(crate) enum InflateError {
+    Corrupt,
+    TooManyBlocks,
+}
 
 /// No inflater.
 #[derive(Debug)]
@@ -72,11 +76,19 @@ impl Inflater {
         match *self {}
     }
 
-    pub(crate) fn finish(&mut self, _rest: &[u8]) -> Inflated<'_> {
+    pub(crate) fn finish(&mut self, _rest: &[u8], _max_output: usize) -> Inflated<'_> {
         match *self {}
     }
 
     pub(crate) fn end_message(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn begin_message(&mut self) {
+        match *self {}
+    }
+
+    pub(crate) fn add_wire_bytes(&mut self, _len: u64) -> u64 {
         match *self {}
     }
 
@@ -99,6 +111,10 @@ impl Deflater {
     }
 
     pub(crate) fn end_message(&mut self, _sent: bool) {
+        match *self {}
+    }
+
+    pub(crate) fn is_in_message(&self) -> bool {
         match *self {}
     }
 }

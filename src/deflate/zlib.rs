@@ -42,22 +42,17 @@ impl Inflate {
 
     /// Like the other back end. Input that is left over tells the end of a block from the end of
     /// the input.
-    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, stop_at_block: bool) -> Progress {
+    pub(super) fn run(&mut self, input: &[u8], window: &mut Window, max_output: usize) -> Progress {
         let (buf, end) = window.parts();
-        let room = buf.get_mut(end..).unwrap_or_default();
-        let space = room.len() as u64;
+        let space = (buf.len() - end).min(max_output);
+        let room = buf.get_mut(end..end + space).unwrap_or_default();
         let (from_in, from_out) = (self.0.total_in(), self.0.total_out());
-        let flush = if stop_at_block {
-            InflateFlush::Block
-        } else {
-            InflateFlush::NoFlush
-        };
-        let status = self.0.decompress(input, room, flush);
+        let status = self.0.decompress(input, room, InflateFlush::Block);
         let (consumed, produced) = (self.0.total_in() - from_in, self.0.total_out() - from_out);
         let stop = match status {
             Err(_) => StopReason::Corrupt,
             Ok(Status::StreamEnd) => StopReason::StreamEnd,
-            Ok(Status::Ok | Status::BufError) if produced == space => StopReason::OutputFull,
+            Ok(Status::Ok | Status::BufError) if produced == space as u64 => StopReason::OutputFull,
             Ok(Status::Ok | Status::BufError) if consumed < input.len() as u64 => StopReason::BlockEnd,
             Ok(Status::Ok | Status::BufError) => StopReason::InputEnd,
         };

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::excerpt::Excerpt;
+use super::{excerpt::Excerpt, request::RequestError};
 
 /// A request, an acceptance or a rejection that cannot be sent. Nothing was sent and nothing has
 /// changed.
@@ -77,6 +77,11 @@ pub enum LocalHandshakeError {
         /// The position of the second occurrence among those offered. The first subprotocol has the
         /// position 1.
         position: usize,
+    },
+    /// The acceptance does not allow the request: see [`Accept`](crate::Accept).
+    NotAllowed {
+        /// Why, with the [status](RequestError::status) of the response to the client.
+        error: RequestError,
     },
     /// The acceptance names a subprotocol that the client did not offer (RFC 6455, section 4.2.2).
     SubprotocolNotOffered {
@@ -181,6 +186,7 @@ impl fmt::Display for LocalHandshakeError {
                 f,
                 "offered subprotocol {position} repeats an earlier one (RFC 6455, section 4.1)"
             ),
+            Self::NotAllowed { error } => fmt::Display::fmt(error, f),
             Self::SubprotocolNotOffered { subprotocol } => write!(
                 f,
                 "the subprotocol {subprotocol} cannot be accepted, because the client did not offer it \

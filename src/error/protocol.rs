@@ -33,18 +33,30 @@ pub enum ProtocolError {
     /// A frame from a server is masked (RFC 6455, section 5.1).
     MaskedFrame,
     /// A payload length is not in its shortest form (RFC 6455, section 5.2).
-    NonMinimalLength,
+    NonMinimalLength {
+        /// The bits that the length takes: 16 or 64.
+        bits: u8,
+    },
     /// The most significant bit of a payload length of 64 bits is set (RFC 6455, section 5.2).
     LengthOverflow,
     /// A control frame is fragmented (RFC 6455, section 5.5).
-    FragmentedControlFrame,
+    FragmentedControlFrame {
+        /// The opcode: 0x8, 0x9 or 0xA.
+        opcode: u8,
+    },
     /// A control frame announces more than 125 bytes (RFC 6455, section 5.5).
-    ControlFrameTooLong,
+    ControlFrameTooLong {
+        /// The opcode: 0x8, 0x9 or 0xA.
+        opcode: u8,
+    },
     /// A continuation frame arrived, and no message is in progress (RFC 6455, section 5.4).
     UnexpectedContinuation,
     /// A text or binary frame arrived before the end of the message in progress (RFC 6455, section
     /// 5.4).
-    InterleavedMessage,
+    InterleavedMessage {
+        /// The opcode: 0x1 or 0x2.
+        opcode: u8,
+    },
     /// The body of a Close frame is a single byte (RFC 6455, section 5.5.1).
     TruncatedCloseCode,
     /// A Close frame has a code that may not be sent (RFC 6455, section 7.4).
@@ -59,7 +71,12 @@ pub enum ProtocolError {
     /// A compressed message is not valid DEFLATE, or refers to data before the window (RFC 7692,
     /// section 7.2.2).
     InvalidDeflate,
-    /// A message is larger than the limit (RFC 6455, section 10.4).
+    /// Compressed messages have more than one DEFLATE block for each 6 bytes, and 512 blocks of
+    /// credit are used up: work for the inflater, and no data (RFC 6455, section 10.4).
+    /// Compressors need a multiple of that for each block; empty stored blocks, which end a flush,
+    /// do not count.
+    TooManyDeflateBlocks,
+    /// A message is larger than the limit (section 10.4).
     MessageTooBig {
         /// The size in bytes that its frames have announced so far. `None` for a compressed message
         /// that inflates to more than the limit.
@@ -93,18 +110,18 @@ impl ProtocolError {
         match self {
             Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => CloseCode::INVALID_DATA,
             Self::MessageTooBig { .. } => CloseCode::TOO_BIG,
-            Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFragments { .. } | Self::TooManyDeflateBlocks => CloseCode::POLICY_VIOLATION,
             Self::UnexpectedEof | Self::HandshakeEof | Self::Request(_) | Self::Response(_) => CloseCode::ABNORMAL,
             Self::ReservedBits { .. }
             | Self::ReservedOpcode { .. }
             | Self::UnmaskedFrame
             | Self::MaskedFrame
-            | Self::NonMinimalLength
+            | Self::NonMinimalLength { .. }
             | Self::LengthOverflow
-            | Self::FragmentedControlFrame
-            | Self::ControlFrameTooLong
+            | Self::FragmentedControlFrame { .. }
+            | Self::ControlFrameTooLong { .. }
             | Self::UnexpectedContinuation
-            | Self::InterleavedMessage
+            | Self::InterleavedMessage { .. }
             | Self::TruncatedCloseCode
             | Self::InvalidCloseCode { .. } => CloseCode::PROTOCOL_ERROR,
         }
@@ -124,23 +141,31 @@ impl fmt::Display for ProtocolError {
             }
             Self::UnmaskedFrame => f.write_str("the client sent a frame that is not masked (RFC 6455, section 5.1)"),
             Self::MaskedFrame => f.write_str("the server sent a frame that is masked (RFC 6455, section 5.1)"),
-            Self::NonMinimalLength => f.write_str(
-                "the peer sent a frame whose payload length is not in its shortest form (RFC 6455, section 5.2)",
+            Self::NonMinimalLength { bits } => write!(
+                f,
+                "the peer sent a frame whose payload length takes {bits} bits and fits into fewer \
+                 (RFC 6455, section 5.2)"
             ),
             Self::LengthOverflow => f.write_str(
                 "the peer sent a frame that announces more than 2^63 - 1 bytes of payload (RFC 6455, section 5.2)",
             ),
-            Self::FragmentedControlFrame => {
-                f.write_str("the peer sent a Close, Ping or Pong frame that is fragmented (RFC 6455, section 5.5)")
-            }
-            Self::ControlFrameTooLong => f.write_str(
-                "the peer sent a Close, Ping or Pong frame that announces more than 125 bytes (RFC 6455, section 5.5)",
+            Self::FragmentedControlFrame { opcode } => write!(
+                f,
+                "the peer sent a {} frame that is fragmented (RFC 6455, section 5.5)",
+                frame_name(*opcode)
+            ),
+            Self::ControlFrameTooLong { opcode } => write!(
+                f,
+                "the peer sent a {} frame that announces more than 125 bytes (RFC 6455, section 5.5)",
+                frame_name(*opcode)
             ),
             Self::UnexpectedContinuation => f.write_str(
                 "the peer sent a continuation frame, but no message is in progress (RFC 6455, section 5.4)",
             ),
-            Self::InterleavedMessage => f.write_str(
-                "the peer began a message before the message in progress had ended (RFC 6455, section 5.4)",
+            Self::InterleavedMessage { opcode } => write!(
+                f,
+                "the peer began a {} message before the message in progress had ended (RFC 6455, section 5.4)",
+                frame_name(*opcode)
             ),
             Self::TruncatedCloseCode => f.write_str(
                 "the peer sent a Close frame with a body of one byte, too short for a code (RFC 6455, section 5.5.1)",
@@ -156,6 +181,9 @@ impl fmt::Display for ProtocolError {
             Self::InvalidDeflate => f.write_str(
                 "the peer sent a compressed message that is not valid DEFLATE, or that refers to data before the window \
                  (RFC 7692, section 7.2.2)",
+            ),
+            Self::TooManyDeflateBlocks => f.write_str(
+                "the peer sent compressed messages with more than one DEFLATE block for each 6 bytes (RFC 6455, section 10.4)",
             ),
             Self::MessageTooBig { size, limit } => {
                 match size {
@@ -177,6 +205,18 @@ impl fmt::Display for ProtocolError {
             Self::Request(error) => fmt::Display::fmt(error, f),
             Self::Response(error) => fmt::Display::fmt(error, f),
         }
+    }
+}
+
+/// Returns the name of a frame with this opcode.
+const fn frame_name(opcode: u8) -> &'static str {
+    match opcode {
+        0x1 => "text",
+        0x2 => "binary",
+        0x8 => "Close",
+        0x9 => "Ping",
+        0xA => "Pong",
+        _ => "continuation",
     }
 }
 

@@ -88,6 +88,45 @@ pub enum RequestError {
         /// The value of the header.
         origin: Excerpt,
     },
+    /// The Origin header does not name the server's own host and port, and
+    /// [`Accept`](crate::Accept) allows only pages of the server's own origin (RFC 6455, section
+    /// 10.2).
+    ForeignOrigin {
+        /// The value of the header.
+        origin: Excerpt,
+    },
+    /// The Origin header names the server's own host and port, with another scheme than
+    /// [`Accept::public_scheme`](crate::Accept::public_scheme) (RFC 6455, section 10.2).
+    ForeignScheme {
+        /// The value of the header.
+        origin: Excerpt,
+        /// Whether the scheme has to be `https`, and not `http`.
+        requires_https: bool,
+    },
+    /// The Origin header is not one of [`Accept::origins`](crate::Accept::origins) (RFC 6455,
+    /// section 10.2).
+    UnlistedOrigin {
+        /// The value of the header.
+        origin: Excerpt,
+    },
+    /// The host that the request is for is not one of [`Accept::hosts`](crate::Accept::hosts) (RFC
+    /// 9110, section 7.2).
+    UnlistedHost {
+        /// The host.
+        host: Excerpt,
+    },
+    /// The Content-Length header is neither a number below 2^64 nor a list of such numbers (RFC
+    /// 9110, section 8.6).
+    InvalidContentLength {
+        /// The value of the header.
+        value: Excerpt,
+    },
+    /// There are two Content-Length values that differ, in one header or in two (RFC 9112, section
+    /// 6.3).
+    DifferentContentLengths {
+        /// The first value that differs from the one before it.
+        value: Excerpt,
+    },
     /// The Content-Length header announces a body (RFC 9112, section 6.2).
     ContentLength {
         /// The value of the header.
@@ -130,6 +169,8 @@ pub enum RequestError {
         /// The value of the header.
         version: Excerpt,
     },
+    /// The Sec-WebSocket-Protocol header has commas and no subprotocol (RFC 6455, section 4.3).
+    EmptySubprotocolList,
     /// An offered subprotocol is not a token (RFC 6455, section 4.1).
     InvalidSubprotocol {
         /// The position of the subprotocol in the client's list. The first has the position 1.
@@ -141,6 +182,8 @@ pub enum RequestError {
         /// the position 1.
         position: usize,
     },
+    /// The Sec-WebSocket-Extensions header has commas and no extension (RFC 6455, section 9.1).
+    EmptyExtensionList,
     /// The Sec-WebSocket-Extensions header violates its grammar (RFC 6455, section 9.1).
     InvalidExtensions {
         /// The value of the header, from the invalid extension on.
@@ -154,7 +197,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// Returns the HTTP status of the response: 400, 405, 426, 431 or 505.
+    /// Returns the HTTP status of the response: 400, 403, 405, 426, 431 or 505.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -171,6 +214,8 @@ impl RequestError {
             | Self::InvalidPort { .. }
             | Self::RepeatedOrigin
             | Self::InvalidOrigin { .. }
+            | Self::InvalidContentLength { .. }
+            | Self::DifferentContentLengths { .. }
             | Self::ContentLength { .. }
             | Self::TransferEncoding { .. }
             | Self::MissingConnection
@@ -178,10 +223,16 @@ impl RequestError {
             | Self::MissingKey
             | Self::RepeatedKey
             | Self::InvalidKey { .. }
+            | Self::EmptySubprotocolList
             | Self::InvalidSubprotocol { .. }
             | Self::RepeatedSubprotocol { .. }
+            | Self::EmptyExtensionList
             | Self::InvalidExtensions { .. }
             | Self::TooMuchEarlyData { .. } => 400,
+            Self::ForeignOrigin { .. }
+            | Self::ForeignScheme { .. }
+            | Self::UnlistedOrigin { .. }
+            | Self::UnlistedHost { .. } => 403,
             Self::UnsupportedMethod { .. } => 405,
             Self::MissingUpgrade
             | Self::InvalidUpgrade { .. }
@@ -271,6 +322,34 @@ impl fmt::Display for RequestError {
                 f,
                 "the client's Origin header is {origin}, which is not ASCII (RFC 6454, section 7.1)"
             ),
+            Self::ForeignOrigin { origin } => write!(
+                f,
+                "the client's Origin header is {origin}, which does not name the host of the request, and neither \
+                 Accept::origins nor Accept::any_origin is set to allow it (RFC 6455, section 10.2)"
+            ),
+            Self::ForeignScheme { origin, requires_https } => write!(
+                f,
+                "the client's Origin header is {origin}, which does not have the scheme of Accept::public_scheme, \
+                 \"{}\" (RFC 6455, section 10.2)",
+                if *requires_https { "https" } else { "http" }
+            ),
+            Self::UnlistedOrigin { origin } => write!(
+                f,
+                "the client's Origin header is {origin}, which is not one of Accept::origins (RFC 6455, section 10.2)"
+            ),
+            Self::UnlistedHost { host } => write!(
+                f,
+                "the client's request is for the host {host}, which is not one of Accept::hosts (RFC 9110, section 7.2)"
+            ),
+            Self::InvalidContentLength { value } => write!(
+                f,
+                "the client's Content-Length header is {value}, which is not a number below 2^64 (RFC 9110, section 8.6)"
+            ),
+            Self::DifferentContentLengths { value } => write!(
+                f,
+                "the client's opening handshake has a second Content-Length, {value}, which differs from the first \
+                 (RFC 9112, section 6.3)"
+            ),
             Self::ContentLength { value } => write!(
                 f,
                 "the client's opening handshake announces a body with Content-Length {value}, and may not have one \
@@ -317,15 +396,21 @@ impl fmt::Display for RequestError {
                 f,
                 "the client's Sec-WebSocket-Version header is {version} instead of \"13\" (RFC 6455, section 4.2.1)"
             ),
+            Self::EmptySubprotocolList => f.write_str(
+                "the client's Sec-WebSocket-Protocol header has commas and no subprotocol (RFC 6455, section 4.3)",
+            ),
             Self::InvalidSubprotocol { position } => write!(
                 f,
-                "subprotocol {position} of the client's opening handshake is empty or has a character that is not \
-                 allowed (RFC 6455, section 4.1)"
+                "subprotocol {position} of the client's opening handshake has a character that is not allowed \
+                 (RFC 6455, section 4.1)"
             ),
             Self::RepeatedSubprotocol { position } => write!(
                 f,
                 "subprotocol {position} of the client's opening handshake repeats an earlier one \
                  (RFC 6455, section 4.1)"
+            ),
+            Self::EmptyExtensionList => f.write_str(
+                "the client's Sec-WebSocket-Extensions header has commas and no extension (RFC 6455, section 9.1)",
             ),
             Self::InvalidExtensions { value } => write!(
                 f,

@@ -74,6 +74,8 @@ pub enum ResponseError {
         /// The value of the header, from the invalid extension on.
         value: Excerpt,
     },
+    /// The Sec-WebSocket-Extensions header has commas and no extension (RFC 6455, section 9.1).
+    EmptyExtensionList,
     /// The server accepts an extension that the client did not offer (RFC 6455, section 4.1).
     ExtensionNotOffered {
         /// The name of the extension.
@@ -100,6 +102,8 @@ pub enum ResponseError {
         /// The parameters.
         parameters: Excerpt,
     },
+    /// The Sec-WebSocket-Protocol header has commas and no subprotocol (RFC 6455, section 11.3.4).
+    EmptySubprotocolList,
     /// The server chooses more than one subprotocol (RFC 6455, section 11.3.4).
     SeveralSubprotocols,
     /// The server chooses a subprotocol that the client did not offer (RFC 6455, section 4.1).
@@ -111,14 +115,16 @@ pub enum ResponseError {
     /// [`require_subprotocol`](crate::ClientRequest::require_subprotocol) is set (RFC 6455,
     /// section 1.9).
     MissingSubprotocol,
-    /// The Content-Length header is not a number below 2^64 (RFC 9110, section 8.6).
+    /// The Content-Length header is neither a number below 2^64 nor a list of such numbers (RFC
+    /// 9110, section 8.6).
     InvalidContentLength {
         /// The value of the header.
         value: Excerpt,
     },
-    /// There are two Content-Length headers with different values (RFC 9112, section 6.3).
+    /// There are two Content-Length values that differ, in one header or in two (RFC 9112, section
+    /// 6.3).
     DifferentContentLengths {
-        /// The value of the second header.
+        /// The first value that differs from the one before it.
         value: Excerpt,
     },
     /// A chunk of the body does not begin with its size (RFC 9112, section 7.1).
@@ -205,6 +211,9 @@ impl fmt::Display for ResponseError {
                 f,
                 "the server's Sec-WebSocket-Extensions header is malformed at {value} (RFC 6455, section 9.1)"
             ),
+            Self::EmptyExtensionList => f.write_str(
+                "the server's Sec-WebSocket-Extensions header has commas and no extension (RFC 6455, section 9.1)",
+            ),
             Self::ExtensionNotOffered { name } => write!(
                 f,
                 "the server's opening handshake accepts the extension {name}, which the client did not offer \
@@ -229,6 +238,9 @@ impl fmt::Display for ResponseError {
                 "the server's opening handshake accepts permessage-deflate with {parameters}, which is invalid or \
                  does not match the client's offer (RFC 7692, section 7.1)"
             ),
+            Self::EmptySubprotocolList => f.write_str(
+                "the server's Sec-WebSocket-Protocol header has commas and no subprotocol (RFC 6455, section 11.3.4)",
+            ),
             Self::SeveralSubprotocols => f.write_str(
                 "the server's opening handshake chooses more than one subprotocol (RFC 6455, section 11.3.4)",
             ),
@@ -247,8 +259,8 @@ impl fmt::Display for ResponseError {
             ),
             Self::DifferentContentLengths { value } => write!(
                 f,
-                "the server's opening handshake has a second Content-Length header, {value}, which differs from the \
-                 first (RFC 9112, section 6.3)"
+                "the server's opening handshake has a second Content-Length, {value}, which differs from the first \
+                 (RFC 9112, section 6.3)"
             ),
             Self::InvalidChunkSize { line } => write!(
                 f,

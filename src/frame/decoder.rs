@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use super::{
     header::{self, Header},
     opcode::Opcode,
-    payload::{Payload, Piece, take},
+    payload::{Payload, Piece},
     wire::{FirstByte, SecondByte},
 };
 #[cfg(feature = "alloc")]
 use super::{payload::unmask, wire};
-use crate::{error::ProtocolError, reserved_bits::ReservedBits, role::Role};
+use crate::{error::ProtocolError, input::take, reserved_bits::ReservedBits, role::Role};
 
 /// What [`Decoder::decode`] found next.
 #[derive(Debug, PartialEq, Eq)]
@@ -146,14 +146,14 @@ impl Decoder {
         }
     }
 
-    /// Whether the next thing to come is a header, and no byte of it has come yet.
+    /// Returns whether a header comes next, and no byte of it has arrived yet.
     #[must_use]
     pub const fn is_between_frames(&self) -> bool {
         !self.in_payload && self.stashed == 0
     }
 
-    /// Whether a message is in progress: its first header has come, and the end of its last frame
-    /// has not. Control frames between its fragments change nothing.
+    /// Returns whether a message is in progress: its first header has arrived, and the end of its
+    /// last frame has not. Control frames between its fragments change nothing.
     #[must_use]
     pub const fn is_in_message(&self) -> bool {
         self.in_message
@@ -245,7 +245,7 @@ impl Decoder {
         }
     }
 
-    /// The header at the start of `bytes`, judged by every rule on frames.
+    /// The header at the start of `bytes`, checked by every rule on frames.
     #[inline]
     fn parse(&self, bytes: &[u8]) -> Result<Option<(Header, usize)>, ProtocolError> {
         self.check(bytes)?;
@@ -268,7 +268,9 @@ impl Decoder {
         // What the first byte alone breaks is found before the second byte is looked at.
         match header::check_first(first)? {
             Opcode::Continuation if !self.in_message => return Err(ProtocolError::UnexpectedContinuation),
-            Opcode::Text | Opcode::Binary if self.in_message => return Err(ProtocolError::InterleavedMessage),
+            opcode @ (Opcode::Text | Opcode::Binary) if self.in_message => {
+                return Err(ProtocolError::InterleavedMessage { opcode: opcode.bits() });
+            }
             _ => {}
         }
         let Some(&second) = bytes.first() else {
@@ -321,8 +323,7 @@ impl Decoder {
         self.role
     }
 
-    /// Whether a frame of a message is in progress, or the next thing to come is between its
-    /// fragments: no whole message can come.
+    /// Whether no message and no frame is in progress: a whole message can come.
     pub(crate) const fn is_between_messages(&self) -> bool {
         self.is_between_frames() && !self.in_message
     }
@@ -357,10 +358,19 @@ impl Decoder {
         &mut self.payload
     }
 
-    /// The reserved bits of a header that an extension of the caller's own gives a meaning.
-    pub(crate) const fn own_bits(&self, header: &Header) -> ReservedBits {
+    /// The reserved bits that extensions of the caller's own give a meaning.
+    pub(crate) const fn own_bits(&self) -> ReservedBits {
         ReservedBits {
-            rsv1: header.rsv1 && matches!(self.rsv1, Rsv1::OnEveryFrame),
+            rsv1: matches!(self.rsv1, Rsv1::OnEveryFrame),
+            rsv2: self.rsv2,
+            rsv3: self.rsv3,
+        }
+    }
+
+    /// Those of them that are set in a header.
+    pub(crate) const fn own_bits_of(&self, header: &Header) -> ReservedBits {
+        ReservedBits {
+            rsv1: header.rsv1 && self.own_bits().rsv1,
             rsv2: header.rsv2,
             rsv3: header.rsv3,
         }

@@ -61,8 +61,8 @@ impl Header {
     /// Decodes the header at the start of `bytes` and returns it with the number of bytes it takes.
     /// Returns `None` if `bytes` ends before the header does.
     ///
-    /// Reserved bits are reported, not judged: an extension may give them a meaning. The decoder
-    /// judges them.
+    /// Reserved bits are returned and not checked: an extension may give them a meaning.
+    /// [`Decoder`](super::Decoder) checks them.
     ///
     /// # Errors
     /// Returns the first rule that the bytes break, in the order of the bytes, as soon as the byte
@@ -81,14 +81,14 @@ impl Header {
         let second = SecondByte(second);
         check_len(opcode, second.length_bits().into())?;
         let (len, bytes, used) = match second.length() {
-            Length::Short(len) => (len.into(), bytes, 2),
+            Length::Short(len) => (len.into(), bytes, wire::MIN_HEADER_LEN),
             Length::Medium => {
                 let Some((&len, bytes)) = bytes.split_first_chunk() else {
                     return Ok(None);
                 };
                 let len = u16::from_be_bytes(len);
-                check_minimal(wire::needs_16_bits(len))?;
-                (len.into(), bytes, 4)
+                check_minimal(wire::needs_16_bits(len), 16)?;
+                (len.into(), bytes, wire::MEDIUM_HEADER_LEN)
             }
             Length::Long => {
                 let Some((&len, bytes)) = bytes.split_first_chunk() else {
@@ -96,15 +96,15 @@ impl Header {
                 };
                 let len = u64::from_be_bytes(len);
                 check_overflow(len)?;
-                check_minimal(wire::needs_64_bits(len))?;
-                (len, bytes, 10)
+                check_minimal(wire::needs_64_bits(len), 64)?;
+                (len, bytes, wire::LONG_HEADER_LEN)
             }
         };
         let (mask, used) = if second.is_masked() {
             let Some(key) = bytes.first_chunk() else {
                 return Ok(None);
             };
-            (Some(*key), used + 4)
+            (Some(*key), used + wire::KEY_LEN)
         } else {
             (None, used)
         };
@@ -142,7 +142,7 @@ pub(super) fn check_first(first: FirstByte) -> Result<Opcode, ProtocolError> {
         opcode: first.opcode_bits(),
     })?;
     if opcode.is_control() && !first.fin() {
-        return Err(ProtocolError::FragmentedControlFrame);
+        return Err(ProtocolError::FragmentedControlFrame { opcode: opcode.bits() });
     }
     Ok(opcode)
 }
@@ -151,7 +151,7 @@ pub(super) fn check_first(first: FirstByte) -> Result<Opcode, ProtocolError> {
 #[inline]
 fn check_len(opcode: Opcode, len: u64) -> Result<(), ProtocolError> {
     if opcode.is_control() && len > Header::MAX_CONTROL_PAYLOAD as u64 {
-        return Err(ProtocolError::ControlFrameTooLong);
+        return Err(ProtocolError::ControlFrameTooLong { opcode: opcode.bits() });
     }
     check_overflow(len)
 }
@@ -168,11 +168,11 @@ fn check_overflow(len: u64) -> Result<(), ProtocolError> {
 
 /// "the minimal number of bytes MUST be used to encode the length" (RFC 6455, section 5.2)
 #[inline]
-fn check_minimal(is_minimal: bool) -> Result<(), ProtocolError> {
+fn check_minimal(is_minimal: bool, bits: u8) -> Result<(), ProtocolError> {
     if is_minimal {
         Ok(())
     } else {
-        Err(ProtocolError::NonMinimalLength)
+        Err(ProtocolError::NonMinimalLength { bits })
     }
 }
 
@@ -189,6 +189,6 @@ fn decode_incomplete(bytes: &[u8]) -> Result<Option<(Header, usize)>, ProtocolEr
     let len = u64::from_be_bytes(len);
     check_overflow(len)?;
     // With six bytes, the last two may be anything.
-    check_minimal(bytes.len() < 6 || wire::needs_64_bits(len))?;
+    check_minimal(bytes.len() < 6 || wire::needs_64_bits(len), 64)?;
     Ok(None)
 }

@@ -22,8 +22,9 @@ pub enum Opcode {
 }
 
 impl Opcode {
-    /// Close, Ping and Pong are control frames: at most 125 bytes, never fragmented, allowed
-    /// between the fragments of a message (section 5.5).
+    /// Returns whether the frame is a control frame: Close, Ping or Pong. Those have at most 125
+    /// bytes, are never fragmented, and are allowed between the fragments of a message (section
+    /// 5.5).
     #[must_use]
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)

@@ -1,8 +1,6 @@
 //! The payload of the frame in progress: taken piece by piece, and unmasked. It knows no rules.
 
-use core::mem;
-
-use crate::mask;
+use crate::{input::take, mask};
 
 /// What is missing of the payload in progress, and its mask.
 #[derive(Clone, Debug)]
@@ -79,7 +77,7 @@ impl Payload {
         if len as u64 >= self.remaining || len == 0 {
             return None;
         }
-        Some((mem::take(input), self.pass(len)))
+        Some((core::mem::take(input), self.pass(len)))
     }
 
     /// Unmasks `byte`, if it is payload and the frame does not end with it.
@@ -150,12 +148,4 @@ pub(super) fn skip(bytes: &mut &[u8], n: u64) -> u64 {
     let len = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
     *bytes = bytes.get(len..).unwrap_or_default();
     len as u64
-}
-
-/// Takes `n` bytes off the front of `input`; `n` is at most its length.
-#[inline]
-pub(super) fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
-    let (front, rest) = mem::take(input).split_at_mut(n);
-    *input = rest;
-    front
 }

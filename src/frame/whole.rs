@@ -1,14 +1,17 @@
 //! The fast path for a whole message in one input, and how many bytes are missing for it.
 //!
-//! It never judges. What is unusual or breaks a rule is "not mine": nothing is consumed, and the
-//! decoder finds it.
+//! It never returns an error. What is unusual or breaks a rule is "not mine": nothing is consumed,
+//! and the decoder finds it.
 
 use core::mem;
 
 use super::{
     decoder::Decoder,
     header::Header,
-    wire::{FirstByte, Length, MIN_HEADER_LEN, SecondByte, needs_16_bits, needs_64_bits},
+    wire::{
+        FirstByte, KEY_LEN, LONG_HEADER_LEN, Length, MEDIUM_HEADER_LEN, MIN_HEADER_LEN, SecondByte, needs_16_bits,
+        needs_64_bits,
+    },
 };
 use crate::{mask, message::MessageKind, role::Role};
 
@@ -48,6 +51,8 @@ impl Decoder {
         if masked != (self.role() == Role::Server) {
             return None;
         }
+        // `Header::decode` parses this, too. One function for both takes 7 % more instructions for
+        // a short message.
         let (len, rest, used) = match second.length() {
             Length::Medium => {
                 let (len, rest) = rest.split_first_chunk()?;
@@ -55,7 +60,7 @@ impl Decoder {
                 if !needs_16_bits(len) {
                     return None;
                 }
-                (usize::from(len), rest, 4)
+                (usize::from(len), rest, MEDIUM_HEADER_LEN)
             }
             Length::Long => {
                 let (len, rest) = rest.split_first_chunk()?;
@@ -63,13 +68,13 @@ impl Decoder {
                 if !needs_64_bits(len) {
                     return None;
                 }
-                (usize::try_from(len).ok()?, rest, 10)
+                (usize::try_from(len).ok()?, rest, LONG_HEADER_LEN)
             }
-            Length::Short(len) => (usize::from(len), rest, 2),
+            Length::Short(len) => (usize::from(len), rest, MIN_HEADER_LEN),
         };
         let (key, available, used) = if masked {
             let (key, rest) = rest.split_first_chunk()?;
-            (*key, rest.len(), used + 4)
+            (*key, rest.len(), used + KEY_LEN)
         } else {
             ([0; 4], rest.len(), used)
         };

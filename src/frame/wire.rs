@@ -7,7 +7,7 @@
 //!          4 bytes of mask key, if MASK is set
 //! ```
 //!
-//! Nothing here judges: `header` and `decoder` raise the rules.
+//! Nothing here is checked: `header` and `decoder` have the rules.
 
 use super::opcode::Opcode;
 
@@ -26,15 +26,24 @@ const IN_64_BITS: u8 = 127;
 
 /// The longest header, in bytes.
 pub(crate) const MAX_HEADER_LEN: usize = 14;
+/// The header of a frame with a length of 16 bits, in bytes, without the mask key.
+pub(crate) const MEDIUM_HEADER_LEN: usize = MIN_HEADER_LEN + 2;
+/// The header of a frame with a length of 64 bits, in bytes, without the mask key.
+pub(crate) const LONG_HEADER_LEN: usize = MIN_HEADER_LEN + 8;
 /// The shortest header, in bytes: what every header begins with.
-#[cfg(feature = "alloc")]
 pub(crate) const MIN_HEADER_LEN: usize = 2;
 /// The longest payload whose length fits into 7 bits.
 pub(crate) const MAX_IN_7_BITS: usize = 125;
 /// The longest payload whose length fits into 16 bits.
 pub(crate) const MAX_IN_16_BITS: usize = 0xFFFF;
 /// The bytes of a mask key.
-const KEY_LEN: usize = 4;
+pub(crate) const KEY_LEN: usize = 4;
+/// The header of a masked frame with a length of 7 bits, in bytes.
+#[cfg(feature = "alloc")]
+pub(crate) const SHORT_MASKED_LEN: usize = MIN_HEADER_LEN + KEY_LEN;
+/// The header of a masked frame with a length of 16 bits, in bytes.
+#[cfg(feature = "alloc")]
+pub(crate) const MEDIUM_MASKED_LEN: usize = MEDIUM_HEADER_LEN + KEY_LEN;
 
 /// The first byte of a header: FIN, the reserved bits and the opcode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,8 +140,8 @@ impl SecondByte {
     pub(crate) const fn header_len(self) -> usize {
         let len = match self.length() {
             Length::Short(_) => MIN_HEADER_LEN,
-            Length::Medium => MIN_HEADER_LEN + 2,
-            Length::Long => MIN_HEADER_LEN + 8,
+            Length::Medium => MEDIUM_HEADER_LEN,
+            Length::Long => LONG_HEADER_LEN,
         };
         if self.is_masked() { len + KEY_LEN } else { len }
     }
@@ -166,14 +175,19 @@ pub(crate) fn write(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, buf:
     let key = u32::from_le_bytes(key.unwrap_or_default());
     let start = |second: u8| u64::from(first.0) | u64::from(masked | second) << 8;
     let (low, high, used) = match len {
-        0..=125 => (start(len as u8) | u64::from(key) << 16, 0, 2),
+        0..=125 => (start(len as u8) | u64::from(key) << 16, 0, MIN_HEADER_LEN),
         126..=0xFFFF => {
             let len = u64::from((len as u16).swap_bytes());
-            (start(IN_16_BITS) | len << 16 | u64::from(key) << 32, 0, 4)
+            (
+                start(IN_16_BITS) | len << 16 | u64::from(key) << 32,
+                0,
+                MEDIUM_HEADER_LEN,
+            )
         }
         _ => {
             let len = len.swap_bytes();
-            (start(IN_64_BITS) | len << 16, len >> 48 | u64::from(key) << 16, 10)
+            let high = len >> 48 | u64::from(key) << 16;
+            (start(IN_64_BITS) | len << 16, high, LONG_HEADER_LEN)
         }
     };
     let bytes = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
@@ -187,7 +201,7 @@ pub(crate) fn write(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, buf:
 /// The header of a frame that is not masked, for at most [`MAX_IN_7_BITS`] bytes.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "at most 125")]
-pub(crate) const fn short(first: FirstByte, len: usize) -> [u8; 2] {
+pub(crate) const fn short(first: FirstByte, len: usize) -> [u8; MIN_HEADER_LEN] {
     debug_assert!(len <= MAX_IN_7_BITS);
     [first.0, len as u8]
 }
@@ -197,7 +211,7 @@ pub(crate) const fn short(first: FirstByte, len: usize) -> [u8; 2] {
 /// [`MAX_IN_16_BITS`].
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "at most 0xFFFF")]
-pub(crate) const fn medium(first: FirstByte, len: usize) -> [u8; 4] {
+pub(crate) const fn medium(first: FirstByte, len: usize) -> [u8; MEDIUM_HEADER_LEN] {
     debug_assert!(len > MAX_IN_7_BITS && len <= MAX_IN_16_BITS);
     let [high, low] = (len as u16).to_be_bytes();
     [first.0, IN_16_BITS, high, low]
@@ -206,7 +220,7 @@ pub(crate) const fn medium(first: FirstByte, len: usize) -> [u8; 4] {
 #[cfg(feature = "alloc")]
 /// As [`short`], masked.
 #[inline(always)]
-pub(crate) const fn short_masked(first: FirstByte, len: usize, key: [u8; KEY_LEN]) -> [u8; 6] {
+pub(crate) const fn short_masked(first: FirstByte, len: usize, key: [u8; KEY_LEN]) -> [u8; SHORT_MASKED_LEN] {
     let ([first, len], [a, b, c, d]) = (short(first, len), key);
     [first, MASK | len, a, b, c, d]
 }
@@ -214,7 +228,7 @@ pub(crate) const fn short_masked(first: FirstByte, len: usize, key: [u8; KEY_LEN
 #[cfg(feature = "alloc")]
 /// As [`medium`], masked.
 #[inline(always)]
-pub(crate) const fn medium_masked(first: FirstByte, len: usize, key: [u8; KEY_LEN]) -> [u8; 8] {
+pub(crate) const fn medium_masked(first: FirstByte, len: usize, key: [u8; KEY_LEN]) -> [u8; MEDIUM_MASKED_LEN] {
     let ([first, second, high, low], [a, b, c, d]) = (medium(first, len), key);
     [first, MASK | second, high, low, a, b, c, d]
 }

@@ -2,11 +2,42 @@
 
 use core::fmt;
 
-use super::response::Response;
+use super::{
+    origin::{OriginPolicy, Pages, Scheme},
+    response::Response,
+};
 use crate::{config::Config, deflate::DeflateConfig, escaped::RedactedFields, frame::ReservedBits};
 
-/// The choices of a server that accepts a request: a subprotocol, further headers of the response,
-/// and the limits and options of the connection, if they depend on the request.
+/// The choices of a server that accepts a request: which web pages may connect, a subprotocol,
+/// further headers of the response, and the limits and options of the connection, if they depend on
+/// the request.
+///
+/// # Web pages of other sites
+///
+/// Browsers do not apply the same-origin policy to WebSockets. Any page that a user visits can open
+/// a connection to any server that the user's browser reaches, and the browser sends the user's
+/// cookies for that server: cross-site WebSocket hijacking. Servers on the local host or in a local
+/// network are reached in this way too. All that tells the server is the `Origin` header of the
+/// request (RFC 6455, section 10.2).
+///
+/// So by default the only pages that may connect are those of the server's own origin: the `Origin`
+/// header has the host and the port that the request is for. A request without an `Origin` header
+/// is accepted: no browser sends it, and no other client is kept out by a header that it can
+/// choose.
+///
+/// * [`origins`](Self::origins) lists the origins of the pages that may connect.
+/// * [`any_origin`](Self::any_origin) turns the check off.
+/// * [`public_scheme`](Self::public_scheme) says whether the server's own pages come over TLS.
+/// * [`hosts`](Self::hosts) lists the names of the server itself, against DNS rebinding.
+///
+/// A request that is not allowed cannot be accepted, and gets a response with status 403:
+/// [`Connection::accept`](crate::Connection::accept) and the functions for other HTTP
+/// implementations return [`LocalHandshakeError::NotAllowed`], and the adapters send the response.
+///
+/// A proxy in front of the server must pass on the `Host` header, or the server must list its
+/// origins.
+///
+/// [`LocalHandshakeError::NotAllowed`]: crate::error::LocalHandshakeError::NotAllowed
 ///
 /// The `Debug` output has `<redacted>` in place of the value of a `Set-Cookie` header, as that of
 /// [`Headers`](super::Headers).
@@ -15,19 +46,22 @@ pub struct Accept<'a> {
     subprotocol: Option<&'a str>,
     headers: &'a [(&'a str, &'a str)],
     decline_deflate: bool,
+    policy: OriginPolicy<'a>,
     config: Option<&'a Config>,
     extensions: &'a [(&'a str, ReservedBits)],
     forwarded: Option<&'a Response<'a>>,
 }
 
 impl<'a> Accept<'a> {
-    /// Creates an acceptance without a subprotocol and without further headers.
+    /// Creates an acceptance for pages of the server's own origin, without a subprotocol and
+    /// without further headers.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             subprotocol: None,
             headers: &[],
             decline_deflate: false,
+            policy: OriginPolicy::SAME_ORIGIN,
             config: None,
             extensions: &[],
             forwarded: None,
@@ -51,6 +85,82 @@ impl<'a> Accept<'a> {
         self
     }
 
+    /// Accepts requests of any web page.
+    ///
+    /// For a public service that treats all clients alike. A server that trusts cookies, HTTP
+    /// authentication, client certificates or its place in the network must not use it: every page
+    /// that one of its users visits can then connect as that user (RFC 6455, section 10.2).
+    #[must_use]
+    pub const fn any_origin(mut self) -> Self {
+        self.policy.pages = Pages::Any;
+        self
+    }
+
+    /// Accepts requests of web pages with one of these origins, and no longer those of the server's
+    /// own.
+    ///
+    /// An origin is a scheme, a host and a port that is not the default, such as
+    /// `https://example.com` or `http://localhost:8080`, without a path. Scheme and host are
+    /// compared without regard to ASCII case, and the default port may be present. `null` and the
+    /// origins of browser extensions are compared as text.
+    ///
+    /// ```
+    /// use sockless::{Accept, Request};
+    ///
+    /// let headers: [(&str, &[u8]); 6] = [
+    ///     ("host", b"api.example.com"),
+    ///     ("origin", b"https://www.example.com"),
+    ///     ("upgrade", b"websocket"),
+    ///     ("connection", b"Upgrade"),
+    ///     ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+    ///     ("sec-websocket-version", b"13"),
+    /// ];
+    /// let request = Request::from_list("GET", "/", headers)?;
+    /// assert_eq!(request.check_origin(&Accept::new()).unwrap_err().status(), 403);
+    /// let accept = Accept::new().origins(&["https://www.example.com", "https://example.com"]);
+    /// request.check_origin(&accept)?;
+    /// # Ok::<(), sockless::error::RequestError>(())
+    /// ```
+    #[must_use]
+    pub const fn origins(mut self, origins: &'a [&'a str]) -> Self {
+        self.policy.pages = Pages::Listed(origins);
+        self
+    }
+
+    /// Sets the scheme with which browsers load the pages of the server's own origin. Default:
+    /// either.
+    ///
+    /// The engine cannot know it: a proxy may add TLS. With [`Scheme::Https`], a page that was
+    /// loaded without TLS may not connect, although it names the same host: somebody on the network
+    /// may have made it.
+    #[must_use]
+    pub const fn public_scheme(mut self, scheme: Scheme) -> Self {
+        self.policy.scheme = Some(scheme);
+        self
+    }
+
+    /// Accepts requests for these hosts only. Default: any host.
+    ///
+    /// A page of the server's own origin is one that has the same name as the server, and not one
+    /// that the server has made. With DNS rebinding, the page of `http://evil.example` is loaded
+    /// from a foreign server, then the name is given the address of this server, and `Origin` and
+    /// `Host` agree. A server without TLS that only its own network or computer reaches must list
+    /// its names: those that users type, such as `localhost` and `127.0.0.1`.
+    ///
+    /// An entry is a host name or an address, an IPv6 address in brackets, with an optional port.
+    /// Without a port it allows every port. The list applies to requests without an `Origin` header
+    /// too.
+    ///
+    /// ```
+    /// # use sockless::Accept;
+    /// let accept = Accept::new().hosts(&["localhost:9001", "127.0.0.1:9001", "[::1]:9001"]);
+    /// ```
+    #[must_use]
+    pub const fn hosts(mut self, hosts: &'a [&'a str]) -> Self {
+        self.policy.hosts = Some(hosts);
+        self
+    }
+
     /// Declines permessage-deflate for this connection, whatever the configuration says.
     ///
     /// For a client whose implementation is known to be broken, or a connection that carries
@@ -61,6 +171,10 @@ impl<'a> Accept<'a> {
     pub const fn decline_deflate(mut self) -> Self {
         self.decline_deflate = true;
         self
+    }
+
+    pub(super) const fn origin_policy(&self) -> &OriginPolicy<'a> {
+        &self.policy
     }
 
     /// Sets the limits and options of the connection from here on, in place of those that it was
@@ -173,6 +287,7 @@ impl fmt::Debug for Accept<'_> {
             .field("subprotocol", &self.subprotocol)
             .field("headers", &RedactedFields(self.headers))
             .field("decline_deflate", &self.decline_deflate)
+            .field("policy", &self.policy)
             .field("config", &self.config)
             .field("extensions", &self.extensions)
             .field("forwarded", &self.forwarded)

@@ -4,7 +4,7 @@ use alloc::{format, vec::Vec};
 
 use super::{
     accept::Accept,
-    fields::{check_header, name_excerpt},
+    fields::{check_rejection_header, connection_of_rejection, headers_of_status},
     negotiated::Negotiated,
     request::Request,
 };
@@ -37,10 +37,14 @@ pub(crate) fn write_acceptance(
 ///
 /// The connection cannot be used again: an intermediary may take the bytes after the request for
 /// another request, or for frames.
+///
+/// With `to_head`, the body is not sent: "The server MUST NOT send content in the response" to HEAD
+/// (RFC 9110, section 9.3.2). The header fields are those of the response with the body.
 pub(crate) fn write_rejection(
     status: u16,
     headers: &[(&str, &str)],
     body: &[u8],
+    to_head: bool,
     out: &mut Vec<u8>,
 ) -> Result<(), LocalHandshakeError> {
     if !(200..600).contains(&status) {
@@ -50,15 +54,7 @@ pub(crate) fn write_rejection(
         return Err(LocalHandshakeError::BodyNotAllowed { status });
     }
     for (name, value) in headers {
-        check_header(name, value)?;
-        if ["connection", "content-length", "transfer-encoding"]
-            .iter()
-            .any(|reserved| name.eq_ignore_ascii_case(reserved))
-        {
-            return Err(LocalHandshakeError::ReservedHeader {
-                name: name_excerpt(name),
-            });
-        }
+        check_rejection_header(name, value)?;
     }
     let head = format!("HTTP/1.1 {status} {}\r\n", reason_phrase(status));
     out.extend_from_slice(head.as_bytes());
@@ -70,32 +66,23 @@ pub(crate) fn write_rejection(
     if !matches!(status, 204 | 304) {
         write_field(out, "Content-Length", format!("{}", body.len()).as_bytes());
     }
-    // "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section 7.8)
-    let has_upgrade = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
-    write_field(
-        out,
-        "Connection",
-        if has_upgrade { b"close, Upgrade" } else { b"close" },
-    );
+    write_field(out, "Connection", connection_of_rejection(headers).as_bytes());
     out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(body);
+    if !to_head {
+        out.extend_from_slice(body);
+    }
     Ok(())
 }
 
-/// Appends the response to an invalid request. Its body is the text of the error.
-pub(crate) fn write_error(error: RequestError, out: &mut Vec<u8>) {
+/// Appends the response to an invalid request. Its body is the text of the error, which is not sent
+/// with `to_head`.
+pub(crate) fn write_error(error: RequestError, to_head: bool, out: &mut Vec<u8>) {
     let mut headers: Vec<(&str, &str)> = Vec::new();
     headers.push(("Content-Type", "text/plain; charset=utf-8"));
-    match error.status() {
-        405 => headers.push(("Allow", "GET")),
-        // A response with 426 must have an Upgrade header (RFC 9110, section 15.5.22), and one to
-        // an unsupported version must name the supported versions (RFC 6455, section 4.4).
-        426 => headers.extend([("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")]),
-        _ => {}
-    }
+    headers.extend(headers_of_status(error.status()));
     let body = format!("{error}\n");
     // The status and the fields are valid.
-    let _written = write_rejection(error.status(), &headers, body.as_bytes(), out);
+    let _written = write_rejection(error.status(), &headers, body.as_bytes(), to_head, out);
 }
 
 /// Returns the usual reason phrase of a status. Clients ignore it (RFC 9112, section 4).

@@ -15,7 +15,7 @@ use super::{
     fields::{check_added_header, check_header, check_subprotocols},
     own_extensions::{self, OwnOffer},
     request::Request,
-    url::{Url, check_target, split_authority},
+    url::{Url, encode_target, split_authority},
 };
 use crate::{
     config::Config,
@@ -60,8 +60,11 @@ pub struct ClientRequest {
 impl ClientRequest {
     /// Creates a request for a `ws` or `wss` URL (RFC 6455, section 3).
     ///
-    /// Characters that are not ASCII must be percent-encoded. A host name must be in its ASCII
-    /// form.
+    /// Characters that are not allowed in a path or a query, such as `[`, `|`, a space, and those
+    /// that are not ASCII, are percent-encoded. Control characters, a space at the end, and a
+    /// backslash in the path are an error, because programs disagree about what they mean. A host
+    /// name must be in its ASCII form, and what is in brackets must be an IPv6 address without a
+    /// zone.
     ///
     /// # Errors
     /// Returns the error of the first invalid part of the URL.
@@ -72,18 +75,19 @@ impl ClientRequest {
     /// Creates a request from its parts, for a transport that no URL describes.
     ///
     /// `host` is the value of the `Host` header: the host, and the port unless it is the default of
-    /// the scheme. `target` is a path with an optional query.
+    /// the scheme. `target` is a path with an optional query, percent-encoded as in
+    /// [`new`](Self::new).
     ///
     /// # Errors
     /// Returns the error of the first invalid part.
     pub fn from_parts(host: &str, target: &str) -> Result<Self, LocalHandshakeError> {
         let (name, port) = split_authority(host).map_err(|error| error.in_url(false))?;
-        check_target(target)?;
+        let target = encode_target(target)?;
         Ok(Self::from_url(Url {
             secure: false,
             host: name.to_owned(),
             port,
-            target: target.to_owned(),
+            target,
         }))
     }
 

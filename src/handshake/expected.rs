@@ -10,7 +10,7 @@ use crate::{
     escaped::{Escaped, Redacted},
     extensions::{Extension, parse_extensions},
     frame::ReservedBits,
-    http::{list_elements, list_has},
+    http::{ListShape, list_elements, list_has},
 };
 
 /// The conditions that the response to a [`ClientRequest`](crate::ClientRequest) must meet.
@@ -44,6 +44,7 @@ impl Expected {
         let mut accept = None;
         let mut subprotocol = None;
         let mut extensions = Extensions::default();
+        let mut extension_list = ListShape::default();
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
@@ -71,6 +72,7 @@ impl Expected {
                     return Err(ResponseError::SeveralSubprotocols);
                 }
             } else if is("sec-websocket-extensions") {
+                extension_list.add(value);
                 self.add_extensions(value, &mut extensions)?;
             }
         }
@@ -94,12 +96,15 @@ impl Expected {
             }
             None => return Err(ResponseError::MissingAccept),
         }
+        if extension_list.has_only_empty_elements() {
+            return Err(ResponseError::EmptyExtensionList);
+        }
         let deflate = match extensions.engine {
             None => None,
             Some(extension) => Some(self.check_extension(&extension)?),
         };
         let subprotocol = self.check_subprotocol(subprotocol)?;
-        let mut negotiated = Negotiated::new(subprotocol, deflate);
+        let mut negotiated = Negotiated::new(subprotocol, deflate, ReservedBits::NONE);
         if !extensions.own.is_empty() {
             finish_own(&extensions.own, &mut negotiated)?;
         }
@@ -153,23 +158,27 @@ impl Expected {
         }
     }
 
-    fn check_subprotocol(&self, chosen: Option<&[u8]>) -> Result<Option<Box<str>>, ResponseError> {
-        let Some(chosen) = chosen else {
-            return if self.require_subprotocol && !self.subprotocols.is_empty() {
-                Err(ResponseError::MissingSubprotocol)
-            } else {
-                Ok(None)
-            };
-        };
-        let offered = self.subprotocols.iter().find(|offered| offered.as_bytes() == chosen);
-        match offered {
-            Some(offered) => Ok(Some(offered.as_str().into())),
+    /// Checks the value of the Sec-WebSocket-Protocol header, if there is one. It names at most one
+    /// subprotocol, beside empty elements.
+    fn check_subprotocol(&self, value: Option<&[u8]>) -> Result<Option<Box<str>>, ResponseError> {
+        let value = value.unwrap_or_default();
+        let mut elements = list_elements(value);
+        match (elements.next(), elements.next()) {
+            (Some(chosen), None) => {
+                let offered = self.subprotocols.iter().find(|offered| offered.as_bytes() == chosen);
+                let error = || ResponseError::SubprotocolNotOffered {
+                    subprotocol: Excerpt::new(chosen),
+                };
+                offered.map(|offered| Some(offered.as_str().into())).ok_or_else(error)
+            }
             // An offer that comes back as a list can hold a bearer token, so the error does not
             // quote it.
-            None if list_elements(chosen).count() > 1 => Err(ResponseError::SeveralSubprotocols),
-            None => Err(ResponseError::SubprotocolNotOffered {
-                subprotocol: Excerpt::new(chosen),
-            }),
+            (Some(_), Some(_)) => Err(ResponseError::SeveralSubprotocols),
+            (None, _) if !value.is_empty() => Err(ResponseError::EmptySubprotocolList),
+            (None, _) if self.require_subprotocol && !self.subprotocols.is_empty() => {
+                Err(ResponseError::MissingSubprotocol)
+            }
+            (None, _) => Ok(None),
         }
     }
 }
@@ -205,7 +214,10 @@ fn add_own<'a>(own: &mut Vec<OwnAnswer<'a>>, offer: &OwnOffer, answer: Extension
 /// Adds the extensions of the caller's own to what was negotiated.
 #[cold]
 fn finish_own(own: &[OwnAnswer<'_>], negotiated: &mut Negotiated) -> Result<(), ResponseError> {
-    if let (true, Some((extension, _))) = (negotiated.has_deflate(), own.iter().find(|(_, reserved)| reserved.rsv1)) {
+    if let (true, Some((extension, _))) = (
+        negotiated.deflate_params().is_some(),
+        own.iter().find(|(_, reserved)| reserved.rsv1),
+    ) {
         return Err(ResponseError::ReservedBitConflict {
             name: Excerpt::new(extension.name().as_bytes()),
         });

@@ -35,6 +35,38 @@ pub(super) fn check_added_header(name: &str, value: &str) -> Result<(), LocalHan
     Ok(())
 }
 
+/// Checks a header that the caller adds to a rejection, which sets fewer itself.
+pub(super) fn check_rejection_header(name: &str, value: &str) -> Result<(), LocalHandshakeError> {
+    const RESERVED: [&str; 3] = ["connection", "content-length", "transfer-encoding"];
+    check_header(name, value)?;
+    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+        return Err(LocalHandshakeError::ReservedHeader {
+            name: name_excerpt(name),
+        });
+    }
+    Ok(())
+}
+
+/// Returns the headers that the response to an invalid request must have because of its status.
+///
+/// A response with 426 must have an Upgrade header (RFC 9110, section 15.5.22), and one to an
+/// unsupported version must name the supported versions (RFC 6455, section 4.4).
+pub(super) const fn headers_of_status(status: u16) -> &'static [(&'static str, &'static str)] {
+    match status {
+        405 => &[("Allow", "GET")],
+        426 => &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+        _ => &[],
+    }
+}
+
+/// Returns the value of the Connection header of a rejection.
+///
+/// "A sender of Upgrade MUST also send an "Upgrade" connection option" (RFC 9110, section 7.8).
+pub(super) fn connection_of_rejection(headers: &[(&str, &str)]) -> &'static str {
+    let has_upgrade = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
+    if has_upgrade { "close, Upgrade" } else { "close" }
+}
+
 /// Checks the syntax of a header (RFC 9110, section 5).
 pub(super) fn check_header(name: &str, value: &str) -> Result<(), LocalHandshakeError> {
     if !is_token(name.as_bytes()) {

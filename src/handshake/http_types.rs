@@ -5,7 +5,11 @@ use alloc::{format, string::String, vec::Vec};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 
 use super::{
-    accept::Accept, client_request::ClientRequest, expected::Expected, fields::name_excerpt, negotiated::Negotiated,
+    accept::Accept,
+    client_request::ClientRequest,
+    expected::Expected,
+    fields::{connection_of_rejection, headers_of_status, name_excerpt},
+    negotiated::Negotiated,
     request::Request,
 };
 use crate::{
@@ -57,18 +61,14 @@ impl RequestError {
     pub fn to_http(self) -> http::Response<()> {
         let mut response = http::Response::new(());
         *response.status_mut() = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        let headers = response.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        match self.status() {
-            405 => {
-                headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
+        let list = headers_of_status(self.status());
+        let connection = HeaderValue::from_static(connection_of_rejection(list));
+        response.headers_mut().insert(header::CONNECTION, connection);
+        for (name, value) in list {
+            // The names are valid.
+            if let Ok(name) = HeaderName::try_from(*name) {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
             }
-            426 => {
-                headers.insert(header::CONNECTION, HeaderValue::from_static("close, Upgrade"));
-                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-                headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            }
-            _ => {}
         }
         response
     }

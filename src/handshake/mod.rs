@@ -13,6 +13,7 @@ mod fields;
 #[cfg(feature = "http")]
 mod http_types;
 mod negotiated;
+mod origin;
 mod own_extensions;
 pub(crate) mod refusal_body;
 mod request;
@@ -25,6 +26,7 @@ pub use self::{
     client_request::ClientRequest,
     expected::Expected,
     negotiated::Negotiated,
+    origin::Scheme,
     request::Request,
     response::{Refusal, Response},
 };

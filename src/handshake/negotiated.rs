@@ -8,9 +8,10 @@ use crate::{
     role::Role,
 };
 
-/// The result of an opening handshake, for
+/// The result of an opening handshake: what
+/// [`Connection::negotiated`](crate::Connection::negotiated) returns, and what
 /// [`Connection::upgraded_server`](crate::Connection::upgraded_server) and
-/// [`Connection::upgraded_client`](crate::Connection::upgraded_client).
+/// [`Connection::upgraded_client`](crate::Connection::upgraded_client) begin with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Negotiated {
@@ -20,29 +21,25 @@ pub struct Negotiated {
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub deflate: Option<DeflateParams>,
+    /// Always `None`.
+    #[cfg(not(feature = "deflate"))]
+    deflate: Option<DeflateParams>,
     /// The reserved bits that the negotiated extensions use which the caller implements (RFC 6455,
     /// section 9). The first one is ignored if permessage-deflate was negotiated, which needs it.
     pub reserved: ReservedBits,
 }
 
 impl Negotiated {
-    #[cfg_attr(not(feature = "deflate"), allow(unused_variables, reason = "it is always `None`"))]
-    pub(super) fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
+    pub(crate) const fn new(
+        subprotocol: Option<Box<str>>,
+        deflate: Option<DeflateParams>,
+        reserved: ReservedBits,
+    ) -> Self {
         Self {
             subprotocol,
-            #[cfg(feature = "deflate")]
             deflate,
-            reserved: ReservedBits::NONE,
+            reserved,
         }
-    }
-
-    #[allow(clippy::missing_const_for_fn, reason = "not for every set of features")]
-    pub(super) fn has_deflate(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        let has_deflate = self.deflate.is_some();
-        #[cfg(not(feature = "deflate"))]
-        let has_deflate = false;
-        has_deflate
     }
 
     /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those
@@ -53,10 +50,10 @@ impl Negotiated {
         role: Role,
         config: Option<&DeflateConfig>,
     ) -> Option<(DirectionParams, DirectionParams, usize)> {
-        #[cfg(feature = "deflate")]
-        let params = self.deflate;
-        #[cfg(not(feature = "deflate"))]
-        let params: Option<DeflateParams> = None;
-        params.map(|params| params.directions(role, config))
+        self.deflate.map(|params| params.directions(role, config))
+    }
+
+    pub(crate) const fn deflate_params(&self) -> Option<DeflateParams> {
+        self.deflate
     }
 }

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use super::response::Response;
 use crate::{
     error::{Excerpt, ResponseError},
-    http::{list_has, take},
+    http::{ContentLengthError, content_length, list_has},
+    input::take,
 };
 
 /// The length in bytes of the longest line between two chunks, without its line end: 16 digits and
@@ -22,7 +23,7 @@ pub(crate) struct RefusalBody {
 /// The next part of the body.
 enum NextPart {
     /// This number of bytes, then the body ends.
-    Rest(u64),
+    Remaining(u64),
     /// Bytes until the transport ends.
     UntilEof,
     /// This number of bytes of a chunk.
@@ -46,9 +47,8 @@ impl RefusalBody {
     /// Creates the empty body of a response, of which at most `limit` bytes are kept.
     pub(crate) fn new(response: &Response<'_>, limit: usize) -> Result<Self, ResponseError> {
         let headers = response.headers();
-        let mut lengths = headers.get_all("content-length");
         let next = if matches!(response.status(), 204 | 304) {
-            NextPart::Rest(0)
+            NextPart::Remaining(0)
         } else if headers.get("transfer-encoding").is_some() {
             // Transfer-Encoding overrides Content-Length.
             let mut codings = headers.get_all("transfer-encoding");
@@ -57,13 +57,8 @@ impl RefusalBody {
             } else {
                 NextPart::UntilEof
             }
-        } else if let Some(length) = lengths.next() {
-            if let Some(other) = lengths.find(|other| *other != length) {
-                return Err(ResponseError::DifferentContentLengths {
-                    value: Excerpt::new(other),
-                });
-            }
-            NextPart::Rest(parse_length(length)?)
+        } else if let Some(length) = content_length(headers.get_all("content-length"))? {
+            NextPart::Remaining(length)
         } else {
             NextPart::UntilEof
         };
@@ -86,16 +81,16 @@ impl RefusalBody {
     /// Takes the next bytes of the body off the front of `input`.
     pub(crate) fn read(&mut self, input: &mut &mut [u8]) -> Result<BodyProgress, ResponseError> {
         loop {
-            if matches!(self.next, NextPart::Rest(0)) {
+            if matches!(self.next, NextPart::Remaining(0)) {
                 return Ok(BodyProgress::Complete);
             }
             if input.is_empty() {
                 return Ok(BodyProgress::Incomplete);
             }
             let next = match &mut self.next {
-                NextPart::Rest(len) => {
+                NextPart::Remaining(len) => {
                     let rest = *len - keep(&mut self.data, self.limit, input, *len);
-                    NextPart::Rest(rest)
+                    NextPart::Remaining(rest)
                 }
                 NextPart::UntilEof => {
                     keep(&mut self.data, self.limit, input, u64::MAX);
@@ -120,7 +115,7 @@ impl RefusalBody {
                     }
                     match parse_chunk_size(line)? {
                         // Only trailers follow the last chunk. They are not read.
-                        0 => NextPart::Rest(0),
+                        0 => NextPart::Remaining(0),
                         size => NextPart::Chunk(size),
                     }
                 }
@@ -177,14 +172,15 @@ fn parse_chunk_size(line: &[u8]) -> Result<u64, ResponseError> {
     }
 }
 
-/// Parses `Content-Length = 1*DIGIT`.
-fn parse_length(value: &[u8]) -> Result<u64, ResponseError> {
-    let is_number = value.iter().all(u8::is_ascii_digit);
-    core::str::from_utf8(value)
-        .ok()
-        .and_then(|value| value.parse().ok())
-        .filter(|_| is_number)
-        .ok_or_else(|| ResponseError::InvalidContentLength {
-            value: Excerpt::new(value),
-        })
+impl From<ContentLengthError<'_>> for ResponseError {
+    fn from(error: ContentLengthError<'_>) -> Self {
+        match error {
+            ContentLengthError::Invalid(value) => Self::InvalidContentLength {
+                value: Excerpt::new(value),
+            },
+            ContentLengthError::Different(value) => Self::DifferentContentLengths {
+                value: Excerpt::new(value),
+            },
+        }
+    }
 }

@@ -8,8 +8,10 @@ use super::{
     accept_key::accept_key,
     fields::check_added_header,
     negotiated::Negotiated,
+    origin::OriginRelation,
     own_extensions,
-    rules::{check_headers, check_request_line},
+    rules::{CheckedRequest, Method, RequestLine, check_request},
+    url::absolute_authority,
 };
 use crate::{
     config::Config,
@@ -20,9 +22,6 @@ use crate::{
     frame::ReservedBits,
     http::{Field, HeadError, Headers, is_tls, list_elements, parse_request},
 };
-
-/// The bytes before the target in a head.
-const GET: &str = "GET ";
 
 /// A client's request for a WebSocket. It is valid (RFC 6455, section 4.2.1), and the caller must
 /// accept or reject it.
@@ -35,6 +34,8 @@ const GET: &str = "GET ";
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request<'b> {
     head: Head<'b>,
+    method: Method,
+    origin: OriginRelation,
     is_upgrade: bool,
     /// The offset of the key in `Head::Bytes`, which saves a search. 0 if it is not known.
     key_offset: u32,
@@ -42,7 +43,7 @@ pub struct Request<'b> {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Head<'b> {
-    /// The bytes of the head, which begin with `"GET "` and the target.
+    /// The bytes of the head, which begin with the method, a space and the target.
     Bytes { bytes: Cow<'b, [u8]>, target_len: usize },
     /// A head that another HTTP implementation has parsed.
     Parsed(Box<ParsedHead<'b>>),
@@ -61,25 +62,31 @@ impl<'b> Request<'b> {
         max_headers: usize,
         plain_requests: bool,
     ) -> Result<Self, RequestError> {
-        let (is_upgrade, key_offset, target_len) = parse_request(&head, max_headers, |request| {
-            let target = request.path.unwrap_or_default();
-            check_request_line(request.method.unwrap_or_default(), target, request.version)?;
+        let (found, target_len) = parse_request(&head, max_headers, |request| {
+            let line = RequestLine {
+                method: request.method.unwrap_or_default(),
+                target: request.path.unwrap_or_default(),
+                minor_version: request.version,
+            };
             // `Headers::from_head` would search for the fields again, which takes as long as
             // parsing.
             let fields = request.headers.iter();
             let fields = fields.map(|field| (field.name, field.value.trim_ascii()));
-            let key = check_headers(fields, plain_requests)?;
+            let CheckedRequest { method, origin, key } = check_request(&line, fields, plain_requests)?;
             // The value borrows from the head.
-            let key_offset = key.map_or(0, |key| key.as_ptr().addr().wrapping_sub(head.as_ptr().addr()));
-            Ok::<_, RequestError>((key.is_some(), key_offset, target.len()))
+            let key_offset = key.map(|key| key.as_ptr().addr().wrapping_sub(head.as_ptr().addr()));
+            Ok::<_, RequestError>(((method, origin, key_offset), line.target.len()))
         })??;
+        let (method, origin, key_offset) = found;
         Ok(Self {
             head: Head::Bytes {
                 bytes: head,
                 target_len,
             },
-            is_upgrade,
-            key_offset: key_offset.try_into().unwrap_or(0),
+            method,
+            origin,
+            is_upgrade: key_offset.is_some(),
+            key_offset: key_offset.and_then(|offset| offset.try_into().ok()).unwrap_or(0),
         })
     }
 
@@ -115,27 +122,41 @@ impl<'b> Request<'b> {
         target: &'b str,
         headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
     ) -> Result<Self, RequestError> {
-        check_request_line(method, target, Some(1))?;
+        let line = RequestLine {
+            method,
+            target,
+            minor_version: Some(1),
+        };
         let fields: Vec<Field<'b>> = headers
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
-        check_headers(Headers::from_fields(&fields), false)?;
+        let CheckedRequest { method, origin, .. } = check_request(&line, Headers::from_fields(&fields), false)?;
         let target = target.into();
         Ok(Self {
             head: Head::Parsed(Box::new(ParsedHead { target, fields })),
+            method,
+            origin,
             is_upgrade: true,
             key_offset: 0,
         })
     }
 
-    /// Returns the request target: a path with an optional query, or an absolute URI (RFC 9112,
-    /// section 3.2).
+    /// Returns the method: `GET`, or also `HEAD` or `OPTIONS` for a request that
+    /// [`plain_requests`](crate::Config::plain_requests) allows.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        self.method.as_str()
+    }
+
+    /// Returns the request target: a path with an optional query, or an absolute URI, or `*` for
+    /// `OPTIONS` (RFC 9112, section 3.2).
     #[must_use]
     pub fn target(&self) -> &str {
         match &self.head {
             Head::Bytes { bytes, target_len } => bytes
-                .get(GET.len()..GET.len() + target_len)
+                .get(self.method().len() + 1..)
+                .and_then(|rest| rest.get(..*target_len))
                 .and_then(|target| str::from_utf8(target).ok())
                 .unwrap_or_default(),
             Head::Parsed(head) => &head.target,
@@ -151,18 +172,24 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Returns whether the request is a WebSocket handshake. It is false only for a GET request
-    /// that [`plain_requests`](crate::Config::plain_requests) allows.
+    /// Returns whether the request is a WebSocket handshake. It is false only for a request that
+    /// [`plain_requests`](crate::Config::plain_requests) allows.
     #[must_use]
     pub const fn is_upgrade(&self) -> bool {
         self.is_upgrade
     }
 
-    /// Returns the `Host` header: the host name in the client's URL, and the port if it is not the
-    /// default.
+    /// Returns the host that the request is for: the host name in the client's URL, and the port if
+    /// it is not the default. It is empty if a request of HTTP/1.0 does not say.
+    ///
+    /// That is the `Host` header, except for a target that is an absolute URI: then the server
+    /// "MUST ignore the received Host header field" (RFC 9112, section 3.2.2).
     #[must_use]
     pub fn host(&self) -> &str {
-        self.text("host").unwrap_or_default()
+        match absolute_authority(self.target()) {
+            Some(authority) => authority,
+            None => self.text("host").unwrap_or_default(),
+        }
     }
 
     /// Returns the `Origin` header: the origin of the page that opens the connection.
@@ -174,31 +201,29 @@ impl<'b> Request<'b> {
         self.text("origin")
     }
 
-    /// Returns whether the `Origin` header names the host of the `Host` header, or is missing.
+    /// Returns whether the `Origin` header names the [host](Self::host) of the request and its
+    /// port, or is missing.
     ///
-    /// Browsers do not apply the same-origin policy to WebSockets. A server that trusts cookies
-    /// must check the origin, with this method or with its own list, and must
-    /// [`reject`](crate::Connection::reject) other requests with status 403.
+    /// Its scheme may be `http` or `https`. [`check_origin`](Self::check_origin) has the whole
+    /// check, also of the scheme, and against DNS rebinding; whatever accepts a request makes that
+    /// check too.
     #[must_use]
     pub fn is_same_origin(&self) -> bool {
-        let Some(origin) = self.origin() else {
-            return true;
-        };
-        let Some((scheme, authority)) = origin.split_once("://") else {
-            return false;
-        };
-        let default_port = match scheme {
-            _ if scheme.eq_ignore_ascii_case("http") => ":80",
-            _ if scheme.eq_ignore_ascii_case("https") => ":443",
-            _ => return false,
-        };
-        let strip = |authority: &str| {
-            authority
-                .strip_suffix(default_port)
-                .unwrap_or(authority)
-                .to_ascii_lowercase()
-        };
-        strip(authority) == strip(self.host())
+        self.origin != OriginRelation::Foreign
+    }
+
+    /// Checks whether an acceptance allows the web page that opens the connection, and the host
+    /// that the request is for: see [`Accept`].
+    ///
+    /// [`Connection::accept`](crate::Connection::accept) and [`acceptance`](Self::acceptance) make
+    /// this check. Before them, it is useful for a response of the caller's own, and for requests
+    /// that are not WebSocket handshakes.
+    ///
+    /// # Errors
+    /// Returns why the request is not allowed. The status is 403.
+    pub fn check_origin(&self, accept: &Accept<'_>) -> Result<(), RequestError> {
+        let values = || (self.origin().unwrap_or_default(), self.host());
+        accept.origin_policy().check(self.origin, values)
     }
 
     /// Returns the subprotocols that the client offers, in its order of preference (RFC 6455,
@@ -260,6 +285,8 @@ impl<'b> Request<'b> {
         if !self.is_upgrade {
             return Err(LocalHandshakeError::NotAnUpgrade);
         }
+        self.check_origin(accept)
+            .map_err(|error| LocalHandshakeError::NotAllowed { error })?;
         if let Some(chosen) = accept.chosen_subprotocol() {
             if !self.subprotocols().any(|offered| offered == chosen) {
                 return Err(LocalHandshakeError::SubprotocolNotOffered {
@@ -305,12 +332,11 @@ impl<'b> Request<'b> {
         for (name, value) in accept.added_headers() {
             write_field(name, value.as_bytes());
         }
-        let mut negotiated = Negotiated::new(
+        Ok(Negotiated::new(
             accept.chosen_subprotocol().map(Into::into),
             deflate.as_ref().map(|(_, params)| *params),
-        );
-        negotiated.reserved = reserved;
-        Ok(negotiated)
+            reserved,
+        ))
     }
 
     /// Converts to a request that borrows nothing.
@@ -332,6 +358,8 @@ impl<'b> Request<'b> {
         };
         Request {
             head,
+            method: self.method,
+            origin: self.origin,
             is_upgrade: self.is_upgrade,
             key_offset: self.key_offset,
         }
@@ -355,6 +383,7 @@ impl<'b> Request<'b> {
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
+            .field("method", &self.method())
             .field("target", &RedactedUrl(self.target().as_bytes()))
             .field("headers", &self.headers())
             .finish()

@@ -8,7 +8,7 @@ use crate::{
     error::{Excerpt, ResponseError},
     escaped::Escaped,
     extensions::{Extension, parse_extensions},
-    http::{HeadError, Headers, is_tls, parse_response},
+    http::{HeadError, Headers, is_tls, list_elements, parse_response},
 };
 
 /// The head of a server's response: the status and the header fields.
@@ -59,7 +59,7 @@ impl<'b> Response<'b> {
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         let value = self.headers().get("sec-websocket-protocol")?;
-        str::from_utf8(value).ok()
+        str::from_utf8(list_elements(value).next()?).ok()
     }
 
     /// Returns the extensions that the server accepts, in their order, permessage-deflate among

@@ -8,133 +8,227 @@ use base64::{
 
 use super::{
     fields::check_subprotocols,
-    url::{AuthorityError, public_excerpt, split_authority},
+    origin::OriginRelation,
+    url::{AuthorityError, absolute_authority, public_excerpt, split_authority},
 };
 use crate::{
     error::{Excerpt, RequestError},
     extensions::parse_extensions,
-    http::{list_elements, list_has},
+    http::{ContentLengthError, ListShape, content_length, list_elements, list_has},
 };
 
-/// Checks the request line (RFC 6455, section 4.2.1, item 1). `minor_version` is that of HTTP/1, 0
-/// or 1.
-pub(super) fn check_request_line(method: &str, target: &str, minor_version: Option<u8>) -> Result<(), RequestError> {
-    if method != "GET" {
-        return Err(RequestError::UnsupportedMethod {
-            method: Excerpt::new(method.as_bytes()),
-        });
+/// The first line of a request.
+pub(super) struct RequestLine<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    /// The minor version of HTTP/1: 0 or 1.
+    pub(super) minor_version: Option<u8>,
+}
+
+/// The method of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Head,
+    Options,
+}
+
+impl Method {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+        }
     }
-    if minor_version != Some(1) {
-        return Err(RequestError::UnsupportedHttpVersion {
-            version: Excerpt::new(b"HTTP/1.0"),
-        });
-    }
-    let has_scheme = |scheme: &str| {
-        let front = target.get(..scheme.len());
-        front.is_some_and(|front| front.eq_ignore_ascii_case(scheme)) && target.len() > scheme.len()
-    };
-    if !(target.starts_with('/') || has_scheme("http://") || has_scheme("https://")) {
-        return Err(RequestError::InvalidTarget {
-            target: public_excerpt(target),
-        });
-    }
-    let is_allowed = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
-    match target.bytes().find(|byte| !is_allowed(byte)) {
-        None => Ok(()),
-        Some(byte) => Err(RequestError::InvalidTargetByte {
-            target: public_excerpt(target),
-            byte,
-        }),
+
+    /// Returns the method of a request that asks for no WebSocket: those that health checks use.
+    fn of_plain_request(name: &str) -> Option<Self> {
+        [Self::Get, Self::Head, Self::Options]
+            .into_iter()
+            .find(|method| method.as_str() == name)
     }
 }
 
-/// Checks the header fields (RFC 6455, section 4.2.1, items 2 to 6, and sections 9.1 and 11.3).
-///
-/// Returns the key. Returns `None` for a request that is not a WebSocket handshake, if
-/// `plain_requests` allows it.
-pub(super) fn check_headers<'a>(
-    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
-    plain_requests: bool,
-) -> Result<Option<&'a [u8]>, RequestError> {
-    let mut host = HeaderValues::default();
-    let mut origin = HeaderValues::default();
-    let mut key = HeaderValues::default();
-    let mut version = HeaderValues::default();
-    let (mut has_upgrade, mut has_connection, mut has_body) = (false, false, false);
-    let (mut has_subprotocols, mut extensions_are_valid) = (false, true);
-    for (name, value) in headers.clone() {
-        // Few names have the same length, so most are not compared.
-        match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => host.add(value),
-            6 if name.eq_ignore_ascii_case("origin") => origin.add(value),
-            7 if name.eq_ignore_ascii_case("upgrade") => has_upgrade |= list_has(value, "websocket"),
-            10 if name.eq_ignore_ascii_case("connection") => has_connection |= list_has(value, "upgrade"),
-            14 if name.eq_ignore_ascii_case("content-length") => has_body |= value != b"0",
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => has_body = true,
-            17 if name.eq_ignore_ascii_case("sec-websocket-key") => key.add(value),
-            21 if name.eq_ignore_ascii_case("sec-websocket-version") => version.add(value),
-            22 if name.eq_ignore_ascii_case("sec-websocket-protocol") => has_subprotocols = true,
-            24 if name.eq_ignore_ascii_case("sec-websocket-extensions") => {
-                extensions_are_valid &= parse_extensions(value).all(|extension| extension.is_ok());
-            }
-            _ => {}
+/// The result of the check of a request.
+pub(super) struct CheckedRequest<'a> {
+    pub(super) method: Method,
+    pub(super) origin: OriginRelation,
+    /// `None` for a request that is not a WebSocket handshake.
+    pub(super) key: Option<&'a [u8]>,
+}
+
+impl RequestLine<'_> {
+    /// "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (RFC
+    /// 6455, section 4.1)
+    fn check_is_handshake(&self) -> Result<(), RequestError> {
+        if self.method != "GET" {
+            return Err(RequestError::UnsupportedMethod {
+                method: Excerpt::new(self.method.as_bytes()),
+            });
+        }
+        if self.minor_version != Some(1) {
+            return Err(RequestError::UnsupportedHttpVersion {
+                version: Excerpt::new(b"HTTP/1.0"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks the request target (RFC 6455, section 4.2.1, item 1; RFC 9112, section 3.2).
+    fn check_target(&self, method: Method) -> Result<(), RequestError> {
+        let target = self.target;
+        let is_form = target.starts_with('/')
+            || (target == "*" && method == Method::Options)
+            || absolute_authority(target).is_some_and(|authority| split_authority(authority).is_ok());
+        if !is_form {
+            return Err(RequestError::InvalidTarget {
+                target: public_excerpt(target),
+            });
+        }
+        let is_allowed = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
+        match target.bytes().find(|byte| !is_allowed(byte)) {
+            None => Ok(()),
+            Some(byte) => Err(RequestError::InvalidTargetByte {
+                target: public_excerpt(target),
+                byte,
+            }),
         }
     }
-    if !host.only().is_some_and(is_host) {
-        return Err(host_error(&host));
-    }
+}
+
+/// Checks a request (RFC 6455, section 4.2.1, items 1 to 6, and sections 9.1 and 11.3).
+///
+/// With `plain_requests`, a request that is not a WebSocket handshake may pass.
+pub(super) fn check_request<'a>(
+    line: &RequestLine<'a>,
+    headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    plain_requests: bool,
+) -> Result<CheckedRequest<'a>, RequestError> {
+    let is_handshake = line.check_is_handshake();
+    let method = match Method::of_plain_request(line.method) {
+        Some(method) if plain_requests => method,
+        _ => is_handshake.map(|()| Method::Get)?,
+    };
+    line.check_target(method)?;
+    let fields = Fields::collect(headers.clone());
+    // "A client MUST send a Host header field ... in all HTTP/1.1 request messages" (RFC 9112,
+    // section 3.2): not in those of HTTP/1.0.
+    let host = match fields.host.only().and_then(as_host) {
+        Some(host) => host,
+        None if fields.host.count == 0 && line.minor_version == Some(0) => "",
+        None => return Err(host_error(&fields.host)),
+    };
     // An unreadable origin must not be taken for a missing one.
-    if origin.count > 1 || !origin.last.is_ascii() {
-        return Err(if origin.count > 1 {
-            RequestError::RepeatedOrigin
-        } else {
-            RequestError::InvalidOrigin {
-                origin: public_excerpt(origin.last),
-            }
-        });
+    if fields.origin.count > 1 || !fields.origin.last.is_ascii() {
+        return Err(origin_error(&fields.origin));
     }
     // The bytes after the head belong to the WebSocket. A body would be taken for frames.
-    if has_body {
-        return Err(body_error(headers));
+    if fields.may_have_body {
+        check_no_body(headers.clone())?;
     }
-    if plain_requests && !has_upgrade {
-        return Ok(None);
-    }
-    if !has_upgrade {
-        return Err(match first_value(headers, "upgrade") {
-            None => RequestError::MissingUpgrade,
-            Some(value) => RequestError::InvalidUpgrade { value },
-        });
-    }
-    if !has_connection {
-        return Err(match first_value(headers, "connection") {
-            None => RequestError::MissingConnection,
-            Some(value) => RequestError::InvalidConnection { value },
-        });
-    }
-    if version.only() != Some(b"13") {
-        return Err(match version.count {
-            0 => RequestError::MissingVersion,
-            1 => RequestError::UnsupportedVersion {
-                version: Excerpt::new(version.last),
-            },
-            _ => RequestError::RepeatedVersion,
-        });
-    }
-    let Some(key) = key.only().filter(|key| is_key(key)) else {
-        return Err(match key.count {
-            0 => RequestError::MissingKey,
-            1 => RequestError::InvalidKey { len: key.last.len() },
-            _ => RequestError::RepeatedKey,
-        });
+    let mut checked = CheckedRequest {
+        method,
+        origin: OriginRelation::of(fields.origin.only(), absolute_authority(line.target).unwrap_or(host)),
+        key: None,
     };
-    if has_subprotocols {
-        check_subprotocols(values(headers.clone(), "sec-websocket-protocol").flat_map(list_elements))?;
+    if !plain_requests || fields.has_upgrade {
+        is_handshake?;
+        checked.key = Some(fields.check_handshake(headers)?);
     }
-    if !extensions_are_valid {
-        return Err(extensions_error(headers));
+    Ok(checked)
+}
+
+/// The header fields that have a meaning for the handshake.
+#[derive(Default)]
+struct Fields<'a> {
+    host: HeaderValues<'a>,
+    origin: HeaderValues<'a>,
+    key: HeaderValues<'a>,
+    version: HeaderValues<'a>,
+    subprotocols: ListShape,
+    extensions: ListShape,
+    extensions_are_invalid: bool,
+    has_upgrade: bool,
+    has_connection: bool,
+    may_have_body: bool,
+}
+
+impl<'a> Fields<'a> {
+    #[inline]
+    fn collect(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            // Few names have the same length, so most are not compared.
+            match name.len() {
+                4 if name.eq_ignore_ascii_case("host") => fields.host.add(value),
+                6 if name.eq_ignore_ascii_case("origin") => fields.origin.add(value),
+                7 if name.eq_ignore_ascii_case("upgrade") => fields.has_upgrade |= list_has(value, "websocket"),
+                10 if name.eq_ignore_ascii_case("connection") => fields.has_connection |= list_has(value, "upgrade"),
+                14 if name.eq_ignore_ascii_case("content-length") => fields.may_have_body |= value != b"0",
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => fields.may_have_body = true,
+                17 if name.eq_ignore_ascii_case("sec-websocket-key") => fields.key.add(value),
+                21 if name.eq_ignore_ascii_case("sec-websocket-version") => fields.version.add(value),
+                22 if name.eq_ignore_ascii_case("sec-websocket-protocol") => fields.subprotocols.add(value),
+                24 if name.eq_ignore_ascii_case("sec-websocket-extensions") => {
+                    fields.extensions.add(value);
+                    fields.extensions_are_invalid |= parse_extensions(value).any(|extension| extension.is_err());
+                }
+                _ => {}
+            }
+        }
+        fields
     }
-    Ok(Some(key))
+
+    /// Checks what only a WebSocket handshake must have. Returns the key.
+    fn check_handshake(
+        &self,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    ) -> Result<&'a [u8], RequestError> {
+        if !self.has_upgrade {
+            return Err(match first_value(headers, "upgrade") {
+                None => RequestError::MissingUpgrade,
+                Some(value) => RequestError::InvalidUpgrade { value },
+            });
+        }
+        if !self.has_connection {
+            return Err(match first_value(headers, "connection") {
+                None => RequestError::MissingConnection,
+                Some(value) => RequestError::InvalidConnection { value },
+            });
+        }
+        if self.version.only() != Some(b"13") {
+            return Err(match self.version.count {
+                0 => RequestError::MissingVersion,
+                1 => RequestError::UnsupportedVersion {
+                    version: Excerpt::new(self.version.last),
+                },
+                _ => RequestError::RepeatedVersion,
+            });
+        }
+        let Some(key) = self.key.only().filter(|key| is_key(key)) else {
+            return Err(match self.key.count {
+                0 => RequestError::MissingKey,
+                1 => RequestError::InvalidKey {
+                    len: self.key.last.len(),
+                },
+                _ => RequestError::RepeatedKey,
+            });
+        };
+        if self.subprotocols.has_element() {
+            check_subprotocols(values(headers.clone(), "sec-websocket-protocol").flat_map(list_elements))?;
+        }
+        if self.subprotocols.has_only_empty_elements() {
+            return Err(RequestError::EmptySubprotocolList);
+        }
+        if self.extensions_are_invalid {
+            return Err(extensions_error(headers));
+        }
+        if self.extensions.has_only_empty_elements() {
+            return Err(RequestError::EmptyExtensionList);
+        }
+        Ok(key)
+    }
 }
 
 /// The values of a header that may occur once.
@@ -171,10 +265,11 @@ fn first_value<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone, n
     values(headers, name).next().map(Excerpt::new)
 }
 
-/// Returns whether a value is `uri-host [ ":" port ]` (RFC 9112, section 3.2). An `http` URI has a
-/// host, so it is not empty.
-fn is_host(value: &[u8]) -> bool {
-    core::str::from_utf8(value).is_ok_and(|host| split_authority(host).is_ok())
+/// Returns a value that is `uri-host [ ":" port ]` as text (RFC 9112, section 3.2). An `http` URI
+/// has a host, so it is not empty.
+fn as_host(value: &[u8]) -> Option<&str> {
+    let host = core::str::from_utf8(value).ok()?;
+    split_authority(host).is_ok().then_some(host)
 }
 
 /// Returns the error of a Host header that is missing, repeated or invalid.
@@ -194,16 +289,34 @@ fn host_error(host: &HeaderValues<'_>) -> RequestError {
     }
 }
 
-/// Returns the error of a request whose headers announce a body.
+/// Returns the error of an Origin header that is repeated or invalid.
 #[cold]
-fn body_error<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone) -> RequestError {
-    match first_value(headers.clone(), "transfer-encoding") {
-        Some(value) => RequestError::TransferEncoding { value },
-        None => RequestError::ContentLength {
-            value: values(headers, "content-length")
-                .find(|value| *value != b"0")
-                .map_or_else(|| Excerpt::new(b""), Excerpt::new),
-        },
+fn origin_error(origin: &HeaderValues<'_>) -> RequestError {
+    if origin.count > 1 {
+        return RequestError::RepeatedOrigin;
+    }
+    RequestError::InvalidOrigin {
+        origin: public_excerpt(origin.last),
+    }
+}
+
+/// Checks that the headers announce no body (RFC 9112, section 6.3).
+#[cold]
+fn check_no_body<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone) -> Result<(), RequestError> {
+    if let Some(value) = first_value(headers.clone(), "transfer-encoding") {
+        return Err(RequestError::TransferEncoding { value });
+    }
+    match content_length(values(headers.clone(), "content-length")) {
+        Ok(None | Some(0)) => Ok(()),
+        Ok(Some(_)) => Err(RequestError::ContentLength {
+            value: first_value(headers, "content-length").unwrap_or_else(|| Excerpt::new(b"")),
+        }),
+        Err(ContentLengthError::Invalid(value)) => Err(RequestError::InvalidContentLength {
+            value: Excerpt::new(value),
+        }),
+        Err(ContentLengthError::Different(value)) => Err(RequestError::DifferentContentLengths {
+            value: Excerpt::new(value),
+        }),
     }
 }
 
@@ -222,6 +335,10 @@ fn extensions_error<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clo
 ///
 /// The spare bits of the last character are ignored: in the RFC's own example they were set
 /// (erratum 3150).
+///
+/// It is a function of its own, so that the decoder is compiled for these options: 100 instructions
+/// less.
+#[inline(never)]
 fn is_key(value: &[u8]) -> bool {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &STANDARD,

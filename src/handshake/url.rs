@@ -1,6 +1,7 @@
 //! `ws` and `wss` URLs (RFC 6455, section 3).
 
 use alloc::{borrow::ToOwned, format, string::String};
+use core::net::Ipv6Addr;
 
 use crate::{
     error::{Excerpt, LocalHandshakeError},
@@ -44,8 +45,7 @@ impl Url {
         }
         // "resource-name": the path, or "/" if it is empty, and the query
         let slash = if resource.starts_with('/') { "" } else { "/" };
-        let target = format!("{slash}{resource}");
-        check_target(&target)?;
+        let target = encode_target(&format!("{slash}{resource}"))?;
         let default_port = if secure { 443 } else { 80 };
         Ok(Self {
             secure,
@@ -113,13 +113,9 @@ fn parse_authority(authority: &str) -> Result<(&str, Option<u16>), AuthorityErro
     };
     let (host, port) = authority.split_at_checked(host_len).ok_or(invalid_host)?;
     let is_valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => {
-            !address.is_empty()
-                && address
-                    .bytes()
-                    .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
-        }
-        None => find_unencoded(host, |byte| is_unreserved(byte) || is_sub_delim(byte)).is_none(),
+        // A zone identifier is refused: it has a meaning on one computer only.
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_reg_name(host),
     };
     if !is_valid {
         return Err(invalid_host);
@@ -139,22 +135,55 @@ fn parse_authority(authority: &str) -> Result<(&str, Option<u16>), AuthorityErro
     }
 }
 
-/// Checks `path-abempty [ "?" query ]`, beginning with a slash (RFC 3986, sections 3.3 and 3.4).
-pub(super) fn check_target(target: &str) -> Result<(), LocalHandshakeError> {
-    let is_allowed = |byte| is_unreserved(byte) || is_sub_delim(byte) || matches!(byte, b':' | b'@' | b'/' | b'?');
+/// Returns the authority in an absolute `http` or `https` URI (RFC 9112, section 3.2.2).
+pub(super) fn absolute_authority(target: &str) -> Option<&str> {
+    // Nearly every target is a path. A search in it would cost more than the rest of its check.
+    if target.starts_with('/') {
+        return None;
+    }
+    let (scheme, rest) = target.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+}
+
+/// Percent-encodes `path-abempty [ "?" query ]`, beginning with a slash, where RFC 3986 needs it
+/// (sections 2.1, 3.3 and 3.4).
+///
+/// Browsers accept such characters too, and send some of them as they are (WHATWG URL Standard).
+/// What they drop, such as a line end, or read in another way, such as a backslash in a path, is an
+/// error.
+pub(super) fn encode_target(target: &str) -> Result<String, LocalHandshakeError> {
     if !target.starts_with('/') {
         return Err(LocalHandshakeError::InvalidTarget {
             target: public_excerpt(target),
         });
     }
-    match find_unencoded(target, is_allowed) {
-        None => Ok(()),
-        Some((offset, byte)) => Err(LocalHandshakeError::InvalidTargetByte {
-            target: public_excerpt(target),
-            byte,
-            offset,
-        }),
+    let path_len = target.find('?').unwrap_or(target.len());
+    let mut encoded = String::with_capacity(target.len());
+    for (offset, byte) in target.bytes().enumerate() {
+        let is_last = offset + 1 == target.len();
+        let is_error = match byte {
+            b'#' => true,
+            b' ' => is_last,
+            b'\\' => offset < path_len,
+            _ => byte.is_ascii_control(),
+        };
+        if is_error {
+            return Err(LocalHandshakeError::InvalidTargetByte {
+                target: public_excerpt(target),
+                byte,
+                offset,
+            });
+        }
+        if is_target_byte(byte) || is_percent_encoded(target, offset) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded += &format!("%{byte:02X}");
+        }
     }
+    Ok(encoded)
 }
 
 /// Quotes a URL or request target without user name, password, query string and fragment.
@@ -162,23 +191,24 @@ pub(super) fn public_excerpt(url: impl AsRef<[u8]>) -> Excerpt {
     Excerpt::truncated(url.as_ref(), public_len(url.as_ref()))
 }
 
-/// Returns the first byte that is neither allowed nor part of a percent-encoded byte, and its
-/// offset.
-fn find_unencoded(text: &str, is_allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
-    let mut bytes = text.bytes().enumerate();
-    while let Some((offset, byte)) = bytes.next() {
-        let is_valid = match byte {
-            b'%' => {
-                let mut next_is_hex = || bytes.next().is_some_and(|(_, byte)| byte.is_ascii_hexdigit());
-                next_is_hex() && next_is_hex()
-            }
-            byte => is_allowed(byte),
-        };
-        if !is_valid {
-            return Some((offset, byte));
-        }
+/// Returns whether a host is `reg-name` (RFC 3986, section 3.2.2).
+fn is_reg_name(host: &str) -> bool {
+    host.bytes()
+        .enumerate()
+        .all(|(offset, byte)| is_unreserved(byte) || is_sub_delim(byte) || is_percent_encoded(host, offset))
+}
+
+/// Returns whether a percent-encoded byte begins at an offset (RFC 3986, section 2.1).
+fn is_percent_encoded(text: &str, offset: usize) -> bool {
+    match text.as_bytes().get(offset..) {
+        Some([b'%', high, low, ..]) => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        _ => false,
     }
-    None
+}
+
+/// Returns whether a byte is allowed in a path or a query (RFC 3986, sections 3.3 and 3.4).
+const fn is_target_byte(byte: u8) -> bool {
+    is_unreserved(byte) || is_sub_delim(byte) || matches!(byte, b':' | b'@' | b'/' | b'?')
 }
 
 /// Returns whether a byte is `unreserved` (RFC 3986, section 2.3).

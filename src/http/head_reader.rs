@@ -7,6 +7,7 @@ use super::{
     head_error::{HeadError, HeadKind},
     syntax::{find, is_tchar},
 };
+use crate::input::take;
 
 /// Collects one head, up to and including its blank line.
 ///
@@ -97,6 +98,11 @@ impl HeadReader {
     }
 
     /// Returns the bytes of an incomplete head.
+    pub(crate) fn collected(&self) -> &[u8] {
+        &self.buf
+    }
+
+    /// Returns the bytes of an incomplete head.
     pub(crate) fn into_collected(self) -> Vec<u8> {
         self.buf
     }
@@ -138,13 +144,6 @@ fn has_no_end(bytes: &[u8]) -> bool {
             found | is_end(first) & (is_end(next) | is_end(second))
         });
     found == 0
-}
-
-/// Takes `n` bytes off the front of `input`. `n` is at most the length of `input`.
-pub(crate) fn take<'b>(input: &mut &'b mut [u8], n: usize) -> &'b mut [u8] {
-    let (front, rest) = mem::take(input).split_at_mut(n);
-    *input = rest;
-    front
 }
 
 #[cfg(test)]

@@ -61,10 +61,45 @@ pub(crate) fn is_field_value(text: &[u8]) -> bool {
     text.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7F))
 }
 
-/// Returns the elements of a comma-separated list without quoted strings, including empty elements
-/// (RFC 9110, section 5.6.1).
+/// Returns the elements of a comma-separated list without quoted strings.
+///
+/// "A recipient MUST parse and ignore a reasonable number of empty list elements" (RFC 9110,
+/// section 5.6.1.2). The limit on the head limits them.
 pub(crate) fn list_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
+    let elements = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+    elements.filter(|element| !element.is_empty())
+}
+
+/// Whether a list header has elements and commas. All its values are one list, joined by commas
+/// (RFC 9110, section 5.2).
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ListShape {
+    has_value: bool,
+    has_comma: bool,
+    has_element: bool,
+}
+
+impl ListShape {
+    /// Adds the value of the next header.
+    pub(crate) fn add(&mut self, value: &[u8]) {
+        if value.iter().any(|byte| !matches!(byte, b',' | b' ' | b'\t')) {
+            self.has_element = true;
+        } else {
+            // Beside an element, commas do not matter.
+            self.has_comma |= self.has_value || !value.is_empty();
+        }
+        self.has_value = true;
+    }
+
+    pub(crate) const fn has_element(self) -> bool {
+        self.has_element
+    }
+
+    /// Returns whether the list has commas and no element. A single value that is empty has
+    /// neither: it counts as a header that is absent.
+    pub(crate) const fn has_only_empty_elements(self) -> bool {
+        self.has_comma && !self.has_element
+    }
 }
 
 /// Returns whether a comma-separated list has the token, without regard to ASCII case.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 /// XORs `data` with `key`, in place, and returns the key for the bytes after `data`.
 ///
 /// Masking and unmasking are the same operation. A payload that comes in pieces is masked piece by
-/// piece by passing on the rerotated key: byte `i` of the whole meets byte `i mod 4` of the key,
+/// piece by passing on the returned key: byte `i` of the whole meets byte `i mod 4` of the key,
 /// wherever it was cut.
 ///
 /// ```

@@ -6,7 +6,7 @@ use super::Receiver;
 use crate::{
     assembler::{Limits, MessageAssembler, PayloadViolation},
     config::Delivery,
-    deflate::{DirectionParams, Inflated, Inflater, MAX_FINISH},
+    deflate::{DirectionParams, InflateError, Inflated, Inflater, MAX_FINISH},
     error::ProtocolError,
     event::{Chunk, Event},
     frame::header::Header,
@@ -33,8 +33,6 @@ pub(super) struct Compressed {
     in_tail: bool,
     /// The last step has not put out everything, so that the next one needs no input.
     has_more_output: bool,
-    /// The payload bytes of its frames, without those of each that do not count.
-    wire_bytes: u64,
 }
 
 /// What ends with a piece of output.
@@ -53,7 +51,6 @@ impl Compressed {
             in_message: false,
             in_tail: false,
             has_more_output: false,
-            wire_bytes: 0,
         }
     }
 
@@ -66,16 +63,15 @@ impl Compressed {
     /// set on the first frame of a message alone, and only if that was negotiated.
     pub(super) fn begin_frame(&mut self, header: &Header, limits: Limits) -> Result<bool, ProtocolError> {
         if let (true, Some(params)) = (header.rsv1, self.params) {
-            self.inflater(params);
+            self.inflater(params).begin_message();
             self.in_message = true;
-            self.wire_bytes = 0;
         }
         if !self.in_message {
             return Ok(false);
         }
         let counted = header.len.saturating_sub(WIRE_ROOM_PER_FRAME);
-        self.wire_bytes = self.wire_bytes.saturating_add(counted);
-        if self.wire_bytes > limits.size.saturating_mul(2).saturating_add(WIRE_ROOM) {
+        let wire_bytes = self.inflater.as_mut().map(|inflater| inflater.add_wire_bytes(counted));
+        if wire_bytes > Some(limits.size.saturating_mul(2).saturating_add(WIRE_ROOM)) {
             return Err(limits.error(PayloadViolation::TooBig));
         }
         Ok(true)
@@ -100,7 +96,10 @@ fn admit<'a>(
 ) -> (&'a [u8], Result<(), PayloadViolation>) {
     let (output, beyond) = inflated.output.split_at(assembler.admit(inflated.output.len(), limits));
     let result = if beyond.is_empty() {
-        inflated.result.map_err(|_| PayloadViolation::InvalidDeflate)
+        inflated.result.map_err(|error| match error {
+            InflateError::Corrupt => PayloadViolation::InvalidDeflate,
+            InflateError::TooManyBlocks => PayloadViolation::TooManyDeflateBlocks,
+        })
     } else {
         Err(PayloadViolation::TooBig)
     };
@@ -125,7 +124,10 @@ impl Receiver {
         };
         self.limits.size = self.max_message_size;
         let inflater = self.compressed.inflater(params);
-        let mut inflated = inflater.finish(payload);
+        let max_output = usize::try_from(self.limits.size)
+            .unwrap_or(usize::MAX)
+            .saturating_add(1);
+        let mut inflated = inflater.finish(payload, max_output);
         let message = if inflated.done && inflated.result.is_ok() && inflated.output.len() as u64 <= self.limits.size {
             self.assembler.whole(kind, inflated.output)?
         } else {
@@ -139,7 +141,7 @@ impl Receiver {
                     break self.assembler.finish()?;
                 }
                 payload = payload.get_mut(inflated.consumed..).unwrap_or_default();
-                inflated = inflater.finish(payload);
+                inflated = inflater.finish(payload, self.assembler.room(self.limits).saturating_add(1));
             }
         };
         inflater.end_message();
@@ -181,7 +183,7 @@ impl Receiver {
             let peeked = self.decoder.payload().peek(input, inflater.max_input());
             let payload = input.get(..peeked).unwrap_or_default();
             let inflated = if in_tail {
-                inflater.finish(payload)
+                inflater.finish(payload, self.assembler.room(self.limits).saturating_add(1))
             } else {
                 inflater.inflate(payload)
             };
@@ -198,9 +200,9 @@ impl Receiver {
             };
             let (output, result) = admit(&mut self.assembler, &inflated, self.limits);
             let event = match self.delivery {
-                // Output of the tail, if the tail ends no block, is nobody's data.
-                Delivery::Chunks if in_tail && inflated.result.is_err() => self.inflated_chunk(&[], ends, result)?,
                 Delivery::Messages => self.inflated_piece(output, ends, result)?,
+                // The message has no end. What the tail inflates to is judged, but it is no data.
+                Delivery::Chunks if in_tail && inflated.result.is_err() => self.inflated_piece(output, ends, result)?,
                 Delivery::Chunks => self.inflated_chunk(output, ends, result)?,
             };
             if ends != Ends::Nothing {

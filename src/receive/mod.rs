@@ -15,7 +15,13 @@ use crate::{
     config::{Config, Delivery},
     error::ProtocolError,
     event::{Chunk, Event},
-    frame::{ReservedBits, decoder::Decoder, header::Header, opcode::Opcode, wire::FirstByte},
+    frame::{
+        ReservedBits,
+        decoder::Decoder,
+        header::Header,
+        opcode::Opcode,
+        wire::{self, FirstByte},
+    },
     message::{Message, MessageKind},
     role::Role,
     utf8::{self, InvalidUtf8},
@@ -80,6 +86,10 @@ impl Receiver {
         self.decoder.role()
     }
 
+    pub(crate) const fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
     pub(crate) const fn disable_fast_paths(&mut self) {
         self.fast_paths = false;
     }
@@ -94,6 +104,11 @@ impl Receiver {
         self.decoder.allow_reserved(bits);
         self.has_own_bits = true;
         self.whole_messages = false;
+    }
+
+    /// The reserved bits of extensions that the caller implements.
+    pub(crate) const fn own_bits(&self) -> ReservedBits {
+        self.decoder.own_bits()
     }
 
     /// The reserved bits of the last message, or of its last frame with chunk delivery.
@@ -181,8 +196,8 @@ impl Receiver {
         }
         if self.has_own_bits {
             self.reserved = match (self.delivery, kind) {
-                (Delivery::Messages, None) => self.reserved.union(self.decoder.own_bits(header)),
-                _ => self.decoder.own_bits(header),
+                (Delivery::Messages, None) => self.reserved.union(self.decoder.own_bits_of(header)),
+                _ => self.decoder.own_bits_of(header),
             };
         }
         // Of a compressed message, the inflated bytes count instead.
@@ -323,15 +338,15 @@ impl Receiver {
             let opcode = self.assembler.opcode_of_unread(remaining);
             let reserved = self.reserved.bits();
             let assembled = self.assembler.into_assembled();
-            if (assembled.len() as u64 + remaining) >> 63 == 0 {
-                let first = FirstByte::new(opcode, fin).with_reserved(reserved);
-                decoder.write_frame(first, assembled, remaining, &mut unread);
-            } else {
+            if wire::overflows(assembled.len() as u64 + remaining) {
                 // Together they are longer than a frame can be.
                 let first = FirstByte::new(opcode, false).with_reserved(reserved);
                 decoder.write_frame(first, assembled, 0, &mut unread);
                 let first = FirstByte::new(Opcode::Continuation, fin).with_reserved(reserved);
                 decoder.write_frame(first, Vec::new(), remaining, &mut unread);
+            } else {
+                let first = FirstByte::new(opcode, fin).with_reserved(reserved);
+                decoder.write_frame(first, assembled, remaining, &mut unread);
             }
         }
         if decoder.is_in_control_frame() {

@@ -41,8 +41,15 @@ impl Compressed {
         self.params.is_some()
     }
 
-    /// The deflater for a message of `len` bytes, or of which so many are known, taken out of its
-    /// place.
+    /// Whether this and the deflater agree with the sender about the message in progress.
+    pub(super) fn agrees(&self, is_in_message: bool) -> bool {
+        let deflater = self.deflater.as_ref();
+        self.in_message == deflater.is_some_and(|deflater| deflater.is_in_message())
+            && (is_in_message || !self.in_message)
+    }
+
+    /// Takes the deflater for a message of at least `len` bytes out of its place, if the message is
+    /// to be compressed.
     fn take_deflater(&mut self, len: usize) -> Option<Box<Deflater>> {
         let params = self.params.filter(|params| params.compresses())?;
         if !self.enabled || len < self.threshold {

@@ -8,20 +8,14 @@
 use alloc::vec::Vec;
 
 use crate::{
-    frame::wire::{self, FirstByte},
+    frame::wire::{self, FirstByte, SHORT_MASKED_LEN},
     mask,
 };
-
-/// The longest header here, in bytes.
-const MAX_HEADER_LEN: usize = 8;
-
-/// The header of a client's short frame, in bytes.
-const MASKED_HEADER_LEN: usize = 6;
 
 /// Whether a frame of this payload can be written here.
 #[inline(always)]
 pub(super) fn fits(data: &[u8], out: &Vec<u8>) -> bool {
-    data.len() <= wire::MAX_IN_16_BITS && out.capacity() - out.len() >= MAX_HEADER_LEN + data.len()
+    data.len() <= wire::MAX_IN_16_BITS && out.capacity() - out.len() >= wire::MEDIUM_MASKED_LEN + data.len()
 }
 
 /// Appends a server's frame that [`fits`].
@@ -77,16 +71,16 @@ pub(super) fn masked(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<
 #[inline(never)]
 fn masked_short(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     match data.len() {
-        0..16 => masked_blocks::<8, 14>(first, data, key, out),
-        _ => masked_blocks::<16, 22>(first, data, key, out),
+        0..16 => masked_blocks::<8, { SHORT_MASKED_LEN + 8 }>(first, data, key, out),
+        _ => masked_blocks::<16, { SHORT_MASKED_LEN + 16 }>(first, data, key, out),
     }
 }
 
 #[inline(never)]
 fn masked_longer(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     match data.len() {
-        0..64 => masked_blocks::<32, 38>(first, data, key, out),
-        _ => masked_blocks::<64, 70>(first, data, key, out),
+        0..64 => masked_blocks::<32, { SHORT_MASKED_LEN + 32 }>(first, data, key, out),
+        _ => masked_blocks::<64, { SHORT_MASKED_LEN + 64 }>(first, data, key, out),
     }
 }
 
@@ -94,14 +88,14 @@ fn masked_longer(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<u8>)
 /// half.
 #[inline(always)]
 fn masked_blocks<const N: usize, const BEGIN: usize>(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
-    const { assert!(BEGIN == MASKED_HEADER_LEN + N) }
+    const { assert!(BEGIN == SHORT_MASKED_LEN + N) }
     debug_assert!((N..=2 * N).contains(&data.len()));
     if let (Some(front), Some(back)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) {
         let mut begin = [0; BEGIN];
-        let (header, block) = begin.split_at_mut(MASKED_HEADER_LEN);
+        let (header, block) = begin.split_at_mut(SHORT_MASKED_LEN);
         header.copy_from_slice(&wire::short_masked(first, data.len(), key));
         block.copy_from_slice(&mask::xored(*front, key));
-        let end = out.len() + MASKED_HEADER_LEN + data.len();
+        let end = out.len() + SHORT_MASKED_LEN + data.len();
         push_block(begin, out);
         out.truncate(end - N);
         // A block is a multiple of four bytes, so the key is the same before the last block and

@@ -67,6 +67,11 @@ impl Sender {
         }
     }
 
+    #[cfg(feature = "std")]
+    pub(crate) const fn fragments_messages(&self) -> bool {
+        self.fragment_size.is_some()
+    }
+
     pub(crate) fn disable_fast_paths(&mut self) {
         self.fast_paths = false;
         self.update_path();
@@ -108,6 +113,7 @@ impl Sender {
     /// in the output.
     #[inline(never)]
     fn any_message(&mut self, kind: MessageKind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        debug_assert!(self.compressed.agrees(self.is_in_message()));
         self.check_between_messages()?;
         if self.compressed.is_negotiated() && self.message_deflated(kind, data, out) {
             return Ok(());
@@ -146,6 +152,7 @@ impl Sender {
         reserved: ReservedBits,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
+        debug_assert!(self.compressed.agrees(self.is_in_message()));
         let opcode = match self.message {
             None => kind.opcode(),
             Some(begun) if begun == kind => Opcode::Continuation,

@@ -31,6 +31,7 @@
 //! | the opening handshake is done | [`opened`](Timers::opened) |
 //! | a message or a chunk of one was received | [`received`](Timers::received) |
 //! | a Pong was received | [`pong`](Timers::pong) |
+//! | the caller sent a Ping that is not from `Due::Ping` | [`ping_sent`](Timers::ping_sent) |
 //! | a read without an event [assembled](crate::Connection::assembled_len) more | `received` |
 //! | the transport takes bytes again after it had refused some | [`written`](Timers::written) |
 //! | a Close was sent or received, or the connection failed | [`closing`](Timers::closing) |
@@ -47,6 +48,7 @@
 mod backoff;
 
 use core::{
+    mem,
     ops::{Add, Sub},
     time::Duration,
 };
@@ -101,8 +103,10 @@ impl Timeouts {
     /// Sets the time for the opening handshake, from the first byte that could be sent: for a
     /// client until the last byte of the response, for a server until the last byte of the request.
     ///
-    /// The time that a server takes to decide does not count. Default 10 seconds: several round
-    /// trips on the slowest network, and a limit for peers that open connections and send nothing.
+    /// The time that a server takes to decide does not count. For the `connect` functions of the
+    /// adapters, it begins before the name of the host is resolved. Default 10 seconds: several
+    /// round trips on the slowest network, and a limit for peers that open connections and send
+    /// nothing.
     #[must_use]
     pub fn handshake(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.handshake = timeout.into();
@@ -112,8 +116,9 @@ impl Timeouts {
     /// Sets the time without a message, or a piece of one, until a Ping is sent (RFC 6455, section
     /// 5.5.2).
     ///
-    /// Control frames that the peer sends of itself do not put it off. Default 20 seconds: proxies
-    /// and address translators forget connections that are silent for 30 to 60.
+    /// Control frames that the peer sends of itself do not put it off, a Pong that answers a Ping
+    /// does. Default 20 seconds: proxies and address translators forget connections that are silent
+    /// for 30 to 60.
     #[must_use]
     pub fn ping(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.ping = timeout.into();
@@ -122,9 +127,10 @@ impl Timeouts {
 
     /// Sets the time from that Ping to its Pong, before the connection is dropped.
     ///
-    /// A piece of a message that arrives meanwhile starts the time anew, and so does a transport
-    /// that goes on writing. Default 20 seconds: the Pong may have to wait for a large message.
-    /// With `None`, a Ping that is not answered is the last.
+    /// A Pong to a later Ping of the application counts as its Pong. A piece of a message that
+    /// arrives meanwhile starts the time anew, and so does a transport that goes on writing.
+    /// Default 20 seconds: the Pong may have to wait for a large message. With `None`, a Ping that
+    /// is not answered is the last.
     #[must_use]
     pub fn pong(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.pong = timeout.into();
@@ -200,6 +206,9 @@ enum TimerPhase<I> {
         last_alive: I,
         /// When the Ping was sent whose Pong has not arrived.
         pinged: Option<I>,
+        /// The caller has sent a Ping of its own after that one, and since the last Pong that
+        /// counted.
+        has_other_ping: bool,
         /// `Due::Idle` has been reported.
         idle: bool,
     },
@@ -231,6 +240,7 @@ where
                 last_message: now,
                 last_alive: now,
                 pinged: None,
+                has_other_ping: false,
                 idle: false,
             };
         }
@@ -262,22 +272,43 @@ where
         }
     }
 
-    /// Notes that a Pong was received. If it answers the last Ping, returns the round-trip time;
-    /// any other Pong changes nothing.
+    /// Notes that the caller sent a Ping of its own, with any payload. The Ping of [`Due::Ping`] is
+    /// known already.
     ///
-    /// A peer may answer only the last of several Pings (RFC 6455, section 5.5.3): do not send
-    /// others while a Pong is missing.
+    /// A peer may answer only the last of several Pings (RFC 6455, section 5.5.3). So the next Pong
+    /// proves the peer alive, whatever its payload: payloads are not kept, and one Ping makes one
+    /// Pong count. Without this call, the Pong counts as unsolicited.
+    pub const fn ping_sent(&mut self) {
+        if let TimerPhase::Open { has_other_ping, .. } = &mut self.phase {
+            *has_other_ping = true;
+        }
+    }
+
+    /// Notes that a Pong was received. If it answers the last [`Due::Ping`], returns the round-trip
+    /// time.
+    ///
+    /// A Pong after a [Ping of the caller](Self::ping_sent) proves the peer alive too, and replaces
+    /// the Pong that is missing. Any other Pong is unsolicited and changes nothing.
     pub fn pong(&mut self, payload: &[u8], now: I) -> Option<Duration> {
-        let TimerPhase::Open { last_alive, pinged, .. } = &mut self.phase else {
+        let TimerPhase::Open {
+            last_alive,
+            pinged,
+            has_other_ping,
+            ..
+        } = &mut self.phase
+        else {
             return None;
         };
-        if payload != self.pings.to_be_bytes() {
-            return None;
+        if let Some(sent) = pinged.take_if(|_| payload == self.pings.to_be_bytes()) {
+            *last_alive = now.max(*last_alive);
+            self.round_trip = Some(if now > sent { now - sent } else { Duration::ZERO });
+            return self.round_trip;
         }
-        let sent = pinged.take()?;
-        *last_alive = now.max(*last_alive);
-        self.round_trip = Some(if now > sent { now - sent } else { Duration::ZERO });
-        self.round_trip
+        if mem::take(has_other_ping) {
+            *last_alive = now.max(*last_alive);
+            *pinged = None;
+        }
+        None
     }
 
     /// Notes that a Close frame was sent or received, or the connection or its handshake failed.
@@ -313,9 +344,16 @@ where
             return None;
         }
         match (due, &mut self.phase) {
-            (Due::Ping(payload), TimerPhase::Open { pinged, .. }) => {
+            (
+                Due::Ping(payload),
+                TimerPhase::Open {
+                    pinged, has_other_ping, ..
+                },
+            ) => {
                 self.pings = u64::from_be_bytes(payload);
                 *pinged = Some(now);
+                // A Pong that is on its way does not prove that this Ping arrives.
+                *has_other_ping = false;
             }
             (Due::Idle, TimerPhase::Open { idle, .. }) => *idle = true,
             _ => self.phase = TimerPhase::Ended,
@@ -351,6 +389,7 @@ where
                 last_alive,
                 pinged,
                 idle,
+                ..
             } => {
                 let next_alive = match pinged {
                     Some(sent) => at(sent.max(last_alive), self.timeouts.pong, Due::Pong),

@@ -12,9 +12,9 @@ use ::tokio::io::ReadBuf;
 use sockless::{
     ClientRequest, Connection,
     adapter::{
-        Error,
+        Error, Settings,
         futures_io::{self, Incoming, WebSocket},
-        poll::{Settings, Transport},
+        poll::Transport,
         tokio,
     },
     handshake::Response,
@@ -171,46 +171,46 @@ impl Adapter for FuturesIo {
     }
 }
 
-/// R116 (F34 F35): a tokio stream that ends or fails after any number of bytes: all complete
+/// R116 (F34): a tokio stream that ends or fails after any number of bytes: all complete
 /// messages before that are received, and the end is reported once.
 #[test]
 fn f34_input_before_a_failure_is_received_on_tokio() {
     faults::input_ends_at_any_byte::<Tokio>(100);
 }
 
-/// R116 (F34 F35): the same with a `futures-io` stream.
+/// R116 (F34): the same with a `futures-io` stream.
 #[test]
 fn f34_input_before_a_failure_is_received_on_futures_io() {
     faults::input_ends_at_any_byte::<FuturesIo>(100);
 }
 
-/// R116 (F34 F35): the peer shuts down its sending direction after any number of bytes: the adapter
+/// R116 (F34): the peer shuts down its sending direction after any number of bytes: the adapter
 /// writes and flushes all output before it reports the end.
 #[test]
 fn f34_output_is_written_after_a_half_close_on_tokio() {
     faults::peer_half_closes_at_any_byte::<Tokio>();
 }
 
-/// R116 (F34 F35): the same with a `futures-io` stream.
+/// R116 (F34): the same with a `futures-io` stream.
 #[test]
 fn f34_output_is_written_after_a_half_close_on_futures_io() {
     faults::peer_half_closes_at_any_byte::<FuturesIo>();
 }
 
-/// R116 (F34 F35): writing to a tokio stream fails after any number of bytes: the adapter reads the
+/// R116 (F34): writing to a tokio stream fails after any number of bytes: the adapter reads the
 /// stream to its end.
 #[test]
 fn f34_input_after_a_write_failure_is_received_on_tokio() {
     faults::output_breaks_after_any_byte::<Tokio>();
 }
 
-/// R116 (F34 F35): the same with a `futures-io` stream.
+/// R116 (F34): the same with a `futures-io` stream.
 #[test]
 fn f34_input_after_a_write_failure_is_received_on_futures_io() {
     faults::output_breaks_after_any_byte::<FuturesIo>();
 }
 
-/// R116 (F34 F35): a tokio stream that ends or fails after any number of bytes of the handshake, in
+/// R116 (F34): a tokio stream that ends or fails after any number of bytes of the handshake, in
 /// both roles and directions: the handshake fails, and the stream is shut down. A complete
 /// handshake opens the connection.
 #[test]
@@ -218,7 +218,7 @@ fn f34_an_incomplete_handshake_fails_on_tokio() {
     faults::handshake_breaks_at_any_byte::<Tokio>();
 }
 
-/// R116 (F34 F35): the same with a `futures-io` stream.
+/// R116 (F34): the same with a `futures-io` stream.
 #[test]
 fn f34_an_incomplete_handshake_fails_on_futures_io() {
     faults::handshake_breaks_at_any_byte::<FuturesIo>();
@@ -234,6 +234,18 @@ fn a_refusal_body_ends_with_the_stream_on_tokio() {
 #[test]
 fn a_refusal_body_ends_with_the_stream_on_futures_io() {
     faults::refusal_ends_with_the_transport::<FuturesIo>();
+}
+
+/// F62: a refusal over tokio whose body breaks off is reported.
+#[test]
+fn f62_a_refusal_is_reported_whatever_ends_its_body_on_tokio() {
+    faults::refusal_breaks_off::<Tokio>(false);
+}
+
+/// F62: the same over `futures-io`, also when the server is silent.
+#[test]
+fn f62_a_refusal_is_reported_whatever_ends_its_body_on_futures_io() {
+    faults::refusal_breaks_off::<FuturesIo>(true);
 }
 
 /// One byte per second over `futures-io`, for longer than any deadline: everything is received, and

@@ -14,9 +14,9 @@ use smol::net::TcpListener;
 use sockless::{
     Accept, ClientRequest, CloseCode, Message,
     adapter::{
-        Error,
+        Error, Settings,
         futures_io::{self as ws, Timer},
-        poll::{Clock, Settings},
+        poll::Clock,
     },
     timers::{Due, Timeouts},
 };

@@ -1,12 +1,17 @@
 //! Tests of the adapters.
 
+mod accepting;
 mod std_net;
 
+#[cfg(feature = "tokio")]
+mod connect;
 #[cfg(all(feature = "tokio", feature = "futures-io"))]
 mod faults;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 mod poll;
+#[cfg(all(feature = "tokio", feature = "futures-io"))]
+mod tasks;
 #[cfg(feature = "tokio")]
 mod tokio;

@@ -11,7 +11,7 @@ use sockless::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     net::TcpListener,
-    time::{Instant, sleep},
+    time::{self, Instant, sleep},
 };
 
 /// How long a test waits for the network before it fails.
@@ -23,7 +23,7 @@ fn run<F: Future>(future: F) -> F::Output {
         .build()
         .unwrap();
     runtime
-        .block_on(async { tokio::time::timeout(TEST_TIMEOUT, future).await })
+        .block_on(async { time::timeout(TEST_TIMEOUT, future).await })
         .expect("the test ends before the timeout")
 }
 
@@ -53,6 +53,29 @@ fn messages_are_echoed_over_tcp() {
             assert!(ws.close_status().unwrap().is_clean());
         };
         tokio::join!(server, client);
+    });
+}
+
+/// R005: `connect` has one connection in the opening handshake at a time: no second one while it
+/// waits, and none after a failure.
+#[test]
+fn s4_1_connect_makes_one_connection_at_a_time() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let has_another = async || time::timeout(Duration::ZERO, listener.accept()).await.is_ok();
+        let server = async {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(tcp.read_u8().await.unwrap());
+            }
+            // The client waits for a response.
+            assert!(!has_another().await, "a second connection during the handshake");
+        };
+        let (result, ()) = tokio::join!(ws::connect(&url), server);
+        assert!(matches!(result, Err(Error::Protocol(_))), "{result:?}");
+        assert!(!has_another().await, "a second connection after a failure");
     });
 }
 
@@ -209,7 +232,7 @@ fn halves_work_on_several_threads() {
         }
     };
     runtime
-        .block_on(async { tokio::time::timeout(TEST_TIMEOUT, conversation).await })
+        .block_on(async { time::timeout(TEST_TIMEOUT, conversation).await })
         .expect("the test ends before the timeout");
 }
 
@@ -228,7 +251,9 @@ fn output_is_written_after_a_half_close_over_tcp() {
         };
         let client = async {
             let ws = ws::connect(&url).await.unwrap();
-            let (io, unread) = ws.into_parts();
+            let sockless::adapter::Parts {
+                transport: io, unread, ..
+            } = ws.into_parts();
             let mut tcp = io.0;
             tcp.shutdown().await.unwrap();
             sleep(Duration::from_millis(200)).await;

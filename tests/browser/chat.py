@@ -280,6 +280,34 @@ class Test:
         if delay > 3000:
             raise Failure(f"the first attempt to connect was after {delay:.0f} ms")
 
+    def check_delays(self, page):
+        """RFC 6455, section 7.2.3: delays are random, grow with the failures, and have a limit."""
+        samples = page.script(
+            """const before = failures;
+            const samples = Array.from({length: 12}, (_, n) => {
+                failures = n;
+                return Array.from({length: 200}, retryDelay);
+            });
+            failures = before;
+            return samples;"""
+        )
+        limits = [1000] + [min(30000, 1000 * 2**n) for n in range(1, 12)]
+        for n, (delays, limit) in enumerate(zip(samples, limits)):
+            least = 0 if n == 0 else limit / 2
+            if not least <= min(delays) < max(delays) <= limit or max(delays) - min(delays) < limit / 4:
+                raise Failure(f"after {n} failures, delays from {min(delays)} to {max(delays)} ms")
+
+    def check_own_lines(self, page, others, guest, line):
+        """A page shows which guest it is, and marks the lines of that guest and no others."""
+        if page.script("return document.getElementById('me').textContent") != f"you are {guest}":
+            raise Failure(f"{page.name} does not show that it is {guest}")
+        own = "return Array.from(document.querySelectorAll('#log > li.own'), li => li.textContent)"
+        if line not in page.script(own):
+            raise Failure(f"{page.name} does not mark {line!r}")
+        for other in others:
+            if line in other.script(own):
+                raise Failure(f"{other.name} marks {line!r} of {guest}")
+
     def run(self):
         check = self.check
         url, port = check("the server prints its address", self.start_server, 0)
@@ -301,6 +329,8 @@ class Test:
         )
         check("markup is shown as text", self.check_markup, first, second)
         check("a message has the name with which the second page joined", self.check_name, guest, line)
+        check("the second page marks its own messages", self.check_own_lines, second, [first], guest, line)
+        check("the delays before a retry are random and grow", self.check_delays, first)
         self.pages.remove(second)
         second.close()
         check("the first page sees the second one leave", first.wait_line, re.escape(guest) + " left", before)

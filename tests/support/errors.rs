@@ -19,6 +19,26 @@ pub fn reserved_opcode(first: u8) -> ProtocolError {
     ProtocolError::ReservedOpcode { opcode: first % 16 }
 }
 
+/// The error of a first byte of a control frame without FIN.
+pub fn fragmented_control_frame(first: u8) -> ProtocolError {
+    ProtocolError::FragmentedControlFrame { opcode: first % 16 }
+}
+
+/// The error of a control frame with this first byte that announces more than 125 bytes.
+pub fn control_frame_too_long(first: u8) -> ProtocolError {
+    ProtocolError::ControlFrameTooLong { opcode: first % 16 }
+}
+
+/// The error of a data frame with this first byte inside a message.
+pub fn interleaved_message(first: u8) -> ProtocolError {
+    ProtocolError::InterleavedMessage { opcode: first % 16 }
+}
+
+/// The error of a length of 16 or 64 bits that fits into fewer.
+pub fn non_minimal_length(bits: u8) -> ProtocolError {
+    ProtocolError::NonMinimalLength { bits }
+}
+
 /// The error of a message whose headers announce `size` bytes.
 pub fn too_big(size: u64, limit: u64) -> ProtocolError {
     ProtocolError::MessageTooBig {
@@ -43,7 +63,7 @@ pub fn quoted_to(input: &str, len: usize) -> Excerpt {
 }
 
 /// An error of each variant, with the status that answers it.
-pub fn request_errors() -> [(RequestError, u16); 33] {
+pub fn request_errors() -> [(RequestError, u16); 41] {
     let value = quoted("x");
     [
         (RequestError::Tls { byte: 0x16 }, 400),
@@ -69,6 +89,18 @@ pub fn request_errors() -> [(RequestError, u16); 33] {
         (RequestError::InvalidPort { port: value }, 400),
         (RequestError::RepeatedOrigin, 400),
         (RequestError::InvalidOrigin { origin: value }, 400),
+        (RequestError::ForeignOrigin { origin: value }, 403),
+        (
+            RequestError::ForeignScheme {
+                origin: value,
+                requires_https: true,
+            },
+            403,
+        ),
+        (RequestError::UnlistedOrigin { origin: value }, 403),
+        (RequestError::UnlistedHost { host: value }, 403),
+        (RequestError::InvalidContentLength { value }, 400),
+        (RequestError::DifferentContentLengths { value }, 400),
         (RequestError::ContentLength { value }, 400),
         (RequestError::TransferEncoding { value }, 400),
         (RequestError::MissingUpgrade, 426),
@@ -81,8 +113,10 @@ pub fn request_errors() -> [(RequestError, u16); 33] {
         (RequestError::MissingVersion, 426),
         (RequestError::RepeatedVersion, 426),
         (RequestError::UnsupportedVersion { version: value }, 426),
+        (RequestError::EmptySubprotocolList, 400),
         (RequestError::InvalidSubprotocol { position: 1 }, 400),
         (RequestError::RepeatedSubprotocol { position: 2 }, 400),
+        (RequestError::EmptyExtensionList, 400),
         (RequestError::InvalidExtensions { value }, 400),
         (RequestError::TooMuchEarlyData { limit: 1 }, 400),
     ]

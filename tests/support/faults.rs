@@ -6,8 +6,8 @@ use std::{io::ErrorKind, rc::Rc};
 use sockless::{
     Accept, ClientRequest, Config, Connection, Message, ProtocolError, Role,
     adapter::{
-        Error,
-        poll::{Clock, Incoming, Settings, Transport, WebSocket},
+        Error, Settings,
+        poll::{Clock, Incoming, Transport, WebSocket},
     },
     handshake::Response,
     timers::Timeouts,
@@ -348,6 +348,41 @@ pub fn refusal_ends_with_the_transport<A: Adapter>() {
                 };
                 assert_eq!(refusal.response.status(), 403);
                 assert_eq!((&refusal.body[..], refusal.is_complete), (&b"go away"[..], is_complete));
+            });
+            let remote: Task<'_> = Box::pin(async move {
+                remote.read(usize::MAX).await;
+            });
+            simulation.run(vec![local, remote]);
+        }
+    }
+}
+
+/// The body of a refusal does not complete: the transport is reset, or, if the adapter has the
+/// virtual clock, silent.
+pub fn refusal_breaks_off<A: Adapter>(has_virtual_clock: bool) {
+    for length in ["", "Content-Length: 100\r\n"] {
+        for seed in 0..50 {
+            let is_silent = has_virtual_clock && seed % 2 == 0;
+            let mut simulation = Simulation::new(seed);
+            let (mut local, mut remote) = simulation.pipe([1 << 10, 0]);
+            local.faults = Faults::random(seed);
+            let clock = simulation.clock();
+            let response = format!("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n{length}\r\nsay");
+            remote.output.borrow_mut().push(response.as_bytes());
+            if !is_silent {
+                remote.output.borrow_mut().read_error = Some(ErrorKind::ConnectionReset);
+            }
+            let local: Task<'_> = Box::pin(async move {
+                let request = ClientRequest::new("ws://example.com/").unwrap();
+                let timeouts = if is_silent { Timeouts::new() } else { Timeouts::none() };
+                let refusal = match A::client(local, clock, &request, settings(1000, timeouts)).await {
+                    Err(Error::Refused(refusal)) => refusal,
+                    Err(error) => panic!("{error:?}"),
+                    Ok(_) => panic!(),
+                };
+                assert_eq!(refusal.response.status(), 401);
+                assert_eq!(refusal.response.headers().get("www-authenticate"), Some(&b"Basic"[..]));
+                assert_eq!((&refusal.body[..], refusal.is_complete), (&b"say"[..], false));
             });
             let remote: Task<'_> = Box::pin(async move {
                 remote.read(usize::MAX).await;

@@ -53,7 +53,9 @@ pub fn feed_cut(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Ou
             match connection.receive(&mut rest, &mut outcome.out) {
                 Ok(Some(event)) => {
                     if let Event::Request(request) = &event {
-                        connection.accept(request, &Accept::new(), &mut outcome.out).unwrap();
+                        connection
+                            .accept(request, &Accept::new().any_origin(), &mut outcome.out)
+                            .unwrap();
                     }
                     outcome.events.push(event.into_owned());
                 }

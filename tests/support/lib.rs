@@ -43,7 +43,10 @@ pub mod pipe;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 pub mod polled;
 
-pub use errors::{inflates_too_big, quoted, quoted_to, request_errors, reserved_bits, reserved_opcode, too_big};
+pub use errors::{
+    control_frame_too_long, fragmented_control_frame, inflates_too_big, interleaved_message, non_minimal_length,
+    quoted, quoted_to, request_errors, reserved_bits, reserved_opcode, too_big,
+};
 #[cfg(feature = "alloc")]
 pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open, upgraded, without_fast_paths};
 pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of};

@@ -44,7 +44,9 @@ impl Endpoint {
                 Ok(None) => break,
                 Ok(Some(event)) => {
                     if let Event::Request(request) = &event {
-                        self.engine.accept(request, &Accept::new(), &mut self.out).unwrap();
+                        self.engine
+                            .accept(request, &Accept::new().any_origin(), &mut self.out)
+                            .unwrap();
                     }
                     self.events.push(event.into_owned());
                 }

@@ -5,6 +5,8 @@
 //! * A task is polled only after its waker was woken.
 //! * Each direction of a pipe, and each clock, keeps one waker: that of the last call that returned
 //!   `Pending`. A call that returns anything else removes it.
+//! * A task that [migrates](Simulation::migrating) has another waker at some polls. Only the waker
+//!   of its last poll wakes it.
 //! * No event wakes a task at once. The executor chooses with the seed when to wake which of the
 //!   kept wakers.
 
@@ -291,6 +293,8 @@ pub struct Simulation {
     now: Rc<Cell<Instant>>,
     channels: Vec<Rc<RefCell<Channel>>>,
     alarms: Vec<Alarm>,
+    /// Tasks are polled with another waker now and then.
+    migrates: bool,
 }
 
 impl Simulation {
@@ -300,7 +304,14 @@ impl Simulation {
             now: Rc::new(Cell::new(Instant::now())),
             channels: Vec::new(),
             alarms: Vec::new(),
+            migrates: false,
         }
+    }
+
+    /// Tasks migrate: each poll may have a waker of its own. Wakers of earlier polls wake nobody.
+    pub fn migrating(mut self, migrates: bool) -> Self {
+        self.migrates = migrates;
+        self
     }
 
     /// The two ends of a pipe. `capacities` are those of the direction from the first end to the
@@ -348,7 +359,7 @@ impl Simulation {
     /// due.
     pub fn run(&mut self, tasks: Vec<Task<'_>>) {
         let mut tasks: Vec<_> = tasks.into_iter().map(Some).collect();
-        let flags: Vec<_> = tasks
+        let mut flags: Vec<_> = tasks
             .iter()
             .map(|_| Arc::new(WakeFlag(AtomicBool::new(true))))
             .collect();
@@ -363,6 +374,9 @@ impl Simulation {
             match self.rng.below((runnable.len() + wakers).max(1)) {
                 n if n < runnable.len() => {
                     let n = runnable.swap_remove(n);
+                    if self.migrates && self.rng.below(2) == 0 {
+                        flags[n] = Arc::new(WakeFlag::default());
+                    }
                     flags[n].0.store(false, SeqCst);
                     let waker = Waker::from(Arc::clone(&flags[n]));
                     let task = tasks[n].as_mut().unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockless::{
     Config, Connection, Message, Role,
-    adapter::poll::{Settings, WebSocket},
+    adapter::{Settings, poll::WebSocket},
     handshake::Negotiated,
     timers::Timeouts,
 };

@@ -27,8 +27,13 @@ async fn respond(State(config): State<Config>, mut request: Request) -> Response
         Ok(request) => request,
         Err(error) => return (error.to_http(), format!("{error}\n")).into_response(),
     };
-    // A server that is not for everybody checks the origin here, and chooses a subprotocol.
-    let Ok((response, negotiated)) = request.to_http_response(&Accept::new(), &config) else {
+    // A server with subprotocols chooses one here.
+    let accept = Accept::new();
+    // By default, only pages of the server's own origin may connect. Others get status 403.
+    if let Err(error) = request.check_origin(&accept) {
+        return (error.to_http(), format!("{error}\n")).into_response();
+    }
+    let Ok((response, negotiated)) = request.to_http_response(&accept, &config) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let engine = Connection::upgraded_server(&negotiated, config);
@@ -45,7 +50,8 @@ async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
     // An `Upgraded` first returns the bytes that were read after the request.
     let stream = TokioIo::new(upgrade.await?);
     let mut ws = adapter::tokio::upgraded(stream, engine, Settings::default());
-    // `None` after a clean close. An error if the connection failed or was lost.
+    // `None` if the client closed with success. An error if it closed with another code, or if the
+    // connection failed or was lost.
     while let Some(message) = ws.recv().await? {
         // `recv` writes it before it waits.
         ws.feed(message).await?;

@@ -24,9 +24,13 @@ async fn respond(mut request: Request<Incoming>, config: &Config) -> Result<Resp
         Ok(request) => request,
         Err(error) => return Ok(error.to_http().map(|()| format!("{error}\n"))),
     };
-    // A server that is not for everybody checks the path and the origin here, and chooses a
-    // subprotocol.
-    let (response, negotiated) = request.to_http_response(&Accept::new(), config)?;
+    // A server with more than one path checks it here, and chooses a subprotocol.
+    let accept = Accept::new();
+    // By default, only pages of the server's own origin may connect. Others get status 403.
+    if let Err(error) = request.check_origin(&accept) {
+        return Ok(error.to_http().map(|()| format!("{error}\n")));
+    }
+    let (response, negotiated) = request.to_http_response(&accept, config)?;
     let engine = Connection::upgraded_server(&negotiated, config.clone());
     tokio::spawn(async {
         if let Err(error) = echo(upgrade, engine).await {
@@ -41,7 +45,8 @@ async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
     // An `Upgraded` first returns the bytes that hyper has read after the request.
     let stream = TokioIo::new(upgrade.await?);
     let mut ws = adapter::tokio::upgraded(stream, engine, Settings::default());
-    // `None` after a clean close. An error if the connection failed or was lost.
+    // `None` if the client closed with success. An error if it closed with another code, or if the
+    // connection failed or was lost.
     while let Some(message) = ws.recv().await? {
         // `recv` writes it before it waits.
         ws.feed(message).await?;

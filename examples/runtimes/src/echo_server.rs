@@ -16,20 +16,16 @@ mod options;
 
 use options::Options;
 
-/// Returns the acceptance of a request, or `None` if it comes from a foreign page.
-///
-/// Only browsers have to send `Origin`. Another client can send any value, so a request without the
-/// header is accepted.
-fn accept_for<'a>(options: &'a Options, request: &Request<'_>) -> Option<Accept<'a>> {
-    let is_foreign =
-        |origin: &str| !options.origins.is_empty() && options.origins.iter().all(|allowed| allowed != origin);
-    if request.origin().is_some_and(is_foreign) {
-        return None;
+/// Returns the acceptance of a request. By default, any page may connect: this server has no
+/// secrets.
+fn accept_for<'a>(options: &'a Options, request: &Request<'_>) -> Accept<'a> {
+    let accept = Accept::new().subprotocol(request.choose_subprotocol(&options.subprotocols));
+    if options.origins.is_empty() {
+        accept.any_origin()
+    } else {
+        accept.origins(&options.origins)
     }
-    Some(Accept::new().subprotocol(request.choose_subprotocol(&options.subprotocols)))
 }
-
-const FOREIGN_ORIGIN: (u16, &[(&str, &str)], &[u8]) = (403, &[("Content-Type", "text/plain")], b"foreign origin\n");
 
 fn main() -> ExitCode {
     let args = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
@@ -82,12 +78,11 @@ fn on_threads(listener: &TcpListener, options: &'static Options) -> io::Result<(
 fn serve(tcp: TcpStream, options: &Options) -> Result<(), Error> {
     // The engine answers an invalid request, and this returns the error.
     let incoming = std_net::incoming(tcp, options.config.clone())?;
-    let Some(accept) = accept_for(options, incoming.request()) else {
-        let (status, headers, body) = FOREIGN_ORIGIN;
-        return incoming.reject(status, headers, body);
-    };
+    let accept = accept_for(options, incoming.request());
+    // A page of an origin that is not allowed gets a response with status 403.
     let mut ws = incoming.accept(&accept)?;
-    // `None` after a clean close. An error if the connection failed or was lost.
+    // `None` if the client closed with success. An error if it closed with another code, or if the
+    // connection failed or was lost.
     while let Some(message) = ws.recv()? {
         // `feed` does not write. `recv` writes before it waits, so the replies to the messages of
         // one read leave in one write.
@@ -104,10 +99,7 @@ where
     C: sockless::adapter::poll::Clock,
 {
     let incoming = sockless::adapter::poll::Incoming::new(transport, clock, options.config.clone()).await?;
-    let Some(accept) = accept_for(options, incoming.request()) else {
-        let (status, headers, body) = FOREIGN_ORIGIN;
-        return incoming.reject(status, headers, body).await;
-    };
+    let accept = accept_for(options, incoming.request());
     let mut ws = incoming.accept(&accept).await?;
     while let Some(message) = ws.recv().await? {
         ws.feed(message).await?;

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     pub(crate) runtime: String,
     pub(crate) config: Config,
     pub(crate) subprotocols: Vec<String>,
-    pub(crate) origins: Vec<String>,
+    pub(crate) origins: Vec<&'static str>,
 }
 
 impl Options {
@@ -42,7 +42,7 @@ impl Options {
                 "--max-message-size" => config = config.max_message_size(args.next()?.parse().ok()?),
                 "--fragment" => config = config.fragment_size(args.next()?.parse::<NonZeroUsize>().ok()?),
                 "--subprotocol" => subprotocols.push(args.next()?),
-                "--origin" => origins.push(args.next()?),
+                "--origin" => origins.push(&*args.next()?.leak()),
                 _ => deflate = Some(deflate_option(deflate.unwrap_or_default(), &name, &mut args)?),
             }
         }

@@ -43,9 +43,10 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// Cancelling ends the connection.
     ///
     /// # Errors
-    /// The transport failed, or the acceptance cannot be sent: see
-    /// [`Connection::accept`](crate::Connection::accept). Then the client is sent a response with
-    /// status 500.
+    /// The transport failed, or [`Accept`] does not allow the request: then the error is
+    /// [`Protocol`](Error::Protocol), and the client is sent a response with status 403. Or the
+    /// acceptance cannot be sent, see [`Connection::accept`](crate::Connection::accept): then the
+    /// client is sent a response with status 500.
     pub async fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<T, C>, Error> {
         let now = self.ws.socket.clock.now();
         let accepted = self.ws.socket.driver.accept(&self.request, accept, now);

@@ -10,12 +10,21 @@
 //! loses no byte that was read, no byte that is to be written, and no event: call the method again
 //! to continue. Each method says what that means for it.
 //!
+//! # Tasks
+//!
+//! Several tasks may wait for one connection: those of its [halves](WebSocket::split), of clones of
+//! a [`Writer`], or of the halves that `StreamExt::split` of `futures_util` makes. Each is woken
+//! when it can continue. A whole connection has one waker for receiving, one for room in the output
+//! and one for flushing, each that of the last poll; each call of a `Writer`, and each `Writer` as
+//! a sink, has its own. A future that is dropped while it waits keeps no waker.
+//!
 //! # Writing
 //!
 //! [`recv`](WebSocket::recv) offers the output to the transport before it waits. So replies need no
 //! call of the application, and the messages that it [feeds](WebSocket::feed) in response to those
 //! of one read leave in one write. While more than [`Settings::high_water`] bytes are unwritten,
-//! `feed` and `send` wait. While so many bytes of replies are unwritten, nothing is read.
+//! `feed`, `send`, `ping` and `pong` wait. While so many bytes of replies are unwritten, nothing is
+//! read.
 //!
 //! # Memory
 //!
@@ -25,12 +34,13 @@
 //! reports more bytes than it has read passes on bytes of another connection.
 
 mod buffer_pool;
+mod connect;
 mod incoming;
 mod input;
 mod socket;
 mod split;
 mod teardown;
-mod wakers;
+mod waiting;
 mod websocket;
 mod write;
 
@@ -38,11 +48,12 @@ use core::task::{Context, Poll};
 use std::{io, time::Instant};
 
 pub use self::{
+    connect::connect_addresses,
     incoming::Incoming,
     split::{Reader, Writer},
     websocket::WebSocket,
 };
-pub use super::Settings;
+use super::Settings;
 
 /// A stream of bytes in both directions.
 ///

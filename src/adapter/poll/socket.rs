@@ -1,21 +1,23 @@
 //! The loop of a polled connection.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use super::{
     Clock, Transport,
     input::MIN_READ_SIZE,
-    wakers::{Half, SharedWaker, shared_context},
+    waiting::{Interest, Waiting},
 };
 use crate::{
-    Connection, State,
+    Connection, Message, State,
     adapter::{
-        Error,
+        Error, Parts,
         driver::{Driver, FromEvent, Received},
         input::Input,
         write_state::WriteState,
     },
+    handshake::Refusal,
 };
 
 /// How many reads without an event may follow each other before the task yields; and how many reads
@@ -39,16 +41,21 @@ pub(super) struct Socket<T, C> {
     pub(super) is_at_end: bool,
     /// How many reads there were since the deadlines were checked.
     unchecked_reads: usize,
-    /// For a connection in halves.
-    pub(super) shared_waker: Option<SharedWaker>,
+    pub(super) waiting: Waiting,
 }
+
+/// How a connection ends: cleanly, with a refusal that is to be reported, or with an error.
+pub(super) type Outcome = Result<Option<Box<Refusal>>, Error>;
 
 /// How far the connection is.
 pub(super) enum Stage {
     /// The engine receives.
     Running,
+    /// The transport has failed, or the peer has missed a deadline. The engine receives what was
+    /// read before.
+    Lost(Error),
     /// The engine is closed, the transport is not. The outcome is returned when it is.
-    TearingDown(Result<(), Error>),
+    TearingDown(Outcome),
     /// Both are closed, and the outcome was returned.
     Ended,
 }
@@ -66,22 +73,33 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             is_shut_down: false,
             is_at_end: false,
             unchecked_reads: 0,
-            shared_waker: None,
+            waiting: Waiting::new(),
         }
     }
 
     /// Waits for the next event of those that `E` stands for. `None`: the connection has ended, and
     /// the outcome was returned.
     pub(super) fn poll_event<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
-        self.poll_as(Half::Reader, cx, Self::poll_next)
+        self.poll_as(Interest::Read, cx, Self::poll_next)
+    }
+
+    /// Waits for the next item of a stream of messages.
+    pub(super) fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message<'static>, Error>>> {
+        let next = self.poll_event(cx);
+        if matches!(next, Poll::Ready(Err(_))) {
+            // A stream ends after an error, also if the connection does not.
+            self.stage = Stage::Ended;
+        }
+        next.map(Result::transpose)
     }
 
     fn poll_next<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
         let mut reads = 0;
         while reads < MAX_READS {
-            if !self.is_running() {
+            if matches!(self.stage, Stage::TearingDown(_) | Stage::Ended) {
                 return self.poll_end(cx);
             }
+            self.driver.check_delivery::<E>()?;
             match self.driver.receive(&mut self.input) {
                 Ok(Received::Message(message)) => {
                     self.release_buffers();
@@ -122,11 +140,15 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// Reads once, unless something else has to come first. Returns the event that the end of the
     /// transport completes.
     fn poll_read<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Option<E>> {
+        if matches!(self.stage, Stage::Lost(_)) {
+            self.end_lost();
+            return Poll::Ready(None);
+        }
         // Offered, and not waited for. If this fails, the peer may have sent the reason, and that
         // is still to be read.
         let _later = self.poll_write(cx);
         if self.driver.engine.state() == State::Closed {
-            self.begin_teardown(Ok(()));
+            self.begin_teardown(self.driver.outcome().map(|()| None));
             return Poll::Ready(None);
         }
         if self.is_over_reply_limit() {
@@ -153,7 +175,10 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                 self.unchecked_reads += 1;
                 self.reserve_output();
             }
-            Poll::Ready(Err(error)) => self.abort(error.into(), cx),
+            Poll::Ready(Err(error)) => {
+                let is_written = self.is_written();
+                self.abort(error.into(), is_written, cx);
+            }
             Poll::Pending => {
                 self.release_output();
                 // After the read: what proves that the peer is alive may just have arrived.
@@ -168,12 +193,13 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         let Some(deadline) = self.driver.deadline(self.clock.now()) else {
             return Poll::Pending;
         };
-        let mut clock_cx = shared_context(&self.shared_waker, cx);
+        let mut clock_cx = self.waiting.context(cx);
         ready!(self.clock.poll_until(deadline, &mut clock_cx));
-        // The clock keeps one deadline. The other tasks wait for the next one too.
-        self.wake_tasks();
+        // The other tasks wait for the next deadline too.
+        self.waiting.wake();
+        let is_written = self.is_written();
         if let Err(error) = self.driver.handle_timeout(self.clock.now()) {
-            self.abort(error, cx);
+            self.abort(error, is_written, cx);
         }
         Poll::Ready(())
     }
@@ -183,39 +209,35 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.release_output();
     }
 
-    /// Prepares the connection for two halves that poll from different tasks.
-    pub(super) fn share(&mut self) {
-        self.shared_waker = Some(SharedWaker::new());
-    }
-
-    /// Polls for the task of a half. If it has to wait, the shared waker wakes it.
+    /// Polls for an interest of a task.
     #[inline]
     pub(super) fn poll_as<V>(
         &mut self,
-        half: Half,
+        interest: Interest,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<V>,
     ) -> Poll<V> {
-        if let Some(shared) = &self.shared_waker {
-            shared.begin_poll();
-        }
+        let polling = self.waiting.begin(interest, cx);
+        let deadline = polling.has_others.then(|| self.driver.timers.poll_timeout());
         let result = poll(self, cx);
-        if let (Some(shared), true) = (&self.shared_waker, result.is_pending()) {
-            shared.register(cx.waker(), half);
+        // A poll that waits has set the clock itself.
+        if let (Some(deadline), true) = (deadline, result.is_ready()) {
+            self.wake_for_deadline_before(deadline);
         }
+        self.waiting.end(polling, cx, result.is_pending());
         result
     }
 
-    /// Wakes the tasks of the halves after a change of which the transport and the clock tell them
-    /// nothing.
-    pub(super) fn wake_tasks(&self) {
-        if let Some(shared) = &self.shared_waker {
-            shared.waker().wake_by_ref();
+    /// Wakes the tasks that wait if the next deadline is before the one that they have set the
+    /// clock to.
+    fn wake_for_deadline_before(&mut self, set: Option<Instant>) {
+        let next = match self.driver.engine.state() {
+            State::Opening | State::Open => self.driver.timers.poll_timeout(),
+            State::Closing | State::Closed => self.driver.deadline(self.clock.now()),
+        };
+        if next.is_some_and(|next| set.is_none_or(|set| next < set)) {
+            self.waiting.wake();
         }
-    }
-
-    pub(super) const fn is_running(&self) -> bool {
-        matches!(self.stage, Stage::Running)
     }
 
     /// Returns whether the outcome was returned.
@@ -228,9 +250,16 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         (&mut self.driver.engine, &mut self.driver.out)
     }
 
-    pub(super) fn into_parts(self) -> (T, Vec<u8>) {
-        let mut unread = self.driver.engine.into_parts().unread;
-        unread.extend_from_slice(self.input.unread());
-        (self.transport, unread)
+    pub(super) fn into_parts(mut self) -> Parts<T> {
+        self.write_state
+            .take_control(&mut self.driver.control, &mut self.driver.out);
+        let mut engine = self.driver.engine.into_parts();
+        engine.unread.extend_from_slice(self.input.unread());
+        Parts {
+            transport: self.transport,
+            unread: engine.unread,
+            unsent: self.write_state.unwritten(&self.driver.out),
+            lossless: engine.lossless,
+        }
     }
 }

@@ -16,25 +16,105 @@ use std::{
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use super::{Clock, Transport, WebSocket, socket::Socket};
+use super::{
+    Clock, Transport, WebSocket,
+    socket::Socket,
+    waiting::{Interest, Tasks},
+};
 use crate::{
-    CloseCode, CloseStatus, Event, Message,
-    adapter::{AsMessage, Error, lock},
+    Chunk, CloseCode, CloseStatus, Event, Message, SendError,
+    adapter::{AsMessage, Error, driver::Driver, lock},
+    handshake::Negotiated,
 };
 
-/// Locked for one poll at a time, which never blocks.
-type Shared<T, C> = Arc<Mutex<Box<Socket<T, C>>>>;
+/// What the halves share.
+struct Shared<T, C> {
+    /// Locked for one poll at a time, which never blocks.
+    socket: Mutex<Box<Socket<T, C>>>,
+    /// The tasks that wait for the socket. A dropped future leaves them without the lock: a waker
+    /// may be dropped while the socket is locked, and a task with it.
+    tasks: Arc<Tasks>,
+}
+
+impl<T, C> Shared<T, C> {
+    fn socket(&self) -> MutexGuard<'_, Box<Socket<T, C>>> {
+        lock(&self.socket)
+    }
+}
+
+/// A call that polls for one interest. Dropped, it does not wait any more.
+struct Call<'a, T, C> {
+    shared: &'a Shared<T, C>,
+    interest: Interest,
+    is_waiting: bool,
+}
+
+impl<'a, T, C> Call<'a, T, C> {
+    const fn new(shared: &'a Shared<T, C>, interest: Interest) -> Self {
+        Self {
+            shared,
+            interest,
+            is_waiting: false,
+        }
+    }
+
+    fn poll<V>(&mut self, poll: impl FnOnce(&mut Socket<T, C>, Interest) -> Poll<V>) -> Poll<V> {
+        let result = poll(&mut self.shared.socket(), self.interest);
+        self.is_waiting = result.is_pending();
+        result
+    }
+}
+
+impl<T, C> Drop for Call<'_, T, C> {
+    fn drop(&mut self) {
+        if self.is_waiting {
+            self.shared.tasks.remove(self.interest);
+        }
+    }
+}
+
+impl<T: Transport, C: Clock> Call<'_, T, C> {
+    async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.poll(|socket, interest| {
+                // Under one lock: another writer could take the room.
+                ready!(socket.poll_ready(interest, cx))?;
+                Poll::Ready(Ok(socket.feed(message.as_message())?))
+            })
+        })
+        .await
+    }
+
+    async fn control(&mut self, append: impl Fn(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.poll(|socket, interest| {
+                ready!(socket.poll_ready(interest, cx))?;
+                Poll::Ready(append(&mut socket.driver).map_err(Error::from))
+            })
+        })
+        .await?;
+        Ok(self.flush().await?)
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll(|socket, interest| socket.poll_flush(interest, cx))).await
+    }
+}
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Splits the connection into two halves for two tasks.
     #[must_use]
     pub fn split(mut self) -> (Reader<T, C>, Writer<T, C>) {
-        self.socket.share();
-        let shared = Arc::new(Mutex::new(self.socket));
+        let tasks = self.socket.waiting.share();
+        let sink_interest = tasks.new_writer();
+        let shared = Arc::new(Shared {
+            socket: Mutex::new(self.socket),
+            tasks,
+        });
         let reader = Reader {
             shared: Arc::clone(&shared),
         };
-        (reader, Writer { shared })
+        (reader, Writer { shared, sink_interest })
     }
 }
 
@@ -46,13 +126,15 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
 /// An application that only writes must call [`recv`](Self::recv) as well, in a task of its own,
 /// until it returns `None`.
 pub struct Reader<T, C = ()> {
-    shared: Shared<T, C>,
+    shared: Arc<Shared<T, C>>,
 }
 
 /// The writing half of a [`WebSocket`]. It is a `Sink` of messages. Clones write to the same
 /// connection, one message at a time.
 pub struct Writer<T, C = ()> {
-    shared: Shared<T, C>,
+    shared: Arc<Shared<T, C>>,
+    /// That of the `Sink`. Calls have their own.
+    sink_interest: Interest,
 }
 
 impl<T: Transport, C: Clock> Reader<T, C> {
@@ -61,7 +143,17 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message<'static>>, Error>> {
-        poll_fn(|cx| self.socket().poll_event(cx))
+        let mut call = Call::new(&self.shared, Interest::Read);
+        poll_fn(move |cx| call.poll(|socket, _| socket.poll_event(cx)))
+    }
+
+    /// Waits for the next piece of a message: see [`WebSocket::recv_chunk`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::recv`].
+    pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
+        let mut call = Call::new(&self.shared, Interest::Read);
+        poll_fn(|cx| call.poll(|socket, _| socket.poll_event(cx))).await
     }
 
     /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
@@ -69,12 +161,19 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        poll_fn(|cx| self.socket().poll_event(cx)).await
+        let mut call = Call::new(&self.shared, Interest::Read);
+        poll_fn(|cx| call.poll(|socket, _| socket.poll_event(cx))).await
     }
 
     /// Returns the memory of a message to the connection: see [`WebSocket::recycle`].
     pub fn recycle(&mut self, message: Message<'static>) {
         self.socket().driver.recycle(message);
+    }
+
+    /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.socket().driver.engine.negotiated()
     }
 
     /// Returns how the connection was closed, or is being closed.
@@ -91,18 +190,22 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     }
 
     fn socket(&self) -> MutexGuard<'_, Box<Socket<T, C>>> {
-        lock(&self.shared)
+        self.shared.socket()
     }
 }
 
 impl<T: Transport, C: Clock> Writer<T, C> {
-    /// Sends a message and waits until it is written: see [`WebSocket::send`].
+    /// Sends a message and waits until it is written: see [`WebSocket::send`]. If the peer sends
+    /// much too, the reader must receive meanwhile, in a task of its own.
+    ///
+    /// Cancelling leaves nothing behind but what [`WebSocket::send`] says.
     ///
     /// # Errors
     /// Those of [`WebSocket::send`].
     pub async fn send(&self, message: impl AsMessage) -> Result<(), Error> {
-        self.feed(message).await?;
-        Ok(self.flush().await?)
+        let mut call = self.call();
+        call.feed(message).await?;
+        Ok(call.flush().await?)
     }
 
     /// Appends a message to the output: see [`WebSocket::feed`]. It is written by the next
@@ -111,13 +214,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
     /// # Errors
     /// Those of [`WebSocket::feed`].
     pub async fn feed(&self, message: impl AsMessage) -> Result<(), Error> {
-        poll_fn(|cx| {
-            // Under one lock: another writer could take the room.
-            let mut socket = self.socket();
-            ready!(socket.poll_ready(cx))?;
-            Poll::Ready(Ok(socket.feed(message.as_message())?))
-        })
-        .await
+        self.call().feed(message).await
     }
 
     /// Writes the output: see [`WebSocket::flush`].
@@ -125,7 +222,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
     /// # Errors
     /// Those of [`WebSocket::flush`].
     pub async fn flush(&self) -> io::Result<()> {
-        poll_fn(|cx| self.socket().poll_flush(cx)).await
+        self.call().flush().await
     }
 
     /// Sends a Ping with a payload of at most 125 bytes: see [`WebSocket::ping`].
@@ -133,8 +230,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
     /// # Errors
     /// Those of [`WebSocket::ping`].
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.socket().driver.ping(payload)?;
-        Ok(self.flush().await?)
+        self.call().control(|driver| driver.ping(payload)).await
     }
 
     /// Sends a Pong with a payload of at most 125 bytes: see [`WebSocket::pong`].
@@ -142,8 +238,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
     /// # Errors
     /// Those of [`WebSocket::pong`].
     pub async fn pong(&self, payload: &[u8]) -> Result<(), Error> {
-        self.socket().driver.pong(payload)?;
-        Ok(self.flush().await?)
+        self.call().control(|driver| driver.pong(payload)).await
     }
 
     /// Starts the closing handshake: see [`WebSocket::close`]. The reader returns `None` when it is
@@ -156,8 +251,18 @@ impl<T: Transport, C: Clock> Writer<T, C> {
         Ok(self.flush().await?)
     }
 
+    /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.socket().driver.engine.negotiated()
+    }
+
+    fn call(&self) -> Call<'_, T, C> {
+        Call::new(&self.shared, self.shared.tasks.new_writer())
+    }
+
     fn socket(&self) -> MutexGuard<'_, Box<Socket<T, C>>> {
-        lock(&self.shared)
+        self.shared.socket()
     }
 }
 
@@ -165,7 +270,20 @@ impl<T, C> Clone for Writer<T, C> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
+            sink_interest: self.shared.tasks.new_writer(),
         }
+    }
+}
+
+impl<T, C> Drop for Writer<T, C> {
+    fn drop(&mut self) {
+        self.shared.tasks.remove(self.sink_interest);
+    }
+}
+
+impl<T, C> Drop for Reader<T, C> {
+    fn drop(&mut self) {
+        self.shared.tasks.remove(Interest::Read);
     }
 }
 
@@ -185,7 +303,7 @@ impl<T: Transport, C: Clock> Stream for Reader<T, C> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.socket().poll_event(cx).map(Result::transpose)
+        self.socket().poll_item(cx)
     }
 }
 
@@ -193,7 +311,7 @@ impl<M: AsMessage, T: Transport, C: Clock> Sink<M> for Writer<T, C> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_ready(cx).map_err(Into::into)
+        self.socket().poll_ready(self.sink_interest, cx).map_err(Into::into)
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
@@ -201,11 +319,11 @@ impl<M: AsMessage, T: Transport, C: Clock> Sink<M> for Writer<T, C> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_flush(cx).map_err(Into::into)
+        self.socket().poll_flush(self.sink_interest, cx).map_err(Into::into)
     }
 
     /// Sends a Close frame, like that of [`WebSocket`].
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_close(cx)
+        self.socket().poll_close(self.sink_interest, cx)
     }
 }

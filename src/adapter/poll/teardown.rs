@@ -4,48 +4,63 @@ use core::{
     mem,
     task::{Context, Poll, ready},
 };
-use std::io::ErrorKind;
 
 use super::{
     Clock, Transport,
-    socket::{MAX_READS, Socket, Stage},
-    wakers::shared_context,
+    socket::{MAX_READS, Outcome, Socket, Stage},
 };
-use crate::{Teardown, adapter::Error};
+use crate::{
+    Event, State, Teardown,
+    adapter::{Error, driver::FromEvent},
+};
 
 impl<T: Transport, C: Clock> Socket<T, C> {
     /// Notes that the engine is closed. The transport is closed next.
-    pub(super) fn begin_teardown(&mut self, outcome: Result<(), Error>) {
+    pub(super) fn begin_teardown(&mut self, outcome: Outcome) {
         self.stage = Stage::TearingDown(outcome);
     }
 
-    /// Ends a connection whose transport has failed or whose peer has missed a deadline. The error
-    /// is ignored if the engine is closed already.
-    pub(super) fn abort(&mut self, error: Error, cx: &Context<'_>) {
-        // The engine's error is that the transport has ended. The cause says more.
-        let _ended = self.driver.engine.receive_eof();
-        if self.is_running() {
-            self.begin_teardown(Err(error));
+    /// Ends a connection whose transport has failed or whose peer has missed a deadline. The
+    /// reading task receives what was read before, and then the outcome.
+    ///
+    /// After a closing handshake of which all is written, nothing else is to be written, and
+    /// writing has not failed.
+    pub(super) fn abort(&mut self, error: Error, is_written: bool, cx: &Context<'_>) {
+        if matches!(self.stage, Stage::Running) {
+            self.stage = Stage::Lost(error);
         }
         // Tried once: the application may keep a half, and with it the transport, and the peer has
         // to notice the end.
         let _tried = self.poll_shutdown(cx);
         (self.is_shut_down, self.is_at_end) = (true, true);
-        self.write_state.fail(ErrorKind::NotConnected, &mut self.driver.out);
-        self.wake_tasks();
+        if !is_written || self.driver.engine.state() != State::Closed {
+            self.write_state
+                .fail(&self.driver.not_connected(), &mut self.driver.out);
+        }
+        self.waiting.wake();
+    }
+
+    /// Ends the engine of a connection that is lost and whose input is processed.
+    pub(super) fn end_lost(&mut self) {
+        if let Stage::Lost(error) = mem::replace(&mut self.stage, Stage::Ended) {
+            let outcome = self.driver.transport_lost(error);
+            self.begin_teardown(outcome);
+        }
     }
 
     /// Waits until the transport is closed, and returns the outcome.
-    pub(super) fn poll_end<V>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<V>, Error>> {
+    pub(super) fn poll_end<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
         for _ in 0..MAX_READS {
             if self.is_ended() {
                 return Poll::Ready(Ok(None));
             }
             if self.poll_teardown(cx).is_ready() {
                 self.driver.timers.closed();
-                self.wake_tasks();
+                self.waiting.wake();
                 return Poll::Ready(match mem::replace(&mut self.stage, Stage::Ended) {
-                    Stage::TearingDown(Err(error)) => Err(error),
+                    Stage::TearingDown(outcome) => {
+                        outcome.map(|refusal| refusal.map(Event::Refused).and_then(E::from_event))
+                    }
                     _ => Ok(None),
                 });
             }
@@ -77,7 +92,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     fn poll_shutdown(&mut self, cx: &Context<'_>) -> Poll<()> {
         if !self.is_shut_down {
-            let mut cx = shared_context(&self.shared_waker, cx);
+            let mut cx = self.waiting.context(cx);
             let _error = ready!(self.transport.poll_shutdown(&mut cx));
             self.is_shut_down = true;
         }

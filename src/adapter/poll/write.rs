@@ -6,20 +6,19 @@ use core::{
 };
 use std::io::{self, ErrorKind};
 
-use super::{
-    Clock, Transport, buffer_pool,
-    socket::Socket,
-    wakers::{Half, shared_context},
+use super::{Clock, Transport, buffer_pool, socket::Socket, waiting::Interest};
+use crate::{
+    CloseCode, Message, SendError, State,
+    adapter::{Error, write_state::write_zero},
 };
-use crate::{CloseCode, Message, SendError, State, adapter::Error};
 
 /// An output buffer that is larger than this, in bytes, goes back to the pool once it is written.
 const KEPT_CAPACITY: usize = 1 << 10;
 
 impl<T: Transport, C: Clock> Socket<T, C> {
     /// Waits until the output is below the high-water mark.
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_room(cx))
+    pub(super) fn poll_ready(&mut self, interest: Interest, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_as(interest, cx, |socket, cx| socket.poll_room(cx))
     }
 
     fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -38,12 +37,15 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     #[inline]
     pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.reserve_output();
+        if self.driver.engine.fragments_messages() {
+            self.write_state.begin_frames(self.driver.out.len());
+        }
         self.driver.feed(message)
     }
 
     /// Waits until the output is written.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_as(Half::Writer, cx, |socket, cx| socket.poll_written(cx))
+    pub(super) fn poll_flush(&mut self, interest: Interest, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_as(interest, cx, |socket, cx| socket.poll_written(cx))
     }
 
     fn poll_written(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -57,23 +59,25 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Sends a Close frame with code 1000, if none was sent, and waits until it is written.
-    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_close(&mut self, interest: Interest, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.driver.engine.state() == State::Open {
             self.close(Some(CloseCode::NORMAL), "")?;
         }
-        self.poll_flush(cx).map_err(Error::from)
+        self.poll_flush(interest, cx).map_err(Error::from)
     }
 
     /// Appends a Close frame to the output.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str) -> Result<(), SendError> {
         self.driver.close(code, reason, self.clock.now())?;
         // The task that reads has to wait for another deadline now.
-        self.wake_tasks();
+        self.waiting.wake();
         Ok(())
     }
 
     /// Writes what the transport takes now. Is ready when all of the output is written and flushed.
     pub(super) fn poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.write_state
+            .take_control(&mut self.driver.control, &mut self.driver.out);
         let (unwritten_before, was_over_reply_limit) = (self.unwritten_len(), self.is_over_reply_limit());
         let written = self.try_poll_write(cx);
         let unwritten = self.unwritten_len();
@@ -89,7 +93,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         let has_room = unwritten_before > high_water && unwritten <= high_water;
         let may_read = was_over_reply_limit && !self.is_over_reply_limit();
         if has_room || may_read || was_pending && written.is_ready() {
-            self.wake_tasks();
+            self.waiting.wake();
         }
         written
     }
@@ -110,23 +114,23 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             self.write_state.remove_written(&mut self.driver.out);
         }
         if let Poll::Ready(Err(error)) = &written {
-            self.write_state.fail(error.kind(), &mut self.driver.out);
+            self.write_state.fail(error, &mut self.driver.out);
         }
         written
     }
 
     fn poll_write_and_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        let mut cx = shared_context(&self.shared_waker, cx);
+        let mut cx = self.waiting.context(cx);
         loop {
-            let unwritten = self.write_state.unwritten(&self.driver.out);
+            let unwritten = self.write_state.next(&self.driver.out, usize::MAX);
             if unwritten.is_empty() {
                 break;
             }
             match self.transport.poll_write(&mut cx, unwritten) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(write_zero(unwritten))),
                 Poll::Ready(Ok(len)) => {
-                    let len = len.min(unwritten.len());
-                    self.write_state.advance(len, &self.driver.out);
+                    let offered = unwritten.len();
+                    self.write_state.advance(len.min(offered), offered, &self.driver.out);
                 }
                 Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -147,8 +151,13 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         }
     }
 
+    /// Returns whether all of the output is written and flushed, and writing has not failed.
+    pub(super) fn is_written(&self) -> bool {
+        self.write_state.check().is_ok() && !self.write_state.is_pending(&self.driver.out)
+    }
+
     fn unwritten_len(&self) -> usize {
-        self.write_state.unwritten(&self.driver.out).len()
+        self.write_state.unwritten_len(&self.driver.out) + self.driver.control.len()
     }
 
     fn is_above_high_water(&self) -> bool {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::{mem, ops::DerefMut, time::Duration};
 use std::{sync::Mutex, time::Instant};
 
-use crate::adapter::{driver::Driver, lock};
+use crate::adapter::{driver::Driver, lock, write_state::WriteState};
 
 /// The shortest interval at which a reader checks the deadlines while another thread may start the
 /// closing handshake.
@@ -36,15 +36,20 @@ impl Core {
 
     /// Returns whether there is output that no writer is about to write.
     pub(super) fn has_replies(&self) -> bool {
-        self.active_writers == 0 && (self.has_unwritten || !self.driver.out.is_empty())
+        self.active_writers == 0
+            && (self.has_unwritten || !self.driver.out.is_empty() || !self.driver.control.is_empty())
     }
 
-    /// Moves the output to the end of `buf`.
+    /// Moves the output to the end of `buf`, and control frames to where `state` writes them next.
     #[inline]
-    pub(super) fn take_output(&mut self, buf: &mut Vec<u8>) {
+    pub(super) fn take_output(&mut self, buf: &mut Vec<u8>, state: &mut WriteState) {
+        self.take_control(buf, state);
         let output = &mut self.driver.out;
         if output.is_empty() {
             return;
+        }
+        if self.driver.engine.fragments_messages() {
+            state.begin_frames(buf.len());
         }
         if buf.is_empty() {
             mem::swap(buf, output);
@@ -52,6 +57,15 @@ impl Core {
             buf.append(output);
         }
         self.driver.reply_bytes = 0;
+    }
+
+    /// Moves control frames to where `state` writes them next, if they are not in the output.
+    #[inline]
+    pub(super) fn take_control(&mut self, buf: &mut Vec<u8>, state: &mut WriteState) {
+        if !self.driver.control.is_empty() {
+            state.take_control(&mut self.driver.control, buf);
+            self.driver.reply_bytes = 0;
+        }
     }
 
     /// Takes the allocation of the written `buf` back, so that one serves both buffers.

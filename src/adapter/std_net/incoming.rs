@@ -45,9 +45,10 @@ impl<S: Read + Write> Incoming<S> {
     /// Accepts the request and opens the connection.
     ///
     /// # Errors
-    /// The transport failed, or the acceptance cannot be sent: see
-    /// [`Connection::accept`](crate::Connection::accept). Then the client is sent a response with
-    /// status 500.
+    /// The transport failed, or [`Accept`] does not allow the request: then the error is
+    /// [`Protocol`](Error::Protocol), and the client is sent a response with status 403. Or the
+    /// acceptance cannot be sent, see [`Connection::accept`](crate::Connection::accept): then the
+    /// client is sent a response with status 500.
     pub fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<S>, Error> {
         let accepted = self.ws.driver_mut().accept(&self.request, accept, Instant::now());
         self.respond(accepted)?;

@@ -9,13 +9,13 @@
 //!     println!("{message:?}");
 //! }
 //! ws.close(CloseCode::NORMAL, "")?;
+//! // Fails if the server closes with a code that is no success, such as 1011.
 //! while ws.recv()?.is_some() {}
-//! let status = ws.close_status().expect("the connection is closed");
-//! println!("closed with code {:?}", status.code());
 //! # Ok::<(), sockless::adapter::Error>(())
 //! ```
 
 mod access;
+mod connect;
 mod incoming;
 mod read_loop;
 mod socket_timeout;
@@ -23,31 +23,34 @@ mod split;
 mod websocket;
 mod write_loop;
 
-use alloc::vec::Vec;
-use core::time::Duration;
 use std::{
     io::{self, ErrorKind},
-    net::{TcpStream, ToSocketAddrs},
+    net::TcpStream,
     time::Instant,
 };
 
 use self::socket_timeout::SocketHooks;
 pub use self::{
+    connect::{connect_addresses, connect_tcp},
     incoming::Incoming,
     split::{Reader, Writer},
     websocket::WebSocket,
 };
 use super::{Error, Settings, handshake};
-use crate::{Accept, ClientRequest, Connection, handshake::Response, timers::Due};
+use crate::{Accept, ClientRequest, Connection, handshake::Response};
 
 /// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
 ///
-/// For a `wss` URL, connect a TLS stream and pass it to [`WebSocket::client`]. For headers and
-/// subprotocols, use [`connect_with`].
+/// For a `wss` URL, connect a TLS stream over [`connect_tcp`] and pass it to [`WebSocket::client`].
+/// For headers and subprotocols, use [`connect_with`].
+///
+/// If the host has several addresses, the first one that answers is used: see
+/// [`connect_addresses`]. [`Timeouts::handshake`](crate::timers::Timeouts::handshake) limits all of
+/// it: the resolution of the name, connecting, and the opening handshake.
 ///
 /// # Errors
-/// The URL is invalid, the transport failed, or the server violated the protocol or
-/// [refused](Error::Refused).
+/// The URL is invalid, the transport failed, or the server violated the protocol,
+/// [refused](Error::Refused) or took too long.
 pub fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
     let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default())?;
     Ok(ws)
@@ -63,35 +66,9 @@ pub fn connect_with(
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     handshake::check_is_plain(request)?;
     let settings = settings.into();
-    client(connect_tcp(request, settings.timeouts.handshake)?, request, settings)
-}
-
-/// Tries the addresses of the host one after another, within the limit.
-fn connect_tcp(request: &ClientRequest, limit: Option<Duration>) -> Result<TcpStream, Error> {
-    let Some(limit) = limit else {
-        return Ok(TcpStream::connect((request.host(), request.port()))?);
-    };
-    let timed_out = || Error::TimedOut {
-        due: Due::Handshake,
-        limit,
-    };
     let started = Instant::now();
-    let mut last_error = Error::Io(io::Error::new(ErrorKind::NotFound, "the host has no address"));
-    let addresses: Vec<_> = (request.host(), request.port()).to_socket_addrs()?.collect();
-    for (tried, address) in addresses.iter().enumerate() {
-        // Each address gets an equal share of the time that is left.
-        let untried = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        let timeout = limit.saturating_sub(started.elapsed()) / untried;
-        if timeout.is_zero() {
-            return Err(timed_out());
-        }
-        match TcpStream::connect_timeout(address, timeout) {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) if error.kind() == ErrorKind::TimedOut => last_error = timed_out(),
-            Err(error) => last_error = error.into(),
-        }
-    }
-    Err(last_error)
+    let tcp = connect_tcp(request.host(), request.port(), settings.timeouts.handshake)?;
+    WebSocket::connect(tcp, request, &settings, Some(SocketHooks::TCP), started)
 }
 
 /// Opens a connection as a client over a TCP stream that is connected already. Sets TCP_NODELAY.
@@ -104,14 +81,15 @@ pub fn client(
     settings: impl Into<Settings>,
 ) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
     tcp.set_nodelay(true)?;
-    WebSocket::connect(tcp, request, &settings.into(), Some(SocketHooks::TCP))
+    WebSocket::connect(tcp, request, &settings.into(), Some(SocketHooks::TCP), Instant::now())
 }
 
-/// Accepts any WebSocket on a TCP stream. Sets TCP_NODELAY.
+/// Accepts a WebSocket on a TCP stream with default settings. Sets TCP_NODELAY. It may come from a
+/// page of the server's own origin, or from a client that is no browser: others get a response with
+/// status 403 (RFC 6455, section 10.2).
 ///
-/// It accepts requests of any web page. A server that browsers reach, and that trusts their cookies
-/// or their place in the network, must use [`incoming`](fn@incoming) and check
-/// [`Request::is_same_origin`](crate::Request::is_same_origin).
+/// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
+/// server's hosts: pass them to [`Incoming::accept`], after [`incoming`](fn@incoming).
 ///
 /// # Errors
 /// Those of [`Incoming::new`] and [`Incoming::accept`].

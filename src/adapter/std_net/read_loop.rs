@@ -60,6 +60,11 @@ impl<R> ReadLoop<R> {
         }
     }
 
+    /// Whether an event is not returned yet, and is not in the input any more.
+    pub(super) const fn holds_event(&self) -> bool {
+        self.held_event.is_some()
+    }
+
     /// The same for another stream, which has no hooks.
     pub(super) fn without_hooks<S>(self) -> ReadLoop<S> {
         ReadLoop {
@@ -71,9 +76,9 @@ impl<R> ReadLoop<R> {
 }
 
 impl<R: Read> ReadLoop<R> {
-    /// Waits for the next event of those that `T` stands for. `None`: the connection was closed
-    /// cleanly.
+    /// Waits for the next event of those that `T` stands for. `None`: the connection ended well.
     pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
+        connection.core().driver.check_delivery::<T>()?;
         loop {
             if self.held_event.is_some() {
                 // If this fails, a later call returns the event.
@@ -83,9 +88,12 @@ impl<R: Read> ReadLoop<R> {
                 }
             }
             let mut core = connection.core();
-            if let Err(error) = core.driver.check_deadlines() {
-                drop(core);
-                return self.abort(connection, error);
+            // What was read before is received first.
+            if self.input.unread().is_empty() {
+                if let Err(error) = core.driver.check_deadlines() {
+                    drop(core);
+                    return Ok(self.abort(connection, error)?.and_then(T::from_event));
+                }
             }
             match core.driver.receive(&mut self.input) {
                 Ok(Received::Message(message)) => return Ok(Some(T::from_message(message))),
@@ -106,6 +114,7 @@ impl<R: Read> ReadLoop<R> {
                     drop(core);
                     unless_fatal(connection.flush())?;
                     self.teardown(connection);
+                    connection.core().driver.outcome()?;
                     return Ok(None);
                 }
                 Err(error) => {
@@ -170,12 +179,11 @@ impl<R: Read> ReadLoop<R> {
     }
 
     /// Ends a connection whose stream has failed, or whose peer has missed a deadline. Returns the
-    /// error.
-    fn abort<T>(&mut self, connection: &mut impl Duplex<R>, error: Error) -> Result<T, Error> {
-        // The engine's error is that the transport has ended. The cause says more.
-        let _ended = connection.core().driver.engine.receive_eof();
+    /// refusal that was being received, `None` after a clean end, or an error.
+    fn abort(&mut self, connection: &mut impl Duplex<R>, error: Error) -> Result<Option<Event<'static>>, Error> {
+        let outcome = connection.core().driver.transport_lost(error);
         self.teardown(connection);
-        Err(error)
+        Ok(outcome?.map(Event::Refused))
     }
 
     /// Closes the stream of a closed connection, once.

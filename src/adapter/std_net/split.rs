@@ -17,8 +17,9 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    CloseCode, CloseStatus, Event, Message, SendError,
+    Chunk, CloseCode, CloseStatus, Event, Message, SendError,
     adapter::{AsMessage, Error, driver::Driver, lock},
+    handshake::Negotiated,
 };
 
 impl<S: Read + Write> WebSocket<S> {
@@ -74,6 +75,11 @@ impl<W: Write> Shared<W> {
     /// Writes all output. Waits for another thread that writes.
     fn flush(&self) -> io::Result<()> {
         lock(&self.writer).flush(&mut &self.core)
+    }
+
+    /// Writes all output if too much of it is unwritten. Waits for another thread that writes.
+    fn make_room(&self) -> io::Result<()> {
+        lock(&self.writer).make_room(&mut &self.core)
     }
 
     /// Writes replies, unless another thread is writing: that thread looks for replies when it has
@@ -143,6 +149,14 @@ impl<R: Read, W: Write> Reader<R, W> {
         self.reader.next(&mut self.half)
     }
 
+    /// Waits for the next piece of a message: see [`WebSocket::recv_chunk`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::recv`].
+    pub fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
+        self.reader.next(&mut self.half)
+    }
+
     /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
     ///
     /// # Errors
@@ -169,6 +183,12 @@ impl<R: Read, W: Write> Reader<R, W> {
         self.core().driver.timers.round_trip()
     }
 
+    /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.core().driver.engine.negotiated()
+    }
+
     /// Returns how the connection was closed, or is being closed.
     #[must_use]
     pub fn close_status(&self) -> Option<CloseStatus> {
@@ -186,7 +206,8 @@ pub struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Sends a message and waits until it is written.
+    /// Sends a message and waits until it is written. If the peer sends much too, the reader must
+    /// receive meanwhile, in a thread of its own.
     ///
     /// # Errors
     /// Those of [`WebSocket::send`]. After a timeout, continue with [`flush`](Self::flush).
@@ -210,6 +231,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::ping`].
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.make_room()?;
         self.command(|driver| driver.ping(payload))
     }
 
@@ -218,6 +240,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::ping`].
     pub fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.make_room()?;
         self.command(|driver| driver.pong(payload))
     }
 
@@ -228,6 +251,12 @@ impl<W: Write> Writer<W> {
     /// Those of [`WebSocket::close`].
     pub fn close(&self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
         self.command(|driver| driver.close(code.into(), reason, Instant::now()))
+    }
+
+    /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        lock(&self.shared.core).driver.engine.negotiated()
     }
 
     /// Appends to the output and writes it.

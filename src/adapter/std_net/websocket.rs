@@ -14,15 +14,15 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
-    adapter::{AsMessage, Error, Settings, driver::Driver, handshake},
-    handshake::Response,
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
+    adapter::{AsMessage, Error, Parts, Settings, driver::Driver, handshake},
+    handshake::{Negotiated, Response},
 };
 
 /// A blocking WebSocket over any stream.
 ///
-/// It delivers whole messages, and answers Pings and the closing handshake while it
-/// [receives](Self::recv). An application that sends its own replies uses
+/// It delivers whole messages, or [chunks](Self::recv_chunk), and answers Pings and the closing
+/// handshake while it [receives](Self::recv). An application that sends its own replies uses
 /// [`recv_event`](Self::recv_event).
 ///
 /// **Deadlines.** Over TCP, every call that waits keeps [`Settings::timeouts`]: it sets the
@@ -44,7 +44,7 @@ use crate::{
 /// loop {
 ///     match ws.recv() {
 ///         Ok(Some(message)) => ws.send(message)?,
-///         // Both sides have sent a Close frame.
+///         // Both sides have sent a Close frame, and the client's code is a success.
 ///         Ok(None) => break,
 ///         Err(Error::Protocol(error)) if *error == ProtocolError::UnexpectedEof => {
 ///             break eprintln!("no Close frame");
@@ -63,6 +63,12 @@ pub struct WebSocket<S> {
 struct Whole<S> {
     core: Core,
     writer: WriteLoop<S>,
+}
+
+impl<S: Write> Whole<S> {
+    fn make_room(&mut self) -> io::Result<()> {
+        self.writer.make_room(&mut self.core)
+    }
 }
 
 impl<S> Access for Whole<S> {
@@ -98,19 +104,26 @@ impl<S: Read + Write> WebSocket<S> {
         request: &ClientRequest,
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
-        Self::connect(stream, request, &settings.into(), None)
+        Self::connect(stream, request, &settings.into(), None, Instant::now())
     }
 
+    /// The time for the opening handshake begins at `started`.
     pub(super) fn connect(
         stream: S,
         request: &ClientRequest,
         settings: &Settings,
         hooks: Option<SocketHooks<S>>,
+        started: Instant,
     ) -> Result<(Self, Response<'static>), Error> {
-        let driver = Driver::client(request, settings, Instant::now())?;
+        let driver = Driver::client(request, settings, started)?;
         let mut ws = Self::new(stream, driver, settings, hooks);
         loop {
-            if let Some(response) = handshake::response(ws.recv_event()?) {
+            // After a timeout that the application has set, too, what is known of a refusal.
+            let received = ws.recv_event().or_else(|error| {
+                let outcome = ws.driver_mut().transport_lost(error)?;
+                Ok::<_, Error>(outcome.map(Event::Refused))
+            });
+            if let Some(response) = handshake::response(received?) {
                 return response.map(|response| (ws, response));
             }
         }
@@ -159,15 +172,30 @@ impl<S: Read + Write> WebSocket<S> {
         self
     }
 
-    /// Waits for the next message. `None`: the connection was closed cleanly, and
-    /// [`close_status`](Self::close_status) has the details.
+    /// Waits for the next message. `None`: the connection [ended well](CloseStatus::is_success),
+    /// and [`close_status`](Self::close_status) has the details.
     ///
     /// Before it waits, it writes the output, including all messages that were [fed](Self::feed).
     ///
     /// # Errors
-    /// The transport failed or ended without a Close frame, the peer violated the protocol or was
-    /// silent for too long, or a timeout of the socket has passed: then call again.
+    /// The transport failed or ended without a Close frame, the peer violated the protocol, was
+    /// silent for too long, or [closed](Error::Closed) with a code that is no success; or a timeout
+    /// of the socket has passed: then call again.
     pub fn recv(&mut self) -> Result<Option<Message<'static>>, Error> {
+        self.reader.next(&mut self.whole)
+    }
+
+    /// Waits for the next piece of a message, as it arrives: for messages that are large or without
+    /// end, in the memory of one read.
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), set by
+    /// [`Config::delivery`](crate::Config::delivery). With
+    /// [`Delivery::Messages`](crate::Delivery::Messages), each whole message is one chunk. `None`
+    /// is that of [`recv`](Self::recv).
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
         self.reader.next(&mut self.whole)
     }
 
@@ -181,6 +209,12 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Sends a message and waits until it is written.
+    ///
+    /// It does not receive while it waits. Two peers that both send more than their transports
+    /// buffer, and receive only after that, wait for each other until a Ping is not answered in
+    /// time. [`feed`](Self::feed) and [`recv`](Self::recv) do not help: `recv` writes before it
+    /// reads. Where that can happen, [`split`](Self::split) the connection, and send and receive in
+    /// two threads.
     ///
     /// # Errors
     /// The transport failed, or the connection is closing. After a timeout, a part of the message
@@ -213,9 +247,14 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Sends a Ping with a payload of at most 125 bytes.
     ///
+    /// If more than [`Settings::high_water`] bytes are unwritten, it writes them first: when that
+    /// times out, the Ping is not sent.
+    ///
     /// # Errors
-    /// The transport failed, the connection is closing, or the payload is too long.
+    /// The transport failed, the connection is closing, or the payload is too long. After any other
+    /// timeout, [`flush`](Self::flush) writes the rest.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.whole.make_room()?;
         self.whole.core.driver.ping(payload)?;
         Ok(self.flush()?)
     }
@@ -226,6 +265,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.whole.make_room()?;
         self.whole.core.driver.pong(payload)?;
         Ok(self.flush()?)
     }
@@ -260,8 +300,15 @@ impl<S: Read + Write> WebSocket<S> {
         self.whole.core.driver.engine.close_status()
     }
 
+    /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
+    /// permessage-deflate.
+    #[must_use]
+    pub fn negotiated(&self) -> Negotiated {
+        self.whole.core.driver.engine.negotiated()
+    }
+
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
-    /// of the adapter writes the output.
+    /// of the adapter writes the output. Whatever else is appended must be whole frames.
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         let driver = &mut self.whole.core.driver;
         (&mut driver.engine, &mut driver.out)
@@ -273,17 +320,22 @@ impl<S: Read + Write> WebSocket<S> {
         &self.whole.writer.stream
     }
 
-    /// Returns the stream, and the bytes that were read from it and not reported: see
-    /// [`Parts::unread`](crate::Parts::unread). Output that is not written is lost:
-    /// [`flush`](Self::flush) first.
+    /// Returns the stream, with the timeouts that its owner has set, and what the connection holds:
+    /// the bytes that were read and not reported, and the output that is not written.
     #[must_use]
-    pub fn into_parts(self) -> (S, Vec<u8>) {
-        let Whole { core, writer } = self.whole;
-        let mut unread = core.driver.engine.into_parts().unread;
-        unread.extend_from_slice(self.reader.input.unread());
+    pub fn into_parts(self) -> Parts<S> {
+        let Whole { mut core, mut writer } = self.whole;
+        let unsent = writer.unwritten(&mut core);
+        let mut engine = core.driver.engine.into_parts();
+        engine.unread.extend_from_slice(self.reader.input.unread());
         self.reader.timeout.restore(&writer.stream);
         writer.timeout.restore(&writer.stream);
-        (writer.stream, unread)
+        Parts {
+            transport: writer.stream,
+            unread: engine.unread,
+            unsent,
+            lossless: engine.lossless && !self.reader.holds_event(),
+        }
     }
 
     /// For the opening handshake of a server.

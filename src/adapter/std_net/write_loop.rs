@@ -12,10 +12,14 @@ use super::{
     is_fatal,
     socket_timeout::{SocketHooks, SocketTimeout},
 };
-use crate::adapter::write_state::WriteState;
+use crate::adapter::write_state::{WriteState, write_zero};
 
 /// An output buffer that is larger than this, in bytes, is made smaller once it is written.
 const KEPT_CAPACITY: usize = 64 << 10;
+
+/// How much is written at a time, in bytes, if messages are divided into fragments: up to the end
+/// of a fragment after that. Then control frames can be written.
+const PIECE_LEN: usize = 16 << 10;
 
 /// The writing direction of a connection.
 pub(super) struct WriteLoop<W> {
@@ -53,6 +57,14 @@ impl<W> WriteLoop<W> {
     }
 }
 
+impl<W> WriteLoop<W> {
+    /// Returns what is not written, of what was taken out of the core and of what is in it.
+    pub(super) fn unwritten(&mut self, core: &mut Core) -> Vec<u8> {
+        core.take_output(&mut self.buf, &mut self.state);
+        self.state.unwritten(&self.buf)
+    }
+}
+
 impl<W: Write> WriteLoop<W> {
     /// Writes all output. After an error that is not fatal, a further call continues.
     pub(super) fn flush(&mut self, access: &mut impl Access) -> io::Result<()> {
@@ -63,6 +75,18 @@ impl<W: Write> WriteLoop<W> {
             }
             self.write(access)?;
         }
+    }
+
+    /// Writes all output if more of it than the high-water mark is unwritten.
+    pub(super) fn make_room(&mut self, access: &mut impl Access) -> io::Result<()> {
+        let is_above_high_water = {
+            let core = access.core();
+            self.state.unwritten(&self.buf).len() + core.driver.out.len() > core.driver.high_water
+        };
+        if is_above_high_water {
+            self.flush(access)?;
+        }
+        Ok(())
     }
 
     /// Writes the output once, unless a writer in another thread is about to write it.
@@ -79,9 +103,9 @@ impl<W: Write> WriteLoop<W> {
 
     fn take_output(&mut self, core: &mut Core) {
         if core.driver.check_deadlines().is_err() {
-            self.state.fail(ErrorKind::NotConnected, &mut self.buf);
+            self.state.fail(&core.driver.not_connected(), &mut self.buf);
         }
-        core.take_output(&mut self.buf);
+        core.take_output(&mut self.buf, &mut self.state);
     }
 
     /// Writes what was taken out of the core, until a deadline or the owner's timeout has passed.
@@ -102,6 +126,11 @@ impl<W: Write> WriteLoop<W> {
                 self.timeout.restart();
             }
             let Err(error) = written else {
+                if self.state.is_pending(&self.buf) {
+                    core.take_control(&mut self.buf, &mut self.state);
+                    now = Instant::now();
+                    continue;
+                }
                 core.return_buffer(&mut self.buf);
                 return Ok(());
             };
@@ -110,7 +139,7 @@ impl<W: Write> WriteLoop<W> {
                 core.driver.write_stalled(started);
             }
             if core.driver.handle_timeout(now).is_err() {
-                self.state.fail(ErrorKind::NotConnected, &mut self.buf);
+                self.state.fail(&core.driver.not_connected(), &mut self.buf);
                 return self.state.check();
             }
             if !self.timeout.should_retry(&error, now) {
@@ -119,19 +148,23 @@ impl<W: Write> WriteLoop<W> {
         }
     }
 
-    /// Writes and flushes until all is written or the stream returns an error. What is written is
-    /// removed from the buffer, so that no byte is lost or sent twice. After a fatal error, the
-    /// rest is dropped.
+    /// Writes and flushes until all is written or the stream returns an error; or, if control
+    /// frames may be written between fragments, writes once. What is written is removed from the
+    /// buffer, so that no byte is lost or sent twice. After a fatal error, the rest is dropped.
     fn try_write(&mut self) -> io::Result<()> {
         if let Err(error) = self.state.check() {
             self.buf.clear();
             return Err(error);
         }
         let written = self.write_and_flush();
+        if written.is_ok() && self.state.is_pending(&self.buf) {
+            // The rest of a large message is not moved for each piece.
+            return written;
+        }
         self.state.remove_written(&mut self.buf);
         match &written {
             Ok(()) => self.buf.shrink_to(KEPT_CAPACITY),
-            Err(error) if is_fatal(error) => self.state.fail(error.kind(), &mut self.buf),
+            Err(error) if is_fatal(error) => self.state.fail(error, &mut self.buf),
             Err(_) => {}
         }
         written
@@ -139,13 +172,19 @@ impl<W: Write> WriteLoop<W> {
 
     fn write_and_flush(&mut self) -> io::Result<()> {
         loop {
-            let unwritten = self.state.unwritten(&self.buf);
+            let unwritten = self.state.next(&self.buf, PIECE_LEN);
             if unwritten.is_empty() {
                 break;
             }
             match self.stream.write(unwritten) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(len) => self.state.advance(len, &self.buf),
+                Ok(0) => return Err(write_zero(unwritten)),
+                Ok(len) => {
+                    let offered = unwritten.len();
+                    self.state.advance(len.min(offered), offered, &self.buf);
+                    if self.state.is_interleaving() && self.state.unwritten_len(&self.buf) > 0 {
+                        return Ok(());
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.state.is_stalled = true;

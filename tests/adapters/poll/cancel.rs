@@ -250,27 +250,27 @@ fn sent(role: Role, deflate: bool, wire: &[u8]) -> Vec<Event<'static>> {
     support::feed(&mut peer, wire).events
 }
 
-/// F35: a dropped `send` has sent its message whole or, if it waited for the output to drain, not
-/// at all. The frame of a dropped `ping`, `pong` or `close` is written by the next call. No frame
-/// is incomplete, and later frames are in order.
+/// F35 F68: a dropped `send`, `ping` or `pong` has sent its frame whole or, if it waited for the
+/// output to drain, not at all. The frame of a dropped `close` is written by the next call. No
+/// frame is incomplete, and later frames are in order.
 #[test]
 fn f35_a_cancelled_command_writes_a_whole_frame_or_nothing() {
     for_each_case(|case| {
         let commands = |case: Case| {
             let skipped = Rc::new(RefCell::new(Vec::new()));
-            let skipped_sends = Rc::clone(&skipped);
+            let skipped_calls = Rc::clone(&skipped);
             let input = input(case.role, case.deflate);
             let outcome = case.run(&input, async move |ends, canceller, _| {
                 for n in 0..4 {
                     // Above the high-water mark: `send` waits for the output to drain.
                     let large = message(n, 500);
                     canceller.retry(async || ends.feed(&large).await).await.unwrap();
-                    let done = canceller.attempt(ends.send(&message(n + 1, 70))).await;
-                    if done.is_none() {
-                        skipped_sends.borrow_mut().push(n);
-                    }
-                    let _cancelled = canceller.attempt(ends.ping()).await;
-                    let _cancelled = canceller.attempt(ends.pong()).await;
+                    let sent = canceller.attempt(ends.send(&message(n + 1, 70))).await.is_some();
+                    let pinged = canceller.attempt(ends.ping()).await.is_some();
+                    let ponged = canceller.attempt(ends.pong()).await.is_some();
+                    let done = [sent, pinged, ponged].into_iter().enumerate();
+                    let skipped = done.filter(|(_, done)| !done).map(|(command, _)| (command, n));
+                    skipped_calls.borrow_mut().extend(skipped);
                 }
                 let _cancelled = canceller.attempt(ends.close()).await;
                 while canceller.retry(async || ends.recv().await).await.unwrap().is_some() {}
@@ -284,19 +284,32 @@ fn f35_a_cancelled_command_writes_a_whole_frame_or_nothing() {
         for cancel in once.chain((1..5).map(Cancel::After)) {
             let (outcome, skipped) = commands(Case { cancel, ..case });
             let mut rest = sent(case.role, case.deflate, &outcome.wire).into_iter().peekable();
-            let mut n = 0;
+            let mut counts = [0; 3];
             for event in &all {
-                let is_small = matches!(event, Event::Text(_) | Event::Binary(_)) && len(event) == 70;
+                let command = command(event);
                 if rest.peek() == Some(event) {
                     rest.next();
                 } else {
-                    assert!(is_small && skipped.contains(&n), "{case:?} {cancel:?} {event:?}");
+                    let is_skipped = command.is_some_and(|command| skipped.contains(&(command, counts[command])));
+                    assert!(is_skipped, "{case:?} {cancel:?} {event:?}");
                 }
-                n += usize::from(is_small);
+                if let Some(command) = command {
+                    counts[command] += 1;
+                }
             }
             assert_eq!(rest.next(), None, "{case:?} {cancel:?}");
         }
     });
+}
+
+/// Returns which of the calls that may be skipped has sent the event.
+fn command(event: &Event<'_>) -> Option<usize> {
+    match event {
+        Event::Text(_) | Event::Binary(_) if len(event) == 70 => Some(0),
+        Event::Ping(_) => Some(1),
+        Event::Pong(payload) if **payload == *b"local" => Some(2),
+        _ => None,
+    }
 }
 
 fn len(event: &Event<'_>) -> usize {

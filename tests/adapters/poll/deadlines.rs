@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use sockless::{
     Accept, ClientRequest, CloseCode, Config, Delivery, Event, Message, ProtocolError, Role,
-    adapter::{
-        Error,
-        poll::{Incoming, Settings},
-    },
+    adapter::{Error, Settings, poll::Incoming},
     timers::{Due, Timeouts},
 };
 use support::{
@@ -137,6 +134,70 @@ fn a_peer_that_answers_pings_does_not_time_out() {
             }
         });
         simulation.run(vec![local, remote]);
+    }
+}
+
+/// R208 (F63): The application sends Pings of its own beside those of the timers, and the peer
+/// answers only the newest, never those of the timers. The connection stays open, whole and in
+/// halves. Once the application stops, unsolicited Pongs do not keep it open.
+#[test]
+fn f63_a_peer_that_answers_only_the_newest_ping_does_not_time_out() {
+    for role in ROLES {
+        for in_halves in [false, true] {
+            let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
+            let mut ws = open_with_timeouts(local, clock, role);
+            let mut work = simulation.clock();
+            let mut tasks: Vec<Task<'_>> = Vec::new();
+            let end = time.clone();
+            if in_halves {
+                let (mut reader, writer) = ws.split();
+                tasks.push(Box::pin(async move {
+                    assert_eq!(due(reader.recv().await), Some(Due::Pong));
+                    assert_eq!(end(), seconds(591 + 20 + 20));
+                }));
+                tasks.push(Box::pin(async move {
+                    for _ in 0..60 {
+                        writer.ping(b"mine").await.unwrap();
+                        work.sleep(seconds(10)).await;
+                    }
+                }));
+            } else {
+                tasks.push(Box::pin(async move {
+                    let canceller = pipe::Canceller::new(pipe::Cancel::After(1));
+                    for _ in 0..60 {
+                        ws.ping(b"mine").await.unwrap();
+                        work.sleep(seconds(2)).await;
+                        assert!(canceller.attempt(ws.recv()).await.is_none());
+                        work.sleep(seconds(8)).await;
+                    }
+                    assert_eq!(due(ws.recv().await), Some(Due::Pong));
+                    assert!(end() >= seconds(591 + 20 + 20) && end() < seconds(660), "{:?}", end());
+                }));
+            }
+            let header_len = if role == Role::Client { 6 } else { 2 };
+            tasks.push(Box::pin(async move {
+                let mut answered = 0;
+                while answered < 60 {
+                    let header = remote.read(header_len).await;
+                    let len = usize::from(header[1] & 0x7F);
+                    let ping = frames(role, &[header, remote.read(len).await].concat()).remove(0);
+                    if ping.1 == b"mine" {
+                        pause.sleep(seconds(1)).await;
+                        let pong = frame(peer_of(role), 0x8A, &ping.1);
+                        remote.write_all(&pong).await.unwrap();
+                        answered += 1;
+                    }
+                }
+                loop {
+                    pause.sleep(seconds(5)).await;
+                    let pong = frame(peer_of(role), 0x8A, b"mine");
+                    if remote.write_all(&pong).await.is_err() {
+                        break;
+                    }
+                }
+            }));
+            simulation.run(tasks);
+        }
     }
 }
 

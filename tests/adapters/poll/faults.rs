@@ -8,10 +8,10 @@ use std::{
 };
 
 use sockless::{
-    ClientRequest, Role,
+    ClientRequest, CloseCode, Message, Role,
     adapter::{
-        Error,
-        poll::{Incoming, Settings, Transport, WebSocket},
+        Error, Settings,
+        poll::{Incoming, Transport, WebSocket},
     },
     timers::Timeouts,
 };
@@ -24,27 +24,27 @@ use support::{
     script,
 };
 
-/// R116 (F34 F35): a transport that ends or fails after any number of bytes: all complete messages
+/// R116 (F34): a transport that ends or fails after any number of bytes: all complete messages
 /// before that are received, and the end is reported once.
 #[test]
 fn f34_input_before_a_failure_is_received() {
     faults::input_ends_at_any_byte::<PlainPipe>(300);
 }
 
-/// R116 (F34 F35): the peer shuts down its sending direction after any number of bytes: the
+/// R116 (F34): the peer shuts down its sending direction after any number of bytes: the
 /// connection writes all output before it reports the end.
 #[test]
 fn f34_output_is_written_after_a_half_close() {
     faults::peer_half_closes_at_any_byte::<PlainPipe>();
 }
 
-/// R116 (F34 F35): writing fails after any number of bytes: the transport is read to its end.
+/// R116 (F34): writing fails after any number of bytes: the transport is read to its end.
 #[test]
 fn f34_input_after_a_write_failure_is_received() {
     faults::output_breaks_after_any_byte::<PlainPipe>();
 }
 
-/// R116 (F34 F35): a transport that ends or fails after any number of bytes of the handshake, in
+/// R116 (F34): a transport that ends or fails after any number of bytes of the handshake, in
 /// both roles and directions: the handshake fails, and the transport is shut down. A complete
 /// handshake opens the connection.
 #[test]
@@ -56,6 +56,12 @@ fn f34_an_incomplete_handshake_fails() {
 #[test]
 fn a_refusal_body_ends_with_the_transport() {
     faults::refusal_ends_with_the_transport::<PlainPipe>();
+}
+
+/// F62: a refusal whose body breaks off is reported, whether the transport is reset or silent.
+#[test]
+fn f62_a_refusal_is_reported_whatever_ends_its_body() {
+    faults::refusal_breaks_off::<PlainPipe>(true);
 }
 
 /// A handshake whose future is dropped ends the connection.
@@ -272,4 +278,44 @@ fn a_write_of_zero_bytes_is_an_error() {
         assert!(ws.recv().await.is_err());
         assert_eq!(ws.recv().await.unwrap(), None);
     });
+}
+
+/// F75: The peer closes because it failed, or because it refused a message: that is an error, once,
+/// in both roles, whole, in halves and as a stream. After a success there is none.
+#[test]
+fn f75_a_close_that_is_no_success_is_an_error() {
+    let code_of = |result: Result<Option<Message<'static>>, Error>| match result {
+        Err(Error::Closed(status)) => Some(status.code()),
+        other => {
+            assert_eq!(other.unwrap(), None);
+            None
+        }
+    };
+    for role in ROLES {
+        for code in [1000, 1001, 1009, 1011, 4000].map(CloseCode) {
+            let is_success = matches!(code, CloseCode::NORMAL | CloseCode::GOING_AWAY);
+            let expected = (!is_success).then_some(code);
+            for in_halves in [false, true] {
+                let mut simulation = Simulation::new(1);
+                let (local, mut remote) = simulation.pipe([1000, 1000]);
+                let mut ws = open(local, simulation.clock(), role, 1000);
+                let local: Task<'_> = Box::pin(async move {
+                    let (end, again) = if in_halves {
+                        let (mut reader, _writer) = ws.split();
+                        (reader.recv().await, reader.recv().await)
+                    } else {
+                        (ws.recv().await, ws.recv().await)
+                    };
+                    assert_eq!(code_of(end), expected);
+                    assert_eq!(again.unwrap(), None);
+                });
+                let remote: Task<'_> = Box::pin(async move {
+                    let close = frame(peer_of(role), 0x88, &code.0.to_be_bytes());
+                    remote.write_all(&close).await.unwrap();
+                    remote.read(if role == Role::Client { 8 } else { 4 }).await;
+                });
+                simulation.run(vec![local, remote]);
+            }
+        }
+    }
 }

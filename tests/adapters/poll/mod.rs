@@ -1,7 +1,9 @@
 //! Polled connections over in-memory pipes.
 
 mod cancel;
+mod connect;
 mod deadlines;
 mod faults;
 mod stream;
+mod waiting;
 mod wakers;

@@ -9,7 +9,11 @@ use std::{
 use allocation_counter::measure;
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
-use sockless::{CloseCode, Event, Message, Role, SendError, adapter::Error};
+use sockless::{
+    Chunk, CloseCode, Config, Delivery, Event, Message, Role, SendError,
+    adapter::{Error, Settings},
+    handshake::Negotiated,
+};
 use support::{
     ROLES, frame, frames, peer_of,
     pipe::{Simulation, Task},
@@ -122,8 +126,8 @@ fn a_sink_sends_one_close_frame() {
     }
 }
 
-/// F49: with recycled messages, receiving and sending allocate nothing, whether a message is whole
-/// in one read or is assembled.
+/// With recycled messages, receiving and sending allocate nothing, whether a message is whole in
+/// one read or is assembled.
 #[test]
 fn recycled_messages_allocate_nothing() {
     for role in ROLES {
@@ -150,6 +154,22 @@ fn recycled_messages_allocate_nothing() {
             let used = measure(|| echo(count / 4));
             assert_eq!(used.count_total, 0, "{role:?} {len} {used:?}");
         }
+    }
+}
+
+/// docs/DESIGN.md, "The adapters": a polled connection is one allocation, besides a client's key
+/// stream.
+#[test]
+fn a_connection_is_one_allocation() {
+    for role in ROLES {
+        let mut simulation = Simulation::new(0);
+        let (local, _remote) = simulation.pipe([0, 0]);
+        let clock = simulation.clock();
+        let mut ws = None;
+        let created = measure(|| ws = Some(open_with_timeouts(local, clock, role)));
+        assert_eq!(size_of::<Ws>(), size_of::<usize>());
+        let expected = if role == Role::Client { 2 } else { 1 };
+        assert_eq!(created.count_current, expected, "{role:?}: {created:?}");
     }
 }
 
@@ -267,8 +287,8 @@ fn a_slow_handler_holds_no_buffers() {
     }
 }
 
-/// F49: the same with large messages and a wait after each: the output buffer is not allocated
-/// again for each message.
+/// The same with large messages and a wait after each: the output buffer is not allocated again for
+/// each message.
 #[test]
 fn large_messages_with_waits_allocate_nothing() {
     for role in ROLES {
@@ -294,7 +314,7 @@ fn large_messages_with_waits_allocate_nothing() {
     }
 }
 
-/// F49: the same for the Pongs that answer many Pings of one read.
+/// The same for the Pongs that answer many Pings of one read.
 #[test]
 fn many_pings_with_waits_allocate_nothing() {
     for role in ROLES {
@@ -372,7 +392,9 @@ fn into_parts_returns_unprocessed_input() {
                 .push(&[frame(peer, 0x81, b"bcd"), rest.to_vec()].concat());
             let mut ws = open(local, simulation.clock(), role, 1000);
             assert!(matches!(poll_once(ws.recv()), Poll::Ready(Ok(Some(_)))));
-            let (_transport, unread) = ws.into_parts();
+            let parts = ws.into_parts();
+            assert!(parts.lossless && parts.unsent.is_empty());
+            let unread = parts.unread;
             assert_eq!(unread, rest);
         }
     }
@@ -420,4 +442,87 @@ fn output_appended_through_engine_mut_is_written() {
         remote.write_all(&frame(Role::Client, 0x88, &CLOSE)).await.unwrap();
     });
     simulation.run(vec![local, remote]);
+}
+
+/// F80: `into_parts` returns the output that is not written.
+#[test]
+fn f80_into_parts_drops_nothing() {
+    for role in ROLES {
+        for capacity in 0..40 {
+            let mut simulation = Simulation::new(0);
+            let (local, _remote) = simulation.pipe([capacity, 1000]);
+            let mut ws = open(local, simulation.clock(), role, 1000);
+            let _interrupted = poll_once(ws.send("a message"));
+            assert!(poll_once(ws.feed("fed")).is_ready());
+            let parts = ws.into_parts();
+            let written = parts.transport.output.borrow().all_written.clone();
+            let output = [&written[..], &parts.unsent].concat();
+            assert_eq!(
+                frames(role, &output),
+                [(0x81, b"a message".to_vec()), (0x81, b"fed".to_vec())]
+            );
+        }
+    }
+}
+
+/// F80: What was negotiated can be asked for, whole and in halves.
+#[test]
+fn f80_negotiated_can_be_asked_for() {
+    for role in ROLES {
+        let mut simulation = Simulation::new(0);
+        let (local, _remote) = simulation.pipe([1000, 1000]);
+        let mut negotiated = Negotiated::default();
+        negotiated.subprotocol = Some("chat".into());
+        let engine = support::upgraded(role, &negotiated, Config::default());
+        let ws = Ws::upgraded(local, simulation.clock(), engine, Settings::new());
+        assert_eq!(ws.negotiated(), negotiated);
+        let (reader, writer) = ws.split();
+        assert_eq!(
+            (reader.negotiated(), writer.negotiated()),
+            (negotiated.clone(), negotiated)
+        );
+    }
+}
+
+/// F80: With chunk delivery, chunks are received as they arrive, whole and in halves; `recv` fails
+/// and loses nothing, and a stream of messages ends with the error.
+#[test]
+fn f80_chunks_are_received() {
+    for in_halves in [false, true] {
+        let mut simulation = Simulation::new(0);
+        let (local, remote) = simulation.pipe([1000, 1000]);
+        let engine = support::upgraded(
+            Role::Server,
+            &Negotiated::default(),
+            Config::new().delivery(Delivery::Chunks),
+        );
+        let mut ws = Ws::upgraded(local, simulation.clock(), engine, Settings::new());
+        let write = |bytes: &[u8]| remote.output.borrow_mut().push(bytes);
+        let input = frame(Role::Client, 0x82, b"abcdef");
+        write(&input[..8]);
+        let check = |chunk: Poll<Result<Option<Chunk<'static>>, Error>>, data: &[u8], is_end: bool| match chunk {
+            Poll::Ready(Ok(Some(chunk))) => assert_eq!((chunk.as_bytes(), chunk.message_end), (data, is_end)),
+            other => panic!("{other:?}"),
+        };
+        let is_refused = |error: &Error| matches!(error, Error::Io(error) if error.to_string().contains("recv_chunk"));
+        if in_halves {
+            let (mut reader, _writer) = ws.split();
+            assert!(matches!(poll_once(reader.recv()), Poll::Ready(Err(error)) if is_refused(&error)));
+            check(poll_once(reader.recv_chunk()), b"ab", false);
+            write(&input[8..]);
+            check(poll_once(reader.recv_chunk()), b"cdef", true);
+            let next = poll_once(poll_fn(|cx| Pin::new(&mut reader).poll_next(cx)));
+            assert!(matches!(next, Poll::Ready(Some(Err(error))) if is_refused(&error)));
+            let next = poll_once(poll_fn(|cx| Pin::new(&mut reader).poll_next(cx)));
+            assert!(matches!(next, Poll::Ready(None)));
+        } else {
+            assert!(matches!(poll_once(ws.recv()), Poll::Ready(Err(error)) if is_refused(&error)));
+            check(poll_once(ws.recv_chunk()), b"ab", false);
+            write(&input[8..]);
+            check(poll_once(ws.recv_chunk()), b"cdef", true);
+            let next = poll_once(poll_fn(|cx| Pin::new(&mut ws).poll_next(cx)));
+            assert!(matches!(next, Poll::Ready(Some(Err(error))) if is_refused(&error)));
+            assert!(ws.is_terminated());
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
+    num::NonZeroUsize,
     pin::pin,
     rc::Rc,
     sync::Arc,
@@ -12,8 +13,9 @@ use std::{
 
 use allocation_counter::measure;
 use sockless::{
-    CloseCode, Message, Role,
+    CloseCode, Config, Event, Message, Role,
     adapter::{Error, poll::Reader},
+    handshake::Negotiated,
     timers::{Due, Timeouts},
 };
 use support::{
@@ -100,7 +102,7 @@ fn f35_halves_receive_all_messages_in_any_task_order() {
     }
 }
 
-/// F49: both ends send more than the high-water mark at the same time: the readers read while the
+/// Both ends send more than the high-water mark at the same time: the readers read while the
 /// writers wait.
 #[test]
 fn halves_exchange_large_messages() {
@@ -361,7 +363,7 @@ fn a_writer_continues_when_the_reader_has_written_output() {
 /// Wakers of finished tasks are not kept: memory is bounded when a writer sends from a new task
 /// each time, and when many tasks poll a reader.
 #[test]
-fn f49_wakers_of_finished_tasks_are_not_kept() {
+fn wakers_of_finished_tasks_are_not_kept() {
     let mut simulation = Simulation::new(0);
     let (local, _remote) = simulation.pipe([1 << 20, 100]);
     let (mut reader, writer) = open(local, simulation.clock(), Role::Server, 1000).split();
@@ -374,4 +376,67 @@ fn f49_wakers_of_finished_tasks_are_not_kept() {
     poll(&new_waker());
     let used = measure(|| (0..1000).for_each(|_| poll(&new_waker())));
     assert!(used.count_current < 10, "{used:?}");
+}
+
+/// F73: A Ping that arrives while a large message is being sent in fragments is answered between
+/// these, and a Ping of the application leaves between them too: whole and in halves, in both
+/// roles.
+#[test]
+fn f73_control_frames_leave_between_fragments() {
+    const FRAGMENTS: usize = 100;
+    let payload = vec![7; 1000 * FRAGMENTS];
+    for role in ROLES {
+        for in_halves in [false, true] {
+            for seed in 0..20 {
+                let mut simulation = Simulation::new(seed);
+                let (local, mut remote) = simulation.pipe([500, 500]);
+                let config = Config::new().fragment_size(NonZeroUsize::new(1000));
+                let engine = support::upgraded(role, &Negotiated::default(), config);
+                let settings = settings(1 << 20, Timeouts::none());
+                let mut ws = Ws::upgraded(local, simulation.clock(), engine, settings);
+                let mut tasks: Vec<Task<'_>> = Vec::new();
+                let mask = if role == Role::Client { 4 } else { 0 };
+                let mut len = FRAGMENTS * (4 + mask + 1000) + (2 + mask + 1);
+                let payload = &payload;
+                if in_halves {
+                    let (mut reader, writer) = ws.split();
+                    let other = writer.clone();
+                    len += 2 + mask + 4;
+                    tasks.push(Box::pin(async move { writer.send(payload).await.unwrap() }));
+                    tasks.push(Box::pin(async move {
+                        assert!(matches!(reader.recv_event().await.unwrap(), Some(Event::Ping(_))));
+                        other.ping(b"mine").await.unwrap();
+                        assert_eq!(reader.recv().await.unwrap(), None);
+                    }));
+                } else {
+                    tasks.push(Box::pin(async move {
+                        ws.feed(payload).await.unwrap();
+                        assert_eq!(ws.recv().await.unwrap(), None);
+                    }));
+                }
+                tasks.push(Box::pin(async move {
+                    let mut output = remote.read(2000).await;
+                    remote.write_all(&frame(peer_of(role), 0x89, b"?")).await.unwrap();
+                    output.extend(remote.read(len - 2000).await);
+                    let sent = frames(role, &output);
+                    let find = |pong: (u8, &[u8])| sent.iter().position(|(first, data)| (*first, &data[..]) == pong);
+                    let pong = find((0x8A, b"?")).unwrap();
+                    assert!((2..=6).contains(&pong), "the Pong is frame {pong} of {}", sent.len());
+                    if in_halves {
+                        let ping = find((0x89, b"mine")).unwrap();
+                        assert!(ping < sent.len() - 1, "the Ping is frame {ping} of {}", sent.len());
+                    }
+                    let data: Vec<_> = sent.iter().filter(|(first, _)| first & 8 == 0).collect();
+                    assert_eq!(data.len(), FRAGMENTS);
+                    let firsts = data.iter().map(|(first, _)| *first);
+                    assert!(firsts.eq([2].into_iter().chain([0; FRAGMENTS - 2]).chain([0x80])));
+                    let joined: Vec<u8> = data.iter().flat_map(|(_, data)| data.clone()).collect();
+                    assert!(joined == *payload);
+                    remote.write_all(&frame(peer_of(role), 0x88, b"")).await.unwrap();
+                    remote.read(2 + mask).await;
+                }));
+                simulation.run(tasks);
+            }
+        }
+    }
 }

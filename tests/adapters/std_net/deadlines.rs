@@ -9,7 +9,7 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Event, Message,
+    Accept, ClientRequest, CloseCode, Config, Event, Message,
     adapter::{
         Error, Settings,
         std_net::{self, WebSocket},
@@ -18,7 +18,7 @@ use sockless::{
 };
 use support::REQUEST;
 
-use super::{TEST_TIMEOUT, skip_head};
+use super::{TEST_TIMEOUT, read_head};
 
 const SHORT: Duration = Duration::from_millis(60);
 
@@ -46,7 +46,7 @@ fn raw_client_and_server(settings: Settings) -> (TcpStream, WebSocket<TcpStream>
         .unwrap()
         .accept(&Accept::new())
         .unwrap();
-    skip_head(&mut client);
+    read_head(&mut client);
     (client, server)
 }
 
@@ -70,7 +70,7 @@ fn answer_ping(client: &mut TcpStream) -> io::Result<()> {
 /// A peer that sends its request one byte at a time times out, and so does one that sends no
 /// response: received bytes do not postpone the deadline.
 #[test]
-fn f18_a_slow_handshake_times_out() {
+fn a_slow_handshake_times_out() {
     let limit = Timeouts::none().handshake(SHORT);
     let (mut slow_client, server) = tcp_pair();
     let sending = thread::spawn(move || {
@@ -113,6 +113,52 @@ fn s5_5_2_a_silent_peer_times_out() {
     assert_timed_out(server.recv(), Due::Pong);
     drop(server);
     flood.join().unwrap();
+}
+
+/// R208 (F63): The application sends Pings of its own beside those of the timers, and the peer
+/// answers only the newest, never those of the timers. The connection stays open, whole and in
+/// halves.
+#[test]
+fn f63_a_peer_that_answers_only_the_newest_ping_does_not_time_out() {
+    let timeouts = Timeouts::none().ping(4 * SHORT).pong(4 * SHORT);
+    for in_halves in [false, true] {
+        let (mut client, mut server) = raw_client_and_server(settings(timeouts));
+        let peer = thread::spawn(move || {
+            let mut answered = 0;
+            while answered < 20 {
+                let mut header = [0; 2];
+                client.read_exact(&mut header).unwrap();
+                let mut payload = vec![0; header[1].into()];
+                client.read_exact(&mut payload).unwrap();
+                if payload == b"mine" {
+                    client.write_all(b"\x8A\x84\0\0\0\0mine").unwrap();
+                    answered += 1;
+                }
+            }
+            client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+            io::copy(&mut client, &mut io::sink()).unwrap();
+        });
+        if in_halves {
+            let (mut reader, writer) = server.split().unwrap();
+            let pinging = thread::spawn(move || {
+                for _ in 0..20 {
+                    writer.ping(b"mine").unwrap();
+                    thread::sleep(SHORT);
+                }
+            });
+            let end = reader.recv();
+            assert_eq!(end.unwrap(), None);
+            pinging.join().unwrap();
+        } else {
+            for _ in 0..20 {
+                server.ping(b"mine").unwrap();
+                assert!(matches!(server.recv_event().unwrap(), Some(Event::Pong(_))));
+                thread::sleep(SHORT);
+            }
+            assert_eq!(server.recv().unwrap(), None);
+        }
+        peer.join().unwrap();
+    }
 }
 
 /// A peer that answers Pings does not time out, and the round-trip time is measured.
@@ -171,6 +217,116 @@ fn s7_1_1_a_transport_that_stays_open_after_a_clean_close_is_closed() {
     let mut sent = Vec::new();
     client.read_to_end(&mut sent).unwrap();
     assert_eq!(sent, [0x88, 0]);
+}
+
+/// F62: a server refuses, and is silent before the body is complete: at the deadline, the refusal
+/// is reported. So it is after a timeout that the application has set.
+#[test]
+fn f62_a_refusal_is_reported_at_the_deadline() {
+    for (limit, timeout) in [(SHORT, TEST_TIMEOUT), (TEST_TIMEOUT, SHORT)] {
+        let (client, mut server) = tcp_pair();
+        client.set_read_timeout(Some(timeout)).unwrap();
+        let response = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\nsay";
+        server.write_all(response.as_bytes()).unwrap();
+        let request = ClientRequest::new("ws://127.0.0.1/").unwrap();
+        let settings = settings(Timeouts::none().handshake(limit));
+        let error = std_net::client(client, &request, settings).unwrap_err();
+        let Error::Refused(refusal) = error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(refusal.response.status(), 401);
+        assert_eq!((&refusal.body[..], refusal.is_complete), (&b"say"[..], false));
+    }
+}
+
+/// F62: the peer has sent its Close frame and does not take the reply: every call reports the clean
+/// end, and not the deadline.
+#[test]
+fn f62_a_clean_end_is_reported_again_after_a_missed_deadline() {
+    let (mut client, mut server) = raw_client_and_server(settings(Timeouts::none().close(SHORT)));
+    client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+    // More than the peer's socket takes. It is written after the Close frame was received.
+    let event = server.recv_event().unwrap();
+    assert!(matches!(event, Some(Event::Close(None))), "{event:?}");
+    let (_, out) = server.engine_mut();
+    out.resize(64 << 20, 0);
+    assert_eq!(server.recv().unwrap(), None);
+    assert_eq!(server.recv().unwrap(), None);
+    assert!(server.close_status().unwrap().is_clean());
+    assert!(server.flush().is_err(), "not all was written");
+}
+
+/// F62: messages that were read are received although a writer has missed a deadline since.
+#[test]
+fn f62_messages_before_a_missed_deadline_are_received() {
+    let (mut client, server) = raw_client_and_server(settings(ping_and_pong()));
+    let (mut reader, writer) = server.split().unwrap();
+    client.write_all(&[0x81, 0x80, 0, 0, 0, 0].repeat(3)).unwrap();
+    assert_eq!(reader.recv().unwrap(), Some(Message::from("")));
+    assert!(writer.send(vec![7; 64 << 20]).is_err());
+    for _ in 0..2 {
+        assert_eq!(reader.recv().unwrap(), Some(Message::from("")));
+    }
+    assert_timed_out(reader.recv(), Due::Pong);
+    assert_timed_out(reader.recv(), Due::Pong);
+}
+
+/// F67: after a clean end whose transport stays open, there is nothing left to write: a flush
+/// succeeds, in a whole connection and in halves.
+#[test]
+fn f67_a_flush_after_a_clean_end_succeeds() {
+    let limit = settings(Timeouts::none().close(SHORT));
+    let (mut client, mut server) = raw_client_and_server(limit.clone());
+    client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+    assert_eq!(server.recv().unwrap(), None);
+    server.flush().unwrap();
+
+    let (mut client, server) = raw_client_and_server(limit);
+    let (mut reader, writer) = server.split().unwrap();
+    client.write_all(&[0x88, 0x80, 0, 0, 0, 0]).unwrap();
+    assert_eq!(reader.recv().unwrap(), None);
+    writer.flush().unwrap();
+}
+
+/// F74: two ends that both send much before they receive stand still until a Ping is not answered
+/// in time, as `send` documents. With halves in two threads, both receive everything.
+#[test]
+fn f74_two_ends_that_only_send_time_out() {
+    const LEN: usize = 32 << 20;
+    let open = |timeouts| {
+        let (client, server) = tcp_pair();
+        let settings = |timeouts| settings(timeouts).config(Config::new().max_message_size(LEN as u64));
+        thread::scope(|scope| {
+            let client = scope.spawn(move || {
+                let request = ClientRequest::new("ws://127.0.0.1/").unwrap();
+                std_net::client(client, &request, settings(timeouts)).unwrap().0
+            });
+            let incoming = std_net::incoming(server, settings(timeouts)).unwrap();
+            let server = incoming.accept(&Accept::new()).unwrap();
+            [server, client.join().unwrap()]
+        })
+    };
+    let large = vec![7; LEN];
+    thread::scope(|scope| {
+        for mut ws in open(ping_and_pong()) {
+            let large = &large;
+            scope.spawn(move || assert!(ws.send(large).is_err()));
+        }
+    });
+    thread::scope(|scope| {
+        for ws in open(Timeouts::default()) {
+            let (mut reader, writer) = ws.split().unwrap();
+            let large = &large;
+            scope.spawn(move || {
+                writer.send(large).unwrap();
+                writer.close(CloseCode::NORMAL, "").ok();
+            });
+            scope.spawn(move || {
+                assert_eq!(reader.recv().unwrap().unwrap().as_bytes().len(), LEN);
+                assert_eq!(reader.recv().unwrap(), None);
+            });
+        }
+    });
 }
 
 /// A peer that stops reading times out, in a whole connection and in halves. A peer that reads
@@ -291,7 +447,7 @@ fn into_parts_restores_the_owners_timeouts() {
         client.write_all(&[0x81, 0x80, 0, 0, 0, 0]).unwrap();
         server.recv().unwrap();
         server.send("bcd").unwrap();
-        let (tcp, _) = server.into_parts();
+        let tcp = server.into_parts().transport;
         assert_eq!(
             (tcp.read_timeout().unwrap(), tcp.write_timeout().unwrap()),
             (owners, None)

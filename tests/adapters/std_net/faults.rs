@@ -203,7 +203,7 @@ fn feed_and_receive(
     result
 }
 
-/// R116 (F34 F35): a transport that ends or fails after any number of bytes: all complete messages
+/// R116 (F34): a transport that ends or fails after any number of bytes: all complete messages
 /// before that are received, every reply is written once, and later calls return the same.
 #[test]
 fn f34_input_before_a_failure_is_received() {
@@ -236,7 +236,7 @@ fn f34_input_before_a_failure_is_received() {
     }
 }
 
-/// R116 (F34 F35): the peer shuts down its sending direction after any number of bytes: the
+/// R116 (F34): the peer shuts down its sending direction after any number of bytes: the
 /// connection writes all output before it reports the end.
 #[test]
 fn f34_output_is_written_after_a_half_close() {
@@ -271,7 +271,7 @@ fn single_bytes_between_timeouts_lose_nothing() {
     }
 }
 
-/// R116 (F34 F35): the halves work in any order until one direction fails after any number of
+/// R116 (F34): the halves work in any order until one direction fails after any number of
 /// bytes: everything read before is received, and everything sent before is written once and in
 /// order.
 #[test]
@@ -372,7 +372,7 @@ fn assert_opened(role: Role, opened: Result<WebSocket<FaultyTransport>, Error>) 
     assert_eq!(received, complete_messages(role, &peer_input(peer_of(role))));
 }
 
-/// R116 (F34 F35): a transport that ends, fails or times out after any number of bytes of the input
+/// R116 (F34): a transport that ends, fails or times out after any number of bytes of the input
 /// of the handshake: the handshake fails, in both roles. An interruption is ignored.
 #[test]
 fn f34_a_handshake_with_incomplete_input_fails() {
@@ -406,7 +406,7 @@ fn f34_a_handshake_with_incomplete_input_fails() {
     }
 }
 
-/// R116 (F34 F35): a transport that fails or times out after any number of bytes of the output of
+/// R116 (F34): a transport that fails or times out after any number of bytes of the output of
 /// the handshake: the handshake fails, in both roles. An interruption is ignored. A client still
 /// reads the response of the server.
 #[test]

@@ -2,19 +2,23 @@
 
 use std::{
     io::{Read, Write},
-    net::Shutdown,
+    net::{Shutdown, TcpStream},
+    num::NonZeroUsize,
     sync::Barrier,
     thread,
     time::Duration,
 };
 
 use sockless::{
-    CloseCode, Event, Message, Role, SendError,
-    adapter::{AsMessage, Error},
+    Accept, CloseCode, Config, Event, Message, Role, SendError,
+    adapter::{AsMessage, Error, std_net},
 };
-use support::{frame, frames, reserved_opcode};
+use support::{REQUEST, frame, frames, reserved_opcode};
 
-use super::{binary, close, pair, raw_client_and_server, received, text};
+use super::{
+    accept_tcp, binary, close, closed_with, listen, pair, raw_client_and_server, read_head, received, text,
+    with_timeouts,
+};
 
 /// R077 R093: thousands of messages and Pings in both directions at the same time: none is lost or
 /// duplicated, and all are in order.
@@ -172,7 +176,7 @@ fn halves_close_from_either_side() {
     let (mut reader, writer) = server.split().unwrap();
     writer.close(CloseCode(4001), "by the writer").unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| assert_eq!(client.recv().unwrap(), None));
+        scope.spawn(|| assert_eq!(closed_with(&client.recv()), Some(CloseCode(4001))));
         assert_eq!(reader.recv().unwrap(), None);
     });
     assert!(reader.close_status().unwrap().is_clean());
@@ -183,7 +187,7 @@ fn halves_close_from_either_side() {
     server.close(CloseCode(4002), "by the peer").unwrap();
     thread::scope(|scope| {
         scope.spawn(|| assert_eq!(server.recv().unwrap(), None));
-        assert_eq!(reader.recv().unwrap(), None);
+        assert_eq!(closed_with(&reader.recv()), Some(CloseCode(4002)));
     });
     assert_eq!(reader.close_status().unwrap().code(), CloseCode(4002));
     assert!(matches!(writer.close(None, ""), Err(Error::Send(SendError::Closing))));
@@ -237,5 +241,37 @@ fn s5_5_1_the_close_reply_is_written_after_the_current_message() {
         );
         let found = frames(Role::Server, &bytes);
         assert!(found == [(0x82, large.to_vec()), (0x88, vec![0x03, 0xE8])]);
+    });
+}
+
+/// F73: A Ping that arrives while the writer sends a large message in fragments is answered between
+/// these, although the transport takes no more for a while.
+#[test]
+fn f73_a_pong_leaves_between_fragments() {
+    const LEN: usize = 32 << 20;
+    let (listener, _) = listen();
+    let mut client = with_timeouts(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+    client.write_all(REQUEST.as_bytes()).unwrap();
+    let config = Config::new().fragment_size(NonZeroUsize::new(1000));
+    let incoming = std_net::incoming(accept_tcp(&listener), config).unwrap();
+    let (mut reader, writer) = incoming.accept(&Accept::new()).unwrap().split().unwrap();
+    read_head(&mut client);
+    thread::scope(|scope| {
+        scope.spawn(|| writer.send(vec![7; LEN]).unwrap());
+        // The writer has begun, and waits: the client does not read on.
+        let mut begin = [0; 4];
+        client.read_exact(&mut begin).unwrap();
+        client.write_all(&frame(Role::Client, 0x89, b"?")).unwrap();
+        assert!(matches!(reader.recv_event().unwrap(), Some(Event::Ping(_))));
+        let mut output = begin.to_vec();
+        let len = LEN.div_ceil(1000) * 4 + LEN + 3;
+        (&client).take(len as u64 - 4).read_to_end(&mut output).unwrap();
+        // The last fragment is shorter than 1000 bytes, and its header is of the same length.
+        let sent = frames(Role::Server, &output);
+        let pong = sent.iter().position(|(first, _)| *first == 0x8A).unwrap();
+        assert_eq!(sent[pong].1, b"?");
+        assert!(pong < sent.len() / 2, "the Pong is frame {pong} of {}", sent.len());
+        let data = sent.iter().filter(|(first, _)| first & 8 == 0);
+        assert_eq!(data.map(|(_, data)| data.len()).sum::<usize>(), LEN);
     });
 }

@@ -187,6 +187,54 @@ fn a_refusal_body_ends_with_the_transport() {
     }
 }
 
+/// F62: a refusal whose body is cut off is reported with its status, its headers and what has
+/// arrived, whether the transport ends, fails or times out: by a whole connection, and by a reading
+/// half.
+#[test]
+fn f62_a_refusal_is_reported_whatever_ends_its_body() {
+    let ends = [
+        None,
+        Some(ErrorKind::ConnectionReset),
+        Some(ErrorKind::WouldBlock),
+        Some(ErrorKind::TimedOut),
+    ];
+    for length in ["", "Content-Length: 100\r\n", "Transfer-Encoding: chunked\r\n"] {
+        for end in ends {
+            let body = if length.starts_with('T') { "64\r\nsay" } else { "say" };
+            let response = format!("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n{length}\r\n{body}");
+            let script = || {
+                let mut script = ScriptedTransport::reading([response.clone().into_bytes()]);
+                script.reads.extend(end.map(Err));
+                script
+            };
+            let request = ClientRequest::new("ws://example.com/").unwrap();
+            let error = WebSocket::client(script(), &request, Config::default()).unwrap_err();
+            let Error::Refused(whole) = error else {
+                panic!("{length} {end:?}: {error:?}")
+            };
+            let mut refusals = vec![whole];
+            // A reader can call again after a timeout.
+            if matches!(end, None | Some(ErrorKind::ConnectionReset)) {
+                let engine = Connection::client(&request, Config::default(), [7; 32], &mut Vec::new()).unwrap();
+                let ws = WebSocket::upgraded(script(), engine, Config::default());
+                let (mut reader, _writer) = ws.split_with(|script| Ok((script, io::sink()))).unwrap();
+                let event = reader.recv_event().unwrap();
+                let Some(Event::Refused(half)) = event else {
+                    panic!("{length} {end:?}: {event:?}")
+                };
+                refusals.push(half);
+                assert!(reader.recv_event().unwrap().is_none());
+            }
+            for refusal in refusals {
+                assert_eq!(refusal.response.status(), 401);
+                assert_eq!(refusal.response.headers().get("www-authenticate"), Some(&b"Basic"[..]));
+                let is_complete = end.is_none() && length.is_empty();
+                assert_eq!((&refusal.body[..], refusal.is_complete), (&b"say"[..], is_complete));
+            }
+        }
+    }
+}
+
 /// An acceptance that cannot be sent is an error, and so are an invalid URL and a URL that needs
 /// TLS.
 #[test]

@@ -20,7 +20,7 @@ use std::{
 };
 
 use sockless::{
-    Config, Message, ProtocolError, Role,
+    CloseCode, Config, Message, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{self, WebSocket},
@@ -109,6 +109,14 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
     }
 }
 
+/// Returns the code with which the peer closed, if that is the error.
+fn closed_with<T>(result: &Result<T, Error>) -> Option<CloseCode> {
+    match result {
+        Err(Error::Closed(status)) => Some(status.code()),
+        _ => None,
+    }
+}
+
 /// Returns whether the error is a timeout of the transport.
 fn is_timeout(error: &Error) -> bool {
     matches!(io_kind(error), Some(ErrorKind::WouldBlock | ErrorKind::TimedOut))
@@ -160,8 +168,8 @@ fn pair() -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
     })
 }
 
-/// Reads the head of a response and nothing after it.
-fn skip_head(tcp: &mut TcpStream) {
+/// Reads a head and nothing after it.
+fn read_head(tcp: &mut TcpStream) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -176,6 +184,6 @@ fn raw_client_and_server() -> (TcpStream, WebSocket<TcpStream>) {
     let mut client = with_timeouts(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
     client.write_all(REQUEST.as_bytes()).unwrap();
     let server = std_net::accept(accept_tcp(&listener)).unwrap();
-    skip_head(&mut client);
+    read_head(&mut client);
     (client, server)
 }

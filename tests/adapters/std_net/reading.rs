@@ -2,10 +2,10 @@
 
 use std::{error::Error as _, io::ErrorKind};
 
-use sockless::{CloseCode, ClosedBy, Message, ProtocolError, Role, SendError, adapter::Error};
+use sockless::{CloseCode, ClosedBy, Event, Message, ProtocolError, Role, SendError, adapter::Error};
 use support::{ROLES, frame, frames, peer_of, reserved_opcode};
 
-use super::{ScriptedTransport, binary, close, io_kind, open_over, received, text};
+use super::{ScriptedTransport, binary, close, closed_with, io_kind, open_over, received, text};
 
 /// R104: with reads of any length, the messages are the same. After them, every call returns the
 /// clean end.
@@ -189,6 +189,37 @@ fn s7_1_7_a_violation_is_answered_and_reported() {
             }
             assert_eq!(frames(role, &ws.get_ref().written), [(0x88, code.to_vec())]);
             assert!(matches!(ws.send("more"), Err(Error::Send(SendError::Closing))));
+        }
+    }
+}
+
+/// F75: The peer closes because it failed, or because it refused a message: that is an error, each
+/// time, in both roles. After a success, or a close that the application has asked for, there is
+/// none.
+#[test]
+fn f75_a_close_that_is_no_success_is_an_error() {
+    for role in ROLES {
+        for code in [1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013, 1014, 3000, 4999] {
+            let input = close(peer_of(role), code);
+            let mut ws = open_over(role, ScriptedTransport::reading([input.clone()]));
+            for _ in 0..3 {
+                assert_eq!(closed_with(&ws.recv()), Some(CloseCode(code)));
+            }
+            let mut ws = open_over(role, ScriptedTransport::reading([input.clone()]));
+            assert!(matches!(ws.recv_event().unwrap(), Some(Event::Close(Some(_)))));
+            assert_eq!(closed_with(&ws.recv_event()), Some(CloseCode(code)));
+
+            // The application closes first: with that code, or with another.
+            let mut ws = open_over(role, ScriptedTransport::reading([input.clone()]));
+            ws.close(CloseCode(code), "").unwrap();
+            assert_eq!(ws.recv().unwrap(), None);
+            let mut ws = open_over(role, ScriptedTransport::reading([input]));
+            ws.close(CloseCode::NORMAL, "").unwrap();
+            assert_eq!(closed_with(&ws.recv()), Some(CloseCode(code)));
+        }
+        for code in [&1000_u16.to_be_bytes()[..], &1001_u16.to_be_bytes(), b""] {
+            let script = ScriptedTransport::reading([frame(peer_of(role), 0x88, code)]);
+            assert_eq!(open_over(role, script).recv().unwrap(), None);
         }
     }
 }

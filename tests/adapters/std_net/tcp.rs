@@ -2,7 +2,7 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     thread,
     time::Duration,
 };
@@ -15,8 +15,8 @@ use sockless::{
 use support::{ROLES, feed, frame, frames, quoted, reserved_opcode};
 
 use super::{
-    TEST_TIMEOUT, accept_tcp, binary, close, io_kind, is_timeout, listen, pair, raw_client_and_server, received, text,
-    with_timeouts,
+    TEST_TIMEOUT, accept_tcp, binary, close, closed_with, io_kind, is_timeout, listen, pair, raw_client_and_server,
+    read_head, received, text, with_timeouts,
 };
 
 /// Messages and Pings in both directions over TCP. Either side closes.
@@ -40,7 +40,7 @@ fn messages_are_exchanged_over_tcp() {
         };
         first.close(CloseCode(4000), "bye").unwrap();
         thread::scope(|scope| {
-            scope.spawn(|| assert_eq!(second.recv().unwrap(), None));
+            scope.spawn(|| assert_eq!(closed_with(&second.recv()), Some(CloseCode(4000))));
             assert_eq!(first.recv().unwrap(), None);
         });
         let closed = first.close_status().unwrap();
@@ -82,6 +82,32 @@ fn tcp_nodelay_is_set() {
         let (client, _) = std_net::connect_with(&request, Config::default()).unwrap();
         assert!(client.get_ref().nodelay().unwrap());
     });
+}
+
+/// R005: `connect` has one connection in the opening handshake at a time: no second one while it
+/// waits, and none after a failure.
+#[test]
+fn s4_1_connect_makes_one_connection_at_a_time() {
+    let has_another = |listener: &TcpListener| {
+        listener.set_nonblocking(true).unwrap();
+        let accepted = listener.accept();
+        listener.set_nonblocking(false).unwrap();
+        accepted.is_ok()
+    };
+    for response in ["", "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"] {
+        let (listener, url) = listen();
+        thread::scope(|scope| {
+            let client = scope.spawn(|| std_net::connect(&url));
+            let mut server = accept_tcp(&listener);
+            // The client waits for a response from here on.
+            read_head(&mut server);
+            assert!(!has_another(&listener), "a second connection during the handshake");
+            server.write_all(response.as_bytes()).unwrap();
+            drop(server);
+            assert!(client.join().unwrap().is_err());
+            assert!(!has_another(&listener), "a second connection after {response:?}");
+        });
+    }
 }
 
 /// A rejection by the server is a refusal for the client, with status, headers and body.

@@ -1,10 +1,14 @@
 //! Writing to a scripted transport: short writes, interruptions, timeouts; and invalid commands.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::{
+    cell::RefCell,
+    io::{self, ErrorKind, Read, Write},
+    rc::Rc,
+};
 
 use sockless::{
     CloseCode, CloseFrame, Config, Event, ProtocolError, Role, SendError,
-    adapter::{Error, std_net::WebSocket},
+    adapter::{Error, Settings, std_net::WebSocket},
 };
 use support::{ROLES, frame, frames, open, peer_of};
 
@@ -203,6 +207,71 @@ fn f35_a_timed_out_flush_is_repeated() {
             "{flush_timeouts} timeouts"
         );
     }
+}
+
+/// A transport that takes nothing until it is released, and then everything. Clones share it.
+#[derive(Clone, Default)]
+struct Stalled(Rc<RefCell<Option<Vec<u8>>>>);
+
+impl Stalled {
+    fn release(&self) {
+        *self.0.borrow_mut() = Some(Vec::new());
+    }
+
+    fn written_len(&self) -> usize {
+        self.0.borrow().as_ref().map_or(0, Vec::len)
+    }
+}
+
+impl Read for Stalled {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Write for Stalled {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match &mut *self.0.borrow_mut() {
+            None => Err(ErrorKind::WouldBlock.into()),
+            Some(written) => written.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// F68: 200,000 Pings and Pongs that time out: the output stays within the high-water mark and one
+/// frame, in a whole connection and in halves.
+#[test]
+fn f68_pings_that_time_out_are_bounded() {
+    const HIGH_WATER: usize = 1000;
+    let stalled = |stream: &Stalled| {
+        let settings = Settings::new().high_water(HIGH_WATER);
+        WebSocket::upgraded(stream.clone(), open(Role::Server, Config::default()), settings)
+    };
+    let bound = HIGH_WATER..HIGH_WATER + 127;
+    let stream = Stalled::default();
+    let mut ws = stalled(&stream);
+    for _ in 0..100_000 {
+        assert!(is_timeout(&ws.ping(&[1; 125]).unwrap_err()));
+        assert!(is_timeout(&ws.pong(&[1; 125]).unwrap_err()));
+    }
+    stream.release();
+    ws.flush().unwrap();
+    assert!(bound.contains(&stream.written_len()), "{}", stream.written_len());
+
+    let stream = Stalled::default();
+    let halves = |stream| Ok((io::empty(), stream));
+    let (_reader, writer) = stalled(&stream).split_with(halves).unwrap();
+    for _ in 0..100_000 {
+        assert!(is_timeout(&writer.ping(&[1; 125]).unwrap_err()));
+        assert!(is_timeout(&writer.pong(&[1; 125]).unwrap_err()));
+    }
+    stream.release();
+    writer.flush().unwrap();
+    assert!(bound.contains(&stream.written_len()), "{}", stream.written_len());
 }
 
 /// R102: a write that returns 0 is an error and not an endless loop.

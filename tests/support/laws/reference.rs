@@ -97,13 +97,13 @@ fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64,
         return Err(ProtocolError::UnexpectedContinuation);
     }
     if (opcode == 1 || opcode == 2) && in_message {
-        return Err(ProtocolError::InterleavedMessage);
+        return Err(crate::interleaved_message(bytes[0]));
     }
     if (3..=7).contains(&opcode) || opcode >= 11 {
         return Err(crate::reserved_opcode(bytes[0]));
     }
     if opcode >= 8 && fin == 0 {
-        return Err(ProtocolError::FragmentedControlFrame);
+        return Err(crate::fragmented_control_frame(bytes[0]));
     }
     if bytes.len() < 2 {
         return Ok(None);
@@ -116,7 +116,7 @@ fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64,
         return Err(ProtocolError::MaskedFrame);
     }
     if opcode >= 8 && short > 125 {
-        return Err(ProtocolError::ControlFrameTooLong);
+        return Err(crate::control_frame_too_long(bytes[0]));
     }
     let width = match short {
         126 => 2,
@@ -129,7 +129,7 @@ fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64,
         return Err(ProtocolError::LengthOverflow);
     }
     if width == 8 && bytes.len() >= 8 && bytes[2..8].iter().all(|&byte| byte == 0) {
-        return Err(ProtocolError::NonMinimalLength);
+        return Err(crate::non_minimal_length(64));
     }
     if bytes.len() < 2 + width {
         return Ok(None);
@@ -142,7 +142,7 @@ fn header(receiver: Role, in_message: bool, bytes: &[u8]) -> Result<Option<(u64,
         len = u64::from(short);
     }
     if width == 2 && len < 126 {
-        return Err(ProtocolError::NonMinimalLength);
+        return Err(crate::non_minimal_length(16));
     }
     let size = 2 + width + 4 * usize::from(masked);
     Ok(if bytes.len() < size { None } else { Some((len, size)) })

@@ -97,35 +97,35 @@ pub(crate) fn checks(library: Library) -> Vec<(String, Check)> {
                     no_takeover,
                     ..params((server_bits + 1).min(15), (client_bits + 1).min(15))
                 };
+                // The client announces a window of 8 bits as 9.
+                let announced = Params {
+                    no_takeover,
+                    ..params(server_bits.max(9), client_bits.max(9))
+                };
                 let requests = [
-                    ("the client", Params::default(), requested),
-                    ("the server", requested, Params::default()),
-                    ("both, the server with smaller windows", requested, larger),
+                    ("the client", Params::default(), requested, announced),
+                    ("the server", requested, Params::default(), requested),
+                    ("both, the server with smaller windows", requested, larger, requested),
                     // `ws` refuses an offer with smaller windows than its setting.
-                    ("both, the client with smaller windows", larger, requested),
+                    ("both, the client with smaller windows", larger, requested, announced),
                 ];
                 let requests = &requests[..if library == Library::Ws { 3 } else { 4 }];
                 let index = usize::from(flags + server_bits + client_bits) % requests.len();
-                let (by, server_params, client_params) = requests[index];
+                let (by, server_params, client_params, negotiated) = requests[index];
                 checks.push((
                     format!("compressed with {requested}, requested by {by}"),
-                    Box::new(move |server| compressed(server, server_params, client_params.config(), requested)),
+                    Box::new(move |server| compressed(server, server_params, client_params.config(), negotiated)),
                 ));
             }
         }
     }
     // Demands that the server cannot meet.
-    let demands: [(&str, Function); 2] = match library {
-        Library::Websockets => [
-            ("8 bits demanded from the server: declined", |server| {
-                not_compressed(server, "deflate/-,-,-", demand(8, false))
-            }),
-            (
-                "8 bits demanded from the server: compressed by the fallback offer",
-                |server| compressed(server, Params::default(), demand(8, true), params(15, 15)),
-            ),
-        ],
-        Library::Ws => [
+    let demands: &[(&str, Function)] = match library {
+        // It has no deflater for 8 bits.
+        Library::Websockets => &[("8 bits demanded from the server: announced as 9", |server| {
+            compressed(server, Params::default(), demand(8, false), params(9, 15))
+        })],
+        Library::Ws => &[
             (
                 "a smaller window demanded than that of the server: refused with 400",
                 |server| refused(server, "deflate/-,12,15", demand(10, false)),
@@ -136,7 +136,11 @@ pub(crate) fn checks(library: Library) -> Vec<(String, Check)> {
             ),
         ],
     };
-    checks.extend(demands.map(|(name, check)| (name.to_owned(), Box::new(check) as Check)));
+    checks.extend(
+        demands
+            .iter()
+            .map(|&(name, check)| (name.to_owned(), Box::new(check) as Check)),
+    );
     checks
 }
 

@@ -88,7 +88,7 @@ fn serve(tcp: TcpStream, endings: &Endings) -> Result<(), Error> {
         return refuse(incoming, argument);
     }
     let subprotocol = incoming.request().choose_subprotocol(&SUBPROTOCOLS);
-    let mut ws = incoming.accept(&Accept::new().subprotocol(subprotocol))?;
+    let mut ws = incoming.accept(&Accept::new().subprotocol(subprotocol).any_origin())?;
     let result = match function {
         "script" => script(&mut ws, endings),
         _ => echo(&mut ws),

@@ -1,0 +1,267 @@
+//! The guests, and what is said.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sockless::CloseCode;
+
+use crate::limits::Bucket;
+use crate::queue::{Close, Queue};
+use crate::text;
+
+/// How much a guest may send at once, and then in a second, in bytes.
+pub(crate) const MESSAGE_BURST: f64 = 16384.0;
+const BYTES_PER_SECOND: f64 = 1024.0;
+/// What a message costs besides its text, in bytes: five short messages in a second are allowed.
+const MESSAGE_COST: usize = 200;
+/// How often guests that were not announced by name are announced by number.
+pub(crate) const SUMMARY_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The guests. Nothing that can block is done while the room is locked.
+#[derive(Default)]
+pub(crate) struct Room {
+    /// The number of the last guest.
+    last_guest: u64,
+    guests: BTreeMap<u64, Guest>,
+    /// How many guests have joined and left that were not announced by name.
+    joined: usize,
+    left: usize,
+}
+
+struct Guest {
+    name: String,
+    /// Whether the others were told by name that the guest joined. Then they are told so that it
+    /// left.
+    is_announced: bool,
+    bucket: Bucket,
+    /// The writing thread of the guest sends what is in it.
+    queue: Arc<Queue>,
+}
+
+impl Room {
+    /// Adds a guest and returns its number. Its first line tells it its name.
+    pub(crate) fn join(&mut self, name: Option<&str>, is_announced: bool, queue: Arc<Queue>) -> u64 {
+        self.last_guest += 1;
+        let number = self.last_guest;
+        // Names are unique, because they contain the number.
+        let name = name.map_or_else(|| format!("guest {number}"), |name| format!("{name} ({number})"));
+        let bucket = Bucket::new(MESSAGE_BURST, BYTES_PER_SECOND, Instant::now());
+        queue.push(&format!("you are {name}").into());
+        let guest = Guest {
+            name: name.clone(),
+            is_announced,
+            bucket,
+            queue,
+        };
+        self.guests.insert(number, guest);
+        if is_announced {
+            self.broadcast(format!("{name} joined"));
+        } else {
+            self.joined += 1;
+        }
+        number
+    }
+
+    /// Sends what a guest says to all guests, or tells the guest why not.
+    pub(crate) fn say(&mut self, guest: u64, message: &str, now: Instant) {
+        self.count(guest, message.len(), now);
+        // A guest that was dismissed may send until its Close frame arrives. The others do not get
+        // that.
+        let Some(Guest { name, queue, .. }) = self.guests.get(&guest) else {
+            return;
+        };
+        match text::clean_message(message) {
+            Ok(message) => {
+                let line = format!("{name}: {message}");
+                self.broadcast(line);
+            }
+            Err(too_long) => {
+                queue.push(&format!("not sent: {too_long}").into());
+            }
+        }
+    }
+
+    /// Counts what a guest has sent. Dismisses a guest that sends too much.
+    pub(crate) fn count(&mut self, guest: u64, len: usize, now: Instant) {
+        let Some(Guest { bucket, .. }) = self.guests.get_mut(&guest) else {
+            return;
+        };
+        // A message that is longer than the bucket is not sent to others. It takes all tokens.
+        let cost = ((len + MESSAGE_COST) as f64).min(MESSAGE_BURST);
+        if !bucket.take(cost, now) {
+            self.dismiss(guest, CloseCode::POLICY_VIOLATION, "you send too much in a short time");
+        }
+    }
+
+    /// Removes a guest, and closes its connection.
+    pub(crate) fn dismiss(&mut self, guest: u64, code: CloseCode, reason: &'static str) {
+        let Some(guest) = self.guests.remove(&guest) else {
+            return;
+        };
+        guest.queue.close(Close { code, reason });
+        if guest.is_announced {
+            self.broadcast(format!("{} left", guest.name));
+        } else if self.joined > 0 {
+            // Nobody was told that it joined.
+            self.joined -= 1;
+        } else {
+            self.left += 1;
+        }
+    }
+
+    /// Removes a guest whose connection has ended. The room may have dismissed it already.
+    pub(crate) fn leave(&mut self, guest: u64) {
+        self.dismiss(guest, CloseCode::NORMAL, "");
+    }
+
+    /// Announces, in one line, the guests that were not announced by name.
+    pub(crate) fn announce_summary(&mut self) {
+        let counts = [(self.joined, "joined"), (self.left, "left")];
+        (self.joined, self.left) = (0, 0);
+        let parts: Vec<_> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} more {what}"))
+            .collect();
+        if !parts.is_empty() {
+            self.broadcast(parts.join(", "));
+        }
+    }
+
+    /// Queues a line for every guest. Dismisses the guests whose queue is full.
+    fn broadcast(&mut self, line: String) {
+        let line: Arc<str> = line.into();
+        let is_slow = |(number, guest): (&u64, &Guest)| (!guest.queue.push(&line)).then_some(*number);
+        let slow: Vec<_> = self.guests.iter().filter_map(is_slow).collect();
+        for guest in slow {
+            self.dismiss(guest, CloseCode::POLICY_VIOLATION, "you read too slowly");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANNOUNCED: bool = true;
+    const LAST: &str = "the last line";
+
+    fn join(room: &mut Room, name: Option<&str>, is_announced: bool) -> (u64, Arc<Queue>) {
+        let queue = Arc::new(Queue::default());
+        (room.join(name, is_announced, Arc::clone(&queue)), queue)
+    }
+
+    /// Takes all lines out of the queue. The error is the reason of a queue that has ended.
+    fn lines(queue: &Queue) -> Result<Vec<String>, &'static str> {
+        assert!(queue.push(&LAST.into()), "the queue is full");
+        let mut lines = Vec::new();
+        loop {
+            match queue.next() {
+                Ok(line) if &*line == LAST => return Ok(lines),
+                Ok(line) => lines.push(line.to_string()),
+                Err(close) => return Err(close.reason),
+            }
+        }
+    }
+
+    #[test]
+    fn guests_are_told_their_names_and_see_each_other() {
+        let (mut room, now) = (Room::default(), Instant::now());
+        let (_, one) = join(&mut room, None, ANNOUNCED);
+        let (ana, two) = join(&mut room, Some("Ana"), ANNOUNCED);
+        room.say(ana, "hello", now);
+        assert_eq!(
+            lines(&two).unwrap(),
+            ["you are Ana (2)", "Ana (2) joined", "Ana (2): hello"]
+        );
+        room.leave(ana);
+        assert_eq!(lines(&two), Err(""));
+        let seen = [
+            "you are guest 1",
+            "guest 1 joined",
+            "Ana (2) joined",
+            "Ana (2): hello",
+            "Ana (2) left",
+        ];
+        assert_eq!(lines(&one).unwrap(), seen);
+    }
+
+    #[test]
+    fn f71_guests_that_are_not_announced_by_name_are_counted() {
+        let mut room = Room::default();
+        let (_, reader) = join(&mut room, None, ANNOUNCED);
+        lines(&reader).unwrap();
+        for _ in 0..600 {
+            let (guest, _) = join(&mut room, None, !ANNOUNCED);
+            room.leave(guest);
+        }
+        room.announce_summary();
+        assert_eq!(lines(&reader).unwrap(), [""; 0]);
+
+        let guests: Vec<_> = (0..5).map(|_| join(&mut room, None, !ANNOUNCED).0).collect();
+        room.announce_summary();
+        room.announce_summary();
+        assert_eq!(lines(&reader).unwrap(), ["5 more joined"]);
+        guests.into_iter().for_each(|guest| room.leave(guest));
+        join(&mut room, None, !ANNOUNCED);
+        room.announce_summary();
+        assert_eq!(lines(&reader).unwrap(), ["1 more joined, 5 more left"]);
+    }
+
+    #[test]
+    fn f71_a_guest_that_sends_too_much_is_dismissed() {
+        let (mut room, now) = (Room::default(), Instant::now());
+        let (_, reader) = join(&mut room, None, ANNOUNCED);
+        let (flood, queue) = join(&mut room, None, ANNOUNCED);
+        lines(&reader).unwrap();
+        for _ in 0..10_000 {
+            room.say(flood, "x", now);
+        }
+        assert_eq!(lines(&queue), Err("you send too much in a short time"));
+        let seen = lines(&reader).unwrap();
+        assert_eq!(seen.len(), 81 + 1);
+        assert_eq!(seen.last().unwrap(), "guest 2 left");
+    }
+
+    #[test]
+    fn five_short_messages_in_a_second_are_allowed() {
+        let (mut room, now) = (Room::default(), Instant::now());
+        let (guest, queue) = join(&mut room, None, ANNOUNCED);
+        for n in 0..1000 {
+            room.say(guest, "hi", now + Duration::from_millis(200) * n);
+        }
+        assert_eq!(lines(&queue).unwrap().len(), 2 + 1000);
+    }
+
+    #[test]
+    fn a_guest_is_told_that_its_message_is_too_long() {
+        let (mut room, now) = (Room::default(), Instant::now());
+        let (_, reader) = join(&mut room, None, ANNOUNCED);
+        let (guest, queue) = join(&mut room, None, ANNOUNCED);
+        lines(&reader).unwrap();
+        room.say(guest, &"x".repeat(3000), now);
+        assert_eq!(
+            lines(&queue).unwrap()[2..],
+            ["not sent: a message may have at most 2000 characters, and this one has 3000"]
+        );
+        assert_eq!(lines(&reader).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn f71_only_a_guest_that_does_not_read_is_dismissed() {
+        let (mut room, now) = (Room::default(), Instant::now());
+        let (_, slow) = join(&mut room, None, ANNOUNCED);
+        let (guest, queue) = join(&mut room, None, ANNOUNCED);
+        let message = "x".repeat(text::MAX_MESSAGE);
+        let (mut sent, mut seen) = (0, lines(&queue).unwrap());
+        while !seen.contains(&"guest 1 left".to_owned()) {
+            assert!(sent < 10_000, "the guest was not dismissed");
+            room.say(guest, &message, now + Duration::from_secs(10) * sent);
+            sent += 1;
+            seen = lines(&queue).unwrap();
+        }
+        assert_eq!(lines(&slow), Err("you read too slowly"));
+        assert!(lines(&queue).is_ok());
+    }
+}
