@@ -68,9 +68,9 @@ impl Config {
     ///
     /// A larger message fails the connection with 1009 as soon as a header announces it. A
     /// compressed one fails it as soon as more than this is inflated, or when it has far more bytes
-    /// on the wire than that. [`set_max_message_size`](crate::Connection::set_max_message_size) changes the limit of an open
-    /// connection. Default 16 MiB: more than browsers' and servers' usual messages, and
-    /// still small beside a machine's memory.
+    /// on the wire than that. [`set_max_message_size`](crate::Connection::set_max_message_size)
+    /// changes the limit of an open connection. Default 16 MiB: more than browsers' and servers'
+    /// usual messages, and still small beside a machine's memory.
     #[must_use]
     pub const fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = bytes;

@@ -134,8 +134,8 @@ impl Phase {
                 Command::SendData | Command::ContinueMessage | Command::SendPing | Command::SendClose,
             ) => TooLate,
 
-            // The peer's Close frame is to be answered; "an endpoint MAY send the remaining fragments
-            // before sending a Close frame" (section 5.5.1).
+            // The peer's Close frame is to be answered; "an endpoint MAY send the remaining
+            // fragments before sending a Close frame" (section 5.5.1).
             (Self::CloseReceived, Command::SendClose | Command::ContinueMessage) => Granted,
             (Self::CloseReceived, Command::SendData | Command::SendPing | Command::SendPong) => TooLate,
 

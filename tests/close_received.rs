@@ -94,7 +94,7 @@ fn s5_5_1_no_message_begins_after_a_received_close() {
     }
 }
 
-/// R206 R079: After this end's Close frame, the message in progress is over, whoever closed first.
+/// R206 R087: After this end's Close frame, the message in progress is over, whoever closed first.
 #[test]
 fn s5_5_1_no_fragment_is_sent_after_a_sent_close() {
     for role in ROLES {

@@ -88,7 +88,7 @@ fn code_of_loss(side: Role) -> u16 {
 proptest! {
     #![proptest_config(cases(300))]
 
-    /// R081 R083: The same frames arrive, with the same fragments, for any cut; the bytes do not
+    /// R081: The same frames arrive, with the same fragments, for any cut; the bytes do not
     /// depend on the cuts.
     #[test]
     fn s5_4_frames_arrive_as_they_were_sent(
@@ -219,7 +219,7 @@ fn expected(from: Role, bytes: &[u8], small: bool, [answers_pings, answers_close
     expected
 }
 
-/// R061 R062: Frames to the server are masked with fresh keys, not with those of the client; frames
+/// R059 R061: Frames to the server are masked with fresh keys, not with those of the client; frames
 /// to the client are not masked.
 #[test]
 fn s5_3_frames_to_the_server_have_fresh_keys() {
@@ -237,7 +237,7 @@ fn s5_3_frames_to_the_server_have_fresh_keys() {
     assert_eq!(relayed.to_client, [0x82, 3, b'a', b'b', b'c']);
 }
 
-/// R077 R078: A closing handshake is passed on, with code and reason, and its answer back.
+/// R092: A closing handshake is passed on, with code and reason, and its answer back.
 #[test]
 fn s5_5_1_a_closing_handshake_is_passed_on() {
     for side in ROLES {
@@ -265,7 +265,7 @@ fn s5_5_1_a_closing_handshake_is_passed_on() {
     }
 }
 
-/// Both sides can close at the same time.
+/// R091: Both sides can close at the same time.
 #[test]
 fn s5_5_1_close_frames_cross() {
     let mut relayed = Relayed::new(relay());
@@ -303,7 +303,7 @@ fn s5_5_1_a_close_is_answered_by_choice() {
     }
 }
 
-/// R091: By choice, the relay answers Pings itself; Pongs are passed on.
+/// By choice, the relay answers Pings itself; Pongs are passed on.
 #[test]
 fn s5_5_2_pings_are_answered_by_choice() {
     for side in ROLES {
@@ -351,8 +351,8 @@ fn s5_4_no_frame_is_interrupted() {
     }
 }
 
-/// R115: If the transport of one side ends, the other side gets a Close frame; inside of a frame, it
-/// can only be dropped.
+/// If the transport of one side ends, the other side gets a Close frame; inside of a frame,
+/// it can only be dropped.
 #[test]
 fn s7_1_5_the_transport_of_a_side_ends() {
     for side in ROLES {

@@ -275,7 +275,8 @@ impl Connection {
     ///
     /// let config = Config::new().max_message_size(1024);
     /// let mut server = Connection::upgraded_server(&Negotiated::default(), config);
-    /// # let mut client = Connection::upgraded_client(&Negotiated::default(), Config::new(), [0; 32]);
+    /// # let negotiated = Negotiated::default();
+    /// # let mut client = Connection::upgraded_client(&negotiated, Config::new(), [0; 32]);
     /// # let (mut bytes, mut out) = (Vec::new(), Vec::new());
     /// # client.send_text("password", &mut bytes)?;
     /// # client.send_binary(&[0; 5000], &mut bytes)?;

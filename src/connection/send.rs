@@ -58,13 +58,13 @@ impl Connection {
         self.sender.set_compression(enabled);
     }
 
-    /// Sends one fragment with reserved bits set that negotiated extensions of the caller's own give
-    /// a meaning (RFC 6455, sections 5.2 and 9); otherwise as
+    /// Sends one fragment with reserved bits set that negotiated extensions of the caller's own
+    /// give a meaning (RFC 6455, sections 5.2 and 9); otherwise as
     /// [`send_fragment`](Self::send_fragment) does. With `fin` on the first call, it is a whole
     /// message.
     ///
-    /// The payload is what the extensions make of it; of a text, it must be UTF-8 as they make it. If
-    /// permessage-deflate was negotiated too, it is compressed after that.
+    /// The payload is what the extensions make of it; of a text, it must be UTF-8 as they make it.
+    /// If permessage-deflate was negotiated too, it is compressed after that.
     ///
     /// # Errors
     /// Fails as `send_fragment` does, and if a bit was not negotiated. Nothing was sent, and the
@@ -103,9 +103,9 @@ impl Connection {
     /// begin (section 5.5.1).
     ///
     /// # Errors
-    /// Fails if the connection is not [`Open`](crate::State::Open), except as said above, the kind is not that of the
-    /// message in progress, or a text is not UTF-8. Nothing was sent, and the message is still in
-    /// progress.
+    /// Fails if the connection is not [`Open`](crate::State::Open), except as said above, the kind
+    /// is not that of the message in progress, or a text is not UTF-8. Nothing was sent, and the
+    /// message is still in progress.
     pub fn send_fragment(
         &mut self,
         kind: MessageKind,

@@ -41,8 +41,8 @@ pub enum SendError {
     /// A client must mask the payload, so it cannot send a header alone, or a frame that was
     /// encoded for others (RFC 6455, section 5.1).
     MaskRequired,
-    /// A fragment has reserved bits that no negotiated extension of the caller's own gives a meaning
-    /// (RFC 6455, section 5.2).
+    /// A fragment has reserved bits that no negotiated extension of the caller's own gives a
+    /// meaning (RFC 6455, section 5.2).
     ReservedBitsNotNegotiated {
         /// The bits among those of the fragment.
         bits: ReservedBits,

@@ -40,7 +40,8 @@ pub struct Traffic {
 ///
 /// let mut server = Connection::upgraded_server(&Negotiated::default(), Config::default());
 /// let (mut received, mut sent) = (Meter::new(), Meter::new());
-/// # let mut client = Connection::upgraded_client(&Negotiated::default(), Config::default(), [0; 32]);
+/// # let negotiated = Negotiated::default();
+/// # let mut client = Connection::upgraded_client(&negotiated, Config::default(), [0; 32]);
 /// # let (mut bytes, mut out) = (Vec::new(), Vec::new());
 /// # client.send_text("hello", &mut bytes)?;
 /// # client.ping(b"?", &mut bytes)?;

@@ -207,15 +207,15 @@ impl<'a> Accept<'a> {
         self
     }
 
-    /// Accepts extensions that the caller implements (RFC 6455, section 9): the name of each with the
-    /// parameters that answer the client's [offer](crate::Request::extensions), and the reserved
-    /// bits that it uses.
+    /// Accepts extensions that the caller implements (RFC 6455, section 9): the name of each with
+    /// the parameters that answer the client's [offer](crate::Request::extensions), and the
+    /// reserved bits that it uses.
     ///
     /// The client may set these bits on the frames of messages from here on, and
     /// [`Chunk::reserved`](crate::Chunk::reserved) shows them;
-    /// [`send_fragment_with`](crate::Connection::send_fragment_with) sets them. Without an extension
-    /// that uses it, a reserved bit fails the connection with 1002. An extension that uses the first
-    /// bit takes the place of permessage-deflate, which is then declined.
+    /// [`send_fragment_with`](crate::Connection::send_fragment_with) sets them. Without an
+    /// extension that uses it, a reserved bit fails the connection with 1002. An extension that
+    /// uses the first bit takes the place of permessage-deflate, which is then declined.
     ///
     /// ```
     /// use sockless::{Accept, frame::ReservedBits};
@@ -229,12 +229,12 @@ impl<'a> Accept<'a> {
         self
     }
 
-    /// Passes the choices of another server on, as a proxy does: the subprotocol and the extensions of
-    /// its response, permessage-deflate among them.
+    /// Passes the choices of another server on, as a proxy does: the subprotocol and the extensions
+    /// of its response, permessage-deflate among them.
     ///
     /// They take the place of [`subprotocol`](Self::subprotocol),
-    /// [`extensions`](Self::extensions) and permessage-deflate of the configuration. The client must
-    /// have offered them: see [`ClientRequest::forwarding`](crate::ClientRequest::forwarding).
+    /// [`extensions`](Self::extensions) and permessage-deflate of the configuration. The client
+    /// must have offered them: see [`ClientRequest::forwarding`](crate::ClientRequest::forwarding).
     ///
     /// The connection itself does not know what the extensions mean: frames are then for a
     /// [`Relay`](crate::Relay).

@@ -161,14 +161,15 @@ impl ClientRequest {
         self
     }
 
-    /// Passes the offers of another client on, as a proxy does: its origin, its subprotocols and its
-    /// extensions, permessage-deflate among them. They take the place of those that were set before.
+    /// Passes the offers of another client on, as a proxy does: its origin, its subprotocols and
+    /// its extensions, permessage-deflate among them. They take the place of those that were set
+    /// before.
     ///
     /// Other headers, such as `Cookie`, are for the caller to pass on or not. With
     /// `Config::deflate`, the request would offer permessage-deflate twice and fails.
     ///
-    /// The connection itself does not know what the extensions mean: once it is open, frames are for
-    /// a [`Relay`](crate::Relay). The server's choices go back with
+    /// The connection itself does not know what the extensions mean: once it is open, frames are
+    /// for a [`Relay`](crate::Relay). The server's choices go back with
     /// [`Accept::forwarding`](crate::Accept::forwarding).
     #[must_use]
     pub fn forwarding(mut self, request: &Request<'_>) -> Self {

@@ -27,19 +27,19 @@ use crate::{
 ///
 /// It takes over when both opening handshakes are done. For the client it is the server, and for
 /// the server it is a client: payload that a client has masked is masked with a fresh key, which
-/// takes one pass over it. Messages keep their fragments, and their reserved bits where an extension
-/// [was negotiated](Self::negotiated) between the two ends (RFC 6455, section 5.4).
+/// takes one pass over it. Messages keep their fragments, and their reserved bits where an
+/// extension [was negotiated](Self::negotiated) between the two ends (RFC 6455, section 5.4).
 ///
 /// The rules on frames are enforced on each side: who masks, reserved bits and opcodes, the
 /// encoding of lengths, control frames, the sequence of fragments, the content of Close frames, and
 /// the limits on a message. What is inside of messages, UTF-8 and compressed data, is for the other
 /// end to check.
 ///
-/// **Memory.** The relay holds at most a header and the payload of a control frame of each side, and
-/// a Pong and a Close frame for each side. Each call appends at most as many bytes to the outputs as
-/// it consumes, four more for each Ping of the server that it answers, and 400 more. **Back
-/// pressure** is the caller's: a side that does not read lets its output grow, so do not read from
-/// the other side while that output is long.
+/// **Memory.** The relay holds at most a header and the payload of a control frame of each side,
+/// and a Pong and a Close frame for each side. Each call appends at most as many bytes to the
+/// outputs as it consumes, four more for each Ping of the server that it answers, and 400 more.
+/// **Back pressure** is the caller's: a side that does not read lets its output grow, so do not
+/// read from the other side while that output is long.
 ///
 /// # A proxy
 ///
@@ -54,7 +54,8 @@ use crate::{
 /// // The client's request is passed on, with its offers.
 /// let mut front = Connection::server(Config::default());
 /// let mut input = &mut from_client[..];
-/// let Some(Event::Request(request)) = front.receive(&mut input, &mut to_client)? else { panic!() };
+/// let event = front.receive(&mut input, &mut to_client)?;
+/// let Some(Event::Request(request)) = event else { panic!() };
 /// let passed_on = ClientRequest::new("ws://backend.example/chat")?.forwarding(&request);
 /// let seed = [0x5E; 32]; // an application takes 32 bytes from the operating system
 /// let mut back = Connection::client(&passed_on, Config::default(), seed, &mut to_server)?;
@@ -62,7 +63,8 @@ use crate::{
 /// # let mut from_server = Vec::new();
 /// # let mut bytes = pass(&mut to_server);
 /// # let mut at_server = &mut bytes[..];
-/// # let Some(Event::Request(received)) = server.receive(&mut at_server, &mut from_server)? else { panic!() };
+/// # let event = server.receive(&mut at_server, &mut from_server)?;
+/// # let Some(Event::Request(received)) = event else { panic!() };
 /// # server.accept(&received, &Accept::new().subprotocol(Some("chat.v1")), &mut from_server)?;
 /// # server.send_text("hello", &mut from_server)?;
 /// // So is the server's response. What follows it in the input is for the relay.
@@ -77,7 +79,8 @@ use crate::{
 /// // From here on, the same for all that is read from either side.
 /// relay.forward(Role::Server, &mut input, &mut to_client, &mut to_server)?;
 /// # let mut input = &mut to_client[..];
-/// # let Some(Event::Open(response)) = client.receive(&mut input, &mut from_client)? else { panic!() };
+/// # let event = client.receive(&mut input, &mut from_client)?;
+/// # let Some(Event::Open(response)) = event else { panic!() };
 /// # assert_eq!(response.subprotocol(), Some("chat.v1"));
 /// # assert_eq!(client.receive(&mut input, &mut from_client)?, Some(Event::Text("hello".into())));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -100,9 +103,9 @@ impl Relay {
     ///
     /// Of `config`, [`max_message_size`](Config::max_message_size) and
     /// [`max_fragments`](Config::max_fragments) count, for both directions; the size is that on the
-    /// wire, also of compressed messages. `seed` is 32 bytes from a strong source of randomness, used
-    /// for nothing else: the mask keys of the frames to the server are derived from it (RFC 6455,
-    /// section 5.3).
+    /// wire, also of compressed messages. `seed` is 32 bytes from a strong source of randomness,
+    /// used for nothing else: the mask keys of the frames to the server are derived from it (RFC
+    /// 6455, section 5.3).
     #[must_use]
     pub fn new(config: &Config, seed: [u8; 32]) -> Self {
         Self {
@@ -154,8 +157,8 @@ impl Relay {
         self
     }
 
-    /// Sets whether the relay answers a Close frame itself, at once, besides passing it on (RFC 6455,
-    /// section 5.5.1). Default `false`: the other end's answer is passed back, with its code.
+    /// Sets whether the relay answers a Close frame itself, at once, besides passing it on (RFC
+    /// 6455, section 5.5.1). Default `false`: the other end's answer is passed back, with its code.
     #[must_use]
     pub const fn answer_close(mut self, enabled: bool) -> Self {
         self.answers_close = enabled;
@@ -163,7 +166,8 @@ impl Relay {
     }
 
     /// Takes all of `input`, which has come from the side `from`. Appends what the other side gets
-    /// to `to_other`, and what this side gets to `back`: answers, and a Close frame after a violation.
+    /// to `to_other`, and what this side gets to `back`: answers, and a Close frame after a
+    /// violation.
     ///
     /// A frame to a side is never interrupted: an answer waits for the end of the frame that is
     /// being forwarded to it.
@@ -172,8 +176,8 @@ impl Relay {
     ///
     /// # Errors
     /// Returns the rule that the side `from` has broken. The Close frame for it is in `back`, and
-    /// one for the other side in `to_other`: with 1014 for the client, and 1001 for the server. Later
-    /// calls for this side return the same error.
+    /// one for the other side in `to_other`: with 1014 for the client, and 1001 for the server.
+    /// Later calls for this side return the same error.
     pub fn forward(
         &mut self,
         from: Role,
@@ -211,8 +215,8 @@ impl Relay {
         }
     }
 
-    /// Tells the relay that the transport of the side `from` has ended. Appends a Close frame for the
-    /// other side, if none was sent.
+    /// Tells the relay that the transport of the side `from` has ended. Appends a Close frame for
+    /// the other side, if none was sent.
     ///
     /// # Errors
     /// Returns [`UnexpectedEof`](ProtocolError::UnexpectedEof) if the closing handshake with this

@@ -1,7 +1,7 @@
 //! Counts the instructions of the main paths under callgrind and compares them with `baseline.txt`.
 //!
 //! ```text
-//! cargo run --release                   # compares; fails if a workload takes 3 % more instructions
+//! cargo run --release                   # compares; fails at 3 % more instructions
 //! BLESS=1 cargo run --release           # writes the baseline; commit it with the reason
 //! cargo run --release -- receive        # only the workloads whose name contains a word
 //! cargo run --release --features relay  # the workloads of `Relay` instead

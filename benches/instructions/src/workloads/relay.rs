@@ -1,7 +1,8 @@
 //! A relay, and what does the same with two connections.
 //!
 //! They are a program of their own (`--features relay`): where a relay is linked, the compiler
-//! inlines the decoder in other places, which changes the counts of the other paths by some percent.
+//! inlines the decoder in other places, which changes the counts of the other paths by some
+//! percent.
 
 use std::hint::black_box;
 
