@@ -5,6 +5,7 @@ use sockless::{
     Accept, ClientRequest, CloseCode, ClosedBy, Config, Connection, Event, ProtocolError, Request, Role, State,
     Teardown,
     error::{LocalHandshakeError, RequestError, ResponseError},
+    frame::ReservedBits,
     handshake::{ConnectFields, Negotiated, Scheme},
 };
 use support::{
@@ -508,7 +509,7 @@ fn config() -> Config {
 }
 
 /// The choices of servers with different policies.
-fn acceptances<'a>(subprotocol: Option<&'a str>) -> [Accept<'a>; 7] {
+fn acceptances<'a>(subprotocol: Option<&'a str>) -> [Accept<'a>; 8] {
     [
         Accept::new(),
         Accept::new().subprotocol(subprotocol),
@@ -517,6 +518,7 @@ fn acceptances<'a>(subprotocol: Option<&'a str>) -> [Accept<'a>; 7] {
         Accept::new().public_scheme(Scheme::Https),
         Accept::new().origins(&["https://evil.example", "null"]),
         Accept::new().hosts(&["example.com", "localhost:9001"]),
+        Accept::new().extensions(&[("x-unknown; c", ReservedBits::RSV2)]),
     ]
 }
 
@@ -568,7 +570,11 @@ proptest! {
     /// R198 R203: A client judges the choices of a server in both kinds of handshake alike.
     #[test]
     fn f58_a_client_judges_both_handshakes_alike(headers in headers(), require in any::<bool>()) {
-        let request = plain().subprotocol("chat").subprotocol("superchat").require_subprotocol(require);
+        let request = plain()
+            .subprotocol("chat")
+            .subprotocol("superchat")
+            .require_subprotocol(require)
+            .extension("x-unknown", ReservedBits::RSV2);
         let (_, connect) = request.connect_fields(&config()).unwrap();
         let (_, upgrade) = request.fields(NONCE, &config()).unwrap();
         let only_http_1 = [

@@ -9,6 +9,7 @@ use crate::{
     Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
     State,
     error::LocalHandshakeError,
+    frame::ReservedBits,
     handshake::Refusal,
     timers::{Due, Timers},
 };
@@ -385,7 +386,7 @@ impl FromEvent for Message<'static> {
 /// A whole message is one chunk.
 impl FromEvent for Chunk<'static> {
     fn from_message(message: Message<'static>) -> Self {
-        Chunk::new(message, true, true)
+        Chunk::new(message, ReservedBits::NONE, true, true)
     }
 
     fn from_event(event: Event<'_>) -> Option<Self> {

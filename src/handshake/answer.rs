@@ -10,12 +10,14 @@ use super::{
         headers_of_status,
     },
     negotiated::Negotiated,
+    own_extensions,
     request::Request,
 };
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
     error::{Excerpt, LocalHandshakeError, RequestError},
+    frame::ReservedBits,
     http::write_field,
 };
 
@@ -29,6 +31,9 @@ impl Request<'_> {
 
     /// Returns the headers of the response that accepts the request, for a server that uses another
     /// HTTP implementation. Its status is [`acceptance_status`](Self::acceptance_status).
+    ///
+    /// If [`Accept::config`] is set, it counts here, and not `config`; the caller passes it to
+    /// [`upgraded_server`](crate::Connection::upgraded_server) too.
     ///
     /// Over HTTP/2 and HTTP/3, their names are lower-case, and there is no `Upgrade`, `Connection`
     /// or `Sec-WebSocket-Accept`.
@@ -72,6 +77,10 @@ impl Request<'_> {
                 });
             }
         }
+        let forwarded = accept.forwarded();
+        if let Some(response) = forwarded {
+            own_extensions::check_forwarded(response.extensions(), self.extensions())?;
+        }
         let check_added = if self.is_connect() {
             check_added_connect_header
         } else {
@@ -79,6 +88,11 @@ impl Request<'_> {
         };
         for (name, value) in accept.added_headers() {
             check_added(name, value)?;
+        }
+        let own = accept.own_extensions();
+        let mut reserved = ReservedBits::NONE;
+        if !own.is_empty() {
+            reserved = own_extensions::check_answers(own, self.extensions())?;
         }
         if !self.is_connect() {
             write_field("Upgrade", b"websocket");
@@ -88,18 +102,30 @@ impl Request<'_> {
         if let Some(subprotocol) = accept.chosen_subprotocol() {
             write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
-        let deflate = deflate
-            .filter(|_| !accept.declines_deflate())
+        if let Some(response) = forwarded {
+            for value in response.headers().get_all("sec-websocket-extensions") {
+                write_field("Sec-WebSocket-Extensions", value);
+            }
+        }
+        let deflate = accept
+            .deflate(deflate)
+            .filter(|_| {
+                let mut names = own.iter().filter_map(|(text, _)| own_extensions::parse(text).ok());
+                !reserved.rsv1 && !names.any(|extension| extension.name() == negotiation::NAME)
+            })
             .and_then(|config| negotiation::accept(config, self.extensions()));
-        if let Some((answer, _)) = &deflate {
-            write_field("Sec-WebSocket-Extensions", answer.as_bytes());
+        let deflate_answer = deflate.as_ref().map(|(answer, _)| answer.as_str());
+        let own_answers = own.iter().map(|(text, _)| *text);
+        if let Some(value) = own_extensions::join(own_answers, deflate_answer) {
+            write_field("Sec-WebSocket-Extensions", value.as_bytes());
         }
         for (name, value) in accept.added_headers() {
             write_field(name, value.as_bytes());
         }
         Ok(Negotiated::new(
             accept.chosen_subprotocol().map(Into::into),
-            deflate.map(|(_, params)| params),
+            deflate.as_ref().map(|(_, params)| *params),
+            reserved,
         ))
     }
 }

@@ -1,6 +1,10 @@
 //! A client's request (RFC 6455, section 4.1).
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+    vec::Vec,
+};
 use core::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -9,13 +13,16 @@ use super::{
     accept_key::accept_key,
     expected::Expected,
     fields::{check_added_connect_header, check_added_header, check_header, check_subprotocols},
+    own_extensions::{self, OwnOffer},
+    request::Request,
     url::{Url, encode_target, split_authority},
 };
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
-    error::LocalHandshakeError,
-    escaped::{Redacted, RedactedFields, RedactedUrl, RedactedValue},
+    error::{Excerpt, LocalHandshakeError},
+    escaped::{Redacted, RedactedFields, RedactedUrl},
+    frame::ReservedBits,
     http::write_field,
 };
 
@@ -42,11 +49,12 @@ use crate::{
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
-    url: Url,
+    pub(super) url: Url,
     origin: Option<String>,
     subprotocols: Vec<String>,
     require_subprotocol: bool,
     headers: Vec<(String, String)>,
+    extensions: Vec<OwnOffer>,
 }
 
 impl ClientRequest {
@@ -90,6 +98,7 @@ impl ClientRequest {
             subprotocols: Vec::new(),
             require_subprotocol: false,
             headers: Vec::new(),
+            extensions: Vec::new(),
         }
     }
 
@@ -123,6 +132,56 @@ impl ClientRequest {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Offers an extension that the caller implements (RFC 6455, section 9): its name with its
+    /// parameters, and the reserved bits that it uses if the server accepts it.
+    ///
+    /// Several offers with one name are alternatives, the preferred one first.
+    /// [`Response::extensions`](super::Response::extensions) has what the server answers, and the
+    /// caller checks the parameters: a client that cannot go on with them closes with 1010. The
+    /// engine checks that the extension was offered, that none is accepted twice, and that no two
+    /// use the same reserved bit.
+    ///
+    /// [`Chunk::reserved`](crate::Chunk::reserved) shows the bits of received frames;
+    /// [`send_fragment_with`](crate::Connection::send_fragment_with) sets them.
+    ///
+    /// ```
+    /// use sockless::{ClientRequest, frame::ReservedBits};
+    ///
+    /// let request = ClientRequest::new("ws://example.com/")?
+    ///     .extension("x-checksum; algorithm=crc32", ReservedBits::RSV2);
+    /// # Ok::<(), sockless::error::LocalHandshakeError>(())
+    /// ```
+    #[must_use]
+    pub fn extension(mut self, extension: impl Into<String>, reserved: ReservedBits) -> Self {
+        let text = extension.into();
+        self.extensions.push(OwnOffer { text, reserved });
+        self
+    }
+
+    /// Passes the offers of another client on, as a proxy does: its origin, its subprotocols and
+    /// its extensions, permessage-deflate among them. They take the place of those that were set
+    /// before.
+    ///
+    /// Other headers, such as `Cookie`, are for the caller to pass on or not. With
+    /// `Config::deflate`, the request would offer permessage-deflate twice and fails.
+    ///
+    /// The connection itself does not know what the extensions mean: once it is open, frames are
+    /// for a [`Relay`](crate::Relay). The server's choices go back with
+    /// [`Accept::forwarding`](crate::Accept::forwarding).
+    #[must_use]
+    pub fn forwarding(mut self, request: &Request<'_>) -> Self {
+        self.origin = request.origin().map(String::from);
+        self.subprotocols = request.subprotocols().map(String::from).collect();
+        self.extensions = request
+            .extensions()
+            .map(|extension| OwnOffer {
+                text: extension.to_text(),
+                reserved: ReservedBits::NONE,
+            })
+            .collect();
         self
     }
 
@@ -178,72 +237,6 @@ impl ClientRequest {
         Ok((fields, expected))
     }
 
-    /// Returns the fields of an extended CONNECT over HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), for a
-    /// client that has an implementation of that protocol.
-    ///
-    /// The scheme is `https` for a `wss` URL, and `http` for a `ws` URL and for
-    /// [`from_parts`](Self::from_parts).
-    ///
-    /// The caller must have received `SETTINGS_ENABLE_CONNECT_PROTOCOL` with the value 1 from the
-    /// server (RFC 8441, section 3). It sends the fields without END_STREAM, passes the response to
-    /// [`Expected::check_response`], and continues with [`Connection::upgraded_client`] on the
-    /// stream.
-    ///
-    /// ```
-    /// use sockless::{ClientRequest, Config, Connection};
-    ///
-    /// let request = ClientRequest::new("wss://example.com/chat")?.subprotocol("chat.v1");
-    /// let config = Config::default();
-    /// let (fields, expected) = request.connect_fields(&config)?;
-    /// let sent: Vec<(&str, &str)> = fields.iter().collect();
-    /// assert_eq!(
-    ///     sent,
-    ///     [
-    ///         (":method", "CONNECT"),
-    ///         (":protocol", "websocket"),
-    ///         (":scheme", "https"),
-    ///         (":authority", "example.com"),
-    ///         (":path", "/chat"),
-    ///         ("sec-websocket-version", "13"),
-    ///         ("sec-websocket-protocol", "chat.v1"),
-    ///     ]
-    /// );
-    ///
-    /// let response: [(&str, &[u8]); 1] = [("sec-websocket-protocol", b"chat.v1")];
-    /// let Some(negotiated) = expected.check_response(200, response)? else {
-    ///     return Ok(()); // another status: a redirect, a demand for credentials, an error
-    /// };
-    /// let seed = [7; 32]; // from the operating system: see `Connection::upgraded_client`
-    /// let connection = Connection::upgraded_client(&negotiated, config, seed);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Returns the error of the first invalid part of the request.
-    ///
-    /// [`Connection::upgraded_client`]: crate::Connection::upgraded_client
-    pub fn connect_fields(&self, config: &Config) -> Result<(ConnectFields, Expected), LocalHandshakeError> {
-        let scheme = if self.url.secure { "https" } else { "http" };
-        let pseudo_headers = [
-            (":method", "CONNECT".to_owned()),
-            (":protocol", "websocket".to_owned()),
-            (":scheme", scheme.to_owned()),
-            (":authority", self.url.authority()),
-            (":path", self.url.target.clone()),
-        ];
-        let mut headers = Vec::new();
-        let expected = self.write_fields(None, config.deflate_settings(), |name, value| {
-            headers.push((name.to_ascii_lowercase(), value.to_owned()));
-        })?;
-        Ok((
-            ConnectFields {
-                pseudo_headers,
-                headers,
-            },
-            expected,
-        ))
-    }
-
     /// Appends the request head.
     pub(crate) fn write_head(
         &self,
@@ -268,17 +261,13 @@ impl ClientRequest {
 
     /// Checks the request, then calls `write_field` with each header field. An extended CONNECT has
     /// no key, and what HTTP/1.1 needs beside it is in the pseudo-headers (RFC 8441, section 5).
-    fn write_fields(
+    pub(super) fn write_fields(
         &self,
         key: Option<&str>,
         deflate: Option<&DeflateConfig>,
         mut write_field: impl FnMut(&str, &str),
     ) -> Result<Expected, LocalHandshakeError> {
-        self.check(if key.is_some() {
-            check_added_header
-        } else {
-            check_added_connect_header
-        })?;
+        self.check(key.is_none(), deflate.is_some())?;
         if let Some(key) = key {
             write_field("Host", &self.url.authority());
             write_field("Upgrade", "websocket");
@@ -292,8 +281,8 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             write_field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
-        if let Some(config) = deflate {
-            write_field("Sec-WebSocket-Extensions", &negotiation::offer(config));
+        if deflate.is_some() || !self.extensions.is_empty() {
+            write_field("Sec-WebSocket-Extensions", &self.extensions_value(deflate));
         }
         for (name, value) in &self.headers {
             write_field(name, value);
@@ -303,60 +292,49 @@ impl ClientRequest {
             accept: key.map(|key| accept_key(key.as_bytes())),
             subprotocols: self.subprotocols.clone(),
             require_subprotocol: self.require_subprotocol,
+            extensions: self.extensions.clone(),
         })
     }
 
-    fn check(
-        &self,
-        check_added: impl Fn(&str, &str) -> Result<(), LocalHandshakeError>,
-    ) -> Result<(), LocalHandshakeError> {
+    /// The offers, those of the caller first. Out of line: most requests have none.
+    #[inline(never)]
+    fn extensions_value(&self, deflate: Option<&DeflateConfig>) -> String {
+        let deflate = deflate.map(negotiation::offer);
+        let own = self.extensions.iter().map(|offer| offer.text.as_str());
+        own_extensions::join(own, deflate.as_deref()).map_or_else(String::new, Cow::into_owned)
+    }
+
+    /// The rules on the offers of the caller. Out of line, as above.
+    #[inline(never)]
+    fn check_extensions(&self, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
+        for offer in &self.extensions {
+            let name = own_extensions::parse(&offer.text)?.name();
+            if offers_deflate && name == negotiation::NAME {
+                return Err(LocalHandshakeError::RepeatedExtension {
+                    name: Excerpt::new(name.as_bytes()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, is_connect: bool, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
         check_subprotocols(self.subprotocols.iter().map(String::as_bytes))?;
         if let Some(origin) = &self.origin {
             check_header("Origin", origin)?;
         }
+        let check_added = if is_connect {
+            check_added_connect_header
+        } else {
+            check_added_header
+        };
         for (name, value) in &self.headers {
             check_added(name, value)?;
         }
-        Ok(())
-    }
-}
-
-/// The fields of an extended CONNECT, which [`ClientRequest::connect_fields`] returns.
-///
-/// The `Debug` output has `<redacted>` in place of the query string, and of the header values that
-/// [`Headers`](super::Headers) redacts.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConnectFields {
-    /// `:method`, `:protocol`, `:scheme`, `:authority` and `:path`. They precede the headers (RFC
-    /// 9113, section 8.3).
-    pub pseudo_headers: [(&'static str, String); 5],
-    /// The header fields. Their names are lower-case (RFC 9113, section 8.2).
-    pub headers: Vec<(String, String)>,
-}
-
-impl ConnectFields {
-    /// Returns the pseudo-headers and then the headers: one list, as HPACK and QPACK encode it.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let pseudo_headers = self.pseudo_headers.iter().map(|(name, value)| (*name, value.as_str()));
-        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        pseudo_headers.chain(headers)
-    }
-}
-
-impl fmt::Debug for ConnectFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = f.debug_map();
-        for (name, value) in &self.pseudo_headers {
-            match *name {
-                ":path" => shown.entry(name, &RedactedUrl(value.as_bytes())),
-                _ => shown.entry(name, value),
-            };
+        if !self.extensions.is_empty() {
+            self.check_extensions(offers_deflate)?;
         }
-        let headers = self.headers.iter();
-        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
-        shown.entries(headers.map(|(name, value)| (name, RedactedValue { name, value })));
-        shown.finish()
+        Ok(())
     }
 }
 
@@ -371,6 +349,7 @@ impl fmt::Debug for ClientRequest {
             .field("subprotocols", &subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &RedactedFields(&self.headers))
+            .field("extensions", &self.extensions)
             .finish()
     }
 }

@@ -11,12 +11,14 @@ mod accept_key;
 pub(crate) mod answer;
 mod client_request;
 mod connect;
+mod connect_fields;
 mod expected;
 mod fields;
 #[cfg(feature = "http")]
 mod http_types;
 mod negotiated;
 mod origin;
+mod own_extensions;
 pub(crate) mod refusal_body;
 mod request;
 mod response;
@@ -25,7 +27,8 @@ mod url;
 
 pub use self::{
     accept::Accept,
-    client_request::{ClientRequest, ConnectFields},
+    client_request::ClientRequest,
+    connect_fields::ConnectFields,
     expected::Expected,
     negotiated::Negotiated,
     origin::Scheme,

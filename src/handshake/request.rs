@@ -262,7 +262,7 @@ impl<'b> Request<'b> {
 
     /// Returns the extensions that the client offers, in its order of preference (RFC 6455, section
     /// 9.1).
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> + Clone {
         self.headers()
             .get_all("sec-websocket-extensions")
             .flat_map(parse_extensions)
