@@ -175,6 +175,9 @@ impl Driver {
             Err(error) => Err(error),
         };
         *start = *end - rest.len();
+        if !self.control.is_empty() && self.engine.state() != State::Open {
+            self.put_control_before_close(out_len);
+        }
         received
     }
 
@@ -235,9 +238,20 @@ impl Driver {
 
     /// Appends a Close frame.
     pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str, now: Instant) -> Result<(), SendError> {
+        let out_len = self.out.len();
         self.engine.close(code, reason, &mut self.out)?;
+        self.put_control_before_close(out_len);
         self.timers.closing(now);
         Ok(())
+    }
+
+    /// Puts the control frames that are kept apart before the Close frame that was appended at
+    /// `close_at`, if one was: after it, nothing may be sent (RFC 6455, section 5.5.1).
+    fn put_control_before_close(&mut self, close_at: usize) {
+        if self.out.len() > close_at {
+            let control = mem::take(&mut self.control);
+            self.out.splice(close_at..close_at, control);
+        }
     }
 
     /// Returns the next deadline, for a caller that is about to wait.

@@ -152,7 +152,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
-        poll_fn(|cx| self.socket.poll_event(cx)).await
+        let call = self.call(Interest::Read);
+        poll_fn(|cx| call.socket.poll_event(cx)).await
     }
 
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,

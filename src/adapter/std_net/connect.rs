@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Connects to a host over TCP, with TCP_NODELAY set: the first step of
-/// [`connect`](super::connect), for a `wss` URL or a stream with options of its own.
+/// [`connect`](super::connect()), for a `wss` URL or a stream with options of its own.
 ///
 /// The addresses of the host are tried as in [`connect_addresses`]. Within the same limit, the name
 /// is resolved in a thread, because the system's resolver has no limit: after a timeout, that
