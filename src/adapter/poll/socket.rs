@@ -35,6 +35,8 @@ pub(super) struct Socket<T, C> {
     /// The transport is full, and wakes the tasks that write.
     pub(super) is_write_pending: bool,
     pub(super) stage: Stage,
+    /// A stream of messages has returned an error. It ends then, also if the connection does not.
+    is_stream_ended: bool,
     /// The sending side of the transport is closed.
     pub(super) is_shut_down: bool,
     /// The peer has closed its sending side.
@@ -70,6 +72,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             write_state: WriteState::default(),
             is_write_pending: false,
             stage: Stage::Running,
+            is_stream_ended: false,
             is_shut_down: false,
             is_at_end: false,
             unchecked_reads: 0,
@@ -85,11 +88,11 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Waits for the next item of a stream of messages.
     pub(super) fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message<'static>, Error>>> {
-        let next = self.poll_event(cx);
-        if matches!(next, Poll::Ready(Err(_))) {
-            // A stream ends after an error, also if the connection does not.
-            self.stage = Stage::Ended;
+        if self.is_stream_ended {
+            return Poll::Ready(None);
         }
+        let next = self.poll_event(cx);
+        self.is_stream_ended = matches!(next, Poll::Ready(Err(_)));
         next.map(Result::transpose)
     }
 
@@ -243,6 +246,11 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// Returns whether the outcome was returned.
     pub(super) const fn is_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended)
+    }
+
+    /// Returns whether a stream of messages returns nothing any more.
+    pub(super) const fn is_stream_ended(&self) -> bool {
+        self.is_stream_ended || self.is_ended()
     }
 
     pub(super) fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {

@@ -119,7 +119,10 @@ fn race<T: Send + 'static>(
         let wait_until = match race.step(Instant::now()) {
             Step::Connect(address) => {
                 let (sender, connect) = (sender.clone(), connect.clone());
-                spawn("connect", move || _ = sender.send(connect(address, limit)))?;
+                let attempt = spawn("connect", move || _ = sender.send(connect(address, limit)));
+                if let Err(error) = attempt {
+                    race.failed(error.into());
+                }
                 continue;
             }
             Step::Wait(until) => until,
