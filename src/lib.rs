@@ -114,6 +114,8 @@
 //! * `simd`: masking and the validation of long text use SIMD, chosen by run-time CPU detection, by
 //!   the crates `fearless_simd` and `simdutf8`. Implies `std`.
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
+//! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
+//!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
@@ -198,7 +200,7 @@ mod engine {
         connection::{Connection, Parts},
         event::{Chunk, Event},
         handshake::{Accept, ClientRequest, Request},
-        message::Message,
+        message::{Message, NotText},
         state::State,
     };
 }

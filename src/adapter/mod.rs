@@ -21,10 +21,12 @@ mod handshake;
 mod input;
 mod message;
 mod parts;
+mod pieces;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "futures-io", feature = "tokio"))))]
 pub mod poll;
 mod race;
+mod received;
 mod settings;
 pub mod std_net;
 #[cfg(feature = "tokio")]

@@ -13,8 +13,9 @@ use crate::{
     Connection, Message, State,
     adapter::{
         Error, Parts,
-        driver::{Driver, FromEvent, Received},
+        driver::Driver,
         input::Input,
+        received::{FromEvent, Received},
         write_state::WriteState,
     },
     handshake::Refusal,
@@ -99,7 +100,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             if matches!(self.stage, Stage::TearingDown(_) | Stage::Ended) {
                 return self.poll_end(cx);
             }
-            self.driver.check_delivery::<E>()?;
+            self.driver.begin_receiving::<E>()?;
             match self.driver.receive(&mut self.input) {
                 Ok(Received::Message(message)) => {
                     self.release_buffers();
@@ -120,6 +121,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
                         return Poll::Ready(Ok(Some(event)));
                     }
                 }
+                Ok(Received::Skipped) => {}
                 Ok(Received::NeedsInput) => {
                     self.input.release();
                     reads += 1;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Event, State, Teardown,
-    adapter::{Error, driver::FromEvent},
+    adapter::{Error, received::FromEvent},
 };
 
 impl<T: Transport, C: Clock> Socket<T, C> {

@@ -16,8 +16,8 @@ use crate::{
     Event, State,
     adapter::{
         Error,
-        driver::{FromEvent, Received},
         input::Input,
+        received::{FromEvent, Received},
     },
 };
 
@@ -78,7 +78,7 @@ impl<R> ReadLoop<R> {
 impl<R: Read> ReadLoop<R> {
     /// Waits for the next event of those that `T` stands for. `None`: the connection ended well.
     pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
-        connection.core().driver.check_delivery::<T>()?;
+        connection.core().driver.begin_receiving::<T>()?;
         loop {
             if self.held_event.is_some() {
                 // If this fails, a later call returns the event.
@@ -104,6 +104,7 @@ impl<R: Read> ReadLoop<R> {
                 }
                 // A reply is written at once. What was fed waits until the input is processed.
                 Ok(Received::Replied(event)) => self.held_event = Some(event.into_owned()),
+                Ok(Received::Skipped) => {}
                 Ok(Received::NeedsInput) if core.driver.engine.state() != State::Closed => {
                     drop(core);
                     if let Some(event) = self.read_or_abort(connection)?.and_then(T::from_event) {

@@ -1,0 +1,111 @@
+//! What an adapter sends: each call appends to the output.
+
+use alloc::vec::Vec;
+use std::time::Instant;
+
+use super::{Driver, SenderId};
+use crate::{CloseCode, Connection, Message, MessageKind, SendError};
+
+impl Driver {
+    /// Appends a message.
+    #[inline]
+    pub(in crate::adapter) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.check_message_sender(None)?;
+        match message {
+            Message::Text(text) => self.engine.send_text(&text, &mut self.out),
+            Message::Binary(data) => self.engine.send_binary(&data, &mut self.out),
+        }
+    }
+
+    /// Returns the identity of a handle that sends fragments.
+    pub(in crate::adapter) const fn new_sender(&mut self) -> SenderId {
+        self.senders += 1;
+        SenderId(self.senders)
+    }
+
+    /// Begins a message that a writer sends in fragments. Until it has ended, or was
+    /// [abandoned](Self::abandon_message), nobody else can send a message.
+    pub(in crate::adapter) fn begin_message(&mut self) -> Result<SenderId, SendError> {
+        self.check_message_sender(None)?;
+        self.engine.check_message()?;
+        let sender = self.new_sender();
+        self.message_sender = Some(sender);
+        Ok(sender)
+    }
+
+    /// Appends one fragment of a message; `fin` ends it.
+    pub(in crate::adapter) fn fragment(
+        &mut self,
+        sender: SenderId,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+    ) -> Result<(), SendError> {
+        self.check_message_sender(Some(sender))?;
+        self.engine.send_fragment(kind, data, fin, &mut self.out)?;
+        self.message_sender = if fin { None } else { Some(sender) };
+        Ok(())
+    }
+
+    /// Notes that nobody continues the message of `sender`, unless it has ended. If a fragment of it
+    /// was sent, it is still in progress: whoever sends the next fragment continues it.
+    pub(in crate::adapter) fn abandon_message(&mut self, sender: SenderId) {
+        if self.message_sender == Some(sender) {
+            self.message_sender = None;
+        }
+    }
+
+    /// Fails while another than `sender` sends a message in fragments.
+    #[inline]
+    fn check_message_sender(&self, sender: Option<SenderId>) -> Result<(), SendError> {
+        if self.message_sender.is_some() && self.message_sender != sender {
+            return Err(SendError::MessageInProgress);
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes of output are here, and not with who writes it.
+    pub(in crate::adapter) const fn pending_bytes(&self) -> usize {
+        self.out.len() + self.control.len()
+    }
+
+    /// Appends a Ping of the application.
+    pub(in crate::adapter) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.append_ping(payload)?;
+        self.timers.ping_sent();
+        Ok(())
+    }
+
+    /// Appends a Ping of the application or of the timers.
+    pub(super) fn append_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (engine, out) = self.control_output();
+        engine.ping(payload, out)
+    }
+
+    /// Appends a Pong.
+    pub(in crate::adapter) fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (engine, out) = self.control_output();
+        engine.pong(payload, out)
+    }
+
+    /// The engine, and the output for a Ping or a Pong.
+    fn control_output(&mut self) -> (&mut Connection, &mut Vec<u8>) {
+        let is_apart = self.engine.fragments_messages();
+        (
+            &mut self.engine,
+            if is_apart { &mut self.control } else { &mut self.out },
+        )
+    }
+
+    /// Appends a Close frame.
+    pub(in crate::adapter) fn close(
+        &mut self,
+        code: Option<CloseCode>,
+        reason: &str,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        self.engine.close(code, reason, &mut self.out)?;
+        self.timers.closing(now);
+        Ok(())
+    }
+}
