@@ -16,7 +16,7 @@ use crate::{
     Chunk, CloseCode, Message, MessageKind, SendError,
     adapter::{
         Error,
-        pieces::{STREAM_MESSAGE_LEN, Unread, text_in_byte_stream, unless_repeatable},
+        pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream, unless_repeatable},
     },
 };
 
@@ -25,7 +25,7 @@ use crate::{
 ///
 /// **Reading.** Where messages begin and end has no meaning. It is at its end when the connection
 /// [ended well](crate::CloseStatus::is_success); any other end is an error, see [`Error`]: a stream
-/// that was cut off is told from one that is complete. A text message is an error, `InvalidData`,
+/// that was cut off, even in the middle of a message, is told from one that is complete. A text message is an error, `InvalidData`,
 /// and closes the connection with 1003 (RFC 6455, section 7.4.1). Pings are answered while it reads.
 ///
 /// **Writing.** Each write is one binary message, of at most 64 KiB, and waits until it is written.
@@ -126,6 +126,8 @@ impl<W: Write> Writer<W> {
 #[derive(Default)]
 struct ByteInput {
     unread: Unread,
+    /// The end of a message was not received yet.
+    is_in_message: bool,
     /// A text message was received: the stream has failed.
     has_failed: bool,
 }
@@ -139,7 +141,10 @@ impl ByteInput {
     ) -> io::Result<usize> {
         while self.unread.is_empty() && !self.has_failed && !buf.is_empty() {
             match reader.next::<Chunk<'static>>(connection)? {
-                Some(chunk) if chunk.kind() == MessageKind::Binary => self.unread.set(chunk.data),
+                Some(chunk) if chunk.kind() == MessageKind::Binary => {
+                    self.is_in_message = !chunk.message_end;
+                    self.unread.set(chunk.data);
+                }
                 Some(_text) => {
                     self.has_failed = true;
                     // If the connection is closing already, the peer gets no other Close frame.
@@ -148,6 +153,9 @@ impl ByteInput {
                         .driver
                         .close(Some(CloseCode::UNSUPPORTED_DATA), "", Instant::now());
                     unless_fatal(connection.flush_replies())?;
+                }
+                None if self.is_in_message || connection.core().driver.engine.assembled_len() > 0 => {
+                    return Err(closed_in_message());
                 }
                 None => return Ok(0),
             }
