@@ -14,7 +14,7 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage, SendError,
     adapter::{AsMessage, Error, Parts, Settings, driver::Driver, handshake},
     handshake::{Negotiated, Response},
 };
@@ -261,6 +261,36 @@ impl<S: Read + Write> WebSocket<S> {
         self.whole.core.driver.feed(message.as_message())
     }
 
+    /// Sends a message that was prepared for many connections, and waits until it is written: see
+    /// [`Connection::send_prepared`].
+    ///
+    /// ```no_run
+    /// use sockless::{PreparedMessage, adapter::std_net};
+    ///
+    /// let news = PreparedMessage::text("encoded and compressed once");
+    /// for url in ["ws://127.0.0.1:9001/", "ws://127.0.0.1:9002/"] {
+    ///     let mut ws = std_net::connect(url)?;
+    ///     ws.send_prepared(&news)?;
+    /// }
+    /// # Ok::<(), sockless::adapter::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.feed_prepared(message)?;
+        Ok(self.flush()?)
+    }
+
+    /// Appends a message that was prepared for many connections to the output, as
+    /// [`feed`](Self::feed) does with others.
+    ///
+    /// # Errors
+    /// Those of [`feed`](Self::feed).
+    pub fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.whole.core.driver.feed_prepared(message)
+    }
+
     /// Writes the output.
     ///
     /// # Errors
@@ -347,7 +377,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
-    /// of the adapter writes the output.
+    /// of the adapter writes the output. Whatever else is appended must be whole frames.
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         let driver = &mut self.whole.core.driver;
         (&mut driver.engine, &mut driver.out)
