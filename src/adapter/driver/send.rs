@@ -53,8 +53,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Notes that nobody continues the message of `sender`, unless it has ended. If a fragment of it
-    /// was sent, it is still in progress: whoever sends the next fragment continues it.
+    /// Notes that nobody continues the message of `sender`, unless it has ended. If a fragment of
+    /// it was sent, it is still in progress: whoever sends the next fragment continues it.
     pub(in crate::adapter) fn abandon_message(&mut self, sender: SenderId) {
         if self.message_sender == Some(sender) {
             self.message_sender = None;

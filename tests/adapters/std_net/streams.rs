@@ -483,7 +483,8 @@ fn joined(frames: &[(u8, Vec<u8>)], opcode: u8) -> Vec<u8> {
     frames.iter().flat_map(|(_, payload)| payload.clone()).collect()
 }
 
-/// A writer sends what is written, in fragments of at most 16 KiB, and a short message in one frame.
+/// A writer sends what is written, in fragments of at most 16 KiB, and a short message in one
+/// frame.
 #[test]
 fn a_message_is_a_writer() {
     for role in ROLES {
