@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use std::time::Instant;
 
-use crate::{Chunk, Connection, Event, Message, ProtocolError};
+use crate::{Chunk, Connection, Event, Message, ProtocolError, frame::ReservedBits};
 
 /// The bytes that were read and are not processed yet.
 pub(super) trait Source {
@@ -64,7 +64,7 @@ impl FromEvent for Message<'static> {
 /// A whole message is one chunk.
 impl FromEvent for Chunk<'static> {
     fn from_message(message: Message<'static>) -> Self {
-        Chunk::new(message, true, true)
+        Chunk::new(message, ReservedBits::NONE, true, true)
     }
 
     fn from_event(event: Event<'_>) -> Option<Self> {
