@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind};
 
 use super::{Clock, Transport, buffer_pool, socket::Socket, waiting::Interest};
 use crate::{
-    CloseCode, Message, SendError, State,
-    adapter::{Error, write_state::write_zero},
+    CloseCode, Message, MessageKind, SendError, State,
+    adapter::{Error, driver::SenderId, write_state::write_zero},
 };
 
 /// An output buffer that is larger than this, in bytes, goes back to the pool once it is written.
@@ -41,6 +41,21 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             self.write_state.begin_frames(self.driver.out.len());
         }
         self.driver.feed(message)
+    }
+
+    /// Appends one fragment of a message to the output.
+    pub(super) fn fragment(
+        &mut self,
+        sender: SenderId,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+    ) -> Result<(), SendError> {
+        self.reserve_output();
+        if self.driver.engine.fragments_messages() {
+            self.write_state.begin_frames(self.driver.out.len());
+        }
+        self.driver.fragment(sender, kind, data, fin)
     }
 
     /// Waits until the output is written.
@@ -156,8 +171,15 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.write_state.check().is_ok() && !self.write_state.is_pending(&self.driver.out)
     }
 
-    fn unwritten_len(&self) -> usize {
+    /// Returns how many bytes of the output the transport has not taken.
+    pub(super) fn unwritten_len(&self) -> usize {
         self.write_state.unwritten_len(&self.driver.out) + self.driver.control.len()
+    }
+
+    /// Returns whether a message can be appended at once.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        !self.is_above_high_water() && self.write_state.check().is_ok()
     }
 
     fn is_above_high_water(&self) -> bool {

@@ -1,0 +1,135 @@
+//! The binary messages of a connection as a stream of bytes.
+
+use core::{
+    fmt,
+    task::{Context, Poll, ready},
+};
+use std::io;
+
+use super::{
+    Clock, Transport, WebSocket, call::Access, read::poll_receive, socket::MAX_READS, take::Copy, waiting::Interest,
+    websocket::Whole,
+};
+use crate::{
+    Chunk, CloseStatus, Message, MessageKind,
+    adapter::{
+        Error,
+        pieces::{STREAM_MESSAGE_LEN, Unread, text_in_byte_stream},
+    },
+};
+
+/// The binary messages of a [`WebSocket`] as one stream of bytes in each direction: `AsyncRead` and
+/// `AsyncWrite` of tokio and of `futures-io`. Where messages begin and end has no meaning.
+///
+/// [`WebSocket::into_byte_stream`] returns it. The `split` functions of the runtimes can divide it
+/// between two tasks.
+///
+/// **Reading** ends when the connection ended well, and not before: a transport that ends without a
+/// Close frame is an error. So is a text message, and each read after it returns that error again.
+/// Reading answers Pings and keeps the deadlines, so one task should always read. With
+/// [`Delivery::Chunks`](crate::Delivery::Chunks), messages of any length are read in the memory of
+/// one read.
+///
+/// **Writing** sends each write as one message of at most 64 KiB, and waits while more than
+/// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten. A flush waits until the
+/// output is written; without one, the next read writes it. To **shut it down** sends a Close frame
+/// with code 1000 and waits until it is written. That ends both directions: the peer answers with
+/// its own Close frame, and sends nothing after it. What it has sent before is still read.
+///
+/// An [`adapter::Error`](Error) is the inner error of an [`io::Error`].
+pub struct ByteStream<T, C = ()> {
+    ws: WebSocket<T, C>,
+    unread: Unread,
+    /// A text message was received.
+    has_text: bool,
+}
+
+impl<T, C> ByteStream<T, C> {
+    pub(super) fn new(ws: WebSocket<T, C>) -> Self {
+        Self {
+            ws,
+            unread: Unread::default(),
+            has_text: false,
+        }
+    }
+}
+
+impl<T: Transport, C: Clock> ByteStream<T, C> {
+    /// Returns how the connection was closed, or is being closed.
+    #[must_use]
+    pub fn close_status(&self) -> Option<&CloseStatus> {
+        self.ws.close_status()
+    }
+
+    /// Returns the transport.
+    #[must_use]
+    pub const fn get_ref(&self) -> &T {
+        self.ws.get_ref()
+    }
+
+    /// Polls for the next bytes, to the front of `buf`. Returns how many bytes were read, and 0 at
+    /// the end or if `buf` is empty.
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::recv`], as inner errors, and a text message.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        // A message may be empty.
+        for _ in 0..MAX_READS {
+            if self.has_text {
+                return Poll::Ready(Err(text_in_byte_stream()));
+            }
+            if !self.unread.is_empty() {
+                return Poll::Ready(Ok(self.unread.read(buf)));
+            }
+            let Whole { socket, input } = &mut *self.ws.whole;
+            let take = Copy::<Chunk<'static>>::new(buf, &mut self.unread);
+            match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take))? {
+                Some(piece) if piece.kind == MessageKind::Text => self.has_text = true,
+                Some(piece) if piece.len > 0 => return Poll::Ready(Ok(piece.len)),
+                Some(_) => {}
+                None => return Poll::Ready(Ok(0)),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Polls to write from the front of `data`. Returns how many bytes were taken.
+    ///
+    /// # Errors
+    /// The transport failed, or the connection is closing.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let socket = &mut self.ws.whole.socket;
+        ready!(socket.poll_ready(Interest::Ready, cx))?;
+        let data = data.get(..STREAM_MESSAGE_LEN).unwrap_or(data);
+        if !data.is_empty() {
+            socket.feed(Message::from(data)).map_err(Error::from)?;
+        }
+        Poll::Ready(Ok(data.len()))
+    }
+
+    /// Polls until the output is written.
+    ///
+    /// # Errors
+    /// The transport failed.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ws.whole.socket.poll_flush(Interest::Flush, cx)
+    }
+
+    /// Polls until a Close frame with code 1000 is written.
+    ///
+    /// # Errors
+    /// The transport failed.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ws.whole.socket.poll_close(Interest::Close, cx).map_err(Into::into)
+    }
+}
+
+impl<T, C> fmt::Debug for ByteStream<T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByteStream").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,302 @@
+//! A call of a whole connection, or of one of its halves.
+
+use alloc::sync::Arc;
+use core::{
+    future::poll_fn,
+    ops::{Deref, DerefMut},
+    sync::atomic::{AtomicU64, Ordering},
+    task::{Context, Poll, ready},
+};
+use std::{
+    io,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    Clock, Transport,
+    read::poll_receive,
+    socket::Socket,
+    take::{Borrow, Owned, Take},
+    waiting::{Interest, Tasks},
+};
+use crate::{
+    Message, MessageKind, SendError,
+    adapter::{
+        AsMessage, Error,
+        driver::{Driver, SenderId},
+        input::Input,
+        lock,
+        received::FromEvent,
+    },
+};
+
+/// What the halves share.
+pub(super) struct Shared<T, C> {
+    /// Locked for one poll at a time, which never blocks.
+    pub(super) socket: Mutex<Socket<T, C>>,
+    /// The tasks that wait for the socket. A dropped future leaves them without the lock: a waker
+    /// may be dropped while the socket is locked, and a task with it.
+    pub(super) tasks: Arc<Tasks>,
+    /// The number of the writer that sends a message in fragments and has not ended it, 0 if there
+    /// is none or it was dropped. It is dropped without the lock, too.
+    message_sender: AtomicU64,
+}
+
+impl<T, C> Shared<T, C> {
+    pub(super) const fn new(socket: Socket<T, C>, tasks: Arc<Tasks>) -> Self {
+        Self {
+            socket: Mutex::new(socket),
+            tasks,
+            message_sender: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn socket(&self) -> MutexGuard<'_, Socket<T, C>> {
+        let mut socket = lock(&self.socket);
+        if let Some(sender) = socket.driver.message_sender()
+            && self.message_sender.load(Ordering::Acquire) == 0
+        {
+            socket.driver.abandon_message(sender);
+        }
+        socket
+    }
+
+    /// Returns the socket of halves that are joined again.
+    pub(super) fn into_socket(self) -> Socket<T, C> {
+        let mut socket = self.socket.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = socket.driver.message_sender() {
+            socket.driver.abandon_message(sender);
+        }
+        socket
+    }
+
+    /// Notes who sends a message in fragments.
+    fn set_message_sender(&self, driver: &Driver) {
+        let number = driver.message_sender().map_or(0, SenderId::number);
+        self.message_sender.store(number, Ordering::Release);
+    }
+
+    /// Notes that a writer is dropped: nobody continues its message.
+    pub(super) fn remove_writer(&self, interest: Interest) {
+        self.tasks.remove(interest);
+        if let Interest::Writer(number) = interest {
+            let is_sender = self
+                .message_sender
+                .compare_exchange(number, 0, Ordering::AcqRel, Ordering::Relaxed);
+            // Mostly, it is not.
+            let _previous = is_sender;
+        }
+    }
+}
+
+/// A connection: whole, or that of a half.
+pub(super) enum Access<'a, T, C> {
+    Whole(&'a mut Socket<T, C>),
+    Half(&'a Shared<T, C>),
+}
+
+impl<'a, T, C> Access<'a, T, C> {
+    /// Returns what the halves share.
+    const fn shared(&self) -> Option<&'a Shared<T, C>> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Half(shared) => Some(shared),
+        }
+    }
+
+    /// Returns the socket. A half locks it.
+    #[inline]
+    pub(super) fn socket(&mut self) -> Guard<'_, T, C> {
+        match self {
+            Self::Whole(socket) => Guard::Whole(socket),
+            Self::Half(shared) => Guard::Half(shared.socket()),
+        }
+    }
+}
+
+/// A socket, locked if it is that of a half.
+pub(super) enum Guard<'a, T, C> {
+    Whole(&'a mut Socket<T, C>),
+    Half(MutexGuard<'a, Socket<T, C>>),
+}
+
+impl<T, C> Deref for Guard<'_, T, C> {
+    type Target = Socket<T, C>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Whole(socket) => socket,
+            Self::Half(socket) => socket,
+        }
+    }
+}
+
+impl<T, C> DerefMut for Guard<'_, T, C> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Whole(socket) => socket,
+            Self::Half(socket) => socket,
+        }
+    }
+}
+
+/// A call that polls for one interest. Dropped, it does not wait any more.
+pub(super) struct Call<'a, T, C> {
+    access: Access<'a, T, C>,
+    interest: Interest,
+    is_waiting: bool,
+}
+
+impl<'a, T, C> Call<'a, T, C> {
+    pub(super) const fn new(access: Access<'a, T, C>, interest: Interest) -> Self {
+        Self {
+            access,
+            interest,
+            is_waiting: false,
+        }
+    }
+
+    /// Begins a message that is sent in fragments. Returns who sends it.
+    pub(super) fn begin_message(&mut self) -> Result<SenderId, SendError> {
+        match &mut self.access {
+            Access::Whole(socket) => socket.driver.begin_message(),
+            Access::Half(shared) => {
+                let sender = self.interest.sender();
+                let mut socket = shared.socket();
+                socket.driver.begin_message_of(sender)?;
+                shared.set_message_sender(&socket.driver);
+                Ok(sender)
+            }
+        }
+    }
+
+    /// Notes that nobody continues the message of a sender.
+    pub(super) fn abandon_message(&mut self, sender: SenderId) {
+        match &mut self.access {
+            Access::Whole(socket) => socket.driver.abandon_message(sender),
+            // A task may be dropped while the socket is locked.
+            Access::Half(shared) => shared.remove_writer(self.interest),
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll<V>(&mut self, poll: impl FnOnce(&mut Socket<T, C>, Interest) -> Poll<V>) -> Poll<V> {
+        let result = poll(&mut self.access.socket(), self.interest);
+        self.is_waiting = result.is_pending();
+        result
+    }
+}
+
+impl<T, C> Drop for Call<'_, T, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_waiting {
+            match &mut self.access {
+                Access::Whole(socket) => socket.waiting.remove(self.interest),
+                Access::Half(shared) => shared.tasks.remove(self.interest),
+            }
+        }
+    }
+}
+
+impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
+    /// Polls for what `take` takes.
+    #[inline]
+    pub(super) fn poll_receive<K: Take>(
+        &mut self,
+        input: &mut Input,
+        cx: &mut Context<'_>,
+        take: K,
+    ) -> Poll<Result<Option<K::Output>, Error>> {
+        let result = poll_receive(&mut self.access, input, cx, take);
+        self.is_waiting = result.is_pending();
+        result
+    }
+
+    /// Waits for what `E` stands for.
+    // Not an `async fn`, whose future would move every message once more.
+    #[inline]
+    pub(super) fn receive<E: FromEvent>(
+        mut self,
+        input: &'a mut Input,
+    ) -> impl Future<Output = Result<Option<E>, Error>> + use<'a, T, C, E> {
+        poll_fn(move |cx| self.poll_receive(input, cx, Owned::new()))
+    }
+
+    /// Waits for a message and passes it to a function, borrowed.
+    pub(super) fn receive_with<R>(
+        mut self,
+        input: &'a mut Input,
+        function: impl FnOnce(Message<'_>) -> R,
+    ) -> impl Future<Output = Result<Option<R>, Error>> {
+        let mut function = Some(function);
+        poll_fn(move |cx| self.poll_receive(input, cx, Borrow(&mut function)))
+    }
+
+    /// Appends a message when there is room.
+    pub(super) async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
+        self.append(|socket| socket.feed(message.as_message())).await
+    }
+
+    /// Appends a Ping or a Pong when there is room, and waits until it is written.
+    pub(super) async fn control(&mut self, append: impl Fn(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
+        self.append(|socket| append(&mut socket.driver)).await?;
+        Ok(self.flush().await?)
+    }
+
+    /// Waits for room in the output and appends to it, under one lock: another writer could take
+    /// the room.
+    async fn append(&mut self, append: impl Fn(&mut Socket<T, C>) -> Result<(), SendError>) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.poll(|socket, interest| {
+                ready!(socket.poll_ready(interest, cx))?;
+                Poll::Ready(append(socket).map_err(Error::from))
+            })
+        })
+        .await
+    }
+
+    /// Appends a fragment when there is room, and waits until it is written.
+    pub(super) async fn fragment(
+        &mut self,
+        sender: SenderId,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+    ) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_fragment(cx, sender, kind, data, fin)).await?;
+        Ok(self.flush().await?)
+    }
+
+    /// Appends a fragment when there is room.
+    pub(super) fn poll_fragment(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: SenderId,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+    ) -> Poll<Result<(), Error>> {
+        let shared = self.access.shared();
+        self.poll(|socket, interest| {
+            ready!(socket.poll_ready(interest, cx))?;
+            let appended = socket.fragment(sender, kind, data, fin);
+            // After a failure, the sender may be another writer, which may be dropped meanwhile.
+            if let (Some(shared), Ok(())) = (shared, &appended) {
+                shared.set_message_sender(&socket.driver);
+            }
+            Poll::Ready(appended.map_err(Error::from))
+        })
+    }
+
+    /// Waits until the output is written.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(|socket, interest| socket.poll_flush(interest, cx))
+    }
+}
