@@ -55,18 +55,18 @@ use crate::{
 /// # Ok::<(), Error>(())
 /// ```
 pub struct WebSocket<S> {
-    reader: ReadLoop<S>,
-    whole: Whole<S>,
+    pub(super) reader: ReadLoop<S>,
+    pub(super) whole: Whole<S>,
 }
 
 /// What the read loop uses besides its own state.
-struct Whole<S> {
-    core: Core,
+pub(super) struct Whole<S> {
+    pub(super) core: Core,
     writer: WriteLoop<S>,
 }
 
 impl<S: Write> Whole<S> {
-    fn make_room(&mut self) -> io::Result<()> {
+    pub(super) fn make_room(&mut self) -> io::Result<()> {
         self.writer.make_room(&mut self.core)
     }
 }
@@ -199,6 +199,30 @@ impl<S: Read + Write> WebSocket<S> {
         self.reader.next(&mut self.whole)
     }
 
+    /// Waits for the next message and passes it to `take`. A message that has arrived whole is
+    /// borrowed from the buffer that it was read into, neither copied nor allocated.
+    ///
+    /// `None` is that of [`recv`](Self::recv). To answer, return what is to be sent, or use
+    /// [halves](Self::split_with).
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use sockless::adapter::{Error, std_net::WebSocket};
+    ///
+    /// /// Returns the length of all messages.
+    /// fn total_len<S: Read + Write>(ws: &mut WebSocket<S>) -> Result<usize, Error> {
+    ///     let mut total = 0;
+    ///     while ws.recv_with(|message| total += message.len())?.is_some() {}
+    ///     Ok(total)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub fn recv_with<V>(&mut self, take: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
+        self.reader.next_with(&mut self.whole, take)
+    }
+
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
     /// Pongs and Close frames.
     ///
@@ -281,6 +305,21 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(self.flush()?)
     }
 
+    /// Sets whether messages are compressed from now on, if permessage-deflate was negotiated: see
+    /// [`Connection::set_compression`].
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub const fn set_compression(&mut self, enabled: bool) {
+        self.whole.core.driver.engine.set_compression(enabled);
+    }
+
+    /// Returns how many bytes of output are not written: what was [fed](Self::feed), and what an
+    /// interrupted call has left. The transport may hold written bytes back.
+    #[must_use]
+    pub const fn pending_bytes(&self) -> usize {
+        self.whole.core.pending_bytes()
+    }
+
     /// Returns the memory of a message to the connection, which uses it for the next message. So a
     /// steady stream of messages allocates nothing.
     pub fn recycle(&mut self, message: Message<'static>) {
@@ -346,6 +385,14 @@ impl<S: Read + Write> WebSocket<S> {
     /// Closes the stream, if the connection is closed.
     pub(super) fn teardown(&mut self) {
         self.reader.teardown(&mut self.whole);
+    }
+
+    /// Joins the parts of [`into_loops`](Self::into_loops) again.
+    pub(super) const fn from_loops(core: Core, reader: ReadLoop<S>, writer: WriteLoop<S>) -> Self {
+        Self {
+            reader,
+            whole: Whole { core, writer },
+        }
     }
 
     /// Takes the connection apart for [`split`](Self::split_with).
