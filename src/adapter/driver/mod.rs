@@ -161,9 +161,14 @@ impl Driver {
     ///
     /// Fails if the engine delivers chunks, and the caller receives whole messages. Nothing has
     /// changed then.
+    #[inline]
     pub(in crate::adapter) fn begin_receiving<T: FromEvent>(&mut self) -> Result<(), Error> {
-        if T::IS_WHOLE && self.engine.delivery() == Delivery::Chunks {
-            return Err(wrong_delivery());
+        if T::IS_WHOLE {
+            // Where messages are delivered, there are no chunks.
+            return match self.engine.delivery() {
+                Delivery::Chunks => Err(wrong_delivery()),
+                _ => Ok(()),
+            };
         }
         self.reads = T::READS;
         if T::READS != Reads::SameMessage {

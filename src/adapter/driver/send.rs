@@ -8,7 +8,8 @@ use crate::{CloseCode, Connection, Message, MessageKind, SendError};
 
 impl Driver {
     /// Appends a message.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
     pub(in crate::adapter) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.check_message_sender(None)?;
         match message {

@@ -236,26 +236,39 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
     }
 
     /// Appends a message when there is room.
+    #[inline]
+    pub(super) fn poll_feed(&mut self, cx: &mut Context<'_>, message: &impl AsMessage) -> Poll<Result<(), Error>> {
+        // Before the socket is locked: this is code of the application.
+        let message = message.as_message();
+        match &mut self.access {
+            // There is nothing to wait for: the poll does not begin.
+            Access::Whole(socket) if socket.has_room() => Poll::Ready(socket.feed(message).map_err(Error::from)),
+            _ => self.poll_append(cx, |socket| socket.feed(message)),
+        }
+    }
+
+    /// Appends a message when there is room.
     pub(super) async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
-        self.append(|socket| socket.feed(message.as_message())).await
+        poll_fn(|cx| self.poll_feed(cx, &message)).await
     }
 
     /// Appends a Ping or a Pong when there is room, and waits until it is written.
     pub(super) async fn control(&mut self, append: impl Fn(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
-        self.append(|socket| append(&mut socket.driver)).await?;
+        poll_fn(|cx| self.poll_append(cx, |socket| append(&mut socket.driver))).await?;
         Ok(self.flush().await?)
     }
 
-    /// Waits for room in the output and appends to it, under one lock: another writer could take
-    /// the room.
-    async fn append(&mut self, append: impl Fn(&mut Socket<T, C>) -> Result<(), SendError>) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll(|socket, interest| {
-                ready!(socket.poll_ready(interest, cx))?;
-                Poll::Ready(append(socket).map_err(Error::from))
-            })
+    /// Appends when there is room, under one lock: another writer could take the room.
+    #[inline(never)]
+    fn poll_append(
+        &mut self,
+        cx: &mut Context<'_>,
+        append: impl FnOnce(&mut Socket<T, C>) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        self.poll(|socket, interest| {
+            ready!(socket.poll_ready(interest, cx))?;
+            Poll::Ready(append(socket).map_err(Error::from))
         })
-        .await
     }
 
     /// Appends a fragment when there is room, and waits until it is written.

@@ -10,7 +10,7 @@ use super::{
     waiting::Interest,
 };
 use crate::{
-    Message, State,
+    Event, Message, State,
     adapter::{Error, input::Input, received::Received},
 };
 
@@ -27,14 +27,19 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
 ) -> Poll<Result<Option<K::Output>, Error>> {
     let mut guard = access.socket();
     let socket = &mut *guard;
-    let begun = socket.begin_poll(Interest::Read, cx);
+    // A poll that finds a message in the input has nothing to wait for, and does not begin. When the
+    // task waits, all input is processed, so that it is not registered then.
+    let mut begun = None;
     let mut reads = 0;
     let result = loop {
         if reads == MAX_READS {
             cx.waker().wake_by_ref();
+            // It is woken already, and there may be input.
+            socket.end_poll(begun.take(), cx, false);
             break Poll::Pending;
         }
         if matches!(socket.stage, Stage::TearingDown(_) | Stage::Ended) {
+            begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
             break socket.poll_end(input, cx, &mut take);
         }
         if let Err(error) = socket.driver.begin_receiving::<K::Call>() {
@@ -49,6 +54,9 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
                 return Poll::Ready(Ok(output));
             }
             Ok(Received::Event(event)) => {
+                if !matches!(event, Event::Chunk(_)) {
+                    begun.get_or_insert_with(|| socket.begin_poll_late(Interest::Read, cx));
+                }
                 if let Some(output) = take.event(event) {
                     socket.release_output();
                     input.release();
@@ -56,6 +64,7 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
                 }
             }
             Ok(Received::Replied(event)) => {
+                begun.get_or_insert_with(|| socket.begin_poll_late(Interest::Read, cx));
                 // The reply to an event that is not returned leaves when the input is processed.
                 if let Some(output) = take.event(event) {
                     let _later = socket.poll_write(cx);
@@ -66,6 +75,7 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
             }
             Ok(Received::Skipped) => {}
             Ok(Received::NeedsInput) => {
+                begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
                 input.release();
                 reads += 1;
                 match socket.poll_read(input, cx, &mut take) {

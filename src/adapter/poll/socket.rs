@@ -103,21 +103,36 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     ) -> Poll<V> {
         let begun = self.begin_poll(interest, cx);
         let result = poll(self, cx);
-        self.end_poll(begun, cx, result.is_pending());
+        self.end_poll(Some(begun), cx, result.is_pending());
         result
     }
 
     /// Begins a poll for an interest of a task.
-    #[inline]
     pub(super) fn begin_poll(&mut self, interest: Interest, cx: &Context<'_>) -> BegunPoll {
         let polling = self.waiting.begin(interest, cx);
         let deadline = polling.has_others.then(|| self.driver.timers.poll_timeout());
         BegunPoll { polling, deadline }
     }
 
-    /// Ends a poll.
+    /// Begins a poll after the engine has received an event. The next deadline may be another one
+    /// now, so it wakes the other tasks.
+    pub(super) fn begin_poll_late(&mut self, interest: Interest, cx: &Context<'_>) -> BegunPoll {
+        let polling = self.waiting.begin(interest, cx);
+        if polling.has_others {
+            self.waiting.wake();
+        }
+        BegunPoll {
+            polling,
+            deadline: None,
+        }
+    }
+
+    /// Ends a poll. `None`: it has not begun.
     #[inline]
-    pub(super) fn end_poll(&mut self, begun: BegunPoll, cx: &Context<'_>, is_pending: bool) {
+    pub(super) fn end_poll(&mut self, begun: Option<BegunPoll>, cx: &Context<'_>, is_pending: bool) {
+        let Some(begun) = begun else {
+            return;
+        };
         // A poll that waits has set the clock itself.
         if let (Some(deadline), false) = (begun.deadline, is_pending) {
             self.wake_for_deadline_before(deadline);

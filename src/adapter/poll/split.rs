@@ -360,7 +360,9 @@ impl<M: AsMessage, T: Transport, C: Clock> Sink<M> for Writer<T, C> {
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(self.socket().feed(message.as_message())?)
+        // Before the socket is locked: this is code of the application.
+        let message = message.as_message();
+        Ok(self.socket().feed(message)?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::{
     fmt,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -266,11 +267,10 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     ///
     /// # Errors
     /// The transport failed, or the connection is closing.
-    pub async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
-        if !self.whole.socket.has_room() {
-            return self.call(Interest::Ready).feed(message).await;
-        }
-        Ok(self.whole.socket.feed(message.as_message())?)
+    // Not an `async fn`, which takes longer than appending a short message.
+    pub fn feed(&mut self, message: impl AsMessage) -> impl Future<Output = Result<(), Error>> {
+        let mut call = self.call(Interest::Ready);
+        poll_fn(move |cx| call.poll_feed(cx, &message))
     }
 
     /// Sends one fragment of a message whose length is not known yet, and waits until it is written;

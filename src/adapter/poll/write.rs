@@ -34,7 +34,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Appends a message to the output.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
     pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.reserve_output();
         if self.driver.engine.fragments_messages() {
@@ -179,7 +180,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// Returns whether a message can be appended at once.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        !self.is_above_high_water() && self.write_state.check().is_ok()
+        !self.is_above_high_water() && !self.write_state.has_failed()
     }
 
     fn is_above_high_water(&self) -> bool {
