@@ -130,8 +130,9 @@ impl Config {
     /// are appended to the output in one call, and a Pong follows them: to put frames between, send
     /// the message with [`send_fragment`](crate::Connection::send_fragment).
     ///
-    /// What [`send_fragment`](crate::Connection::send_fragment) and
-    /// [`send_header`](crate::Connection::send_header) send is not divided. Default `None`: a
+    /// What [`send_fragment`](crate::Connection::send_fragment),
+    /// [`send_header`](crate::Connection::send_header) and
+    /// [`send_prepared`](crate::Connection::send_prepared) send is not divided. Default `None`: a
     /// message is one frame.
     #[must_use]
     pub fn fragment_size(mut self, bytes: impl Into<Option<NonZeroUsize>>) -> Self {

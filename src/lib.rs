@@ -73,6 +73,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`InputBuffer`] is a buffer to read into. [`PreparedMessage`] is a message for many connections.
 //! [`Connection`] documents which calls there are and in which order; [`adapter::std_net`] is the
 //! loop around it for blocking streams.
 //!
@@ -186,6 +187,8 @@ pub mod handshake;
 #[cfg(feature = "alloc")]
 mod http;
 #[cfg(feature = "alloc")]
+mod input_buffer;
+#[cfg(feature = "alloc")]
 mod receive;
 #[cfg(feature = "alloc")]
 mod send;
@@ -200,7 +203,9 @@ mod engine {
         connection::{Connection, Parts},
         event::{Chunk, Event},
         handshake::{Accept, ClientRequest, Request},
+        input_buffer::InputBuffer,
         message::{Message, NotText},
+        send::PreparedMessage,
         state::State,
     };
 }

@@ -62,7 +62,7 @@ fn outcome_of(first_byte: u8, payload: &[u8], limit: u64) -> Result<Vec<u8>, Clo
     first.unwrap()
 }
 
-/// R165 R176 R184 (F69): Every way to end DEFLATE data that the tail completes is the end of a
+/// R165 R176 R184 R210 (F69): Every way to end DEFLATE data that the tail completes is the end of a
 /// message: an empty stored block, whether it is final or not, after any blocks.
 #[test]
 fn f69_a_message_ends_where_the_tail_completes_a_block() {

@@ -293,7 +293,7 @@ SendError::KindChanged
 SendError::InvalidUtf8
     the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)
 SendError::MaskRequired
-    a client must mask the payload, so it cannot send a header alone (RFC 6455, section 5.1)
+    a client must mask the payload, so it cannot send a header alone or a prepared frame (RFC 6455, section 5.1)
 SendError::PayloadTooLong
     the payload is 9223372036854775808 bytes long and may have at most 2^63 - 1 (RFC 6455, section
     5.2)

@@ -10,7 +10,7 @@ use std::{
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
 /// The layers, from the lowest. Modules of one layer do not import each other.
-const LAYERS: [&[&str]; 11] = [
+const LAYERS: [&[&str]; 12] = [
     &[
         "close_code",
         "escaped",
@@ -30,6 +30,7 @@ const LAYERS: [&[&str]; 11] = [
     &["event"],
     &["receive", "send"],
     &["connection"],
+    &["input_buffer"],
     &["adapter"],
 ];
 

@@ -27,11 +27,15 @@ mod hostile;
 #[cfg(feature = "alloc")]
 mod hostile_handshake;
 #[cfg(feature = "alloc")]
+mod input_buffer;
+#[cfg(feature = "alloc")]
 mod into_parts;
 #[cfg(feature = "alloc")]
 mod memory;
 #[cfg(feature = "alloc")]
 mod pair;
+#[cfg(feature = "alloc")]
+mod prepared;
 #[cfg(feature = "alloc")]
 mod secrets;
 #[cfg(feature = "alloc")]

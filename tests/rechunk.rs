@@ -12,7 +12,7 @@ use support::{
     Length, feed_cut, frame, header,
     laws::{
         self,
-        endpoint::{join_chunks, run_with_receive, run_with_receive_whole},
+        endpoint::{join_chunks, run_with_input_buffer, run_with_receive, run_with_receive_whole},
         options::{Opening, Options, cuts},
         reference::may_become_text,
     },
@@ -175,6 +175,9 @@ fn assert_same_outcome<'a>(options: &'a Options, input: &'a [u8]) -> impl Fn(&[u
                 "{input:x?} cut at {cuts:?}, capacity {capacity}, waits: {waits}"
             );
         }
+        let mut buffered = run_with_input_buffer(options, input, cuts, usize::MAX);
+        buffered.events = join_chunks(buffered.events);
+        assert_eq!(buffered, whole, "{input:x?} cut at {cuts:?}, in an input buffer");
     }
 }
 

@@ -51,12 +51,12 @@ impl Stream {
     }
 
     /// Returns the number of messages before the stream repeats.
-    fn message_count(&self) -> usize {
+    pub fn message_count(&self) -> usize {
         (STREAM_LEN.min(READS * self.read) / (self.size + 14)).max(2)
     }
 
     /// Returns the bytes of the stream, which a connection in the other role has sent.
-    fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut peer = open(peer_of(self.role), Config::default());
         let kind = match self.content {
             Content::Binary => MessageKind::Binary,

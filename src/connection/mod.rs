@@ -1,6 +1,7 @@
 //! A connection: the two halves and the opening handshake, joined by the state machine of
 //! `state.rs`.
 
+mod buffered;
 mod handshake;
 mod opening;
 mod receive;
@@ -51,10 +52,10 @@ use crate::{
 /// cutting the input into pieces, the events, the errors and the output are the same (with chunk
 /// delivery, once adjacent chunks are joined).
 ///
-/// **Memory.** An idle open connection holds no heap, except a client's key stream, the subprotocol,
-/// if one was negotiated, and what [`recycle`](Self::recycle) gave it.
-/// While a message is assembled, the connection holds at most twice the bytes received and 64 KiB
-/// more, and three times as much while the buffer grows; never more than that of
+/// **Memory.** An idle open connection holds no heap, except a client's key stream, the
+/// subprotocol, if one was negotiated, and what [`recycle`](Self::recycle) gave it. While a message
+/// is assembled, the connection holds at most twice the bytes received and 64 KiB more, and three
+/// times as much while the buffer grows; never more than that of
 /// [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
 /// inflated, and the inflater, the deflater and their windows are added once they are used:
 /// `docs/DEFLATE.md` has the figures.

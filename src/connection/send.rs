@@ -9,7 +9,7 @@ use crate::{
     error::SendError,
     frame::opcode::Opcode,
     message::MessageKind,
-    send::Sender,
+    send::{PreparedMessage, Sender},
     state::{Command, Permission, Signal},
 };
 
@@ -91,6 +91,51 @@ impl Connection {
     /// is over 2^63 - 1. Nothing was sent.
     pub fn send_header(&mut self, kind: MessageKind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sender_for(Command::SendData)?.header(kind, len, out)
+    }
+
+    /// Sends a message that was prepared for many connections, in one frame.
+    ///
+    /// Whether it is compressed, [`PreparedMessage`] says. A client masks it with a fresh key.
+    ///
+    /// # Errors
+    /// Fails if the connection is not [`Open`](crate::State::Open), or a fragmented message is in
+    /// progress. Nothing was sent.
+    #[inline]
+    pub fn send_prepared(&mut self, message: &PreparedMessage, out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.sender_for(Command::SendData)?.prepared(message, out)
+    }
+
+    /// Server: sends a message that was prepared for many connections, and returns its frame, for a
+    /// vectored write without a copy.
+    ///
+    /// The caller must write all of it, after the output that the connection has appended before,
+    /// and before what it appends later. Whether it is compressed, [`PreparedMessage`] says.
+    ///
+    /// ```
+    /// use sockless::{Config, Connection, PreparedMessage, handshake::Negotiated};
+    /// use std::io::{IoSlice, Write};
+    ///
+    /// # let mut transport: Vec<u8> = Vec::new();
+    /// let mut connection = Connection::upgraded_server(&Negotiated::default(), Config::default());
+    /// let mut out = Vec::new();
+    /// connection.ping(b"", &mut out)?;
+    ///
+    /// let news = PreparedMessage::text("news for all");
+    /// let frame = connection.prepared_frame(&news)?;
+    /// let written = transport.write_vectored(&[IoSlice::new(&out), IoSlice::new(frame)])?;
+    /// // If fewer bytes were written, the rest follows when the transport takes more.
+    /// assert_eq!(written, out.len() + frame.len());
+    /// # assert_eq!(transport, b"\x89\0\x81\x0Cnews for all");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if the connection is not [`Open`](crate::State::Open), a fragmented message is in
+    /// progress, or this is a client, which has to mask the payload (RFC 6455, section 5.1).
+    /// Nothing was sent.
+    #[inline]
+    pub fn prepared_frame<'m>(&mut self, message: &'m PreparedMessage) -> Result<&'m [u8], SendError> {
+        self.sender_for(Command::SendData)?.prepared_frame(message)
     }
 
     /// Sends a Ping with at most 125 bytes (RFC 6455, section 5.5.2). The peer answers with a Pong

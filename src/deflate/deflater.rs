@@ -40,6 +40,14 @@ impl Deflater {
         }
     }
 
+    /// Deflates a message that refers to nothing before it, and returns the payload to send.
+    ///
+    /// Never inlined, because the construction of the state takes 64 KiB of the stack.
+    #[inline(never)]
+    pub(crate) fn deflate_alone(params: DirectionParams, data: &[u8]) -> Vec<u8> {
+        Self::new(params).deflate(data, true).to_vec()
+    }
+
     /// Deflates a piece of a message and returns the payload to send for it: without the tail for
     /// the last piece, with it for the others (RFC 7692, section 7.2.1).
     pub(crate) fn deflate(&mut self, data: &[u8], last: bool) -> &[u8] {
@@ -50,6 +58,7 @@ impl Deflater {
         });
         output.clear();
         if Deflate::supports(self.params.bits) {
+            self.reach = self.reach.saturating_add(data.len());
             deflate.run(data, output, Flush::Sync);
         } else {
             let window = 1 << self.params.bits;
@@ -106,6 +115,11 @@ impl Deflater {
     /// Sets the working state, which has been reset, if there is none.
     pub(crate) fn put_state(&mut self, state: DeflateState) {
         self.state.get_or_insert(state);
+    }
+
+    /// Whether what is deflated next may refer to something before it.
+    pub(crate) const fn has_history(&self) -> bool {
+        self.reach > 0
     }
 
     pub(crate) const fn has_state(&self) -> bool {

@@ -67,6 +67,11 @@ impl DirectionParams {
         !self.takeover
     }
 
+    /// The number of the window size: 0 to 7 for 8 to 15 bits.
+    pub(crate) fn window_index(self) -> usize {
+        usize::from(self.bits.saturating_sub(WindowBits::MIN.get()))
+    }
+
     /// Whether messages are compressed at all: level 0 does not.
     pub(crate) const fn compresses(self) -> bool {
         self.level > 0

@@ -38,7 +38,8 @@ pub enum SendError {
     KindChanged,
     /// The fragments of a text message are not UTF-8 (RFC 6455, section 5.6).
     InvalidUtf8,
-    /// A client must mask the payload, so it cannot send a header alone (RFC 6455, section 5.1).
+    /// A client must mask the payload, so it cannot send a header alone, or a frame that was
+    /// encoded for others (RFC 6455, section 5.1).
     MaskRequired,
     /// A payload is longer than 2^63 - 1 bytes (RFC 6455, section 5.2).
     PayloadTooLong {
@@ -81,9 +82,10 @@ impl fmt::Display for SendError {
                 f.write_str("a fragment must be text or binary as the message in progress is (RFC 6455, section 5.4)")
             }
             Self::InvalidUtf8 => f.write_str("the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)"),
-            Self::MaskRequired => {
-                f.write_str("a client must mask the payload, so it cannot send a header alone (RFC 6455, section 5.1)")
-            }
+            Self::MaskRequired => f.write_str(
+                "a client must mask the payload, so it cannot send a header alone or a prepared frame (RFC 6455, \
+                 section 5.1)",
+            ),
             Self::PayloadTooLong { len } => write!(
                 f,
                 "the payload is {len} bytes long and may have at most 2^63 - 1 (RFC 6455, section 5.2)"

@@ -90,6 +90,20 @@ impl Decoder {
         Some((kind, data))
     }
 
+    /// Returns the kind, the header and the length of the header of an unfragmented data frame
+    /// without reserved bits that is at the front of `input`, with at most `max` bytes of payload;
+    /// `None` if the header is not whole, or is something else. It consumes nothing.
+    pub(crate) fn message_header(&self, input: &[u8], max: u64) -> Option<(MessageKind, Header, usize)> {
+        debug_assert!(self.is_between_messages());
+        let (&[first, second], _) = input.split_first_chunk::<MIN_HEADER_LEN>()?;
+        let kind = message_kind::<false>(FirstByte(first))?;
+        if SecondByte(second).is_masked() != (self.role() == Role::Server) {
+            return None;
+        }
+        let (header, used) = Header::decode(input).ok()??;
+        (header.len <= max).then_some((kind, header, used))
+    }
+
     /// Returns at least how many bytes are missing in `input` for
     /// [`whole_message`](Self::whole_message) to take it, without a reserved bit; `None` if it
     /// takes it now or never will.

@@ -2,13 +2,18 @@
 //! handshake: `connection/receive.rs` answers what it returns.
 
 mod compressed;
+mod in_buffer;
 mod path;
 mod pieces;
 
 use alloc::{borrow::Cow, vec::Vec};
 use core::mem;
 
-pub(crate) use self::{path::Path, pieces::Pieces};
+pub(crate) use self::{
+    in_buffer::{BufferedMessage, Progress},
+    path::Path,
+    pieces::Pieces,
+};
 use crate::{
     assembler::{Limits, MessageAssembler, PayloadViolation},
     close::CloseFrame,

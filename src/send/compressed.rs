@@ -41,6 +41,26 @@ impl Compressed {
         self.params.is_some()
     }
 
+    /// The parameters, if a message of `len` bytes, or of which so many are known, is compressed.
+    #[inline]
+    fn params_of(&self, len: usize) -> Option<DirectionParams> {
+        let params = self.params.filter(|params| params.compresses())?;
+        (self.enabled && len >= self.threshold).then_some(params)
+    }
+
+    /// The parameters, if a message of `len` bytes that was compressed elsewhere, with an empty
+    /// window, may be sent.
+    ///
+    /// It always may without context takeover. With it, the next message may refer to the last
+    /// compressed one (RFC 7692, section 7.2.1): the deflater does so, and if it has compressed
+    /// something, nothing may come between that and what it compresses next.
+    #[inline]
+    pub(super) fn params_of_prepared(&self, len: usize) -> Option<DirectionParams> {
+        let params = self.params_of(len)?;
+        let has_history = self.deflater.as_ref().is_some_and(|deflater| deflater.has_history());
+        (!has_history).then_some(params)
+    }
+
     /// Whether this and the deflater agree with the sender about the message in progress.
     pub(super) fn agrees(&self, is_in_message: bool) -> bool {
         let deflater = self.deflater.as_ref();
@@ -51,10 +71,7 @@ impl Compressed {
     /// Takes the deflater for a message of at least `len` bytes out of its place, if the message is
     /// to be compressed.
     fn take_deflater(&mut self, len: usize) -> Option<Box<Deflater>> {
-        let params = self.params.filter(|params| params.compresses())?;
-        if !self.enabled || len < self.threshold {
-            return None;
-        }
+        let params = self.params_of(len)?;
         let deflater = self.deflater.take();
         Some(deflater.unwrap_or_else(|| Box::new(Deflater::new(params))))
     }
@@ -117,7 +134,7 @@ impl Sender {
 }
 
 /// The first byte of a compressed message's first frame.
-const fn compressed(first: FirstByte) -> FirstByte {
+pub(super) const fn compressed(first: FirstByte) -> FirstByte {
     first.with_reserved([true, false, false])
 }
 

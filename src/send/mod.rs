@@ -3,10 +3,12 @@
 
 mod compressed;
 mod fast;
+mod prepared;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::num::NonZeroUsize;
 
+pub use self::prepared::PreparedMessage;
 use crate::{
     close::CloseFrame,
     error::SendError,

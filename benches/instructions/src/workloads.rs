@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
-use sockless::{Accept, ClientRequest, Config, Connection, Delivery, Event, State, handshake::Negotiated};
+use sockless::{
+    Accept, ClientRequest, Config, Connection, Delivery, Event, InputBuffer, PreparedMessage, State,
+    handshake::Negotiated,
+};
 use support::heads::{BROWSER_REQUEST, REQUEST};
 
 pub struct Workload {
@@ -20,7 +23,7 @@ const fn workload(name: &'static str) -> Workload {
 /// The number of messages in a stream.
 const PERIOD: u64 = 200;
 
-pub const ALL: [Workload; 28] = [
+pub const ALL: [Workload; 34] = [
     workload("receive/server/binary/16"),
     workload("receive/server/binary/125"),
     workload("receive/server/binary/1024"),
@@ -39,6 +42,11 @@ pub const ALL: [Workload; 28] = [
     workload("receive/server/chinese/1024/by 1"),
     workload("receive/server/binary/4096/whole by 1460"),
     workload("receive/server/binary/125/whole by 1"),
+    workload("input buffer/server/binary/16"),
+    workload("input buffer/server/binary/1024"),
+    workload("input buffer/server/binary/4096/by 1460"),
+    workload("input buffer/server/ascii/4096/by 1460"),
+    workload("input buffer/server/binary/125/by 1"),
     workload("receive/server/chinese/4096/chunks"),
     workload("receive/server/ping/16"),
     workload("send/server/16"),
@@ -46,6 +54,7 @@ pub const ALL: [Workload; 28] = [
     workload("send/client/16"),
     workload("send/client/125"),
     workload("send/client/1024"),
+    workload("send/server/1024/prepared"),
     workload("handshake/server/short"),
     workload("handshake/server/browser"),
     workload("handshake/client"),
@@ -57,6 +66,12 @@ pub fn start(name: &str) -> Option<RunMessages> {
     match parts[..] {
         ["receive", end, content, size] => Some(receive(end, content, size.parse().ok()?, "")),
         ["receive", end, content, size, how] => Some(receive(end, content, size.parse().ok()?, how)),
+        ["input buffer", end, content, size] => Some(receive_buffered(end, content, size.parse().ok()?, 64 << 10)),
+        ["input buffer", end, content, size, how] => {
+            let read = how.strip_prefix("by ")?.parse().ok()?;
+            Some(receive_buffered(end, content, size.parse().ok()?, read))
+        }
+        ["send", "server", size, "prepared"] => Some(send_prepared(size.parse().ok()?)),
         ["send", end, size] => Some(send(end, size.parse().ok()?)),
         ["handshake", "server", "short"] => Some(serve(REQUEST)),
         ["handshake", "server", "browser"] => Some(serve(BROWSER_REQUEST)),
@@ -158,6 +173,62 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> RunMessages {
             }
         }
         assert_eq!(seen as u64, count * size as u64);
+    })
+}
+
+/// Receives a stream of [`PERIOD`] messages repeatedly through an [`InputBuffer`].
+fn receive_buffered(end: &str, content: &str, size: usize, read: usize) -> RunMessages {
+    let mut peer = open(if end == "server" { "client" } else { "server" }, Config::new());
+    let text = text(content, size);
+    let mut stream = Vec::new();
+    for _ in 0..PERIOD {
+        let sent = match content {
+            "binary" => peer.send_binary(text.as_bytes(), &mut stream),
+            _ => peer.send_text(&text, &mut stream),
+        };
+        sent.expect("an open connection");
+    }
+    let mut connection = open(end, Config::new());
+    let mut buffer = InputBuffer::new();
+    let mut out = Vec::new();
+    Box::new(move |count| {
+        let mut seen = 0;
+        for _ in 0..count / PERIOD {
+            let mut rest = &stream[..];
+            while !rest.is_empty() {
+                let room = buffer.room();
+                let (piece, after) = rest.split_at(rest.len().min(read).min(room.len()));
+                room[..piece.len()].copy_from_slice(piece);
+                rest = after;
+                buffer.filled(piece.len());
+                while let Some(event) = buffer.receive(&mut connection, &mut out).expect("a valid stream") {
+                    seen += match &event {
+                        Event::Text(text) => text.len(),
+                        Event::Binary(data) => data.len(),
+                        other => panic!("{other:?}"),
+                    };
+                }
+                out.clear();
+            }
+        }
+        assert_eq!(seen as u64, count * size as u64);
+    })
+}
+
+fn send_prepared(size: usize) -> RunMessages {
+    let mut connection = open("server", Config::default());
+    let message = PreparedMessage::binary(&vec![7; size]);
+    let mut out = Vec::new();
+    Box::new(move |count| {
+        for at in 0..count {
+            connection
+                .send_prepared(black_box(&message), &mut out)
+                .expect("an open connection");
+            if at % 16 == 15 {
+                black_box(&out);
+                out.clear();
+            }
+        }
     })
 }
 

@@ -392,7 +392,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
-    /// of the adapter writes the output.
+    /// of the adapter writes the output. Whatever else is appended must be whole frames.
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         self.whole.socket.engine_mut()
     }

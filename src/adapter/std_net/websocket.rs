@@ -347,7 +347,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
-    /// of the adapter writes the output.
+    /// of the adapter writes the output. Whatever else is appended must be whole frames.
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         let driver = &mut self.whole.core.driver;
         (&mut driver.engine, &mut driver.out)

@@ -164,9 +164,9 @@ impl<W: Write> WriteLoop<W> {
         }
     }
 
-    /// Writes and flushes until all is written or the stream returns an error; or, if control frames
-    /// may be written between fragments, writes once. What is written is removed from the buffer,
-    /// so that no byte is lost or sent twice. After a fatal error, the rest is dropped.
+    /// Writes and flushes until all is written or the stream returns an error; or, if control
+    /// frames may be written between fragments, writes once. What is written is removed from the
+    /// buffer, so that no byte is lost or sent twice. After a fatal error, the rest is dropped.
     fn try_write(&mut self) -> io::Result<()> {
         if let Err(error) = self.state.check() {
             self.buf.clear();

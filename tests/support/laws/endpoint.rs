@@ -2,7 +2,9 @@
 //! call.
 
 use allocation_counter::AllocationInfo;
-use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Request, Role, State};
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, InputBuffer, Message, Request, Role, State,
+};
 
 use super::options::{Decision, Opening, Options};
 use crate::{Outcome, frame, open, peer_of};
@@ -90,6 +92,33 @@ pub fn run_with_receive_whole(
     endpoint.feed(&mut kept);
     endpoint.finish();
     endpoint.outcome
+}
+
+/// Like [`run_with_receive`] with an [`InputBuffer`] that may become `limit` bytes long. Asserts
+/// that events, error and output are those of [`Connection::receive`] after each piece.
+pub fn run_with_input_buffer(options: &Options, input: &[u8], cuts: &[usize], limit: usize) -> Outcome {
+    let mut plain = TestEndpoint::new(options);
+    let mut buffered = TestEndpoint::new(options);
+    let mut buffer = InputBuffer::with_limit(limit);
+    let mut from = 0;
+    for to in cuts.iter().copied().chain([input.len()]) {
+        let piece = &input[from..to];
+        from = to;
+        plain.feed(&mut piece.to_vec());
+        buffered.feed_input_buffer(&mut buffer, piece);
+        let progress = |endpoint: &TestEndpoint| {
+            let outcome = &endpoint.outcome;
+            (outcome.events.len(), outcome.out.len(), outcome.error)
+        };
+        assert_eq!(progress(&buffered), progress(&plain), "after {to} bytes");
+    }
+    assert_eq!(buffered.outcome, plain.outcome);
+    // A connection that is ended between two reads.
+    buffered.finish();
+    let result = buffer.receive(&mut buffered.connection, &mut Vec::new());
+    let error = buffered.connection.receive_eof().err();
+    assert_eq!(result, error.map_or(Ok(None), Err), "nothing follows the end");
+    buffered.outcome
 }
 
 /// The allocations of a new connection while it receives the input. Events are dropped.
@@ -196,6 +225,35 @@ impl TestEndpoint {
     pub fn feed_whole(&mut self, buffer: &mut Vec<u8>) {
         let left = self.feed_with::<true>(buffer);
         buffer.drain(..buffer.len() - left);
+    }
+
+    /// Receives one piece through a buffer, in as many reads as it needs.
+    pub fn feed_input_buffer(&mut self, buffer: &mut InputBuffer, piece: &[u8]) {
+        self.received += piece.len();
+        let mut rest = piece;
+        loop {
+            let room = buffer.room();
+            assert!(!room.is_empty());
+            let (front, after) = rest.split_at(rest.len().min(room.len()));
+            room[..front.len()].copy_from_slice(front);
+            buffer.filled(front.len());
+            rest = after;
+            self.pieces += 1;
+            while self.outcome.error.is_none() {
+                match buffer.receive(&mut self.connection, &mut self.outcome.out) {
+                    Ok(Some(event)) => {
+                        self.react(&event);
+                        self.outcome.events.push(event.into_owned());
+                    }
+                    Ok(None) => break,
+                    Err(error) => self.outcome.error = Some(*error),
+                }
+                self.check_output();
+            }
+            if rest.is_empty() {
+                return;
+            }
+        }
     }
 
     fn feed_with<const WHOLE: bool>(&mut self, piece: &mut [u8]) -> usize {

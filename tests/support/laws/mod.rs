@@ -21,8 +21,8 @@ use crate::{feed_cut, frames, open, peer_of, without_fast_paths};
 use self::{
     conversation::Conversation,
     endpoint::{
-        TestEndpoint, heap_use, join_chunks, messages_from_chunks, run_with_receive, run_with_receive_whole,
-        with_and_without_fast_paths,
+        TestEndpoint, heap_use, join_chunks, messages_from_chunks, run_with_input_buffer, run_with_receive,
+        run_with_receive_whole, with_and_without_fast_paths,
     },
     options::{Cursor, Decision, Opening, Options, cuts},
     reference::Expected,
@@ -113,7 +113,7 @@ fn replies(options: &Options, expected: &Expected) -> Vec<(u8, Vec<u8>)> {
 }
 
 /// Events, error and output do not depend on the cuts of the input, nor on whether incomplete
-/// messages stay in the buffer.
+/// messages stay in the buffer, of the caller or of the crate.
 pub fn rechunk(data: &[u8]) {
     let (options, stream) = Options::read(data);
     let input = [&options.opening_bytes(), stream].concat();
@@ -132,6 +132,9 @@ pub fn rechunk(data: &[u8]) {
             assert_eq!(outcome, first_outcome);
         }
     }
+    let mut outcome = run_with_input_buffer(&options, &input, &cuts(options.cuts[1], input.len()), capacity);
+    outcome.events = join_chunks(outcome.events);
+    assert_eq!(outcome, first_outcome);
 }
 
 /// A second connection that receives the unread bytes of the first, and then the rest of the input,

@@ -1,0 +1,42 @@
+//! What an input buffer needs to keep a message until it is complete.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::Connection;
+use crate::{
+    error::ProtocolError,
+    message::MessageKind,
+    receive::{BufferedMessage, Path},
+    utf8::InvalidUtf8,
+};
+
+impl Connection {
+    /// Whether the connection is open and between messages, and assembles them.
+    #[inline(always)]
+    pub(crate) fn takes_whole_messages(&self) -> bool {
+        self.path == Path::Whole
+    }
+
+    /// The payload of the message that is whole at the front of `input`, if the fast path takes it.
+    ///
+    /// What it does not take is left to [`receive_whole`](Self::receive_whole).
+    #[inline(always)]
+    pub(crate) fn whole_payload<'b>(&self, input: &mut &'b mut [u8]) -> Option<(MessageKind, &'b mut [u8])> {
+        debug_assert!(self.takes_whole_messages());
+        self.receiver.whole_payload(input)
+    }
+
+    /// The incomplete message at the front of `input`, if the buffer may keep it: it is in one
+    /// frame and not compressed, and its header is complete.
+    pub(crate) fn buffered_message(&self, input: &[u8]) -> Option<BufferedMessage> {
+        if !self.takes_whole_messages() {
+            return None;
+        }
+        self.receiver.buffered_message(input)
+    }
+
+    /// A buffered message is not UTF-8.
+    pub(crate) fn fail_buffered(&mut self, error: InvalidUtf8, out: &mut Vec<u8>) -> Box<ProtocolError> {
+        self.fail(error.into(), out)
+    }
+}

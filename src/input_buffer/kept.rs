@@ -1,0 +1,108 @@
+//! The incomplete message that an input buffer keeps.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use crate::{
+    connection::Connection,
+    error::ProtocolError,
+    event::Event,
+    receive::{BufferedMessage, Progress},
+};
+
+/// How many bytes are read at most between long messages: what was read is still in the L1 cache
+/// when it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their
+/// headers.
+pub(super) const READ_LEN: usize = (16 << 10) + 16 * 8;
+
+/// The incomplete message that is kept in the buffer.
+pub(super) struct Kept {
+    /// The message that begins at `start`, if bytes of it are missing and its header is there.
+    pub(super) message: Option<BufferedMessage>,
+    /// A message that is longer than a read has ended since `room` was called.
+    pub(super) has_long_message: bool,
+}
+
+impl Kept {
+    pub(super) const fn new() -> Self {
+        Self {
+            message: None,
+            has_long_message: false,
+        }
+    }
+
+    /// The general path for `input`, which is all that is unread. Returns how much of it is left,
+    /// and puts the event, if there is one, into `slot`. After an error, nothing is left.
+    #[inline(never)]
+    pub(super) fn receive<'b>(
+        &mut self,
+        connection: &mut Connection,
+        mut input: &'b mut [u8],
+        max_len: usize,
+        out: &mut Vec<u8>,
+        slot: &mut Option<Event<'b>>,
+    ) -> Result<usize, Box<ProtocolError>> {
+        if let Some(message) = &self.message {
+            if connection.takes_whole_messages() {
+                return self.advance(connection, input, out, slot);
+            }
+            // The caller has ended the connection meanwhile.
+            message.restore(input);
+            self.message = None;
+        }
+        match connection.receive_whole(&mut input, out) {
+            Ok(None) => {}
+            Ok(event) => {
+                *slot = event;
+                return Ok(input.len());
+            }
+            Err(error) => return Err(error),
+        }
+        if input.is_empty() {
+            return Ok(0);
+        }
+        match connection.buffered_message(input) {
+            // Its header is not complete.
+            None => Ok(input.len()),
+            Some(message) if message.frame_len() <= max_len => {
+                self.message = Some(message);
+                self.advance(connection, input, out, slot)
+            }
+            Some(_) => {
+                *slot = connection.receive(&mut input, out)?;
+                Ok(input.len())
+            }
+        }
+    }
+
+    /// Continues with the message at the front of `input`.
+    fn advance<'b>(
+        &mut self,
+        connection: &mut Connection,
+        mut input: &'b mut [u8],
+        out: &mut Vec<u8>,
+        slot: &mut Option<Event<'b>>,
+    ) -> Result<usize, Box<ProtocolError>> {
+        let Some(message) = &mut self.message else {
+            return Ok(input.len());
+        };
+        let result = match message.advance(input) {
+            Ok(Progress::Incomplete) => return Ok(input.len()),
+            Ok(Progress::Complete) => {
+                self.has_long_message |= message.frame_len() > READ_LEN;
+                let left = input.len() - message.frame_len();
+                message.event(input).map(|event| (event, left))
+            }
+            Ok(Progress::Unsuitable) => {
+                message.restore(input);
+                self.message = None;
+                *slot = connection.receive(&mut input, out)?;
+                return Ok(input.len());
+            }
+            Err(error) => Err(error),
+        };
+        self.message = None;
+        let (event, left) = result.map_err(|error| connection.fail_buffered(error, out))?;
+        *slot = Some(event);
+        Ok(left)
+    }
+}

@@ -1,0 +1,334 @@
+//! The buffer between a transport and a connection.
+
+mod kept;
+
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use core::{fmt, mem};
+
+use self::kept::{Kept, READ_LEN};
+use crate::{
+    connection::Connection,
+    error::ProtocolError,
+    event::Event,
+    frame::header::Header,
+    message::MessageKind,
+    receive::BufferedMessage,
+    utf8::{self, InvalidUtf8},
+};
+
+/// The buffer that a loop reads into, beside the [`Connection`] that takes the events from it.
+///
+/// A loop asks for [`room`](Self::room), reads into it, says how much was
+/// [`filled`](Self::filled), and calls [`receive`](Self::receive) until it returns `None`:
+///
+/// ```
+/// # use std::io::{self, Read, Write};
+/// use sockless::{Accept, Connection, Event, InputBuffer};
+///
+/// fn echo(
+///     ws: &mut Connection,
+///     transport: &mut (impl Read + Write),
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     let (mut input, mut out) = (InputBuffer::new(), Vec::new());
+///     loop {
+///         let len = transport.read(input.room())?;
+///         if len == 0 {
+///             return Ok(ws.receive_eof().map(drop)?);
+///         }
+///         input.filled(len);
+///         while let Some(event) = input.receive(ws, &mut out)? {
+///             match event {
+///                 Event::Request(request) => ws.accept(&request, &Accept::new(), &mut out)?,
+///                 Event::Text(text) => ws.send_text(&text, &mut out)?,
+///                 _ => {}
+///             }
+///         }
+///         transport.write_all(&out)?;
+///         out.clear();
+///     }
+/// }
+/// # struct Pipe(io::Cursor<Vec<u8>>, Vec<u8>);
+/// # impl Read for Pipe {
+/// #     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> { self.0.read(room) }
+/// # }
+/// # impl Write for Pipe {
+/// #     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> { self.1.write(bytes) }
+/// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+/// # }
+/// # let mut ws = Connection::upgraded_server(&Default::default(), Default::default());
+/// # let bytes = b"\x81\x82\0\0\0\0Hi\x88\x80\0\0\0\0".to_vec();
+/// # let mut pipe = Pipe(io::Cursor::new(bytes), Vec::new());
+/// # echo(&mut ws, &mut pipe)?;
+/// # assert_eq!(pipe.1, b"\x81\x02Hi\x88\0");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// The events, the errors and the output are those of [`Connection::receive`], read for read. The
+/// difference is what is borrowed: a message in one frame that arrives in pieces stays in this
+/// buffer until it is complete, and is borrowed from it. [`Connection::receive`] would copy it.
+/// Fragmented and compressed messages are assembled by the connection, as always, and so is text
+/// that is not ASCII, once more than 1 KiB of it has arrived and bytes are still missing: in the
+/// buffer, it would have to be validated twice.
+///
+/// **Text** is validated as it arrives. It fails at the first byte that cannot be UTF-8, whether
+/// the message is complete or not.
+///
+/// **Reads.** Between messages, `room` is at most 16 KiB and 128 bytes long. In a message that is
+/// longer than that, it ends where the message ends, so that the next one begins at the front of
+/// the buffer, and nothing has to be moved.
+///
+/// **Memory.** A new buffer holds no heap. The first `room` allocates 16 KiB and 128 bytes. In a
+/// longer message, the buffer grows to at most twice what has arrived of the message, and never
+/// beyond its end, so [`max_message_size`](crate::Config::max_message_size) limits it, and
+/// [`with_limit`](Self::with_limit). After the message, the next `room` shrinks the buffer to the
+/// size that it began with; only if the message before it was that long too, the buffer keeps its
+/// size until a read brings no such message. [`release`](Self::release) frees all of it.
+pub struct InputBuffer {
+    /// All bytes are initialised; those from `start` to `end` were filled and are not received.
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// The longest frame that is kept until it is complete.
+    max_len: usize,
+    /// Something was read since `room` was called.
+    has_read: bool,
+    /// When `room` was called the last time, a message that is longer than a read had ended.
+    had_long_message: bool,
+    kept: Kept,
+}
+
+impl InputBuffer {
+    /// Returns an empty buffer, which holds no heap.
+    ///
+    /// How long it may become, the [`max_message_size`](crate::Config::max_message_size) of the
+    /// connection limits.
+    #[must_use]
+    pub const fn new() -> Self {
+        // The longest allocation that there is.
+        Self::with_limit(usize::MAX >> 1)
+    }
+
+    /// Returns an empty buffer that never becomes longer than `bytes`, or 16 KiB and 128 bytes if
+    /// that is more.
+    ///
+    /// A message that does not fit is assembled by the connection, within its own limit.
+    #[must_use]
+    pub const fn with_limit(bytes: usize) -> Self {
+        Self {
+            buf: Vec::new(),
+            start: 0,
+            end: 0,
+            max_len: if bytes > READ_LEN { bytes } else { READ_LEN },
+            has_read: false,
+            had_long_message: false,
+            kept: Kept::new(),
+        }
+    }
+
+    /// Returns the space to read into: initialised bytes, at least one.
+    ///
+    /// Call [`filled`](Self::filled) after the read, and then [`receive`](Self::receive) until it
+    /// returns `None`.
+    pub fn room(&mut self) -> &mut [u8] {
+        let end = match &self.kept.message {
+            Some(message) if message.frame_len() > READ_LEN.max(self.unread_len()) => {
+                let frame_len = message.frame_len();
+                self.make_room_in_message(frame_len);
+                self.start.saturating_add(frame_len)
+            }
+            message => {
+                let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
+                self.make_room(frame_len);
+                self.end.saturating_add(READ_LEN)
+            }
+        };
+        let end = end.min(self.buf.len());
+        self.buf.get_mut(self.end..end).unwrap_or_default()
+    }
+
+    /// Notes that the first `len` bytes of [`room`](Self::room) were read.
+    pub fn filled(&mut self, len: usize) {
+        self.end = self.end.saturating_add(len).min(self.buf.len());
+        self.has_read |= len > 0;
+    }
+
+    /// Returns the next event of what was read. `connection` is the one that all bytes are for.
+    ///
+    /// `Ok(None)` means: read more. Replies are appended to `out`; write it before the next read,
+    /// also after an error. The event borrows from this buffer and not from the connection, so the
+    /// caller can send while it holds one.
+    ///
+    /// # Errors
+    /// Those of [`Connection::receive`].
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Connection::receive`")]
+    pub fn receive<'b>(
+        &'b mut self,
+        connection: &mut Connection,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        if self.kept.message.is_none() && connection.takes_whole_messages() {
+            if let Some((kind, data)) = connection.whole_payload(&mut input) {
+                self.start = self.end - input.len();
+                return match kind {
+                    MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
+                    MessageKind::Text => match utf8::validate(data) {
+                        Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                        Err(_) => Err(connection.fail_buffered(InvalidUtf8, out)),
+                    },
+                };
+            }
+            // The last call of the loop for every read.
+            if input.is_empty() {
+                return Ok(None);
+            }
+        }
+        // A slot, as in `Connection::receive`.
+        let mut event = None;
+        let left = self.kept.receive(connection, input, self.max_len, out, &mut event);
+        match left {
+            Ok(left) => {
+                self.start = self.end - left;
+                Ok(event)
+            }
+            Err(error) => {
+                self.start = self.end;
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the next event of what was read, as [`receive`](Self::receive) does, but leaves
+    /// nothing in the buffer: the connection takes the beginning of an incomplete message.
+    ///
+    /// For a buffer that the next read uses for another connection.
+    ///
+    /// # Errors
+    /// Those of [`Connection::receive`].
+    pub fn receive_all<'b>(
+        &'b mut self,
+        connection: &mut Connection,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        self.restore();
+        let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        let result = connection.receive(&mut input, out);
+        self.start = self.end - input.len();
+        result
+    }
+
+    /// Returns how many bytes were read and are in no event.
+    #[must_use]
+    pub const fn unread_len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Returns the bytes that were read and are in no event.
+    ///
+    /// For a takeover of the transport: they follow
+    /// [`Parts::unread`](crate::Parts::unread) of the connection.
+    #[must_use]
+    pub fn into_unread(mut self) -> Vec<u8> {
+        self.restore();
+        self.buf.truncate(self.end);
+        self.buf.drain(..self.start);
+        self.buf
+    }
+
+    /// Frees the memory, if nothing is unread; the next [`room`](Self::room) allocates it again.
+    ///
+    /// For a connection that is idle, as a transport says that has nothing to read.
+    pub fn release(&mut self) {
+        if self.start == self.end {
+            *self = Self::with_limit(self.max_len);
+        }
+    }
+
+    /// Undoes what was done with the payload of a message that is not complete.
+    fn restore(&mut self) {
+        if let Some(message) = self.kept.message.take() {
+            message.restore(self.buf.get_mut(self.start..self.end).unwrap_or_default());
+        }
+    }
+
+    /// Makes room for a message that is longer than a read. It is moved at most once.
+    fn make_room_in_message(&mut self, frame_len: usize) {
+        if self.buf.len() - self.start < frame_len {
+            self.move_to_front();
+        }
+        // A buffer that is nearly full, so that the cost of growing is linear too.
+        let is_short = self.buf.len() - self.end < self.end / 4;
+        if self.start == 0 && is_short && self.buf.len() < frame_len {
+            self.grow(frame_len.min(self.end.saturating_mul(2)));
+        }
+    }
+
+    /// Makes room for a read, and in it for a frame that begins at `start`.
+    fn make_room(&mut self, frame_len: usize) {
+        self.shrink();
+        let unread = self.unread_len();
+        if unread == 0 {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.buf.len() < READ_LEN {
+            self.grow(READ_LEN);
+        }
+        // What is moved because there is little room was preceded by more that was received, and no
+        // message is moved twice because there is too little. So the cost of moving is linear in
+        // what is read.
+        let is_too_short = self.buf.len() - self.start < frame_len;
+        let is_short = self.buf.len() - self.end < READ_LEN / 2 && unread <= self.start;
+        if self.start > 0 && (is_too_short || is_short) {
+            self.move_to_front();
+        }
+        if self.end == self.buf.len() {
+            // The caller has not received what was read.
+            if self.start > 0 {
+                self.move_to_front();
+            } else {
+                self.grow(2 * self.buf.len());
+            }
+        }
+    }
+
+    /// Shrinks a buffer that has grown, unless the last two reads were of messages that need it.
+    fn shrink(&mut self) {
+        if !mem::take(&mut self.has_read) {
+            return;
+        }
+        let is_used = self.kept.has_long_message && self.had_long_message;
+        self.had_long_message = mem::take(&mut self.kept.has_long_message);
+        if !is_used && self.buf.len() > READ_LEN && self.unread_len() <= READ_LEN {
+            self.move_to_front();
+            self.buf.truncate(READ_LEN);
+            self.buf.shrink_to_fit();
+        }
+    }
+
+    fn grow(&mut self, len: usize) {
+        self.buf.reserve_exact(len - self.buf.len());
+        self.buf.resize(len, 0);
+    }
+
+    fn move_to_front(&mut self) {
+        self.buf.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+    }
+}
+
+impl Default for InputBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Shows how many bytes are unread, and none of them: they may be secret.
+impl fmt::Debug for InputBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputBuffer")
+            .field("unread", &format_args!("{} bytes", self.unread_len()))
+            .field("len", &self.buf.len())
+            .finish_non_exhaustive()
+    }
+}

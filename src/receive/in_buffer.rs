@@ -1,0 +1,141 @@
+//! A message that stays in the buffer of the caller until it is complete.
+
+use super::{Receiver, borrow};
+use crate::{
+    event::Event,
+    frame::{
+        header::Header,
+        payload::{Mask, unmask},
+    },
+    mask,
+    message::MessageKind,
+    utf8::{InvalidUtf8, Validator},
+};
+
+/// A text that is not ASCII, and of which more bytes have arrived, is assembled: it would be
+/// validated twice in the buffer, when it arrives and as a whole.
+const SHORT_TEXT: usize = 1024;
+
+/// Fewer bytes of a binary message are not unmasked before more have arrived.
+const MIN_PART: usize = 256;
+
+/// The message at the front of a buffer, in one frame, of which bytes are missing. Its payload is
+/// unmasked and validated in place, as it arrives.
+#[derive(Clone, Debug)]
+pub(crate) struct BufferedMessage {
+    header: Header,
+    header_len: usize,
+    kind: MessageKind,
+    /// The length of the frame, with its header.
+    frame_len: usize,
+    /// The end of the payload that is unmasked.
+    processed: usize,
+    is_ascii: bool,
+    utf8: Validator,
+}
+
+/// What became of a message whose next bytes have arrived.
+pub(crate) enum Progress {
+    /// Bytes are missing.
+    Incomplete,
+    /// All of it is in the buffer.
+    Complete,
+    /// It would be slow to borrow it: the connection should assemble it.
+    Unsuitable,
+}
+
+impl BufferedMessage {
+    /// Returns the length of the frame, with its header.
+    pub(crate) const fn frame_len(&self) -> usize {
+        self.frame_len
+    }
+
+    /// Takes what has arrived. `input` begins with the header.
+    pub(crate) fn advance(&mut self, input: &mut [u8]) -> Result<Progress, InvalidUtf8> {
+        let end = input.len().min(self.frame_len);
+        let is_complete = end == self.frame_len;
+        if self.kind == MessageKind::Binary && !is_complete && end - self.processed < MIN_PART {
+            return Ok(Progress::Incomplete);
+        }
+        let arrived = input.get_mut(self.processed..end).unwrap_or_default();
+        let start = self.processed - self.header_len;
+        self.processed = end;
+        let key = self.header.mask.map(|key| mask::rotated(key, start));
+        if is_complete || self.kind == MessageKind::Binary {
+            unmask(arrived, key);
+            return Ok(if is_complete {
+                Progress::Complete
+            } else {
+                Progress::Incomplete
+            });
+        }
+        // ASCII is valid wherever it is cut.
+        if unmask_and_check_ascii(arrived, key) && self.is_ascii {
+            return Ok(Progress::Incomplete);
+        }
+        self.is_ascii = false;
+        if end - self.header_len > SHORT_TEXT {
+            return Ok(Progress::Unsuitable);
+        }
+        self.utf8.push(arrived).result?;
+        Ok(Progress::Incomplete)
+    }
+
+    /// Masks again what is unmasked. Then `input` is what was received.
+    pub(crate) fn restore(&self, input: &mut [u8]) {
+        if let (Some(key), Some(processed)) = (self.header.mask, input.get_mut(self.header_len..self.processed)) {
+            mask::apply(processed, key);
+        }
+    }
+
+    /// Returns the message, which is complete. `input` begins with it.
+    pub(crate) fn event<'b>(&self, input: &'b [u8]) -> Result<Event<'b>, InvalidUtf8> {
+        debug_assert!(input.len() >= self.frame_len && self.processed == self.frame_len);
+        let payload = input.get(self.header_len..self.frame_len);
+        borrow(self.kind, payload.unwrap_or_default())
+    }
+}
+
+/// Unmasks text, and returns whether it is ASCII. The parts are so short that each is still in the
+/// L1 cache when it is looked at.
+fn unmask_and_check_ascii(arrived: &mut [u8], key: Mask) -> bool {
+    const PART: usize = 8 << 10;
+    let mut is_ascii = true;
+    // A part is a multiple of four bytes, so the key is the same for each.
+    for part in arrived.chunks_mut(PART) {
+        unmask(part, key);
+        is_ascii = is_ascii && is_all_ascii(part);
+    }
+    is_ascii
+}
+
+/// Looks at all of the bytes, without a branch: `is_ascii` of `core` looks for the first one that
+/// is not, which takes longer if there is none.
+fn is_all_ascii(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |all, byte| all | byte).is_ascii()
+}
+
+impl Receiver {
+    /// The payload of the message that is whole at the front of `input`, if the fast path takes it.
+    /// Text is not validated.
+    #[inline(always)]
+    pub(crate) fn whole_payload<'b>(&self, input: &mut &'b mut [u8]) -> Option<(MessageKind, &'b mut [u8])> {
+        self.decoder.whole_message::<false>(input, self.limits.size)
+    }
+
+    /// The incomplete message at the front of `input`, if it is in one frame and not compressed,
+    /// and its header is complete.
+    pub(crate) fn buffered_message(&self, input: &[u8]) -> Option<BufferedMessage> {
+        let (kind, header, header_len) = self.decoder.message_header(input, self.limits.size)?;
+        let len = usize::try_from(header.len).unwrap_or(usize::MAX);
+        Some(BufferedMessage {
+            header,
+            header_len,
+            kind,
+            frame_len: len.saturating_add(header_len),
+            processed: header_len,
+            is_ascii: true,
+            utf8: Validator::new(),
+        })
+    }
+}
