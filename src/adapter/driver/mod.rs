@@ -12,10 +12,12 @@ use super::{
     received::{FromEvent, Reads, Received},
 };
 use crate::{
-    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, State,
+    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, MessageKind, ProtocolError, Request,
+    State,
     error::LocalHandshakeError,
     handshake::Refusal,
     timers::{Due, Timers},
+    utf8::{self, InvalidUtf8},
 };
 
 /// An engine with its output and its deadlines. It neither reads nor writes nor waits.
@@ -220,6 +222,21 @@ impl Driver {
             ..
         } = input;
         let mut rest = buf.get_mut(*start..*end).unwrap_or_default();
+        // The common case, without an event.
+        if self.engine.takes_whole_messages()
+            && let Some((kind, data)) = self.engine.whole_payload(&mut rest)
+        {
+            *start = *end - rest.len();
+            self.timers.received(*read_at);
+            let message = match kind {
+                MessageKind::Binary => Message::Binary(Cow::Borrowed(&*data)),
+                MessageKind::Text => match utf8::validate(data) {
+                    Ok(text) => Message::Text(Cow::Borrowed(text)),
+                    Err(_) => return Err(self.engine.fail_buffered(InvalidUtf8, &mut self.out)),
+                },
+            };
+            return Ok(Received::Message(take(message, &mut self.spare)));
+        }
         let out_len = self.out.len();
         // An `Event` is large, and moving it costs more than receiving it: messages are taken out
         // of it at once.

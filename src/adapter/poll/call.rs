@@ -242,7 +242,10 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
         let message = message.as_message();
         match &mut self.access {
             // There is nothing to wait for: the poll does not begin.
-            Access::Whole(socket) if socket.has_room() => Poll::Ready(socket.feed(message).map_err(Error::from)),
+            Access::Whole(socket) if socket.has_room() => match socket.feed(message) {
+                Ok(()) => Poll::Ready(Ok(())),
+                Err(error) => refused(error),
+            },
             _ => self.poll_append(cx, |socket| socket.feed(message)),
         }
     }
@@ -312,4 +315,11 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll(|socket, interest| socket.poll_flush(interest, cx))
     }
+}
+
+/// Out of line: in the same place, the caller would move an error that is not there.
+#[cold]
+#[inline(never)]
+fn refused(error: SendError) -> Poll<Result<(), Error>> {
+    Poll::Ready(Err(error.into()))
 }
