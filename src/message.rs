@@ -175,8 +175,8 @@ impl core::error::Error for NotText<'_> {}
 
 #[cfg(feature = "alloc")]
 impl fmt::Display for Message<'_> {
-    /// Text as it is, and of binary data the length: `5 bytes`. For a log, use [`Debug`](fmt::Debug),
-    /// which escapes what a peer has sent, and cuts it off.
+    /// Text as it is, and of binary data the length: `5 bytes`. For a log, use
+    /// [`Debug`](fmt::Debug), which escapes what a peer has sent, and cuts it off.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.pad(text),

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fs, net::TcpStream, path::Path};
 
 use sockless::{
-    MessageKind,
+    MessageKind, PreparedMessage,
     adapter::{Parts, std_net},
 };
 
@@ -24,6 +24,8 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
     ("return the memory of a message", &["recycle"]),
     ("send a message", &["send_text", "send_binary"]),
     ("append a message, and write it later", &["send_text", "send_binary"]),
+    ("send a prepared message", &["send_prepared", "prepared_frame"]),
+    ("append a prepared message", &["send_prepared"]),
     ("send a fragment", &["send_fragment"]),
     ("send one message as a writer", &["send_fragment"]),
     ("send bytes as binary messages", &["send_binary"]),
@@ -99,6 +101,14 @@ fn std_whole() -> Column {
         ("send a message", call!(&mut Whole, send(""))),
         ("append a message, and write it later", call!(&mut Whole, feed(""))),
         (
+            "send a prepared message",
+            call!(&mut Whole, send_prepared(&PreparedMessage::text(""))),
+        ),
+        (
+            "append a prepared message",
+            call!(&mut Whole, feed_prepared(&PreparedMessage::text(""))),
+        ),
+        (
             "send a fragment",
             call!(&mut Whole, send_fragment(MessageKind::Text, b"", true)),
         ),
@@ -148,6 +158,14 @@ fn std_halves() -> Column {
         ("return the memory of a message", call!(&mut Reader, recycle("".into()))),
         ("send a message", call!(&Writer, send(""))),
         ("append a message, and write it later", call!(&Writer, feed(""))),
+        (
+            "send a prepared message",
+            call!(&Writer, send_prepared(&PreparedMessage::text(""))),
+        ),
+        (
+            "append a prepared message",
+            call!(&Writer, feed_prepared(&PreparedMessage::text(""))),
+        ),
         (
             "send a fragment",
             call!(&Writer, send_fragment(MessageKind::Text, b"", true)),
@@ -199,6 +217,8 @@ macro_rules! polled {
             ("return the memory of a message", call!(&mut Whole, recycle("".into()))),
             ("send a message", call!(&mut Whole, send(""))),
             ("append a message, and write it later", call!(&mut Whole, feed(""))),
+            ("send a prepared message", Gap("not yet")),
+            ("append a prepared message", Gap("not yet")),
             ("send a fragment", Gap("not yet")),
             ("send one message as a writer", Gap("not yet")),
             ("send bytes as binary messages", Gap("not yet")),
@@ -229,6 +249,8 @@ macro_rules! polled {
             ("return the memory of a message", call!(&mut Reader, recycle("".into()))),
             ("send a message", call!(&Writer, send(""))),
             ("append a message, and write it later", call!(&Writer, feed(""))),
+            ("send a prepared message", Gap("not yet")),
+            ("append a prepared message", Gap("not yet")),
             ("send a fragment", Gap("not yet")),
             ("send one message as a writer", Gap("not yet")),
             ("send bytes as binary messages", Gap("not yet")),

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use std::time::Instant;
 
 use super::{Driver, SenderId};
-use crate::{CloseCode, Connection, Message, MessageKind, SendError};
+use crate::{CloseCode, Connection, Message, MessageKind, PreparedMessage, SendError};
 
 impl Driver {
     /// Appends a message.
@@ -16,6 +16,12 @@ impl Driver {
             Message::Text(text) => self.engine.send_text(&text, &mut self.out),
             Message::Binary(data) => self.engine.send_binary(&data, &mut self.out),
         }
+    }
+
+    /// Appends a message that was prepared for many connections.
+    pub(in crate::adapter) fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.check_message_sender(None)?;
+        self.engine.send_prepared(message, &mut self.out)
     }
 
     /// Returns the identity of a handle that sends fragments.
@@ -60,8 +66,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Notes that nobody continues the message of `sender`, unless it has ended. If a fragment of it
-    /// was sent, it is still in progress: whoever sends the next fragment continues it.
+    /// Notes that nobody continues the message of `sender`, unless it has ended. If a fragment of
+    /// it was sent, it is still in progress: whoever sends the next fragment continues it.
     pub(in crate::adapter) fn abandon_message(&mut self, sender: SenderId) {
         if self.message_sender == Some(sender) {
             self.message_sender = None;
@@ -70,11 +76,13 @@ impl Driver {
 
     /// Fails while another than `sender` sends a message in fragments.
     #[inline]
-    fn check_message_sender(&self, sender: Option<SenderId>) -> Result<(), SendError> {
-        if self.message_sender.is_some() && self.message_sender != sender {
-            return Err(SendError::MessageInProgress);
+    fn check_message_sender(&mut self, sender: Option<SenderId>) -> Result<(), SendError> {
+        if self.message_sender.is_none() || self.message_sender == sender {
+            return Ok(());
         }
-        Ok(())
+        // That the connection is closing says more.
+        self.engine.check_message()?;
+        Err(SendError::MessageInProgress)
     }
 
     /// Returns how many bytes of output are here, and not with who writes it.

@@ -25,8 +25,9 @@ use crate::{
 ///
 /// **Reading.** Where messages begin and end has no meaning. It is at its end when the connection
 /// [ended well](crate::CloseStatus::is_success); any other end is an error, see [`Error`]: a stream
-/// that was cut off, even in the middle of a message, is told from one that is complete. A text message is an error, `InvalidData`,
-/// and closes the connection with 1003 (RFC 6455, section 7.4.1). Pings are answered while it reads.
+/// that was cut off, even in the middle of a message, is told from one that is complete. A text
+/// message is an error, `InvalidData`, and closes the connection with 1003 (RFC 6455, section
+/// 7.4.1). Pings are answered while it reads.
 ///
 /// **Writing.** Each write is one binary message, of at most 64 KiB, and waits until it is written.
 /// A write that returns an error has sent nothing; if a transport with a timeout takes only a part

@@ -24,9 +24,9 @@ use crate::{
 /// timeout of the transport, the call can be repeated: what it has returned an error for is not
 /// taken. Text that is not UTF-8 is `InvalidData`, from the call that would have sent it.
 ///
-/// **Dropped unfinished**, it sends nothing more, not even what it holds. If it has sent a fragment,
-/// the message stays in progress, because a frame cannot be taken back: messages and other writers
-/// fail with [`SendError::MessageInProgress`] until
+/// **Dropped unfinished**, it sends nothing more, not even what it holds. If it has sent a
+/// fragment, the message stays in progress, because a frame cannot be taken back: messages and
+/// other writers fail with [`SendError::MessageInProgress`] until
 /// [`send_fragment`](WebSocket::send_fragment) ends it, or the connection is closed. Pings and the
 /// closing handshake are not concerned.
 ///
@@ -49,12 +49,12 @@ pub struct MessageWriter<'a, W> {
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Sends one fragment of a message whose length is not known yet, and waits until it is written;
-    /// `fin` ends the message (RFC 6455, section 5.4).
+    /// Sends one fragment of a message whose length is not known yet, and waits until it is
+    /// written; `fin` ends the message (RFC 6455, section 5.4).
     ///
-    /// The first call begins a message of the given kind. Pings, Pongs and a Close frame may be sent
-    /// between fragments, another message may not. A fragment of text may end inside a code point;
-    /// the message may not.
+    /// The first call begins a message of the given kind. Pings, Pongs and a Close frame may be
+    /// sent between fragments, another message may not. A fragment of text may end inside a code
+    /// point; the message may not.
     ///
     /// If more than [`Settings::high_water`](crate::adapter::Settings::high_water) bytes are
     /// unwritten, it writes them first: when that times out, the fragment is not sent.
@@ -86,8 +86,8 @@ impl<W: Write> Writer<W> {
     /// Begins a message that is sent while it is written: see [`WebSocket::writer`].
     ///
     /// Until it is finished or dropped, calls that send other messages, of this handle and of its
-    /// clones, fail with [`SendError::MessageInProgress`]: they do not wait, because the message may
-    /// be written by the same thread. Control frames can be sent.
+    /// clones, fail with [`SendError::MessageInProgress`]: they do not wait, because the message
+    /// may be written by the same thread. Control frames can be sent.
     ///
     /// # Errors
     /// The connection is not open, or a message is in progress.
@@ -111,8 +111,8 @@ impl<W: Write> MessageWriter<'_, W> {
     ///
     /// # Errors
     /// The transport failed, the connection is closing, or the text is not UTF-8 or ends inside a
-    /// code point: then the message stays in progress. After a timeout, the message is complete, and
-    /// [`flush`](WebSocket::flush) of the connection writes the rest.
+    /// code point: then the message stays in progress. After a timeout, the message is complete,
+    /// and [`flush`](WebSocket::flush) of the connection writes the rest.
     pub fn finish(mut self) -> Result<(), Error> {
         let Self { output, id, fragment } = &mut self;
         output.command(|driver| driver.fragment(*id, fragment.kind, &fragment.data, true))

@@ -14,7 +14,7 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage, SendError,
     adapter::{AsMessage, Error, Parts, Settings, driver::Driver, handshake},
     handshake::{Negotiated, Response},
 };
@@ -259,6 +259,36 @@ impl<S: Read + Write> WebSocket<S> {
     /// The connection is closing.
     pub fn feed(&mut self, message: impl AsMessage) -> Result<(), SendError> {
         self.whole.core.driver.feed(message.as_message())
+    }
+
+    /// Sends a message that was prepared for many connections, and waits until it is written: see
+    /// [`Connection::send_prepared`].
+    ///
+    /// ```no_run
+    /// use sockless::{PreparedMessage, adapter::std_net};
+    ///
+    /// let news = PreparedMessage::text("encoded and compressed once");
+    /// for url in ["ws://127.0.0.1:9001/", "ws://127.0.0.1:9002/"] {
+    ///     let mut ws = std_net::connect(url)?;
+    ///     ws.send_prepared(&news)?;
+    /// }
+    /// # Ok::<(), sockless::adapter::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.feed_prepared(message)?;
+        Ok(self.flush()?)
+    }
+
+    /// Appends a message that was prepared for many connections to the output, as
+    /// [`feed`](Self::feed) does with others.
+    ///
+    /// # Errors
+    /// Those of [`feed`](Self::feed).
+    pub fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.whole.core.driver.feed_prepared(message)
     }
 
     /// Writes the output.

@@ -12,7 +12,7 @@ use std::{
 use super::WebSocket;
 use super::{access::Core, shared::Shared};
 use crate::{
-    CloseCode, CloseStatus, MessageKind, SendError,
+    CloseCode, CloseStatus, MessageKind, PreparedMessage, SendError,
     adapter::{AsMessage, Error, driver::SenderId, lock},
     handshake::Negotiated,
 };
@@ -56,6 +56,23 @@ impl<W: Write> Writer<W> {
     pub fn feed(&self, message: impl AsMessage) -> Result<(), SendError> {
         let message = message.as_message();
         self.core().driver.feed(message)
+    }
+
+    /// Sends a message that was prepared for many connections: see [`WebSocket::send_prepared`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::send`].
+    pub fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.shared.command(|driver| driver.feed_prepared(message))
+    }
+
+    /// Appends a message that was prepared for many connections to the output: see
+    /// [`feed`](Self::feed).
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::feed`].
+    pub fn feed_prepared(&self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.core().driver.feed_prepared(message)
     }
 
     /// Sends one fragment of a message: see [`WebSocket::send_fragment`].

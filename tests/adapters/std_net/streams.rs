@@ -7,7 +7,7 @@ use std::{
 };
 
 use sockless::{
-    Chunk, CloseCode, Config, Delivery, Event, Message, MessageKind, ProtocolError, Role, SendError,
+    Chunk, CloseCode, Config, Delivery, Event, Message, MessageKind, PreparedMessage, ProtocolError, Role, SendError,
     adapter::{
         Error,
         std_net::{Reader, WebSocket, Writer},
@@ -483,7 +483,8 @@ fn joined(frames: &[(u8, Vec<u8>)], opcode: u8) -> Vec<u8> {
     frames.iter().flat_map(|(_, payload)| payload.clone()).collect()
 }
 
-/// A writer sends what is written, in fragments of at most 16 KiB, and a short message in one frame.
+/// A writer sends what is written, in fragments of at most 16 KiB, and a short message in one
+/// frame.
 #[test]
 fn a_message_is_a_writer() {
     for role in ROLES {
@@ -808,6 +809,41 @@ fn a_message_in_progress_survives_a_split() {
     ));
     writer.send_fragment(MessageKind::Binary, b"gun", true).unwrap();
     assert_eq!(joined(&script.frames(Role::Server), 2), b"begun");
+}
+
+/// A prepared message is sent like others, whole and in halves; not into another message, and not
+/// after a Close frame.
+#[test]
+fn a_prepared_message_is_sent() {
+    let news = PreparedMessage::text("news");
+    for role in ROLES {
+        let (first, second) = (SharedScript::default(), SharedScript::default());
+        let mut ws = whole(role, Delivery::Messages, &first);
+        ws.feed_prepared(&news).unwrap();
+        assert!(ws.pending_bytes() > 4);
+        ws.send_prepared(&news).unwrap();
+        ws.send_fragment(MessageKind::Text, b"begun", false).unwrap();
+        assert_eq!(ws.feed_prepared(&news), Err(SendError::MessageInProgress));
+        ws.close(None, "").unwrap();
+        assert!(matches!(ws.send_prepared(&news), Err(Error::Send(SendError::Closing))));
+
+        let (_reader, writer) = halves(role, Delivery::Messages, &second);
+        writer.feed_prepared(&news).unwrap();
+        writer.send_prepared(&news).unwrap();
+        let message = writer.writer(MessageKind::Text).unwrap();
+        assert!(matches!(
+            writer.send_prepared(&news),
+            Err(Error::Send(SendError::MessageInProgress))
+        ));
+        assert_eq!(writer.feed_prepared(&news), Err(SendError::MessageInProgress));
+        message.finish().unwrap();
+        for script in [first, second] {
+            assert_eq!(
+                script.frames(role)[..2],
+                [(0x81, b"news".to_vec()), (0x81, b"news".to_vec())]
+            );
+        }
+    }
 }
 
 /// Compression is turned off and on for single messages, whole and in halves.
