@@ -4,7 +4,7 @@ use core::{
     fmt,
     task::{Context, Poll, ready},
 };
-use std::io;
+use std::io::{self, ErrorKind};
 
 use super::{
     Clock, Transport, WebSocket, call::Access, read::poll_receive, socket::MAX_READS, take::Copy, waiting::Interest,
@@ -14,7 +14,7 @@ use crate::{
     Chunk, CloseStatus, Message, MessageKind,
     adapter::{
         Error,
-        pieces::{STREAM_MESSAGE_LEN, Unread, text_in_byte_stream},
+        pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
     },
 };
 
@@ -25,7 +25,8 @@ use crate::{
 /// between two tasks.
 ///
 /// **Reading** ends when the connection ended well, and not before: a transport that ends without a
-/// Close frame is an error. So is a text message, and each read after it returns that error again.
+/// Close frame is an error, and so are a Close frame inside a message and a text message. Each read
+/// after an error fails too.
 /// Reading answers Pings and keeps the deadlines, so one task should always read. With
 /// [`Delivery::Chunks`](crate::Delivery::Chunks), messages of any length are read in the memory of
 /// one read.
@@ -40,8 +41,10 @@ use crate::{
 pub struct ByteStream<T, C = ()> {
     ws: WebSocket<T, C>,
     unread: Unread,
-    /// A text message was received.
-    has_text: bool,
+    /// A piece of a message was received, and not its last one.
+    is_in_message: bool,
+    /// Makes the error of all further reads.
+    failure: Option<fn() -> io::Error>,
 }
 
 impl<T, C> ByteStream<T, C> {
@@ -49,7 +52,8 @@ impl<T, C> ByteStream<T, C> {
         Self {
             ws,
             unread: Unread::default(),
-            has_text: false,
+            is_in_message: false,
+            failure: None,
         }
     }
 }
@@ -78,19 +82,29 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
         }
         // A message may be empty.
         for _ in 0..MAX_READS {
-            if self.has_text {
-                return Poll::Ready(Err(text_in_byte_stream()));
+            if let Some(failure) = self.failure {
+                return Poll::Ready(Err(failure()));
             }
             if !self.unread.is_empty() {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
             let Whole { socket, input } = &mut *self.ws.whole;
             let take = Copy::<Chunk<'static>>::new(buf, &mut self.unread);
-            match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take))? {
-                Some(piece) if piece.kind == MessageKind::Text => self.has_text = true,
-                Some(piece) if piece.len > 0 => return Poll::Ready(Ok(piece.len)),
-                Some(_) => {}
-                None => return Poll::Ready(Ok(0)),
+            match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take)) {
+                Ok(Some(piece)) => {
+                    self.is_in_message = !piece.message_end;
+                    if piece.kind == MessageKind::Text {
+                        self.failure = Some(text_in_byte_stream);
+                    } else if piece.len > 0 {
+                        return Poll::Ready(Ok(piece.len));
+                    }
+                }
+                Ok(None) if self.is_in_message => self.failure = Some(closed_in_message),
+                Ok(None) => return Poll::Ready(Ok(0)),
+                Err(error) => {
+                    self.failure = Some(failed_before);
+                    return Poll::Ready(Err(error.into()));
+                }
             }
         }
         cx.waker().wake_by_ref();
@@ -132,4 +146,11 @@ impl<T, C> fmt::Debug for ByteStream<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ByteStream").finish_non_exhaustive()
     }
+}
+
+/// Returns the error of a read after one that has failed.
+#[cold]
+fn failed_before() -> io::Error {
+    let text = "nothing more can be read: the connection has ended with an error, which was returned before";
+    io::Error::new(ErrorKind::NotConnected, text)
 }

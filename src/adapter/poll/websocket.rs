@@ -400,6 +400,12 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.whole.socket.driver.engine.negotiated()
     }
 
+    /// Sets the limit on the bytes of a message that is received, from the next message on: see
+    /// [`Connection::set_max_message_size`].
+    pub const fn set_max_message_size(&mut self, bytes: u64) {
+        self.whole.socket.driver.engine.set_max_message_size(bytes);
+    }
+
     /// Sets whether messages are compressed from now on: see
     /// [`Connection::set_compression`].
     #[cfg(feature = "deflate")]
