@@ -1,5 +1,6 @@
 //! The binary messages of a connection as a stream of bytes.
 
+use alloc::boxed::Box;
 use core::{
     fmt,
     task::{Context, Poll, ready},
@@ -7,8 +8,12 @@ use core::{
 use std::io::{self, ErrorKind};
 
 use super::{
-    Clock, Transport, WebSocket, call::Access, read::poll_receive, socket::MAX_READS, take::Copy, waiting::Interest,
-    websocket::Whole,
+    Clock, Transport,
+    access::{Access, Whole},
+    read::poll_receive,
+    socket::MAX_READS,
+    take::Copy,
+    waiting::Interest,
 };
 use crate::{
     Chunk, CloseStatus, Message, MessageKind,
@@ -18,10 +23,10 @@ use crate::{
     },
 };
 
-/// The binary messages of a [`WebSocket`] as one stream of bytes in each direction: `AsyncRead` and
+/// The binary messages of a [`WebSocket`](super::WebSocket) as one stream of bytes in each direction: `AsyncRead` and
 /// `AsyncWrite` of tokio and of `futures-io`. Where messages begin and end has no meaning.
 ///
-/// [`WebSocket::into_byte_stream`] returns it. The `split` functions of the runtimes can divide it
+/// [`WebSocket::into_byte_stream`](super::WebSocket::into_byte_stream) returns it. The `split` functions of the runtimes can divide it
 /// between two tasks.
 ///
 /// **Reading** ends when the connection ended well, and not before: a transport that ends without a
@@ -39,7 +44,7 @@ use crate::{
 ///
 /// An [`adapter::Error`](Error) is the inner error of an [`io::Error`].
 pub struct ByteStream<T, C = ()> {
-    ws: WebSocket<T, C>,
+    whole: Box<Whole<T, C>>,
     unread: Unread,
     /// A piece of a message was received, and not its last one.
     is_in_message: bool,
@@ -48,9 +53,9 @@ pub struct ByteStream<T, C = ()> {
 }
 
 impl<T, C> ByteStream<T, C> {
-    pub(super) fn new(ws: WebSocket<T, C>) -> Self {
+    pub(super) fn new(whole: Box<Whole<T, C>>) -> Self {
         Self {
-            ws,
+            whole,
             unread: Unread::default(),
             is_in_message: false,
             failure: None,
@@ -62,20 +67,20 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// Returns how the connection was closed, or is being closed.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.ws.close_status()
+        self.whole.socket.driver.engine.close_status()
     }
 
     /// Returns the transport.
     #[must_use]
     pub const fn get_ref(&self) -> &T {
-        self.ws.get_ref()
+        &self.whole.socket.transport
     }
 
     /// Polls for the next bytes, to the front of `buf`. Returns how many bytes were read, and 0 at
     /// the end or if `buf` is empty.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`], as inner errors, and a text message.
+    /// Those of [`WebSocket::recv`](super::WebSocket::recv), as inner errors, and a text message.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
@@ -88,7 +93,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
             if !self.unread.is_empty() {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
-            let Whole { socket, input } = &mut *self.ws.whole;
+            let Whole { socket, input } = &mut *self.whole;
             let take = Copy::<Chunk<'static>>::new(buf, &mut self.unread);
             match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take)) {
                 Ok(Some(piece)) => {
@@ -116,7 +121,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed, or the connection is closing.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let socket = &mut self.ws.whole.socket;
+        let socket = &mut self.whole.socket;
         ready!(socket.poll_ready(Interest::Ready, cx))?;
         let data = data.get(..STREAM_MESSAGE_LEN).unwrap_or(data);
         if !data.is_empty() {
@@ -130,7 +135,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.whole.socket.poll_flush(Interest::Flush, cx)
+        self.whole.socket.poll_flush(Interest::Flush, cx)
     }
 
     /// Polls until a Close frame with code 1000 is written.
@@ -138,7 +143,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.whole.socket.poll_close(Interest::Close, cx).map_err(Into::into)
+        self.whole.socket.poll_close(Interest::Close, cx).map_err(Into::into)
     }
 }
 

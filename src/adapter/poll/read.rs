@@ -4,7 +4,7 @@ use core::task::{Context, Poll, ready};
 
 use super::{
     Clock, Transport,
-    call::Access,
+    access::Access,
     socket::{MAX_READS, Socket, Stage},
     take::{Owned, Take},
     waiting::Interest,

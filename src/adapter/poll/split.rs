@@ -14,11 +14,11 @@ use futures_sink::Sink;
 
 use super::{
     Clock, MessageReader, MessageWriter, Transport, WebSocket,
-    call::{Access, Call, Shared},
+    access::{Access, Shared, Whole},
+    call::Call,
     read::poll_item,
     socket::Socket,
     waiting::Interest,
-    websocket::Whole,
 };
 use crate::{
     Chunk, CloseCode, CloseStatus, Event, Message, MessageKind, PreparedMessage, SendError,

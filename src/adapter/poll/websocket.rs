@@ -15,7 +15,8 @@ use futures_sink::Sink;
 
 use super::{
     ByteStream, Clock, MessageReader, MessageWriter, Settings, Transport,
-    call::{Access, Call},
+    access::{Access, Whole},
+    call::Call,
     input::MIN_READ_SIZE,
     read::{poll_item, poll_receive},
     socket::Socket,
@@ -67,12 +68,6 @@ use crate::{
 pub struct WebSocket<T, C = ()> {
     /// Boxed, because a future reserves memory for every place that a value moves through.
     pub(super) whole: Box<Whole<T, C>>,
-}
-
-/// A connection with what it has read.
-pub(super) struct Whole<T, C> {
-    pub(super) socket: Socket<T, C>,
-    pub(super) input: Input,
 }
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
@@ -325,7 +320,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// tunnel.
     #[must_use]
     pub fn into_byte_stream(self) -> ByteStream<T, C> {
-        ByteStream::new(self)
+        ByteStream::new(self.whole)
     }
 
     /// Writes the output.
