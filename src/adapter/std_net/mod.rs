@@ -18,6 +18,7 @@ mod access;
 mod byte_stream;
 mod connect;
 mod incoming;
+mod input;
 mod message_reader;
 mod message_writer;
 mod output;

@@ -199,8 +199,9 @@ impl<S: Read + Write> WebSocket<S> {
         self.reader.next(&mut self.whole)
     }
 
-    /// Waits for the next message and passes it to `take`. A message that has arrived whole is
-    /// borrowed from the buffer that it was read into, neither copied nor allocated.
+    /// Waits for the next message and passes it to `take`. A message in one frame is borrowed from
+    /// the [buffer](crate::InputBuffer) that it was read into, neither copied nor allocated. One in
+    /// fragments, or a compressed one, is owned.
     ///
     /// `None` is that of [`recv`](Self::recv). To answer, return what is to be sent, or use
     /// [halves](Self::split_with).
@@ -396,14 +397,15 @@ impl<S: Read + Write> WebSocket<S> {
         let Whole { mut core, mut writer } = self.whole;
         let unsent = writer.unwritten(&mut core);
         let mut engine = core.driver.engine.into_parts();
-        engine.unread.extend_from_slice(self.reader.input.unread());
+        let lossless = engine.lossless && !self.reader.holds_event();
         self.reader.timeout.restore(&writer.stream);
         writer.timeout.restore(&writer.stream);
+        engine.unread.extend_from_slice(&self.reader.input.into_unread());
         Parts {
             transport: writer.stream,
             unread: engine.unread,
             unsent,
-            lossless: engine.lossless && !self.reader.holds_event(),
+            lossless,
         }
     }
 
