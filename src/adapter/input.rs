@@ -1,10 +1,13 @@
 //! The input buffer of polled adapters.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use std::time::Instant;
 
 use super::received::Source;
-use crate::{Connection, Event, ProtocolError};
+use crate::{
+    Connection, Event, MessageKind, ProtocolError,
+    utf8::{self, InvalidUtf8},
+};
 
 /// Bytes that were read and are not processed yet.
 pub(super) struct Input {
@@ -59,11 +62,25 @@ impl Source for Input {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, Box<ProtocolError>> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        // The common case: no event is moved.
+        if engine.takes_whole_messages()
+            && let Some((kind, data)) = engine.whole_payload(&mut rest)
+        {
+            self.start = self.end - rest.len();
+            return match kind {
+                MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
+                MessageKind::Text => match utf8::validate(data) {
+                    Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                    Err(_) => Err(engine.fail_buffered(InvalidUtf8, out)),
+                },
+            };
+        }
         let received = engine.receive(&mut rest, out);
         self.start = self.end - rest.len();
         received
     }
 
+    #[inline]
     fn read_at(&self) -> Instant {
         self.read_at
     }

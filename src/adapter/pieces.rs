@@ -1,7 +1,7 @@
 //! One message as a reader or a writer, and binary messages as a stream of bytes: what blocking and
 //! polled adapters have in common.
 
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, vec::Vec};
 use std::io::{self, ErrorKind};
 
 use super::{
@@ -27,6 +27,25 @@ impl Unread {
     /// Takes what was received next. All that was received before is read.
     pub(super) fn set(&mut self, data: Message<'static>) {
         (self.data, self.start) = (data.into_bytes(), 0);
+    }
+
+    /// Takes what was received next, as [`set`](Self::set) does, and [reads](Self::read) of it.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) fn read_piece(&mut self, data: Message<'_>, buf: &mut [u8]) -> usize {
+        let data = match data {
+            Message::Binary(Cow::Borrowed(data)) => data,
+            Message::Text(Cow::Borrowed(text)) => text.as_bytes(),
+            owned => {
+                self.set(owned.into_owned());
+                return self.read(buf);
+            }
+        };
+        let (read, rest) = data.split_at(data.len().min(buf.len()));
+        if let Some(to) = buf.get_mut(..read.len()) {
+            to.copy_from_slice(read);
+        }
+        (self.data, self.start) = (rest.to_vec(), 0);
+        read.len()
     }
 
     /// Returns what is not read yet.

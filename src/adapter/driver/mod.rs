@@ -55,6 +55,18 @@ pub(in crate::adapter) struct SenderId(u64);
 impl SenderId {
     /// The one of a whole connection.
     pub(in crate::adapter) const WHOLE: Self = Self(0);
+
+    /// The one of a writer that has a number from 1 on.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(in crate::adapter) const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number of a writer.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(in crate::adapter) const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 impl Driver {
@@ -148,9 +160,14 @@ impl Driver {
     ///
     /// Fails if the engine delivers chunks, and the caller receives whole messages. Nothing has
     /// changed then.
+    #[inline]
     pub(in crate::adapter) fn begin_receiving<T: FromEvent>(&mut self) -> Result<(), Error> {
-        if T::IS_WHOLE && self.engine.delivery() == Delivery::Chunks {
-            return Err(wrong_delivery());
+        if T::IS_WHOLE {
+            // Where messages are delivered, there are no chunks.
+            return match self.engine.delivery() {
+                Delivery::Chunks => Err(wrong_delivery()),
+                _ => Ok(()),
+            };
         }
         self.reads = T::READS;
         if T::READS != Reads::SameMessage {
@@ -169,10 +186,14 @@ impl Driver {
         &mut self,
         source: &'a mut impl Source,
     ) -> Result<Received<'a>, Box<ProtocolError>> {
-        self.receive_as(source, |message, spare| match message {
-            Message::Text(text) => Message::Text(Cow::Owned(into_owned_text(text, spare))),
-            Message::Binary(data) => Message::Binary(Cow::Owned(into_owned(data, spare))),
-        })
+        self.receive_as(source, into_owned_message)
+    }
+
+    /// Returns the message, borrowing nothing. A copy uses the recycled allocation.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(in crate::adapter) fn take_owned(&mut self, message: Message<'_>) -> Message<'static> {
+        into_owned_message(message, &mut self.spare)
     }
 
     /// Takes the next event off the front of the input. A message that lies whole in the input is
@@ -363,6 +384,16 @@ fn wrong_delivery() -> Error {
     let text = "recv and recv_with return whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk, \
                 reader or recv_event";
     io::Error::new(io::ErrorKind::InvalidInput, text).into()
+}
+
+/// Like [`Message::into_owned`], with the allocation `spare`.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "as `receive`")]
+fn into_owned_message(message: Message<'_>, spare: &mut Vec<u8>) -> Message<'static> {
+    match message {
+        Message::Text(text) => Message::Text(Cow::Owned(into_owned_text(text, spare))),
+        Message::Binary(data) => Message::Binary(Cow::Owned(into_owned(data, spare))),
+    }
 }
 
 /// Like [`Cow::into_owned`], with the allocation `spare`.

@@ -8,7 +8,8 @@ use crate::{CloseCode, Connection, Message, MessageKind, PreparedMessage, SendEr
 
 impl Driver {
     /// Appends a message.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
     pub(in crate::adapter) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.check_message_sender(None)?;
         match message {
@@ -32,11 +33,23 @@ impl Driver {
     /// Begins a message that a writer sends in fragments. Until it has ended, or was
     /// [abandoned](Self::abandon_message), nobody else can send a message.
     pub(in crate::adapter) fn begin_message(&mut self) -> Result<SenderId, SendError> {
+        let sender = self.new_sender();
+        self.begin_message_of(sender)?;
+        Ok(sender)
+    }
+
+    /// Begins a message of a sender that has an identity.
+    pub(in crate::adapter) fn begin_message_of(&mut self, sender: SenderId) -> Result<(), SendError> {
         self.check_message_sender(None)?;
         self.engine.check_message()?;
-        let sender = self.new_sender();
         self.message_sender = Some(sender);
-        Ok(sender)
+        Ok(())
+    }
+
+    /// Returns who sends a message in fragments, and has not ended it.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(in crate::adapter) const fn message_sender(&self) -> Option<SenderId> {
+        self.message_sender
     }
 
     /// Appends one fragment of a message; `fin` ends it.
