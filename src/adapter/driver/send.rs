@@ -86,7 +86,7 @@ impl Driver {
     }
 
     /// Returns how many bytes of output are here, and not with who writes it.
-    pub(in crate::adapter) const fn pending_bytes(&self) -> usize {
+    pub(in crate::adapter) fn pending_bytes(&self) -> usize {
         self.out.len() + self.control.len()
     }
 

@@ -353,7 +353,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Returns how many bytes of output are not written: what was [fed](Self::feed), and what an
     /// interrupted call has left. The transport may hold written bytes back.
     #[must_use]
-    pub const fn pending_bytes(&self) -> usize {
+    pub fn pending_bytes(&self) -> usize {
         self.whole.core.pending_bytes()
     }
 
