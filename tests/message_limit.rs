@@ -65,7 +65,8 @@ fn run_buffered(
 }
 
 /// Asserts the outcome of `input` for both deliveries, with fast paths and without, with `receive`,
-/// `receive_whole` and an `InputBuffer`, and for every cut: in one piece, in two pieces, and byte by byte.
+/// `receive_whole` and an `InputBuffer`, and for every cut: in one piece, in two pieces, and byte
+/// by byte.
 #[track_caller]
 fn check(
     connection: impl Fn(Config) -> Connection,

@@ -23,11 +23,12 @@ use crate::{
     },
 };
 
-/// The binary messages of a [`WebSocket`](super::WebSocket) as one stream of bytes in each direction: `AsyncRead` and
-/// `AsyncWrite` of tokio and of `futures-io`. Where messages begin and end has no meaning.
+/// The binary messages of a [`WebSocket`](super::WebSocket) as one stream of bytes in each
+/// direction: `AsyncRead` and `AsyncWrite` of tokio and of `futures-io`. Where messages begin and
+/// end has no meaning.
 ///
-/// [`WebSocket::into_byte_stream`](super::WebSocket::into_byte_stream) returns it. The `split` functions of the runtimes can divide it
-/// between two tasks.
+/// [`WebSocket::into_byte_stream`](super::WebSocket::into_byte_stream) returns it. The `split`
+/// functions of the runtimes can divide it between two tasks.
 ///
 /// **Reading** ends when the connection ended well, and not before: a transport that ends without a
 /// Close frame is an error, and so are a Close frame inside a message and a text message. Each read
@@ -37,10 +38,10 @@ use crate::{
 /// one read.
 ///
 /// **Writing** sends each write as one message of at most 64 KiB, and waits while more than
-/// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten. A flush waits until the
-/// output is written; without one, the next read writes it. To **shut it down** sends a Close frame
-/// with code 1000 and waits until it is written. That ends both directions: the peer answers with
-/// its own Close frame, and sends nothing after it. What it has sent before is still read.
+/// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten. A flush waits until
+/// the output is written; without one, the next read writes it. To **shut it down** sends a Close
+/// frame with code 1000 and waits until it is written. That ends both directions: the peer answers
+/// with its own Close frame, and sends nothing after it. What it has sent before is still read.
 ///
 /// An [`adapter::Error`](Error) is the inner error of an [`io::Error`].
 pub struct ByteStream<T, C = ()> {

@@ -27,8 +27,8 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
 ) -> Poll<Result<Option<K::Output>, Error>> {
     let mut guard = access.socket();
     let socket = &mut *guard;
-    // A poll that finds a message in the input has nothing to wait for, and does not begin. When the
-    // task waits, all input is processed, so that it is not registered then.
+    // A poll that finds a message in the input has nothing to wait for, and does not begin. When
+    // the task waits, all input is processed, so that it is not registered then.
     let mut begun = None;
     let mut reads = 0;
     let result = loop {

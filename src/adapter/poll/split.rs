@@ -241,8 +241,8 @@ impl<T: Transport, C: Clock> Writer<T, C> {
 
     /// Sends one fragment of a message: see [`WebSocket::send_fragment`].
     ///
-    /// Until the message has ended, or this writer is dropped, no other writer can send a message or
-    /// a fragment: it gets [`SendError::MessageInProgress`].
+    /// Until the message has ended, or this writer is dropped, no other writer can send a message
+    /// or a fragment: it gets [`SendError::MessageInProgress`].
     ///
     /// # Errors
     /// Those of [`WebSocket::send_fragment`].

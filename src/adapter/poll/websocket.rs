@@ -291,12 +291,11 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.call(Interest::Ready).feed_prepared(message).await
     }
 
-    /// Sends one fragment of a message whose length is not known yet, and waits until it is written;
-    /// `fin` ends the message. See
-    /// [`Connection::send_fragment`].
+    /// Sends one fragment of a message whose length is not known yet, and waits until it is
+    /// written; `fin` ends the message. See [`Connection::send_fragment`].
     ///
-    /// Waits for room, and can be cancelled, like [`send`](Self::send). A small fragment is a frame of
-    /// its own: [`writer`](Self::writer) collects what it is given.
+    /// Waits for room, and can be cancelled, like [`send`](Self::send). A small fragment is a frame
+    /// of its own: [`writer`](Self::writer) collects what it is given.
     ///
     /// # Errors
     /// The transport failed, the connection is closing, the kind is not that of the message in
@@ -316,8 +315,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         MessageWriter::begin(self.call(Interest::Ready), kind)
     }
 
-    /// Returns the binary messages of the connection as one stream of bytes in each direction, for a
-    /// tunnel.
+    /// Returns the binary messages of the connection as one stream of bytes in each direction, for
+    /// a tunnel.
     #[must_use]
     pub fn into_byte_stream(self) -> ByteStream<T, C> {
         ByteStream::new(self.whole)

@@ -216,8 +216,8 @@ fn only_a_close_frame_is_the_end() {
     }
 }
 
-/// The connection is lost, or closed, inside a message that has begun to arrive: what has arrived is
-/// returned, and then the error; it is not the end of the stream.
+/// The connection is lost, or closed, inside a message that has begun to arrive: what has arrived
+/// is returned, and then the error; it is not the end of the stream.
 #[test]
 fn the_end_inside_a_message_is_an_error() {
     let begin = frame(Role::Client, 0x02, b"begin");
@@ -240,8 +240,8 @@ fn the_end_inside_a_message_is_an_error() {
     }
 }
 
-/// To shut the stream down sends a Close frame. What the peer has sent before its own is still read,
-/// and nothing can be written any more.
+/// To shut the stream down sends a Close frame. What the peer has sent before its own is still
+/// read, and nothing can be written any more.
 #[test]
 fn a_shutdown_is_a_close_frame() {
     let mut simulation = Simulation::new(1);

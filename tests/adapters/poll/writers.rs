@@ -736,7 +736,8 @@ fn compression_is_set_by_a_writer() {
     }
 }
 
-/// What a message of the application does when it is asked for its bytes: it may use the connection.
+/// What a message of the application does when it is asked for its bytes: it may use the
+/// connection.
 #[test]
 fn a_message_may_use_the_writer() {
     struct Nosy<'a>(&'a Writer<PipeEnd, VirtualClock>);
