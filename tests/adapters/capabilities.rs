@@ -21,19 +21,20 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
     ("receive one message as a reader", &["receive"]),
     ("receive every event", &["receive", "receive_eof"]),
     ("receive binary messages as bytes", &["receive"]),
+    ("change the limit of messages", &["set_max_message_size"]),
     ("return the memory of a message", &["recycle"]),
     ("send a message", &["send_text", "send_binary"]),
     ("append a message, and write it later", &["send_text", "send_binary"]),
     ("send a prepared message", &["send_prepared", "prepared_frame"]),
     ("append a prepared message", &["send_prepared"]),
     ("send a fragment", &["send_fragment"]),
+    ("send a fragment with reserved bits", &["send_fragment_with"]),
     ("send one message as a writer", &["send_fragment"]),
     ("send bytes as binary messages", &["send_binary"]),
     ("send a Ping", &["ping"]),
     ("send a Pong", &["pong"]),
     ("start the closing handshake", &["close"]),
     ("compress or not, by message", &["set_compression"]),
-    ("set the limit on messages", &["set_max_message_size"]),
     ("count the unwritten output", &[]),
     ("see how the connection was closed", &["close_status"]),
     ("see what was negotiated", &["negotiated"]),
@@ -55,13 +56,12 @@ const NOT_LISTED: &[(&str, &str)] = &[
     ("teardown", "the adapter closes the transport"),
     ("send_header", "for loops with a vectored write"),
     ("assembled_len", "for deadlines of a loop"),
+    ("message_reserved_bits", "`Chunk::reserved`, or `engine_mut`"),
     ("role", "known to who has opened the connection"),
     ("state", "`close_status`, and the results of the calls"),
     ("delivery", "known to who has set it"),
     ("borrow_deflate_state", "`engine_mut`"),
     ("return_deflate_state", "`engine_mut`"),
-    ("message_reserved_bits", "`engine_mut`"),
-    ("send_fragment_with", "`engine_mut`"),
     ("disable_fast_paths", "for tests"),
 ];
 
@@ -103,6 +103,10 @@ fn std_whole() -> Column {
         ("receive one message as a reader", call!(&mut Whole, reader())),
         ("receive every event", call!(&mut Whole, recv_event())),
         ("receive binary messages as bytes", call!(Whole, into_byte_stream())),
+        (
+            "change the limit of messages",
+            call!(&mut Whole, set_max_message_size(1)),
+        ),
         ("return the memory of a message", call!(&mut Whole, recycle("".into()))),
         ("send a message", call!(&mut Whole, send(""))),
         ("append a message, and write it later", call!(&mut Whole, feed(""))),
@@ -118,6 +122,7 @@ fn std_whole() -> Column {
             "send a fragment",
             call!(&mut Whole, send_fragment(MessageKind::Text, b"", true)),
         ),
+        ("send a fragment with reserved bits", Gap("`engine_mut`")),
         (
             "send one message as a writer",
             call!(&mut Whole, writer(MessageKind::Text)),
@@ -128,7 +133,6 @@ fn std_whole() -> Column {
         ("start the closing handshake", call!(&mut Whole, close(None, ""))),
         #[cfg(feature = "deflate")]
         ("compress or not, by message", call!(&mut Whole, set_compression(true))),
-        ("set the limit on messages", Gap("not yet")),
         ("count the unwritten output", call!(&Whole, pending_bytes())),
         ("see how the connection was closed", call!(&Whole, close_status())),
         ("see what was negotiated", call!(&Whole, negotiated())),
@@ -162,6 +166,10 @@ fn std_halves() -> Column {
         ("receive one message as a reader", call!(&mut Reader, reader())),
         ("receive every event", call!(&mut Reader, recv_event())),
         ("receive binary messages as bytes", call!(Reader, into_byte_reader())),
+        (
+            "change the limit of messages",
+            call!(&mut Reader, set_max_message_size(1)),
+        ),
         ("return the memory of a message", call!(&mut Reader, recycle("".into()))),
         ("send a message", call!(&Writer, send(""))),
         ("append a message, and write it later", call!(&Writer, feed(""))),
@@ -177,6 +185,7 @@ fn std_halves() -> Column {
             "send a fragment",
             call!(&Writer, send_fragment(MessageKind::Text, b"", true)),
         ),
+        ("send a fragment with reserved bits", Gap(REUNITE)),
         (
             "send one message as a writer",
             call!(&Writer, writer(MessageKind::Text)),
@@ -187,7 +196,6 @@ fn std_halves() -> Column {
         ("start the closing handshake", call!(&Writer, close(None, ""))),
         #[cfg(feature = "deflate")]
         ("compress or not, by message", call!(&Writer, set_compression(true))),
-        ("set the limit on messages", Gap("not yet")),
         ("count the unwritten output", call!(&Writer, pending_bytes())),
         ("see how the connection was closed", {
             let _reader = call!(&Reader, close_status());
@@ -222,6 +230,10 @@ macro_rules! polled {
             ("receive one message as a reader", call!(&mut Whole, reader())),
             ("receive every event", call!(&mut Whole, recv_event())),
             ("receive binary messages as bytes", call!(Whole, into_byte_stream())),
+            (
+                "change the limit of messages",
+                call!(&mut Whole, set_max_message_size(1)),
+            ),
             ("return the memory of a message", call!(&mut Whole, recycle("".into()))),
             ("send a message", call!(&mut Whole, send(""))),
             ("append a message, and write it later", call!(&mut Whole, feed(""))),
@@ -237,6 +249,7 @@ macro_rules! polled {
                 "send a fragment",
                 call!(&mut Whole, send_fragment(MessageKind::Text, b"", true)),
             ),
+            ("send a fragment with reserved bits", Gap("`engine_mut`")),
             (
                 "send one message as a writer",
                 call!(&mut Whole, writer(MessageKind::Text)),
@@ -247,7 +260,6 @@ macro_rules! polled {
             ("start the closing handshake", call!(&mut Whole, close(None, ""))),
             #[cfg(feature = "deflate")]
             ("compress or not, by message", call!(&mut Whole, set_compression(true))),
-            ("set the limit on messages", call!(&mut Whole, set_max_message_size(1))),
             ("count the unwritten output", call!(&Whole, pending_bytes())),
             ("see how the connection was closed", call!(&Whole, close_status())),
             ("see what was negotiated", call!(&Whole, negotiated())),
@@ -273,6 +285,10 @@ macro_rules! polled {
             ("receive one message as a reader", call!(&mut Reader, reader())),
             ("receive every event", call!(&mut Reader, recv_event())),
             ("receive binary messages as bytes", Gap(SPLIT_BYTES)),
+            (
+                "change the limit of messages",
+                call!(&mut Reader, set_max_message_size(1)),
+            ),
             ("return the memory of a message", call!(&mut Reader, recycle("".into()))),
             ("send a message", call!(&Writer, send(""))),
             ("append a message, and write it later", call!(&Writer, feed(""))),
@@ -288,6 +304,7 @@ macro_rules! polled {
                 "send a fragment",
                 call!(&Writer, send_fragment(MessageKind::Text, b"", true)),
             ),
+            ("send a fragment with reserved bits", Gap(REUNITE)),
             (
                 "send one message as a writer",
                 call!(&Writer, writer(MessageKind::Text)),
@@ -298,7 +315,6 @@ macro_rules! polled {
             ("start the closing handshake", call!(&Writer, close(None, ""))),
             #[cfg(feature = "deflate")]
             ("compress or not, by message", call!(&Writer, set_compression(true))),
-            ("set the limit on messages", call!(&mut Reader, set_max_message_size(1))),
             ("count the unwritten output", call!(&Writer, pending_bytes())),
             ("see how the connection was closed", {
                 let _reader = call!(&Reader, close_status());

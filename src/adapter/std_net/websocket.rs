@@ -344,6 +344,12 @@ impl<S: Read + Write> WebSocket<S> {
         self.whole.core.driver.engine.set_compression(enabled);
     }
 
+    /// Sets the largest message to receive, in bytes, from the next message on: see
+    /// [`Connection::set_max_message_size`].
+    pub const fn set_max_message_size(&mut self, bytes: u64) {
+        self.whole.core.driver.engine.set_max_message_size(bytes);
+    }
+
     /// Returns how many bytes of output are not written: what was [fed](Self::feed), and what an
     /// interrupted call has left. The transport may hold written bytes back.
     #[must_use]

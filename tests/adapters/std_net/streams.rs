@@ -846,6 +846,21 @@ fn a_prepared_message_is_sent() {
     }
 }
 
+/// The limit of messages can be changed, whole and in halves, from the next message on.
+#[test]
+fn the_limit_of_messages_is_changed() {
+    let message = frame(Role::Client, 0x82, &[7; 100]);
+    let input = message.repeat(2);
+    let mut ws = whole(Role::Server, Delivery::Messages, &reads(&input, 106));
+    assert!(ws.recv().unwrap().is_some());
+    ws.set_max_message_size(99);
+    assert!(matches!(ws.recv(), Err(Error::Protocol(error)) if error.close_code() == CloseCode::TOO_BIG));
+    let (mut reader, _writer) = halves(Role::Server, Delivery::Chunks, &reads(&input, 106));
+    assert!(reader.recv_chunk().unwrap().is_some());
+    reader.set_max_message_size(99);
+    assert!(matches!(reader.recv_chunk(), Err(Error::Protocol(error)) if error.close_code() == CloseCode::TOO_BIG));
+}
+
 /// Compression is turned off and on for single messages, whole and in halves.
 #[cfg(feature = "deflate")]
 #[test]
