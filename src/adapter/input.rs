@@ -63,17 +63,17 @@ impl Source for Input {
     ) -> Result<Option<Event<'a>>, Box<ProtocolError>> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         // The common case: no event is moved.
-        if engine.takes_whole_messages()
-            && let Some((kind, data)) = engine.whole_payload(&mut rest)
-        {
-            self.start = self.end - rest.len();
-            return match kind {
-                MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
-                MessageKind::Text => match utf8::validate(data) {
-                    Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                    Err(_) => Err(engine.fail_buffered(InvalidUtf8, out)),
-                },
-            };
+        if engine.takes_whole_messages() {
+            if let Some((kind, data)) = engine.whole_payload(&mut rest) {
+                self.start = self.end - rest.len();
+                return match kind {
+                    MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
+                    MessageKind::Text => match utf8::validate(data) {
+                        Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                        Err(_) => Err(engine.fail_buffered(InvalidUtf8, out)),
+                    },
+                };
+            }
         }
         let received = engine.receive(&mut rest, out);
         self.start = self.end - rest.len();

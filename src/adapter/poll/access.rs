@@ -46,10 +46,10 @@ impl<T, C> Shared<T, C> {
 
     pub(super) fn socket(&self) -> MutexGuard<'_, Socket<T, C>> {
         let mut socket = lock(&self.socket);
-        if let Some(sender) = socket.driver.message_sender()
-            && self.message_sender.load(Ordering::Acquire) == 0
-        {
-            socket.driver.abandon_message(sender);
+        if let Some(sender) = socket.driver.message_sender() {
+            if self.message_sender.load(Ordering::Acquire) == 0 {
+                socket.driver.abandon_message(sender);
+            }
         }
         socket
     }
