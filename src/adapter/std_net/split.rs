@@ -32,7 +32,8 @@ impl<S: Read + Write> WebSocket<S> {
 /// What `reunite` returns if it cannot join the halves: both, unchanged.
 type Halves<R, W> = (Reader<R, W>, Writer<W>);
 
-/// What is left of two halves: the core, the reading direction with its handle, and the writing one.
+/// What is left of two halves: the core, the reading direction with its handle, and the writing
+/// one.
 type Loops<R, W> = (Core, ReadLoop<R>, R, WriteLoop<W>);
 
 impl<S: Read + Write> WebSocket<S> {
