@@ -115,6 +115,8 @@
 //! * `simd`: masking and the validation of long text use SIMD, chosen by run-time CPU detection, by
 //!   the crates `fearless_simd` and `simdutf8`. Implies `std`.
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
+//! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
+//!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
@@ -205,7 +207,7 @@ mod engine {
         event::{Chunk, Event},
         handshake::{Accept, ClientRequest, Request},
         input_buffer::InputBuffer,
-        message::Message,
+        message::{Message, NotText},
         relay::Relay,
         send::PreparedMessage,
         state::State,

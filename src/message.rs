@@ -1,7 +1,7 @@
 //! Text or binary: the tag, and the payload with its tag.
 
 #[cfg(feature = "alloc")]
-use alloc::{borrow::Cow, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 #[cfg(feature = "alloc")]
 use core::fmt;
 
@@ -28,6 +28,18 @@ pub enum MessageKind {
 /// assert_eq!(message.as_bytes(), b"hello");
 /// let owned: Message<'static> = message.into_owned();
 /// assert_eq!(owned.len(), 5);
+/// assert_eq!(owned.to_string(), "hello");
+///
+/// let message = Message::binary(b"\x00\xFF");
+/// assert!(message.is_binary() && message.as_text().is_none());
+/// assert_eq!(message.into_bytes(), [0, 255]);
+///
+/// // An error holds the message, so nothing is lost.
+/// let message = match Message::from(vec![1, 2]).into_text() {
+///     Ok(text) => panic!("{text}"),
+///     Err(error) => error.into_message(),
+/// };
+/// assert_eq!(message, Message::binary(vec![1, 2]));
 /// ```
 #[cfg(feature = "alloc")]
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -41,6 +53,16 @@ pub enum Message<'a> {
 
 #[cfg(feature = "alloc")]
 impl<'a> Message<'a> {
+    /// Returns a text message.
+    pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// Returns a binary message.
+    pub fn binary(data: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self::Binary(data.into())
+    }
+
     /// Returns which kind of message it is.
     #[must_use]
     pub const fn kind(&self) -> MessageKind {
@@ -48,6 +70,18 @@ impl<'a> Message<'a> {
             Self::Text(_) => MessageKind::Text,
             Self::Binary(_) => MessageKind::Binary,
         }
+    }
+
+    /// Returns whether it is a text message.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    /// Returns whether it is a binary message.
+    #[must_use]
+    pub const fn is_binary(&self) -> bool {
+        matches!(self, Self::Binary(_))
     }
 
     /// Returns the text, if it is a text message.
@@ -99,6 +133,68 @@ impl<'a> Message<'a> {
             Self::Binary(data) => data.into_owned(),
         }
     }
+
+    /// Returns the text. Text that is owned already is moved, not copied.
+    ///
+    /// # Errors
+    /// It is a binary message, even one whose bytes are UTF-8. The error holds it.
+    pub fn into_text(self) -> Result<String, NotText<'a>> {
+        match self {
+            Self::Text(text) => Ok(text.into_owned()),
+            message @ Self::Binary(_) => Err(NotText { message }),
+        }
+    }
+}
+
+/// A message that is binary, where text was expected (RFC 6455, section 5.6): see
+/// [`Message::into_text`].
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NotText<'a> {
+    message: Message<'a>,
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> NotText<'a> {
+    /// Returns the message.
+    #[must_use]
+    pub fn into_message(self) -> Message<'a> {
+        self.message
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl fmt::Display for NotText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len = self.message.len();
+        write!(
+            f,
+            "the message is binary, of {len} bytes, and text was expected (RFC 6455, section 5.6)"
+        )
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl core::error::Error for NotText<'_> {}
+
+#[cfg(feature = "alloc")]
+impl fmt::Display for Message<'_> {
+    /// Text as it is, and of binary data the length: `5 bytes`. For a log, use
+    /// [`Debug`](fmt::Debug), which escapes what a peer has sent, and cuts it off.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.pad(text),
+            Self::Binary(data) if data.len() == 1 => f.write_str("1 byte"),
+            Self::Binary(data) => write!(f, "{} bytes", data.len()),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl AsRef<[u8]> for Message<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -145,5 +241,89 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
 impl From<Vec<u8>> for Message<'_> {
     fn from(data: Vec<u8>) -> Self {
         Self::Binary(Cow::Owned(data))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<const N: usize> From<[u8; N]> for Message<'_> {
+    fn from(data: [u8; N]) -> Self {
+        Self::Binary(Cow::Owned(data.into()))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a String> for Message<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::from(&**text)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a Vec<u8>> for Message<'a> {
+    fn from(data: &'a Vec<u8>) -> Self {
+        Self::from(&**data)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Box<str>> for Message<'_> {
+    fn from(text: Box<str>) -> Self {
+        Self::from(String::from(text))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Box<[u8]>> for Message<'_> {
+    fn from(data: Box<[u8]>) -> Self {
+        Self::from(Vec::from(data))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<Cow<'a, str>> for Message<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self::Text(text)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<Cow<'a, [u8]>> for Message<'a> {
+    fn from(data: Cow<'a, [u8]>) -> Self {
+        Self::Binary(data)
+    }
+}
+
+/// The payload, whichever kind of message it is.
+#[cfg(feature = "alloc")]
+impl From<Message<'_>> for Vec<u8> {
+    fn from(message: Message<'_>) -> Self {
+        message.into_bytes()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> TryFrom<Message<'a>> for String {
+    type Error = NotText<'a>;
+
+    fn try_from(message: Message<'a>) -> Result<Self, NotText<'a>> {
+        message.into_text()
+    }
+}
+
+/// A binary message. If nothing else holds the bytes, they are moved, not copied.
+#[cfg(feature = "bytes")]
+#[cfg_attr(docsrs, doc(cfg(feature = "bytes")))]
+impl From<bytes::Bytes> for Message<'_> {
+    fn from(data: bytes::Bytes) -> Self {
+        Self::from(Vec::from(data))
+    }
+}
+
+/// The payload, whichever kind of message it is. Data that is owned already is moved, not copied.
+#[cfg(feature = "bytes")]
+#[cfg_attr(docsrs, doc(cfg(feature = "bytes")))]
+impl From<Message<'_>> for bytes::Bytes {
+    fn from(message: Message<'_>) -> Self {
+        Self::from(message.into_bytes())
     }
 }

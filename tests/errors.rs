@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, error::Error, fmt::Debug, fs, path::Path};
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, MessageKind, ProtocolError, Request, Role, SendError,
+    Accept, ClientRequest, CloseCode, Config, Connection, Message, MessageKind, ProtocolError, Request, Role,
+    SendError,
     error::{LocalHandshakeError, RequestError, ResponseError},
     frame::ReservedBits,
     handshake::{Expected, Scheme},
@@ -418,6 +419,8 @@ LocalHandshakeError::ExtendedConnect
     (RFC 8441, section 5)
 utf8::InvalidUtf8
     the bytes are not UTF-8 (RFC 3629, section 3)
+message::NotText
+    the message is binary, of 2 bytes, and text was expected (RFC 6455, section 5.6)
 adapter::Error::Io
     the cable is cut
 adapter::Error::Io
@@ -470,6 +473,11 @@ fn errors() -> Vec<Row> {
         &mut rows,
         "utf8",
         vec![utf8::Validator::new().push(b"\xFF").result.unwrap_err()],
+    );
+    add(
+        &mut rows,
+        "message",
+        vec![Message::from([1, 2]).into_text().unwrap_err()],
     );
     #[cfg(feature = "std")]
     add(&mut rows, "adapter::Error", adapter_errors());
@@ -1142,7 +1150,7 @@ fn every_variant_is_listed() {
         ),
     ];
     let names: BTreeSet<String> = errors().into_iter().map(|row| row.name).collect();
-    let mut declared = BTreeSet::from([String::from("utf8::InvalidUtf8")]);
+    let mut declared = BTreeSet::from(["utf8::InvalidUtf8", "message::NotText"].map(String::from));
     for (kind, start, source, least) in sources {
         let (_, after) = source.split_once(start).unwrap();
         let (body, _) = after.split_once("\n}").unwrap();
@@ -1181,6 +1189,7 @@ fn every_type_is_listed() {
         "Error",
         "InvalidUtf8",
         "LocalHandshakeError",
+        "NotText",
         "ProtocolError",
         "RequestError",
         "ResponseError",

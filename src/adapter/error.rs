@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use core::{error, fmt, time::Duration};
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::{CloseStatus, ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, timers::Due};
 
@@ -115,6 +115,31 @@ impl From<LocalHandshakeError> for Error {
         match error {
             LocalHandshakeError::NotAllowed { error } => Self::Protocol(Box::new(ProtocolError::Request(error))),
             error => Self::LocalHandshake(error),
+        }
+    }
+}
+
+/// For a message as a reader or a writer, and for a stream of bytes: an error of the transport as
+/// it is, any other as the inner error, to be found with [`io::Error::get_ref`].
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Io(_) => ErrorKind::Other,
+            Error::TimedOut { .. } => ErrorKind::TimedOut,
+            Error::Protocol(error) => match **error {
+                ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => ErrorKind::UnexpectedEof,
+                _ => ErrorKind::InvalidData,
+            },
+            Error::Closed(_) => ErrorKind::ConnectionAborted,
+            Error::Send(SendError::Closing) => ErrorKind::BrokenPipe,
+            Error::Send(SendError::NotOpen) => ErrorKind::NotConnected,
+            Error::Send(SendError::InvalidUtf8) => ErrorKind::InvalidData,
+            Error::Send(_) | Error::LocalHandshake(_) => ErrorKind::InvalidInput,
+            Error::Refused(_) => ErrorKind::ConnectionRefused,
+        };
+        match error {
+            Error::Io(error) => error,
+            error => Self::new(kind, error),
         }
     }
 }

@@ -51,6 +51,12 @@ pub type Incoming<S, C> = poll::Incoming<Io<S>, C>;
 pub type Reader<S, C> = poll::Reader<Io<S>, C>;
 /// The writing half of a [`WebSocket`].
 pub type Writer<S, C> = poll::Writer<Io<S>, C>;
+/// One message of a [`WebSocket`] as an `AsyncRead`.
+pub type MessageReader<'a, S, C> = poll::MessageReader<'a, Io<S>, C>;
+/// One message of a [`WebSocket`] as an `AsyncWrite`.
+pub type MessageWriter<'a, S, C> = poll::MessageWriter<'a, Io<S>, C>;
+/// The binary messages of a [`WebSocket`] as an `AsyncRead` and `AsyncWrite`.
+pub type ByteStream<S, C> = poll::ByteStream<Io<S>, C>;
 
 /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
 /// URL.
@@ -128,6 +134,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_close(cx)
+    }
+}
+
+impl<T: Transport, C: Clock> AsyncRead for poll::MessageReader<'_, T, C> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_read(cx, buf)
+    }
+}
+
+/// To close it finishes the message.
+impl<T: Transport, C: Clock> AsyncWrite for poll::MessageWriter<'_, T, C> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write(cx, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_finish(cx)
+    }
+}
+
+impl<T: Transport + Unpin, C: Clock + Unpin> AsyncRead for poll::ByteStream<T, C> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_read(cx, buf)
+    }
+}
+
+impl<T: Transport + Unpin, C: Clock + Unpin> AsyncWrite for poll::ByteStream<T, C> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write(cx, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_shutdown(cx)
     }
 }
 

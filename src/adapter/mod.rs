@@ -18,13 +18,16 @@ mod error;
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
 pub mod futures_io;
 mod handshake;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
 mod input;
 mod message;
 mod parts;
+mod pieces;
 #[cfg(any(feature = "futures-io", feature = "tokio"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "futures-io", feature = "tokio"))))]
 pub mod poll;
 mod race;
+mod received;
 mod settings;
 pub mod std_net;
 #[cfg(feature = "tokio")]

@@ -47,6 +47,12 @@ pub type Incoming<S> = poll::Incoming<Io<S>, Clock>;
 pub type Reader<S> = poll::Reader<Io<S>, Clock>;
 /// The writing half of a [`WebSocket`].
 pub type Writer<S> = poll::Writer<Io<S>, Clock>;
+/// One message of a [`WebSocket`] as an `AsyncRead`.
+pub type MessageReader<'a, S> = poll::MessageReader<'a, Io<S>, Clock>;
+/// One message of a [`WebSocket`] as an `AsyncWrite`.
+pub type MessageWriter<'a, S> = poll::MessageWriter<'a, Io<S>, Clock>;
+/// The binary messages of a [`WebSocket`] as an `AsyncRead` and `AsyncWrite`.
+pub type ByteStream<S> = poll::ByteStream<Io<S>, Clock>;
 
 /// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
 ///
@@ -201,6 +207,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+impl<T: Transport, C: poll::Clock> AsyncRead for poll::MessageReader<'_, T, C> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let len = ready!(self.get_mut().poll_read(cx, buf.initialize_unfilled()))?;
+        buf.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// To shut it down finishes the message.
+impl<T: Transport, C: poll::Clock> AsyncWrite for poll::MessageWriter<'_, T, C> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write(cx, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_finish(cx)
+    }
+}
+
+impl<T: Transport + Unpin, C: poll::Clock + Unpin> AsyncRead for poll::ByteStream<T, C> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let len = ready!(self.get_mut().poll_read(cx, buf.initialize_unfilled()))?;
+        buf.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: Transport + Unpin, C: poll::Clock + Unpin> AsyncWrite for poll::ByteStream<T, C> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write(cx, data)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_shutdown(cx)
     }
 }
 

@@ -152,6 +152,12 @@ impl WriteState {
         *buf = Vec::new();
     }
 
+    /// Returns whether nothing can be written any more.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(super) const fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+
     /// Returns the error after which nothing can be written.
     #[inline]
     pub(super) fn check(&self) -> io::Result<()> {

@@ -231,6 +231,12 @@ impl Connection {
         Ok(())
     }
 
+    /// Fails if no message can be sent now.
+    #[cfg(feature = "std")]
+    pub(crate) fn check_message(&mut self) -> Result<(), SendError> {
+        self.sender_for(Command::SendData)?.check_between_messages()
+    }
+
     /// The sender, if the state machine permits the command.
     #[inline(always)]
     fn sender_for(&mut self, command: Command) -> Result<&mut Sender, SendError> {

@@ -213,7 +213,7 @@ impl Sender {
 
     /// "the fragments of one message MUST NOT be interleaved between the fragments of another" (RFC
     /// 6455, section 5.4)
-    const fn check_between_messages(&self) -> Result<(), SendError> {
+    pub(crate) const fn check_between_messages(&self) -> Result<(), SendError> {
         if self.is_in_message() {
             Err(SendError::MessageInProgress)
         } else {

@@ -1,6 +1,7 @@
 //! Tests of the adapters.
 
 mod accepting;
+mod capabilities;
 mod std_net;
 
 #[cfg(feature = "tokio")]

@@ -33,12 +33,19 @@
 //! connections use in turn. The input buffer is not cleared in between: a [`Transport`] that
 //! reports more bytes than it has read passes on bytes of another connection.
 
+mod access;
 mod buffer_pool;
+mod byte_stream;
+mod call;
 mod connect;
 mod incoming;
 mod input;
+mod message_reader;
+mod message_writer;
+mod read;
 mod socket;
 mod split;
+mod take;
 mod teardown;
 mod waiting;
 mod websocket;
@@ -48,8 +55,11 @@ use core::task::{Context, Poll};
 use std::{io, time::Instant};
 
 pub use self::{
+    byte_stream::ByteStream,
     connect::connect_addresses,
     incoming::Incoming,
+    message_reader::MessageReader,
+    message_writer::MessageWriter,
     split::{Reader, Writer},
     websocket::WebSocket,
 };

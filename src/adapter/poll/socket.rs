@@ -1,4 +1,4 @@
-//! The loop of a polled connection.
+//! The state of a polled connection.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::task::{Context, Poll, ready};
@@ -6,17 +6,11 @@ use std::time::Instant;
 
 use super::{
     Clock, Transport,
-    input::MIN_READ_SIZE,
-    waiting::{Interest, Waiting},
+    waiting::{Interest, Polling, Waiting},
 };
 use crate::{
-    Connection, Message, State,
-    adapter::{
-        Error, Parts,
-        driver::{Driver, FromEvent, Received},
-        input::Input,
-        write_state::WriteState,
-    },
+    Connection, State,
+    adapter::{Error, Parts, driver::Driver, input::Input, write_state::WriteState},
     handshake::Refusal,
 };
 
@@ -24,26 +18,33 @@ use crate::{
 /// of any kind before the deadlines are checked although there is more to read.
 pub(super) const MAX_READS: usize = 32;
 
-/// A connection with its transport and its clock.
+/// A connection with its transport and its clock, without [what was read](Input): that is with
+/// whoever reads.
 pub(super) struct Socket<T, C> {
     pub(super) transport: T,
     pub(super) clock: C,
     pub(super) driver: Driver,
-    pub(super) input: Input,
     /// The progress of writing the output of the driver.
     pub(super) write_state: WriteState,
     /// The transport is full, and wakes the tasks that write.
     pub(super) is_write_pending: bool,
     pub(super) stage: Stage,
     /// A stream of messages has returned an error. It ends then, also if the connection does not.
-    is_stream_ended: bool,
+    pub(super) is_stream_ended: bool,
     /// The sending side of the transport is closed.
     pub(super) is_shut_down: bool,
     /// The peer has closed its sending side.
     pub(super) is_at_end: bool,
     /// How many reads there were since the deadlines were checked.
-    unchecked_reads: usize,
+    pub(super) unchecked_reads: usize,
     pub(super) waiting: Waiting,
+}
+
+/// A poll that has begun.
+pub(super) struct BegunPoll {
+    polling: Polling,
+    /// The next deadline at its beginning, if other tasks wait.
+    deadline: Option<Option<Instant>>,
 }
 
 /// How a connection ends: cleanly, with a refusal that is to be reported, or with an error.
@@ -65,7 +66,6 @@ pub(super) enum Stage {
 impl<T: Transport, C: Clock> Socket<T, C> {
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
         Self {
-            input: Input::new(MIN_READ_SIZE, clock.now()),
             transport,
             clock,
             driver,
@@ -78,117 +78,6 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             unchecked_reads: 0,
             waiting: Waiting::new(),
         }
-    }
-
-    /// Waits for the next event of those that `E` stands for. `None`: the connection has ended, and
-    /// the outcome was returned.
-    pub(super) fn poll_event<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
-        self.poll_as(Interest::Read, cx, Self::poll_next)
-    }
-
-    /// Waits for the next item of a stream of messages.
-    pub(super) fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message<'static>, Error>>> {
-        if self.is_stream_ended {
-            return Poll::Ready(None);
-        }
-        let next = self.poll_event(cx);
-        self.is_stream_ended = matches!(next, Poll::Ready(Err(_)));
-        next.map(Result::transpose)
-    }
-
-    fn poll_next<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
-        let mut reads = 0;
-        while reads < MAX_READS {
-            if matches!(self.stage, Stage::TearingDown(_) | Stage::Ended) {
-                return self.poll_end(cx);
-            }
-            self.driver.check_delivery::<E>()?;
-            match self.driver.receive(&mut self.input) {
-                Ok(Received::Message(message)) => {
-                    self.release_buffers();
-                    return Poll::Ready(Ok(Some(E::from_message(message))));
-                }
-                Ok(Received::Event(event)) => {
-                    if let Some(event) = E::from_event(event) {
-                        self.release_buffers();
-                        return Poll::Ready(Ok(Some(event)));
-                    }
-                }
-                Ok(Received::Replied(event)) => {
-                    // The reply to an event that is not returned leaves when the input is
-                    // processed.
-                    if let Some(event) = E::from_event(event) {
-                        let _later = self.poll_write(cx);
-                        self.release_buffers();
-                        return Poll::Ready(Ok(Some(event)));
-                    }
-                }
-                Ok(Received::NeedsInput) => {
-                    self.input.release();
-                    reads += 1;
-                    if let Some(event) = ready!(self.poll_read(cx)) {
-                        return Poll::Ready(Ok(Some(event)));
-                    }
-                }
-                Err(error) => {
-                    self.input.release();
-                    self.begin_teardown(Err(error.into()));
-                }
-            }
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// Reads once, unless something else has to come first. Returns the event that the end of the
-    /// transport completes.
-    fn poll_read<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Option<E>> {
-        if matches!(self.stage, Stage::Lost(_)) {
-            self.end_lost();
-            return Poll::Ready(None);
-        }
-        // Offered, and not waited for. If this fails, the peer may have sent the reason, and that
-        // is still to be read.
-        let _later = self.poll_write(cx);
-        if self.driver.engine.state() == State::Closed {
-            self.begin_teardown(self.driver.outcome().map(|()| None));
-            return Poll::Ready(None);
-        }
-        if self.is_over_reply_limit() {
-            return self.poll_deadlines(cx).map(|()| None);
-        }
-        // A peer that never stops sending must not disable the deadlines.
-        if self.unchecked_reads >= MAX_READS {
-            self.unchecked_reads = 0;
-            if self.poll_deadlines(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-        }
-        match self.input.poll_fill(&mut self.transport, cx) {
-            Poll::Ready(Ok(0)) => match self.driver.engine.receive_eof() {
-                Ok(event) => return Poll::Ready(event.and_then(E::from_event)),
-                Err(error) => {
-                    // A peer that has closed its sending side still reads.
-                    self.is_at_end = true;
-                    self.begin_teardown(Err(error.into()));
-                }
-            },
-            Poll::Ready(Ok(_)) => {
-                self.input.read_at = self.clock.now();
-                self.unchecked_reads += 1;
-                self.reserve_output();
-            }
-            Poll::Ready(Err(error)) => {
-                let is_written = self.is_written();
-                self.abort(error.into(), is_written, cx);
-            }
-            Poll::Pending => {
-                self.release_output();
-                // After the read: what proves that the peer is alive may just have arrived.
-                ready!(self.poll_deadlines(cx));
-            }
-        }
-        Poll::Ready(None)
     }
 
     /// Is ready when a deadline has passed and is dealt with.
@@ -207,11 +96,6 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Ready(())
     }
 
-    fn release_buffers(&mut self) {
-        self.input.release();
-        self.release_output();
-    }
-
     /// Polls for an interest of a task.
     #[inline]
     pub(super) fn poll_as<V>(
@@ -220,15 +104,43 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<V>,
     ) -> Poll<V> {
+        let begun = self.begin_poll(interest, cx);
+        let result = poll(self, cx);
+        self.end_poll(Some(begun), cx, result.is_pending());
+        result
+    }
+
+    /// Begins a poll for an interest of a task.
+    pub(super) fn begin_poll(&mut self, interest: Interest, cx: &Context<'_>) -> BegunPoll {
         let polling = self.waiting.begin(interest, cx);
         let deadline = polling.has_others.then(|| self.driver.timers.poll_timeout());
-        let result = poll(self, cx);
+        BegunPoll { polling, deadline }
+    }
+
+    /// Begins a poll after the engine has received an event. The next deadline may be another one
+    /// now, so it wakes the other tasks.
+    pub(super) fn begin_poll_late(&mut self, interest: Interest, cx: &Context<'_>) -> BegunPoll {
+        let polling = self.waiting.begin(interest, cx);
+        if polling.has_others {
+            self.waiting.wake();
+        }
+        BegunPoll {
+            polling,
+            deadline: None,
+        }
+    }
+
+    /// Ends a poll. `None`: it has not begun.
+    #[inline]
+    pub(super) fn end_poll(&mut self, begun: Option<BegunPoll>, cx: &Context<'_>, is_pending: bool) {
+        let Some(begun) = begun else {
+            return;
+        };
         // A poll that waits has set the clock itself.
-        if let (Some(deadline), true) = (deadline, result.is_ready()) {
+        if let (Some(deadline), false) = (begun.deadline, is_pending) {
             self.wake_for_deadline_before(deadline);
         }
-        self.waiting.end(polling, cx, result.is_pending());
-        result
+        self.waiting.end(begun.polling, cx, is_pending);
     }
 
     /// Wakes the tasks that wait if the next deadline is before the one that they have set the
@@ -258,11 +170,11 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         (&mut self.driver.engine, &mut self.driver.out)
     }
 
-    pub(super) fn into_parts(mut self) -> Parts<T> {
+    pub(super) fn into_parts(mut self, input: &Input) -> Parts<T> {
         self.write_state
             .take_control(&mut self.driver.control, &mut self.driver.out);
         let mut engine = self.driver.engine.into_parts();
-        engine.unread.extend_from_slice(self.input.unread());
+        engine.unread.extend_from_slice(input.unread());
         Parts {
             transport: self.transport,
             unread: engine.unread,

@@ -2,119 +2,79 @@
 
 use alloc::{boxed::Box, sync::Arc};
 use core::{
-    fmt,
-    future::poll_fn,
+    fmt, mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
-use std::{
-    io,
-    sync::{Mutex, MutexGuard},
-};
+use std::{io, sync::MutexGuard};
 
 use futures_core::Stream;
 use futures_sink::Sink;
 
 use super::{
-    Clock, Transport, WebSocket,
+    Clock, MessageReader, MessageWriter, Transport, WebSocket,
+    access::{Access, Shared, Whole},
+    call::Call,
+    read::poll_item,
     socket::Socket,
-    waiting::{Interest, Tasks},
+    waiting::Interest,
 };
 use crate::{
-    Chunk, CloseCode, CloseStatus, Event, Message, SendError,
-    adapter::{AsMessage, Error, driver::Driver, lock},
+    Chunk, CloseCode, CloseStatus, Event, Message, MessageKind, PreparedMessage, SendError,
+    adapter::{AsMessage, Error, driver::SenderId, input::Input},
     handshake::Negotiated,
 };
 
-/// What the halves share.
-struct Shared<T, C> {
-    /// Locked for one poll at a time, which never blocks.
-    socket: Mutex<Box<Socket<T, C>>>,
-    /// The tasks that wait for the socket. A dropped future leaves them without the lock: a waker
-    /// may be dropped while the socket is locked, and a task with it.
-    tasks: Arc<Tasks>,
-}
-
-impl<T, C> Shared<T, C> {
-    fn socket(&self) -> MutexGuard<'_, Box<Socket<T, C>>> {
-        lock(&self.socket)
-    }
-}
-
-/// A call that polls for one interest. Dropped, it does not wait any more.
-struct Call<'a, T, C> {
-    shared: &'a Shared<T, C>,
-    interest: Interest,
-    is_waiting: bool,
-}
-
-impl<'a, T, C> Call<'a, T, C> {
-    const fn new(shared: &'a Shared<T, C>, interest: Interest) -> Self {
-        Self {
-            shared,
-            interest,
-            is_waiting: false,
-        }
-    }
-
-    fn poll<V>(&mut self, poll: impl FnOnce(&mut Socket<T, C>, Interest) -> Poll<V>) -> Poll<V> {
-        let result = poll(&mut self.shared.socket(), self.interest);
-        self.is_waiting = result.is_pending();
-        result
-    }
-}
-
-impl<T, C> Drop for Call<'_, T, C> {
-    fn drop(&mut self) {
-        if self.is_waiting {
-            self.shared.tasks.remove(self.interest);
-        }
-    }
-}
-
-impl<T: Transport, C: Clock> Call<'_, T, C> {
-    async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll(|socket, interest| {
-                // Under one lock: another writer could take the room.
-                ready!(socket.poll_ready(interest, cx))?;
-                Poll::Ready(Ok(socket.feed(message.as_message())?))
-            })
-        })
-        .await
-    }
-
-    async fn control(&mut self, append: impl Fn(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll(|socket, interest| {
-                ready!(socket.poll_ready(interest, cx))?;
-                Poll::Ready(append(&mut socket.driver).map_err(Error::from))
-            })
-        })
-        .await?;
-        Ok(self.flush().await?)
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll(|socket, interest| socket.poll_flush(interest, cx))).await
-    }
-}
+/// What [`WebSocket::reunite`] returns if it cannot join the halves: both, unchanged.
+type Halves<T, C> = (Reader<T, C>, Writer<T, C>);
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Splits the connection into two halves for two tasks.
     #[must_use]
-    pub fn split(mut self) -> (Reader<T, C>, Writer<T, C>) {
-        let tasks = self.socket.waiting.share();
-        let sink_interest = tasks.new_writer();
-        let shared = Arc::new(Shared {
-            socket: Mutex::new(self.socket),
-            tasks,
-        });
+    pub fn split(self) -> (Reader<T, C>, Writer<T, C>) {
+        let Whole { mut socket, input } = *self.whole;
+        // Whoever sends the next fragment continues the message of the whole connection.
+        socket.driver.abandon_message(SenderId::WHOLE);
+        let tasks = socket.waiting.share();
+        let interest = tasks.new_writer();
+        let shared = Arc::new(Shared::new(socket, tasks));
         let reader = Reader {
             shared: Arc::clone(&shared),
+            input,
         };
-        (reader, Writer { shared, sink_interest })
+        (reader, Writer { shared, interest })
+    }
+
+    /// Joins two halves again. Nothing that was received or fed is lost, and a message that the
+    /// writer has begun to send in fragments can be continued.
+    ///
+    /// # Errors
+    /// The halves are of different connections, or there are clones of the writer. Both halves are
+    /// returned.
+    #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
+    pub fn reunite(reader: Reader<T, C>, writer: Writer<T, C>) -> Result<Self, Halves<T, C>> {
+        if !Arc::ptr_eq(&reader.shared, &writer.shared) || Arc::strong_count(&reader.shared) != 2 {
+            return Err((reader, writer));
+        }
+        let (shared, interest) = (Arc::clone(&writer.shared), writer.interest);
+        let input = reader.into_input();
+        drop(writer);
+        match Arc::try_unwrap(shared) {
+            Ok(shared) => Ok(Self {
+                whole: Box::new(Whole {
+                    socket: shared.into_socket(),
+                    input,
+                }),
+            }),
+            Err(shared) => {
+                let reader = Reader {
+                    shared: Arc::clone(&shared),
+                    input,
+                };
+                Err((reader, Writer { shared, interest }))
+            }
+        }
     }
 }
 
@@ -127,14 +87,16 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
 /// until it returns `None`.
 pub struct Reader<T, C = ()> {
     shared: Arc<Shared<T, C>>,
+    input: Input,
 }
 
 /// The writing half of a [`WebSocket`]. It is a `Sink` of messages. Clones write to the same
 /// connection, one message at a time.
 pub struct Writer<T, C = ()> {
     shared: Arc<Shared<T, C>>,
-    /// That of the `Sink`. Calls have their own.
-    sink_interest: Interest,
+    /// That of the `Sink`, and of messages that [`send_fragment`](Self::send_fragment) sends. Other
+    /// calls have their own.
+    interest: Interest,
 }
 
 impl<T: Transport, C: Clock> Reader<T, C> {
@@ -143,8 +105,30 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message<'static>>, Error>> {
-        let mut call = Call::new(&self.shared, Interest::Read);
-        poll_fn(move |cx| call.poll(|socket, _| socket.poll_event(cx)))
+        let (call, input) = self.reading();
+        call.receive(input)
+    }
+
+    /// Waits for the next message and passes it to `function`, borrowed: see
+    /// [`WebSocket::recv_with`]. The function may use the other half.
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::recv`].
+    pub fn recv_with<R>(
+        &mut self,
+        function: impl FnOnce(Message<'_>) -> R,
+    ) -> impl Future<Output = Result<Option<R>, Error>> {
+        let (call, input) = self.reading();
+        call.receive_with(input, function)
+    }
+
+    /// Waits for the next message, to be read as a stream of bytes: see [`WebSocket::reader`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::recv`].
+    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, T, C>>, Error> {
+        let (call, input) = self.reading();
+        MessageReader::next(call, input).await
     }
 
     /// Waits for the next piece of a message: see [`WebSocket::recv_chunk`].
@@ -152,8 +136,8 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
-        let mut call = Call::new(&self.shared, Interest::Read);
-        poll_fn(|cx| call.poll(|socket, _| socket.poll_event(cx))).await
+        let (call, input) = self.reading();
+        call.receive(input).await
     }
 
     /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
@@ -161,13 +145,19 @@ impl<T: Transport, C: Clock> Reader<T, C> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        let mut call = Call::new(&self.shared, Interest::Read);
-        poll_fn(|cx| call.poll(|socket, _| socket.poll_event(cx))).await
+        let (call, input) = self.reading();
+        call.receive(input).await
     }
 
     /// Returns the memory of a message to the connection: see [`WebSocket::recycle`].
     pub fn recycle(&mut self, message: Message<'static>) {
         self.socket().driver.recycle(message);
+    }
+
+    /// Sets the limit on the bytes of a message that is received, from the next message on: see
+    /// [`WebSocket::set_max_message_size`].
+    pub fn set_max_message_size(&mut self, bytes: u64) {
+        self.socket().driver.engine.set_max_message_size(bytes);
     }
 
     /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
@@ -189,7 +179,19 @@ impl<T: Transport, C: Clock> Reader<T, C> {
         self.socket().driver.timers.round_trip()
     }
 
-    fn socket(&self) -> MutexGuard<'_, Box<Socket<T, C>>> {
+    fn reading(&mut self) -> (Call<'_, T, C>, &mut Input) {
+        (Call::new(Access::Half(&self.shared), Interest::Read), &mut self.input)
+    }
+}
+
+impl<T, C> Reader<T, C> {
+    /// Returns what was read, and drops the reader.
+    fn into_input(mut self) -> Input {
+        let empty = Input::new(0, self.input.read_at);
+        mem::replace(&mut self.input, empty)
+    }
+
+    fn socket(&self) -> MutexGuard<'_, Socket<T, C>> {
         self.shared.socket()
     }
 }
@@ -215,6 +217,48 @@ impl<T: Transport, C: Clock> Writer<T, C> {
     /// Those of [`WebSocket::feed`].
     pub async fn feed(&self, message: impl AsMessage) -> Result<(), Error> {
         self.call().feed(message).await
+    }
+
+    /// Sends a message that was prepared for many connections, and waits until it is written: see
+    /// [`WebSocket::send_prepared`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::send`].
+    pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        let mut call = self.call();
+        call.feed_prepared(message).await?;
+        Ok(call.flush().await?)
+    }
+
+    /// Appends a message that was prepared for many connections to the output: see
+    /// [`WebSocket::feed_prepared`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::feed`].
+    pub async fn feed_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.call().feed_prepared(message).await
+    }
+
+    /// Sends one fragment of a message: see [`WebSocket::send_fragment`].
+    ///
+    /// Until the message has ended, or this writer is dropped, no other writer can send a message
+    /// or a fragment: it gets [`SendError::MessageInProgress`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::send_fragment`].
+    pub async fn send_fragment(&self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
+        self.call().fragment(self.sender(), kind, data, fin).await
+    }
+
+    /// Begins a message that is written as a stream of bytes: see [`WebSocket::writer`].
+    ///
+    /// Until the message has ended, or the [`MessageWriter`] is dropped, all writers get
+    /// [`SendError::MessageInProgress`] when they send a message.
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::writer`].
+    pub fn writer(&self, kind: MessageKind) -> Result<MessageWriter<'_, T, C>, SendError> {
+        MessageWriter::begin(self.call(), kind)
     }
 
     /// Writes the output: see [`WebSocket::flush`].
@@ -257,11 +301,37 @@ impl<T: Transport, C: Clock> Writer<T, C> {
         self.socket().driver.engine.negotiated()
     }
 
-    fn call(&self) -> Call<'_, T, C> {
-        Call::new(&self.shared, self.shared.tasks.new_writer())
+    /// Returns how the connection was closed, or is being closed.
+    #[must_use]
+    pub fn close_status(&self) -> Option<CloseStatus> {
+        self.socket().driver.engine.close_status().cloned()
     }
 
-    fn socket(&self) -> MutexGuard<'_, Box<Socket<T, C>>> {
+    /// Returns how many bytes of output the transport has not taken yet: see
+    /// [`WebSocket::pending_bytes`].
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.socket().unwritten_len()
+    }
+
+    /// Sets whether messages of all writers are compressed from now on: see
+    /// [`WebSocket::set_compression`].
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub fn set_compression(&self, enabled: bool) {
+        self.socket().driver.engine.set_compression(enabled);
+    }
+
+    fn call(&self) -> Call<'_, T, C> {
+        Call::new(Access::Half(&self.shared), self.shared.tasks.new_writer())
+    }
+
+    /// Who sends the fragments of this writer.
+    const fn sender(&self) -> SenderId {
+        self.interest.sender()
+    }
+
+    fn socket(&self) -> MutexGuard<'_, Socket<T, C>> {
         self.shared.socket()
     }
 }
@@ -270,14 +340,14 @@ impl<T, C> Clone for Writer<T, C> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
-            sink_interest: self.shared.tasks.new_writer(),
+            interest: self.shared.tasks.new_writer(),
         }
     }
 }
 
 impl<T, C> Drop for Writer<T, C> {
     fn drop(&mut self) {
-        self.shared.tasks.remove(self.sink_interest);
+        self.shared.remove_writer(self.interest);
     }
 }
 
@@ -303,7 +373,8 @@ impl<T: Transport, C: Clock> Stream for Reader<T, C> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.socket().poll_item(cx)
+        let Self { shared, input } = self.get_mut();
+        poll_item(&mut Access::Half(shared), input, cx)
     }
 }
 
@@ -311,19 +382,21 @@ impl<M: AsMessage, T: Transport, C: Clock> Sink<M> for Writer<T, C> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_ready(self.sink_interest, cx).map_err(Into::into)
+        self.socket().poll_ready(self.interest, cx).map_err(Into::into)
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(self.socket().feed(message.as_message())?)
+        // Before the socket is locked: this is code of the application.
+        let message = message.as_message();
+        Ok(self.socket().feed(message)?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_flush(self.sink_interest, cx).map_err(Into::into)
+        self.socket().poll_flush(self.interest, cx).map_err(Into::into)
     }
 
     /// Sends a Close frame, like that of [`WebSocket`].
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_close(self.sink_interest, cx)
+        self.socket().poll_close(self.interest, cx)
     }
 }

@@ -8,10 +8,11 @@ use core::{
 use super::{
     Clock, Transport,
     socket::{MAX_READS, Outcome, Socket, Stage},
+    take::Take,
 };
 use crate::{
     Event, State, Teardown,
-    adapter::{Error, driver::FromEvent},
+    adapter::{Error, input::Input},
 };
 
 impl<T: Transport, C: Clock> Socket<T, C> {
@@ -49,17 +50,22 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Waits until the transport is closed, and returns the outcome.
-    pub(super) fn poll_end<E: FromEvent>(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<E>, Error>> {
+    pub(super) fn poll_end<K: Take>(
+        &mut self,
+        input: &mut Input,
+        cx: &mut Context<'_>,
+        take: &mut K,
+    ) -> Poll<Result<Option<K::Output>, Error>> {
         for _ in 0..MAX_READS {
             if self.is_ended() {
                 return Poll::Ready(Ok(None));
             }
-            if self.poll_teardown(cx).is_ready() {
+            if self.poll_teardown(input, cx).is_ready() {
                 self.driver.timers.closed();
                 self.waiting.wake();
                 return Poll::Ready(match mem::replace(&mut self.stage, Stage::Ended) {
                     Stage::TearingDown(outcome) => {
-                        outcome.map(|refusal| refusal.map(Event::Refused).and_then(E::from_event))
+                        outcome.map(|refusal| refusal.and_then(|refusal| take.event(Event::Refused(refusal))))
                     }
                     _ => Ok(None),
                 });
@@ -72,7 +78,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Closes the transport in an orderly way (RFC 6455, section 7.1.1). Closing a socket with
     /// unread bytes sends a reset, which can destroy the Close frame on its way to the peer.
-    fn poll_teardown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_teardown(&mut self, input: &mut Input, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_shut_down {
             // If this fails, so does the read.
             let _written = ready!(self.poll_write(cx));
@@ -84,7 +90,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             if self.is_at_end {
                 return self.poll_shutdown(cx);
             }
-            self.is_at_end = !matches!(ready!(self.input.poll_discard(&mut self.transport, cx)), Ok(1..));
+            self.is_at_end = !matches!(ready!(input.poll_discard(&mut self.transport, cx)), Ok(1..));
         }
         cx.waker().wake_by_ref();
         Poll::Pending

@@ -25,7 +25,7 @@ use core::{
 };
 use std::sync::Mutex;
 
-use crate::adapter::lock;
+use crate::adapter::{driver::SenderId, lock};
 
 /// What a task polls a connection for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,14 @@ pub(super) enum Interest {
 const UNNUMBERED: usize = 4;
 
 impl Interest {
+    /// Who sends the messages in fragments of a writing half, or of a call of it.
+    pub(super) const fn sender(self) -> SenderId {
+        match self {
+            Self::Writer(number) => SenderId::numbered(number),
+            _ => SenderId::WHOLE,
+        }
+    }
+
     /// The index of an interest without a number.
     const fn index(self) -> Option<usize> {
         match self {

@@ -13,10 +13,24 @@ use std::{io, time::Instant};
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 
-use super::{Clock, Settings, Transport, socket::Socket, waiting::Interest};
+use super::{
+    ByteStream, Clock, MessageReader, MessageWriter, Settings, Transport,
+    access::{Access, Whole},
+    call::Call,
+    input::MIN_READ_SIZE,
+    read::{poll_item, poll_receive},
+    socket::Socket,
+    take::Owned,
+    waiting::Interest,
+};
 use crate::{
-    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message,
-    adapter::{AsMessage, Error, Parts, driver::Driver, handshake},
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, MessageKind, PreparedMessage, SendError,
+    adapter::{
+        AsMessage, Error, Parts,
+        driver::{Driver, SenderId},
+        handshake,
+        input::Input,
+    },
     handshake::{Negotiated, Response},
 };
 
@@ -53,7 +67,7 @@ use crate::{
 /// ```
 pub struct WebSocket<T, C = ()> {
     /// Boxed, because a future reserves memory for every place that a value moves through.
-    pub(super) socket: Box<Socket<T, C>>,
+    pub(super) whole: Box<Whole<T, C>>,
 }
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
@@ -105,13 +119,15 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// connection processes them before what it reads.
     #[must_use]
     pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
-        self.socket.input.append(bytes);
+        self.whole.input.append(bytes);
         self
     }
 
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
+        let input = Input::new(MIN_READ_SIZE, clock.now());
+        let socket = Socket::new(transport, clock, driver);
         Self {
-            socket: Box::new(Socket::new(transport, clock, driver)),
+            whole: Box::new(Whole { socket, input }),
         }
     }
 
@@ -127,8 +143,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// silent for too long, or [closed](Error::Closed) with a code that is no success.
     // Not an `async fn`, whose future would move every message once more.
     pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message<'static>>, Error>> {
-        let call = self.call(Interest::Read);
-        poll_fn(move |cx| call.socket.poll_event(cx))
+        let (call, input) = self.reading();
+        call.receive(input)
     }
 
     /// Polls for the next message: see [`recv`](Self::recv).
@@ -136,7 +152,56 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message<'static>>, Error>> {
-        self.socket.poll_event(cx)
+        let Whole { socket, input } = &mut *self.whole;
+        poll_receive(&mut Access::Whole(socket), input, cx, Owned::new())
+    }
+
+    /// Waits for the next message and passes it to `function`, borrowed: no message is copied or
+    /// allocated that lies whole in what was read, as most do.
+    ///
+    /// `None` is that of [`recv`](Self::recv): `function` was not called.
+    ///
+    /// Cancelling loses nothing.
+    ///
+    /// ```
+    /// use sockless::{Message, adapter::{Error, poll::{Clock, Transport, WebSocket}}};
+    ///
+    /// async fn sum<T: Transport, C: Clock>(mut ws: WebSocket<T, C>) -> Result<usize, Error> {
+    ///     let mut sum = 0;
+    ///     while let Some(len) = ws.recv_with(|message: Message<'_>| message.len()).await? {
+    ///         sum += len;
+    ///     }
+    ///     Ok(sum)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub fn recv_with<R>(
+        &mut self,
+        function: impl FnOnce(Message<'_>) -> R,
+    ) -> impl Future<Output = Result<Option<R>, Error>> {
+        let (call, input) = self.reading();
+        call.receive_with(input, function)
+    }
+
+    /// Waits for the next message, to be read as a stream of bytes: `AsyncRead` of tokio or of
+    /// `futures-io`. `None` is that of [`recv`](Self::recv).
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), it is there when the first piece has
+    /// arrived, and a message of any length is read in the memory of one read. With
+    /// [`Delivery::Messages`](crate::Delivery::Messages), it is there when the message is whole.
+    /// [`MessageReader`] says what becomes of a message that is not read to its end.
+    ///
+    /// After [`recv_chunk`](Self::recv_chunk) has returned a part of a message, it reads the rest.
+    ///
+    /// Cancelling loses nothing.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, T, C>>, Error> {
+        let (call, input) = self.reading();
+        MessageReader::next(call, input).await
     }
 
     /// Waits for the next piece of a message, as it arrives: for messages that are large or without
@@ -152,8 +217,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub async fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
-        let call = self.call(Interest::Read);
-        poll_fn(|cx| call.socket.poll_event(cx)).await
+        let (call, input) = self.reading();
+        call.receive(input).await
     }
 
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
@@ -164,8 +229,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        let call = self.call(Interest::Read);
-        poll_fn(|cx| call.socket.poll_event(cx)).await
+        let (call, input) = self.reading();
+        call.receive(input).await
     }
 
     /// Sends a message and waits until it is written.
@@ -197,9 +262,64 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     ///
     /// # Errors
     /// The transport failed, or the connection is closing.
-    pub async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
-        self.ready().await?;
-        Ok(self.socket.feed(message.as_message())?)
+    // Not an `async fn`, which takes longer than appending a short message.
+    pub fn feed(&mut self, message: impl AsMessage) -> impl Future<Output = Result<(), Error>> {
+        let mut call = self.call(Interest::Ready);
+        poll_fn(move |cx| call.poll_feed(cx, &message))
+    }
+
+    /// Sends a message that was prepared for many connections, and waits until it is written: see
+    /// [`Connection::send_prepared`].
+    ///
+    /// Waits for room, and can be cancelled, like [`send`](Self::send).
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.feed_prepared(message).await?;
+        Ok(self.flush().await?)
+    }
+
+    /// Appends a message that was prepared for many connections to the output, as
+    /// [`feed`](Self::feed) does with others.
+    ///
+    /// Cancelled, it has appended nothing.
+    ///
+    /// # Errors
+    /// Those of [`feed`](Self::feed).
+    pub async fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.call(Interest::Ready).feed_prepared(message).await
+    }
+
+    /// Sends one fragment of a message whose length is not known yet, and waits until it is
+    /// written; `fin` ends the message. See [`Connection::send_fragment`].
+    ///
+    /// Waits for room, and can be cancelled, like [`send`](Self::send). A small fragment is a frame
+    /// of its own: [`writer`](Self::writer) collects what it is given.
+    ///
+    /// # Errors
+    /// The transport failed, the connection is closing, the kind is not that of the message in
+    /// progress, or a text is not UTF-8: then the message is still in progress.
+    pub async fn send_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
+        self.call(Interest::Ready)
+            .fragment(SenderId::WHOLE, kind, data, fin)
+            .await
+    }
+
+    /// Begins a message that is written as a stream of bytes: `AsyncWrite` of tokio or of
+    /// `futures-io`.
+    ///
+    /// # Errors
+    /// The connection is not open, or a fragmented message is in progress.
+    pub fn writer(&mut self, kind: MessageKind) -> Result<MessageWriter<'_, T, C>, SendError> {
+        MessageWriter::begin(self.call(Interest::Ready), kind)
+    }
+
+    /// Returns the binary messages of the connection as one stream of bytes in each direction, for
+    /// a tunnel.
+    #[must_use]
+    pub fn into_byte_stream(self) -> ByteStream<T, C> {
+        ByteStream::new(self.whole)
     }
 
     /// Writes the output.
@@ -209,8 +329,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// The transport failed.
     pub async fn flush(&mut self) -> io::Result<()> {
-        let call = self.call(Interest::Flush);
-        poll_fn(|cx| call.socket.poll_flush(Interest::Flush, cx)).await
+        self.call(Interest::Flush).flush().await
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. To keep a connection alive, use
@@ -222,9 +341,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// The transport failed, the connection is closing, or the payload is too long.
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.ready().await?;
-        self.socket.driver.ping(payload)?;
-        Ok(self.flush().await?)
+        self.call(Interest::Ready).control(|driver| driver.ping(payload)).await
     }
 
     /// Sends a Pong with a payload of at most 125 bytes: an unsolicited one, or, without
@@ -235,9 +352,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// Those of [`ping`](Self::ping).
     pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.ready().await?;
-        self.socket.driver.pong(payload)?;
-        Ok(self.flush().await?)
+        self.call(Interest::Ready).control(|driver| driver.pong(payload)).await
     }
 
     /// Starts the closing handshake. Call [`recv`](Self::recv) until it returns `None` to complete
@@ -249,81 +364,86 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// The transport failed, the connection is closing already, or the code or the reason may not
     /// be sent.
     pub async fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        self.socket.close(code.into(), reason)?;
+        self.whole.socket.close(code.into(), reason)?;
         Ok(self.flush().await?)
     }
 
     /// Returns the memory of a message to the connection, which uses it for the next message. So a
     /// steady stream of messages allocates nothing. The connection holds the memory, however large.
     pub fn recycle(&mut self, message: Message<'static>) {
-        self.socket.driver.recycle(message);
+        self.whole.socket.driver.recycle(message);
     }
 
     /// Returns how the connection was closed, or is being closed.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.socket.driver.engine.close_status()
+        self.whole.socket.driver.engine.close_status()
     }
 
     /// Returns the round-trip time of the last Ping of
     /// [`Timeouts::ping`](crate::timers::Timeouts::ping) that was answered.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
-        self.socket.driver.timers.round_trip()
+        self.whole.socket.driver.timers.round_trip()
     }
 
     /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
     /// permessage-deflate.
     #[must_use]
     pub fn negotiated(&self) -> Negotiated {
-        self.socket.driver.engine.negotiated()
+        self.whole.socket.driver.engine.negotiated()
+    }
+
+    /// Sets the limit on the bytes of a message that is received, from the next message on: see
+    /// [`Connection::set_max_message_size`].
+    pub const fn set_max_message_size(&mut self, bytes: u64) {
+        self.whole.socket.driver.engine.set_max_message_size(bytes);
+    }
+
+    /// Sets whether messages are compressed from now on: see
+    /// [`Connection::set_compression`].
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub const fn set_compression(&mut self, enabled: bool) {
+        self.whole.socket.driver.engine.set_compression(enabled);
+    }
+
+    /// Returns how many bytes of output the transport has not taken yet: a measure of a slow peer.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.whole.socket.unwritten_len()
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
     /// of the adapter writes the output. Whatever else is appended must be whole frames. A Ping
     /// that is sent so does not count for [`Timeouts`](crate::timers::Timeouts).
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
-        self.socket.engine_mut()
+        self.whole.socket.engine_mut()
     }
 
     /// Returns the transport.
     #[must_use]
     pub const fn get_ref(&self) -> &T {
-        &self.socket.transport
+        &self.whole.socket.transport
     }
 
     /// Returns the transport and what the connection holds: the bytes that were read and not
     /// reported, and the output that is not written.
     #[must_use]
     pub fn into_parts(self) -> Parts<T> {
-        self.socket.into_parts()
+        self.whole.socket.into_parts(&self.whole.input)
     }
 }
 
-impl<T: Transport, C: Clock> WebSocket<T, C> {
-    /// Waits for room in the output.
-    async fn ready(&mut self) -> io::Result<()> {
-        let call = self.call(Interest::Ready);
-        poll_fn(|cx| call.socket.poll_ready(Interest::Ready, cx)).await
+impl<T, C> WebSocket<T, C> {
+    /// Returns a call that reads, and what it reads to.
+    fn reading(&mut self) -> (Call<'_, T, C>, &mut Input) {
+        let Whole { socket, input } = &mut *self.whole;
+        (Call::new(Access::Whole(socket), Interest::Read), input)
     }
 
     fn call(&mut self, interest: Interest) -> Call<'_, T, C> {
-        Call {
-            socket: &mut self.socket,
-            interest,
-        }
-    }
-}
-
-/// A call that polls for one interest. Dropped, it does not wait any more.
-struct Call<'a, T, C> {
-    socket: &'a mut Socket<T, C>,
-    interest: Interest,
-}
-
-impl<T, C> Drop for Call<'_, T, C> {
-    fn drop(&mut self) {
-        self.socket.waiting.remove(self.interest);
+        Call::new(Access::Whole(&mut self.whole.socket), interest)
     }
 }
 
@@ -337,13 +457,14 @@ impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().socket.poll_item(cx)
+        let Whole { socket, input } = &mut *self.get_mut().whole;
+        poll_item(&mut Access::Whole(socket), input, cx)
     }
 }
 
 impl<T: Transport + Unpin, C: Clock + Unpin> FusedStream for WebSocket<T, C> {
     fn is_terminated(&self) -> bool {
-        self.socket.is_stream_ended()
+        self.whole.socket.is_stream_ended()
     }
 }
 
@@ -352,17 +473,19 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.get_mut()
+            .whole
             .socket
             .poll_ready(Interest::Ready, cx)
             .map_err(Into::into)
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(self.get_mut().socket.feed(message.as_message())?)
+        Ok(self.get_mut().whole.socket.feed(message.as_message())?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.get_mut()
+            .whole
             .socket
             .poll_flush(Interest::Flush, cx)
             .map_err(Into::into)
@@ -371,6 +494,6 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
     /// Sends a Close frame with code 1000, if none was sent yet. It does not wait for the Close
     /// frame of the peer: the stream does.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().socket.poll_close(Interest::Close, cx)
+        self.get_mut().whole.socket.poll_close(Interest::Close, cx)
     }
 }

@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind};
 
 use super::{Clock, Transport, buffer_pool, socket::Socket, waiting::Interest};
 use crate::{
-    CloseCode, Message, SendError, State,
-    adapter::{Error, write_state::write_zero},
+    CloseCode, Message, MessageKind, PreparedMessage, SendError, State,
+    adapter::{Error, driver::SenderId, write_state::write_zero},
 };
 
 /// An output buffer that is larger than this, in bytes, goes back to the pool once it is written.
@@ -34,13 +34,38 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Appends a message to the output.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
     pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.begin_frames();
+        self.driver.feed(message)
+    }
+
+    /// Appends a prepared message to the output.
+    pub(super) fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.begin_frames();
+        self.driver.feed_prepared(message)
+    }
+
+    /// Notes that the next byte of the output begins a frame.
+    #[inline]
+    fn begin_frames(&mut self) {
         self.reserve_output();
         if self.driver.engine.fragments_messages() {
             self.write_state.begin_frames(self.driver.out.len());
         }
-        self.driver.feed(message)
+    }
+
+    /// Appends one fragment of a message to the output.
+    pub(super) fn fragment(
+        &mut self,
+        sender: SenderId,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+    ) -> Result<(), SendError> {
+        self.begin_frames();
+        self.driver.fragment(sender, kind, data, fin)
     }
 
     /// Waits until the output is written.
@@ -156,8 +181,15 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.write_state.check().is_ok() && !self.write_state.is_pending(&self.driver.out)
     }
 
-    fn unwritten_len(&self) -> usize {
+    /// Returns how many bytes of the output the transport has not taken.
+    pub(super) fn unwritten_len(&self) -> usize {
         self.write_state.unwritten_len(&self.driver.out) + self.driver.control.len()
+    }
+
+    /// Returns whether a message can be appended at once.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        !self.is_above_high_water() && !self.write_state.has_failed()
     }
 
     fn is_above_high_water(&self) -> bool {

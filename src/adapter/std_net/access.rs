@@ -13,8 +13,10 @@ const MIN_RECHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// What both directions of a connection use.
 pub(super) struct Core {
     pub(super) driver: Driver,
-    /// An interrupted write has left bytes in the write loop.
+    /// The write loop has taken output that is not written, or not flushed.
     pub(super) has_unwritten: bool,
+    /// How many bytes of output the write loop has taken and not written.
+    pub(super) unwritten_len: usize,
     /// How many writers have appended to the output and are about to write it.
     pub(super) active_writers: usize,
     /// Whether the connection is split into halves.
@@ -28,6 +30,7 @@ impl Core {
         Self {
             driver,
             has_unwritten: false,
+            unwritten_len: 0,
             active_writers: 0,
             is_split: false,
             close_timeout,
@@ -38,6 +41,11 @@ impl Core {
     pub(super) fn has_replies(&self) -> bool {
         self.active_writers == 0
             && (self.has_unwritten || !self.driver.out.is_empty() || !self.driver.control.is_empty())
+    }
+
+    /// Returns how many bytes of output are not written.
+    pub(super) fn pending_bytes(&self) -> usize {
+        self.unwritten_len + self.driver.pending_bytes()
     }
 
     /// Moves the output to the end of `buf`, and control frames to where `state` writes them next.

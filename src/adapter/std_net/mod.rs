@@ -15,13 +15,21 @@
 //! ```
 
 mod access;
+mod byte_stream;
 mod connect;
 mod incoming;
+mod input;
+mod message_reader;
+mod message_writer;
+mod output;
 mod read_loop;
+mod reader;
+mod shared;
 mod socket_timeout;
 mod split;
 mod websocket;
 mod write_loop;
+mod writer;
 
 use std::{
     io::{self, ErrorKind},
@@ -31,10 +39,14 @@ use std::{
 
 use self::socket_timeout::SocketHooks;
 pub use self::{
+    byte_stream::{ByteReader, ByteStream, ByteWriter},
     connect::{connect_addresses, connect_tcp},
     incoming::Incoming,
-    split::{Reader, Writer},
+    message_reader::MessageReader,
+    message_writer::MessageWriter,
+    reader::Reader,
     websocket::WebSocket,
+    writer::Writer,
 };
 use super::{Error, Settings, handshake};
 use crate::{Accept, ClientRequest, Connection, handshake::Response};

@@ -1,29 +1,26 @@
 //! Reading from a blocking stream: the loop of a whole connection and of its reading half.
 
-use alloc::vec;
+use alloc::boxed::Box;
+use core::ops::ControlFlow::{self, Break, Continue};
 use std::{
-    io::{self, ErrorKind, Read},
+    io::{self, Read},
     time::Instant,
 };
 
 use super::{
     access::Access,
+    input::Input,
     is_fatal,
     socket_timeout::{SocketHooks, SocketTimeout},
     unless_fatal,
 };
 use crate::{
-    Event, State,
+    Event, Message, ProtocolError, State,
     adapter::{
         Error,
-        driver::{FromEvent, Received},
-        input::Input,
+        received::{FromEvent, Received, Source},
     },
 };
-
-/// Bytes read at a time: a TLS record at first; more once the peer has sent that much at a time.
-const INITIAL_READ_SIZE: usize = 16 << 10;
-const MAX_READ_SIZE: usize = 64 << 10;
 
 /// What the loop needs of its connection.
 pub(super) trait Duplex<R>: Access {
@@ -52,7 +49,7 @@ pub(super) struct ReadLoop<R> {
 impl<R> ReadLoop<R> {
     pub(super) fn new(hooks: Option<SocketHooks<R>>) -> Self {
         Self {
-            input: Input::new(INITIAL_READ_SIZE, Instant::now()),
+            input: Input::new(Instant::now()),
             held_event: None,
             timeout: SocketTimeout::read(hooks.as_ref()),
             hooks,
@@ -78,54 +75,116 @@ impl<R> ReadLoop<R> {
 impl<R: Read> ReadLoop<R> {
     /// Waits for the next event of those that `T` stands for. `None`: the connection ended well.
     pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
-        connection.core().driver.check_delivery::<T>()?;
+        connection.core().driver.begin_receiving::<T>()?;
         loop {
-            if self.held_event.is_some() {
-                // If this fails, a later call returns the event.
-                unless_fatal(connection.flush_replies())?;
-                if let Some(event) = self.held_event.take().and_then(T::from_event) {
-                    return Ok(Some(event));
-                }
+            if let Break(ended) = self.before_receiving(connection)? {
+                return Ok(ended);
             }
             let mut core = connection.core();
-            // What was read before is received first.
-            if self.input.unread().is_empty() {
-                if let Err(error) = core.driver.check_deadlines() {
-                    drop(core);
-                    return Ok(self.abort(connection, error)?.and_then(T::from_event));
-                }
-            }
-            match core.driver.receive(&mut self.input) {
+            let failure = match core.driver.receive(&mut self.input) {
                 Ok(Received::Message(message)) => return Ok(Some(T::from_message(message))),
-                Ok(Received::Event(event)) => {
-                    if let Some(event) = T::from_event(event) {
-                        return Ok(Some(event));
-                    }
+                Ok(Received::Event(event)) => match T::from_event(event) {
+                    None => continue,
+                    event => return Ok(event),
+                },
+                Ok(Received::Replied(event)) => {
+                    self.held_event = Some(event.into_owned());
+                    continue;
                 }
-                // A reply is written at once. What was fed waits until the input is processed.
-                Ok(Received::Replied(event)) => self.held_event = Some(event.into_owned()),
-                Ok(Received::NeedsInput) if core.driver.engine.state() != State::Closed => {
-                    drop(core);
-                    if let Some(event) = self.read_or_abort(connection)?.and_then(T::from_event) {
-                        return Ok(Some(event));
-                    }
-                }
-                Ok(Received::NeedsInput) => {
-                    drop(core);
-                    unless_fatal(connection.flush())?;
-                    self.teardown(connection);
-                    connection.core().driver.outcome()?;
-                    return Ok(None);
-                }
-                Err(error) => {
-                    drop(core);
-                    // The peer may not read any more.
-                    let _written = connection.flush();
-                    self.teardown(connection);
-                    return Err(error.into());
-                }
+                Ok(Received::Skipped) => continue,
+                Ok(Received::NeedsInput) => None,
+                Err(error) => Some(error),
+            };
+            drop(core);
+            if let Break(ended) = self.after_input(connection, failure)? {
+                return Ok(ended);
             }
         }
+    }
+
+    /// Waits for the next message and passes it to `take`, borrowed from the input if it lies whole
+    /// in there. The core is not locked then. `None`: the connection ended well.
+    pub(super) fn next_with<V>(
+        &mut self,
+        connection: &mut impl Duplex<R>,
+        take: impl FnOnce(Message<'_>) -> V,
+    ) -> Result<Option<V>, Error> {
+        connection.core().driver.begin_receiving::<Message<'static>>()?;
+        loop {
+            // Other events than messages are not returned, and so none ends the loop.
+            if self.before_receiving::<Message<'static>>(connection)?.is_break() {
+                return Ok(None);
+            }
+            let mut core = connection.core();
+            let failure = match core.driver.receive_borrowed(&mut self.input) {
+                Ok(Received::Message(message)) => {
+                    drop(core);
+                    return Ok(Some(take(message)));
+                }
+                Ok(Received::Replied(event)) => {
+                    self.held_event = Some(event.into_owned());
+                    continue;
+                }
+                Ok(Received::Event(_) | Received::Skipped) => continue,
+                Ok(Received::NeedsInput) => None,
+                Err(error) => Some(error),
+            };
+            drop(core);
+            if self.after_input::<Message<'static>>(connection, failure)?.is_break() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Does what comes before receiving: writes a reply, and ends a connection that is lost. Breaks
+    /// with what the call returns.
+    fn before_receiving<T: FromEvent>(
+        &mut self,
+        connection: &mut impl Duplex<R>,
+    ) -> Result<ControlFlow<Option<T>>, Error> {
+        if self.held_event.is_some() {
+            // A reply is written at once. What was fed waits until the input is processed. If this
+            // fails, a later call returns the event.
+            unless_fatal(connection.flush_replies())?;
+            if let Some(event) = self.held_event.take().and_then(T::from_event) {
+                return Ok(Break(Some(event)));
+            }
+        }
+        // What was read before is received first.
+        if self.input.is_processed {
+            let checked = connection.core().driver.check_deadlines();
+            if let Err(error) = checked {
+                return Ok(Break(self.abort(connection, error)?.and_then(T::from_event)));
+            }
+        }
+        Ok(Continue(()))
+    }
+
+    /// Reads more, when all input is processed, or ends a connection that is closed or has failed.
+    /// Breaks with what the call returns.
+    fn after_input<T: FromEvent>(
+        &mut self,
+        connection: &mut impl Duplex<R>,
+        failure: Option<Box<ProtocolError>>,
+    ) -> Result<ControlFlow<Option<T>>, Error> {
+        if let Some(error) = failure {
+            // The peer may not read any more.
+            let _written = connection.flush();
+            self.teardown(connection);
+            return Err(error.into());
+        }
+        if self.input.has_grown() {
+            // The peer is alive, though there is no event yet.
+            connection.core().driver.timers.received(self.input.read_at());
+        }
+        if connection.core().driver.engine.state() != State::Closed {
+            let event = self.read_or_abort(connection)?.and_then(T::from_event);
+            return Ok(event.map_or(Continue(()), |event| Break(Some(event))));
+        }
+        unless_fatal(connection.flush())?;
+        self.teardown(connection);
+        connection.core().driver.outcome()?;
+        Ok(Break(None))
     }
 
     /// Reads once. Returns the event that the end of the stream completes, such as the body of a
@@ -145,7 +204,7 @@ impl<R: Read> ReadLoop<R> {
         let is_over_reply_limit = {
             let mut core = connection.core();
             // At the time of the last read: a Pong that has arrived since then is not read yet.
-            core.driver.handle_timeout(self.input.read_at)?;
+            core.driver.handle_timeout(self.input.read_at())?;
             core.driver.reply_bytes > core.driver.high_water
         };
         if is_over_reply_limit {
@@ -198,29 +257,6 @@ impl<R: Read> ReadLoop<R> {
             self.is_torn_down = true;
             if let Some(hooks) = &self.hooks {
                 (hooks.teardown)(connection.stream(), teardown, deadline);
-            }
-        }
-    }
-}
-
-impl Input {
-    /// Reads once, when all that was read before is processed. Returns 0 at the end of the stream.
-    fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
-        if self.buf.len() != self.read_size {
-            self.buf = vec![0; self.read_size];
-        }
-        loop {
-            match stream.read(&mut self.buf) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Ok(len) => {
-                    self.filled(len);
-                    self.read_at = Instant::now();
-                    if len >= self.read_size {
-                        self.read_size = MAX_READ_SIZE;
-                    }
-                    return Ok(len);
-                }
-                Err(error) => return Err(error),
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{
     write_loop::WriteLoop,
 };
 use crate::{
-    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, SendError,
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage, SendError,
     adapter::{AsMessage, Error, Parts, Settings, driver::Driver, handshake},
     handshake::{Negotiated, Response},
 };
@@ -55,18 +55,18 @@ use crate::{
 /// # Ok::<(), Error>(())
 /// ```
 pub struct WebSocket<S> {
-    reader: ReadLoop<S>,
-    whole: Whole<S>,
+    pub(super) reader: ReadLoop<S>,
+    pub(super) whole: Whole<S>,
 }
 
 /// What the read loop uses besides its own state.
-struct Whole<S> {
-    core: Core,
+pub(super) struct Whole<S> {
+    pub(super) core: Core,
     writer: WriteLoop<S>,
 }
 
 impl<S: Write> Whole<S> {
-    fn make_room(&mut self) -> io::Result<()> {
+    pub(super) fn make_room(&mut self) -> io::Result<()> {
         self.writer.make_room(&mut self.core)
     }
 }
@@ -199,6 +199,31 @@ impl<S: Read + Write> WebSocket<S> {
         self.reader.next(&mut self.whole)
     }
 
+    /// Waits for the next message and passes it to `take`. A message in one frame is borrowed from
+    /// the [buffer](crate::InputBuffer) that it was read into, neither copied nor allocated. One in
+    /// fragments, or a compressed one, is owned.
+    ///
+    /// `None` is that of [`recv`](Self::recv). To answer, return what is to be sent, or use
+    /// [halves](Self::split_with).
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use sockless::adapter::{Error, std_net::WebSocket};
+    ///
+    /// /// Returns the length of all messages.
+    /// fn total_len<S: Read + Write>(ws: &mut WebSocket<S>) -> Result<usize, Error> {
+    ///     let mut total = 0;
+    ///     while ws.recv_with(|message| total += message.len())?.is_some() {}
+    ///     Ok(total)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub fn recv_with<V>(&mut self, take: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
+        self.reader.next_with(&mut self.whole, take)
+    }
+
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
     /// Pongs and Close frames.
     ///
@@ -235,6 +260,36 @@ impl<S: Read + Write> WebSocket<S> {
     /// The connection is closing.
     pub fn feed(&mut self, message: impl AsMessage) -> Result<(), SendError> {
         self.whole.core.driver.feed(message.as_message())
+    }
+
+    /// Sends a message that was prepared for many connections, and waits until it is written: see
+    /// [`Connection::send_prepared`].
+    ///
+    /// ```no_run
+    /// use sockless::{PreparedMessage, adapter::std_net};
+    ///
+    /// let news = PreparedMessage::text("encoded and compressed once");
+    /// for url in ["ws://127.0.0.1:9001/", "ws://127.0.0.1:9002/"] {
+    ///     let mut ws = std_net::connect(url)?;
+    ///     ws.send_prepared(&news)?;
+    /// }
+    /// # Ok::<(), sockless::adapter::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.feed_prepared(message)?;
+        Ok(self.flush()?)
+    }
+
+    /// Appends a message that was prepared for many connections to the output, as
+    /// [`feed`](Self::feed) does with others.
+    ///
+    /// # Errors
+    /// Those of [`feed`](Self::feed).
+    pub fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.whole.core.driver.feed_prepared(message)
     }
 
     /// Writes the output.
@@ -279,6 +334,27 @@ impl<S: Read + Write> WebSocket<S> {
     pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
         self.whole.core.driver.close(code.into(), reason, Instant::now())?;
         Ok(self.flush()?)
+    }
+
+    /// Sets whether messages are compressed from now on, if permessage-deflate was negotiated: see
+    /// [`Connection::set_compression`].
+    #[cfg(feature = "deflate")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
+    pub const fn set_compression(&mut self, enabled: bool) {
+        self.whole.core.driver.engine.set_compression(enabled);
+    }
+
+    /// Sets the largest message to receive, in bytes, from the next message on: see
+    /// [`Connection::set_max_message_size`].
+    pub const fn set_max_message_size(&mut self, bytes: u64) {
+        self.whole.core.driver.engine.set_max_message_size(bytes);
+    }
+
+    /// Returns how many bytes of output are not written: what was [fed](Self::feed), and what an
+    /// interrupted call has left. The transport may hold written bytes back.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.whole.core.pending_bytes()
     }
 
     /// Returns the memory of a message to the connection, which uses it for the next message. So a
@@ -328,14 +404,15 @@ impl<S: Read + Write> WebSocket<S> {
         let Whole { mut core, mut writer } = self.whole;
         let unsent = writer.unwritten(&mut core);
         let mut engine = core.driver.engine.into_parts();
-        engine.unread.extend_from_slice(self.reader.input.unread());
+        let lossless = engine.lossless && !self.reader.holds_event();
         self.reader.timeout.restore(&writer.stream);
         writer.timeout.restore(&writer.stream);
+        engine.unread.extend_from_slice(&self.reader.input.into_unread());
         Parts {
             transport: writer.stream,
             unread: engine.unread,
             unsent,
-            lossless: engine.lossless && !self.reader.holds_event(),
+            lossless,
         }
     }
 
@@ -347,6 +424,14 @@ impl<S: Read + Write> WebSocket<S> {
     /// Closes the stream, if the connection is closed.
     pub(super) fn teardown(&mut self) {
         self.reader.teardown(&mut self.whole);
+    }
+
+    /// Joins the parts of [`into_loops`](Self::into_loops) again.
+    pub(super) const fn from_loops(core: Core, reader: ReadLoop<S>, writer: WriteLoop<S>) -> Self {
+        Self {
+            reader,
+            whole: Whole { core, writer },
+        }
     }
 
     /// Takes the connection apart for [`split`](Self::split_with).

@@ -57,6 +57,18 @@ impl<W> WriteLoop<W> {
     }
 }
 
+impl<V> WriteLoop<V> {
+    /// Undoes [`split_stream`](Self::split_stream). The stream has no hooks.
+    pub(super) fn join_stream<R, W>(self, reader: R, join: impl FnOnce(R, V) -> W) -> WriteLoop<W> {
+        WriteLoop {
+            stream: join(reader, self.stream),
+            buf: self.buf,
+            state: self.state,
+            timeout: SocketTimeout::write(None),
+        }
+    }
+}
+
 impl<W> WriteLoop<W> {
     /// Returns what is not written, of what was taken out of the core and of what is in it.
     pub(super) fn unwritten(&mut self, core: &mut Core) -> Vec<u8> {
@@ -107,6 +119,7 @@ impl<W: Write> WriteLoop<W> {
             self.state.fail(&core.driver.not_connected(), &mut self.buf);
         }
         core.take_output(&mut self.buf, &mut self.state);
+        core.unwritten_len = self.state.unwritten_len(&self.buf);
     }
 
     /// Writes what was taken out of the core, until a deadline or the owner's timeout has passed.
@@ -120,6 +133,7 @@ impl<W: Write> WriteLoop<W> {
             let has_progressed = self.state.take_progress();
             let mut core = access.core();
             core.has_unwritten = self.state.is_pending(&self.buf);
+            core.unwritten_len = self.state.unwritten_len(&self.buf);
             if has_progressed {
                 core.driver.timers.written(Instant::now());
             }
@@ -129,6 +143,7 @@ impl<W: Write> WriteLoop<W> {
             let Err(error) = written else {
                 if self.state.is_pending(&self.buf) {
                     core.take_control(&mut self.buf, &mut self.state);
+                    core.unwritten_len = self.state.unwritten_len(&self.buf);
                     now = Instant::now();
                     continue;
                 }
@@ -141,6 +156,7 @@ impl<W: Write> WriteLoop<W> {
             }
             if core.driver.handle_timeout(now).is_err() {
                 self.state.fail(&core.driver.not_connected(), &mut self.buf);
+                core.unwritten_len = 0;
                 return self.state.check();
             }
             if !self.timeout.should_retry(&error, now) {

@@ -1,6 +1,7 @@
 //! The blocking adapter: over scripted transports with short reads and writes, and over TCP on the
 //! loopback interface.
 
+mod byte_streams;
 mod deadlines;
 mod faults;
 mod halves;
@@ -8,6 +9,7 @@ mod halves_scripted;
 mod handover;
 mod handshake;
 mod reading;
+mod streams;
 mod tcp;
 mod writing;
 

@@ -1,42 +1,81 @@
 //! What all adapters have in common: the engine, its output and its deadlines.
 
+mod send;
+
 use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
 use core::{mem, time::Duration};
 use std::{io, time::Instant};
 
-use super::{Error, Settings, input::Input};
+use super::{
+    Error, Settings,
+    received::{FromEvent, Reads, Received, Source},
+};
 use crate::{
-    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, SendError,
-    State,
+    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, State,
     error::LocalHandshakeError,
-    frame::ReservedBits,
     handshake::Refusal,
     timers::{Due, Timers},
 };
 
 /// An engine with its output and its deadlines. It neither reads nor writes nor waits.
-pub(super) struct Driver {
-    pub(super) engine: Connection,
+pub(in crate::adapter) struct Driver {
+    pub(in crate::adapter) engine: Connection,
     /// The output of the engine.
-    pub(super) out: Vec<u8>,
+    pub(in crate::adapter) out: Vec<u8>,
     /// Pings and Pongs, if the engine divides messages into fragments: they leave between these.
-    pub(super) control: Vec<u8>,
+    pub(in crate::adapter) control: Vec<u8>,
     /// How many bytes of `out` are replies, such as Pongs.
-    pub(super) reply_bytes: usize,
-    pub(super) timers: Timers<Instant>,
+    pub(in crate::adapter) reply_bytes: usize,
+    pub(in crate::adapter) timers: Timers<Instant>,
     /// [`Settings::high_water`].
-    pub(super) high_water: usize,
+    pub(in crate::adapter) high_water: usize,
     /// [`Connection::assembled_len`] after the last input.
     assembled_len: usize,
     /// The deadline that the peer has missed. The connection is lost.
     missed_deadline: Option<(Due, Duration)>,
     /// A recycled allocation, for the next message that is complete in the input.
     spare: Vec<u8>,
+    /// What the call that receives takes chunks for.
+    reads: Reads,
+    /// A [reader](Reads::SameMessage) has not read its message to the end.
+    is_in_reader: bool,
+    /// The rest of the message in progress is not returned: its reader was dropped.
+    skips_message: bool,
+    /// Who sends a message in fragments, and has not ended it.
+    message_sender: Option<SenderId>,
+    /// How many identities were given away.
+    senders: u64,
+}
+
+/// Identifies who sends the fragments of a message, so that nobody else's come between them: a
+/// handle of a writer, or a [`MessageWriter`](crate::adapter::std_net::MessageWriter).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::adapter) struct SenderId(u64);
+
+impl SenderId {
+    /// The one of a whole connection.
+    pub(in crate::adapter) const WHOLE: Self = Self(0);
+
+    /// The one of a writer that has a number from 1 on.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(in crate::adapter) const fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number of a writer.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(in crate::adapter) const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 impl Driver {
     /// Creates a client's connection. The request is in the output.
-    pub(super) fn client(request: &ClientRequest, settings: &Settings, now: Instant) -> Result<Self, Error> {
+    pub(in crate::adapter) fn client(
+        request: &ClientRequest,
+        settings: &Settings,
+        now: Instant,
+    ) -> Result<Self, Error> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let mut out = Vec::new();
@@ -48,12 +87,12 @@ impl Driver {
     }
 
     /// Creates a server's connection, which waits for a request.
-    pub(super) fn server(settings: &Settings, now: Instant) -> Self {
+    pub(in crate::adapter) fn server(settings: &Settings, now: Instant) -> Self {
         Self::new(Connection::server(settings.config.clone()), settings, now)
     }
 
     /// Continues a connection whose opening handshake is done.
-    pub(super) fn upgraded(engine: Connection, settings: &Settings, now: Instant) -> Self {
+    pub(in crate::adapter) fn upgraded(engine: Connection, settings: &Settings, now: Instant) -> Self {
         let mut driver = Self::new(engine, settings, now);
         driver.timers.opened(now);
         driver
@@ -70,12 +109,17 @@ impl Driver {
             assembled_len: 0,
             missed_deadline: None,
             spare: Vec::new(),
+            reads: Reads::Events,
+            is_in_reader: false,
+            skips_message: false,
+            message_sender: None,
+            senders: 0,
         }
     }
 
     /// Appends the acceptance of a request. If the request is not allowed, appends a response with
     /// status 403 instead, and if the acceptance cannot be sent, one with status 500.
-    pub(super) fn accept(
+    pub(in crate::adapter) fn accept(
         &mut self,
         request: &Request<'_>,
         accept: &Accept<'_>,
@@ -95,7 +139,7 @@ impl Driver {
 
     /// Appends the rejection of a request. If it cannot be sent, appends a response with status 500
     /// instead.
-    pub(super) fn reject(
+    pub(in crate::adapter) fn reject(
         &mut self,
         status: u16,
         headers: &[(&str, &str)],
@@ -112,50 +156,83 @@ impl Driver {
         let _rejected = self.engine.reject(500, &[], b"", &mut self.out);
     }
 
+    /// Begins a call that receives. It may be begun again, after it was interrupted.
+    ///
     /// Fails if the engine delivers chunks, and the caller receives whole messages. Nothing has
-    /// changed.
-    pub(super) fn check_delivery<T: FromEvent>(&self) -> Result<(), Error> {
-        if T::IS_WHOLE && self.engine.delivery() == Delivery::Chunks {
-            return Err(wrong_delivery());
+    /// changed then.
+    #[inline]
+    pub(in crate::adapter) fn begin_receiving<T: FromEvent>(&mut self) -> Result<(), Error> {
+        if T::IS_WHOLE {
+            // Where messages are delivered, there are no chunks.
+            return match self.engine.delivery() {
+                Delivery::Chunks => Err(wrong_delivery()),
+                _ => Ok(()),
+            };
+        }
+        self.reads = T::READS;
+        if T::READS != Reads::SameMessage {
+            self.skips_message |= mem::take(&mut self.is_in_reader);
         }
         Ok(())
     }
 
-    /// Takes the next event off the front of the input.
+    /// Takes the next event off the front of the input. A message is owned.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
         reason = "a message that is returned by a call goes through memory once more; measured"
     )]
-    pub(super) fn receive<'a>(&mut self, input: &'a mut Input) -> Result<Received<'a>, Box<ProtocolError>> {
-        let Input {
-            buf,
-            start,
-            end,
-            read_at,
-            ..
-        } = input;
-        let mut rest = buf.get_mut(*start..*end).unwrap_or_default();
+    pub(in crate::adapter) fn receive<'a>(
+        &mut self,
+        source: &'a mut impl Source,
+    ) -> Result<Received<'a>, Box<ProtocolError>> {
+        self.receive_as(source, into_owned_message)
+    }
+
+    /// Returns the message, borrowing nothing. A copy uses the recycled allocation.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    #[inline]
+    pub(in crate::adapter) fn take_owned(&mut self, message: Message<'_>) -> Message<'static> {
+        into_owned_message(message, &mut self.spare)
+    }
+
+    /// Takes the next event off the front of the input. A message that lies whole in the input is
+    /// borrowed from it.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `receive`")]
+    pub(in crate::adapter) fn receive_borrowed<'a>(
+        &mut self,
+        source: &'a mut impl Source,
+    ) -> Result<Received<'a, Message<'a>>, Box<ProtocolError>> {
+        self.receive_as(source, |message, _spare| message)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `receive`")]
+    fn receive_as<'a, M>(
+        &mut self,
+        source: &'a mut impl Source,
+        take: impl FnOnce(Message<'a>, &mut Vec<u8>) -> M,
+    ) -> Result<Received<'a, M>, Box<ProtocolError>> {
+        let read_at = source.read_at();
         let out_len = self.out.len();
         // An `Event` is large, and moving it costs more than receiving it: messages are taken out
         // of it at once.
-        let received = match self.engine.receive(&mut rest, &mut self.out) {
+        let received = match source.receive(&mut self.engine, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
-                self.timers.received(*read_at);
-                Ok(Received::Message(Message::Binary(Cow::Owned(into_owned(
-                    data,
-                    &mut self.spare,
-                )))))
+                self.timers.received(read_at);
+                Ok(Received::Message(take(Message::Binary(data), &mut self.spare)))
             }
             Ok(Some(Event::Text(text))) => {
-                self.timers.received(*read_at);
-                Ok(Received::Message(Message::Text(Cow::Owned(into_owned_text(
-                    text,
-                    &mut self.spare,
-                )))))
+                self.timers.received(read_at);
+                Ok(Received::Message(take(Message::Text(text), &mut self.spare)))
+            }
+            Ok(Some(Event::Chunk(chunk))) => {
+                self.timers.received(read_at);
+                Ok(self.received_chunk(chunk))
             }
             Ok(Some(event)) => {
-                self.update_timers(&event, *read_at);
+                self.update_timers(&event, read_at);
                 let reply_len = self.out.len() - out_len;
                 self.reply_bytes += reply_len;
                 // A Close frame is the last frame, and not moved.
@@ -169,23 +246,31 @@ impl Driver {
                 })
             }
             Ok(None) => {
-                self.update_assembled_len(*read_at);
+                self.update_assembled_len(read_at);
                 Ok(Received::NeedsInput)
             }
             Err(error) => Err(error),
         };
-        *start = *end - rest.len();
         if !self.control.is_empty() && self.engine.state() != State::Open {
             self.put_control_before_close(out_len);
         }
         received
     }
 
+    /// Skips a chunk, if its message was left by a reader.
+    fn received_chunk<'a, M>(&mut self, chunk: Chunk<'a>) -> Received<'a, M> {
+        if self.skips_message {
+            self.skips_message = !chunk.message_end;
+            return Received::Skipped;
+        }
+        self.is_in_reader = self.reads != Reads::Events && !chunk.message_end;
+        Received::Event(Event::Chunk(chunk))
+    }
+
     fn update_timers(&mut self, event: &Event<'_>, now: Instant) {
         match event {
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
             Event::Open(_) => self.timers.opened(now),
-            Event::Chunk(_) => self.timers.received(now),
             // `deadline` notices the end of the connection.
             _ => {}
         }
@@ -199,63 +284,8 @@ impl Driver {
         }
     }
 
-    /// Appends a message.
-    #[inline]
-    pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        match message {
-            Message::Text(text) => self.engine.send_text(&text, &mut self.out),
-            Message::Binary(data) => self.engine.send_binary(&data, &mut self.out),
-        }
-    }
-
-    /// Appends a Ping of the application.
-    pub(super) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.append_ping(payload)?;
-        self.timers.ping_sent();
-        Ok(())
-    }
-
-    /// Appends a Ping of the application or of the timers.
-    fn append_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        let (engine, out) = self.control_output();
-        engine.ping(payload, out)
-    }
-
-    /// Appends a Pong.
-    pub(super) fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        let (engine, out) = self.control_output();
-        engine.pong(payload, out)
-    }
-
-    /// The engine, and the output for a Ping or a Pong.
-    fn control_output(&mut self) -> (&mut Connection, &mut Vec<u8>) {
-        let is_apart = self.engine.fragments_messages();
-        (
-            &mut self.engine,
-            if is_apart { &mut self.control } else { &mut self.out },
-        )
-    }
-
-    /// Appends a Close frame.
-    pub(super) fn close(&mut self, code: Option<CloseCode>, reason: &str, now: Instant) -> Result<(), SendError> {
-        let out_len = self.out.len();
-        self.engine.close(code, reason, &mut self.out)?;
-        self.put_control_before_close(out_len);
-        self.timers.closing(now);
-        Ok(())
-    }
-
-    /// Puts the control frames that are kept apart before the Close frame that was appended at
-    /// `close_at`, if one was: after it, nothing may be sent (RFC 6455, section 5.5.1).
-    fn put_control_before_close(&mut self, close_at: usize) {
-        if self.out.len() > close_at {
-            let control = mem::take(&mut self.control);
-            self.out.splice(close_at..close_at, control);
-        }
-    }
-
     /// Returns the next deadline, for a caller that is about to wait.
-    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+    pub(in crate::adapter) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         // A Close frame of either side, a refusal, a failure: the time for the end of the
         // connection starts here.
         if matches!(self.engine.state(), State::Closing | State::Closed) {
@@ -267,7 +297,7 @@ impl Driver {
     /// Appends the Ping or the Close frame that is due.
     ///
     /// Fails if the peer has missed a deadline, as all later calls do.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+    pub(in crate::adapter) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(due) = self.timers.handle_timeout(now) {
             match due {
                 Due::Ping(payload) => _ = self.append_ping(&payload),
@@ -282,7 +312,7 @@ impl Driver {
     }
 
     /// Fails if the peer has missed a deadline.
-    pub(super) fn check_deadlines(&self) -> Result<(), Error> {
+    pub(in crate::adapter) fn check_deadlines(&self) -> Result<(), Error> {
         match self.missed_deadline {
             Some((due, limit)) => Err(Error::TimedOut { due, limit }),
             None => Ok(()),
@@ -292,7 +322,7 @@ impl Driver {
     /// Returns the error of a call that writes after the connection has ended, because of a missed
     /// deadline or because the transport has failed.
     #[cold]
-    pub(super) fn not_connected(&self) -> io::Error {
+    pub(in crate::adapter) fn not_connected(&self) -> io::Error {
         let text = match self.check_deadlines() {
             Err(error) => format!("nothing can be written any more: {error}"),
             Ok(()) => String::from("nothing can be written any more: the transport has failed"),
@@ -301,7 +331,7 @@ impl Driver {
     }
 
     /// Returns how a closed connection ended. A code that is no success is an error.
-    pub(super) fn outcome(&self) -> Result<(), Error> {
+    pub(in crate::adapter) fn outcome(&self) -> Result<(), Error> {
         match self.engine.close_status() {
             Some(status) if !status.is_success() => Err(Error::Closed(Box::new(status.clone()))),
             // Without a status: a handshake that was rejected or refused.
@@ -315,7 +345,7 @@ impl Driver {
     /// A result that is known does not depend on how the transport ends: a refusal whose body is
     /// incomplete, a clean end, a violation. Otherwise, the cause says more than the engine, which
     /// knows only that the transport has ended.
-    pub(super) fn transport_lost(&mut self, cause: Error) -> Result<Option<Box<Refusal>>, Error> {
+    pub(in crate::adapter) fn transport_lost(&mut self, cause: Error) -> Result<Option<Box<Refusal>>, Error> {
         match self.engine.receive_eof() {
             Ok(Some(Event::Refused(mut refusal))) => {
                 refusal.is_complete = false;
@@ -334,7 +364,7 @@ impl Driver {
     ///
     /// If a deadline passed before that call, nobody has looked for it: the Pong may have arrived
     /// and is not read yet. The peer gets its time again.
-    pub(super) fn write_stalled(&mut self, started: Instant) {
+    pub(in crate::adapter) fn write_stalled(&mut self, started: Instant) {
         if self.timers.poll_timeout().is_some_and(|deadline| deadline < started) {
             self.timers.written(started);
         }
@@ -343,7 +373,7 @@ impl Driver {
     /// Keeps the allocation of a message: the first for messages that lie whole in the input, the
     /// next for messages that the engine assembles.
     #[inline]
-    pub(super) fn recycle(&mut self, message: Message<'static>) {
+    pub(in crate::adapter) fn recycle(&mut self, message: Message<'static>) {
         if self.spare.capacity() == 0 {
             self.spare = message.into_bytes();
             self.spare.clear();
@@ -355,69 +385,18 @@ impl Driver {
 
 #[cold]
 fn wrong_delivery() -> Error {
-    let text = "recv returns whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk or recv_event";
+    let text = "recv and recv_with return whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk, \
+                reader or recv_event";
     io::Error::new(io::ErrorKind::InvalidInput, text).into()
 }
 
-/// What [`Driver::receive`] found in the input.
-pub(super) enum Received<'a> {
-    /// A message.
-    Message(Message<'static>),
-    /// Another event.
-    Event(Event<'a>),
-    /// Another event, and the engine has appended a reply to the output.
-    Replied(Event<'a>),
-    /// Nothing: all of the input is processed.
-    NeedsInput,
-}
-
-/// What a call of an adapter that receives returns: messages or chunks alone, or every event.
-pub(super) trait FromEvent: Sized {
-    /// Whether it stands for whole messages, and not for chunks.
-    const IS_WHOLE: bool = false;
-
-    fn from_message(message: Message<'static>) -> Self;
-
-    /// Converts an event that is not a message. `None` skips it: the adapter has done what it
-    /// requires.
-    fn from_event(event: Event<'_>) -> Option<Self>;
-}
-
-impl FromEvent for Message<'static> {
-    const IS_WHOLE: bool = true;
-
-    #[inline]
-    fn from_message(message: Message<'static>) -> Self {
-        message
-    }
-
-    #[inline]
-    fn from_event(_event: Event<'_>) -> Option<Self> {
-        None
-    }
-}
-
-/// A whole message is one chunk.
-impl FromEvent for Chunk<'static> {
-    fn from_message(message: Message<'static>) -> Self {
-        Chunk::new(message, ReservedBits::NONE, true, true)
-    }
-
-    fn from_event(event: Event<'_>) -> Option<Self> {
-        match event {
-            Event::Chunk(chunk) => Some(chunk.into_owned()),
-            _ => None,
-        }
-    }
-}
-
-impl FromEvent for Event<'static> {
-    fn from_message(message: Message<'static>) -> Self {
-        message.into()
-    }
-
-    fn from_event(event: Event<'_>) -> Option<Self> {
-        Some(event.into_owned())
+/// Like [`Message::into_owned`], with the allocation `spare`.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "as `receive`")]
+fn into_owned_message(message: Message<'_>, spare: &mut Vec<u8>) -> Message<'static> {
+    match message {
+        Message::Text(text) => Message::Text(Cow::Owned(into_owned_text(text, spare))),
+        Message::Binary(data) => Message::Binary(Cow::Owned(into_owned(data, spare))),
     }
 }
 

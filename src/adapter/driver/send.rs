@@ -1,0 +1,144 @@
+//! What an adapter sends: each call appends to the output.
+
+use alloc::vec::Vec;
+use core::mem;
+use std::time::Instant;
+
+use super::{Driver, SenderId};
+use crate::{CloseCode, Connection, Message, MessageKind, PreparedMessage, SendError};
+
+impl Driver {
+    /// Appends a message.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
+    pub(in crate::adapter) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.check_message_sender(None)?;
+        match message {
+            Message::Text(text) => self.engine.send_text(&text, &mut self.out),
+            Message::Binary(data) => self.engine.send_binary(&data, &mut self.out),
+        }
+    }
+
+    /// Appends a message that was prepared for many connections.
+    pub(in crate::adapter) fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.check_message_sender(None)?;
+        self.engine.send_prepared(message, &mut self.out)
+    }
+
+    /// Returns the identity of a handle that sends fragments.
+    pub(in crate::adapter) const fn new_sender(&mut self) -> SenderId {
+        self.senders += 1;
+        SenderId(self.senders)
+    }
+
+    /// Begins a message that a writer sends in fragments. Until it has ended, or was
+    /// [abandoned](Self::abandon_message), nobody else can send a message.
+    pub(in crate::adapter) fn begin_message(&mut self) -> Result<SenderId, SendError> {
+        let sender = self.new_sender();
+        self.begin_message_of(sender)?;
+        Ok(sender)
+    }
+
+    /// Begins a message of a sender that has an identity.
+    pub(in crate::adapter) fn begin_message_of(&mut self, sender: SenderId) -> Result<(), SendError> {
+        self.check_message_sender(None)?;
+        self.engine.check_message()?;
+        self.message_sender = Some(sender);
+        Ok(())
+    }
+
+    /// Returns who sends a message in fragments, and has not ended it.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(in crate::adapter) const fn message_sender(&self) -> Option<SenderId> {
+        self.message_sender
+    }
+
+    /// Appends one fragment of a message; `fin` ends it.
+    pub(in crate::adapter) fn fragment(
+        &mut self,
+        sender: SenderId,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+    ) -> Result<(), SendError> {
+        self.check_message_sender(Some(sender))?;
+        self.engine.send_fragment(kind, data, fin, &mut self.out)?;
+        self.message_sender = if fin { None } else { Some(sender) };
+        Ok(())
+    }
+
+    /// Notes that nobody continues the message of `sender`, unless it has ended. If a fragment of
+    /// it was sent, it is still in progress: whoever sends the next fragment continues it.
+    pub(in crate::adapter) fn abandon_message(&mut self, sender: SenderId) {
+        if self.message_sender == Some(sender) {
+            self.message_sender = None;
+        }
+    }
+
+    /// Fails while another than `sender` sends a message in fragments.
+    #[inline]
+    fn check_message_sender(&mut self, sender: Option<SenderId>) -> Result<(), SendError> {
+        if self.message_sender.is_none() || self.message_sender == sender {
+            return Ok(());
+        }
+        // That the connection is closing says more.
+        self.engine.check_message()?;
+        Err(SendError::MessageInProgress)
+    }
+
+    /// Returns how many bytes of output are here, and not with who writes it.
+    pub(in crate::adapter) fn pending_bytes(&self) -> usize {
+        self.out.len() + self.control.len()
+    }
+
+    /// Appends a Ping of the application.
+    pub(in crate::adapter) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.append_ping(payload)?;
+        self.timers.ping_sent();
+        Ok(())
+    }
+
+    /// Appends a Ping of the application or of the timers.
+    pub(super) fn append_ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (engine, out) = self.control_output();
+        engine.ping(payload, out)
+    }
+
+    /// Appends a Pong.
+    pub(in crate::adapter) fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        let (engine, out) = self.control_output();
+        engine.pong(payload, out)
+    }
+
+    /// The engine, and the output for a Ping or a Pong.
+    fn control_output(&mut self) -> (&mut Connection, &mut Vec<u8>) {
+        let is_apart = self.engine.fragments_messages();
+        (
+            &mut self.engine,
+            if is_apart { &mut self.control } else { &mut self.out },
+        )
+    }
+
+    /// Appends a Close frame.
+    pub(in crate::adapter) fn close(
+        &mut self,
+        code: Option<CloseCode>,
+        reason: &str,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        let out_len = self.out.len();
+        self.engine.close(code, reason, &mut self.out)?;
+        self.put_control_before_close(out_len);
+        self.timers.closing(now);
+        Ok(())
+    }
+
+    /// Puts the control frames that are kept apart before the Close frame that was appended at
+    /// `close_at`, if one was: after it, nothing may be sent (RFC 6455, section 5.5.1).
+    pub(super) fn put_control_before_close(&mut self, close_at: usize) {
+        if self.out.len() > close_at {
+            let control = mem::take(&mut self.control);
+            self.out.splice(close_at..close_at, control);
+        }
+    }
+}

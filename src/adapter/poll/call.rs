@@ -1,0 +1,212 @@
+//! A call of a whole connection, or of one of its halves.
+
+use core::{
+    future::poll_fn,
+    task::{Context, Poll, ready},
+};
+use std::io;
+
+use super::{
+    Clock, Transport,
+    access::Access,
+    read::poll_receive,
+    socket::Socket,
+    take::{Borrow, Owned, Take},
+    waiting::Interest,
+};
+use crate::{
+    Message, MessageKind, PreparedMessage, SendError,
+    adapter::{
+        AsMessage, Error,
+        driver::{Driver, SenderId},
+        input::Input,
+        received::FromEvent,
+    },
+};
+
+/// A call that polls for one interest. Dropped, it does not wait any more.
+pub(super) struct Call<'a, T, C> {
+    access: Access<'a, T, C>,
+    interest: Interest,
+    is_waiting: bool,
+}
+
+impl<'a, T, C> Call<'a, T, C> {
+    pub(super) const fn new(access: Access<'a, T, C>, interest: Interest) -> Self {
+        Self {
+            access,
+            interest,
+            is_waiting: false,
+        }
+    }
+
+    /// Begins a message that is sent in fragments. Returns who sends it.
+    pub(super) fn begin_message(&mut self) -> Result<SenderId, SendError> {
+        match &mut self.access {
+            Access::Whole(socket) => socket.driver.begin_message(),
+            Access::Half(shared) => {
+                let sender = self.interest.sender();
+                let mut socket = shared.socket();
+                socket.driver.begin_message_of(sender)?;
+                shared.set_message_sender(&socket.driver);
+                Ok(sender)
+            }
+        }
+    }
+
+    /// Notes that nobody continues the message of a sender.
+    pub(super) fn abandon_message(&mut self, sender: SenderId) {
+        match &mut self.access {
+            Access::Whole(socket) => socket.driver.abandon_message(sender),
+            // A task may be dropped while the socket is locked.
+            Access::Half(shared) => shared.remove_writer(self.interest),
+        }
+    }
+
+    #[inline]
+    pub(super) fn poll<V>(&mut self, poll: impl FnOnce(&mut Socket<T, C>, Interest) -> Poll<V>) -> Poll<V> {
+        let result = poll(&mut self.access.socket(), self.interest);
+        self.is_waiting = result.is_pending();
+        result
+    }
+}
+
+impl<T, C> Drop for Call<'_, T, C> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.is_waiting {
+            match &mut self.access {
+                Access::Whole(socket) => socket.waiting.remove(self.interest),
+                Access::Half(shared) => shared.tasks.remove(self.interest),
+            }
+        }
+    }
+}
+
+impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
+    /// Polls for what `take` takes.
+    #[inline]
+    pub(super) fn poll_receive<K: Take>(
+        &mut self,
+        input: &mut Input,
+        cx: &mut Context<'_>,
+        take: K,
+    ) -> Poll<Result<Option<K::Output>, Error>> {
+        let result = poll_receive(&mut self.access, input, cx, take);
+        self.is_waiting = result.is_pending();
+        result
+    }
+
+    /// Waits for what `E` stands for.
+    // Not an `async fn`, whose future would move every message once more.
+    #[inline]
+    pub(super) fn receive<E: FromEvent>(
+        mut self,
+        input: &'a mut Input,
+    ) -> impl Future<Output = Result<Option<E>, Error>> + use<'a, T, C, E> {
+        poll_fn(move |cx| self.poll_receive(input, cx, Owned::new()))
+    }
+
+    /// Waits for a message and passes it to a function, borrowed.
+    pub(super) fn receive_with<R>(
+        mut self,
+        input: &'a mut Input,
+        function: impl FnOnce(Message<'_>) -> R,
+    ) -> impl Future<Output = Result<Option<R>, Error>> {
+        let mut function = Some(function);
+        poll_fn(move |cx| self.poll_receive(input, cx, Borrow(&mut function)))
+    }
+
+    /// Appends a message when there is room.
+    #[inline]
+    pub(super) fn poll_feed(&mut self, cx: &mut Context<'_>, message: &impl AsMessage) -> Poll<Result<(), Error>> {
+        // Before the socket is locked: this is code of the application.
+        let message = message.as_message();
+        match &mut self.access {
+            // There is nothing to wait for: the poll does not begin.
+            Access::Whole(socket) if socket.has_room() => match socket.feed(message) {
+                Ok(()) => Poll::Ready(Ok(())),
+                Err(error) => refused(error),
+            },
+            _ => self.poll_append(cx, |socket| socket.feed(message)),
+        }
+    }
+
+    /// Appends a message when there is room.
+    pub(super) async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_feed(cx, &message)).await
+    }
+
+    /// Appends a prepared message when there is room.
+    pub(super) async fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_append(cx, |socket| socket.feed_prepared(message))).await
+    }
+
+    /// Appends a Ping or a Pong when there is room, and waits until it is written.
+    pub(super) async fn control(&mut self, append: impl Fn(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_append(cx, |socket| append(&mut socket.driver))).await?;
+        Ok(self.flush().await?)
+    }
+
+    /// Appends when there is room, under one lock: another writer could take the room.
+    #[inline(never)]
+    fn poll_append(
+        &mut self,
+        cx: &mut Context<'_>,
+        append: impl FnOnce(&mut Socket<T, C>) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        self.poll(|socket, interest| {
+            ready!(socket.poll_ready(interest, cx))?;
+            Poll::Ready(append(socket).map_err(Error::from))
+        })
+    }
+
+    /// Appends a fragment when there is room, and waits until it is written.
+    pub(super) async fn fragment(
+        &mut self,
+        sender: SenderId,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+    ) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_fragment(cx, sender, kind, data, fin)).await?;
+        Ok(self.flush().await?)
+    }
+
+    /// Appends a fragment when there is room.
+    pub(super) fn poll_fragment(
+        &mut self,
+        cx: &mut Context<'_>,
+        sender: SenderId,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+    ) -> Poll<Result<(), Error>> {
+        let shared = self.access.shared();
+        self.poll(|socket, interest| {
+            ready!(socket.poll_ready(interest, cx))?;
+            let appended = socket.fragment(sender, kind, data, fin);
+            // After a failure, the sender may be another writer, which may be dropped meanwhile.
+            if let (Some(shared), Ok(())) = (shared, &appended) {
+                shared.set_message_sender(&socket.driver);
+            }
+            Poll::Ready(appended.map_err(Error::from))
+        })
+    }
+
+    /// Waits until the output is written.
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll(|socket, interest| socket.poll_flush(interest, cx))
+    }
+}
+
+/// Out of line: in the same place, the caller would move an error that is not there.
+#[cold]
+#[inline(never)]
+fn refused(error: SendError) -> Poll<Result<(), Error>> {
+    Poll::Ready(Err(error.into()))
+}

@@ -1,0 +1,141 @@
+//! One message as a writer.
+
+use core::{
+    fmt,
+    future::poll_fn,
+    task::{Context, Poll, ready},
+};
+use std::io::{self, ErrorKind};
+
+use super::{Clock, Transport, call::Call};
+use crate::{
+    MessageKind, SendError,
+    adapter::{Error, driver::SenderId, pieces::Fragment},
+};
+
+/// One message, to be written: `AsyncWrite` of tokio and of `futures-io`.
+///
+/// [`WebSocket::writer`](super::WebSocket::writer) and [`Writer::writer`](super::Writer::writer)
+/// return it. Each 16 KiB that are written are one fragment, and so is what is left at a flush: a
+/// flush after every few bytes costs a frame each. [`finish`](Self::finish) sends the last one; to
+/// shut the writer down, as `AsyncWrite`, does the same. While more than
+/// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten, writing waits.
+///
+/// Other messages cannot be sent meanwhile: for a whole connection the borrow says so, and another
+/// [`Writer`](super::Writer) gets [`SendError::MessageInProgress`](crate::SendError). Pings, Pongs
+/// and a Close frame can.
+///
+/// **Dropped before it is finished,** no frame is incomplete on the wire. If nothing was sent yet,
+/// there is no message. Otherwise the message is in progress, and no other can be sent: that needs
+/// the rest of this one, as [`send_fragment`](super::WebSocket::send_fragment), or the connection
+/// is closed. A message that was begun cannot be taken back (RFC 6455, section 5.4).
+///
+/// An [`adapter::Error`](Error) is the inner error of the [`io::Error`] that writing returns. Text
+/// may be cut anywhere, but has to be UTF-8 as a whole: what is not is found when it is sent, and
+/// nothing more can be written.
+pub struct MessageWriter<'a, T, C = ()> {
+    call: Call<'a, T, C>,
+    sender: SenderId,
+    fragment: Fragment,
+    is_finished: bool,
+}
+
+impl<'a, T, C> MessageWriter<'a, T, C> {
+    /// Begins a message.
+    pub(super) fn begin(mut call: Call<'a, T, C>, kind: MessageKind) -> Result<Self, SendError> {
+        Ok(Self {
+            sender: call.begin_message()?,
+            call,
+            fragment: Fragment::new(kind),
+            is_finished: false,
+        })
+    }
+}
+
+impl<T: Transport, C: Clock> MessageWriter<'_, T, C> {
+    /// Sends the last fragment, and waits until the message is written. Called again, it does
+    /// nothing.
+    ///
+    /// Cancelled, it can be called again, and the message is sent once.
+    ///
+    /// # Errors
+    /// The transport failed, the connection is closing, or a text is not UTF-8.
+    pub async fn finish(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_end(cx)).await
+    }
+
+    /// Polls to write from the front of `data`. Returns how many bytes were taken: they are held
+    /// until they are a fragment.
+    ///
+    /// # Errors
+    /// The transport failed, the connection is closing, a text is not UTF-8, or the message is
+    /// finished.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_finished {
+            return Poll::Ready(Err(finished()));
+        }
+        if self.fragment.is_full() {
+            ready!(self.poll_fragment(cx, false))?;
+        }
+        Poll::Ready(Ok(self.fragment.fill(data)))
+    }
+
+    /// Polls until what was written until now is sent, as a fragment, and written.
+    ///
+    /// # Errors
+    /// The transport failed, the connection is closing, or a text is not UTF-8.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.fragment.data.is_empty() {
+            ready!(self.poll_fragment(cx, false))?;
+        }
+        self.call.poll_flush(cx)
+    }
+
+    /// Polls until the message is sent and written: see [`finish`](Self::finish).
+    ///
+    /// # Errors
+    /// Those of [`finish`](Self::finish).
+    pub fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_end(cx).map_err(Into::into)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if !self.is_finished {
+            ready!(self.poll_fragment(cx, true))?;
+        }
+        self.call.poll_flush(cx).map_err(Into::into)
+    }
+
+    /// Appends what is held as a fragment, when there is room.
+    fn poll_fragment(&mut self, cx: &mut Context<'_>, fin: bool) -> Poll<Result<(), Error>> {
+        let Fragment { kind, data } = &mut self.fragment;
+        ready!(self.call.poll_fragment(cx, self.sender, *kind, data, fin))?;
+        data.clear();
+        self.is_finished = fin;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A task may be dropped with its writer while the connection is locked: nothing is locked here.
+impl<T, C> Drop for MessageWriter<'_, T, C> {
+    fn drop(&mut self) {
+        self.call.abandon_message(self.sender);
+    }
+}
+
+impl<T, C> fmt::Debug for MessageWriter<'_, T, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageWriter")
+            .field("kind", &self.fragment.kind)
+            .field("is_finished", &self.is_finished)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cold]
+fn finished() -> io::Error {
+    io::Error::new(
+        ErrorKind::BrokenPipe,
+        "the message is finished: nothing can be written to it",
+    )
+}

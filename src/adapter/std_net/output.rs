@@ -1,0 +1,58 @@
+//! The writing direction of a connection, whole or in halves, for what writes more than one message
+//! or a part of one.
+
+use std::io::{self, Write};
+
+use super::{access::Core, read_loop::Duplex, shared::Shared, websocket::Whole};
+use crate::{
+    SendError,
+    adapter::{Error, driver::Driver, lock},
+};
+
+/// The writing direction of a connection.
+pub(super) enum Output<'a, W> {
+    Whole(&'a mut Whole<W>),
+    Half(&'a Shared<W>),
+}
+
+impl<W> Output<'_, W> {
+    /// Calls a function that does not wait.
+    pub(super) fn with_core<V>(&mut self, call: impl FnOnce(&mut Core) -> V) -> V {
+        match self {
+            Self::Whole(whole) => call(&mut whole.core),
+            Self::Half(shared) => call(&mut lock(&shared.core)),
+        }
+    }
+}
+
+impl<W: Write> Output<'_, W> {
+    /// Writes all output if too much of it is unwritten.
+    pub(super) fn make_room(&mut self) -> io::Result<()> {
+        match self {
+            Self::Whole(whole) => whole.make_room(),
+            Self::Half(shared) => shared.make_room(),
+        }
+    }
+
+    /// Appends to the output and writes it.
+    pub(super) fn command(&mut self, append: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
+        match self {
+            Self::Whole(whole) => {
+                append(&mut whole.core.driver)?;
+                Ok(whole.flush()?)
+            }
+            Self::Half(shared) => shared.command(append),
+        }
+    }
+
+    /// Writes all output.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Whole(whole) => whole.flush(),
+            Self::Half(shared) => {
+                shared.flush()?;
+                shared.flush_left_replies()
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What the two halves of a connection share.
+
+use std::{
+    io::{self, Write},
+    sync::{Mutex, TryLockError},
+};
+
+use super::{access::Core, unless_fatal, write_loop::WriteLoop};
+use crate::{
+    SendError,
+    adapter::{Error, driver::Driver, lock},
+};
+
+/// What the two halves share.
+pub(super) struct Shared<W> {
+    /// Never locked while the stream is waited for.
+    pub(super) core: Mutex<Core>,
+    /// Locked by the thread that writes. It may be locked before `core`, but not after it.
+    pub(super) writer: Mutex<WriteLoop<W>>,
+}
+
+impl<W: Write> Shared<W> {
+    /// Writes all output. Waits for another thread that writes.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        lock(&self.writer).flush(&mut &self.core)
+    }
+
+    /// Writes all output if too much of it is unwritten. Waits for another thread that writes.
+    pub(super) fn make_room(&self) -> io::Result<()> {
+        lock(&self.writer).make_room(&mut &self.core)
+    }
+
+    /// Writes replies, unless another thread is writing: that thread looks for replies when it has
+    /// unlocked the writer.
+    ///
+    /// So a reader never waits for the peer to take a message of a writer. The peer may be waiting
+    /// for the reader.
+    pub(super) fn flush_replies(&self) -> io::Result<()> {
+        // The core is unlocked before the writer is tried: a thread that is writing looks for
+        // replies after that.
+        while lock(&self.core).has_replies() {
+            let mut writer = match self.writer.try_lock() {
+                Ok(writer) => writer,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return Ok(()),
+            };
+            writer.flush_replies(&mut &self.core)?;
+        }
+        Ok(())
+    }
+
+    /// Appends to the output and writes it.
+    pub(super) fn command(&self, append: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
+        {
+            let mut core = lock(&self.core);
+            append(&mut core.driver)?;
+            core.active_writers += 1;
+        }
+        let written = self.flush();
+        lock(&self.core).active_writers -= 1;
+        written?;
+        Ok(self.flush_left_replies()?)
+    }
+
+    /// Writes the replies that the reader has left to this thread while this thread was writing.
+    pub(super) fn flush_left_replies(&self) -> io::Result<()> {
+        unless_fatal(self.flush_replies())
+    }
+}
