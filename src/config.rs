@@ -68,8 +68,9 @@ impl Config {
     ///
     /// A larger message fails the connection with 1009 as soon as a header announces it. A
     /// compressed one fails it as soon as more than this is inflated, or when it has far more bytes
-    /// on the wire than that. Default 16 MiB: more than browsers' and servers' usual messages, and
-    /// still small beside a machine's memory.
+    /// on the wire than that. [`set_max_message_size`](crate::Connection::set_max_message_size)
+    /// changes the limit of an open connection. Default 16 MiB: more than browsers' and servers'
+    /// usual messages, and still small beside a machine's memory.
     #[must_use]
     pub const fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = bytes;
@@ -154,7 +155,8 @@ impl Config {
     /// `true`.
     ///
     /// With `false`, the caller answers [`Event::Close`](crate::Event::Close) with
-    /// [`close`](crate::Connection::close).
+    /// [`close`](crate::Connection::close). Before that, it may finish a fragmented message in
+    /// progress with [`send_fragment`](crate::Connection::send_fragment), and send nothing else.
     #[must_use]
     pub const fn auto_close(mut self, enabled: bool) -> Self {
         self.auto_close = enabled;

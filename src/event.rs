@@ -6,6 +6,7 @@ use core::fmt;
 use crate::{
     close::CloseFrame,
     escaped::Escaped,
+    frame::ReservedBits,
     handshake::{Refusal, Request, Response},
     message::{Message, MessageKind},
 };
@@ -91,6 +92,9 @@ impl fmt::Debug for Event<'_> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Chunk<'b> {
+    /// Which reserved bits of the frame are set that belong to extensions which the caller
+    /// implements; without such, none. That of permessage-deflate is not among them.
+    pub reserved: ReservedBits,
     /// The payload. Text is cut at a code point boundary: the bytes of a code point that is not
     /// complete yet come with a later chunk, also if the frame ends between them.
     pub data: Message<'b>,
@@ -101,8 +105,9 @@ pub struct Chunk<'b> {
 }
 
 impl<'b> Chunk<'b> {
-    pub(crate) const fn new(data: Message<'b>, frame_end: bool, message_end: bool) -> Self {
+    pub(crate) const fn new(data: Message<'b>, reserved: ReservedBits, frame_end: bool, message_end: bool) -> Self {
         Self {
+            reserved,
             data,
             frame_end,
             message_end,
@@ -124,7 +129,7 @@ impl<'b> Chunk<'b> {
     /// Returns the same chunk, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Chunk<'static> {
-        Chunk::new(self.data.into_owned(), self.frame_end, self.message_end)
+        Chunk::new(self.data.into_owned(), self.reserved, self.frame_end, self.message_end)
     }
 }
 
@@ -133,6 +138,7 @@ impl fmt::Debug for Chunk<'_> {
         f.debug_struct("Chunk")
             .field("kind", &self.kind())
             .field("data", &Escaped(self.as_bytes()))
+            .field("reserved", &self.reserved)
             .field("frame_end", &self.frame_end)
             .field("message_end", &self.message_end)
             .finish()

@@ -12,6 +12,21 @@ pub struct Extension<'a> {
 }
 
 impl<'a> Extension<'a> {
+    /// Returns the extensions in the value of a `Sec-WebSocket-Extensions` header, up to the first
+    /// that violates the grammar: for a caller with an HTTP implementation of its own.
+    ///
+    /// ```
+    /// use sockless::handshake::Extension;
+    ///
+    /// let mut extensions = Extension::parse(b"x-own; level=3, permessage-deflate");
+    /// let own = extensions.next().expect("there are two");
+    /// assert_eq!(own.name(), "x-own");
+    /// assert_eq!(own.params().next(), Some(("level", Some("3".into()))));
+    /// ```
+    pub fn parse(value: &'a [u8]) -> impl Iterator<Item = Self> + Clone {
+        parse_extensions(value).map_while(Result::ok)
+    }
+
     /// Returns the name, as sent.
     #[must_use]
     pub const fn name(&self) -> &'a str {
@@ -23,6 +38,13 @@ impl<'a> Extension<'a> {
     pub fn params(&self) -> impl Iterator<Item = (&'a str, Option<Cow<'a, str>>)> + use<'a> {
         let mut rest = self.parameters;
         core::iter::from_fn(move || parse_parameter(&mut rest).ok().flatten())
+    }
+
+    /// Returns the name with its parameters, as in the header.
+    pub(crate) fn to_text(self) -> String {
+        let mut text = String::from(self.name);
+        text.push_str(&String::from_utf8_lossy(self.parameters.trim_ascii_end()));
+        text
     }
 
     /// Returns the bytes of the parameters, without the semicolon before the first one.
@@ -47,7 +69,9 @@ pub(crate) struct InvalidExtensions<'a> {
 
 /// Returns the extensions in a header value. The first error is the last item. Empty elements are
 /// ignored (RFC 9110, section 5.6.1.2).
-pub(crate) fn parse_extensions(value: &[u8]) -> impl Iterator<Item = Result<Extension<'_>, InvalidExtensions<'_>>> {
+pub(crate) fn parse_extensions(
+    value: &[u8],
+) -> impl Iterator<Item = Result<Extension<'_>, InvalidExtensions<'_>>> + Clone {
     let mut unparsed = Some(value);
     core::iter::from_fn(move || {
         let mut value = unparsed?;

@@ -85,7 +85,7 @@
 //!   [`Connection::upgraded_client`] continue from there.
 //! * [`frame`], [`mask`] and [`utf8`] are the codec, for proxies and small devices: no allocation,
 //!   and no dependencies without the feature `simd`.
-//! * [`timers`] has deadlines on the caller's clock.
+//! * [`timers`] has deadlines on the caller's clock, and the delays before connecting again.
 //! * `adapter` has the loops around the engine: blocking, tokio, and any other executor.
 //!
 //! # Duties of the caller
@@ -94,7 +94,7 @@
 //!   most one connection to the same address in the handshake at a time (RFC 6455, section 4.1).
 //! * Time. A peer may fall silent anywhere: [`timers`] has the deadlines, the clock is the
 //!   caller's. A client that connects again after a failure waits a random time first, longer each
-//!   time (section 7.2.3).
+//!   time (section 7.2.3): [`timers::Backoff`] has the delays.
 //! * Back pressure. A Pong is never longer than the Ping that caused it, except for a client's mask
 //!   key of four bytes, and besides there is at most one HTTP response and one Close frame. So it
 //!   is enough not to read while there is much to write.
@@ -103,7 +103,7 @@
 //! * Policy: who may connect, and what a proxy does. By default, [`Accept`] allows web pages of the
 //!   server's own origin, and clients that are no browsers; it has settings for others. A proxy
 //!   that forwards frames does not change their fragmentation if an extension was negotiated that
-//!   it does not know (section 5.4).
+//!   it does not know (section 5.4): [`Relay`] keeps it.
 //!
 //! # Features
 //!
@@ -150,6 +150,7 @@ pub mod frame;
 mod input;
 pub mod mask;
 mod message;
+mod reserved_bits;
 mod role;
 pub mod timers;
 pub mod utf8;
@@ -191,6 +192,8 @@ mod input_buffer;
 #[cfg(feature = "alloc")]
 mod receive;
 #[cfg(feature = "alloc")]
+mod relay;
+#[cfg(feature = "alloc")]
 mod send;
 #[cfg(feature = "alloc")]
 mod state;
@@ -205,6 +208,7 @@ mod engine {
         handshake::{Accept, ClientRequest, Request},
         input_buffer::InputBuffer,
         message::{Message, NotText},
+        relay::Relay,
         send::PreparedMessage,
         state::State,
     };

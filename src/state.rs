@@ -78,8 +78,10 @@ pub(crate) enum Signal {
 pub(crate) enum Command {
     /// Server: accept or reject the request.
     Answer,
-    /// Send a message or a fragment of one.
+    /// Send a message, or the first fragment of one.
     SendData,
+    /// Send a further fragment of the message in progress.
+    ContinueMessage,
     SendPing,
     SendPong,
     SendClose,
@@ -107,22 +109,44 @@ impl Phase {
 
             (
                 Self::AwaitingRequest | Self::Deciding | Self::AwaitingResponse,
-                Command::SendData | Command::SendPing | Command::SendPong | Command::SendClose,
+                Command::SendData
+                | Command::ContinueMessage
+                | Command::SendPing
+                | Command::SendPong
+                | Command::SendClose,
             ) => TooEarly,
 
-            (Self::Open, Command::SendData | Command::SendPing | Command::SendPong | Command::SendClose) => Granted,
+            (
+                Self::Open,
+                Command::SendData
+                | Command::ContinueMessage
+                | Command::SendPing
+                | Command::SendPong
+                | Command::SendClose,
+            ) => Granted,
 
             // "After sending a Close frame an endpoint MUST NOT send any more data frames" (section
             // 5.5.1). A Ping is still to be answered, "unless it already received a Close frame"
             // (section 5.5.2).
             (Self::CloseSent, Command::SendPong) => Granted,
-            (Self::CloseSent, Command::SendData | Command::SendPing | Command::SendClose) => TooLate,
+            (
+                Self::CloseSent,
+                Command::SendData | Command::ContinueMessage | Command::SendPing | Command::SendClose,
+            ) => TooLate,
 
-            // The peer's Close frame is to be answered (section 5.5.1).
-            (Self::CloseReceived, Command::SendClose) => Granted,
+            // The peer's Close frame is to be answered; "an endpoint MAY send the remaining
+            // fragments before sending a Close frame" (section 5.5.1).
+            (Self::CloseReceived, Command::SendClose | Command::ContinueMessage) => Granted,
             (Self::CloseReceived, Command::SendData | Command::SendPing | Command::SendPong) => TooLate,
 
-            (Self::Closed, Command::SendData | Command::SendPing | Command::SendPong | Command::SendClose) => TooLate,
+            (
+                Self::Closed,
+                Command::SendData
+                | Command::ContinueMessage
+                | Command::SendPing
+                | Command::SendPong
+                | Command::SendClose,
+            ) => TooLate,
         }
     }
 
@@ -213,9 +237,10 @@ mod tests {
         Signal::Failed,
     ];
 
-    const COMMANDS: [Command; 5] = [
+    const COMMANDS: [Command; 6] = [
         Command::Answer,
         Command::SendData,
+        Command::ContinueMessage,
         Command::SendPing,
         Command::SendPong,
         Command::SendClose,
@@ -261,7 +286,7 @@ mod tests {
         for command in COMMANDS {
             page += &format!(" {command:?} |");
         }
-        page += "\n|---|---|---|---|---|---|\n";
+        page += "\n|---|---|---|---|---|---|---|\n";
         for phase in PHASES {
             page += &format!("| {phase} |");
             for command in COMMANDS {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, error::Error, fmt::Debug, fs, path::Path};
 use sockless::{
     Accept, ClientRequest, CloseCode, Config, Connection, MessageKind, ProtocolError, Role, SendError,
     error::{LocalHandshakeError, RequestError, ResponseError},
+    frame::ReservedBits,
     handshake::Scheme,
     utf8,
 };
@@ -244,6 +245,11 @@ ResponseError::ExtensionNotOffered
 ResponseError::SecondExtension
     the server's opening handshake accepts a second extension, "x-webkit-deflate-frame", and the
     client offered at most one (RFC 6455, section 4.1)
+ResponseError::RepeatedExtension
+    the server's opening handshake accepts the extension "x-own" twice (RFC 6455, section 9.1)
+ResponseError::ReservedBitConflict
+    the server's opening handshake accepts two extensions that use one reserved bit, one of them
+    "x-other" (RFC 6455, section 9.1)
 ResponseError::InvalidExtensionParameters
     the server's opening handshake accepts permessage-deflate with "server_max_window_bits=16;
     client_no_c"..., which is invalid or does not match the client's offer (RFC 7692, section 7.1)
@@ -294,6 +300,9 @@ SendError::InvalidUtf8
     the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)
 SendError::MaskRequired
     a client must mask the payload, so it cannot send a header alone or a prepared frame (RFC 6455, section 5.1)
+SendError::ReservedBitsNotNegotiated
+    a fragment cannot have RSV2 set, because no negotiated extension gives that a meaning (RFC 6455,
+    section 5.2)
 SendError::PayloadTooLong
     the payload is 9223372036854775808 bytes long and may have at most 2^63 - 1 (RFC 6455, section
     5.2)
@@ -345,6 +354,16 @@ LocalHandshakeError::NotAllowed
 LocalHandshakeError::SubprotocolNotOffered
     the subprotocol "chat" cannot be accepted, because the client did not offer it (RFC 6455,
     section 4.2.2)
+LocalHandshakeError::InvalidExtension
+    the extension "x-own; a b" is not one name with valid parameters (RFC 6455, section 9.1)
+LocalHandshakeError::ExtensionNotOffered
+    the extension "x-own" cannot be accepted, because the client did not offer it (RFC 6455, section
+    9.1)
+LocalHandshakeError::RepeatedExtension
+    the extension "x-own" cannot be negotiated twice (RFC 6455, section 9.1)
+LocalHandshakeError::ReservedBitConflict
+    the extension "x-other" uses a reserved bit that another accepted extension uses (RFC 6455,
+    section 9.1)
 LocalHandshakeError::InvalidStatus
     a request cannot be rejected with the status 101, which is not in the range 200 to 599 (RFC
     9110, section 15)
@@ -598,6 +617,16 @@ fn response_errors() -> Vec<ResponseError> {
         client(&[&head, body.as_bytes()].concat())
     };
     let body = |fields: &[(&str, &str)]| client(&head("HTTP/1.1 500 x", fields));
+    let own = |answer: &str| {
+        let request = plain()
+            .extension("x-own", ReservedBits::RSV2)
+            .extension("x-other", ReservedBits::RSV2);
+        error(
+            &request,
+            &Config::new(),
+            &response_with("Sec-WebSocket-Extensions", &[answer]),
+        )
+    };
     let chat = || plain().subprotocol("chat");
     let long = response_with("X", &["x"; 6]);
     vec![
@@ -624,6 +653,8 @@ fn response_errors() -> Vec<ResponseError> {
             "Sec-WebSocket-Extensions",
             &["permessage-deflate, x-webkit-deflate-frame"],
         ),
+        own("x-own, x-own"),
+        own("x-own, x-other"),
         invalid_extension_parameters(),
         error(
             &chat(),
@@ -695,12 +726,21 @@ fn send_errors() -> Vec<SendError> {
         fragmented.send_fragment(MessageKind::Binary, b"x", true, &mut out),
         server().send_fragment(MessageKind::Text, b"\xFF", true, &mut out),
         open(Role::Client, Config::new()).send_header(MessageKind::Text, 1, &mut out),
+        server().send_fragment_with(MessageKind::Text, b"x", true, ReservedBits::RSV2, &mut out),
         server().send_header(MessageKind::Binary, 1 << 63, &mut out),
     ];
     refused.map(Result::unwrap_err).into()
 }
 
+/// The error of an acceptance with these extensions.
+fn accept_with_extensions(request: &[u8], extensions: &[(&str, ReservedBits)]) -> LocalHandshakeError {
+    let (mut server, received) = undecided(Config::new(), request);
+    let accept = Accept::new().extensions(extensions);
+    server.accept(&received, &accept, &mut Vec::new()).unwrap_err()
+}
+
 fn local_handshake_errors() -> Vec<LocalHandshakeError> {
+    let offer = request_with("Sec-WebSocket-Extensions", &["x-own, x-other"]);
     let url = |url: &str| ClientRequest::new(url).unwrap_err();
     let asked = |request: ClientRequest| {
         let made = Connection::client(&request, Config::new(), SEED, &mut Vec::new());
@@ -737,6 +777,13 @@ fn local_handshake_errors() -> Vec<LocalHandshakeError> {
         server
             .accept(&received, &Accept::new().subprotocol(Some("chat")), &mut out)
             .unwrap_err(),
+        asked(plain().extension("x-own; a b", ReservedBits::NONE)),
+        accept_with_extensions(&request(), &[("x-own", ReservedBits::RSV2)]),
+        accept_with_extensions(&offer, &[("x-own", ReservedBits::NONE), ("x-own", ReservedBits::RSV2)]),
+        accept_with_extensions(
+            &offer,
+            &[("x-own", ReservedBits::RSV2), ("x-other", ReservedBits::RSV2)],
+        ),
         server.reject(101, &[], b"", &mut out).unwrap_err(),
         server.reject(204, &[], b"x", &mut out).unwrap_err(),
         Connection::server(Config::new())

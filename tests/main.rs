@@ -1,9 +1,16 @@
 //! The integration tests, in one binary: `cargo test framing` runs the tests of `framing.rs`.
 
+mod backoff;
 mod conformance;
 mod framing;
 mod layers;
 
+#[cfg(feature = "alloc")]
+mod accept_config;
+#[cfg(feature = "alloc")]
+mod checksum_extension;
+#[cfg(feature = "alloc")]
+mod close_received;
 #[cfg(feature = "alloc")]
 mod closing;
 #[cfg(feature = "alloc")]
@@ -32,6 +39,8 @@ mod input_buffer;
 mod into_parts;
 #[cfg(feature = "alloc")]
 mod memory;
+#[cfg(feature = "laws")]
+mod message_limit;
 #[cfg(feature = "alloc")]
 mod pair;
 #[cfg(feature = "alloc")]
@@ -44,9 +53,15 @@ mod timers;
 #[cfg(feature = "laws")]
 mod differential;
 #[cfg(feature = "laws")]
+mod meter;
+#[cfg(feature = "laws")]
+mod own_extensions;
+#[cfg(feature = "laws")]
 mod properties;
 #[cfg(feature = "laws")]
 mod rechunk;
+#[cfg(feature = "laws")]
+mod relay;
 #[cfg(feature = "laws")]
 mod streams;
 

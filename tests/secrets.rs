@@ -201,7 +201,7 @@ fn f77_a_clients_request_is_shown_without_secrets() {
     assert_eq!(
         format!("{:?}", plain()),
         "ClientRequest { secure: false, host: \"example.com\", target: \"/\", origin: None, subprotocols: [], \
-         require_subprotocol: false, headers: {} }"
+         require_subprotocol: false, headers: {}, extensions: [] }"
     );
 }
 

@@ -1,6 +1,6 @@
 //! What an adapter receives, and what its calls return of it.
 
-use crate::{Chunk, Event, Message};
+use crate::{Chunk, Event, Message, frame::ReservedBits};
 
 /// What [`Driver::receive`](super::driver::Driver::receive) found in the input.
 pub(super) enum Received<'a, M = Message<'static>> {
@@ -47,7 +47,7 @@ impl FromEvent for Message<'static> {
 /// A whole message is one chunk.
 impl FromEvent for Chunk<'static> {
     fn from_message(message: Message<'static>) -> Self {
-        Chunk::new(message, true, true)
+        Chunk::new(message, ReservedBits::NONE, true, true)
     }
 
     fn from_event(event: Event<'_>) -> Option<Self> {

@@ -5,6 +5,7 @@ use core::mem;
 
 use super::{Connection, opening::ResponseKind};
 use crate::{
+    config::Config,
     deflate::DeflateConfig,
     error::{LocalHandshakeError, ProtocolError, RequestError},
     event::Event,
@@ -148,6 +149,8 @@ impl Connection {
     /// its events first; call it, with empty input if there is none, if the decision was not made
     /// in the loop around it.
     ///
+    /// [`Accept::config`] chooses limits, delivery and compression by the request.
+    ///
     /// # Errors
     /// Returns [`NotAllowed`](LocalHandshakeError::NotAllowed) for a request that the acceptance
     /// does not allow, by default one of a web page of another origin; otherwise the part of the
@@ -171,7 +174,14 @@ impl Connection {
                 return Err(error);
             }
         };
-        self.apply(negotiated, deflate.as_ref());
+        let deflate = match accept.chosen_config() {
+            Some(config) => {
+                self.configure(config);
+                config.deflate_settings()
+            }
+            None => deflate.as_ref(),
+        };
+        self.apply(negotiated, deflate);
         self.opening.take_if(|opening| opening.early.is_empty());
         self.signal(Signal::Accepted);
         Ok(())
@@ -207,11 +217,24 @@ impl Connection {
         }
     }
 
+    /// Applies the settings that [`Accept::config`] chose, before the first frame is received.
+    fn configure(&mut self, config: &Config) {
+        self.auto_pong = config.auto_pong;
+        self.auto_close = config.auto_close;
+        self.receiver.configure(config);
+        self.sender.configure(config);
+    }
+
     /// Applies and keeps what was negotiated.
     pub(super) fn apply(&mut self, negotiated: Negotiated, config: Option<&DeflateConfig>) {
+        let mut reserved = negotiated.reserved;
         if let Some((receive, send, threshold)) = negotiated.directions(self.role(), config) {
             self.receiver.allow_compressed(receive);
             self.sender.allow_compressed(send, threshold);
+            reserved.rsv1 = false;
+        }
+        if !reserved.is_empty() {
+            self.receiver.allow_reserved(reserved);
         }
         self.deflate = negotiated.deflate_params();
         self.subprotocol = negotiated.subprotocol;

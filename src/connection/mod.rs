@@ -19,6 +19,7 @@ use crate::{
     deflate::DeflateParams,
     error::{LocalHandshakeError, ProtocolError},
     event::Event,
+    frame::ReservedBits,
     handshake::{ClientRequest, Negotiated, answer::write_error},
     mask::keys::MaskKeys,
     receive::{Path, Receiver},
@@ -260,6 +261,39 @@ impl Connection {
         self.receiver.recycle(event);
     }
 
+    /// Sets the largest message to receive, in bytes, from the next message on: a server can begin
+    /// with a small limit, and raise it once the client has proven who it is.
+    ///
+    /// It replaces [`Config::max_message_size`], and has the same meaning: a larger message fails
+    /// the connection with 1009. A message whose first header was taken already keeps the limit
+    /// that it began with, whether the new one is larger or smaller. So does a compressed one: both
+    /// the limit on what it inflates to and that on its bytes on the wire are those of its first
+    /// header. What [`receive_whole`](Self::receive_whole) has left in the buffer has not begun.
+    ///
+    /// ```
+    /// use sockless::{Config, Connection, Event, handshake::Negotiated};
+    ///
+    /// let config = Config::new().max_message_size(1024);
+    /// let mut server = Connection::upgraded_server(&Negotiated::default(), config);
+    /// # let negotiated = Negotiated::default();
+    /// # let mut client = Connection::upgraded_client(&negotiated, Config::new(), [0; 32]);
+    /// # let (mut bytes, mut out) = (Vec::new(), Vec::new());
+    /// # client.send_text("password", &mut bytes)?;
+    /// # client.send_binary(&[0; 5000], &mut bytes)?;
+    /// let mut input = &mut bytes[..];
+    /// while let Some(event) = server.receive(&mut input, &mut out)? {
+    ///     match event {
+    ///         Event::Text(text) if text == "password" => server.set_max_message_size(1 << 20),
+    ///         Event::Binary(data) => assert_eq!(data.len(), 5000),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub const fn set_max_message_size(&mut self, bytes: u64) {
+        self.receiver.set_max_message_size(bytes);
+    }
+
     /// Takes working state of permessage-deflate from a pool, if the extension was negotiated and
     /// the connection has no state.
     ///
@@ -304,6 +338,15 @@ impl Connection {
         self.receiver.assembled_len()
     }
 
+    /// Returns which reserved bits were set, in any of its frames, of the last message that
+    /// [`Event::Text`] or [`Event::Binary`] has returned, as far as extensions that the caller
+    /// implements give them a meaning; without such, none. With chunk delivery,
+    /// [`Chunk::reserved`](crate::Chunk::reserved) says it of each frame.
+    #[must_use]
+    pub const fn message_reserved_bits(&self) -> ReservedBits {
+        self.receiver.reserved()
+    }
+
     /// Returns which end of the connection this is.
     #[must_use]
     pub const fn role(&self) -> Role {
@@ -320,7 +363,7 @@ impl Connection {
     /// permessage-deflate. Before the connection is open, nothing is.
     #[must_use]
     pub fn negotiated(&self) -> Negotiated {
-        Negotiated::new(self.subprotocol.clone(), self.deflate)
+        Negotiated::new(self.subprotocol.clone(), self.deflate, self.receiver.own_bits())
     }
 
     /// Returns whether received messages are delivered whole or in chunks:

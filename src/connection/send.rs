@@ -7,7 +7,7 @@ use crate::{
     close::{CloseFrame, ClosedBy},
     close_code::CloseCode,
     error::SendError,
-    frame::opcode::Opcode,
+    frame::{ReservedBits, opcode::Opcode},
     message::MessageKind,
     send::{PreparedMessage, Sender},
     state::{Command, Permission, Signal},
@@ -58,6 +58,39 @@ impl Connection {
         self.sender.set_compression(enabled);
     }
 
+    /// Sends one fragment with reserved bits set that negotiated extensions of the caller's own
+    /// give a meaning (RFC 6455, sections 5.2 and 9); otherwise as
+    /// [`send_fragment`](Self::send_fragment) does. With `fin` on the first call, it is a whole
+    /// message.
+    ///
+    /// The payload is what the extensions make of it; of a text, it must be UTF-8 as they make it.
+    /// If permessage-deflate was negotiated too, it is compressed after that.
+    ///
+    /// # Errors
+    /// Fails as `send_fragment` does, and if a bit was not negotiated. Nothing was sent, and the
+    /// message is still in progress.
+    pub fn send_fragment_with(
+        &mut self,
+        kind: MessageKind,
+        data: &[u8],
+        fin: bool,
+        reserved: ReservedBits,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let command = if self.sender.is_in_message() {
+            Command::ContinueMessage
+        } else {
+            Command::SendData
+        };
+        let negotiated = self.receiver.own_bits();
+        let sender = self.sender_for(command)?;
+        let not_negotiated = reserved.without(negotiated);
+        if !not_negotiated.is_empty() {
+            return Err(SendError::ReservedBitsNotNegotiated { bits: not_negotiated });
+        }
+        sender.fragment(kind, data, fin, reserved, out)
+    }
+
     /// Sends one fragment of a message whose length is not known yet; `fin` ends the message (RFC
     /// 6455, section 5.4).
     ///
@@ -65,10 +98,14 @@ impl Connection {
     /// sent between fragments, another message may not. A fragment of text may end inside a code
     /// point; the message may not.
     ///
+    /// With [`auto_close`](crate::Config::auto_close) off, a message in progress may be continued
+    /// and finished after the peer's Close frame, before this end answers it; no other message may
+    /// begin (section 5.5.1).
+    ///
     /// # Errors
-    /// Fails if the connection is not [`Open`](crate::State::Open), the kind is not that of the
-    /// message in progress, or a text is not UTF-8. Nothing was sent, and the message is still in
-    /// progress.
+    /// Fails if the connection is not [`Open`](crate::State::Open), except as said above, the kind
+    /// is not that of the message in progress, or a text is not UTF-8. Nothing was sent, and the
+    /// message is still in progress.
     pub fn send_fragment(
         &mut self,
         kind: MessageKind,
@@ -76,7 +113,7 @@ impl Connection {
         fin: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.sender_for(Command::SendData)?.fragment(kind, data, fin, out)
+        self.send_fragment_with(kind, data, fin, ReservedBits::NONE, out)
     }
 
     /// Server: sends only the header of a message of `len` bytes, for a vectored write of a payload
@@ -168,7 +205,7 @@ impl Connection {
     ///
     /// A client closes only because its application asks for it: it does not close the transport
     /// itself, and when it connects again after a failure, it waits a random time first, longer
-    /// each time (sections 7.1.1, 7.2.3 and 7.3).
+    /// each time, as [`Backoff`](crate::timers::Backoff) says (sections 7.1.1, 7.2.3 and 7.3).
     ///
     /// # Errors
     /// Fails if the connection is not open, a Close frame was sent before, the code may not be

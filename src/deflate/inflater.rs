@@ -46,6 +46,9 @@ pub(crate) struct Inflater {
     block: Block,
     /// What is left of [`BLOCK_CREDIT`].
     credit: usize,
+    /// What [`add_wire_bytes`](Self::add_wire_bytes) was told of the message in progress. It is
+    /// here, and not in the receiver, so that a connection without compression is smaller.
+    wire_bytes: u64,
 }
 
 /// What the block in progress has consumed and produced, in bytes.
@@ -108,6 +111,17 @@ pub(crate) struct Inflated<'a> {
 }
 
 impl Inflater {
+    /// A message begins.
+    pub(crate) const fn begin_message(&mut self) {
+        self.wire_bytes = 0;
+    }
+
+    /// Adds to the bytes on the wire of the message in progress, and returns how many there are.
+    pub(crate) const fn add_wire_bytes(&mut self, len: u64) -> u64 {
+        self.wire_bytes = self.wire_bytes.saturating_add(len);
+        self.wire_bytes
+    }
+
     pub(crate) const fn new(params: DirectionParams) -> Self {
         Self {
             params,
@@ -121,6 +135,7 @@ impl Inflater {
                 produced: 0,
             },
             credit: BLOCK_CREDIT,
+            wire_bytes: 0,
         }
     }
 

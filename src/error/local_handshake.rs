@@ -88,6 +88,27 @@ pub enum LocalHandshakeError {
         /// The subprotocol.
         subprotocol: Excerpt,
     },
+    /// The text of an extension is not one name with valid parameters (RFC 6455, section 9.1).
+    InvalidExtension {
+        /// The text.
+        extension: Excerpt,
+    },
+    /// The acceptance has an extension that the client did not offer (RFC 6455, section 9.1).
+    ExtensionNotOffered {
+        /// The name of the extension.
+        name: Excerpt,
+    },
+    /// The acceptance has an extension twice, or the request offers permessage-deflate while
+    /// `Config::deflate` offers it too (RFC 6455, section 9.1).
+    RepeatedExtension {
+        /// The name of the extension.
+        name: Excerpt,
+    },
+    /// The acceptance has two extensions that use one reserved bit (RFC 6455, section 9.1).
+    ReservedBitConflict {
+        /// The name of the second extension.
+        name: Excerpt,
+    },
     /// The status of a rejection is not in the range 200 to 599 (RFC 9110, section 15).
     InvalidStatus {
         /// The status.
@@ -170,6 +191,22 @@ impl fmt::Display for LocalHandshakeError {
                 f,
                 "the subprotocol {subprotocol} cannot be accepted, because the client did not offer it \
                  (RFC 6455, section 4.2.2)"
+            ),
+            Self::InvalidExtension { extension } => write!(
+                f,
+                "the extension {extension} is not one name with valid parameters (RFC 6455, section 9.1)"
+            ),
+            Self::ExtensionNotOffered { name } => write!(
+                f,
+                "the extension {name} cannot be accepted, because the client did not offer it (RFC 6455, section 9.1)"
+            ),
+            Self::RepeatedExtension { name } => write!(
+                f,
+                "the extension {name} cannot be negotiated twice (RFC 6455, section 9.1)"
+            ),
+            Self::ReservedBitConflict { name } => write!(
+                f,
+                "the extension {name} uses a reserved bit that another accepted extension uses (RFC 6455, section 9.1)"
             ),
             Self::InvalidStatus { status } => write!(
                 f,

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{request::RequestError, response::ResponseError};
-use crate::{close_code::CloseCode, utf8::InvalidUtf8};
+use crate::{close_code::CloseCode, reserved_bits::ReservedBits, utf8::InvalidUtf8};
 
 /// A violation of the protocol by the peer. There is one variant for each rule.
 ///
@@ -132,15 +132,8 @@ impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReservedBits { rsv1, rsv2, rsv3 } => {
-                let bits = [(rsv1, "RSV1"), (rsv2, "RSV2"), (rsv3, "RSV3")];
-                let mut set = bits.iter().filter(|(is_set, _)| **is_set);
                 f.write_str("the peer sent a frame with ")?;
-                if let Some((_, name)) = set.next() {
-                    f.write_str(name)?;
-                }
-                for (_, name) in set {
-                    write!(f, " and {name}")?;
-                }
+                ReservedBits::new([*rsv1, *rsv2, *rsv3]).write_names(f)?;
                 f.write_str(" set, and no negotiated extension gives that a meaning (RFC 6455, section 5.2)")
             }
             Self::ReservedOpcode { opcode } => {

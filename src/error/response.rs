@@ -86,6 +86,16 @@ pub enum ResponseError {
         /// The name of the second extension.
         name: Excerpt,
     },
+    /// The server accepts an extension twice (RFC 6455, section 9.1).
+    RepeatedExtension {
+        /// The name of the extension.
+        name: Excerpt,
+    },
+    /// The server accepts two extensions that use one reserved bit (RFC 6455, section 9.1).
+    ReservedBitConflict {
+        /// The name of an extension that uses it.
+        name: Excerpt,
+    },
     /// The parameters of permessage-deflate are invalid, or differ from the offer (RFC 7692,
     /// section 7.1).
     InvalidExtensionParameters {
@@ -213,6 +223,15 @@ impl fmt::Display for ResponseError {
                 f,
                 "the server's opening handshake accepts a second extension, {name}, and the client offered at most one \
                  (RFC 6455, section 4.1)"
+            ),
+            Self::RepeatedExtension { name } => write!(
+                f,
+                "the server's opening handshake accepts the extension {name} twice (RFC 6455, section 9.1)"
+            ),
+            Self::ReservedBitConflict { name } => write!(
+                f,
+                "the server's opening handshake accepts two extensions that use one reserved bit, one of them {name} \
+                 (RFC 6455, section 9.1)"
             ),
             Self::InvalidExtensionParameters { parameters } => write!(
                 f,

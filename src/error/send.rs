@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{close_code::CloseCode, utf8::InvalidUtf8};
+use crate::{close_code::CloseCode, reserved_bits::ReservedBits, utf8::InvalidUtf8};
 
 /// A frame or message that cannot be sent. Nothing was sent and nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +41,12 @@ pub enum SendError {
     /// A client must mask the payload, so it cannot send a header alone, or a frame that was
     /// encoded for others (RFC 6455, section 5.1).
     MaskRequired,
+    /// A fragment has reserved bits that no negotiated extension of the caller's own gives a
+    /// meaning (RFC 6455, section 5.2).
+    ReservedBitsNotNegotiated {
+        /// The bits among those of the fragment.
+        bits: ReservedBits,
+    },
     /// A payload is longer than 2^63 - 1 bytes (RFC 6455, section 5.2).
     PayloadTooLong {
         /// The length in bytes.
@@ -86,6 +92,11 @@ impl fmt::Display for SendError {
                 "a client must mask the payload, so it cannot send a header alone or a prepared frame (RFC 6455, \
                  section 5.1)",
             ),
+            Self::ReservedBitsNotNegotiated { bits } => {
+                f.write_str("a fragment cannot have ")?;
+                bits.write_names(f)?;
+                f.write_str(" set, because no negotiated extension gives that a meaning (RFC 6455, section 5.2)")
+            }
             Self::PayloadTooLong { len } => write!(
                 f,
                 "the payload is {len} bytes long and may have at most 2^63 - 1 (RFC 6455, section 5.2)"

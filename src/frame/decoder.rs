@@ -11,7 +11,7 @@ use super::{
 };
 #[cfg(feature = "alloc")]
 use super::{payload::unmask, wire};
-use crate::{error::ProtocolError, input::take, role::Role};
+use crate::{error::ProtocolError, input::take, reserved_bits::ReservedBits, role::Role};
 
 /// What [`Decoder::decode`] found next.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,10 +66,23 @@ pub struct Decoder {
     in_payload: bool,
     /// A data frame has begun, and its message has not ended.
     in_message: bool,
-    /// An extension gives the first reserved bit a meaning, on the first frame of a message.
-    rsv1: bool,
+    /// An extension gives the first reserved bit a meaning.
+    rsv1: Rsv1,
+    /// Extensions give the other reserved bits a meaning, on the frames of messages.
+    rsv2: bool,
+    rsv3: bool,
     /// What is in `stash` breaks a rule.
     has_failed: bool,
+}
+
+/// Where the first reserved bit may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rsv1 {
+    NotAllowed,
+    /// On the first frame of a message: permessage-deflate.
+    OnFirstFrame,
+    /// On every frame of a message: another extension.
+    OnEveryFrame,
 }
 
 impl Decoder {
@@ -85,7 +98,9 @@ impl Decoder {
             fin: false,
             in_payload: false,
             in_message: false,
-            rsv1: false,
+            rsv1: Rsv1::NotAllowed,
+            rsv2: false,
+            rsv3: false,
             has_failed: false,
         }
     }
@@ -94,7 +109,20 @@ impl Decoder {
     /// negotiated that gives it a meaning there: permessage-deflate marks compressed messages with
     /// it (RFC 7692, section 6).
     pub const fn allow_rsv1(&mut self) {
-        self.rsv1 = true;
+        self.rsv1 = Rsv1::OnFirstFrame;
+    }
+
+    /// Lets reserved bits be set on every frame of a message, because extensions were negotiated
+    /// that give them a meaning there (RFC 6455, section 9).
+    ///
+    /// What they mean, the caller knows: [`Header`] has them. On control frames, they are never
+    /// allowed.
+    pub const fn allow_reserved(&mut self, bits: ReservedBits) {
+        if bits.rsv1 {
+            self.rsv1 = Rsv1::OnEveryFrame;
+        }
+        self.rsv2 |= bits.rsv2;
+        self.rsv3 |= bits.rsv3;
     }
 
     /// Takes the next item off the front of `input`, which shrinks as it is consumed.
@@ -234,9 +262,8 @@ impl Decoder {
         let first = FirstByte(first);
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values"
         // (section 5.2)
-        if first.has_invalid_reserved(self.rsv1 && first.begins_message()) {
-            let [rsv1, rsv2, rsv3] = first.reserved();
-            return Err(ProtocolError::ReservedBits { rsv1, rsv2, rsv3 });
+        if first.has_reserved() {
+            self.check_reserved(first)?;
         }
         // What the first byte alone breaks is found before the second byte is looked at.
         match header::check_first(first)? {
@@ -256,6 +283,26 @@ impl Decoder {
             (Role::Client, true) => Err(ProtocolError::MaskedFrame),
             (Role::Server, true) | (Role::Client, false) => Ok(()),
         }
+    }
+
+    /// The rule on reserved bits, if one is set.
+    #[inline(never)]
+    const fn check_reserved(&self, first: FirstByte) -> Result<(), ProtocolError> {
+        let [rsv1, rsv2, rsv3] = first.reserved();
+        let (on_data, on_first) = match Opcode::from_bits(first.opcode_bits()) {
+            Some(Opcode::Text | Opcode::Binary) => (true, true),
+            Some(Opcode::Continuation) => (true, false),
+            Some(Opcode::Close | Opcode::Ping | Opcode::Pong) | None => (false, false),
+        };
+        let allows_rsv1 = match self.rsv1 {
+            Rsv1::NotAllowed => false,
+            Rsv1::OnFirstFrame => on_first,
+            Rsv1::OnEveryFrame => on_data,
+        };
+        if rsv1 && !allows_rsv1 || rsv2 && !(self.rsv2 && on_data) || rsv3 && !(self.rsv3 && on_data) {
+            return Err(ProtocolError::ReservedBits { rsv1, rsv2, rsv3 });
+        }
+        Ok(())
     }
 
     fn begin(&mut self, header: &Header) {
@@ -311,15 +358,33 @@ impl Decoder {
         &mut self.payload
     }
 
+    /// The reserved bits that extensions of the caller's own give a meaning.
+    pub(crate) const fn own_bits(&self) -> ReservedBits {
+        ReservedBits {
+            rsv1: matches!(self.rsv1, Rsv1::OnEveryFrame),
+            rsv2: self.rsv2,
+            rsv3: self.rsv3,
+        }
+    }
+
+    /// Those of them that are set in a header.
+    pub(crate) const fn own_bits_of(&self, header: &Header) -> ReservedBits {
+        ReservedBits {
+            rsv1: header.rsv1 && self.own_bits().rsv1,
+            rsv2: header.rsv2,
+            rsv3: header.rsv3,
+        }
+    }
+
     /// Writes a frame as this decoder receives it: the `front` of its payload, with `rest` bytes to
     /// follow. The key of the payload in progress continues at the end of `front`.
-    pub(crate) fn write_frame(&self, opcode: Opcode, fin: bool, mut front: Vec<u8>, rest: u64, out: &mut Vec<u8>) {
+    pub(crate) fn write_frame(&self, first: FirstByte, mut front: Vec<u8>, rest: u64, out: &mut Vec<u8>) {
         let mask = self.payload.mask().map(|mut key| {
             key.rotate_right(front.len() % 4);
             key
         });
         let mut buf = [0; Header::MAX_LEN];
-        let used = wire::write(FirstByte::new(opcode, fin), mask, front.len() as u64 + rest, &mut buf);
+        let used = wire::write(first, mask, front.len() as u64 + rest, &mut buf);
         out.extend_from_slice(buf.get(..used).unwrap_or_default());
         unmask(&mut front, mask);
         out.append(&mut front);

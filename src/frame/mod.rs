@@ -3,6 +3,7 @@
 
 pub(crate) mod decoder;
 pub(crate) mod header;
+mod meter;
 pub(crate) mod opcode;
 pub(crate) mod payload;
 #[cfg(feature = "alloc")]
@@ -12,5 +13,7 @@ pub(crate) mod wire;
 pub use self::{
     decoder::{Decoder, Item},
     header::Header,
+    meter::{Meter, Traffic},
     opcode::Opcode,
 };
+pub use crate::reserved_bits::ReservedBits;

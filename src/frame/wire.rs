@@ -78,18 +78,17 @@ impl FirstByte {
         [self.0 & RSV1 != 0, self.0 & RSV2 != 0, self.0 & RSV3 != 0]
     }
 
-    /// Whether a reserved bit is set that may not be set. `rsv1_allowed`: RSV1 may be.
+    /// With RSV1 set, and RSV2 and RSV3 as they are.
+    #[cfg(feature = "alloc")]
     #[inline(always)]
-    pub(crate) const fn has_invalid_reserved(self, rsv1_allowed: bool) -> bool {
-        self.0 & (RSV1 | RSV2 | RSV3) & !bit(rsv1_allowed, RSV1) != 0
+    pub(crate) const fn with_rsv1(self) -> Self {
+        Self(self.0 | RSV1)
     }
 
-    /// Whether the opcode is that of a message's first frame.
+    /// Whether a reserved bit is set.
     #[inline(always)]
-    pub(crate) const fn begins_message(self) -> bool {
-        const TEXT: u8 = Opcode::Text.bits();
-        const BINARY: u8 = Opcode::Binary.bits();
-        matches!(self.opcode_bits(), TEXT | BINARY)
+    pub(crate) const fn has_reserved(self) -> bool {
+        self.0 & (RSV1 | RSV2 | RSV3) != 0
     }
 
     /// The four bits of the opcode, which may be a reserved one.

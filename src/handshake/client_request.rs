@@ -1,6 +1,10 @@
 //! A client's request (RFC 6455, section 4.1).
 
-use alloc::{borrow::ToOwned, string::String, vec::Vec};
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+    vec::Vec,
+};
 use core::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -9,13 +13,16 @@ use super::{
     accept_key::accept_key,
     expected::Expected,
     fields::{check_added_header, check_header, check_subprotocols},
+    own_extensions::{self, OwnOffer},
+    request::Request,
     url::{Url, encode_target, split_authority},
 };
 use crate::{
     config::Config,
     deflate::{DeflateConfig, negotiation},
-    error::LocalHandshakeError,
+    error::{Excerpt, LocalHandshakeError},
     escaped::{Redacted, RedactedFields, RedactedUrl},
+    frame::ReservedBits,
     http::write_field,
 };
 
@@ -47,6 +54,7 @@ pub struct ClientRequest {
     subprotocols: Vec<String>,
     require_subprotocol: bool,
     headers: Vec<(String, String)>,
+    extensions: Vec<OwnOffer>,
 }
 
 impl ClientRequest {
@@ -90,6 +98,7 @@ impl ClientRequest {
             subprotocols: Vec::new(),
             require_subprotocol: false,
             headers: Vec::new(),
+            extensions: Vec::new(),
         }
     }
 
@@ -123,6 +132,56 @@ impl ClientRequest {
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Offers an extension that the caller implements (RFC 6455, section 9): its name with its
+    /// parameters, and the reserved bits that it uses if the server accepts it.
+    ///
+    /// Several offers with one name are alternatives, the preferred one first.
+    /// [`Response::extensions`](super::Response::extensions) has what the server answers, and the
+    /// caller checks the parameters: a client that cannot go on with them closes with 1010. The
+    /// engine checks that the extension was offered, that none is accepted twice, and that no two
+    /// use the same reserved bit.
+    ///
+    /// [`Chunk::reserved`](crate::Chunk::reserved) shows the bits of received frames;
+    /// [`send_fragment_with`](crate::Connection::send_fragment_with) sets them.
+    ///
+    /// ```
+    /// use sockless::{ClientRequest, frame::ReservedBits};
+    ///
+    /// let request = ClientRequest::new("ws://example.com/")?
+    ///     .extension("x-checksum; algorithm=crc32", ReservedBits::RSV2);
+    /// # Ok::<(), sockless::error::LocalHandshakeError>(())
+    /// ```
+    #[must_use]
+    pub fn extension(mut self, extension: impl Into<String>, reserved: ReservedBits) -> Self {
+        let text = extension.into();
+        self.extensions.push(OwnOffer { text, reserved });
+        self
+    }
+
+    /// Passes the offers of another client on, as a proxy does: its origin, its subprotocols and
+    /// its extensions, permessage-deflate among them. They take the place of those that were set
+    /// before.
+    ///
+    /// Other headers, such as `Cookie`, are for the caller to pass on or not. With
+    /// `Config::deflate`, the request would offer permessage-deflate twice and fails.
+    ///
+    /// The connection itself does not know what the extensions mean: once it is open, frames are
+    /// for a [`Relay`](crate::Relay). The server's choices go back with
+    /// [`Accept::forwarding`](crate::Accept::forwarding).
+    #[must_use]
+    pub fn forwarding(mut self, request: &Request<'_>) -> Self {
+        self.origin = request.origin().map(String::from);
+        self.subprotocols = request.subprotocols().map(String::from).collect();
+        self.extensions = request
+            .extensions()
+            .map(|extension| OwnOffer {
+                text: extension.to_text(),
+                reserved: ReservedBits::NONE,
+            })
+            .collect();
         self
     }
 
@@ -203,7 +262,7 @@ impl ClientRequest {
         deflate: Option<&DeflateConfig>,
         mut write_field: impl FnMut(&str, &str),
     ) -> Result<Expected, LocalHandshakeError> {
-        self.check()?;
+        self.check(deflate.is_some())?;
         let key = STANDARD.encode(nonce);
         write_field("Host", &self.url.authority());
         write_field("Upgrade", "websocket");
@@ -216,8 +275,8 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             write_field("Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
-        if let Some(config) = deflate {
-            write_field("Sec-WebSocket-Extensions", &negotiation::offer(config));
+        if deflate.is_some() || !self.extensions.is_empty() {
+            write_field("Sec-WebSocket-Extensions", &self.extensions_value(deflate));
         }
         for (name, value) in &self.headers {
             write_field(name, value);
@@ -227,16 +286,42 @@ impl ClientRequest {
             accept: accept_key(key.as_bytes()),
             subprotocols: self.subprotocols.clone(),
             require_subprotocol: self.require_subprotocol,
+            extensions: self.extensions.clone(),
         })
     }
 
-    fn check(&self) -> Result<(), LocalHandshakeError> {
+    /// The offers, those of the caller first. Out of line: most requests have none.
+    #[inline(never)]
+    fn extensions_value(&self, deflate: Option<&DeflateConfig>) -> String {
+        let deflate = deflate.map(negotiation::offer);
+        let own = self.extensions.iter().map(|offer| offer.text.as_str());
+        own_extensions::join(own, deflate.as_deref()).map_or_else(String::new, Cow::into_owned)
+    }
+
+    /// The rules on the offers of the caller. Out of line, as above.
+    #[inline(never)]
+    fn check_extensions(&self, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
+        for offer in &self.extensions {
+            let name = own_extensions::parse(&offer.text)?.name();
+            if offers_deflate && name == negotiation::NAME {
+                return Err(LocalHandshakeError::RepeatedExtension {
+                    name: Excerpt::new(name.as_bytes()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
         check_subprotocols(self.subprotocols.iter().map(String::as_bytes))?;
         if let Some(origin) = &self.origin {
             check_header("Origin", origin)?;
         }
         for (name, value) in &self.headers {
             check_added_header(name, value)?;
+        }
+        if !self.extensions.is_empty() {
+            self.check_extensions(offers_deflate)?;
         }
         Ok(())
     }
@@ -253,6 +338,7 @@ impl fmt::Debug for ClientRequest {
             .field("subprotocols", &subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("headers", &RedactedFields(&self.headers))
+            .field("extensions", &self.extensions)
             .finish()
     }
 }

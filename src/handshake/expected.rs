@@ -3,12 +3,13 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
-use super::negotiated::Negotiated;
+use super::{negotiated::Negotiated, own_extensions::OwnOffer};
 use crate::{
     deflate::{DeflateConfig, DeflateParams, negotiation},
     error::{Excerpt, ResponseError},
     escaped::{Escaped, Redacted},
     extensions::{Extension, parse_extensions},
+    frame::ReservedBits,
     http::{ListShape, list_elements, list_has},
 };
 
@@ -22,6 +23,7 @@ pub struct Expected {
     pub(super) subprotocols: Vec<String>,
     pub(super) require_subprotocol: bool,
     pub(super) deflate: Option<DeflateConfig>,
+    pub(super) extensions: Vec<OwnOffer>,
 }
 
 impl Expected {
@@ -41,8 +43,8 @@ impl Expected {
         let mut connection = None;
         let mut accept = None;
         let mut subprotocol = None;
-        let mut accepted_extension = None;
-        let mut extensions = ListShape::default();
+        let mut extensions = Extensions::default();
+        let mut extension_list = ListShape::default();
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
@@ -70,17 +72,8 @@ impl Expected {
                     return Err(ResponseError::SeveralSubprotocols);
                 }
             } else if is("sec-websocket-extensions") {
-                extensions.add(value);
-                for extension in parse_extensions(value) {
-                    let extension = extension.map_err(|error| ResponseError::InvalidExtensions {
-                        value: Excerpt::new(error.rest),
-                    })?;
-                    if accepted_extension.replace(extension).is_some() {
-                        return Err(ResponseError::SecondExtension {
-                            name: Excerpt::new(extension.name().as_bytes()),
-                        });
-                    }
-                }
+                extension_list.add(value);
+                self.add_extensions(value, &mut extensions)?;
             }
         }
         if !has_upgrade {
@@ -103,15 +96,51 @@ impl Expected {
             }
             None => return Err(ResponseError::MissingAccept),
         }
-        if extensions.has_only_empty_elements() {
+        if extension_list.has_only_empty_elements() {
             return Err(ResponseError::EmptyExtensionList);
         }
-        let deflate = match accepted_extension {
+        let deflate = match extensions.engine {
             None => None,
             Some(extension) => Some(self.check_extension(&extension)?),
         };
         let subprotocol = self.check_subprotocol(subprotocol)?;
-        Ok(Negotiated::new(subprotocol, deflate))
+        let mut negotiated = Negotiated::new(subprotocol, deflate, ReservedBits::NONE);
+        if !extensions.own.is_empty() {
+            finish_own(&extensions.own, &mut negotiated)?;
+        }
+        Ok(negotiated)
+    }
+
+    /// Adds the extensions of one header to those that the server accepts.
+    ///
+    /// Out of line: most responses have none.
+    #[inline(never)]
+    fn add_extensions<'a>(&self, value: &'a [u8], accepted: &mut Extensions<'a>) -> Result<(), ResponseError> {
+        for extension in parse_extensions(value) {
+            let extension = extension.map_err(|error| ResponseError::InvalidExtensions {
+                value: Excerpt::new(error.rest),
+            })?;
+            if let Some(offer) = self.own_offer(&extension) {
+                add_own(&mut accepted.own, offer, extension)?;
+                continue;
+            }
+            let name = Excerpt::new(extension.name().as_bytes());
+            if !self.extensions.is_empty() && extension.name() != negotiation::NAME {
+                return Err(ResponseError::ExtensionNotOffered { name });
+            }
+            if accepted.engine.replace(extension).is_some() {
+                return Err(match self.extensions.is_empty() {
+                    true => ResponseError::SecondExtension { name },
+                    false => ResponseError::RepeatedExtension { name },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The offer of the caller's own that an extension answers.
+    fn own_offer(&self, extension: &Extension<'_>) -> Option<&OwnOffer> {
+        self.extensions.iter().find(|offer| offer.has_name(extension.name()))
     }
 
     /// Checks the extension that the server accepts. "the client MUST _Fail the WebSocket
@@ -154,6 +183,49 @@ impl Expected {
     }
 }
 
+/// The extensions that the server accepts.
+#[derive(Default)]
+struct Extensions<'a> {
+    /// Of the engine: it can only be permessage-deflate.
+    engine: Option<Extension<'a>>,
+    own: Vec<OwnAnswer<'a>>,
+}
+
+/// An extension of the caller's own that the server accepts, and the bits that it uses.
+type OwnAnswer<'a> = (Extension<'a>, ReservedBits);
+
+/// Adds an extension of the caller's own that the server accepts.
+#[cold]
+fn add_own<'a>(own: &mut Vec<OwnAnswer<'a>>, offer: &OwnOffer, answer: Extension<'a>) -> Result<(), ResponseError> {
+    let name = Excerpt::new(answer.name().as_bytes());
+    if own.iter().any(|(earlier, _)| earlier.name() == answer.name()) {
+        return Err(ResponseError::RepeatedExtension { name });
+    }
+    if own
+        .iter()
+        .any(|(_, earlier)| offer.reserved.without(*earlier) != offer.reserved)
+    {
+        return Err(ResponseError::ReservedBitConflict { name });
+    }
+    own.push((answer, offer.reserved));
+    Ok(())
+}
+
+/// Adds the extensions of the caller's own to what was negotiated.
+#[cold]
+fn finish_own(own: &[OwnAnswer<'_>], negotiated: &mut Negotiated) -> Result<(), ResponseError> {
+    if let (true, Some((extension, _))) = (
+        negotiated.deflate_params().is_some(),
+        own.iter().find(|(_, reserved)| reserved.rsv1),
+    ) {
+        return Err(ResponseError::ReservedBitConflict {
+            name: Excerpt::new(extension.name().as_bytes()),
+        });
+    }
+    negotiated.reserved = own.iter().fold(ReservedBits::NONE, |all, (_, bits)| all.union(*bits));
+    Ok(())
+}
+
 impl fmt::Debug for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subprotocols: Vec<Redacted> = self.subprotocols.iter().map(|_| Redacted).collect();
@@ -162,6 +234,7 @@ impl fmt::Debug for Expected {
             .field("subprotocols", &subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("deflate", &self.deflate)
+            .field("extensions", &self.extensions)
             .finish()
     }
 }

@@ -14,6 +14,7 @@ mod fields;
 mod http_types;
 mod negotiated;
 mod origin;
+mod own_extensions;
 pub(crate) mod refusal_body;
 mod request;
 mod response;

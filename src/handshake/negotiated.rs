@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use crate::{
     deflate::{DeflateConfig, DeflateParams, DirectionParams},
+    frame::ReservedBits,
     role::Role,
 };
 
@@ -23,11 +24,22 @@ pub struct Negotiated {
     /// Always `None`.
     #[cfg(not(feature = "deflate"))]
     deflate: Option<DeflateParams>,
+    /// The reserved bits that the negotiated extensions use which the caller implements (RFC 6455,
+    /// section 9). The first one is ignored if permessage-deflate was negotiated, which needs it.
+    pub reserved: ReservedBits,
 }
 
 impl Negotiated {
-    pub(crate) const fn new(subprotocol: Option<Box<str>>, deflate: Option<DeflateParams>) -> Self {
-        Self { subprotocol, deflate }
+    pub(crate) const fn new(
+        subprotocol: Option<Box<str>>,
+        deflate: Option<DeflateParams>,
+        reserved: ReservedBits,
+    ) -> Self {
+        Self {
+            subprotocol,
+            deflate,
+            reserved,
+        }
     }
 
     /// Returns the parameters of permessage-deflate in each direction, if it was negotiated: those

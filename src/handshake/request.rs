@@ -9,6 +9,7 @@ use super::{
     fields::check_added_header,
     negotiated::Negotiated,
     origin::OriginRelation,
+    own_extensions,
     rules::{CheckedRequest, Method, RequestLine, check_request},
     url::absolute_authority,
 };
@@ -18,6 +19,7 @@ use crate::{
     error::{Excerpt, LocalHandshakeError, RequestError},
     escaped::RedactedUrl,
     extensions::{Extension, parse_extensions},
+    frame::ReservedBits,
     http::{Field, HeadError, Headers, is_tls, list_elements, parse_request},
 };
 
@@ -245,7 +247,7 @@ impl<'b> Request<'b> {
 
     /// Returns the extensions that the client offers, in its order of preference (RFC 6455, section
     /// 9.1).
-    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> + Clone {
         self.headers()
             .get_all("sec-websocket-extensions")
             .flat_map(parse_extensions)
@@ -254,6 +256,9 @@ impl<'b> Request<'b> {
 
     /// Returns the headers of the response with status 101 that accepts the request, for a server
     /// that uses another HTTP implementation.
+    ///
+    /// If [`Accept::config`] is set, it counts here, and not `config`; the caller passes it to
+    /// [`upgraded_server`](crate::Connection::upgraded_server) too.
     ///
     /// # Errors
     /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
@@ -289,8 +294,17 @@ impl<'b> Request<'b> {
                 });
             }
         }
+        let forwarded = accept.forwarded();
+        if let Some(response) = forwarded {
+            own_extensions::check_forwarded(response.extensions(), self.extensions())?;
+        }
         for (name, value) in accept.added_headers() {
             check_added_header(name, value)?;
+        }
+        let own = accept.own_extensions();
+        let mut reserved = ReservedBits::NONE;
+        if !own.is_empty() {
+            reserved = own_extensions::check_answers(own, self.extensions())?;
         }
         write_field("Upgrade", b"websocket");
         write_field("Connection", b"Upgrade");
@@ -298,18 +312,30 @@ impl<'b> Request<'b> {
         if let Some(subprotocol) = accept.chosen_subprotocol() {
             write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
-        let deflate = deflate
-            .filter(|_| !accept.declines_deflate())
+        if let Some(response) = forwarded {
+            for value in response.headers().get_all("sec-websocket-extensions") {
+                write_field("Sec-WebSocket-Extensions", value);
+            }
+        }
+        let deflate = accept
+            .deflate(deflate)
+            .filter(|_| {
+                let mut names = own.iter().filter_map(|(text, _)| own_extensions::parse(text).ok());
+                !reserved.rsv1 && !names.any(|extension| extension.name() == negotiation::NAME)
+            })
             .and_then(|config| negotiation::accept(config, self.extensions()));
-        if let Some((answer, _)) = &deflate {
-            write_field("Sec-WebSocket-Extensions", answer.as_bytes());
+        let deflate_answer = deflate.as_ref().map(|(answer, _)| answer.as_str());
+        let own_answers = own.iter().map(|(text, _)| *text);
+        if let Some(value) = own_extensions::join(own_answers, deflate_answer) {
+            write_field("Sec-WebSocket-Extensions", value.as_bytes());
         }
         for (name, value) in accept.added_headers() {
             write_field(name, value.as_bytes());
         }
         Ok(Negotiated::new(
             accept.chosen_subprotocol().map(Into::into),
-            deflate.map(|(_, params)| params),
+            deflate.as_ref().map(|(_, params)| *params),
+            reserved,
         ))
     }
 

@@ -7,6 +7,7 @@ use super::{expected::Expected, negotiated::Negotiated};
 use crate::{
     error::{Excerpt, ResponseError},
     escaped::Escaped,
+    extensions::{Extension, parse_extensions},
     http::{HeadError, Headers, is_tls, list_elements, parse_response},
 };
 
@@ -59,6 +60,15 @@ impl<'b> Response<'b> {
     pub fn subprotocol(&self) -> Option<&str> {
         let value = self.headers().get("sec-websocket-protocol")?;
         str::from_utf8(list_elements(value).next()?).ok()
+    }
+
+    /// Returns the extensions that the server accepts, in their order, permessage-deflate among
+    /// them (RFC 6455, section 9.1).
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
+        self.headers()
+            .get_all("sec-websocket-extensions")
+            .flat_map(parse_extensions)
+            .filter_map(Result::ok)
     }
 
     /// Converts to a response that borrows nothing.

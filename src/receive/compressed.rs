@@ -33,8 +33,6 @@ pub(super) struct Compressed {
     in_tail: bool,
     /// The last step has not put out everything, so that the next one needs no input.
     has_more_output: bool,
-    /// The payload bytes of its frames, without those of each that do not count.
-    wire_bytes: u64,
 }
 
 /// What ends with a piece of output.
@@ -53,7 +51,6 @@ impl Compressed {
             in_message: false,
             in_tail: false,
             has_more_output: false,
-            wire_bytes: 0,
         }
     }
 
@@ -66,16 +63,15 @@ impl Compressed {
     /// set on the first frame of a message alone, and only if that was negotiated.
     pub(super) fn begin_frame(&mut self, header: &Header, limits: Limits) -> Result<bool, ProtocolError> {
         if let (true, Some(params)) = (header.rsv1, self.params) {
-            self.inflater(params);
+            self.inflater(params).begin_message();
             self.in_message = true;
-            self.wire_bytes = 0;
         }
         if !self.in_message {
             return Ok(false);
         }
         let counted = header.len.saturating_sub(WIRE_ROOM_PER_FRAME);
-        self.wire_bytes = self.wire_bytes.saturating_add(counted);
-        if self.wire_bytes > limits.size.saturating_mul(2).saturating_add(WIRE_ROOM) {
+        let wire_bytes = self.inflater.as_mut().map(|inflater| inflater.add_wire_bytes(counted));
+        if wire_bytes > Some(limits.size.saturating_mul(2).saturating_add(WIRE_ROOM)) {
             return Err(limits.error(PayloadViolation::TooBig));
         }
         Ok(true)
@@ -126,6 +122,7 @@ impl Receiver {
         let Some((kind, mut payload)) = self.decoder.whole_message::<true>(input, MAX_FINISH as u64) else {
             return Ok(None);
         };
+        self.limits.size = self.max_message_size;
         let inflater = self.compressed.inflater(params);
         let max_output = usize::try_from(self.limits.size)
             .unwrap_or(usize::MAX)
@@ -265,7 +262,7 @@ impl Receiver {
                 Message::Text(Cow::Owned(joined))
             }
         };
-        let mut chunk = Chunk::new(data, ends != Ends::Nothing, ends == Ends::Message);
+        let mut chunk = Chunk::new(data, self.reserved, ends != Ends::Nothing, ends == Ends::Message);
         let empty = chunk.as_bytes().is_empty();
         if let Err(violation) = result {
             if empty {

@@ -20,7 +20,13 @@ use crate::{
     config::{Config, Delivery},
     error::ProtocolError,
     event::{Chunk, Event},
-    frame::{decoder::Decoder, header::Header, opcode::Opcode, wire},
+    frame::{
+        ReservedBits,
+        decoder::Decoder,
+        header::Header,
+        opcode::Opcode,
+        wire::{self, FirstByte},
+    },
     message::{Message, MessageKind},
     role::Role,
     utf8::{self, InvalidUtf8},
@@ -30,13 +36,24 @@ use crate::{
 pub(crate) struct Receiver {
     decoder: Decoder,
     delivery: Delivery,
+    /// Of the message in progress.
     limits: Limits,
+    /// The limit on the size of the next message.
+    max_message_size: u64,
     assembler: MessageAssembler,
     /// The payload of a control frame that spans inputs.
     control: Vec<u8>,
     /// A violation that was found after text or bytes that are delivered first.
     pending: Option<PayloadViolation>,
     compressed: compressed::Compressed,
+    /// Which reserved bits of the caller's extensions are set: with chunk delivery, in the frame in
+    /// progress; otherwise in any frame of the message in progress or of the last one.
+    reserved: ReservedBits,
+    /// Extensions of the caller's give reserved bits a meaning.
+    has_own_bits: bool,
+    /// As far as the settings say, the fast path for a whole message may be taken: messages are
+    /// assembled, may have a frame, and have no reserved bits, which the general path keeps.
+    whole_messages: bool,
     /// Off only in tests, which compare the fast paths with the general one.
     fast_paths: bool,
 }
@@ -50,12 +67,24 @@ impl Receiver {
                 size: config.max_message_size,
                 fragments: config.max_fragments,
             },
+            max_message_size: config.max_message_size,
             assembler: MessageAssembler::new(),
             control: Vec::new(),
             pending: None,
             compressed: compressed::Compressed::new(),
+            reserved: ReservedBits::NONE,
+            has_own_bits: false,
+            whole_messages: matches!(config.delivery, Delivery::Messages) && config.max_fragments > 0,
             fast_paths: true,
         }
+    }
+
+    /// Replaces the settings, before anything is received.
+    pub(crate) fn configure(&mut self, config: &Config) {
+        *self = Self {
+            fast_paths: self.fast_paths,
+            ..Self::new(self.role(), config)
+        };
     }
 
     pub(crate) const fn role(&self) -> Role {
@@ -68,6 +97,28 @@ impl Receiver {
 
     pub(crate) const fn disable_fast_paths(&mut self) {
         self.fast_paths = false;
+    }
+
+    /// Sets the limit on the size of the next message.
+    pub(crate) const fn set_max_message_size(&mut self, bytes: u64) {
+        self.max_message_size = bytes;
+    }
+
+    /// Lets the reserved bits of extensions be set that the caller implements.
+    pub(crate) const fn allow_reserved(&mut self, bits: ReservedBits) {
+        self.decoder.allow_reserved(bits);
+        self.has_own_bits = true;
+        self.whole_messages = false;
+    }
+
+    /// The reserved bits of extensions that the caller implements.
+    pub(crate) const fn own_bits(&self) -> ReservedBits {
+        self.decoder.own_bits()
+    }
+
+    /// The reserved bits of the last message, or of its last frame with chunk delivery.
+    pub(crate) const fn reserved(&self) -> ReservedBits {
+        self.reserved
     }
 
     /// Whether a message is in progress: its first header has come and its last byte has not. The
@@ -83,7 +134,7 @@ impl Receiver {
 
     /// Whether the fast path for a whole message may be taken.
     fn takes_whole_messages(&self) -> bool {
-        self.decoder.is_between_messages() && self.delivery == Delivery::Messages && self.limits.fragments > 0
+        self.decoder.is_between_messages() && self.whole_messages
     }
 
     /// Takes a whole message off the front of `input`, which it borrows: the fast path for the
@@ -91,7 +142,7 @@ impl Receiver {
     #[inline(always)]
     pub(crate) fn whole_message<'b>(&self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, InvalidUtf8> {
         debug_assert!(self.takes_whole_messages() && !self.is_in_message());
-        match self.decoder.whole_message::<false>(input, self.limits.size) {
+        match self.decoder.whole_message::<false>(input, self.max_message_size) {
             None => Ok(None),
             Some((kind, data)) => borrow(kind, data).map(Some),
         }
@@ -100,7 +151,7 @@ impl Receiver {
     /// Returns at least how many bytes are missing in `input` for
     /// [`whole_message`](Self::whole_message) to take it; `None` if it takes it now or never will.
     pub(crate) fn missing_bytes(&self, input: &[u8]) -> Option<u64> {
-        self.decoder.missing_bytes(input, self.limits.size)
+        self.decoder.missing_bytes(input, self.max_message_size)
     }
 
     /// Returns how many bytes of payload are missing in the frame in progress.
@@ -145,6 +196,15 @@ impl Receiver {
             Opcode::Continuation => None,
             Opcode::Close | Opcode::Ping | Opcode::Pong => return Ok(()),
         };
+        if kind.is_some() {
+            self.limits.size = self.max_message_size;
+        }
+        if self.has_own_bits {
+            self.reserved = match (self.delivery, kind) {
+                (Delivery::Messages, None) => self.reserved.union(self.decoder.own_bits_of(header)),
+                _ => self.decoder.own_bits_of(header),
+            };
+        }
         // Of a compressed message, the inflated bytes count instead.
         let is_compressed = self.compressed.begin_frame(header, self.limits)?;
         let len = if is_compressed { 0 } else { header.len };
@@ -204,7 +264,12 @@ impl Receiver {
                     if text.is_empty() {
                         return Err(error.into());
                     }
-                    return Ok(Some(Event::Chunk(Chunk::new(Message::Text(text), false, false))));
+                    return Ok(Some(Event::Chunk(Chunk::new(
+                        Message::Text(text),
+                        self.reserved,
+                        false,
+                        false,
+                    ))));
                 }
                 if text.is_empty() && !ends_frame {
                     return Ok(None);
@@ -212,7 +277,12 @@ impl Receiver {
                 Message::Text(text)
             }
         };
-        Ok(Some(Event::Chunk(Chunk::new(data, ends_frame, ends_message))))
+        Ok(Some(Event::Chunk(Chunk::new(
+            data,
+            self.reserved,
+            ends_frame,
+            ends_message,
+        ))))
     }
 
     /// Payload of a control frame.
@@ -271,17 +341,26 @@ impl Receiver {
                 false => (0, false),
             };
             let opcode = self.assembler.opcode_of_unread(remaining);
+            let reserved = self.reserved.bits();
             let assembled = self.assembler.into_assembled();
             if wire::overflows(assembled.len() as u64 + remaining) {
                 // Together they are longer than a frame can be.
-                decoder.write_frame(opcode, false, assembled, 0, &mut unread);
-                decoder.write_frame(Opcode::Continuation, fin, Vec::new(), remaining, &mut unread);
+                let first = FirstByte::new(opcode, false).with_reserved(reserved);
+                decoder.write_frame(first, assembled, 0, &mut unread);
+                let first = FirstByte::new(Opcode::Continuation, fin).with_reserved(reserved);
+                decoder.write_frame(first, Vec::new(), remaining, &mut unread);
             } else {
-                decoder.write_frame(opcode, fin, assembled, remaining, &mut unread);
+                let first = FirstByte::new(opcode, fin).with_reserved(reserved);
+                decoder.write_frame(first, assembled, remaining, &mut unread);
             }
         }
         if decoder.is_in_control_frame() {
-            decoder.write_frame(decoder.opcode(), true, self.control, remaining, &mut unread);
+            decoder.write_frame(
+                FirstByte::new(decoder.opcode(), true),
+                self.control,
+                remaining,
+                &mut unread,
+            );
         }
         unread.extend_from_slice(decoder.stashed());
         unread

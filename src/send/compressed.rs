@@ -135,7 +135,7 @@ impl Sender {
 
 /// The first byte of a compressed message's first frame.
 pub(super) const fn compressed(first: FirstByte) -> FirstByte {
-    first.with_reserved([true, false, false])
+    first.with_rsv1()
 }
 
 #[cfg(feature = "deflate")]

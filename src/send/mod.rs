@@ -11,8 +11,10 @@ use core::num::NonZeroUsize;
 pub use self::prepared::PreparedMessage;
 use crate::{
     close::CloseFrame,
+    config::Config,
     error::SendError,
     frame::{
+        ReservedBits,
         header::Header,
         opcode::Opcode,
         wire::{self, FirstByte},
@@ -54,6 +56,12 @@ impl Sender {
         sender
     }
 
+    /// Replaces the settings, before anything is sent.
+    pub(crate) const fn configure(&mut self, config: &Config) {
+        self.fragment_size = config.fragment_size;
+        self.update_path();
+    }
+
     pub(crate) const fn role(&self) -> Role {
         match self.keys {
             Some(_) => Role::Client,
@@ -84,7 +92,7 @@ impl Sender {
     }
 
     /// Whether a fragmented message is in progress.
-    const fn is_in_message(&self) -> bool {
+    pub(crate) const fn is_in_message(&self) -> bool {
         self.message.is_some()
     }
 
@@ -143,6 +151,7 @@ impl Sender {
         kind: MessageKind,
         data: &[u8],
         fin: bool,
+        reserved: ReservedBits,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         debug_assert!(self.compressed.agrees(self.is_in_message()));
@@ -163,7 +172,7 @@ impl Sender {
         let begins = !self.is_in_message();
         self.message = if fin { None } else { Some(kind) };
         self.update_path();
-        let first = FirstByte::new(opcode, fin);
+        let first = FirstByte::new(opcode, fin).with_reserved(reserved.bits());
         if !self.fragment_deflated(first, begins, data, out) {
             self.frame(first, data, out);
         }

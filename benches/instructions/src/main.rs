@@ -1,9 +1,10 @@
 //! Counts the instructions of the main paths under callgrind and compares them with `baseline.txt`.
 //!
 //! ```text
-//! cargo run --release                 # compares; fails if a workload takes 3 % more instructions
-//! BLESS=1 cargo run --release         # writes the baseline; commit it with the reason
-//! cargo run --release -- receive      # only the workloads whose name contains a word
+//! cargo run --release                   # compares; fails at 3 % more instructions
+//! BLESS=1 cargo run --release           # writes the baseline; commit it with the reason
+//! cargo run --release -- receive        # only the workloads whose name contains a word
+//! cargo run --release --features relay  # the workloads of `Relay` instead
 //! ```
 //!
 //! It needs valgrind. The counts do not depend on the load of the machine. They depend on the
@@ -106,7 +107,12 @@ fn compare(counts: &[(&str, f64)]) -> ExitCode {
 }
 
 fn baseline_path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline.txt")
+    let name = if cfg!(feature = "relay") {
+        "baseline-relay.txt"
+    } else {
+        "baseline.txt"
+    };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
 /// Returns what the counts depend on besides the code.

@@ -1,5 +1,8 @@
 //! The workloads that are counted. Each is a closure that processes a number of messages.
 
+#[cfg(feature = "relay")]
+mod relay;
+
 use std::{borrow::Cow, hint::black_box, num::NonZeroUsize};
 
 use sockless::{
@@ -23,6 +26,7 @@ const fn workload(name: &'static str) -> Workload {
 /// The number of messages in a stream.
 const PERIOD: u64 = 200;
 
+#[cfg(not(feature = "relay"))]
 pub const ALL: [Workload; 34] = [
     workload("receive/server/binary/16"),
     workload("receive/server/binary/125"),
@@ -60,6 +64,14 @@ pub const ALL: [Workload; 34] = [
     workload("handshake/client"),
 ];
 
+#[cfg(feature = "relay")]
+pub const ALL: [Workload; 4] = [
+    workload("relay/125"),
+    workload("relay/16384"),
+    workload("unmask then mask/125"),
+    workload("unmask then mask/16384"),
+];
+
 /// Prepares the workload of that name. Returns the closure to run.
 pub fn start(name: &str) -> Option<RunMessages> {
     let parts: Vec<&str> = name.split('/').collect();
@@ -73,6 +85,10 @@ pub fn start(name: &str) -> Option<RunMessages> {
         }
         ["send", "server", size, "prepared"] => Some(send_prepared(size.parse().ok()?)),
         ["send", end, size] => Some(send(end, size.parse().ok()?)),
+        #[cfg(feature = "relay")]
+        ["relay", size] => Some(relay::relay(size.parse().ok()?)),
+        #[cfg(feature = "relay")]
+        ["unmask then mask", size] => Some(relay::unmask_then_mask(size.parse().ok()?)),
         ["handshake", "server", "short"] => Some(serve(REQUEST)),
         ["handshake", "server", "browser"] => Some(serve(BROWSER_REQUEST)),
         ["handshake", "client"] => Some(connect()),

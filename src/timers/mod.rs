@@ -42,12 +42,18 @@
 //!
 //! Process what has arrived before the call of `handle_timeout`: after a long sleep, the answer
 //! that proves the peer alive may be in the receive buffer.
+//!
+//! [`Backoff`] says how long a client waits before it connects again.
+
+mod backoff;
 
 use core::{
     mem,
     ops::{Add, Sub},
     time::Duration,
 };
+
+pub use self::backoff::Backoff;
 
 /// The longest timeout, in seconds, so that no instant overflows: a hundred years.
 const MAX_TIMEOUT: u64 = 100 * 365 * 86_400;

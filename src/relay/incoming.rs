@@ -1,0 +1,108 @@
+//! What a relay receives from one side, and the rules on it.
+
+use alloc::vec::Vec;
+
+use crate::{
+    config::Config,
+    error::ProtocolError,
+    frame::{ReservedBits, decoder::Decoder, header::Header, opcode::Opcode, payload::Piece},
+    role::Role,
+};
+
+/// What a relay receives from one side.
+pub(super) struct Incoming {
+    decoder: Decoder,
+    max_message_size: u64,
+    max_fragments: u32,
+    /// The payload bytes and the frames of the message in progress.
+    size: u64,
+    fragments: u32,
+    /// The payload of the control frame in progress.
+    control: Vec<u8>,
+    pub(super) has_closed: bool,
+    /// The rule that the side has broken, or the end of its transport.
+    pub(super) error: Option<ProtocolError>,
+}
+
+/// What comes next.
+pub(super) enum Next<'b> {
+    /// A frame of a message begins.
+    Header(Header),
+    /// The next piece of its payload, masked as it came.
+    Piece(Piece<'b>),
+    /// A control frame is complete.
+    Control(Opcode, Vec<u8>),
+}
+
+impl Incoming {
+    /// `role` is the end that the relay is for this side.
+    pub(super) const fn new(role: Role, config: &Config) -> Self {
+        Self {
+            decoder: Decoder::new(role),
+            max_message_size: config.max_message_size,
+            max_fragments: config.max_fragments,
+            size: 0,
+            fragments: 0,
+            control: Vec::new(),
+            has_closed: false,
+            error: None,
+        }
+    }
+
+    pub(super) const fn allow_rsv1(&mut self) {
+        self.decoder.allow_rsv1();
+    }
+
+    pub(super) const fn allow_reserved(&mut self, bits: ReservedBits) {
+        self.decoder.allow_reserved(bits);
+    }
+
+    /// Takes what comes next off the front of `input`; `None` means that it is empty.
+    pub(super) fn next<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Next<'b>>, ProtocolError> {
+        loop {
+            if !self.decoder.is_in_payload() {
+                let Some(header) = self.decoder.header(input)? else {
+                    return Ok(None);
+                };
+                if !header.opcode.is_control() {
+                    self.check_limits(&header)?;
+                    return Ok(Some(Next::Header(header)));
+                }
+            }
+            let is_control = self.decoder.is_in_control_frame();
+            let Some(piece) = self.decoder.piece(input, usize::MAX) else {
+                return Ok(None);
+            };
+            if !is_control {
+                return Ok(Some(Next::Piece(piece)));
+            }
+            let ends_frame = piece.ends_frame;
+            self.control.extend_from_slice(piece.unmask());
+            if ends_frame {
+                let payload = core::mem::take(&mut self.control);
+                return Ok(Some(Next::Control(self.decoder.opcode(), payload)));
+            }
+        }
+    }
+
+    /// The limits on one message.
+    fn check_limits(&mut self, header: &Header) -> Result<(), ProtocolError> {
+        if header.opcode != Opcode::Continuation {
+            (self.size, self.fragments) = (0, 0);
+        }
+        self.size = self.size.saturating_add(header.len);
+        self.fragments = self.fragments.saturating_add(1);
+        if self.size > self.max_message_size {
+            return Err(ProtocolError::MessageTooBig {
+                size: Some(self.size),
+                limit: self.max_message_size,
+            });
+        }
+        if self.fragments > self.max_fragments {
+            return Err(ProtocolError::TooManyFragments {
+                limit: self.max_fragments,
+            });
+        }
+        Ok(())
+    }
+}
