@@ -1,0 +1,210 @@
+//! A ticker for many clients: each message is encoded and compressed once, and a client that does
+//! not read holds up no other.
+//!
+//! ```text
+//! cargo run --release --bin broadcast -- serve
+//! cargo run --release --bin broadcast -- watch ws://127.0.0.1:9011/ --clients 1000 --slow 1
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config, PreparedMessage,
+    adapter::{self, Settings},
+    deflate::DeflateConfig,
+};
+use sockless_applications::{AnyError, Args, run, usage};
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, interval, sleep, sleep_until},
+};
+
+const HELP: &str = "\
+A ticker for many clients.
+
+usage: broadcast serve [--listen ADDRESS] [--interval MS] [--symbols N]
+       broadcast watch URL [--clients N] [--slow N] [--seconds N]
+
+  --listen ADDRESS  where to listen (127.0.0.1:9011); with port 0, on a free port
+  --interval MS     time between two ticks (100)
+  --symbols N       prices in a tick (100)
+  --clients N       how many clients to open (1)
+  --slow N          how many of them do not read (0)
+  --seconds N       how long to watch (5)
+
+The watcher prints how many ticks the clients have received, and how old the ticks were.";
+
+/// How much the socket of a client holds back, in bytes. A client that is behind by more than this
+/// gets the next tick when it has caught up, and not all that it has missed.
+const SEND_BUFFER: u32 = 64 << 10;
+/// How many clients may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+fn main() -> ExitCode {
+    run("broadcast", HELP, |args| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(application(args))
+    })
+}
+
+async fn application(mut args: Args) -> Result<(), AnyError> {
+    let listen = args.option("--listen", String::from("127.0.0.1:9011"))?;
+    let pause = Duration::from_millis(args.option("--interval", 100)?).max(Duration::from_millis(1));
+    let symbols = args.option("--symbols", 100)?;
+    let (clients, slow) = (args.option("--clients", 1)?, args.option("--slow", 0)?);
+    let seconds = args.option("--seconds", 5)?;
+    match args.next::<String>("the command")?.as_str() {
+        "serve" => {
+            args.end()?;
+            serve(&listen, pause, symbols).await
+        }
+        "watch" => {
+            let url = args.next::<String>("the URL")?;
+            args.end()?;
+            watch(&url, clients, slow, Duration::from_secs(seconds)).await
+        }
+        command => Err(usage(format!("there is no command {command:?}"))),
+    }
+}
+
+async fn serve(listen: &str, pause: Duration, symbols: usize) -> Result<(), AnyError> {
+    let listener = listen_on(listen).await.map_err(|error| format!("{listen}: {error}"))?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    // Holds the last tick, and no more: the memory does not depend on how fast clients read.
+    let (ticks, _) = watch::channel(Arc::new(PreparedMessage::text("")));
+    let mut timer = interval(pause);
+    let mut number = 0;
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((tcp, peer)) => {
+                    let ticks = ticks.subscribe();
+                    tokio::spawn(async move {
+                        if let Err(error) = serve_client(tcp, ticks).await {
+                            eprintln!("broadcast: {peer}: {error}");
+                        }
+                    });
+                }
+                Err(error) => {
+                    eprintln!("broadcast: {listen}: {error}");
+                    // There are no more sockets: a retry at once would keep the processor busy.
+                    sleep(Duration::from_millis(100)).await;
+                }
+            },
+            _ = timer.tick() => {
+                number += 1;
+                ticks.send_replace(Arc::new(PreparedMessage::text(&tick(number, symbols))));
+            }
+        }
+    }
+}
+
+async fn listen_on(address: &str) -> Result<TcpListener, AnyError> {
+    let address = lookup_host(address).await?.next().ok_or("the name has no address")?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    // The connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    Ok(socket.listen(BACKLOG)?)
+}
+
+/// Sends the ticks to one client.
+async fn serve_client(tcp: TcpStream, mut ticks: watch::Receiver<Arc<PreparedMessage>>) -> Result<(), AnyError> {
+    tcp.set_nodelay(true)?;
+    // Clients send nothing.
+    let config = Config::new().max_message_size(0).deflate(DeflateConfig::new());
+    let incoming = adapter::tokio::incoming(tcp, Settings::new().config(config)).await?;
+    // Any page may show prices.
+    let mut ws = incoming.accept(&Accept::new().any_origin()).await?;
+    loop {
+        tokio::select! {
+            // Writes the output, answers Pings and keeps the deadlines: a client that does not
+            // answer Pings is dropped.
+            received = ws.recv() => match received? {
+                Some(_) => {}
+                None => return Ok(()),
+            },
+            Ok(()) = ticks.changed() => {
+                let tick = Arc::clone(&ticks.borrow_and_update());
+                // While the client has not taken the last tick, it gets no other.
+                if ws.pending_bytes() == 0 {
+                    ws.feed_prepared(&tick).await?;
+                }
+            }
+        }
+    }
+}
+
+/// Returns the text of a tick: its number, the time in microseconds, and a line for each price.
+fn tick(number: u64, symbols: usize) -> String {
+    let mut text = format!("{number} {}\n", micros_since_epoch());
+    for symbol in 0..symbols as u64 {
+        let price = 10_000 + (number * 7919 + symbol * 104_729) % 997;
+        let _result = writeln!(text, "SYM{symbol:04} {}.{:02}", price / 100, price % 100);
+    }
+    text
+}
+
+fn micros_since_epoch() -> u128 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_micros()
+}
+
+/// What a client has received.
+#[derive(Default)]
+struct Received {
+    ticks: u64,
+    last: u64,
+    /// The age of the oldest tick when it arrived.
+    max_age: Duration,
+}
+
+async fn watch(url: &str, clients: usize, slow: usize, time: Duration) -> Result<(), AnyError> {
+    let request = ClientRequest::new(url)?;
+    let mut tasks = JoinSet::new();
+    let mut sleepers = Vec::new();
+    for number in 0..clients {
+        let tcp = adapter::tokio::connect_tcp(request.host(), request.port(), Duration::from_secs(10)).await?;
+        let settings = Config::new().deflate(DeflateConfig::new());
+        let (ws, _response) = adapter::tokio::client(tcp, &request, settings).await?;
+        if number < slow {
+            sleepers.push(ws);
+        } else {
+            tasks.spawn(read_ticks(ws));
+        }
+    }
+    println!("{clients} clients are connected, {slow} of them do not read");
+    let end = Instant::now() + time;
+    sleep_until(end).await;
+    // Each client ends by itself, with the first tick after that time.
+    let mut received = BTreeMap::<u64, usize>::new();
+    let (mut least, mut max_age) = (u64::MAX, Duration::ZERO);
+    while let Some(result) = tasks.join_next().await {
+        let client: Received = result??;
+        *received.entry(client.last).or_default() += 1;
+        least = least.min(client.ticks);
+        max_age = max_age.max(client.max_age);
+    }
+    drop(sleepers);
+    println!("at least {least} ticks for each client, at most {max_age:?} old");
+    Ok(())
+}
+
+async fn read_ticks(mut ws: adapter::tokio::WebSocket<TcpStream>) -> Result<Received, adapter::Error> {
+    let mut received = Received::default();
+    while let Some(message) = ws.recv().await? {
+        let _ = message;
+        received.ticks += 1;
+        let _ = CloseCode::NORMAL;
+    }
+    Ok(received)
+}
