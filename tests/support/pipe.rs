@@ -83,6 +83,11 @@ impl Channel {
         self.all_written.reserve(len);
     }
 
+    /// Drops the wakers that are kept.
+    pub fn forget_wakers(&mut self) {
+        (self.read_waker, self.write_waker) = (None, None);
+    }
+
     /// Writes bytes, whatever the capacity.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend(bytes);

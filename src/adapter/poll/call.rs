@@ -20,7 +20,7 @@ use super::{
     waiting::{Interest, Tasks},
 };
 use crate::{
-    Message, MessageKind, SendError,
+    Message, MessageKind, PreparedMessage, SendError,
     adapter::{
         AsMessage, Error,
         driver::{Driver, SenderId},
@@ -253,6 +253,11 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
     /// Appends a message when there is room.
     pub(super) async fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
         poll_fn(|cx| self.poll_feed(cx, &message)).await
+    }
+
+    /// Appends a prepared message when there is room.
+    pub(super) async fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_append(cx, |socket| socket.feed_prepared(message))).await
     }
 
     /// Appends a Ping or a Pong when there is room, and waits until it is written.

@@ -21,7 +21,7 @@ use super::{
     websocket::Whole,
 };
 use crate::{
-    Chunk, CloseCode, CloseStatus, Event, Message, MessageKind, SendError,
+    Chunk, CloseCode, CloseStatus, Event, Message, MessageKind, PreparedMessage, SendError,
     adapter::{AsMessage, Error, driver::SenderId, input::Input},
     handshake::Negotiated,
 };
@@ -211,6 +211,26 @@ impl<T: Transport, C: Clock> Writer<T, C> {
     /// Those of [`WebSocket::feed`].
     pub async fn feed(&self, message: impl AsMessage) -> Result<(), Error> {
         self.call().feed(message).await
+    }
+
+    /// Sends a message that was prepared for many connections, and waits until it is written: see
+    /// [`WebSocket::send_prepared`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::send`].
+    pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        let mut call = self.call();
+        call.feed_prepared(message).await?;
+        Ok(call.flush().await?)
+    }
+
+    /// Appends a message that was prepared for many connections to the output: see
+    /// [`WebSocket::feed_prepared`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::feed`].
+    pub async fn feed_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
+        self.call().feed_prepared(message).await
     }
 
     /// Sends one fragment of a message: see [`WebSocket::send_fragment`].

@@ -23,7 +23,7 @@ use super::{
     waiting::Interest,
 };
 use crate::{
-    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, MessageKind, SendError,
+    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, MessageKind, PreparedMessage, SendError,
     adapter::{
         AsMessage, Error, Parts,
         driver::{Driver, SenderId},
@@ -273,9 +273,32 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         poll_fn(move |cx| call.poll_feed(cx, &message))
     }
 
+    /// Sends a message that was prepared for many connections, and waits until it is written: see
+    /// [`Connection::send_prepared`].
+    ///
+    /// Waits for room, and can be cancelled, like [`send`](Self::send).
+    ///
+    /// # Errors
+    /// Those of [`send`](Self::send).
+    pub async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.feed_prepared(message).await?;
+        Ok(self.flush().await?)
+    }
+
+    /// Appends a message that was prepared for many connections to the output, as
+    /// [`feed`](Self::feed) does with others.
+    ///
+    /// Cancelled, it has appended nothing.
+    ///
+    /// # Errors
+    /// Those of [`feed`](Self::feed).
+    pub async fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        self.call(Interest::Ready).feed_prepared(message).await
+    }
+
     /// Sends one fragment of a message whose length is not known yet, and waits until it is written;
     /// `fin` ends the message. See
-    /// [`Connection::send_fragment`](crate::Connection::send_fragment).
+    /// [`Connection::send_fragment`].
     ///
     /// Waits for room, and can be cancelled, like [`send`](Self::send). A small fragment is a frame of
     /// its own: [`writer`](Self::writer) collects what it is given.
@@ -378,7 +401,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Sets whether messages are compressed from now on: see
-    /// [`Connection::set_compression`](crate::Connection::set_compression).
+    /// [`Connection::set_compression`].
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub const fn set_compression(&mut self, enabled: bool) {

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 
 use super::{Clock, Transport, buffer_pool, socket::Socket, waiting::Interest};
 use crate::{
-    CloseCode, Message, MessageKind, SendError, State,
+    CloseCode, Message, MessageKind, PreparedMessage, SendError, State,
     adapter::{Error, driver::SenderId, write_state::write_zero},
 };
 
@@ -37,11 +37,23 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
     pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.begin_frames();
+        self.driver.feed(message)
+    }
+
+    /// Appends a prepared message to the output.
+    pub(super) fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
+        self.begin_frames();
+        self.driver.feed_prepared(message)
+    }
+
+    /// Notes that the next byte of the output begins a frame.
+    #[inline]
+    fn begin_frames(&mut self) {
         self.reserve_output();
         if self.driver.engine.fragments_messages() {
             self.write_state.begin_frames(self.driver.out.len());
         }
-        self.driver.feed(message)
     }
 
     /// Appends one fragment of a message to the output.
@@ -52,10 +64,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         data: &[u8],
         fin: bool,
     ) -> Result<(), SendError> {
-        self.reserve_output();
-        if self.driver.engine.fragments_messages() {
-            self.write_state.begin_frames(self.driver.out.len());
-        }
+        self.begin_frames();
         self.driver.fragment(sender, kind, data, fin)
     }
 
