@@ -7,7 +7,6 @@
 //! ```
 
 use std::{
-    collections::BTreeMap,
     fmt::Write,
     process::ExitCode,
     sync::Arc,
@@ -15,8 +14,7 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, PreparedMessage,
-    adapter::{self, Settings},
+    Accept, ClientRequest, CloseCode, Config, Message, PreparedMessage, adapter,
     deflate::DeflateConfig,
 };
 use sockless_applications::{AnyError, Args, run, usage};
@@ -24,7 +22,7 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     sync::watch,
     task::JoinSet,
-    time::{Instant, interval, sleep, sleep_until},
+    time::{interval, sleep},
 };
 
 const HELP: &str = "\
@@ -117,12 +115,15 @@ async fn listen_on(address: &str) -> Result<TcpListener, AnyError> {
     Ok(socket.listen(BACKLOG)?)
 }
 
+fn config() -> Config {
+    Config::new().deflate(DeflateConfig::new())
+}
+
 /// Sends the ticks to one client.
 async fn serve_client(tcp: TcpStream, mut ticks: watch::Receiver<Arc<PreparedMessage>>) -> Result<(), AnyError> {
     tcp.set_nodelay(true)?;
-    // Clients send nothing.
-    let config = Config::new().max_message_size(0).deflate(DeflateConfig::new());
-    let incoming = adapter::tokio::incoming(tcp, Settings::new().config(config)).await?;
+    // Clients send no messages.
+    let incoming = adapter::tokio::incoming(tcp, config().max_message_size(0)).await?;
     // Any page may show prices.
     let mut ws = incoming.accept(&Accept::new().any_origin()).await?;
     loop {
@@ -146,7 +147,7 @@ async fn serve_client(tcp: TcpStream, mut ticks: watch::Receiver<Arc<PreparedMes
 
 /// Returns the text of a tick: its number, the time in microseconds, and a line for each price.
 fn tick(number: u64, symbols: usize) -> String {
-    let mut text = format!("{number} {}\n", micros_since_epoch());
+    let mut text = format!("{number} {}\n", since_epoch().as_micros());
     for symbol in 0..symbols as u64 {
         let price = 10_000 + (number * 7919 + symbol * 104_729) % 997;
         let _result = writeln!(text, "SYM{symbol:04} {}.{:02}", price / 100, price % 100);
@@ -154,57 +155,72 @@ fn tick(number: u64, symbols: usize) -> String {
     text
 }
 
-fn micros_since_epoch() -> u128 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().as_micros()
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// What a client has received.
-#[derive(Default)]
+/// What clients have received.
 struct Received {
+    /// The number of ticks: of several clients, the lowest.
     ticks: u64,
-    last: u64,
-    /// The age of the oldest tick when it arrived.
+    /// How old the oldest tick was when it arrived.
     max_age: Duration,
 }
 
 async fn watch(url: &str, clients: usize, slow: usize, time: Duration) -> Result<(), AnyError> {
     let request = ClientRequest::new(url)?;
-    let mut tasks = JoinSet::new();
-    let mut sleepers = Vec::new();
+    let (end, _) = watch::channel(());
+    let (mut readers, mut others) = (JoinSet::new(), Vec::new());
     for number in 0..clients {
         let tcp = adapter::tokio::connect_tcp(request.host(), request.port(), Duration::from_secs(10)).await?;
-        let settings = Config::new().deflate(DeflateConfig::new());
-        let (ws, _response) = adapter::tokio::client(tcp, &request, settings).await?;
+        let (ws, _response) = adapter::tokio::client(tcp, &request, config()).await?;
         if number < slow {
-            sleepers.push(ws);
+            others.push(ws);
         } else {
-            tasks.spawn(read_ticks(ws));
+            readers.spawn(read_ticks(ws, end.subscribe()));
         }
     }
     println!("{clients} clients are connected, {slow} of them do not read");
-    let end = Instant::now() + time;
-    sleep_until(end).await;
-    // Each client ends by itself, with the first tick after that time.
-    let mut received = BTreeMap::<u64, usize>::new();
-    let (mut least, mut max_age) = (u64::MAX, Duration::ZERO);
-    while let Some(result) = tasks.join_next().await {
-        let client: Received = result??;
-        *received.entry(client.last).or_default() += 1;
-        least = least.min(client.ticks);
-        max_age = max_age.max(client.max_age);
+    sleep(time).await;
+    drop(end);
+    let mut all = Received {
+        ticks: u64::MAX,
+        max_age: Duration::ZERO,
+    };
+    while let Some(result) = readers.join_next().await {
+        let received = result??;
+        all.ticks = all.ticks.min(received.ticks);
+        all.max_age = all.max_age.max(received.max_age);
     }
-    drop(sleepers);
-    println!("at least {least} ticks for each client, at most {max_age:?} old");
+    println!("each client that reads: {} ticks or more, at most {:?} old", all.ticks, all.max_age);
     Ok(())
 }
 
-async fn read_ticks(mut ws: adapter::tokio::WebSocket<TcpStream>) -> Result<Received, adapter::Error> {
-    let mut received = Received::default();
-    while let Some(message) = ws.recv().await? {
-        let _ = message;
-        received.ticks += 1;
-        let _ = CloseCode::NORMAL;
+/// Reads ticks until the sender of `end` is dropped.
+async fn read_ticks(
+    mut ws: adapter::tokio::WebSocket<TcpStream>,
+    mut end: watch::Receiver<()>,
+) -> Result<Received, AnyError> {
+    let (mut ticks, mut last, mut max_age) = (0, 0, Duration::ZERO);
+    loop {
+        let message = tokio::select! {
+            message = ws.recv() => message?.ok_or("the server has ended")?,
+            _ = end.changed() => break,
+        };
+        let (number, time) = parse(&message).ok_or("the server has sent something else than a tick")?;
+        if number <= last {
+            return Err(format!("tick {number} came after tick {last}").into());
+        }
+        (ticks, last) = (ticks + 1, number);
+        max_age = max_age.max(since_epoch().saturating_sub(time));
     }
-    Ok(received)
+    ws.close(CloseCode::NORMAL, "").await?;
+    while ws.recv().await?.is_some() {}
+    Ok(Received { ticks, max_age })
+}
+
+/// Returns the number of a tick, and when it was made.
+fn parse(tick: &Message<'_>) -> Option<(u64, Duration)> {
+    let (number, micros) = tick.as_text()?.lines().next()?.split_once(' ')?;
+    Some((number.parse().ok()?, Duration::from_micros(micros.parse().ok()?)))
 }

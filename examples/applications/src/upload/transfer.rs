@@ -96,15 +96,21 @@ impl Transfer {
     fn show(&self) {
         let of = self.expected_len.map(|len| format!(" of {}", Mebibytes(len)));
         let rate = Mebibytes((self.len as f64 / self.started.elapsed().as_secs_f64()) as u64);
-        // On a terminal, a line that is written again and again.
-        let start = if io::stderr().is_terminal() { "\x1B[2K\r" } else { "\n" };
-        eprint!("{start}{}{}, {rate} a second", Mebibytes(self.len), of.unwrap_or_default());
+        let line = format!("{}{}, {rate} a second", Mebibytes(self.len), of.unwrap_or_default());
+        if io::stderr().is_terminal() {
+            // The same line again and again.
+            eprint!("\x1B[2K\r{line}");
+        } else {
+            eprintln!("{line}");
+        }
     }
 
     /// Ends the line with the progress, and returns what was transferred.
     pub(crate) fn finish(self) -> Receipt {
         self.show();
-        eprintln!();
+        if io::stderr().is_terminal() {
+            eprintln!();
+        }
         Receipt {
             len: self.len,
             checksum: self.checksum,
