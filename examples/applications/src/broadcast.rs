@@ -13,11 +13,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Message, PreparedMessage, adapter,
-    deflate::DeflateConfig,
-};
-use sockless_applications::{AnyError, Args, run, usage};
+use sockless::{Accept, ClientRequest, CloseCode, Config, Message, PreparedMessage, adapter, deflate::DeflateConfig};
+use sockless_applications::{AnyError, Args, run_async, usage};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     sync::watch,
@@ -47,10 +44,7 @@ const SEND_BUFFER: u32 = 64 << 10;
 const BACKLOG: u32 = 1024;
 
 fn main() -> ExitCode {
-    run("broadcast", HELP, |args| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(application(args))
-    })
+    run_async("broadcast", HELP, application)
 }
 
 async fn application(mut args: Args) -> Result<(), AnyError> {
@@ -107,7 +101,11 @@ async fn serve(listen: &str, pause: Duration, symbols: usize) -> Result<(), AnyE
 
 async fn listen_on(address: &str) -> Result<TcpListener, AnyError> {
     let address = lookup_host(address).await?.next().ok_or("the name has no address")?;
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
     socket.set_reuseaddr(true)?;
     // The connections inherit it.
     socket.set_send_buffer_size(SEND_BUFFER)?;
@@ -192,7 +190,10 @@ async fn watch(url: &str, clients: usize, slow: usize, time: Duration) -> Result
         all.ticks = all.ticks.min(received.ticks);
         all.max_age = all.max_age.max(received.max_age);
     }
-    println!("each client that reads: {} ticks or more, at most {:?} old", all.ticks, all.max_age);
+    println!(
+        "each client that reads: {} ticks or more, at most {:?} old",
+        all.ticks, all.max_age
+    );
     Ok(())
 }
 

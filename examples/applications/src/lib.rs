@@ -59,6 +59,20 @@ pub fn run(name: &str, help: &str, application: impl FnOnce(Args) -> Result<(), 
     }
 }
 
+/// Runs an application in a runtime of tokio: see [`run`].
+pub fn run_async<F>(name: &str, help: &str, application: impl FnOnce(Args) -> F) -> ExitCode
+where
+    F: Future<Output = Result<(), AnyError>>,
+{
+    run(name, help, |args| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let result = runtime.block_on(application(args));
+        // A thread may still be reading the standard input.
+        runtime.shutdown_background();
+        result
+    })
+}
+
 /// Returns an error of the command line.
 pub fn usage(text: impl Into<String>) -> AnyError {
     UsageError(text.into()).into()

@@ -14,7 +14,7 @@ use sockless::{
     adapter::{self, Error, Parts},
     handshake::Refusal,
 };
-use sockless_applications::{AnyError, run};
+use sockless_applications::{AnyError, run_async};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -43,13 +43,12 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 const PASSED_ON: [&str; 3] = ["authorization", "cookie", "user-agent"];
 
 fn main() -> ExitCode {
-    run("proxy", HELP, |mut args| {
+    run_async("proxy", HELP, |mut args| async move {
         let listen = args.option("--listen", String::from("127.0.0.1:9014"))?;
         let url = args.next::<String>("the URL")?.trim_end_matches('/').to_owned();
         args.end()?;
         ClientRequest::new(&url)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(serve(&listen, &url))
+        serve(&listen, &url).await
     })
 }
 

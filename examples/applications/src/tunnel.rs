@@ -20,7 +20,7 @@ use sockless::{
     Accept, ClientRequest, Config, Delivery,
     adapter::{self, Error},
 };
-use sockless_applications::{AnyError, Args, run, usage};
+use sockless_applications::{AnyError, Args, run_async, usage};
 use tokio::{
     io::{AsyncWriteExt, copy, sink},
     net::{TcpListener, TcpStream},
@@ -44,10 +44,7 @@ usage: tunnel server [--listen ADDRESS] --to ADDRESS
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    run("tunnel", HELP, |args| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(application(args))
-    })
+    run_async("tunnel", HELP, application)
 }
 
 async fn application(mut args: Args) -> Result<(), AnyError> {

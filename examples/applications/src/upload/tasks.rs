@@ -10,7 +10,7 @@ mod transfer;
 use std::{process::ExitCode, time::Duration};
 
 use sockless::{Accept, CloseCode, MessageKind, adapter};
-use sockless_applications::{AnyError, run};
+use sockless_applications::{AnyError, run_async};
 use tokio::{
     fs::File,
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -20,20 +20,16 @@ use tokio::{
 use self::transfer::{BUFFER_SIZE, Outcome, Random, Receipt, Task, Transfer, peak_memory, server_config};
 
 fn main() -> ExitCode {
-    run("upload_tokio", transfer::HELP, |args| {
-        let task = Task::parse(args)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async {
-            match task {
-                Task::Serve { listen } => serve(&listen).await,
-                Task::SendFile { url, path } => {
-                    let file = File::open(&path).await.map_err(|error| format!("{path}: {error}"))?;
-                    let len = file.metadata().await?.len();
-                    send(&url, file, len).await
-                }
-                Task::SendRandom { url, len } => send(&url, Random::new(len), len).await,
+    run_async("upload_tokio", transfer::HELP, |args| async {
+        match Task::parse(args)? {
+            Task::Serve { listen } => serve(&listen).await,
+            Task::SendFile { url, path } => {
+                let file = File::open(&path).await.map_err(|error| format!("{path}: {error}"))?;
+                let len = file.metadata().await?.len();
+                send(&url, file, len).await
             }
-        })
+            Task::SendRandom { url, len } => send(&url, Random::new(len), len).await,
+        }
     })
 }
 
@@ -43,11 +39,13 @@ async fn serve(listen: &str) -> Result<(), AnyError> {
     println!("listening on ws://{}/", listener.local_addr()?);
     loop {
         match listener.accept().await {
-            Ok((tcp, peer)) => _ = tokio::spawn(async move {
-                if let Err(error) = receive(tcp).await {
-                    eprintln!("upload_tokio: {peer}: {error}");
-                }
-            }),
+            Ok((tcp, peer)) => {
+                _ = tokio::spawn(async move {
+                    if let Err(error) = receive(tcp).await {
+                        eprintln!("upload_tokio: {peer}: {error}");
+                    }
+                })
+            }
             Err(error) => {
                 eprintln!("upload_tokio: {listen}: {error}");
                 // There are no more sockets: a retry at once would keep the processor busy.
@@ -64,7 +62,9 @@ async fn receive(tcp: TcpStream) -> Result<(), AnyError> {
     let mut ws = incoming.accept(&Accept::new()).await?;
     let mut buf = vec![0; BUFFER_SIZE];
     loop {
-        let Some(mut message) = ws.reader().await? else { return Ok(()) };
+        let Some(mut message) = ws.reader().await? else {
+            return Ok(());
+        };
         let mut transfer = Transfer::new(None);
         loop {
             match message.read(&mut buf).await? {

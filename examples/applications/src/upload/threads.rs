@@ -100,11 +100,7 @@ fn send(url: &str, source: impl Read + Send, len: u64) -> Result<(), AnyError> {
     Ok(())
 }
 
-fn send_message(
-    writer: &std_net::Writer<TcpStream>,
-    mut source: impl Read,
-    len: u64,
-) -> Result<Receipt, AnyError> {
+fn send_message(writer: &std_net::Writer<TcpStream>, mut source: impl Read, len: u64) -> Result<Receipt, AnyError> {
     let mut transfer = Transfer::new(Some(len));
     let mut message = writer.writer(MessageKind::Binary)?;
     let mut buf = vec![0; BUFFER_SIZE];
