@@ -39,7 +39,9 @@ The watcher prints how many ticks the clients have received, and how old the tic
 
 /// How much the socket of a client holds back, in bytes. A client that is behind by more than this
 /// gets the next tick when it has caught up, and not all that it has missed.
-const SEND_BUFFER: u32 = 64 << 10;
+const SEND_BUFFER: u32 = 16 << 10;
+/// How much the socket of a client that does not read holds back, in bytes.
+const SLOW_RECEIVE_BUFFER: u32 = 4 << 10;
 /// How many clients may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
@@ -124,22 +126,30 @@ async fn serve_client(tcp: TcpStream, mut ticks: watch::Receiver<Arc<PreparedMes
     let incoming = adapter::tokio::incoming(tcp, config().max_message_size(0)).await?;
     // Any page may show prices.
     let mut ws = incoming.accept(&Accept::new().any_origin()).await?;
-    loop {
+    let mut missed = 0;
+    let ended = loop {
         tokio::select! {
             // Writes the output, answers Pings and keeps the deadlines: a client that does not
             // answer Pings is dropped.
-            received = ws.recv() => match received? {
-                Some(_) => {}
-                None => return Ok(()),
+            received = ws.recv() => match received {
+                Ok(Some(_)) => {}
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
             },
             Ok(()) = ticks.changed() => {
                 let tick = Arc::clone(&ticks.borrow_and_update());
                 // While the client has not taken the last tick, it gets no other.
                 if ws.pending_bytes() == 0 {
                     ws.feed_prepared(&tick).await?;
+                } else {
+                    missed += 1;
                 }
             }
         }
+    };
+    match ended {
+        Err(error) if missed > 0 => Err(format!("{error}; it was too slow for {missed} ticks").into()),
+        ended => Ok(ended?),
     }
 }
 
@@ -170,7 +180,7 @@ async fn watch(url: &str, clients: usize, slow: usize, time: Duration) -> Result
     let (end, _) = watch::channel(());
     let (mut readers, mut others) = (JoinSet::new(), Vec::new());
     for number in 0..clients {
-        let tcp = adapter::tokio::connect_tcp(request.host(), request.port(), Duration::from_secs(10)).await?;
+        let tcp = connect(&request, number < slow).await?;
         let (ws, _response) = adapter::tokio::client(tcp, &request, config()).await?;
         if number < slow {
             others.push(ws);
@@ -195,6 +205,21 @@ async fn watch(url: &str, clients: usize, slow: usize, time: Duration) -> Result
         all.ticks, all.max_age
     );
     Ok(())
+}
+
+async fn connect(request: &ClientRequest, is_slow: bool) -> Result<TcpStream, AnyError> {
+    let address = lookup_host((request.host(), request.port())).await?.next();
+    let address = address.ok_or("the name has no address")?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    if is_slow {
+        // It holds little back that it does not read.
+        socket.set_recv_buffer_size(SLOW_RECEIVE_BUFFER)?;
+    }
+    Ok(socket.connect(address).await?)
 }
 
 /// Reads ticks until the sender of `end` is dropped.

@@ -125,15 +125,17 @@ async fn from_websocket(stream: TcpStream, to: String) -> Result<(), AnyError> {
 async fn to_websocket(tcp: TcpStream, url: String) -> Result<(), AnyError> {
     tcp.set_nodelay(true)?;
     let request = ClientRequest::new(&url)?;
-    match adapter::tokio::connect_with(&request, config()).await {
-        Ok((ws, _response)) => carry(tcp, ws).await,
+    let error: AnyError = match adapter::tokio::connect_with(&request, config()).await {
+        Ok((ws, _response)) => return carry(tcp, ws).await,
         // The server says why.
         Err(Error::Refused(refusal)) => {
             let reason = String::from_utf8_lossy(&refusal.body).trim_end().to_owned();
-            Err(format!("{}: {reason}", Error::Refused(refusal)).into())
+            format!("{}: {reason}", Error::Refused(refusal)).into()
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => error.into(),
+    };
+    tcp.set_zero_linger()?;
+    Err(error)
 }
 
 async fn connect(to: &str) -> Result<TcpStream, AnyError> {
@@ -154,6 +156,7 @@ fn config() -> Config {
 async fn carry(mut tcp: TcpStream, ws: adapter::tokio::WebSocket<TcpStream>) -> Result<(), AnyError> {
     let result = carry_both(&mut tcp, ws.into_byte_stream()).await;
     if result.is_err() {
+        // Dropped with this option, it is reset.
         tcp.set_zero_linger()?;
     }
     Ok(result?)

@@ -82,12 +82,15 @@ async fn serve_player(tcp: TcpStream, settings: Settings, player: u64, game: Sen
     let (queue, encoded) = mpsc::channel(QUEUE_LEN);
     let reading = async {
         let read = read(reader, &writer, player, queue, &game).await;
-        // The game drops its end of the queue, which ends `write`.
         let _result = game.send(Event::Left { player }).await;
         read
     };
-    tokio::try_join!(reading, write(&writer, encoded))?;
-    Ok(())
+    tokio::pin!(reading);
+    tokio::select! {
+        read = &mut reading => read,
+        // How the connection ends, the reader tells.
+        () = write(&writer, encoded) => reading.await,
+    }
 }
 
 /// Passes what a player sends to the game.
@@ -129,19 +132,15 @@ async fn read(
     Ok(())
 }
 
-/// Sends what the game has for a player.
-async fn write(writer: &adapter::tokio::Writer<TcpStream>, mut encoded: Receiver<Encoded>) -> Result<(), AnyError> {
+/// Sends what the game has for a player, until the game drops the queue because it is full, or the
+/// connection ends.
+async fn write(writer: &adapter::tokio::Writer<TcpStream>, mut encoded: Receiver<Encoded>) {
     while let Some(message) = encoded.recv().await {
-        // If the player does not read, the deadline of the reader ends this.
-        writer.send(message).await?;
+        if writer.send(message).await.is_err() {
+            return;
+        }
     }
-    // The player has left, or the game has dropped it because its queue was full.
-    if writer.close_status().is_none() {
-        writer
-            .close(CloseCode::TRY_AGAIN_LATER, "too slow for the game")
-            .await?;
-    }
-    Ok(())
+    let _result = writer.close(CloseCode::TRY_AGAIN_LATER, "too slow for the game").await;
 }
 
 struct Player {
