@@ -1,0 +1,155 @@
+//! `proxy`: a client and a server of this crate, with the proxy between them.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    thread::{self, JoinHandle},
+};
+
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config, Message, MessageKind,
+    adapter::{
+        Error,
+        std_net::{self, Incoming, WebSocket},
+    },
+    deflate::DeflateConfig,
+};
+
+use crate::process::Process;
+
+const PROXY: &str = env!("CARGO_BIN_EXE_proxy");
+
+fn config() -> Config {
+    Config::new().deflate(DeflateConfig::new().threshold(0))
+}
+
+/// Starts a server for one connection, and a proxy for it.
+fn start<T: Send + 'static>(
+    serve: impl FnOnce(Incoming<TcpStream>) -> T + Send + 'static,
+) -> (Process, String, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("ws://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (tcp, _) = listener.accept().unwrap();
+        serve(std_net::incoming(tcp, config()).unwrap())
+    });
+    let (proxy, url) = Process::serve(PROXY, &[&to]);
+    (proxy, url, server)
+}
+
+fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
+    let request = ClientRequest::new(&format!("{url}path?query"))?
+        .origin("http://page.example")
+        .subprotocol("v2")
+        .header("Cookie", "id=7");
+    Ok(std_net::connect_with(&request, config())?.0)
+}
+
+/// Compressed messages and fragments of any length pass in both directions, and the closing
+/// handshake with its code.
+#[test]
+fn what_two_ends_negotiate_passes() {
+    let (_proxy, url, server) = start(|incoming| {
+        let request = incoming.request();
+        assert_eq!(request.target(), "/path?query");
+        assert_eq!(request.origin(), Some("http://page.example"));
+        assert_eq!(request.headers().get("cookie"), Some(&b"id=7"[..]));
+        let accept = Accept::new().any_origin().subprotocol(Some("v2"));
+        let mut ws = incoming.accept(&accept).unwrap();
+        // Sent together with the response, or right after it.
+        ws.send("first").unwrap();
+        assert!(ws.negotiated().deflate.is_some());
+        while let Some(message) = ws.recv().unwrap() {
+            ws.send(message).unwrap();
+        }
+        let status = ws.close_status().unwrap();
+        (status.code(), status.reason().to_owned())
+    });
+    let mut ws = connect(&url).unwrap();
+    let negotiated = ws.negotiated();
+    assert_eq!(negotiated.subprotocol.as_deref(), Some("v2"));
+    assert!(negotiated.deflate.is_some());
+    assert_eq!(ws.recv().unwrap(), Some("first".into()));
+    for len in [0, 1, 125, 126, 65_535, 65_536, 3_000_000] {
+        let text = "the same again and again "
+            .chars()
+            .cycle()
+            .take(len)
+            .collect::<String>();
+        ws.send(text.as_str()).unwrap();
+        assert_eq!(ws.recv().unwrap(), Some(Message::text(text)));
+    }
+    ws.send_fragment(MessageKind::Binary, b"one ", false).unwrap();
+    ws.ping(b"between").unwrap();
+    ws.send_fragment(MessageKind::Binary, b"two", true).unwrap();
+    assert_eq!(ws.recv().unwrap(), Some(Message::binary(&b"one two"[..])));
+    ws.close(CloseCode::NORMAL, "that is all").unwrap();
+    assert_eq!(ws.recv().unwrap(), None);
+    assert_eq!(server.join().unwrap(), (CloseCode::NORMAL, "that is all".into()));
+}
+
+#[test]
+fn the_server_closes_with_a_code() {
+    let (_proxy, url, server) = start(|incoming| {
+        let mut ws = incoming.accept(&Accept::new().any_origin()).unwrap();
+        ws.close(CloseCode::INTERNAL_ERROR, "out of order").unwrap();
+        let _ended = ws.recv();
+    });
+    let Err(Error::Closed(status)) = connect(&url).unwrap().recv() else {
+        panic!("no Close frame")
+    };
+    assert_eq!(status.code(), CloseCode::INTERNAL_ERROR);
+    assert_eq!(status.reason(), "out of order");
+    server.join().unwrap();
+}
+
+/// Each end hears that the other is lost.
+#[test]
+fn an_end_without_a_close_frame() {
+    let (proxy, url, server) = start(|incoming| drop(incoming.accept(&Accept::new().any_origin()).unwrap()));
+    let Err(Error::Closed(status)) = connect(&url).unwrap().recv() else {
+        panic!("no Close frame")
+    };
+    assert_eq!(status.code(), CloseCode::BAD_GATEWAY);
+    server.join().unwrap();
+    proxy.wait_for_error("the server: the transport ended", 1);
+
+    let (_proxy, url, server) = start(|incoming| incoming.accept(&Accept::new().any_origin()).unwrap().recv());
+    drop(connect(&url).unwrap());
+    // 1001 is a success.
+    assert_eq!(server.join().unwrap().unwrap(), None);
+}
+
+/// The proxy fails a client that violates the protocol, before the server sees it.
+#[test]
+fn a_client_that_violates_the_protocol() {
+    let (proxy, url, server) = start(|incoming| incoming.accept(&Accept::new().any_origin()).unwrap().recv());
+    let mut parts = connect(&url).unwrap().into_parts();
+    // A frame without a mask.
+    std::io::Write::write_all(&mut parts.transport, b"\x81\x02hi").unwrap();
+    let mut received = Vec::new();
+    std::io::Read::read_to_end(&mut parts.transport, &mut received).unwrap();
+    assert_eq!(received, b"\x88\x02\x03\xEA", "a Close frame with 1002");
+    drop(parts);
+    assert_eq!(server.join().unwrap().unwrap(), None, "a Close frame with 1001");
+    proxy.wait_for_error("the client: ", 1);
+}
+
+#[test]
+fn refusals_pass() {
+    let (_proxy, url, server) = start(|incoming| incoming.reject(403, &[], b"not for you\n").unwrap());
+    let Err(Error::Refused(refusal)) = connect(&url) else {
+        panic!("not refused")
+    };
+    assert_eq!(
+        (refusal.response.status(), &refusal.body[..]),
+        (403, &b"not for you\n"[..])
+    );
+    server.join().unwrap();
+
+    let (_proxy, url) = Process::serve(PROXY, &["ws://127.0.0.1:1"]);
+    let Err(Error::Refused(refusal)) = connect(&url) else {
+        panic!("not refused")
+    };
+    assert_eq!(refusal.response.status(), 502);
+    assert_eq!(refusal.body, b"the server cannot be reached\n");
+}
