@@ -329,6 +329,42 @@ fn a_deadline_wakes_the_writer_when_the_reader_is_not_polled() {
     }
 }
 
+/// A Pong that is in the input already, after a message, brings the next deadline nearer: the writer
+/// that waits is woken, and keeps it, although the reader is not polled any more.
+#[test]
+fn a_pong_in_the_input_sets_the_writers_deadline() {
+    for seed in 0..100 {
+        let mut simulation = Simulation::new(seed).migrating(seed % 2 == 1);
+        let (local, mut remote) = simulation.pipe([10, 100]);
+        let (clock, mut other, mut third) = (simulation.clock(), simulation.clock(), simulation.clock());
+        let time = simulation.time();
+        let start = time();
+        let timeouts = Timeouts::new().ping(seconds(5)).pong(seconds(60));
+        let engine = polled::engine(Role::Server, false);
+        let (mut reader, writer) = Ws::upgraded(local, clock, engine, settings(100, timeouts)).split();
+        simulation.run(vec![
+            Box::pin(async move {
+                assert_eq!(reader.recv().await.unwrap(), Some(message(1, 3)));
+                assert!(matches!(reader.recv_event().await.unwrap(), Some(Event::Pong(_))));
+                other.sleep(seconds(200)).await;
+                drop(reader);
+            }),
+            Box::pin(async move {
+                assert!(writer.send(message(0, 1000)).await.is_err());
+                // A Ping 5 seconds after the Pong, and 60 seconds for the next.
+                assert_eq!(time() - start, seconds(6 + 5 + 60));
+            }),
+            Box::pin(async move {
+                third.sleep(seconds(6)).await;
+                let pong = frame(Role::Client, 0x8A, &1_u64.to_be_bytes());
+                let input = [frame(Role::Client, 0x81, b"bcd"), pong].concat();
+                remote.write_all(&input).await.unwrap();
+                third.sleep(seconds(200)).await;
+            }),
+        ]);
+    }
+}
+
 /// A reader that receives also writes output: a writer that waits for the output to drain
 /// continues, although the pipe is full again.
 #[test]
