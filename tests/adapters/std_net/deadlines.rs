@@ -177,9 +177,9 @@ fn s5_5_3_a_peer_that_answers_pings_does_not_time_out() {
     drop(answers.join().unwrap());
 }
 
-/// A peer sends one large message, slowly, and answers no Ping until it is complete: that the message
-/// grows proves that the peer is alive. If it stops, every call reports the missed deadline, although
-/// the beginning of a message was read.
+/// A peer sends one large message, slowly, and answers no Ping until it is complete: that the
+/// message grows proves that the peer is alive. If it stops, every call reports the missed
+/// deadline, although the beginning of a message was read.
 #[test]
 fn a_message_that_grows_keeps_the_connection_open() {
     const PIECES: usize = 60;
