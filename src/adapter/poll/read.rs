@@ -104,9 +104,7 @@ pub(super) fn poll_item<T: Transport, C: Clock>(
         return Poll::Ready(None);
     }
     let next = poll_receive(access, input, cx, Owned::new());
-    if matches!(next, Poll::Ready(Err(_))) {
-        access.socket().is_stream_ended = true;
-    }
+    access.socket().is_stream_ended = matches!(next, Poll::Ready(Err(_)));
     next.map(Result::transpose)
 }
 
