@@ -329,8 +329,8 @@ fn a_deadline_wakes_the_writer_when_the_reader_is_not_polled() {
     }
 }
 
-/// A Pong that is in the input already, after a message, brings the next deadline nearer: the writer
-/// that waits is woken, and keeps it, although the reader is not polled any more.
+/// A Pong that is in the input already, after a message, brings the next deadline nearer: the
+/// writer that waits is woken, and keeps it, although the reader is not polled any more.
 #[test]
 fn a_pong_in_the_input_sets_the_writers_deadline() {
     for seed in 0..100 {
