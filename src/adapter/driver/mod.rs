@@ -218,7 +218,7 @@ impl Driver {
         let out_len = self.out.len();
         // An `Event` is large, and moving it costs more than receiving it: messages are taken out
         // of it at once.
-        match source.receive(&mut self.engine, &mut self.out) {
+        let received = match source.receive(&mut self.engine, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
                 self.timers.received(read_at);
                 Ok(Received::Message(take(Message::Binary(data), &mut self.spare)))
@@ -250,7 +250,11 @@ impl Driver {
                 Ok(Received::NeedsInput)
             }
             Err(error) => Err(error),
+        };
+        if !self.control.is_empty() && self.engine.state() != State::Open {
+            self.put_control_before_close(out_len);
         }
+        received
     }
 
     /// Skips a chunk, if its message was left by a reader.

@@ -100,11 +100,11 @@ pub(super) fn poll_item<T: Transport, C: Clock>(
     input: &mut Input,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message<'static>, Error>>> {
-    let next = poll_receive(access, input, cx, Owned::new());
-    if matches!(next, Poll::Ready(Err(_))) {
-        // A stream ends after an error, also if the connection does not.
-        access.socket().stage = Stage::Ended;
+    if access.socket().is_stream_ended {
+        return Poll::Ready(None);
     }
+    let next = poll_receive(access, input, cx, Owned::new());
+    access.socket().is_stream_ended = matches!(next, Poll::Ready(Err(_)));
     next.map(Result::transpose)
 }
 

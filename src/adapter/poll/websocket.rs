@@ -415,7 +415,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
-    /// of the adapter writes the output. Whatever else is appended must be whole frames.
+    /// of the adapter writes the output. Whatever else is appended must be whole frames. A Ping
+    /// that is sent so does not count for [`Timeouts`](crate::timers::Timeouts).
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         self.whole.socket.engine_mut()
     }
@@ -463,7 +464,7 @@ impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
 
 impl<T: Transport + Unpin, C: Clock + Unpin> FusedStream for WebSocket<T, C> {
     fn is_terminated(&self) -> bool {
-        self.whole.socket.is_ended()
+        self.whole.socket.is_stream_ended()
     }
 }
 

@@ -71,7 +71,7 @@ pub fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
 /// Connects over TCP with the given request and settings. Also returns the response of the server.
 ///
 /// # Errors
-/// Those of [`connect`]. A `wss` URL is `Unsupported`.
+/// Those of [`connect`](connect()). A `wss` URL is `Unsupported`.
 pub fn connect_with(
     request: &ClientRequest,
     settings: impl Into<Settings>,

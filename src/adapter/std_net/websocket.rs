@@ -353,7 +353,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Returns how many bytes of output are not written: what was [fed](Self::feed), and what an
     /// interrupted call has left. The transport may hold written bytes back.
     #[must_use]
-    pub const fn pending_bytes(&self) -> usize {
+    pub fn pending_bytes(&self) -> usize {
         self.whole.core.pending_bytes()
     }
 
@@ -384,7 +384,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
-    /// of the adapter writes the output. Whatever else is appended must be whole frames.
+    /// of the adapter writes the output. Whatever else is appended must be whole frames. A Ping
+    /// that is sent so does not count for [`Timeouts`](crate::timers::Timeouts).
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         let driver = &mut self.whole.core.driver;
         (&mut driver.engine, &mut driver.out)

@@ -72,6 +72,7 @@ fn inner(error: &io::Error) -> &Error {
 }
 
 /// A connection, or its reading half.
+#[allow(clippy::large_enum_variant, reason = "there are two of them")]
 enum Receiving {
     Whole(WebSocket<SharedScript>),
     Half(Reader<SharedScript, SharedScript>),
@@ -399,6 +400,7 @@ fn recv_with_does_not_allocate() {
 }
 
 /// A connection, or its writing half.
+#[allow(clippy::large_enum_variant, reason = "there are two of them")]
 enum Sending {
     Whole(WebSocket<SharedScript>),
     Half(Writer<SharedScript>),
