@@ -140,7 +140,8 @@ async fn serve_client(tcp: TcpStream, mut ticks: watch::Receiver<Arc<PreparedMes
                 let tick = Arc::clone(&ticks.borrow_and_update());
                 // While the client has not taken the last tick, it gets no other.
                 if ws.pending_bytes() == 0 {
-                    ws.feed_prepared(&tick).await?;
+                    // After the end of the connection it fails. How it ended, `recv` tells.
+                    let _result = ws.feed_prepared(&tick).await;
                 } else {
                     missed += 1;
                 }

@@ -96,19 +96,40 @@ fn another_path_is_refused() {
     );
 }
 
-/// A player that does not answer Pings, and one that does not read.
 #[test]
-fn silent_players_are_disconnected() {
+fn a_player_that_does_not_answer_pings_is_disconnected() {
     let (server, url) = Process::serve(GAME, &["serve", "--read-deadline", "1"]);
     let mut silent = std_net::connect(&url).unwrap();
     silent.send(JOIN).unwrap();
-    let mut player = Process::start(GAME, &["play", &url, "Ada"]);
-    let mut line = player.line();
-    while line != "x has left" {
-        player.input(["1 1".into()]);
-        line = player.line();
-    }
-    drop(silent);
-    assert_eq!(player.end().0, Some(0));
+    let player = Process::start(GAME, &["play", &url, "Ada"]);
+    while player.line() != "x has left" {}
     server.wait_for_error("did not answer a Ping within", 1);
+    assert_eq!(player.end().0, Some(0));
+    drop(silent);
+}
+
+/// The game goes on, and the others see that the player has left.
+#[test]
+fn a_player_that_does_not_read_is_disconnected() {
+    let (server, url) = Process::serve(GAME, &["serve"]);
+    let mut not_reading = std_net::connect(&url).unwrap();
+    not_reading.send(JOIN).unwrap();
+    let mut player = std_net::connect(&url).unwrap();
+    player.send(JOIN).unwrap();
+    // Until the queue of a player is full, or the sockets are: `player` reads all.
+    let left = [0, 4, 0x0A, 1, b'x'];
+    loop {
+        for _ in 0..5 {
+            player.feed([0, 2, 8, 2]).unwrap();
+        }
+        let mut has_left = false;
+        for _ in 0..5 {
+            has_left |= player.recv().unwrap().unwrap().as_bytes() == left;
+        }
+        if has_left {
+            break;
+        }
+    }
+    drop(not_reading);
+    drop(server);
 }
