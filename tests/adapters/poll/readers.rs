@@ -306,8 +306,8 @@ fn the_end_in_the_middle_of_a_message() {
     let close = frame(Role::Client, 0x88, &[3, 0xE8]);
     let failure = frame(Role::Client, 0x88, &[3, 0xF3]);
     /// The input, what is read of it, and the error.
-    type Case<'a> = (Vec<u8>, &'a [u8], io::ErrorKind, Option<&'a str>);
-    let cases: [Case<'_>; 6] = [
+    type Ending<'a> = (Vec<u8>, &'a [u8], io::ErrorKind, Option<&'a str>);
+    let cases: [Ending<'_>; 6] = [
         (
             begin.clone(),
             b"begin",
