@@ -121,7 +121,7 @@ fn race<T: Send + 'static>(
                 let (sender, connect) = (sender.clone(), connect.clone());
                 let attempt = spawn("connect", move || _ = sender.send(connect(address, limit)));
                 if let Err(error) = attempt {
-                    race.failed(error.into());
+                    race.failed(error);
                 }
                 continue;
             }

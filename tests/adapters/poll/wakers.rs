@@ -28,7 +28,7 @@ use support::{
 type Received = Rc<RefCell<Vec<Message<'static>>>>;
 
 /// Receives until the end of the connection.
-async fn receive_all<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::PipeEnd, C>, received: Received) {
+async fn receive_all<C: sockless::adapter::poll::Clock>(mut reader: Reader<PipeEnd, C>, received: Received) {
     while let Some(message) = reader.recv().await.unwrap() {
         received.borrow_mut().push(message);
     }
