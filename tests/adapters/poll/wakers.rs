@@ -20,7 +20,7 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{self, Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, Task, VirtualClock, WakeFlag},
+    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, Task, VirtualClock, WakeFlag},
     polled::{self, Ws, message, open, seconds, settings},
 };
 
