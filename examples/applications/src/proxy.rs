@@ -41,6 +41,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers of a request that are passed on. The handshake passes on the origin, the subprotocols
 /// and the extensions.
 const PASSED_ON: [&str; 3] = ["authorization", "cookie", "user-agent"];
+/// Headers of a refusal that are not passed on: the proxy sends the body in its own way.
+const OWN_HEADERS: [&str; 5] = [
+    "connection",
+    "content-length",
+    "keep-alive",
+    "transfer-encoding",
+    "upgrade",
+];
 
 fn main() -> ExitCode {
     run_async("proxy", HELP, |mut args| async move {
@@ -90,7 +98,12 @@ async fn pass_on(client: TcpStream, url: &str) -> Result<(), AnyError> {
         Ok(opened) => opened,
         Err(Error::Refused(refusal)) => {
             let Refusal { response, body, .. } = *refusal;
-            return Ok(incoming.reject(response.status(), &[], &body).await?);
+            let headers: Vec<_> = response
+                .headers()
+                .filter(|(name, _)| !OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)))
+                .filter_map(|(name, value)| Some((name, str::from_utf8(value).ok()?)))
+                .collect();
+            return Ok(incoming.reject(response.status(), &headers, &body).await?);
         }
         Err(error) => {
             incoming.reject(502, &[], b"the server cannot be reached\n").await?;

@@ -103,7 +103,7 @@ fn a_player_that_does_not_answer_pings_is_disconnected() {
     silent.send(JOIN).unwrap();
     let player = Process::start(GAME, &["play", &url, "Ada"]);
     while player.line() != "x has left" {}
-    server.wait_for_error("did not answer a Ping within", 1);
+    server.wait_for_error("did not answer a Ping within Timeouts::pong = 500ms", 1);
     assert_eq!(player.end().0, Some(0));
     drop(silent);
 }

@@ -136,14 +136,19 @@ fn a_client_that_violates_the_protocol() {
 
 #[test]
 fn refusals_pass() {
-    let (_proxy, url, server) = start(|incoming| incoming.reject(403, &[], b"not for you\n").unwrap());
+    let (_proxy, url, server) = start(|incoming| {
+        incoming
+            .reject(401, &[("WWW-Authenticate", "Basic")], b"not for you\n")
+            .unwrap()
+    });
     let Err(Error::Refused(refusal)) = connect(&url) else {
         panic!("not refused")
     };
     assert_eq!(
         (refusal.response.status(), &refusal.body[..]),
-        (403, &b"not for you\n"[..])
+        (401, &b"not for you\n"[..])
     );
+    assert_eq!(refusal.response.headers().get("www-authenticate"), Some(&b"Basic"[..]));
     server.join().unwrap();
 
     let (_proxy, url) = Process::serve(PROXY, &["ws://127.0.0.1:1"]);
