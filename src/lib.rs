@@ -81,8 +81,8 @@
 //!
 //! * [`Connection`] is the whole protocol.
 //! * [`handshake`] holds the rules of the opening handshake on plain lists of headers, for callers
-//!   with an HTTP implementation of their own; [`Connection::upgraded_server`] and
-//!   [`Connection::upgraded_client`] continue from there.
+//!   with an HTTP implementation of their own, HTTP/2 and HTTP/3 included;
+//!   [`Connection::upgraded_server`] and [`Connection::upgraded_client`] continue from there.
 //! * [`frame`], [`mask`] and [`utf8`] are the codec, for proxies and small devices: no allocation,
 //!   and no dependencies without the feature `simd`.
 //! * [`timers`] has deadlines on the caller's clock, and the delays before connecting again.

@@ -146,7 +146,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A message that is binary, where text was expected: see [`Message::into_text`].
+/// A message that is binary, where text was expected (RFC 6455, section 5.6): see
+/// [`Message::into_text`].
 #[cfg(feature = "alloc")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NotText<'a> {
@@ -166,7 +167,10 @@ impl<'a> NotText<'a> {
 impl fmt::Display for NotText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let len = self.message.len();
-        write!(f, "the message is binary, of {len} bytes, and text was expected")
+        write!(
+            f,
+            "the message is binary, of {len} bytes, and text was expected (RFC 6455, section 5.6)"
+        )
     }
 }
 

@@ -13,10 +13,7 @@ const PAGE: &str = "docs/CONFORMANCE.md";
 
 /// The rules that this version implements.
 fn rules() -> BTreeSet<String> {
-    (1..=188)
-        .chain(206..=214)
-        .map(|number| format!("R{number:03}"))
-        .collect()
+    (1..=214).map(|number| format!("R{number:03}")).collect()
 }
 
 /// `word`, if it is `R` and three digits.

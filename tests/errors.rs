@@ -3,17 +3,19 @@
 use std::{collections::BTreeSet, error::Error, fmt::Debug, fs, path::Path};
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, MessageKind, ProtocolError, Role, SendError,
+    Accept, ClientRequest, CloseCode, Config, Connection, Message, MessageKind, ProtocolError, Request, Role,
+    SendError,
     error::{LocalHandshakeError, RequestError, ResponseError},
     frame::ReservedBits,
-    handshake::Scheme,
+    handshake::{Expected, Scheme},
     utf8,
 };
 use support::{
     feed, frame,
     heads::{
-        KEY, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, hear, plain, request, request_of_fields,
-        request_of_len, request_with, response_with, serve, undecided, with,
+        CONNECT_FIELDS, KEY, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, connect_request, connect_with, connect_without,
+        drain, head, hear, plain, request, request_of_fields, request_of_len, request_with, response_with, serve,
+        undecided, with,
     },
     open,
 };
@@ -116,14 +118,14 @@ RequestError::MissingHost
 RequestError::RepeatedHost
     the client's opening handshake has more than one Host header (RFC 9112, section 3.2)
 RequestError::InvalidHost
-    the client's Host header is "exa mple.com", which is not a host name or address (RFC 3986,
-    section 3.2.2)
+    the client's Host header or :authority is "exa mple.com", which is not a host name or address
+    (RFC 3986, section 3.2.2)
 RequestError::UserInfoInHost
-    the client's Host header has a user name or a password, and neither is allowed there (RFC 9110,
-    section 7.2)
+    the client's Host header or :authority has a user name or a password, and neither is allowed
+    there (RFC 9110, section 7.2)
 RequestError::InvalidPort
-    the client's Host header has the port "99999", which is not a number from 1 to 65535 (RFC 3986,
-    section 3.2.3)
+    the client's Host header or :authority has the port "99999", which is not a number from 1 to
+    65535 (RFC 3986, section 3.2.3)
 RequestError::RepeatedOrigin
     the client's opening handshake has more than one Origin header (RFC 6454, section 7.3)
 RequestError::InvalidOrigin
@@ -190,6 +192,33 @@ RequestError::EmptyExtensionList
 RequestError::InvalidExtensions
     the client's Sec-WebSocket-Extensions header is malformed at "x-a; b=\"c d\", x-e" (RFC 6455,
     section 9.1)
+RequestError::MissingPseudoHeader
+    the client's extended CONNECT has no :authority pseudo-header (RFC 8441, section 4)
+RequestError::RepeatedPseudoHeader
+    the client's extended CONNECT has more than one :path pseudo-header (RFC 9113, section 8.3)
+RequestError::UnexpectedPseudoHeader
+    the client's extended CONNECT has the pseudo-header ":status", which is unknown or after a
+    header field (RFC 9113, section 8.3)
+RequestError::UnsupportedConnectMethod
+    the client's extended CONNECT has the method "GET" instead of "CONNECT" (RFC 8441, section 5)
+RequestError::UnsupportedConnectVersion
+    the client's extended CONNECT has the HTTP version "HTTP/1.1" instead of "HTTP/2.0" or
+    "HTTP/3.0" (RFC 8441, section 4)
+RequestError::UnsupportedProtocol
+    the client's extended CONNECT has the :protocol "connect-udp" instead of "websocket" (RFC 9220,
+    section 3)
+RequestError::InvalidScheme
+    the client's extended CONNECT has the :scheme "wss", which is neither "http" nor "https" (RFC
+    8441, section 5)
+RequestError::InvalidPath
+    the client's extended CONNECT has the :path "chat"..., which does not begin with a slash (RFC
+    9113, section 8.3.1)
+RequestError::DifferentHost
+    the client's Host header is "example.org", which is not the :authority of the request (RFC 9113,
+    section 8.3.1)
+RequestError::ConnectionHeader
+    the client's extended CONNECT has the header "connection", which HTTP/2 and HTTP/3 do not allow
+    (RFC 8441, section 5)
 RequestError::TooMuchEarlyData
     the client's opening handshake is followed by more than Config::max_head_size = 200 bytes before
     the server's answer (RFC 6455, section 4.1)
@@ -216,6 +245,15 @@ ResponseError::TooManyHeaders
 ResponseError::UnsupportedHttpVersion
     the server's opening handshake has the HTTP version "HTTP/1.0" instead of "HTTP/1.1" (RFC 6455,
     section 4.1)
+ResponseError::UnsupportedConnectVersion
+    the server's response to an extended CONNECT has the HTTP version "HTTP/1.1" instead of
+    "HTTP/2.0" or "HTTP/3.0" (RFC 8441, section 4)
+ResponseError::SwitchingProtocols
+    the server's response to an extended CONNECT has the status 101, which HTTP/2 and HTTP/3 do not
+    have (RFC 9113, section 8.6)
+ResponseError::ConnectionHeader
+    the server's response to an extended CONNECT has the header "upgrade", which HTTP/2 and HTTP/3
+    do not allow (RFC 9113, section 8.2.2)
 ResponseError::MissingUpgrade
     the server's opening handshake has no Upgrade header (RFC 6455, section 4.1)
 ResponseError::RepeatedUpgrade
@@ -344,6 +382,9 @@ LocalHandshakeError::InvalidHeaderValue
     the value of the header "Authorization" has a control character (RFC 9110, section 5.5)
 LocalHandshakeError::ReservedHeader
     the header "Host" cannot be added, because the handshake itself sets it (RFC 6455, section 4)
+LocalHandshakeError::ConnectionHeader
+    the header "Keep-Alive" cannot be added, because HTTP/2 and HTTP/3 do not allow it (RFC 9113,
+    section 8.2.2)
 LocalHandshakeError::InvalidSubprotocol
     offered subprotocol 2 is empty or has a character that is not allowed (RFC 6455, section 4.1)
 LocalHandshakeError::RepeatedSubprotocol
@@ -373,8 +414,13 @@ LocalHandshakeError::NoRequest
     no request is waiting to be accepted or rejected (RFC 6455, section 4.2.2)
 LocalHandshakeError::NotAnUpgrade
     the request is not a WebSocket handshake and can only be rejected (RFC 6455, section 4.2.1)
+LocalHandshakeError::ExtendedConnect
+    the request is an extended CONNECT, which Request::acceptance accepts and not Connection::accept
+    (RFC 8441, section 5)
 utf8::InvalidUtf8
     the bytes are not UTF-8 (RFC 3629, section 3)
+message::NotText
+    the message is binary, of 2 bytes, and text was expected (RFC 6455, section 5.6)
 adapter::Error::Io
     the cable is cut
 adapter::Error::Io
@@ -427,6 +473,11 @@ fn errors() -> Vec<Row> {
         &mut rows,
         "utf8",
         vec![utf8::Validator::new().push(b"\xFF").result.unwrap_err()],
+    );
+    add(
+        &mut rows,
+        "message",
+        vec![Message::from([1, 2]).into_text().unwrap_err()],
     );
     #[cfg(feature = "std")]
     add(&mut rows, "adapter::Error", adapter_errors());
@@ -600,8 +651,48 @@ fn request_errors() -> Vec<RequestError> {
         field("Sec-WebSocket-Protocol", &["chat, secret, chat"]),
         field("Sec-WebSocket-Extensions", &[","]),
         field("Sec-WebSocket-Extensions", &["permessage-deflate, x-a; b=\"c d\", x-e"]),
+        connect(&connect_without(":authority"), &[]),
+        connect(&[&CONNECT_FIELDS[..], &[(":path", "/")]].concat(), &[]),
+        connect(&[&CONNECT_FIELDS[..], &[(":status", "200")]].concat(), &[]),
+        connect(&connect_with(":method", "GET"), &[]),
+        connect_over_http_1(),
+        connect(&connect_with(":protocol", "connect-udp"), &[]),
+        connect(&connect_with(":scheme", "wss"), &[]),
+        connect(&connect_with(":path", "chat?token=secret"), &[]),
+        connect(&CONNECT_FIELDS, &[("host", "example.org")]),
+        connect(&CONNECT_FIELDS, &[("connection", "upgrade")]),
         early,
     ]
+}
+
+/// The error of an extended CONNECT.
+fn connect(pseudo_headers: &[(&str, &str)], headers: &[(&str, &str)]) -> RequestError {
+    let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+    Request::from_connect(pseudo_headers.iter().copied(), headers).unwrap_err()
+}
+
+#[cfg(feature = "http")]
+fn connect_over_http_1() -> RequestError {
+    Request::from_http_connect(&http::Request::new(()), Some("websocket")).unwrap_err()
+}
+
+#[cfg(not(feature = "http"))]
+fn connect_over_http_1() -> RequestError {
+    RequestError::UnsupportedConnectVersion {
+        version: support::quoted("HTTP/1.1"),
+    }
+}
+
+#[cfg(feature = "http")]
+fn response_over_http_1(expected: &Expected) -> ResponseError {
+    expected.check_http(&http::Response::new(())).unwrap_err()
+}
+
+#[cfg(not(feature = "http"))]
+fn response_over_http_1(_: &Expected) -> ResponseError {
+    ResponseError::UnsupportedConnectVersion {
+        version: support::quoted("HTTP/1.1"),
+    }
 }
 
 fn response_errors() -> Vec<ResponseError> {
@@ -629,6 +720,7 @@ fn response_errors() -> Vec<ResponseError> {
     };
     let chat = || plain().subprotocol("chat");
     let long = response_with("X", &["x"; 6]);
+    let (_, expected) = plain().connect_fields(&Config::new()).unwrap();
     vec![
         client(b"\x15\x03\x01\0\x02\x02\x28"),
         client(b"\x81\x05hello"),
@@ -638,6 +730,11 @@ fn response_errors() -> Vec<ResponseError> {
         error(&plain(), &Config::new().max_head_size(100), &long),
         error(&plain(), &Config::new().max_headers(8), &long),
         line("HTTP/1.0 101 Switching Protocols"),
+        response_over_http_1(&expected),
+        expected.check_response(101, []).unwrap_err(),
+        expected
+            .check_response(200, [("upgrade", &b"websocket"[..])])
+            .unwrap_err(),
         field("Upgrade", &[]),
         field("Upgrade", &["websocket", "websocket"]),
         field("Upgrade", &["h2c"]),
@@ -769,6 +866,10 @@ fn local_handshake_errors() -> Vec<LocalHandshakeError> {
         asked(plain().header("Authorization: Bearer secret", "")),
         asked(plain().header("Authorization", "Bearer secret\n")),
         asked(plain().header("Host", "example.org")),
+        plain()
+            .header("Keep-Alive", "timeout=5")
+            .connect_fields(&Config::new())
+            .unwrap_err(),
         asked(plain().subprotocol("chat").subprotocol("bearer secret=")),
         asked(plain().subprotocol("secret").subprotocol("chat").subprotocol("secret")),
         server
@@ -790,6 +891,9 @@ fn local_handshake_errors() -> Vec<LocalHandshakeError> {
             .reject(403, &[], b"", &mut out)
             .unwrap_err(),
         page_server.accept(&page, &Accept::new(), &mut out).unwrap_err(),
+        page_server
+            .accept(&connect_request(), &Accept::new(), &mut out)
+            .unwrap_err(),
     ]
 }
 
@@ -1046,7 +1150,7 @@ fn every_variant_is_listed() {
         ),
     ];
     let names: BTreeSet<String> = errors().into_iter().map(|row| row.name).collect();
-    let mut declared = BTreeSet::from([String::from("utf8::InvalidUtf8")]);
+    let mut declared = BTreeSet::from(["utf8::InvalidUtf8", "message::NotText"].map(String::from));
     for (kind, start, source, least) in sources {
         let (_, after) = source.split_once(start).unwrap();
         let (body, _) = after.split_once("\n}").unwrap();
@@ -1085,6 +1189,7 @@ fn every_type_is_listed() {
         "Error",
         "InvalidUtf8",
         "LocalHandshakeError",
+        "NotText",
         "ProtocolError",
         "RequestError",
         "ResponseError",

@@ -430,3 +430,125 @@ fn s4_1_a_request_cannot_be_broken() {
         .to_http(NONCE, &Config::default())
         .unwrap();
 }
+
+/// An extended CONNECT as hyper and h2 report it: the `:protocol` is beside it.
+fn http_connect(uri: &str, fields: &[(&str, &str)]) -> http::Request<()> {
+    let mut request = http_request(fields);
+    *request.method_mut() = Method::CONNECT;
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = uri.parse().unwrap();
+    request
+}
+
+const VERSION: [(&str, &str); 1] = [("sec-websocket-version", "13")];
+
+/// R192 R195 R196 R198 R199 R203: An extended CONNECT from a client to a server, with the types of
+/// the `http` crate.
+#[test]
+fn rfc8441_s5_an_extended_connect_of_the_http_crate() {
+    let wanted = ClientRequest::new("wss://example.com:8443/chat?room=1")
+        .unwrap()
+        .subprotocol("chat.v1")
+        .header("Cookie", "a=1")
+        .header("Cookie", "b=2");
+    let (mut sent, expected) = wanted.to_http_connect(&Config::default()).unwrap();
+    assert_eq!((sent.method(), sent.version()), (&Method::CONNECT, Version::HTTP_2));
+    assert_eq!(sent.uri(), "https://example.com:8443/chat?room=1");
+    assert_eq!(sent.headers()["sec-websocket-version"], "13");
+    assert_eq!(sent.headers().get_all("cookie").iter().count(), 2);
+    for name in ["host", "connection", "upgrade", "sec-websocket-key"] {
+        assert_eq!(sent.headers().get(name), None);
+    }
+    for version in [Version::HTTP_2, Version::HTTP_3] {
+        *sent.version_mut() = version;
+        let request = Request::from_http_connect(&sent, Some("websocket")).unwrap();
+        assert_eq!((request.target(), request.host()), ("/chat?room=1", "example.com:8443"));
+        let accept = Accept::new().subprotocol(Some("chat.v1")).headers(&[("X", "y")]);
+        let (mut response, negotiated) = request.to_http_response(&accept, &Config::default()).unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let names: Vec<&str> = response.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["sec-websocket-protocol", "x"]);
+        *response.version_mut() = version;
+        assert_eq!(expected.check_http(&response), Ok(Some(negotiated)));
+    }
+    let too_long = ClientRequest::from_parts("h", &format!("/{}", "x".repeat(70_000))).unwrap();
+    assert_eq!(
+        too_long.to_http_connect(&Config::default()).map(|_| ()),
+        Err(LocalHandshakeError::TargetTooLong { len: 70_001 })
+    );
+}
+
+/// R194 R204: The rules of an extended CONNECT apply to the types of the `http` crate. (F58: any
+/// CONNECT was taken for a WebSocket.)
+#[test]
+fn f58_a_parsed_connect_follows_the_same_rules() {
+    let missing = |name| RequestError::MissingPseudoHeader { name };
+    let uri = "https://example.com/chat";
+    let rows = [
+        (uri, Some("websocket"), None),
+        ("https://example.com", Some("websocket"), None),
+        (uri, None, Some(missing(":protocol"))),
+        // A plain CONNECT has an authority only.
+        ("example.com:443", None, Some(missing(":protocol"))),
+        ("example.com:443", Some("websocket"), Some(missing(":scheme"))),
+        ("/chat", Some("websocket"), Some(missing(":scheme"))),
+        (
+            uri,
+            Some("connect-udp"),
+            Some(RequestError::UnsupportedProtocol {
+                protocol: quoted("connect-udp"),
+            }),
+        ),
+    ];
+    for (uri, protocol, error) in rows {
+        let parsed = http_connect(uri, &VERSION);
+        let found = Request::from_http_connect(&parsed, protocol).map(|_| ());
+        assert_eq!(found, error.map_or(Ok(()), Err), "{uri} {protocol:?}");
+    }
+    let mut get = http_connect(uri, &VERSION);
+    *get.method_mut() = Method::GET;
+    assert_eq!(
+        Request::from_http_connect(&get, Some("websocket")),
+        Err(RequestError::UnsupportedConnectMethod { method: quoted("GET") })
+    );
+    let parsed = http_connect(uri, &[VERSION[0], ("upgrade", "websocket")]);
+    assert_eq!(
+        Request::from_http_connect(&parsed, Some("websocket")),
+        Err(RequestError::ConnectionHeader {
+            name: quoted("upgrade")
+        })
+    );
+    for (version, text) in [
+        (Version::HTTP_11, "HTTP/1.1"),
+        (Version::HTTP_10, "HTTP/1.0"),
+        (Version::HTTP_09, "HTTP/0.9"),
+    ] {
+        let mut parsed = http_connect(uri, &VERSION);
+        *parsed.version_mut() = version;
+        let error = RequestError::UnsupportedConnectVersion { version: quoted(text) };
+        assert_eq!(Request::from_http_connect(&parsed, Some("websocket")), Err(error));
+        // A response over HTTP/1.1 opens no WebSocket, whatever its status.
+        let (_, expected) = plain().to_http_connect(&Config::default()).unwrap();
+        let mut response = http::Response::new(());
+        *response.version_mut() = version;
+        let error = ResponseError::UnsupportedConnectVersion { version: quoted(text) };
+        for status in [StatusCode::OK, StatusCode::SWITCHING_PROTOCOLS] {
+            *response.status_mut() = status;
+            assert_eq!(expected.check_http(&response), Err(error));
+        }
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        assert_eq!(expected.check_http(&response), Ok(None));
+    }
+}
+
+/// R196 R199: A rejection over HTTP/2 has no header that belongs to a connection.
+#[test]
+fn rfc8441_s5_a_rejection_of_the_http_crate() {
+    for (error, _) in request_errors() {
+        let response = error.to_http_connect();
+        let (status, list) = error.connect_response();
+        assert_eq!(response.status().as_u16(), status, "{error:?}");
+        assert_eq!(response.headers(), &header_map(list), "{error:?}");
+        assert_eq!(response.headers().get("connection"), None, "{error:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! `Connection::into_parts` in every phase: what was taken from the transport is in an event or in
 //! `unread`, or `lossless` is false.
 
-use sockless::{Accept, ClientRequest, Config, Connection, Event, Role, State, handshake::Negotiated};
+use sockless::{Accept, ClientRequest, Config, Connection, Delivery, Event, Role, State, handshake::Negotiated};
 use support::{
     REQUEST, ROLES, feed, frame,
     heads::{RESPONSE_FIELDS, SEED, head, undecided},
@@ -112,5 +112,21 @@ fn f81_discarded_input_is_lost() {
             let parts = connection.into_parts();
             assert_eq!((parts.unread, parts.lossless), (vec![], false));
         }
+    }
+}
+
+/// F81: Invalid text whose valid beginning was delivered is lost with the connection.
+#[test]
+fn f81_invalid_text_after_a_chunk_is_lost() {
+    for role in ROLES {
+        let mut connection = open(role, Config::new().delivery(Delivery::Chunks));
+        let mut bytes = frame(peer_of(role), 0x81, b"ab\xffcd");
+        let mut input = &mut bytes[..];
+        let event = connection.receive(&mut input, &mut Vec::new()).unwrap();
+        assert!(
+            matches!(&event, Some(Event::Chunk(chunk)) if chunk.as_bytes() == b"ab"),
+            "{event:?}"
+        );
+        assert!(!connection.into_parts().lossless);
     }
 }

@@ -22,6 +22,8 @@ mod fragmentation;
 #[cfg(feature = "alloc")]
 mod handshake_client;
 #[cfg(feature = "alloc")]
+mod handshake_connect;
+#[cfg(feature = "alloc")]
 mod handshake_grammar;
 #[cfg(feature = "alloc")]
 mod handshake_origin;

@@ -2,7 +2,7 @@
 //!
 //! In these tests, the application sets the limit that the payload of a Ping has as decimal digits.
 
-use sockless::{Config, Connection, Delivery, Event, ProtocolError, Role};
+use sockless::{Config, Connection, Delivery, Event, InputBuffer, ProtocolError, Role};
 use support::{ROLES, frame, laws::endpoint::messages_from_chunks, open, peer_of, too_big, without_fast_paths};
 
 /// Receives `input` in pieces that end at `cuts`. Returns the messages, in order, and the error.
@@ -37,8 +37,36 @@ fn run(
     (messages_from_chunks(events).0, None)
 }
 
-/// Asserts the outcome of `input` for both deliveries, with fast paths and without, with `receive`
-/// and `receive_whole`, and for every cut: in one piece, in two pieces, and byte by byte.
+/// The same through an [`InputBuffer`].
+fn run_buffered(
+    mut connection: Connection,
+    input: &[u8],
+    cuts: &[usize],
+) -> (Vec<Event<'static>>, Option<ProtocolError>) {
+    let (mut events, mut out, mut from) = (Vec::new(), Vec::new(), 0);
+    let mut buffer = InputBuffer::new();
+    for to in cuts.iter().copied().chain([input.len()]) {
+        let piece = &input[from..to];
+        buffer.room()[..piece.len()].copy_from_slice(piece);
+        buffer.filled(piece.len());
+        from = to;
+        loop {
+            match buffer.receive(&mut connection, &mut out) {
+                Ok(Some(Event::Ping(limit))) => {
+                    connection.set_max_message_size(std::str::from_utf8(&limit).unwrap().parse().unwrap());
+                }
+                Ok(Some(event)) => events.push(event.into_owned()),
+                Ok(None) => break,
+                Err(error) => return (messages_from_chunks(events).0, Some(*error)),
+            }
+        }
+    }
+    (messages_from_chunks(events).0, None)
+}
+
+/// Asserts the outcome of `input` for both deliveries, with fast paths and without, with `receive`,
+/// `receive_whole` and an `InputBuffer`, and for every cut: in one piece, in two pieces, and byte
+/// by byte.
 #[track_caller]
 fn check(
     connection: impl Fn(Config) -> Connection,
@@ -58,6 +86,8 @@ fn check(
                     assert_eq!(outcome, (messages.to_vec(), error), "{delivery:?} {cuts:?} {whole}");
                 }
             }
+            let outcome = run_buffered(open(), input, cuts);
+            assert_eq!(outcome, (messages.to_vec(), error), "{delivery:?} {cuts:?} InputBuffer");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! `PreparedMessage`: one encoding for many connections, with the rules of any message.
 
-use std::borrow::Cow;
-
 use allocation_counter::measure;
 use proptest::{collection::vec, prelude::*, test_runner::Config as Cases};
 use sockless::{
@@ -211,7 +209,7 @@ mod deflate {
         let outcome = feed(connection, bytes);
         assert_eq!(outcome.error, None);
         let text = |event| match event {
-            Event::Text(text) => Cow::into_owned(text),
+            Event::Text(text) => text.into_owned(),
             event => panic!("{event:?}"),
         };
         outcome.events.into_iter().map(text).collect()

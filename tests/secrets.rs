@@ -6,7 +6,8 @@ use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Requ
 use support::{
     ROLES, feed, frame,
     heads::{
-        ACCEPT, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, opened, plain, refusal, undecided, with,
+        ACCEPT, CONNECT_FIELDS, KEY, NONCE, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, drain, head, opened, plain, refusal,
+        undecided, with,
     },
     open, peer_of,
 };
@@ -203,6 +204,40 @@ fn f77_a_clients_request_is_shown_without_secrets() {
         "ClientRequest { secure: false, host: \"example.com\", target: \"/\", origin: None, subprotocols: [], \
          require_subprotocol: false, headers: {}, extensions: [] }"
     );
+}
+
+/// F77: An extended CONNECT, at both ends.
+#[test]
+fn f77_an_extended_connect_is_shown_without_secrets() {
+    let path = [(":path", "/chat?token=needle")];
+    let pseudo_headers = CONNECT_FIELDS.into_iter().filter(|(name, _)| *name != ":path");
+    let mut headers = vec![("sec-websocket-version", "13")];
+    headers.extend(SECRETS);
+    let listed = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+    let request = Request::from_connect(pseudo_headers.chain(path), listed).unwrap();
+    for request in [&request, &request.clone().into_owned()] {
+        assert_redacted(
+            request,
+            &["\"CONNECT\"", "authority: \"example.com\"", "\"/chat?<redacted>\""],
+        );
+    }
+    let mut asked = ClientRequest::new("wss://example.com/chat?token=needle")
+        .unwrap()
+        .subprotocol("needle");
+    for (name, value) in SECRETS.into_iter().filter(|(name, _)| !name.starts_with("Sec-")) {
+        asked = asked.header(name, value);
+    }
+    let (fields, expected) = asked.connect_fields(&Config::new()).unwrap();
+    assert_redacted(
+        &fields,
+        &[
+            "\":authority\": \"example.com\"",
+            "\":path\": \"/chat?<redacted>\"",
+            "\"cookie\": <redacted>",
+            "\"sec-websocket-protocol\": <redacted>",
+        ],
+    );
+    assert_redacted(&expected, &["accept: None"]);
 }
 
 /// F77: The choices of a server.

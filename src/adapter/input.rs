@@ -1,7 +1,13 @@
-//! The input buffer, as far as blocking and polled adapters have it in common.
+//! The input buffer of polled adapters.
 
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use std::time::Instant;
+
+use super::received::Source;
+use crate::{
+    Connection, Event, MessageKind, ProtocolError,
+    utf8::{self, InvalidUtf8},
+};
 
 /// Bytes that were read and are not processed yet.
 pub(super) struct Input {
@@ -29,7 +35,6 @@ impl Input {
         self.buf.get(self.start..self.end).unwrap_or_default()
     }
 
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) const fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -44,5 +49,39 @@ impl Input {
     /// processed.
     pub(super) fn filled(&mut self, len: usize) {
         (self.start, self.end) = (0, len.min(self.buf.len()));
+    }
+}
+
+/// The buffer is of the connection only while it reads, so nothing stays in it.
+impl Source for Input {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Driver::receive`")]
+    fn receive<'a>(
+        &'a mut self,
+        engine: &mut Connection,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'a>>, Box<ProtocolError>> {
+        let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        // The common case: no event is moved.
+        if engine.takes_whole_messages() {
+            if let Some((kind, data)) = engine.whole_payload(&mut rest) {
+                self.start = self.end - rest.len();
+                return match kind {
+                    MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
+                    MessageKind::Text => match utf8::validate(data) {
+                        Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                        Err(_) => Err(engine.fail_buffered(InvalidUtf8, out)),
+                    },
+                };
+            }
+        }
+        let received = engine.receive(&mut rest, out);
+        self.start = self.end - rest.len();
+        received
+    }
+
+    #[inline]
+    fn read_at(&self) -> Instant {
+        self.read_at
     }
 }

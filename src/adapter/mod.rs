@@ -18,6 +18,7 @@ mod error;
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
 pub mod futures_io;
 mod handshake;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
 mod input;
 mod message;
 mod parts;

@@ -1,7 +1,9 @@
 //! One message as a reader or a writer, and binary messages as a stream of bytes: what blocking and
 //! polled adapters have in common.
 
-use alloc::{borrow::Cow, vec::Vec};
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
 use std::io::{self, ErrorKind};
 
 use super::{

@@ -1,6 +1,23 @@
 //! What an adapter receives, and what its calls return of it.
 
-use crate::{Chunk, Event, Message, frame::ReservedBits};
+use alloc::{boxed::Box, vec::Vec};
+use std::time::Instant;
+
+use crate::{Chunk, Connection, Event, Message, ProtocolError, frame::ReservedBits};
+
+/// The bytes that were read and are not processed yet.
+pub(super) trait Source {
+    /// Takes the next event off their front. It may leave the beginning of a message, so that the
+    /// message can be borrowed when it is complete.
+    fn receive<'a>(
+        &'a mut self,
+        engine: &mut Connection,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'a>>, Box<ProtocolError>>;
+
+    /// Returns when they were read.
+    fn read_at(&self) -> Instant;
+}
 
 /// What [`Driver::receive`](super::driver::Driver::receive) found in the input.
 pub(super) enum Received<'a, M = Message<'static>> {

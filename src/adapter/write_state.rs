@@ -128,7 +128,7 @@ impl WriteState {
         let written = mem::take(&mut self.written);
         buf.drain(..written);
         self.boundary = match self.boundary {
-            Some(boundary) if !buf.is_empty() => Some(boundary - written),
+            Some(boundary) if !buf.is_empty() || !self.control.is_empty() => Some(boundary - written),
             _ => None,
         };
         if self.control.is_empty() {

@@ -331,7 +331,7 @@ impl Connection {
     /// Returns how many bytes of the message in progress are assembled: what has arrived of a large
     /// message before its event is returned.
     ///
-    /// It is 0 between messages, and with [`Delivery::Chunks`](crate::Delivery::Chunks), where
+    /// It is 0 between messages, and with [`Delivery::Chunks`], where
     /// nothing is assembled.
     #[must_use]
     pub fn assembled_len(&self) -> usize {
@@ -444,7 +444,7 @@ pub struct Parts {
     /// of a frame header, or the message in progress, as a frame with the same content.
     ///
     /// Whatever continues to read from the transport must read these bytes first. With
-    /// [`Delivery::Chunks`](crate::Delivery::Chunks), the chunks of a message in progress were
+    /// [`Delivery::Chunks`], the chunks of a message in progress were
     /// returned; the frame then continues that message.
     pub unread: Vec<u8>,
     /// Whether another engine that reads `unread`, and then the transport, receives everything.

@@ -253,6 +253,8 @@ impl Inflater {
     pub(crate) fn end_message(&mut self) {
         self.has_payload = false;
         self.ended = false;
+        // The tail pays also where the message has ended without it.
+        self.credit = (self.credit + TAIL.len() - self.tail).min(BLOCK_CREDIT);
         self.tail = 0;
         if !self.params.takeover {
             self.window.clear();

@@ -67,6 +67,12 @@ pub enum LocalHandshakeError {
         /// The name of the header.
         name: Excerpt,
     },
+    /// The header belongs to a connection of HTTP/1.1, and the handshake is over HTTP/2 or HTTP/3
+    /// (RFC 9113, section 8.2.2).
+    ConnectionHeader {
+        /// The name of the header.
+        name: Excerpt,
+    },
     /// An offered subprotocol is not a token (RFC 6455, section 4.1).
     InvalidSubprotocol {
         /// The position of the subprotocol among those offered. The first has the position 1.
@@ -124,6 +130,9 @@ pub enum LocalHandshakeError {
     /// The request is not a WebSocket handshake, so it can only be rejected (RFC 6455, section
     /// 4.2.1).
     NotAnUpgrade,
+    /// The request is an extended CONNECT. [`Request::acceptance`](crate::Request::acceptance)
+    /// accepts it, and not [`Connection::accept`](crate::Connection::accept) (RFC 8441, section 5).
+    ExtendedConnect,
 }
 
 impl fmt::Display for LocalHandshakeError {
@@ -178,6 +187,11 @@ impl fmt::Display for LocalHandshakeError {
                 f,
                 "the header {name} cannot be added, because the handshake itself sets it (RFC 6455, section 4)"
             ),
+            Self::ConnectionHeader { name } => write!(
+                f,
+                "the header {name} cannot be added, because HTTP/2 and HTTP/3 do not allow it \
+                 (RFC 9113, section 8.2.2)"
+            ),
             Self::InvalidSubprotocol { position } => write!(
                 f,
                 "offered subprotocol {position} is empty or has a character that is not allowed (RFC 6455, section 4.1)"
@@ -222,6 +236,10 @@ impl fmt::Display for LocalHandshakeError {
             }
             Self::NotAnUpgrade => f.write_str(
                 "the request is not a WebSocket handshake and can only be rejected (RFC 6455, section 4.2.1)",
+            ),
+            Self::ExtendedConnect => f.write_str(
+                "the request is an extended CONNECT, which Request::acceptance accepts and not Connection::accept \
+                 (RFC 8441, section 5)",
             ),
         }
     }

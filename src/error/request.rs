@@ -69,14 +69,15 @@ pub enum RequestError {
     MissingHost,
     /// There is more than one Host header (RFC 9112, section 3.2).
     RepeatedHost,
-    /// The Host header does not name a host (RFC 3986, section 3.2.2).
+    /// The Host header or `:authority` does not name a host (RFC 3986, section 3.2.2).
     InvalidHost {
         /// The value of the header.
         host: Excerpt,
     },
-    /// The Host header has a user name or a password (RFC 9110, section 7.2).
+    /// The Host header or `:authority` has a user name or a password (RFC 9110, section 7.2).
     UserInfoInHost,
-    /// The port in the Host header is not a number from 1 to 65535 (RFC 3986, section 3.2.3).
+    /// The port in the Host header or `:authority` is not a number from 1 to 65535 (RFC 3986,
+    /// section 3.2.3).
     InvalidPort {
         /// The text after the host's colon.
         port: Excerpt,
@@ -189,6 +190,59 @@ pub enum RequestError {
         /// The value of the header, from the invalid extension on.
         value: Excerpt,
     },
+    /// An extended CONNECT lacks a pseudo-header that it needs (RFC 8441, section 4).
+    MissingPseudoHeader {
+        /// The name of the pseudo-header.
+        name: &'static str,
+    },
+    /// A pseudo-header of an extended CONNECT occurs twice (RFC 9113, section 8.3).
+    RepeatedPseudoHeader {
+        /// The name of the pseudo-header.
+        name: &'static str,
+    },
+    /// An extended CONNECT has a pseudo-header that is unknown, or one among its header fields (RFC
+    /// 9113, section 8.3).
+    UnexpectedPseudoHeader {
+        /// The name of the pseudo-header.
+        name: Excerpt,
+    },
+    /// The method of a request over HTTP/2 or HTTP/3 is not CONNECT (RFC 8441, section 5).
+    UnsupportedConnectMethod {
+        /// The method.
+        method: Excerpt,
+    },
+    /// The HTTP version of an extended CONNECT is neither 2 nor 3 (RFC 8441, section 4).
+    UnsupportedConnectVersion {
+        /// The version.
+        version: Excerpt,
+    },
+    /// The `:protocol` of an extended CONNECT is not `websocket` (RFC 9220, section 3).
+    UnsupportedProtocol {
+        /// The value of the pseudo-header.
+        protocol: Excerpt,
+    },
+    /// The `:scheme` of an extended CONNECT is neither `http` nor `https` (RFC 8441, section 5).
+    InvalidScheme {
+        /// The value of the pseudo-header.
+        scheme: Excerpt,
+    },
+    /// The `:path` of an extended CONNECT does not begin with a slash (RFC 9113, section 8.3.1).
+    InvalidPath {
+        /// The value of the pseudo-header, without its query string.
+        path: Excerpt,
+    },
+    /// The Host header of an extended CONNECT differs from its `:authority` (RFC 9113, section
+    /// 8.3.1).
+    DifferentHost {
+        /// The value of the header.
+        host: Excerpt,
+    },
+    /// An extended CONNECT has a header that belongs to a connection of HTTP/1.1, such as Upgrade
+    /// or Connection (RFC 8441, section 5).
+    ConnectionHeader {
+        /// The name of the header.
+        name: Excerpt,
+    },
     /// More bytes than the limit arrived before the server answered (RFC 6455, section 4.1).
     TooMuchEarlyData {
         /// [`Config::max_head_size`](crate::Config::max_head_size), in bytes.
@@ -197,7 +251,9 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// Returns the HTTP status of the response: 400, 403, 405, 426, 431 or 505.
+    /// Returns the HTTP status of the response: 400, 403, 405, 426, 431, 501 or 505.
+    ///
+    /// Over HTTP/2 and HTTP/3, [`connect_response`](Self::connect_response) has the status.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -228,19 +284,27 @@ impl RequestError {
             | Self::RepeatedSubprotocol { .. }
             | Self::EmptyExtensionList
             | Self::InvalidExtensions { .. }
+            | Self::MissingPseudoHeader { .. }
+            | Self::RepeatedPseudoHeader { .. }
+            | Self::UnexpectedPseudoHeader { .. }
+            | Self::InvalidScheme { .. }
+            | Self::InvalidPath { .. }
+            | Self::DifferentHost { .. }
+            | Self::ConnectionHeader { .. }
             | Self::TooMuchEarlyData { .. } => 400,
             Self::ForeignOrigin { .. }
             | Self::ForeignScheme { .. }
             | Self::UnlistedOrigin { .. }
             | Self::UnlistedHost { .. } => 403,
-            Self::UnsupportedMethod { .. } => 405,
+            Self::UnsupportedMethod { .. } | Self::UnsupportedConnectMethod { .. } => 405,
             Self::MissingUpgrade
             | Self::InvalidUpgrade { .. }
             | Self::MissingVersion
             | Self::RepeatedVersion
             | Self::UnsupportedVersion { .. } => 426,
             Self::HeadTooLong { .. } | Self::TooManyHeaders { .. } => 431,
-            Self::UnsupportedHttpVersion { .. } => 505,
+            Self::UnsupportedProtocol { .. } => 501,
+            Self::UnsupportedHttpVersion { .. } | Self::UnsupportedConnectVersion { .. } => 505,
         }
     }
 }
@@ -304,15 +368,16 @@ impl fmt::Display for RequestError {
             }
             Self::InvalidHost { host } => write!(
                 f,
-                "the client's Host header is {host}, which is not a host name or address (RFC 3986, section 3.2.2)"
+                "the client's Host header or :authority is {host}, which is not a host name or address \
+                 (RFC 3986, section 3.2.2)"
             ),
             Self::UserInfoInHost => f.write_str(
-                "the client's Host header has a user name or a password, and neither is allowed there \
+                "the client's Host header or :authority has a user name or a password, and neither is allowed there \
                  (RFC 9110, section 7.2)",
             ),
             Self::InvalidPort { port } => write!(
                 f,
-                "the client's Host header has the port {port}, which is not a number from 1 to 65535 \
+                "the client's Host header or :authority has the port {port}, which is not a number from 1 to 65535 \
                  (RFC 3986, section 3.2.3)"
             ),
             Self::RepeatedOrigin => {
@@ -415,6 +480,53 @@ impl fmt::Display for RequestError {
             Self::InvalidExtensions { value } => write!(
                 f,
                 "the client's Sec-WebSocket-Extensions header is malformed at {value} (RFC 6455, section 9.1)"
+            ),
+            Self::MissingPseudoHeader { name } => write!(
+                f,
+                "the client's extended CONNECT has no {name} pseudo-header (RFC 8441, section 4)"
+            ),
+            Self::RepeatedPseudoHeader { name } => write!(
+                f,
+                "the client's extended CONNECT has more than one {name} pseudo-header (RFC 9113, section 8.3)"
+            ),
+            Self::UnexpectedPseudoHeader { name } => write!(
+                f,
+                "the client's extended CONNECT has the pseudo-header {name}, which is unknown or after a header field \
+                 (RFC 9113, section 8.3)"
+            ),
+            Self::UnsupportedConnectMethod { method } => write!(
+                f,
+                "the client's extended CONNECT has the method {method} instead of \"CONNECT\" (RFC 8441, section 5)"
+            ),
+            Self::UnsupportedConnectVersion { version } => write!(
+                f,
+                "the client's extended CONNECT has the HTTP version {version} instead of \"HTTP/2.0\" or \"HTTP/3.0\" \
+                 (RFC 8441, section 4)"
+            ),
+            Self::UnsupportedProtocol { protocol } => write!(
+                f,
+                "the client's extended CONNECT has the :protocol {protocol} instead of \"websocket\" \
+                 (RFC 9220, section 3)"
+            ),
+            Self::InvalidScheme { scheme } => write!(
+                f,
+                "the client's extended CONNECT has the :scheme {scheme}, which is neither \"http\" nor \"https\" \
+                 (RFC 8441, section 5)"
+            ),
+            Self::InvalidPath { path } => write!(
+                f,
+                "the client's extended CONNECT has the :path {path}, which does not begin with a slash \
+                 (RFC 9113, section 8.3.1)"
+            ),
+            Self::DifferentHost { host } => write!(
+                f,
+                "the client's Host header is {host}, which is not the :authority of the request \
+                 (RFC 9113, section 8.3.1)"
+            ),
+            Self::ConnectionHeader { name } => write!(
+                f,
+                "the client's extended CONNECT has the header {name}, which HTTP/2 and HTTP/3 do not allow \
+                 (RFC 8441, section 5)"
             ),
             Self::TooMuchEarlyData { limit } => write!(
                 f,

@@ -44,6 +44,21 @@ pub enum ResponseError {
         /// The version.
         version: Excerpt,
     },
+    /// The HTTP version of the response to an extended CONNECT is neither 2 nor 3 (RFC 8441,
+    /// section 4).
+    UnsupportedConnectVersion {
+        /// The version.
+        version: Excerpt,
+    },
+    /// The response to an extended CONNECT has the status 101, which HTTP/2 and HTTP/3 do not have
+    /// (RFC 9113, section 8.6).
+    SwitchingProtocols,
+    /// The response to an extended CONNECT has a header that belongs to a connection of HTTP/1.1,
+    /// such as Upgrade or Connection (RFC 9113, section 8.2.2).
+    ConnectionHeader {
+        /// The name of the header.
+        name: Excerpt,
+    },
     /// The Upgrade header is missing (RFC 6455, section 4.1).
     MissingUpgrade,
     /// There is more than one Upgrade header (RFC 6455, section 4.1).
@@ -177,6 +192,20 @@ impl fmt::Display for ResponseError {
                 f,
                 "the server's opening handshake has the HTTP version {version} instead of \"HTTP/1.1\" \
                  (RFC 6455, section 4.1)"
+            ),
+            Self::UnsupportedConnectVersion { version } => write!(
+                f,
+                "the server's response to an extended CONNECT has the HTTP version {version} instead of \"HTTP/2.0\" or \
+                 \"HTTP/3.0\" (RFC 8441, section 4)"
+            ),
+            Self::SwitchingProtocols => f.write_str(
+                "the server's response to an extended CONNECT has the status 101, which HTTP/2 and HTTP/3 do not have \
+                 (RFC 9113, section 8.6)",
+            ),
+            Self::ConnectionHeader { name } => write!(
+                f,
+                "the server's response to an extended CONNECT has the header {name}, which HTTP/2 and HTTP/3 do not \
+                 allow (RFC 9113, section 8.2.2)"
             ),
             Self::MissingUpgrade => {
                 f.write_str("the server's opening handshake has no Upgrade header (RFC 6455, section 4.1)")

@@ -100,7 +100,8 @@ impl<'a> Accept<'a> {
     /// own.
     ///
     /// An origin is a scheme, a host and a port that is not the default, such as
-    /// `https://example.com` or `http://localhost:8080`, without a path. Scheme and host are
+    /// `https://example.com` or `http://localhost:8080`, without a path: `https://example.com/`
+    /// allows nothing. Scheme and host are
     /// compared without regard to ASCII case, and the default port may be present. `null` and the
     /// origins of browser extensions are compared as text.
     ///

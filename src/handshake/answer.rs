@@ -1,18 +1,134 @@
 //! The responses of a server to an opening handshake (RFC 6455, section 4.2.2).
 
-use alloc::{format, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use super::{
     accept::Accept,
-    fields::{check_rejection_header, connection_of_rejection, headers_of_status},
+    accept_key::accept_key,
+    fields::{
+        check_added_connect_header, check_added_header, check_rejection_header, connection_of_rejection,
+        headers_of_status,
+    },
     negotiated::Negotiated,
+    own_extensions,
     request::Request,
 };
 use crate::{
-    deflate::DeflateConfig,
-    error::{LocalHandshakeError, RequestError},
+    config::Config,
+    deflate::{DeflateConfig, negotiation},
+    error::{Excerpt, LocalHandshakeError, RequestError},
+    frame::ReservedBits,
     http::write_field,
 };
+
+impl Request<'_> {
+    /// Returns the status of the response that accepts the request: 101, or 200 for a request over
+    /// HTTP/2 or HTTP/3 (RFC 8441, section 5).
+    #[must_use]
+    pub const fn acceptance_status(&self) -> u16 {
+        if self.is_connect() { 200 } else { 101 }
+    }
+
+    /// Returns the headers of the response that accepts the request, for a server that uses another
+    /// HTTP implementation. Its status is [`acceptance_status`](Self::acceptance_status).
+    ///
+    /// If [`Accept::config`] is set, it counts here, and not `config`; the caller passes it to
+    /// [`upgraded_server`](crate::Connection::upgraded_server) too.
+    ///
+    /// Over HTTP/2 and HTTP/3, their names are lower-case, and there is no `Upgrade`, `Connection`
+    /// or `Sec-WebSocket-Accept`.
+    ///
+    /// # Errors
+    /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
+    pub fn acceptance(
+        &self,
+        accept: &Accept<'_>,
+        config: &Config,
+    ) -> Result<(Vec<(String, String)>, Negotiated), LocalHandshakeError> {
+        let mut headers = Vec::new();
+        let negotiated = self.write_acceptance_fields(accept, config.deflate_settings(), |name, value| {
+            let name = if self.is_connect() {
+                name.to_ascii_lowercase()
+            } else {
+                name.into()
+            };
+            headers.push((name, String::from_utf8_lossy(value).into_owned()));
+        })?;
+        Ok((headers, negotiated))
+    }
+
+    /// Checks the acceptance, then calls `write_field` with each header field of the response (RFC
+    /// 6455, section 4.2.2, step 5).
+    fn write_acceptance_fields(
+        &self,
+        accept: &Accept<'_>,
+        deflate: Option<&DeflateConfig>,
+        mut write_field: impl FnMut(&str, &[u8]),
+    ) -> Result<Negotiated, LocalHandshakeError> {
+        if !self.is_upgrade() {
+            return Err(LocalHandshakeError::NotAnUpgrade);
+        }
+        self.check_origin(accept)
+            .map_err(|error| LocalHandshakeError::NotAllowed { error })?;
+        if let Some(chosen) = accept.chosen_subprotocol() {
+            if !self.subprotocols().any(|offered| offered == chosen) {
+                return Err(LocalHandshakeError::SubprotocolNotOffered {
+                    subprotocol: Excerpt::new(chosen.as_bytes()),
+                });
+            }
+        }
+        let forwarded = accept.forwarded();
+        if let Some(response) = forwarded {
+            own_extensions::check_forwarded(response.extensions(), self.extensions())?;
+        }
+        let check_added = if self.is_connect() {
+            check_added_connect_header
+        } else {
+            check_added_header
+        };
+        for (name, value) in accept.added_headers() {
+            check_added(name, value)?;
+        }
+        let own = accept.own_extensions();
+        let mut reserved = ReservedBits::NONE;
+        if !own.is_empty() {
+            reserved = own_extensions::check_answers(own, self.extensions())?;
+        }
+        if !self.is_connect() {
+            write_field("Upgrade", b"websocket");
+            write_field("Connection", b"Upgrade");
+            write_field("Sec-WebSocket-Accept", &accept_key(self.key()));
+        }
+        if let Some(subprotocol) = accept.chosen_subprotocol() {
+            write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
+        }
+        if let Some(response) = forwarded {
+            for value in response.headers().get_all("sec-websocket-extensions") {
+                write_field("Sec-WebSocket-Extensions", value);
+            }
+        }
+        let deflate = accept
+            .deflate(deflate)
+            .filter(|_| {
+                let mut names = own.iter().filter_map(|(text, _)| own_extensions::parse(text).ok());
+                !reserved.rsv1 && !names.any(|extension| extension.name() == negotiation::NAME)
+            })
+            .and_then(|config| negotiation::accept(config, self.extensions()));
+        let deflate_answer = deflate.as_ref().map(|(answer, _)| answer.as_str());
+        let own_answers = own.iter().map(|(text, _)| *text);
+        if let Some(value) = own_extensions::join(own_answers, deflate_answer) {
+            write_field("Sec-WebSocket-Extensions", value.as_bytes());
+        }
+        for (name, value) in accept.added_headers() {
+            write_field(name, value.as_bytes());
+        }
+        Ok(Negotiated::new(
+            accept.chosen_subprotocol().map(Into::into),
+            deflate.as_ref().map(|(_, params)| *params),
+            reserved,
+        ))
+    }
+}
 
 /// Appends the response with status 101 that accepts the request.
 pub(crate) fn write_acceptance(
@@ -21,6 +137,9 @@ pub(crate) fn write_acceptance(
     deflate: Option<&DeflateConfig>,
     out: &mut Vec<u8>,
 ) -> Result<Negotiated, LocalHandshakeError> {
+    if request.is_connect() {
+        return Err(LocalHandshakeError::ExtendedConnect);
+    }
     let start = out.len();
     // Enough for most responses, so that `out` grows once.
     out.reserve(256);

@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{
     accept_key::accept_key,
     expected::Expected,
-    fields::{check_added_header, check_header, check_subprotocols},
+    fields::{check_added_connect_header, check_added_header, check_header, check_subprotocols},
     own_extensions::{self, OwnOffer},
     request::Request,
     url::{Url, encode_target, split_authority},
@@ -49,7 +49,7 @@ use crate::{
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
-    url: Url,
+    pub(super) url: Url,
     origin: Option<String>,
     subprotocols: Vec<String>,
     require_subprotocol: bool,
@@ -230,7 +230,8 @@ impl ClientRequest {
         config: &Config,
     ) -> Result<(Vec<(String, String)>, Expected), LocalHandshakeError> {
         let mut fields = Vec::new();
-        let expected = self.write_fields(nonce, config.deflate_settings(), |name, value| {
+        let key = STANDARD.encode(nonce);
+        let expected = self.write_fields(Some(&key), config.deflate_settings(), |name, value| {
             fields.push((name.to_owned(), value.to_owned()));
         })?;
         Ok((fields, expected))
@@ -247,7 +248,10 @@ impl ClientRequest {
         for part in ["GET ", self.target(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
-        let written = self.write_fields(nonce, deflate, |name, value| write_field(out, name, value.as_bytes()));
+        let key = STANDARD.encode(nonce);
+        let written = self.write_fields(Some(&key), deflate, |name, value| {
+            write_field(out, name, value.as_bytes())
+        });
         match written {
             Ok(_) => out.extend_from_slice(b"\r\n"),
             Err(_) => out.truncate(start),
@@ -255,19 +259,21 @@ impl ClientRequest {
         written
     }
 
-    /// Checks the request, then calls `write_field` with each header field.
-    fn write_fields(
+    /// Checks the request, then calls `write_field` with each header field. An extended CONNECT has
+    /// no key, and what HTTP/1.1 needs beside it is in the pseudo-headers (RFC 8441, section 5).
+    pub(super) fn write_fields(
         &self,
-        nonce: [u8; 16],
+        key: Option<&str>,
         deflate: Option<&DeflateConfig>,
         mut write_field: impl FnMut(&str, &str),
     ) -> Result<Expected, LocalHandshakeError> {
-        self.check(deflate.is_some())?;
-        let key = STANDARD.encode(nonce);
-        write_field("Host", &self.url.authority());
-        write_field("Upgrade", "websocket");
-        write_field("Connection", "Upgrade");
-        write_field("Sec-WebSocket-Key", &key);
+        self.check(key.is_none(), deflate.is_some())?;
+        if let Some(key) = key {
+            write_field("Host", &self.url.authority());
+            write_field("Upgrade", "websocket");
+            write_field("Connection", "Upgrade");
+            write_field("Sec-WebSocket-Key", key);
+        }
         write_field("Sec-WebSocket-Version", "13");
         if let Some(origin) = &self.origin {
             write_field("Origin", origin);
@@ -283,7 +289,7 @@ impl ClientRequest {
         }
         Ok(Expected {
             deflate: deflate.cloned(),
-            accept: accept_key(key.as_bytes()),
+            accept: key.map(|key| accept_key(key.as_bytes())),
             subprotocols: self.subprotocols.clone(),
             require_subprotocol: self.require_subprotocol,
             extensions: self.extensions.clone(),
@@ -312,13 +318,18 @@ impl ClientRequest {
         Ok(())
     }
 
-    fn check(&self, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
+    fn check(&self, is_connect: bool, offers_deflate: bool) -> Result<(), LocalHandshakeError> {
         check_subprotocols(self.subprotocols.iter().map(String::as_bytes))?;
         if let Some(origin) = &self.origin {
             check_header("Origin", origin)?;
         }
+        let check_added = if is_connect {
+            check_added_connect_header
+        } else {
+            check_added_header
+        };
         for (name, value) in &self.headers {
-            check_added_header(name, value)?;
+            check_added(name, value)?;
         }
         if !self.extensions.is_empty() {
             self.check_extensions(offers_deflate)?;

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
-use super::{negotiated::Negotiated, own_extensions::OwnOffer};
+use super::{fields::is_connection_specific, negotiated::Negotiated, own_extensions::OwnOffer};
 use crate::{
     deflate::{DeflateConfig, DeflateParams, negotiation},
     error::{Excerpt, ResponseError},
@@ -19,7 +19,8 @@ use crate::{
 /// token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Expected {
-    pub(super) accept: [u8; 28],
+    /// `None` for an extended CONNECT.
+    pub(super) accept: Option<[u8; 28]>,
     pub(super) subprotocols: Vec<String>,
     pub(super) require_subprotocol: bool,
     pub(super) deflate: Option<DeflateConfig>,
@@ -27,74 +28,65 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Checks the headers of a response with status 101 over HTTP/1.1 (RFC 6455, section 4.1, items
-    /// 2 to 6).
+    /// Checks the final response of a server by its status and its headers.
     ///
-    /// A response with another status is not a WebSocket handshake: the caller handles it as HTTP
-    /// does.
+    /// Returns `None` for a status that accepts no WebSocket: another than 101 over HTTP/1.1, or
+    /// another than 2xx to an extended CONNECT (RFC 8441, section 5). The caller handles such a
+    /// response as HTTP does.
     ///
     /// # Errors
-    /// Returns the first error in the response. The connection must not be used.
+    /// Returns the first error in the response. The connection must not be used; a stream of HTTP/2
+    /// or HTTP/3 is reset.
+    pub fn check_response<'a>(
+        &self,
+        status: u16,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Option<Negotiated>, ResponseError> {
+        match (self.accept, status) {
+            (Some(_), 101) | (None, 200..=299) => self.check(headers).map(Some),
+            (None, 101) => Err(ResponseError::SwitchingProtocols),
+            _ => Ok(None),
+        }
+    }
+
+    /// Checks the headers of a response that accepts the WebSocket: with status 101 over HTTP/1.1
+    /// (RFC 6455, section 4.1, items 2 to 6), or with status 2xx to an extended CONNECT, where
+    /// `Sec-WebSocket-Accept` is ignored (RFC 8441, section 5).
+    ///
+    /// A response with another status is not a WebSocket handshake: the caller handles it as HTTP
+    /// does. [`check_response`](Self::check_response) tells them apart.
+    ///
+    /// # Errors
+    /// Returns the first error in the response. The connection must not be used; a stream of HTTP/2
+    /// or HTTP/3 is reset.
     pub fn check<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Negotiated, ResponseError> {
-        let (mut has_upgrade, mut names_upgrade) = (false, false);
-        let mut connection = None;
-        let mut accept = None;
+        let mut upgrade = UpgradeFields::default();
         let mut subprotocol = None;
         let mut extensions = Extensions::default();
         let mut extension_list = ListShape::default();
         for (name, value) in headers {
             let value = value.trim_ascii();
             let is = |field: &str| name.eq_ignore_ascii_case(field);
-            if is("upgrade") {
-                if has_upgrade {
-                    return Err(ResponseError::RepeatedUpgrade);
-                }
-                // The value is not a list: "a value that is not an ASCII case-insensitive match"
-                // fails.
-                if !value.eq_ignore_ascii_case(b"websocket") {
-                    return Err(ResponseError::InvalidUpgrade {
-                        value: Excerpt::new(value),
-                    });
-                }
-                has_upgrade = true;
-            } else if is("connection") {
-                connection.get_or_insert(value);
-                names_upgrade |= list_has(value, "upgrade");
-            } else if is("sec-websocket-accept") {
-                if accept.replace(value).is_some() {
-                    return Err(ResponseError::RepeatedAccept);
-                }
-            } else if is("sec-websocket-protocol") {
+            if is("sec-websocket-protocol") {
                 if subprotocol.replace(value).is_some() {
                     return Err(ResponseError::SeveralSubprotocols);
                 }
             } else if is("sec-websocket-extensions") {
                 extension_list.add(value);
                 self.add_extensions(value, &mut extensions)?;
-            }
-        }
-        if !has_upgrade {
-            return Err(ResponseError::MissingUpgrade);
-        }
-        if !names_upgrade {
-            return Err(match connection {
-                None => ResponseError::MissingConnection,
-                Some(value) => ResponseError::InvalidConnection {
-                    value: Excerpt::new(value),
-                },
-            });
-        }
-        match accept {
-            Some(accept) if accept == self.accept => {}
-            Some(accept) => {
-                return Err(ResponseError::InvalidAccept {
-                    value: Excerpt::new(accept),
+            } else if self.accept.is_some() {
+                upgrade.add(name, value)?;
+            } else if is_connection_specific(name, value) {
+                return Err(ResponseError::ConnectionHeader {
+                    name: Excerpt::new(name.as_bytes()),
                 });
             }
-            None => return Err(ResponseError::MissingAccept),
+        }
+        if let Some(accept) = &self.accept {
+            upgrade.check(accept)?;
         }
         if extension_list.has_only_empty_elements() {
             return Err(ResponseError::EmptyExtensionList);
@@ -183,6 +175,60 @@ impl Expected {
     }
 }
 
+/// The header fields that only a response over HTTP/1.1 has.
+#[derive(Default)]
+struct UpgradeFields<'a> {
+    has_upgrade: bool,
+    names_upgrade: bool,
+    connection: Option<&'a [u8]>,
+    accept: Option<&'a [u8]>,
+}
+
+impl<'a> UpgradeFields<'a> {
+    fn add(&mut self, name: &str, value: &'a [u8]) -> Result<(), ResponseError> {
+        let is = |field: &str| name.eq_ignore_ascii_case(field);
+        if is("upgrade") {
+            if self.has_upgrade {
+                return Err(ResponseError::RepeatedUpgrade);
+            }
+            // The value is not a list: "a value that is not an ASCII case-insensitive match" fails.
+            if !value.eq_ignore_ascii_case(b"websocket") {
+                return Err(ResponseError::InvalidUpgrade {
+                    value: Excerpt::new(value),
+                });
+            }
+            self.has_upgrade = true;
+        } else if is("connection") {
+            self.connection.get_or_insert(value);
+            self.names_upgrade |= list_has(value, "upgrade");
+        } else if is("sec-websocket-accept") && self.accept.replace(value).is_some() {
+            return Err(ResponseError::RepeatedAccept);
+        }
+        Ok(())
+    }
+
+    fn check(&self, expected: &[u8]) -> Result<(), ResponseError> {
+        if !self.has_upgrade {
+            return Err(ResponseError::MissingUpgrade);
+        }
+        if !self.names_upgrade {
+            return Err(match self.connection {
+                None => ResponseError::MissingConnection,
+                Some(value) => ResponseError::InvalidConnection {
+                    value: Excerpt::new(value),
+                },
+            });
+        }
+        match self.accept {
+            Some(accept) if accept == expected => Ok(()),
+            Some(accept) => Err(ResponseError::InvalidAccept {
+                value: Excerpt::new(accept),
+            }),
+            None => Err(ResponseError::MissingAccept),
+        }
+    }
+}
+
 /// The extensions that the server accepts.
 #[derive(Default)]
 struct Extensions<'a> {
@@ -230,7 +276,7 @@ impl fmt::Debug for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subprotocols: Vec<Redacted> = self.subprotocols.iter().map(|_| Redacted).collect();
         f.debug_struct("Expected")
-            .field("accept", &Escaped(&self.accept))
+            .field("accept", &self.accept.as_ref().map(|accept| Escaped(accept)))
             .field("subprotocols", &subprotocols)
             .field("require_subprotocol", &self.require_subprotocol)
             .field("deflate", &self.deflate)

@@ -35,6 +35,31 @@ pub(super) fn check_added_header(name: &str, value: &str) -> Result<(), LocalHan
     Ok(())
 }
 
+/// Checks a header that the caller adds to an extended CONNECT or to its acceptance.
+pub(super) fn check_added_connect_header(name: &str, value: &str) -> Result<(), LocalHandshakeError> {
+    check_added_header(name, value)?;
+    if is_connection_specific(name, value.as_bytes()) {
+        return Err(LocalHandshakeError::ConnectionHeader {
+            name: name_excerpt(name),
+        });
+    }
+    Ok(())
+}
+
+/// Returns whether a header belongs to a connection of HTTP/1.1, so that HTTP/2 and HTTP/3 do not
+/// allow it (RFC 9113, section 8.2.2; RFC 9114, section 4.2).
+pub(super) fn is_connection_specific(name: &str, value: &[u8]) -> bool {
+    const NAMES: [&str; 5] = [
+        "connection",
+        "upgrade",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+    ];
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    NAMES.into_iter().any(is) || (is("te") && !value.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
 /// Checks a header that the caller adds to a rejection, which sets fewer itself.
 pub(super) fn check_rejection_header(name: &str, value: &str) -> Result<(), LocalHandshakeError> {
     const RESERVED: [&str; 3] = ["connection", "content-length", "transfer-encoding"];

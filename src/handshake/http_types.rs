@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 
 use super::{
     accept::Accept,
@@ -33,8 +33,54 @@ impl<'b> Request<'b> {
         Self::from_list(request.method().as_str(), target, fields(request.headers()))
     }
 
-    /// Returns the response with status 101 that accepts the request, and the result of the
-    /// handshake for [`Connection::upgraded_server`](crate::Connection::upgraded_server).
+    /// Checks an extended CONNECT over HTTP/2 or HTTP/3 that hyper, axum or another user of the
+    /// `http` crate has parsed (RFC 8441, RFC 9220).
+    ///
+    /// `protocol` is the `:protocol` pseudo-header. The `http` crate has no place for it, so hyper
+    /// and h2 have it as an extension of the request:
+    /// `request.extensions().get::<hyper::ext::Protocol>().map(|protocol| protocol.as_str())`.
+    ///
+    /// ```
+    /// use sockless::{Accept, Config, Request};
+    ///
+    /// let parsed = http::Request::connect("https://example.com/chat")
+    ///     .version(http::Version::HTTP_2)
+    ///     .header("sec-websocket-version", "13")
+    ///     .body(())?;
+    /// let request = Request::from_http_connect(&parsed, Some("websocket"))?;
+    /// let (response, negotiated) = request.to_http_response(&Accept::new(), &Config::default())?;
+    /// assert_eq!(response.status(), 200);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the first error in the request. [`RequestError::to_http_connect`] is the response.
+    pub fn from_http_connect<B>(
+        request: &'b http::Request<B>,
+        protocol: Option<&'b str>,
+    ) -> Result<Self, RequestError> {
+        if !is_connect_version(request.version()) {
+            return Err(RequestError::UnsupportedConnectVersion {
+                version: version_excerpt(request.version()),
+            });
+        }
+        let uri = request.uri();
+        let pseudo_headers = [
+            (":method", Some(request.method().as_str())),
+            (":protocol", protocol),
+            (":scheme", uri.scheme_str()),
+            (":authority", uri.authority().map(|authority| authority.as_str())),
+            (":path", uri.path_and_query().map(|path| path.as_str())),
+        ];
+        let pseudo_headers = pseudo_headers
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)));
+        Self::from_connect(pseudo_headers, fields(request.headers()))
+    }
+
+    /// Returns the response that accepts the request, with status 101, or 200 for an extended
+    /// CONNECT, and the result of the handshake for
+    /// [`Connection::upgraded_server`](crate::Connection::upgraded_server).
     ///
     /// # Errors
     /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
@@ -45,7 +91,11 @@ impl<'b> Request<'b> {
     ) -> Result<(http::Response<()>, Negotiated), LocalHandshakeError> {
         let (list, negotiated) = self.acceptance(accept, config)?;
         let mut response = http::Response::new(());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *response.status_mut() = if self.is_connect() {
+            StatusCode::OK
+        } else {
+            StatusCode::SWITCHING_PROTOCOLS
+        };
         *response.headers_mut() = header_map(list)?;
         Ok((response, negotiated))
     }
@@ -64,12 +114,18 @@ impl RequestError {
         let list = headers_of_status(self.status());
         let connection = HeaderValue::from_static(connection_of_rejection(list));
         response.headers_mut().insert(header::CONNECTION, connection);
-        for (name, value) in list {
-            // The names are valid.
-            if let Ok(name) = HeaderName::try_from(*name) {
-                response.headers_mut().insert(name, HeaderValue::from_static(value));
-            }
-        }
+        insert_static(response.headers_mut(), list);
+        response
+    }
+
+    /// Returns the response to an invalid extended CONNECT, with the headers that its status
+    /// requires and without a body: [`connect_response`](Self::connect_response).
+    #[must_use]
+    pub fn to_http_connect(self) -> http::Response<()> {
+        let (status, list) = self.connect_response();
+        let mut response = http::Response::new(());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        insert_static(response.headers_mut(), list);
         response
     }
 }
@@ -98,27 +154,79 @@ impl ClientRequest {
         *request.headers_mut() = header_map(list)?;
         Ok((request, expected))
     }
+
+    /// Converts to an extended CONNECT of the `http` crate, for HTTP/2 (RFC 8441) or HTTP/3 (RFC
+    /// 9220). Returns the conditions that its response must meet with it.
+    ///
+    /// The `http` crate has no place for the `:protocol` pseudo-header. The caller adds it as its
+    /// HTTP implementation wants it: for hyper,
+    /// `request.extensions_mut().insert(hyper::ext::Protocol::from_static("websocket"))`. The other
+    /// duties of the caller are those of [`connect_fields`](Self::connect_fields).
+    ///
+    /// # Errors
+    /// Returns the error of the first invalid part of the request.
+    pub fn to_http_connect(&self, config: &Config) -> Result<(http::Request<()>, Expected), LocalHandshakeError> {
+        let (list, expected) = self.connect_fields(config)?;
+        let [_, _, (_, scheme), (_, authority), (_, path)] = list.pseudo_headers;
+        let uri = Uri::builder()
+            .scheme(scheme.as_str())
+            .authority(authority.as_str())
+            .path_and_query(path);
+        let mut request = http::Request::new(());
+        *request.method_mut() = Method::CONNECT;
+        *request.version_mut() = Version::HTTP_2;
+        // The crate accepts every byte that `ClientRequest` does, but limits the length.
+        *request.uri_mut() = uri.build().map_err(|_| LocalHandshakeError::TargetTooLong {
+            len: self.target().len(),
+        })?;
+        *request.headers_mut() = header_map(list.headers)?;
+        Ok((request, expected))
+    }
 }
 
 impl Expected {
-    /// Checks a response of the `http` crate, as [`check`](Self::check) does.
+    /// Checks a response of the `http` crate, as [`check_response`](Self::check_response) does.
     ///
-    /// Returns `None` for another status than 101. Such a response is not a WebSocket handshake:
-    /// the caller handles it as HTTP does.
+    /// Returns `None` for a status that accepts no WebSocket. The caller handles such a response as
+    /// HTTP does.
     ///
     /// # Errors
     /// Returns the first error in the response. The connection must not be used.
     pub fn check_http<B>(&self, response: &http::Response<B>) -> Result<Option<Negotiated>, ResponseError> {
-        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(None);
+        let negotiated = self.check_response(response.status().as_u16(), fields(response.headers()));
+        // A refusal may have any version.
+        if let Ok(Some(_)) | Err(_) = negotiated {
+            self.check_version(response.version())?;
         }
-        if response.version() != Version::HTTP_11 {
-            return Err(ResponseError::UnsupportedHttpVersion {
-                version: version_excerpt(response.version()),
-            });
-        }
-        self.check(fields(response.headers())).map(Some)
+        negotiated
     }
+
+    fn check_version(&self, version: Version) -> Result<(), ResponseError> {
+        match (&self.accept, version) {
+            (Some(_), Version::HTTP_11) => Ok(()),
+            (Some(_), _) => Err(ResponseError::UnsupportedHttpVersion {
+                version: version_excerpt(version),
+            }),
+            (None, _) if is_connect_version(version) => Ok(()),
+            (None, _) => Err(ResponseError::UnsupportedConnectVersion {
+                version: version_excerpt(version),
+            }),
+        }
+    }
+}
+
+/// Inserts headers whose names and values are valid.
+fn insert_static(headers: &mut HeaderMap, list: &'static [(&'static str, &'static str)]) {
+    for (name, value) in list {
+        if let Ok(name) = HeaderName::try_from(*name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+/// Returns whether a version of HTTP has the extended CONNECT.
+fn is_connect_version(version: Version) -> bool {
+    matches!(version, Version::HTTP_2 | Version::HTTP_3)
 }
 
 fn fields(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {

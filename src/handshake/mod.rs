@@ -2,12 +2,16 @@
 //!
 //! The rules are the same for every source of a head. [`Connection`](crate::Connection) applies
 //! them to HTTP/1.1 bytes. [`Request::from_list`] and [`Expected::check`] apply them to a head that
-//! another HTTP implementation has parsed.
+//! another HTTP implementation has parsed. [`Request::from_connect`] and
+//! [`ClientRequest::connect_fields`] are for the extended CONNECT of HTTP/2 (RFC 8441) and HTTP/3
+//! (RFC 9220).
 
 mod accept;
 mod accept_key;
 pub(crate) mod answer;
 mod client_request;
+mod connect;
+mod connect_fields;
 mod expected;
 mod fields;
 #[cfg(feature = "http")]
@@ -24,6 +28,7 @@ mod url;
 pub use self::{
     accept::Accept,
     client_request::ClientRequest,
+    connect_fields::ConnectFields,
     expected::Expected,
     negotiated::Negotiated,
     origin::Scheme,

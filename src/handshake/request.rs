@@ -1,25 +1,18 @@
 //! A client's request as a server receives it (RFC 6455, section 4.2).
 
-use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::{fmt, str};
 
 use super::{
     accept::Accept,
-    accept_key::accept_key,
-    fields::check_added_header,
-    negotiated::Negotiated,
     origin::OriginRelation,
-    own_extensions,
     rules::{CheckedRequest, Method, RequestLine, check_request},
     url::absolute_authority,
 };
 use crate::{
-    config::Config,
-    deflate::{DeflateConfig, negotiation},
-    error::{Excerpt, LocalHandshakeError, RequestError},
+    error::RequestError,
     escaped::RedactedUrl,
     extensions::{Extension, parse_extensions},
-    frame::ReservedBits,
     http::{Field, HeadError, Headers, is_tls, list_elements, parse_request},
 };
 
@@ -52,6 +45,8 @@ enum Head<'b> {
 #[derive(Clone, PartialEq, Eq)]
 struct ParsedHead<'b> {
     target: Cow<'b, str>,
+    /// The host that an extended CONNECT is for.
+    authority: Option<Cow<'b, str>>,
     fields: Vec<Field<'b>>,
 }
 
@@ -132,18 +127,32 @@ impl<'b> Request<'b> {
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         let CheckedRequest { method, origin, .. } = check_request(&line, Headers::from_fields(&fields), false)?;
-        let target = target.into();
-        Ok(Self {
-            head: Head::Parsed(Box::new(ParsedHead { target, fields })),
+        Ok(Self::parsed(target, None, fields, method, origin))
+    }
+
+    /// Creates a request that another HTTP implementation has parsed, and that is valid.
+    pub(super) fn parsed(
+        target: &'b str,
+        authority: Option<Cow<'b, str>>,
+        fields: Vec<Field<'b>>,
+        method: Method,
+        origin: OriginRelation,
+    ) -> Self {
+        Self {
+            head: Head::Parsed(Box::new(ParsedHead {
+                target: target.into(),
+                authority,
+                fields,
+            })),
             method,
             origin,
             is_upgrade: true,
             key_offset: 0,
-        })
+        }
     }
 
-    /// Returns the method: `GET`, or also `HEAD` or `OPTIONS` for a request that
-    /// [`plain_requests`](crate::Config::plain_requests) allows.
+    /// Returns the method: `GET`, or `CONNECT` for a request over HTTP/2 or HTTP/3, or also `HEAD`
+    /// or `OPTIONS` for a request that [`plain_requests`](crate::Config::plain_requests) allows.
     #[must_use]
     pub const fn method(&self) -> &'static str {
         self.method.as_str()
@@ -163,7 +172,7 @@ impl<'b> Request<'b> {
         }
     }
 
-    /// Returns all header fields.
+    /// Returns all header fields, without pseudo-headers.
     #[must_use]
     pub fn headers(&self) -> Headers<'_> {
         match &self.head {
@@ -183,9 +192,15 @@ impl<'b> Request<'b> {
     /// it is not the default. It is empty if a request of HTTP/1.0 does not say.
     ///
     /// That is the `Host` header, except for a target that is an absolute URI: then the server
-    /// "MUST ignore the received Host header field" (RFC 9112, section 3.2.2).
+    /// "MUST ignore the received Host header field" (RFC 9112, section 3.2.2). Over HTTP/2 and
+    /// HTTP/3 it is `:authority`.
     #[must_use]
     pub fn host(&self) -> &str {
+        if let Head::Parsed(head) = &self.head {
+            if let Some(authority) = &head.authority {
+                return authority;
+            }
+        }
         match absolute_authority(self.target()) {
             Some(authority) => authority,
             None => self.text("host").unwrap_or_default(),
@@ -254,89 +269,9 @@ impl<'b> Request<'b> {
             .filter_map(Result::ok)
     }
 
-    /// Returns the headers of the response with status 101 that accepts the request, for a server
-    /// that uses another HTTP implementation.
-    ///
-    /// If [`Accept::config`] is set, it counts here, and not `config`; the caller passes it to
-    /// [`upgraded_server`](crate::Connection::upgraded_server) too.
-    ///
-    /// # Errors
-    /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
-    pub fn acceptance(
-        &self,
-        accept: &Accept<'_>,
-        config: &Config,
-    ) -> Result<(Vec<(String, String)>, Negotiated), LocalHandshakeError> {
-        let mut headers = Vec::new();
-        let negotiated = self.write_acceptance_fields(accept, config.deflate_settings(), |name, value| {
-            headers.push((name.into(), String::from_utf8_lossy(value).into_owned()));
-        })?;
-        Ok((headers, negotiated))
-    }
-
-    /// Checks the acceptance, then calls `write_field` with each header field of the response (RFC
-    /// 6455, section 4.2.2, step 5).
-    pub(super) fn write_acceptance_fields(
-        &self,
-        accept: &Accept<'_>,
-        deflate: Option<&DeflateConfig>,
-        mut write_field: impl FnMut(&str, &[u8]),
-    ) -> Result<Negotiated, LocalHandshakeError> {
-        if !self.is_upgrade {
-            return Err(LocalHandshakeError::NotAnUpgrade);
-        }
-        self.check_origin(accept)
-            .map_err(|error| LocalHandshakeError::NotAllowed { error })?;
-        if let Some(chosen) = accept.chosen_subprotocol() {
-            if !self.subprotocols().any(|offered| offered == chosen) {
-                return Err(LocalHandshakeError::SubprotocolNotOffered {
-                    subprotocol: Excerpt::new(chosen.as_bytes()),
-                });
-            }
-        }
-        let forwarded = accept.forwarded();
-        if let Some(response) = forwarded {
-            own_extensions::check_forwarded(response.extensions(), self.extensions())?;
-        }
-        for (name, value) in accept.added_headers() {
-            check_added_header(name, value)?;
-        }
-        let own = accept.own_extensions();
-        let mut reserved = ReservedBits::NONE;
-        if !own.is_empty() {
-            reserved = own_extensions::check_answers(own, self.extensions())?;
-        }
-        write_field("Upgrade", b"websocket");
-        write_field("Connection", b"Upgrade");
-        write_field("Sec-WebSocket-Accept", &accept_key(self.key()));
-        if let Some(subprotocol) = accept.chosen_subprotocol() {
-            write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
-        }
-        if let Some(response) = forwarded {
-            for value in response.headers().get_all("sec-websocket-extensions") {
-                write_field("Sec-WebSocket-Extensions", value);
-            }
-        }
-        let deflate = accept
-            .deflate(deflate)
-            .filter(|_| {
-                let mut names = own.iter().filter_map(|(text, _)| own_extensions::parse(text).ok());
-                !reserved.rsv1 && !names.any(|extension| extension.name() == negotiation::NAME)
-            })
-            .and_then(|config| negotiation::accept(config, self.extensions()));
-        let deflate_answer = deflate.as_ref().map(|(answer, _)| answer.as_str());
-        let own_answers = own.iter().map(|(text, _)| *text);
-        if let Some(value) = own_extensions::join(own_answers, deflate_answer) {
-            write_field("Sec-WebSocket-Extensions", value.as_bytes());
-        }
-        for (name, value) in accept.added_headers() {
-            write_field(name, value.as_bytes());
-        }
-        Ok(Negotiated::new(
-            accept.chosen_subprotocol().map(Into::into),
-            deflate.as_ref().map(|(_, params)| *params),
-            reserved,
-        ))
+    /// Returns whether the request is an extended CONNECT.
+    pub(super) const fn is_connect(&self) -> bool {
+        matches!(self.method, Method::Connect)
     }
 
     /// Converts to a request that borrows nothing.
@@ -349,6 +284,7 @@ impl<'b> Request<'b> {
             },
             Head::Parsed(head) => Head::Parsed(Box::new(ParsedHead {
                 target: Cow::Owned(head.target.into_owned()),
+                authority: head.authority.map(|authority| Cow::Owned(authority.into_owned())),
                 fields: head
                     .fields
                     .into_iter()
@@ -366,7 +302,7 @@ impl<'b> Request<'b> {
     }
 
     /// Returns the key, which has 24 characters (RFC 6455, section 4.1, step 7).
-    fn key(&self) -> &[u8] {
+    pub(super) fn key(&self) -> &[u8] {
         let key = match &self.head {
             Head::Bytes { bytes, .. } if self.key_offset > 0 => bytes.get(self.key_offset as usize..),
             _ => self.headers().get("sec-websocket-key"),
@@ -382,11 +318,14 @@ impl<'b> Request<'b> {
 
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
+        let mut shown = f.debug_struct("Request");
+        shown
             .field("method", &self.method())
-            .field("target", &RedactedUrl(self.target().as_bytes()))
-            .field("headers", &self.headers())
-            .finish()
+            .field("target", &RedactedUrl(self.target().as_bytes()));
+        if self.is_connect() {
+            shown.field("authority", &self.host());
+        }
+        shown.field("headers", &self.headers()).finish()
     }
 }
 

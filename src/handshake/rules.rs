@@ -31,6 +31,8 @@ pub(super) enum Method {
     Get,
     Head,
     Options,
+    /// An extended CONNECT (RFC 8441).
+    Connect,
 }
 
 impl Method {
@@ -39,6 +41,7 @@ impl Method {
             Self::Get => "GET",
             Self::Head => "HEAD",
             Self::Options => "OPTIONS",
+            Self::Connect => "CONNECT",
         }
     }
 
@@ -86,14 +89,19 @@ impl RequestLine<'_> {
                 target: public_excerpt(target),
             });
         }
-        let is_allowed = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
-        match target.bytes().find(|byte| !is_allowed(byte)) {
-            None => Ok(()),
-            Some(byte) => Err(RequestError::InvalidTargetByte {
-                target: public_excerpt(target),
-                byte,
-            }),
-        }
+        check_target_bytes(target)
+    }
+}
+
+/// Checks that a request target has no byte that must be percent-encoded.
+pub(super) fn check_target_bytes(target: &str) -> Result<(), RequestError> {
+    let is_allowed = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
+    match target.bytes().find(|byte| !is_allowed(byte)) {
+        None => Ok(()),
+        Some(byte) => Err(RequestError::InvalidTargetByte {
+            target: public_excerpt(target),
+            byte,
+        }),
     }
 }
 
@@ -114,19 +122,12 @@ pub(super) fn check_request<'a>(
     let fields = Fields::collect(headers.clone());
     // "A client MUST send a Host header field ... in all HTTP/1.1 request messages" (RFC 9112,
     // section 3.2): not in those of HTTP/1.0.
-    let host = match fields.host.only().and_then(as_host) {
+    let host = match fields.host.host()? {
         Some(host) => host,
-        None if fields.host.count == 0 && line.minor_version == Some(0) => "",
-        None => return Err(host_error(&fields.host)),
+        None if line.minor_version == Some(0) => "",
+        None => return Err(RequestError::MissingHost),
     };
-    // An unreadable origin must not be taken for a missing one.
-    if fields.origin.count > 1 || !fields.origin.last.is_ascii() {
-        return Err(origin_error(&fields.origin));
-    }
-    // The bytes after the head belong to the WebSocket. A body would be taken for frames.
-    if fields.may_have_body {
-        check_no_body(headers.clone())?;
-    }
+    fields.check_origin_and_body(headers.clone())?;
     let mut checked = CheckedRequest {
         method,
         origin: OriginRelation::of(fields.origin.only(), absolute_authority(line.target).unwrap_or(host)),
@@ -141,9 +142,9 @@ pub(super) fn check_request<'a>(
 
 /// The header fields that have a meaning for the handshake.
 #[derive(Default)]
-struct Fields<'a> {
-    host: HeaderValues<'a>,
-    origin: HeaderValues<'a>,
+pub(super) struct Fields<'a> {
+    pub(super) host: HeaderValues<'a>,
+    pub(super) origin: HeaderValues<'a>,
     key: HeaderValues<'a>,
     version: HeaderValues<'a>,
     subprotocols: ListShape,
@@ -156,7 +157,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     #[inline]
-    fn collect(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    pub(super) fn collect(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut fields = Self::default();
         for (name, value) in headers {
             // Few names have the same length, so most are not compared.
@@ -180,7 +181,23 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// Checks what only a WebSocket handshake must have. Returns the key.
+    /// Checks what a request of any kind must not have: an origin that cannot be read, and a body.
+    pub(super) fn check_origin_and_body(
+        &self,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    ) -> Result<(), RequestError> {
+        // An unreadable origin must not be taken for a missing one.
+        if self.origin.count > 1 || !self.origin.last.is_ascii() {
+            return Err(origin_error(&self.origin));
+        }
+        // The bytes after the head belong to the WebSocket. A body would be taken for frames.
+        if self.may_have_body {
+            check_no_body(headers)?;
+        }
+        Ok(())
+    }
+
+    /// Checks what only a WebSocket handshake over HTTP/1.1 must have. Returns the key.
     fn check_handshake(
         &self,
         headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
@@ -197,15 +214,7 @@ impl<'a> Fields<'a> {
                 Some(value) => RequestError::InvalidConnection { value },
             });
         }
-        if self.version.only() != Some(b"13") {
-            return Err(match self.version.count {
-                0 => RequestError::MissingVersion,
-                1 => RequestError::UnsupportedVersion {
-                    version: Excerpt::new(self.version.last),
-                },
-                _ => RequestError::RepeatedVersion,
-            });
-        }
+        self.check_version()?;
         let Some(key) = self.key.only().filter(|key| is_key(key)) else {
             return Err(match self.key.count {
                 0 => RequestError::MissingKey,
@@ -215,6 +224,29 @@ impl<'a> Fields<'a> {
                 _ => RequestError::RepeatedKey,
             });
         };
+        self.check_offers(headers)?;
+        Ok(key)
+    }
+
+    /// Checks the version of the WebSocket protocol (RFC 6455, section 4.2.1, item 6).
+    pub(super) fn check_version(&self) -> Result<(), RequestError> {
+        if self.version.only() == Some(b"13") {
+            return Ok(());
+        }
+        Err(match self.version.count {
+            0 => RequestError::MissingVersion,
+            1 => RequestError::UnsupportedVersion {
+                version: Excerpt::new(self.version.last),
+            },
+            _ => RequestError::RepeatedVersion,
+        })
+    }
+
+    /// Checks the lists of subprotocols and extensions (RFC 6455, section 4.2.1, items 8 and 9).
+    pub(super) fn check_offers(
+        &self,
+        headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    ) -> Result<(), RequestError> {
         if self.subprotocols.has_element() {
             check_subprotocols(values(headers.clone(), "sec-websocket-protocol").flat_map(list_elements))?;
         }
@@ -227,26 +259,34 @@ impl<'a> Fields<'a> {
         if self.extensions.has_only_empty_elements() {
             return Err(RequestError::EmptyExtensionList);
         }
-        Ok(key)
+        Ok(())
     }
 }
 
 /// The values of a header that may occur once.
 #[derive(Default)]
-struct HeaderValues<'a> {
+pub(super) struct HeaderValues<'a> {
     last: &'a [u8],
     count: u8,
 }
 
 impl<'a> HeaderValues<'a> {
-    const fn add(&mut self, value: &'a [u8]) {
+    pub(super) const fn add(&mut self, value: &'a [u8]) {
         self.last = value;
         self.count = self.count.saturating_add(1);
     }
 
     /// Returns the value, if there is exactly one.
-    const fn only(&self) -> Option<&'a [u8]> {
+    pub(super) const fn only(&self) -> Option<&'a [u8]> {
         if self.count == 1 { Some(self.last) } else { None }
+    }
+
+    /// Returns the value, which must be a host with an optional port. `None` if there is none.
+    pub(super) fn host(&self) -> Result<Option<&'a str>, RequestError> {
+        match self.only().and_then(as_host) {
+            None if self.count > 0 => Err(host_error(self)),
+            host => Ok(host),
+        }
     }
 }
 
@@ -272,14 +312,13 @@ fn as_host(value: &[u8]) -> Option<&str> {
     split_authority(host).is_ok().then_some(host)
 }
 
-/// Returns the error of a Host header that is missing, repeated or invalid.
+/// Returns the error of a Host header, or of an :authority, that is repeated or invalid.
 #[cold]
 fn host_error(host: &HeaderValues<'_>) -> RequestError {
     let invalid_host = RequestError::InvalidHost {
         host: public_excerpt(host.last),
     };
     match (host.count, core::str::from_utf8(host.last).map(split_authority)) {
-        (0, _) => RequestError::MissingHost,
         (1, Ok(Err(AuthorityError::UserInfo))) => RequestError::UserInfoInHost,
         (1, Ok(Err(AuthorityError::InvalidPort(port)))) => RequestError::InvalidPort {
             port: public_excerpt(port),

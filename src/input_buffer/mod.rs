@@ -90,6 +90,8 @@ pub struct InputBuffer {
     end: usize,
     /// The longest frame that is kept until it is complete.
     max_len: usize,
+    /// How much is read at a time between messages.
+    read_len: usize,
     /// Something was read since `room` was called.
     has_read: bool,
     /// When `room` was called the last time, a message that is longer than a read had ended.
@@ -119,10 +121,18 @@ impl InputBuffer {
             start: 0,
             end: 0,
             max_len: if bytes > READ_LEN { bytes } else { READ_LEN },
+            read_len: READ_LEN,
             has_read: false,
             had_long_message: false,
             kept: Kept::new(),
         }
+    }
+
+    /// Sets how much is read at a time between messages, if that is more than 16 KiB: for a
+    /// transport of which each read is a system call, and a peer that sends much.
+    #[cfg(feature = "std")]
+    pub(crate) const fn set_read_len(&mut self, bytes: usize) {
+        self.read_len = if bytes > READ_LEN { bytes } else { READ_LEN };
     }
 
     /// Returns the space to read into: initialised bytes, at least one.
@@ -131,7 +141,7 @@ impl InputBuffer {
     /// returns `None`.
     pub fn room(&mut self) -> &mut [u8] {
         let end = match &self.kept.message {
-            Some(message) if message.frame_len() > READ_LEN.max(self.unread_len()) => {
+            Some(message) if message.frame_len() > self.read_len.max(self.unread_len()) => {
                 let frame_len = message.frame_len();
                 self.make_room_in_message(frame_len);
                 self.start.saturating_add(frame_len)
@@ -139,7 +149,7 @@ impl InputBuffer {
             message => {
                 let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
                 self.make_room(frame_len);
-                self.end.saturating_add(READ_LEN)
+                self.end.saturating_add(self.read_len)
             }
         };
         let end = end.min(self.buf.len());
@@ -241,7 +251,10 @@ impl InputBuffer {
     /// For a connection that is idle, as a transport says that has nothing to read.
     pub fn release(&mut self) {
         if self.start == self.end {
-            *self = Self::with_limit(self.max_len);
+            *self = Self {
+                read_len: self.read_len,
+                ..Self::with_limit(self.max_len)
+            };
         }
     }
 
@@ -271,14 +284,14 @@ impl InputBuffer {
         if unread == 0 {
             (self.start, self.end) = (0, 0);
         }
-        if self.buf.len() < READ_LEN {
-            self.grow(READ_LEN);
+        if self.buf.len() < self.read_len {
+            self.grow(self.read_len);
         }
         // What is moved because there is little room was preceded by more that was received, and no
         // message is moved twice because there is too little. So the cost of moving is linear in
         // what is read.
         let is_too_short = self.buf.len() - self.start < frame_len;
-        let is_short = self.buf.len() - self.end < READ_LEN / 2 && unread <= self.start;
+        let is_short = self.buf.len() - self.end < self.read_len / 2 && unread <= self.start;
         if self.start > 0 && (is_too_short || is_short) {
             self.move_to_front();
         }
@@ -299,9 +312,9 @@ impl InputBuffer {
         }
         let is_used = self.kept.has_long_message && self.had_long_message;
         self.had_long_message = mem::take(&mut self.kept.has_long_message);
-        if !is_used && self.buf.len() > READ_LEN && self.unread_len() <= READ_LEN {
+        if !is_used && self.buf.len() > self.read_len && self.unread_len() <= self.read_len {
             self.move_to_front();
-            self.buf.truncate(READ_LEN);
+            self.buf.truncate(self.read_len);
             self.buf.shrink_to_fit();
         }
     }

@@ -120,13 +120,13 @@ impl Receiver {
     /// Text is not validated.
     #[inline(always)]
     pub(crate) fn whole_payload<'b>(&self, input: &mut &'b mut [u8]) -> Option<(MessageKind, &'b mut [u8])> {
-        self.decoder.whole_message::<false>(input, self.limits.size)
+        self.decoder.whole_message::<false>(input, self.max_message_size)
     }
 
     /// The incomplete message at the front of `input`, if it is in one frame and not compressed,
     /// and its header is complete.
     pub(crate) fn buffered_message(&self, input: &[u8]) -> Option<BufferedMessage> {
-        let (kind, header, header_len) = self.decoder.message_header(input, self.limits.size)?;
+        let (kind, header, header_len) = self.decoder.message_header(input, self.max_message_size)?;
         let len = usize::try_from(header.len).unwrap_or(usize::MAX);
         Some(BufferedMessage {
             header,

@@ -324,9 +324,10 @@ impl Receiver {
         }
     }
 
-    /// Whether what was received cannot be told to another engine.
+    /// Returns whether something was taken that another engine cannot receive: bytes that are
+    /// invalid and not reported yet, or a part of a compressed message.
     pub(crate) fn is_lossy(&self) -> bool {
-        self.compressed.is_lossy()
+        self.pending.is_some() || self.compressed.is_lossy()
     }
 
     /// What was taken and not reported: the message and the control frame in progress, each as a

@@ -21,12 +21,14 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
     ("receive one message as a reader", &["receive"]),
     ("receive every event", &["receive", "receive_eof"]),
     ("receive binary messages as bytes", &["receive"]),
+    ("change the limit of messages", &["set_max_message_size"]),
     ("return the memory of a message", &["recycle"]),
     ("send a message", &["send_text", "send_binary"]),
     ("append a message, and write it later", &["send_text", "send_binary"]),
     ("send a prepared message", &["send_prepared", "prepared_frame"]),
     ("append a prepared message", &["send_prepared"]),
     ("send a fragment", &["send_fragment"]),
+    ("send a fragment with reserved bits", &["send_fragment_with"]),
     ("send one message as a writer", &["send_fragment"]),
     ("send bytes as binary messages", &["send_binary"]),
     ("send a Ping", &["ping"]),
@@ -54,6 +56,7 @@ const NOT_LISTED: &[(&str, &str)] = &[
     ("teardown", "the adapter closes the transport"),
     ("send_header", "for loops with a vectored write"),
     ("assembled_len", "for deadlines of a loop"),
+    ("message_reserved_bits", "`Chunk::reserved`, or `engine_mut`"),
     ("role", "known to who has opened the connection"),
     ("state", "`close_status`, and the results of the calls"),
     ("delivery", "known to who has set it"),
@@ -76,7 +79,7 @@ use Cell::{Call, Gap};
 macro_rules! call {
     ($connection:ty, $method:ident($($argument:expr),*)) => {{
         let _call = |connection: $connection| {
-            let _result = connection.$method($($argument),*);
+            _ = connection.$method($($argument),*);
         };
         Call(stringify!($method))
     }};
@@ -86,6 +89,9 @@ macro_rules! call {
 type Column = BTreeMap<&'static str, Cell>;
 
 const REUNITE: &str = "`reunite` first";
+/// Of polled halves.
+#[cfg(all(feature = "tokio", feature = "futures-io"))]
+const SPLIT_BYTES: &str = "`into_byte_stream`, and `split` of the runtime";
 
 /// The columns of the blocking adapter.
 fn std_whole() -> Column {
@@ -97,6 +103,10 @@ fn std_whole() -> Column {
         ("receive one message as a reader", call!(&mut Whole, reader())),
         ("receive every event", call!(&mut Whole, recv_event())),
         ("receive binary messages as bytes", call!(Whole, into_byte_stream())),
+        (
+            "change the limit of messages",
+            call!(&mut Whole, set_max_message_size(1)),
+        ),
         ("return the memory of a message", call!(&mut Whole, recycle("".into()))),
         ("send a message", call!(&mut Whole, send(""))),
         ("append a message, and write it later", call!(&mut Whole, feed(""))),
@@ -112,6 +122,7 @@ fn std_whole() -> Column {
             "send a fragment",
             call!(&mut Whole, send_fragment(MessageKind::Text, b"", true)),
         ),
+        ("send a fragment with reserved bits", Gap("`engine_mut`")),
         (
             "send one message as a writer",
             call!(&mut Whole, writer(MessageKind::Text)),
@@ -155,6 +166,10 @@ fn std_halves() -> Column {
         ("receive one message as a reader", call!(&mut Reader, reader())),
         ("receive every event", call!(&mut Reader, recv_event())),
         ("receive binary messages as bytes", call!(Reader, into_byte_reader())),
+        (
+            "change the limit of messages",
+            call!(&mut Reader, set_max_message_size(1)),
+        ),
         ("return the memory of a message", call!(&mut Reader, recycle("".into()))),
         ("send a message", call!(&Writer, send(""))),
         ("append a message, and write it later", call!(&Writer, feed(""))),
@@ -170,6 +185,7 @@ fn std_halves() -> Column {
             "send a fragment",
             call!(&Writer, send_fragment(MessageKind::Text, b"", true)),
         ),
+        ("send a fragment with reserved bits", Gap(REUNITE)),
         (
             "send one message as a writer",
             call!(&Writer, writer(MessageKind::Text)),
@@ -209,25 +225,42 @@ macro_rules! polled {
         type Writer = $writer;
         let whole = BTreeMap::from([
             ("receive a message", call!(&mut Whole, recv())),
-            ("receive a message without a copy", Gap("not yet")),
+            ("receive a message without a copy", call!(&mut Whole, recv_with(|_| ()))),
             ("receive the pieces of a message", call!(&mut Whole, recv_chunk())),
-            ("receive one message as a reader", Gap("not yet")),
+            ("receive one message as a reader", call!(&mut Whole, reader())),
             ("receive every event", call!(&mut Whole, recv_event())),
-            ("receive binary messages as bytes", Gap("not yet")),
+            ("receive binary messages as bytes", call!(Whole, into_byte_stream())),
+            (
+                "change the limit of messages",
+                call!(&mut Whole, set_max_message_size(1)),
+            ),
             ("return the memory of a message", call!(&mut Whole, recycle("".into()))),
             ("send a message", call!(&mut Whole, send(""))),
             ("append a message, and write it later", call!(&mut Whole, feed(""))),
-            ("send a prepared message", Gap("not yet")),
-            ("append a prepared message", Gap("not yet")),
-            ("send a fragment", Gap("not yet")),
-            ("send one message as a writer", Gap("not yet")),
-            ("send bytes as binary messages", Gap("not yet")),
+            (
+                "send a prepared message",
+                call!(&mut Whole, send_prepared(&PreparedMessage::text(""))),
+            ),
+            (
+                "append a prepared message",
+                call!(&mut Whole, feed_prepared(&PreparedMessage::text(""))),
+            ),
+            (
+                "send a fragment",
+                call!(&mut Whole, send_fragment(MessageKind::Text, b"", true)),
+            ),
+            ("send a fragment with reserved bits", Gap("`engine_mut`")),
+            (
+                "send one message as a writer",
+                call!(&mut Whole, writer(MessageKind::Text)),
+            ),
+            ("send bytes as binary messages", call!(Whole, into_byte_stream())),
             ("send a Ping", call!(&mut Whole, ping(b""))),
             ("send a Pong", call!(&mut Whole, pong(b""))),
             ("start the closing handshake", call!(&mut Whole, close(None, ""))),
             #[cfg(feature = "deflate")]
-            ("compress or not, by message", Gap("not yet")),
-            ("count the unwritten output", Gap("not yet")),
+            ("compress or not, by message", call!(&mut Whole, set_compression(true))),
+            ("count the unwritten output", call!(&Whole, pending_bytes())),
             ("see how the connection was closed", call!(&Whole, close_status())),
             ("see what was negotiated", call!(&Whole, negotiated())),
             ("see the round-trip time", call!(&Whole, round_trip())),
@@ -236,31 +269,57 @@ macro_rules! polled {
                 call!(Whole, read_ahead(b"")),
             ),
             ("get the transport back, with all bytes", call!(Whole, into_parts())),
-            ("join the halves again", Gap("not yet")),
+            ("join the halves again", {
+                let _whole = |reader, writer| drop(Whole::reunite(reader, writer));
+                Call("reunite")
+            }),
             ("call the engine", call!(&mut Whole, engine_mut())),
         ]);
         let halves = BTreeMap::from([
             ("receive a message", call!(&mut Reader, recv())),
-            ("receive a message without a copy", Gap("not yet")),
+            (
+                "receive a message without a copy",
+                call!(&mut Reader, recv_with(|_| ())),
+            ),
             ("receive the pieces of a message", call!(&mut Reader, recv_chunk())),
-            ("receive one message as a reader", Gap("not yet")),
+            ("receive one message as a reader", call!(&mut Reader, reader())),
             ("receive every event", call!(&mut Reader, recv_event())),
-            ("receive binary messages as bytes", Gap("not yet")),
+            ("receive binary messages as bytes", Gap(SPLIT_BYTES)),
+            (
+                "change the limit of messages",
+                call!(&mut Reader, set_max_message_size(1)),
+            ),
             ("return the memory of a message", call!(&mut Reader, recycle("".into()))),
             ("send a message", call!(&Writer, send(""))),
             ("append a message, and write it later", call!(&Writer, feed(""))),
-            ("send a prepared message", Gap("not yet")),
-            ("append a prepared message", Gap("not yet")),
-            ("send a fragment", Gap("not yet")),
-            ("send one message as a writer", Gap("not yet")),
-            ("send bytes as binary messages", Gap("not yet")),
+            (
+                "send a prepared message",
+                call!(&Writer, send_prepared(&PreparedMessage::text(""))),
+            ),
+            (
+                "append a prepared message",
+                call!(&Writer, feed_prepared(&PreparedMessage::text(""))),
+            ),
+            (
+                "send a fragment",
+                call!(&Writer, send_fragment(MessageKind::Text, b"", true)),
+            ),
+            ("send a fragment with reserved bits", Gap(REUNITE)),
+            (
+                "send one message as a writer",
+                call!(&Writer, writer(MessageKind::Text)),
+            ),
+            ("send bytes as binary messages", Gap(SPLIT_BYTES)),
             ("send a Ping", call!(&Writer, ping(b""))),
             ("send a Pong", call!(&Writer, pong(b""))),
             ("start the closing handshake", call!(&Writer, close(None, ""))),
             #[cfg(feature = "deflate")]
-            ("compress or not, by message", Gap("not yet")),
-            ("count the unwritten output", Gap("not yet")),
-            ("see how the connection was closed", call!(&Reader, close_status())),
+            ("compress or not, by message", call!(&Writer, set_compression(true))),
+            ("count the unwritten output", call!(&Writer, pending_bytes())),
+            ("see how the connection was closed", {
+                let _reader = call!(&Reader, close_status());
+                call!(&Writer, close_status())
+            }),
             ("see what was negotiated", {
                 let _reader = call!(&Reader, negotiated());
                 call!(&Writer, negotiated())
@@ -268,7 +327,10 @@ macro_rules! polled {
             ("see the round-trip time", call!(&Reader, round_trip())),
             ("continue with bytes that were read ahead", Gap("before `split`")),
             ("get the transport back, with all bytes", Gap(REUNITE)),
-            ("join the halves again", Gap("not yet")),
+            ("join the halves again", {
+                let _whole = |reader: Reader, writer: Writer| drop(Whole::reunite(reader, writer));
+                Call("reunite")
+            }),
             ("call the engine", Gap(REUNITE)),
         ]);
         [whole, halves]

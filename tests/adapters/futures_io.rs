@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smol::net::TcpListener;
+use smol::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use sockless::{
     Accept, ClientRequest, CloseCode, Message,
     adapter::{
@@ -150,4 +153,44 @@ fn the_unit_clock_never_fires() {
         ().poll_until(Instant::now() - Duration::from_secs(1), &mut cx)
             .is_pending()
     );
+}
+
+/// One message is written and read with the traits of `futures-io`, and then a byte stream, over
+/// TCP.
+#[test]
+fn messages_and_bytes_with_the_traits_of_futures_io() {
+    run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let data: Vec<u8> = (0..1_u32 << 20).map(|n| (n % 251) as u8).collect();
+        let server = async {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut ws = ws::accept(tcp, Timer::new(smol::Timer::at)).await.unwrap();
+            let mut message = ws.reader().await.unwrap().unwrap();
+            let mut received = Vec::new();
+            message.read_to_end(&mut received).await.unwrap();
+            drop(message);
+            assert!(received == data);
+            let (reader, writer) = smol::io::split(ws.into_byte_stream());
+            smol::io::copy(reader, writer).await.unwrap();
+        };
+        let client = async {
+            let tcp = smol::net::TcpStream::connect(at).await.unwrap();
+            let request = ClientRequest::new(&format!("ws://{at}/")).unwrap();
+            let (mut ws, _) = ws::client(tcp, (), &request, Settings::default()).await.unwrap();
+            let mut message = ws.writer(sockless::MessageKind::Binary).unwrap();
+            message.write_all(&data).await.unwrap();
+            message.close().await.unwrap();
+            drop(message);
+            let mut stream = ws.into_byte_stream();
+            stream.write_all(b"tunnel").await.unwrap();
+            stream.flush().await.unwrap();
+            let mut echoed = [0; 6];
+            stream.read_exact(&mut echoed).await.unwrap();
+            assert_eq!(&echoed, b"tunnel");
+            stream.close().await.unwrap();
+            assert_eq!(stream.read(&mut echoed).await.unwrap(), 0);
+        };
+        smol::future::zip(server, client).await;
+    });
 }

@@ -264,3 +264,78 @@ fn output_is_written_after_a_half_close_over_tcp() {
         tokio::join!(server, client);
     });
 }
+
+/// One message is written and read with the traits of tokio: 1 MiB in a message through a small
+/// pipe, in flat memory.
+#[test]
+fn a_message_is_copied_with_the_traits_of_tokio() {
+    run_paused(async {
+        let (local, remote) = duplex(4096);
+        let chunks = Config::new().delivery(sockless::Delivery::Chunks);
+        let server = Connection::upgraded_server(&Negotiated::default(), chunks);
+        let client = Connection::upgraded_client(&Negotiated::default(), Config::default(), [7; 32]);
+        let mut server = ws::upgraded(local, server, Settings::default());
+        let mut client = ws::upgraded(remote, client, Settings::default());
+        let data: Vec<u8> = (0..1_u32 << 20).map(|n| (n % 251) as u8).collect();
+        let sending = async {
+            let mut message = client.writer(sockless::MessageKind::Binary).unwrap();
+            tokio::io::copy(&mut &data[..], &mut message).await.unwrap();
+            message.shutdown().await.unwrap();
+            drop(message);
+            client.send("next").await.unwrap();
+        };
+        let receiving = async {
+            let mut message = server.reader().await.unwrap().unwrap();
+            let mut received = Vec::new();
+            message.read_to_end(&mut received).await.unwrap();
+            assert!(received == data);
+            drop(message);
+            let mut text = String::new();
+            let mut message = server.reader().await.unwrap().unwrap();
+            message.read_to_string(&mut text).await.unwrap();
+            assert_eq!(text, "next");
+        };
+        tokio::join!(sending, receiving);
+    });
+}
+
+/// A tunnel: the byte stream is split by tokio, both directions are used at the same time, and the
+/// shutdown of one end is the end of the other.
+#[test]
+fn a_byte_stream_is_split_by_tokio() {
+    run_paused(async {
+        let (local, remote) = duplex(100);
+        let server = Connection::upgraded_server(&Negotiated::default(), Config::default());
+        let client = Connection::upgraded_client(&Negotiated::default(), Config::default(), [7; 32]);
+        let server = ws::upgraded(local, server, Settings::new().high_water(200)).into_byte_stream();
+        let client = ws::upgraded(remote, client, Settings::new().high_water(200)).into_byte_stream();
+        let (mut server_reader, mut server_writer) = tokio::io::split(server);
+        let (mut client_reader, mut client_writer) = tokio::io::split(client);
+        let echo = async {
+            tokio::io::copy(&mut server_reader, &mut server_writer).await.unwrap();
+        };
+        let sending = async {
+            for n in 0..50 {
+                client_writer.write_all(&[n; 100]).await.unwrap();
+            }
+            client_writer.flush().await.unwrap();
+        };
+        let receiving = async {
+            let mut echoed = vec![0; 5000];
+            client_reader.read_exact(&mut echoed).await.unwrap();
+            let expected: Vec<u8> = (0..50).flat_map(|n| [n; 100]).collect();
+            assert!(echoed == expected);
+        };
+        let both = async { tokio::join!(sending, receiving) };
+        tokio::pin!(echo);
+        tokio::select! {
+            _ = both => {}
+            () = &mut echo => panic!("the echo ends after the shutdown"),
+        }
+        let closing = async {
+            client_writer.shutdown().await.unwrap();
+            assert_eq!(client_reader.read(&mut [0]).await.unwrap(), 0);
+        };
+        tokio::join!(echo, closing);
+    });
+}

@@ -63,7 +63,7 @@ pub fn quoted_to(input: &str, len: usize) -> Excerpt {
 }
 
 /// An error of each variant, with the status that answers it.
-pub fn request_errors() -> [(RequestError, u16); 41] {
+pub fn request_errors() -> [(RequestError, u16); 51] {
     let value = quoted("x");
     [
         (RequestError::Tls { byte: 0x16 }, 400),
@@ -118,6 +118,16 @@ pub fn request_errors() -> [(RequestError, u16); 41] {
         (RequestError::RepeatedSubprotocol { position: 2 }, 400),
         (RequestError::EmptyExtensionList, 400),
         (RequestError::InvalidExtensions { value }, 400),
+        (RequestError::MissingPseudoHeader { name: ":path" }, 400),
+        (RequestError::RepeatedPseudoHeader { name: ":path" }, 400),
+        (RequestError::UnexpectedPseudoHeader { name: value }, 400),
+        (RequestError::UnsupportedConnectMethod { method: value }, 405),
+        (RequestError::UnsupportedConnectVersion { version: value }, 505),
+        (RequestError::UnsupportedProtocol { protocol: value }, 501),
+        (RequestError::InvalidScheme { scheme: value }, 400),
+        (RequestError::InvalidPath { path: value }, 400),
+        (RequestError::DifferentHost { host: value }, 400),
+        (RequestError::ConnectionHeader { name: value }, 400),
         (RequestError::TooMuchEarlyData { limit: 1 }, 400),
     ]
 }

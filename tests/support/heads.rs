@@ -60,6 +60,34 @@ pub const REQUEST_FIELDS: [(&str, &str); 5] = [
     ("Sec-WebSocket-Version", "13"),
 ];
 
+/// The pseudo-headers of an extended CONNECT (RFC 8441, section 5).
+pub const CONNECT_FIELDS: [(&str, &str); 5] = [
+    (":method", "CONNECT"),
+    (":protocol", "websocket"),
+    (":scheme", "https"),
+    (":authority", "example.com"),
+    (":path", "/"),
+];
+
+/// [`CONNECT_FIELDS`] with another value of one pseudo-header.
+pub fn connect_with<'a>(name: &str, value: &'a str) -> Fields<'a> {
+    let fields = CONNECT_FIELDS.into_iter();
+    fields
+        .map(|(other, old)| (other, if other == name { value } else { old }))
+        .collect()
+}
+
+/// [`CONNECT_FIELDS`] without one pseudo-header.
+pub fn connect_without(name: &str) -> Fields<'static> {
+    CONNECT_FIELDS.into_iter().filter(|(other, _)| *other != name).collect()
+}
+
+/// A valid extended CONNECT.
+pub fn connect_request() -> Request<'static> {
+    let headers = [("sec-websocket-version", &b"13"[..])];
+    Request::from_connect(CONNECT_FIELDS, headers).unwrap()
+}
+
 /// The fields that a response to [`CLIENT_KEY`] needs (section 4.1).
 pub const RESPONSE_FIELDS: [(&str, &str); 3] = [
     ("Upgrade", "websocket"),

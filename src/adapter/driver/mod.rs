@@ -8,16 +8,13 @@ use std::{io, time::Instant};
 
 use super::{
     Error, Settings,
-    input::Input,
-    received::{FromEvent, Reads, Received},
+    received::{FromEvent, Reads, Received, Source},
 };
 use crate::{
-    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, MessageKind, ProtocolError, Request,
-    State,
+    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, State,
     error::LocalHandshakeError,
     handshake::Refusal,
     timers::{Due, Timers},
-    utf8::{self, InvalidUtf8},
 };
 
 /// An engine with its output and its deadlines. It neither reads nor writes nor waits.
@@ -185,8 +182,11 @@ impl Driver {
         clippy::inline_always,
         reason = "a message that is returned by a call goes through memory once more; measured"
     )]
-    pub(in crate::adapter) fn receive<'a>(&mut self, input: &'a mut Input) -> Result<Received<'a>, Box<ProtocolError>> {
-        self.receive_as(input, into_owned_message)
+    pub(in crate::adapter) fn receive<'a>(
+        &mut self,
+        source: &'a mut impl Source,
+    ) -> Result<Received<'a>, Box<ProtocolError>> {
+        self.receive_as(source, into_owned_message)
     }
 
     /// Returns the message, borrowing nothing. A copy uses the recycled allocation.
@@ -202,59 +202,37 @@ impl Driver {
     #[allow(clippy::inline_always, reason = "as `receive`")]
     pub(in crate::adapter) fn receive_borrowed<'a>(
         &mut self,
-        input: &'a mut Input,
+        source: &'a mut impl Source,
     ) -> Result<Received<'a, Message<'a>>, Box<ProtocolError>> {
-        self.receive_as(input, |message, _spare| message)
+        self.receive_as(source, |message, _spare| message)
     }
 
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as `receive`")]
     fn receive_as<'a, M>(
         &mut self,
-        input: &'a mut Input,
+        source: &'a mut impl Source,
         take: impl FnOnce(Message<'a>, &mut Vec<u8>) -> M,
     ) -> Result<Received<'a, M>, Box<ProtocolError>> {
-        let Input {
-            buf,
-            start,
-            end,
-            read_at,
-            ..
-        } = input;
-        let mut rest = buf.get_mut(*start..*end).unwrap_or_default();
-        // The common case, without an event.
-        if self.engine.takes_whole_messages()
-            && let Some((kind, data)) = self.engine.whole_payload(&mut rest)
-        {
-            *start = *end - rest.len();
-            self.timers.received(*read_at);
-            let message = match kind {
-                MessageKind::Binary => Message::Binary(Cow::Borrowed(&*data)),
-                MessageKind::Text => match utf8::validate(data) {
-                    Ok(text) => Message::Text(Cow::Borrowed(text)),
-                    Err(_) => return Err(self.engine.fail_buffered(InvalidUtf8, &mut self.out)),
-                },
-            };
-            return Ok(Received::Message(take(message, &mut self.spare)));
-        }
+        let read_at = source.read_at();
         let out_len = self.out.len();
         // An `Event` is large, and moving it costs more than receiving it: messages are taken out
         // of it at once.
-        let received = match self.engine.receive(&mut rest, &mut self.out) {
+        let received = match source.receive(&mut self.engine, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
-                self.timers.received(*read_at);
+                self.timers.received(read_at);
                 Ok(Received::Message(take(Message::Binary(data), &mut self.spare)))
             }
             Ok(Some(Event::Text(text))) => {
-                self.timers.received(*read_at);
+                self.timers.received(read_at);
                 Ok(Received::Message(take(Message::Text(text), &mut self.spare)))
             }
             Ok(Some(Event::Chunk(chunk))) => {
-                self.timers.received(*read_at);
+                self.timers.received(read_at);
                 Ok(self.received_chunk(chunk))
             }
             Ok(Some(event)) => {
-                self.update_timers(&event, *read_at);
+                self.update_timers(&event, read_at);
                 let reply_len = self.out.len() - out_len;
                 self.reply_bytes += reply_len;
                 // A Close frame is the last frame, and not moved.
@@ -268,12 +246,14 @@ impl Driver {
                 })
             }
             Ok(None) => {
-                self.update_assembled_len(*read_at);
+                self.update_assembled_len(read_at);
                 Ok(Received::NeedsInput)
             }
             Err(error) => Err(error),
         };
-        *start = *end - rest.len();
+        if !self.control.is_empty() && self.engine.state() != State::Open {
+            self.put_control_before_close(out_len);
+        }
         received
     }
 

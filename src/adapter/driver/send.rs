@@ -1,6 +1,7 @@
 //! What an adapter sends: each call appends to the output.
 
 use alloc::vec::Vec;
+use core::mem;
 use std::time::Instant;
 
 use super::{Driver, SenderId};
@@ -86,7 +87,7 @@ impl Driver {
     }
 
     /// Returns how many bytes of output are here, and not with who writes it.
-    pub(in crate::adapter) const fn pending_bytes(&self) -> usize {
+    pub(in crate::adapter) fn pending_bytes(&self) -> usize {
         self.out.len() + self.control.len()
     }
 
@@ -125,8 +126,19 @@ impl Driver {
         reason: &str,
         now: Instant,
     ) -> Result<(), SendError> {
+        let out_len = self.out.len();
         self.engine.close(code, reason, &mut self.out)?;
+        self.put_control_before_close(out_len);
         self.timers.closing(now);
         Ok(())
+    }
+
+    /// Puts the control frames that are kept apart before the Close frame that was appended at
+    /// `close_at`, if one was: after it, nothing may be sent (RFC 6455, section 5.5.1).
+    pub(super) fn put_control_before_close(&mut self, close_at: usize) {
+        if self.out.len() > close_at {
+            let control = mem::take(&mut self.control);
+            self.out.splice(close_at..close_at, control);
+        }
     }
 }

@@ -1,55 +1,65 @@
 //! The binary messages of a connection as a stream of bytes.
 
+use alloc::boxed::Box;
 use core::{
     fmt,
     task::{Context, Poll, ready},
 };
-use std::io;
+use std::io::{self, ErrorKind};
 
 use super::{
-    Clock, Transport, WebSocket, call::Access, read::poll_receive, socket::MAX_READS, take::Copy, waiting::Interest,
-    websocket::Whole,
+    Clock, Transport,
+    access::{Access, Whole},
+    read::poll_receive,
+    socket::MAX_READS,
+    take::Copy,
+    waiting::Interest,
 };
 use crate::{
     Chunk, CloseStatus, Message, MessageKind,
     adapter::{
         Error,
-        pieces::{STREAM_MESSAGE_LEN, Unread, text_in_byte_stream},
+        pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
     },
 };
 
-/// The binary messages of a [`WebSocket`] as one stream of bytes in each direction: `AsyncRead` and
-/// `AsyncWrite` of tokio and of `futures-io`. Where messages begin and end has no meaning.
+/// The binary messages of a [`WebSocket`](super::WebSocket) as one stream of bytes in each
+/// direction: `AsyncRead` and `AsyncWrite` of tokio and of `futures-io`. Where messages begin and
+/// end has no meaning.
 ///
-/// [`WebSocket::into_byte_stream`] returns it. The `split` functions of the runtimes can divide it
-/// between two tasks.
+/// [`WebSocket::into_byte_stream`](super::WebSocket::into_byte_stream) returns it. The `split`
+/// functions of the runtimes can divide it between two tasks.
 ///
 /// **Reading** ends when the connection ended well, and not before: a transport that ends without a
-/// Close frame is an error. So is a text message, and each read after it returns that error again.
+/// Close frame is an error, and so are a Close frame inside a message and a text message. Each read
+/// after an error fails too.
 /// Reading answers Pings and keeps the deadlines, so one task should always read. With
 /// [`Delivery::Chunks`](crate::Delivery::Chunks), messages of any length are read in the memory of
 /// one read.
 ///
 /// **Writing** sends each write as one message of at most 64 KiB, and waits while more than
-/// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten. A flush waits until the
-/// output is written; without one, the next read writes it. To **shut it down** sends a Close frame
-/// with code 1000 and waits until it is written. That ends both directions: the peer answers with
-/// its own Close frame, and sends nothing after it. What it has sent before is still read.
+/// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten. A flush waits until
+/// the output is written; without one, the next read writes it. To **shut it down** sends a Close
+/// frame with code 1000 and waits until it is written. That ends both directions: the peer answers
+/// with its own Close frame, and sends nothing after it. What it has sent before is still read.
 ///
 /// An [`adapter::Error`](Error) is the inner error of an [`io::Error`].
 pub struct ByteStream<T, C = ()> {
-    ws: WebSocket<T, C>,
+    whole: Box<Whole<T, C>>,
     unread: Unread,
-    /// A text message was received.
-    has_text: bool,
+    /// A piece of a message was received, and not its last one.
+    is_in_message: bool,
+    /// Makes the error of all further reads.
+    failure: Option<fn() -> io::Error>,
 }
 
 impl<T, C> ByteStream<T, C> {
-    pub(super) fn new(ws: WebSocket<T, C>) -> Self {
+    pub(super) fn new(whole: Box<Whole<T, C>>) -> Self {
         Self {
-            ws,
+            whole,
             unread: Unread::default(),
-            has_text: false,
+            is_in_message: false,
+            failure: None,
         }
     }
 }
@@ -58,39 +68,49 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// Returns how the connection was closed, or is being closed.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.ws.close_status()
+        self.whole.socket.driver.engine.close_status()
     }
 
     /// Returns the transport.
     #[must_use]
     pub const fn get_ref(&self) -> &T {
-        self.ws.get_ref()
+        &self.whole.socket.transport
     }
 
     /// Polls for the next bytes, to the front of `buf`. Returns how many bytes were read, and 0 at
     /// the end or if `buf` is empty.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`], as inner errors, and a text message.
+    /// Those of [`WebSocket::recv`](super::WebSocket::recv), as inner errors, and a text message.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
         // A message may be empty.
         for _ in 0..MAX_READS {
-            if self.has_text {
-                return Poll::Ready(Err(text_in_byte_stream()));
+            if let Some(failure) = self.failure {
+                return Poll::Ready(Err(failure()));
             }
             if !self.unread.is_empty() {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
-            let Whole { socket, input } = &mut *self.ws.whole;
+            let Whole { socket, input } = &mut *self.whole;
             let take = Copy::<Chunk<'static>>::new(buf, &mut self.unread);
-            match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take))? {
-                Some(piece) if piece.kind == MessageKind::Text => self.has_text = true,
-                Some(piece) if piece.len > 0 => return Poll::Ready(Ok(piece.len)),
-                Some(_) => {}
-                None => return Poll::Ready(Ok(0)),
+            match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take)) {
+                Ok(Some(piece)) => {
+                    self.is_in_message = !piece.message_end;
+                    if piece.kind == MessageKind::Text {
+                        self.failure = Some(text_in_byte_stream);
+                    } else if piece.len > 0 {
+                        return Poll::Ready(Ok(piece.len));
+                    }
+                }
+                Ok(None) if self.is_in_message => self.failure = Some(closed_in_message),
+                Ok(None) => return Poll::Ready(Ok(0)),
+                Err(error) => {
+                    self.failure = Some(failed_before);
+                    return Poll::Ready(Err(error.into()));
+                }
             }
         }
         cx.waker().wake_by_ref();
@@ -102,7 +122,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed, or the connection is closing.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let socket = &mut self.ws.whole.socket;
+        let socket = &mut self.whole.socket;
         ready!(socket.poll_ready(Interest::Ready, cx))?;
         let data = data.get(..STREAM_MESSAGE_LEN).unwrap_or(data);
         if !data.is_empty() {
@@ -116,7 +136,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.whole.socket.poll_flush(Interest::Flush, cx)
+        self.whole.socket.poll_flush(Interest::Flush, cx)
     }
 
     /// Polls until a Close frame with code 1000 is written.
@@ -124,7 +144,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.whole.socket.poll_close(Interest::Close, cx).map_err(Into::into)
+        self.whole.socket.poll_close(Interest::Close, cx).map_err(Into::into)
     }
 }
 
@@ -132,4 +152,11 @@ impl<T, C> fmt::Debug for ByteStream<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ByteStream").finish_non_exhaustive()
     }
+}
+
+/// Returns the error of a read after one that has failed.
+#[cold]
+fn failed_before() -> io::Error {
+    let text = "nothing more can be read: the connection has ended with an error, which was returned before";
+    io::Error::new(ErrorKind::NotConnected, text)
 }

@@ -1,23 +1,18 @@
 //! A call of a whole connection, or of one of its halves.
 
-use alloc::sync::Arc;
 use core::{
     future::poll_fn,
-    ops::{Deref, DerefMut},
-    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll, ready},
 };
-use std::{
-    io,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::io;
 
 use super::{
     Clock, Transport,
+    access::Access,
     read::poll_receive,
     socket::Socket,
     take::{Borrow, Owned, Take},
-    waiting::{Interest, Tasks},
+    waiting::Interest,
 };
 use crate::{
     Message, MessageKind, PreparedMessage, SendError,
@@ -25,122 +20,9 @@ use crate::{
         AsMessage, Error,
         driver::{Driver, SenderId},
         input::Input,
-        lock,
         received::FromEvent,
     },
 };
-
-/// What the halves share.
-pub(super) struct Shared<T, C> {
-    /// Locked for one poll at a time, which never blocks.
-    pub(super) socket: Mutex<Socket<T, C>>,
-    /// The tasks that wait for the socket. A dropped future leaves them without the lock: a waker
-    /// may be dropped while the socket is locked, and a task with it.
-    pub(super) tasks: Arc<Tasks>,
-    /// The number of the writer that sends a message in fragments and has not ended it, 0 if there
-    /// is none or it was dropped. It is dropped without the lock, too.
-    message_sender: AtomicU64,
-}
-
-impl<T, C> Shared<T, C> {
-    pub(super) const fn new(socket: Socket<T, C>, tasks: Arc<Tasks>) -> Self {
-        Self {
-            socket: Mutex::new(socket),
-            tasks,
-            message_sender: AtomicU64::new(0),
-        }
-    }
-
-    pub(super) fn socket(&self) -> MutexGuard<'_, Socket<T, C>> {
-        let mut socket = lock(&self.socket);
-        if let Some(sender) = socket.driver.message_sender()
-            && self.message_sender.load(Ordering::Acquire) == 0
-        {
-            socket.driver.abandon_message(sender);
-        }
-        socket
-    }
-
-    /// Returns the socket of halves that are joined again.
-    pub(super) fn into_socket(self) -> Socket<T, C> {
-        let mut socket = self.socket.into_inner().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = socket.driver.message_sender() {
-            socket.driver.abandon_message(sender);
-        }
-        socket
-    }
-
-    /// Notes who sends a message in fragments.
-    fn set_message_sender(&self, driver: &Driver) {
-        let number = driver.message_sender().map_or(0, SenderId::number);
-        self.message_sender.store(number, Ordering::Release);
-    }
-
-    /// Notes that a writer is dropped: nobody continues its message.
-    pub(super) fn remove_writer(&self, interest: Interest) {
-        self.tasks.remove(interest);
-        if let Interest::Writer(number) = interest {
-            let is_sender = self
-                .message_sender
-                .compare_exchange(number, 0, Ordering::AcqRel, Ordering::Relaxed);
-            // Mostly, it is not.
-            let _previous = is_sender;
-        }
-    }
-}
-
-/// A connection: whole, or that of a half.
-pub(super) enum Access<'a, T, C> {
-    Whole(&'a mut Socket<T, C>),
-    Half(&'a Shared<T, C>),
-}
-
-impl<'a, T, C> Access<'a, T, C> {
-    /// Returns what the halves share.
-    const fn shared(&self) -> Option<&'a Shared<T, C>> {
-        match self {
-            Self::Whole(_) => None,
-            Self::Half(shared) => Some(shared),
-        }
-    }
-
-    /// Returns the socket. A half locks it.
-    #[inline]
-    pub(super) fn socket(&mut self) -> Guard<'_, T, C> {
-        match self {
-            Self::Whole(socket) => Guard::Whole(socket),
-            Self::Half(shared) => Guard::Half(shared.socket()),
-        }
-    }
-}
-
-/// A socket, locked if it is that of a half.
-pub(super) enum Guard<'a, T, C> {
-    Whole(&'a mut Socket<T, C>),
-    Half(MutexGuard<'a, Socket<T, C>>),
-}
-
-impl<T, C> Deref for Guard<'_, T, C> {
-    type Target = Socket<T, C>;
-
-    #[inline]
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Whole(socket) => socket,
-            Self::Half(socket) => socket,
-        }
-    }
-}
-
-impl<T, C> DerefMut for Guard<'_, T, C> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        match self {
-            Self::Whole(socket) => socket,
-            Self::Half(socket) => socket,
-        }
-    }
-}
 
 /// A call that polls for one interest. Dropped, it does not wait any more.
 pub(super) struct Call<'a, T, C> {

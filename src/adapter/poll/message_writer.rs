@@ -27,8 +27,8 @@ use crate::{
 ///
 /// **Dropped before it is finished,** no frame is incomplete on the wire. If nothing was sent yet,
 /// there is no message. Otherwise the message is in progress, and no other can be sent: that needs
-/// the rest of this one, as [`send_fragment`](super::WebSocket::send_fragment), or the connection is
-/// closed. A message that was begun cannot be taken back (RFC 6455, section 5.4).
+/// the rest of this one, as [`send_fragment`](super::WebSocket::send_fragment), or the connection
+/// is closed. A message that was begun cannot be taken back (RFC 6455, section 5.4).
 ///
 /// An [`adapter::Error`](Error) is the inner error of the [`io::Error`] that writing returns. Text
 /// may be cut anywhere, but has to be UTF-8 as a whole: what is not is found when it is sent, and

@@ -33,6 +33,7 @@
 //! connections use in turn. The input buffer is not cleared in between: a [`Transport`] that
 //! reports more bytes than it has read passes on bytes of another connection.
 
+mod access;
 mod buffer_pool;
 mod byte_stream;
 mod call;

@@ -4,7 +4,7 @@ use core::task::{Context, Poll, ready};
 
 use super::{
     Clock, Transport,
-    call::Access,
+    access::Access,
     socket::{MAX_READS, Socket, Stage},
     take::{Owned, Take},
     waiting::Interest,
@@ -27,8 +27,8 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
 ) -> Poll<Result<Option<K::Output>, Error>> {
     let mut guard = access.socket();
     let socket = &mut *guard;
-    // A poll that finds a message in the input has nothing to wait for, and does not begin. When the
-    // task waits, all input is processed, so that it is not registered then.
+    // A poll that finds a message in the input has nothing to wait for, and does not begin. When
+    // the task waits, all input is processed, so that it is not registered then.
     let mut begun = None;
     let mut reads = 0;
     let result = loop {
@@ -100,11 +100,11 @@ pub(super) fn poll_item<T: Transport, C: Clock>(
     input: &mut Input,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Message<'static>, Error>>> {
-    let next = poll_receive(access, input, cx, Owned::new());
-    if matches!(next, Poll::Ready(Err(_))) {
-        // A stream ends after an error, also if the connection does not.
-        access.socket().stage = Stage::Ended;
+    if access.socket().is_stream_ended {
+        return Poll::Ready(None);
     }
+    let next = poll_receive(access, input, cx, Owned::new());
+    access.socket().is_stream_ended = matches!(next, Poll::Ready(Err(_)));
     next.map(Result::transpose)
 }
 

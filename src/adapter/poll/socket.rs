@@ -29,6 +29,8 @@ pub(super) struct Socket<T, C> {
     /// The transport is full, and wakes the tasks that write.
     pub(super) is_write_pending: bool,
     pub(super) stage: Stage,
+    /// A stream of messages has returned an error. It ends then, also if the connection does not.
+    pub(super) is_stream_ended: bool,
     /// The sending side of the transport is closed.
     pub(super) is_shut_down: bool,
     /// The peer has closed its sending side.
@@ -70,6 +72,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             write_state: WriteState::default(),
             is_write_pending: false,
             stage: Stage::Running,
+            is_stream_ended: false,
             is_shut_down: false,
             is_at_end: false,
             unchecked_reads: 0,
@@ -155,6 +158,11 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// Returns whether the outcome was returned.
     pub(super) const fn is_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended)
+    }
+
+    /// Returns whether a stream of messages returns nothing any more.
+    pub(super) const fn is_stream_ended(&self) -> bool {
+        self.is_stream_ended || self.is_ended()
     }
 
     pub(super) fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {

@@ -14,11 +14,11 @@ use futures_sink::Sink;
 
 use super::{
     Clock, MessageReader, MessageWriter, Transport, WebSocket,
-    call::{Access, Call, Shared},
+    access::{Access, Shared, Whole},
+    call::Call,
     read::poll_item,
     socket::Socket,
     waiting::Interest,
-    websocket::Whole,
 };
 use crate::{
     Chunk, CloseCode, CloseStatus, Event, Message, MessageKind, PreparedMessage, SendError,
@@ -154,6 +154,12 @@ impl<T: Transport, C: Clock> Reader<T, C> {
         self.socket().driver.recycle(message);
     }
 
+    /// Sets the limit on the bytes of a message that is received, from the next message on: see
+    /// [`WebSocket::set_max_message_size`].
+    pub fn set_max_message_size(&mut self, bytes: u64) {
+        self.socket().driver.engine.set_max_message_size(bytes);
+    }
+
     /// Returns what the opening handshake has negotiated: see [`WebSocket::negotiated`].
     #[must_use]
     pub fn negotiated(&self) -> Negotiated {
@@ -235,8 +241,8 @@ impl<T: Transport, C: Clock> Writer<T, C> {
 
     /// Sends one fragment of a message: see [`WebSocket::send_fragment`].
     ///
-    /// Until the message has ended, or this writer is dropped, no other writer can send a message or
-    /// a fragment: it gets [`SendError::MessageInProgress`].
+    /// Until the message has ended, or this writer is dropped, no other writer can send a message
+    /// or a fragment: it gets [`SendError::MessageInProgress`].
     ///
     /// # Errors
     /// Those of [`WebSocket::send_fragment`].

@@ -17,6 +17,15 @@
 //! 6. A future that is dropped takes its waker along: [`Waiting::remove`], [`Tasks::remove`].
 //! 7. Wakers are code of the executor. None is cloned, woken or dropped while the list of tasks is
 //!    locked.
+//! 8. A poll that finds a message in the input, or room in the output of a whole connection, does
+//!    not wait, read or write, and does not begin. It leaves nothing behind: a task that waits has
+//!    processed all input, so its interest is registered only while there is none. A poll that
+//!    finds another event begins late, and wakes the others: after a Pong, the next deadline may be
+//!    nearer.
+//! 9. Nothing that can be dropped with a task locks the socket when it is dropped: that may happen
+//!    while the socket is locked. A writer that is dropped in the middle of a message notes it in
+//!    an atomic number, and whoever locks the socket next reads it. Code of the application, such
+//!    as the function of `recv_with`, is called while nothing is locked.
 
 use alloc::{collections::BTreeMap, sync::Arc, task::Wake};
 use core::{

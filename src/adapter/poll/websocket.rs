@@ -15,7 +15,8 @@ use futures_sink::Sink;
 
 use super::{
     ByteStream, Clock, MessageReader, MessageWriter, Settings, Transport,
-    call::{Access, Call},
+    access::{Access, Whole},
+    call::Call,
     input::MIN_READ_SIZE,
     read::{poll_item, poll_receive},
     socket::Socket,
@@ -67,12 +68,6 @@ use crate::{
 pub struct WebSocket<T, C = ()> {
     /// Boxed, because a future reserves memory for every place that a value moves through.
     pub(super) whole: Box<Whole<T, C>>,
-}
-
-/// A connection with what it has read.
-pub(super) struct Whole<T, C> {
-    pub(super) socket: Socket<T, C>,
-    pub(super) input: Input,
 }
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
@@ -296,12 +291,11 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.call(Interest::Ready).feed_prepared(message).await
     }
 
-    /// Sends one fragment of a message whose length is not known yet, and waits until it is written;
-    /// `fin` ends the message. See
-    /// [`Connection::send_fragment`].
+    /// Sends one fragment of a message whose length is not known yet, and waits until it is
+    /// written; `fin` ends the message. See [`Connection::send_fragment`].
     ///
-    /// Waits for room, and can be cancelled, like [`send`](Self::send). A small fragment is a frame of
-    /// its own: [`writer`](Self::writer) collects what it is given.
+    /// Waits for room, and can be cancelled, like [`send`](Self::send). A small fragment is a frame
+    /// of its own: [`writer`](Self::writer) collects what it is given.
     ///
     /// # Errors
     /// The transport failed, the connection is closing, the kind is not that of the message in
@@ -321,11 +315,11 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         MessageWriter::begin(self.call(Interest::Ready), kind)
     }
 
-    /// Returns the binary messages of the connection as one stream of bytes in each direction, for a
-    /// tunnel.
+    /// Returns the binary messages of the connection as one stream of bytes in each direction, for
+    /// a tunnel.
     #[must_use]
     pub fn into_byte_stream(self) -> ByteStream<T, C> {
-        ByteStream::new(self)
+        ByteStream::new(self.whole)
     }
 
     /// Writes the output.
@@ -400,6 +394,12 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.whole.socket.driver.engine.negotiated()
     }
 
+    /// Sets the limit on the bytes of a message that is received, from the next message on: see
+    /// [`Connection::set_max_message_size`].
+    pub const fn set_max_message_size(&mut self, bytes: u64) {
+        self.whole.socket.driver.engine.set_max_message_size(bytes);
+    }
+
     /// Sets whether messages are compressed from now on: see
     /// [`Connection::set_compression`].
     #[cfg(feature = "deflate")]
@@ -415,7 +415,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
-    /// of the adapter writes the output. Whatever else is appended must be whole frames.
+    /// of the adapter writes the output. Whatever else is appended must be whole frames. A Ping
+    /// that is sent so does not count for [`Timeouts`](crate::timers::Timeouts).
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         self.whole.socket.engine_mut()
     }
@@ -463,7 +464,7 @@ impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
 
 impl<T: Transport + Unpin, C: Clock + Unpin> FusedStream for WebSocket<T, C> {
     fn is_terminated(&self) -> bool {
-        self.whole.socket.is_ended()
+        self.whole.socket.is_stream_ended()
     }
 }
 

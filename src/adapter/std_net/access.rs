@@ -44,7 +44,7 @@ impl Core {
     }
 
     /// Returns how many bytes of output are not written.
-    pub(super) const fn pending_bytes(&self) -> usize {
+    pub(super) fn pending_bytes(&self) -> usize {
         self.unwritten_len + self.driver.pending_bytes()
     }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Connects to a host over TCP, with TCP_NODELAY set: the first step of
-/// [`connect`](super::connect), for a `wss` URL or a stream with options of its own.
+/// [`connect`](super::connect()), for a `wss` URL or a stream with options of its own.
 ///
 /// The addresses of the host are tried as in [`connect_addresses`]. Within the same limit, the name
 /// is resolved in a thread, because the system's resolver has no limit: after a timeout, that
@@ -119,7 +119,10 @@ fn race<T: Send + 'static>(
         let wait_until = match race.step(Instant::now()) {
             Step::Connect(address) => {
                 let (sender, connect) = (sender.clone(), connect.clone());
-                spawn("connect", move || _ = sender.send(connect(address, limit)))?;
+                let attempt = spawn("connect", move || _ = sender.send(connect(address, limit)));
+                if let Err(error) = attempt {
+                    race.failed(error);
+                }
                 continue;
             }
             Step::Wait(until) => until,

@@ -18,6 +18,7 @@ mod access;
 mod byte_stream;
 mod connect;
 mod incoming;
+mod input;
 mod message_reader;
 mod message_writer;
 mod output;
@@ -70,7 +71,7 @@ pub fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
 /// Connects over TCP with the given request and settings. Also returns the response of the server.
 ///
 /// # Errors
-/// Those of [`connect`]. A `wss` URL is `Unsupported`.
+/// Those of [`connect`](connect()). A `wss` URL is `Unsupported`.
 pub fn connect_with(
     request: &ClientRequest,
     settings: impl Into<Settings>,

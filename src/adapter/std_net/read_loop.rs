@@ -1,14 +1,15 @@
 //! Reading from a blocking stream: the loop of a whole connection and of its reading half.
 
-use alloc::{boxed::Box, vec};
+use alloc::boxed::Box;
 use core::ops::ControlFlow::{self, Break, Continue};
 use std::{
-    io::{self, ErrorKind, Read},
+    io::{self, Read},
     time::Instant,
 };
 
 use super::{
     access::Access,
+    input::Input,
     is_fatal,
     socket_timeout::{SocketHooks, SocketTimeout},
     unless_fatal,
@@ -17,14 +18,9 @@ use crate::{
     Event, Message, ProtocolError, State,
     adapter::{
         Error,
-        input::Input,
-        received::{FromEvent, Received},
+        received::{FromEvent, Received, Source},
     },
 };
-
-/// Bytes read at a time: a TLS record at first; more once the peer has sent that much at a time.
-const INITIAL_READ_SIZE: usize = 16 << 10;
-const MAX_READ_SIZE: usize = 64 << 10;
 
 /// What the loop needs of its connection.
 pub(super) trait Duplex<R>: Access {
@@ -53,7 +49,7 @@ pub(super) struct ReadLoop<R> {
 impl<R> ReadLoop<R> {
     pub(super) fn new(hooks: Option<SocketHooks<R>>) -> Self {
         Self {
-            input: Input::new(INITIAL_READ_SIZE, Instant::now()),
+            input: Input::new(Instant::now()),
             held_event: None,
             timeout: SocketTimeout::read(hooks.as_ref()),
             hooks,
@@ -155,7 +151,7 @@ impl<R: Read> ReadLoop<R> {
             }
         }
         // What was read before is received first.
-        if self.input.unread().is_empty() {
+        if self.input.is_processed {
             let checked = connection.core().driver.check_deadlines();
             if let Err(error) = checked {
                 return Ok(Break(self.abort(connection, error)?.and_then(T::from_event)));
@@ -176,6 +172,10 @@ impl<R: Read> ReadLoop<R> {
             let _written = connection.flush();
             self.teardown(connection);
             return Err(error.into());
+        }
+        if self.input.has_grown() {
+            // The peer is alive, though there is no event yet.
+            connection.core().driver.timers.received(self.input.read_at());
         }
         if connection.core().driver.engine.state() != State::Closed {
             let event = self.read_or_abort(connection)?.and_then(T::from_event);
@@ -204,7 +204,7 @@ impl<R: Read> ReadLoop<R> {
         let is_over_reply_limit = {
             let mut core = connection.core();
             // At the time of the last read: a Pong that has arrived since then is not read yet.
-            core.driver.handle_timeout(self.input.read_at)?;
+            core.driver.handle_timeout(self.input.read_at())?;
             core.driver.reply_bytes > core.driver.high_water
         };
         if is_over_reply_limit {
@@ -257,29 +257,6 @@ impl<R: Read> ReadLoop<R> {
             self.is_torn_down = true;
             if let Some(hooks) = &self.hooks {
                 (hooks.teardown)(connection.stream(), teardown, deadline);
-            }
-        }
-    }
-}
-
-impl Input {
-    /// Reads once, when all that was read before is processed. Returns 0 at the end of the stream.
-    fn fill(&mut self, stream: &mut impl Read) -> io::Result<usize> {
-        if self.buf.len() != self.read_size {
-            self.buf = vec![0; self.read_size];
-        }
-        loop {
-            match stream.read(&mut self.buf) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Ok(len) => {
-                    self.filled(len);
-                    self.read_at = Instant::now();
-                    if len >= self.read_size {
-                        self.read_size = MAX_READ_SIZE;
-                    }
-                    return Ok(len);
-                }
-                Err(error) => return Err(error),
             }
         }
     }

@@ -92,6 +92,12 @@ impl<R: Read, W: Write> Reader<R, W> {
         self.reader.next(&mut self.half)
     }
 
+    /// Sets the largest message to receive, in bytes, from the next message on: see
+    /// [`Connection::set_max_message_size`](crate::Connection::set_max_message_size).
+    pub fn set_max_message_size(&mut self, bytes: u64) {
+        self.core().driver.engine.set_max_message_size(bytes);
+    }
+
     /// Returns the handle of the stream from which this half reads.
     #[must_use]
     pub const fn get_ref(&self) -> &R {

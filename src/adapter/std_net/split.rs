@@ -32,6 +32,10 @@ impl<S: Read + Write> WebSocket<S> {
 /// What `reunite` returns if it cannot join the halves: both, unchanged.
 type Halves<R, W> = (Reader<R, W>, Writer<W>);
 
+/// What is left of two halves: the core, the reading direction with its handle, and the writing
+/// one.
+type Loops<R, W> = (Core, ReadLoop<R>, R, WriteLoop<W>);
+
 impl<S: Read + Write> WebSocket<S> {
     /// Joins two halves again, with the stream that `join` makes of its two handles. Nothing that
     /// was received or fed is lost.
@@ -108,10 +112,7 @@ fn halves<R, W>(mut core: Core, reader: ReadLoop<R>, stream: R, writer: WriteLoo
 
 /// Undoes [`halves`].
 #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
-fn reunite<R, W>(
-    reader: Reader<R, W>,
-    writer: Writer<W>,
-) -> Result<(Core, ReadLoop<R>, R, WriteLoop<W>), Halves<R, W>> {
+fn reunite<R, W>(reader: Reader<R, W>, writer: Writer<W>) -> Result<Loops<R, W>, Halves<R, W>> {
     if !Arc::ptr_eq(&reader.half.shared, &writer.shared) {
         return Err((reader, writer));
     }

@@ -199,8 +199,9 @@ impl<S: Read + Write> WebSocket<S> {
         self.reader.next(&mut self.whole)
     }
 
-    /// Waits for the next message and passes it to `take`. A message that has arrived whole is
-    /// borrowed from the buffer that it was read into, neither copied nor allocated.
+    /// Waits for the next message and passes it to `take`. A message in one frame is borrowed from
+    /// the [buffer](crate::InputBuffer) that it was read into, neither copied nor allocated. One in
+    /// fragments, or a compressed one, is owned.
     ///
     /// `None` is that of [`recv`](Self::recv). To answer, return what is to be sent, or use
     /// [halves](Self::split_with).
@@ -343,10 +344,16 @@ impl<S: Read + Write> WebSocket<S> {
         self.whole.core.driver.engine.set_compression(enabled);
     }
 
+    /// Sets the largest message to receive, in bytes, from the next message on: see
+    /// [`Connection::set_max_message_size`].
+    pub const fn set_max_message_size(&mut self, bytes: u64) {
+        self.whole.core.driver.engine.set_max_message_size(bytes);
+    }
+
     /// Returns how many bytes of output are not written: what was [fed](Self::feed), and what an
     /// interrupted call has left. The transport may hold written bytes back.
     #[must_use]
-    pub const fn pending_bytes(&self) -> usize {
+    pub fn pending_bytes(&self) -> usize {
         self.whole.core.pending_bytes()
     }
 
@@ -377,7 +384,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
-    /// of the adapter writes the output. Whatever else is appended must be whole frames.
+    /// of the adapter writes the output. Whatever else is appended must be whole frames. A Ping
+    /// that is sent so does not count for [`Timeouts`](crate::timers::Timeouts).
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
         let driver = &mut self.whole.core.driver;
         (&mut driver.engine, &mut driver.out)
@@ -396,14 +404,15 @@ impl<S: Read + Write> WebSocket<S> {
         let Whole { mut core, mut writer } = self.whole;
         let unsent = writer.unwritten(&mut core);
         let mut engine = core.driver.engine.into_parts();
-        engine.unread.extend_from_slice(self.reader.input.unread());
+        let lossless = engine.lossless && !self.reader.holds_event();
         self.reader.timeout.restore(&writer.stream);
         writer.timeout.restore(&writer.stream);
+        engine.unread.extend_from_slice(&self.reader.input.into_unread());
         Parts {
             transport: writer.stream,
             unread: engine.unread,
             unsent,
-            lossless: engine.lossless && !self.reader.holds_event(),
+            lossless,
         }
     }
 

@@ -93,7 +93,8 @@ impl<W: Write> WriteLoop<W> {
     pub(super) fn make_room(&mut self, access: &mut impl Access) -> io::Result<()> {
         let is_above_high_water = {
             let core = access.core();
-            self.state.unwritten(&self.buf).len() + core.driver.out.len() > core.driver.high_water
+            let unwritten = self.state.unwritten_len(&self.buf) + core.driver.out.len() + core.driver.control.len();
+            unwritten > core.driver.high_water
         };
         if is_above_high_water {
             self.flush(access)?;

@@ -1,6 +1,7 @@
 //! Polled connections over in-memory pipes.
 
 mod borrowed;
+mod byte_streams;
 mod cancel;
 mod connect;
 mod deadlines;

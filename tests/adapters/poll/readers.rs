@@ -305,7 +305,9 @@ fn the_end_in_the_middle_of_a_message() {
     };
     let close = frame(Role::Client, 0x88, &[3, 0xE8]);
     let failure = frame(Role::Client, 0x88, &[3, 0xF3]);
-    let cases: [(Vec<u8>, &[u8], io::ErrorKind, Option<&str>); 6] = [
+    /// The input, what is read of the message, and the error with that inside.
+    type Ending<'a> = (Vec<u8>, &'a [u8], io::ErrorKind, Option<&'a str>);
+    let cases: [Ending<'_>; 6] = [
         (
             begin.clone(),
             b"begin",
@@ -492,4 +494,38 @@ fn a_message_over_the_limit_fails_its_reader() {
         );
         assert!(is_too_big, "{error:?}");
     });
+}
+
+/// The limit on messages can be set on an open connection, whole and in halves, from the next
+/// message on.
+#[test]
+fn the_limit_on_messages_can_be_set() {
+    for in_halves in [false, true] {
+        let mut simulation = Simulation::new(0);
+        let (local, remote) = simulation.pipe([1000, 1000]);
+        for len in [100, 100] {
+            remote
+                .output
+                .borrow_mut()
+                .push(&frame(Role::Client, 0x82, &vec![7; len]));
+        }
+        let config = Config::new().max_message_size(100);
+        let engine = support::upgraded(Role::Server, &Negotiated::default(), config);
+        let ws = Ws::upgraded(local, simulation.clock(), engine, settings(200, Timeouts::none()));
+        let mut end = End::new(ws, in_halves);
+        drop(remote);
+        simulation.block_on(async {
+            assert!(matches!(end.recv_event().await.unwrap(), Some(Event::Binary(_))));
+            match &mut end {
+                End::Whole(ws) => ws.set_max_message_size(99),
+                End::Half(reader) => reader.set_max_message_size(99),
+            }
+            let error = end.recv_event().await.unwrap_err();
+            let is_too_big = matches!(
+                &error,
+                Error::Protocol(error) if matches!(**error, ProtocolError::MessageTooBig { .. })
+            );
+            assert!(is_too_big, "{error:?}");
+        });
+    }
 }

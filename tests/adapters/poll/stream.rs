@@ -523,6 +523,9 @@ fn f80_chunks_are_received() {
             let next = poll_once(poll_fn(|cx| Pin::new(&mut ws).poll_next(cx)));
             assert!(matches!(next, Poll::Ready(Some(Err(error))) if is_refused(&error)));
             assert!(ws.is_terminated());
+            // The connection has not ended.
+            write(&frame(Role::Client, 0x82, b"more"));
+            check(poll_once(ws.recv_chunk()), b"more", true);
         }
     }
 }

@@ -427,6 +427,34 @@ fn f61_dropped_calls_keep_no_waker() {
     assert!(wakers.kept() <= 2, "{}", wakers.kept());
 }
 
+/// F61: a dropped call leaves the connection to the next task alone, which then needs no shared
+/// waker: only the transport still has the waker.
+#[test]
+fn f61_each_dropped_call_takes_its_waker_along() {
+    let mut simulation = Simulation::new(0);
+    let (local, _remote) = simulation.pipe([10, 100]);
+    let mut ws = open(local, simulation.clock(), Role::Server, 1000);
+    let is_alone = |poll: &mut dyn FnMut(&Waker)| {
+        let flag = Arc::new(WakeFlag::default());
+        poll(&Waker::from(Arc::clone(&flag)));
+        // `flag`, and the transport's.
+        Arc::strong_count(&flag) == 2
+    };
+    assert!(is_alone(&mut |waker| assert!(poll_once(ws.recv(), waker).is_pending())));
+    assert!(is_alone(&mut |waker| assert!(
+        poll_once(ws.recv_event(), waker).is_pending()
+    )));
+    assert!(is_alone(&mut |waker| assert!(
+        poll_once(ws.recv_chunk(), waker).is_pending()
+    )));
+    assert!(is_alone(&mut |waker| assert!(
+        poll_once(ws.send(&message(0, 500)), waker).is_pending()
+    )));
+    assert!(is_alone(&mut |waker| assert!(
+        poll_once(ws.flush(), waker).is_pending()
+    )));
+}
+
 /// F61: a future that is dropped while others wait: the others are still woken.
 #[test]
 fn f61_the_others_are_woken_after_a_dropped_call() {

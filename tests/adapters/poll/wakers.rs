@@ -20,7 +20,7 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{self, Cancel, Canceller, Faults, Rng, Simulation, Task, WakeFlag},
+    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, Task, VirtualClock, WakeFlag},
     polled::{self, Ws, message, open, seconds, settings},
 };
 
@@ -28,7 +28,7 @@ use support::{
 type Received = Rc<RefCell<Vec<Message<'static>>>>;
 
 /// Receives until the end of the connection.
-async fn receive_all<C: sockless::adapter::poll::Clock>(mut reader: Reader<pipe::PipeEnd, C>, received: Received) {
+async fn receive_all<C: sockless::adapter::poll::Clock>(mut reader: Reader<PipeEnd, C>, received: Received) {
     while let Some(message) = reader.recv().await.unwrap() {
         received.borrow_mut().push(message);
     }
@@ -329,6 +329,42 @@ fn a_deadline_wakes_the_writer_when_the_reader_is_not_polled() {
     }
 }
 
+/// A Pong that is in the input already, after a message, brings the next deadline nearer: the
+/// writer that waits is woken, and keeps it, although the reader is not polled any more.
+#[test]
+fn a_pong_in_the_input_sets_the_writers_deadline() {
+    for seed in 0..100 {
+        let mut simulation = Simulation::new(seed).migrating(seed % 2 == 1);
+        let (local, mut remote) = simulation.pipe([10, 100]);
+        let (clock, mut other, mut third) = (simulation.clock(), simulation.clock(), simulation.clock());
+        let time = simulation.time();
+        let start = time();
+        let timeouts = Timeouts::new().ping(seconds(5)).pong(seconds(60));
+        let engine = polled::engine(Role::Server, false);
+        let (mut reader, writer) = Ws::upgraded(local, clock, engine, settings(100, timeouts)).split();
+        simulation.run(vec![
+            Box::pin(async move {
+                assert_eq!(reader.recv().await.unwrap(), Some(message(1, 3)));
+                assert!(matches!(reader.recv_event().await.unwrap(), Some(Event::Pong(_))));
+                other.sleep(seconds(200)).await;
+                drop(reader);
+            }),
+            Box::pin(async move {
+                assert!(writer.send(message(0, 1000)).await.is_err());
+                // A Ping 5 seconds after the Pong, and 60 seconds for the next.
+                assert_eq!(time() - start, seconds(6 + 5 + 60));
+            }),
+            Box::pin(async move {
+                third.sleep(seconds(6)).await;
+                let pong = frame(Role::Client, 0x8A, &1_u64.to_be_bytes());
+                let input = [frame(Role::Client, 0x81, b"bcd"), pong].concat();
+                remote.write_all(&input).await.unwrap();
+                third.sleep(seconds(200)).await;
+            }),
+        ]);
+    }
+}
+
 /// A reader that receives also writes output: a writer that waits for the output to drain
 /// continues, although the pipe is full again.
 #[test]
@@ -378,6 +414,103 @@ fn wakers_of_finished_tasks_are_not_kept() {
     assert!(used.count_current < 10, "{used:?}");
 }
 
+/// F73: A Close frame is the last one, whatever is kept apart: the reply to a Ping, and a Ping that
+/// is due at the same time.
+#[test]
+fn f73_control_frames_leave_before_the_close_frame() {
+    let [close, violation] = [(0x88, &[3, 0xE8][..]), (0x83, b"")];
+    for role in ROLES {
+        for (in_halves, (first, payload)) in [(false, close), (true, close), (false, violation), (true, violation)] {
+            let mut simulation = Simulation::new(1);
+            let (local, mut remote) = simulation.pipe([500, 500]);
+            let mut ws = dividing(role, local, simulation.clock(), Timeouts::none());
+            let mut tasks: Vec<Task<'_>> = Vec::new();
+            if in_halves {
+                let (mut reader, _writer) = ws.split();
+                tasks.push(Box::pin(async move { _ = reader.recv().await }));
+            } else {
+                tasks.push(Box::pin(async move { _ = ws.recv().await }));
+            }
+            tasks.push(Box::pin(async move {
+                let peer = peer_of(role);
+                let input = [frame(peer, 0x89, b"?"), frame(peer, first, payload)].concat();
+                remote.write_all(&input).await.unwrap();
+                let mask = if role == Role::Client { 4 } else { 0 };
+                let output = remote.read(2 * (2 + mask) + 3).await;
+                let firsts: Vec<u8> = frames(role, &output).iter().map(|(first, _)| *first).collect();
+                remote.half_close();
+                assert_eq!(firsts, [0x8A, 0x88], "{role:?}, in halves: {in_halves}");
+            }));
+            simulation.run(tasks);
+        }
+    }
+    let mut simulation = Simulation::new(1);
+    let (local, mut remote) = simulation.pipe([500, 500]);
+    let timeouts = Timeouts::none().ping(seconds(1)).idle(seconds(2));
+    let mut ws = dividing(Role::Server, local, simulation.clock(), timeouts);
+    let mut clock = simulation.clock();
+    simulation.run(vec![
+        Box::pin(async move {
+            clock.sleep(seconds(3)).await;
+            _ = ws.recv().await;
+        }),
+        Box::pin(async move {
+            let output = remote.read(2 + 8 + 2 + 2 + 4).await;
+            let firsts: Vec<u8> = frames(Role::Server, &output).iter().map(|(first, _)| *first).collect();
+            remote.write_all(&frame(Role::Client, 0x88, &[3, 0xE9])).await.unwrap();
+            assert_eq!(firsts, [0x89, 0x88]);
+        }),
+    ]);
+}
+
+/// F73: A control frame that is written in part is written to its end before anything else.
+#[test]
+fn f73_a_control_frame_in_progress_is_finished_first() {
+    for (what, expected) in [
+        ("ping", (0x89, 6)),
+        ("close", (0x88, 2)),
+        ("message", (0x82, 5)),
+        ("ping of the peer", (0x8A, 1)),
+    ] {
+        let mut simulation = Simulation::new(1);
+        let (local, mut remote) = simulation.pipe([240, 240]);
+        let mut ws = dividing(Role::Server, local, simulation.clock(), Timeouts::none());
+        simulation.run(vec![Box::pin(async move {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(pin!(ws.send(vec![7; 450])).poll(&mut cx).is_pending());
+            assert!(pin!(ws.ping(&[1; 100])).poll(&mut cx).is_pending());
+            let mut output = remote.read(240).await;
+            assert!(pin!(ws.flush()).poll(&mut cx).is_pending());
+            match what {
+                "ping" => _ = pin!(ws.ping(b"second")).poll(&mut cx),
+                "close" => _ = pin!(ws.close(CloseCode::NORMAL, "")).poll(&mut cx),
+                "message" => _ = pin!(ws.send(b"third")).poll(&mut cx),
+                _ => {
+                    remote.write_all(&frame(Role::Client, 0x89, b"?")).await.unwrap();
+                    _ = pin!(ws.recv()).poll(&mut cx);
+                }
+            }
+            let len = (4 + 450) + (2 + 100) + (2 + expected.1);
+            while output.len() < len {
+                output.extend(remote.read((len - output.len()).min(100)).await);
+                _ = pin!(ws.flush()).poll(&mut cx);
+            }
+            let sent: Vec<_> = frames(Role::Server, &output)
+                .iter()
+                .map(|(first, data)| (*first, data.len()))
+                .collect();
+            assert_eq!(sent, [(0x82, 450), (0x89, 100), expected], "{what}");
+        })]);
+    }
+}
+
+/// A connection that divides messages into fragments of 1000 bytes.
+fn dividing(role: Role, local: PipeEnd, clock: VirtualClock, timeouts: Timeouts) -> Ws {
+    let config = Config::new().fragment_size(NonZeroUsize::new(1000));
+    let engine = support::upgraded(role, &Negotiated::default(), config);
+    Ws::upgraded(local, clock, engine, settings(1 << 20, timeouts))
+}
+
 /// F73: A Ping that arrives while a large message is being sent in fragments is answered between
 /// these, and a Ping of the application leaves between them too: whole and in halves, in both
 /// roles.
@@ -390,10 +523,7 @@ fn f73_control_frames_leave_between_fragments() {
             for seed in 0..20 {
                 let mut simulation = Simulation::new(seed);
                 let (local, mut remote) = simulation.pipe([500, 500]);
-                let config = Config::new().fragment_size(NonZeroUsize::new(1000));
-                let engine = support::upgraded(role, &Negotiated::default(), config);
-                let settings = settings(1 << 20, Timeouts::none());
-                let mut ws = Ws::upgraded(local, simulation.clock(), engine, settings);
+                let mut ws = dividing(role, local, simulation.clock(), Timeouts::none());
                 let mut tasks: Vec<Task<'_>> = Vec::new();
                 let mask = if role == Role::Client { 4 } else { 0 };
                 let mut len = FRAGMENTS * (4 + mask + 1000) + (2 + mask + 1);

@@ -518,10 +518,10 @@ fn f60_a_message_writer_is_woken() {
     }
 }
 
-/// F60: readers, writers and calls that are dropped while they wait keep no waker: of a whole
+/// F61: readers, writers and calls that are dropped while they wait keep no waker: of a whole
 /// connection and of halves.
 #[test]
-fn f60_dropped_calls_keep_no_waker() {
+fn f61_dropped_calls_keep_no_waker() {
     for in_halves in [false, true] {
         let mut simulation = Simulation::new(0);
         let (local, remote) = simulation.pipe([10, 100]);
@@ -594,9 +594,9 @@ fn f60_dropped_calls_keep_no_waker() {
     }
 }
 
-/// F60: a reader in the middle of its message that is dropped while it waits keeps no waker.
+/// F61: a reader in the middle of its message that is dropped while it waits keeps no waker.
 #[test]
-fn f60_a_dropped_message_reader_keeps_no_waker() {
+fn f61_a_dropped_message_reader_keeps_no_waker() {
     for in_halves in [false, true] {
         let mut simulation = Simulation::new(0);
         let (local, remote) = simulation.pipe([100, 100]);
@@ -624,9 +624,9 @@ fn f60_a_dropped_message_reader_keeps_no_waker() {
     }
 }
 
-/// F60: a future that is dropped for a new task each time leaves no memory behind.
+/// F61: a future that is dropped for a new task each time leaves no memory behind.
 #[test]
-fn f60_wakers_of_readers_and_writers_are_not_kept() {
+fn f61_wakers_of_readers_and_writers_are_not_kept() {
     let mut simulation = Simulation::new(0);
     let (local, _remote) = simulation.pipe([1 << 20, 100]);
     let (mut reader, writer) = open(local, simulation.clock(), Role::Server, 1000).split();
@@ -736,7 +736,8 @@ fn compression_is_set_by_a_writer() {
     }
 }
 
-/// What a message of the application does when it is asked for its bytes: it may use the connection.
+/// What a message of the application does when it is asked for its bytes: it may use the
+/// connection.
 #[test]
 fn a_message_may_use_the_writer() {
     struct Nosy<'a>(&'a Writer<PipeEnd, VirtualClock>);

@@ -26,6 +26,7 @@ fn reads(input: &[u8], len: usize) -> SharedScript {
 }
 
 /// A stream of bytes, or its halves.
+#[allow(clippy::large_enum_variant, reason = "there are two of them")]
 enum Bytes {
     Whole(ByteStream<SharedScript>),
     Halves(ByteReader<SharedScript, SharedScript>, ByteWriter<SharedScript>),

@@ -9,14 +9,14 @@ use std::{
 };
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Event, Message,
+    Accept, ClientRequest, CloseCode, Config, Event, Message, Role,
     adapter::{
         Error, Settings,
         std_net::{self, WebSocket},
     },
     timers::{Due, Timeouts},
 };
-use support::REQUEST;
+use support::{REQUEST, frame};
 
 use super::{TEST_TIMEOUT, read_head};
 
@@ -175,6 +175,30 @@ fn s5_5_3_a_peer_that_answers_pings_does_not_time_out() {
     assert_eq!(server.recv().unwrap(), Some(Message::from("")));
     assert!(server.round_trip().is_some());
     drop(answers.join().unwrap());
+}
+
+/// A peer sends one large message, slowly, and answers no Ping until it is complete: that the
+/// message grows proves that the peer is alive. If it stops, every call reports the missed
+/// deadline, although the beginning of a message was read.
+#[test]
+fn a_message_that_grows_keeps_the_connection_open() {
+    const PIECES: usize = 60;
+    let timeouts = Timeouts::none().ping(SHORT).pong(Duration::from_millis(1000));
+    let (mut client, mut server) = raw_client_and_server(settings(timeouts));
+    let message = frame(Role::Client, 0x82, &[7; 3000]);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for piece in message.chunks(message.len().div_ceil(PIECES)) {
+                client.write_all(piece).unwrap();
+                thread::sleep(Duration::from_millis(30));
+            }
+            client.write_all(&message[..2000]).unwrap();
+        });
+        assert_eq!(server.recv().unwrap(), Some(Message::from(vec![7; 3000])));
+        for _ in 0..3 {
+            assert_timed_out(server.recv(), Due::Pong);
+        }
+    });
 }
 
 /// A connection without messages is closed. A peer that does not answer the Close frame times out.

@@ -72,6 +72,7 @@ fn inner(error: &io::Error) -> &Error {
 }
 
 /// A connection, or its reading half.
+#[allow(clippy::large_enum_variant, reason = "there are two of them")]
 enum Receiving {
     Whole(WebSocket<SharedScript>),
     Half(Reader<SharedScript, SharedScript>),
@@ -364,7 +365,7 @@ fn recv_with_borrows_messages() {
             let is_borrowed = matches!(message, Message::Binary(std::borrow::Cow::Borrowed(_)));
             (is_borrowed, message.len())
         });
-        assert_eq!(len.unwrap(), Some((cut == 100_000, 5000)));
+        assert_eq!(len.unwrap(), Some((true, 5000)), "in reads of {cut} bytes");
         assert_eq!(ws.recv_with(|_| ()).unwrap(), None);
     }
     let script = reads(&messages, 100_000);
@@ -399,6 +400,7 @@ fn recv_with_does_not_allocate() {
 }
 
 /// A connection, or its writing half.
+#[allow(clippy::large_enum_variant, reason = "there are two of them")]
 enum Sending {
     Whole(WebSocket<SharedScript>),
     Half(Writer<SharedScript>),
@@ -844,6 +846,21 @@ fn a_prepared_message_is_sent() {
             );
         }
     }
+}
+
+/// The limit of messages can be changed, whole and in halves, from the next message on.
+#[test]
+fn the_limit_of_messages_is_changed() {
+    let message = frame(Role::Client, 0x82, &[7; 100]);
+    let input = message.repeat(2);
+    let mut ws = whole(Role::Server, Delivery::Messages, &reads(&input, 106));
+    assert!(ws.recv().unwrap().is_some());
+    ws.set_max_message_size(99);
+    assert!(matches!(ws.recv(), Err(Error::Protocol(error)) if error.close_code() == CloseCode::TOO_BIG));
+    let (mut reader, _writer) = halves(Role::Server, Delivery::Chunks, &reads(&input, 106));
+    assert!(reader.recv_chunk().unwrap().is_some());
+    reader.set_max_message_size(99);
+    assert!(matches!(reader.recv_chunk(), Err(Error::Protocol(error)) if error.close_code() == CloseCode::TOO_BIG));
 }
 
 /// Compression is turned off and on for single messages, whole and in halves.
