@@ -1,8 +1,6 @@
 //! One message as a reader or a writer, and binary messages as a stream of bytes: what blocking and
 //! polled adapters have in common.
 
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use std::io::{self, ErrorKind};
 
@@ -35,8 +33,8 @@ impl Unread {
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(super) fn read_piece(&mut self, data: Message<'_>, buf: &mut [u8]) -> usize {
         let data = match data {
-            Message::Binary(Cow::Borrowed(data)) => data,
-            Message::Text(Cow::Borrowed(text)) => text.as_bytes(),
+            Message::Binary(alloc::borrow::Cow::Borrowed(data)) => data,
+            Message::Text(alloc::borrow::Cow::Borrowed(text)) => text.as_bytes(),
             owned => {
                 self.set(owned.into_owned());
                 return self.read(buf);

@@ -305,7 +305,7 @@ fn the_end_in_the_middle_of_a_message() {
     };
     let close = frame(Role::Client, 0x88, &[3, 0xE8]);
     let failure = frame(Role::Client, 0x88, &[3, 0xF3]);
-    /// The input, what is read of the message, and the error with that inside.
+    /// The input, what is read of it, and the error.
     type Ending<'a> = (Vec<u8>, &'a [u8], io::ErrorKind, Option<&'a str>);
     let cases: [Ending<'_>; 6] = [
         (

@@ -1,7 +1,7 @@
 //! The server: a task for each player, and one for the game.
 //!
-//! Between them are queues of ten messages. The queue to the game makes players wait. The queue to a
-//! player does not make the game wait: a player whose queue is full is disconnected.
+//! Between them are queues of ten messages. The queue to the game makes players wait. The queue to
+//! a player does not make the game wait: a player whose queue is full is disconnected.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

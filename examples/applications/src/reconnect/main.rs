@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A WebSocket that was lost does not say how much of what was sent has arrived. So the server
-//! confirms: its first message is how many lines it has of this client, and so is its answer to each
-//! line. The client keeps a line until it is confirmed, and after a loss sends what is not.
+//! confirms: its first message is how many lines it has of this client, and so is its answer to
+//! each line. The client keeps a line until it is confirmed, and after a loss sends what is not.
 
 mod client;
 mod server;
