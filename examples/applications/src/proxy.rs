@@ -101,7 +101,7 @@ async fn pass_on(client: TcpStream, url: &str) -> Result<(), AnyError> {
             let headers: Vec<_> = response
                 .headers()
                 .filter(|(name, _)| !OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)))
-                .filter_map(|(name, value)| Some((name, str::from_utf8(value).ok()?)))
+                .filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
                 .collect();
             return Ok(incoming.reject(response.status(), &headers, &body).await?);
         }
