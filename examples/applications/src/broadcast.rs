@@ -14,7 +14,7 @@ use std::{
 };
 
 use sockless::{Accept, ClientRequest, CloseCode, Config, Message, PreparedMessage, adapter, deflate::DeflateConfig};
-use sockless_applications::{AnyError, Args, run_async, usage};
+use sockless_applications::{AnyError, Args, run_async, serve_each, usage};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     sync::watch,
@@ -74,31 +74,16 @@ async fn serve(listen: &str, pause: Duration, symbols: usize) -> Result<(), AnyE
     println!("listening on ws://{}/", listener.local_addr()?);
     // Holds the last tick, and no more: the memory does not depend on how fast clients read.
     let (ticks, _) = watch::channel(Arc::new(PreparedMessage::text("")));
-    let mut timer = interval(pause);
-    let mut number = 0;
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((tcp, peer)) => {
-                    let ticks = ticks.subscribe();
-                    tokio::spawn(async move {
-                        if let Err(error) = serve_client(tcp, ticks).await {
-                            eprintln!("broadcast: {peer}: {error}");
-                        }
-                    });
-                }
-                Err(error) => {
-                    eprintln!("broadcast: {listen}: {error}");
-                    // There are no more sockets: a retry at once would keep the processor busy.
-                    sleep(Duration::from_millis(100)).await;
-                }
-            },
-            _ = timer.tick() => {
-                number += 1;
-                ticks.send_replace(Arc::new(PreparedMessage::text(&tick(number, symbols))));
-            }
+    let sender = ticks.clone();
+    tokio::spawn(async move {
+        let mut timer = interval(pause);
+        for number in 1.. {
+            timer.tick().await;
+            sender.send_replace(Arc::new(PreparedMessage::text(&tick(number, symbols))));
         }
-    }
+    });
+    serve_each("broadcast", listener, |tcp| serve_client(tcp, ticks.subscribe())).await;
+    Ok(())
 }
 
 async fn listen_on(address: &str) -> Result<TcpListener, AnyError> {
@@ -121,7 +106,6 @@ fn config() -> Config {
 
 /// Sends the ticks to one client.
 async fn serve_client(tcp: TcpStream, mut ticks: watch::Receiver<Arc<PreparedMessage>>) -> Result<(), AnyError> {
-    tcp.set_nodelay(true)?;
     // Clients send no messages.
     let incoming = adapter::tokio::incoming(tcp, config().max_message_size(0)).await?;
     // Any page may show prices.

@@ -1,4 +1,4 @@
-//! What the applications have in common: the command line.
+//! What the applications have in common: the command line, and accepting connections.
 //!
 //! Each application is a program of its own, to be read alone:
 //!
@@ -11,7 +11,9 @@
 //! | `game` | binary messages with an id and a protobuf, limits, deadlines and bounded queues |
 //! | `reconnect` | a client that survives a restart of its server: `Backoff` |
 
-use std::{error::Error, process::ExitCode, str::FromStr};
+use std::{error::Error, process::ExitCode, str::FromStr, time::Duration};
+
+use tokio::net::{TcpListener, TcpStream};
 
 /// An error of an application, for `main`: its text is all that the user sees.
 pub type AnyError = Box<dyn Error + Send + Sync>;
@@ -71,6 +73,40 @@ where
         runtime.shutdown_background();
         result
     })
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// The address, and what is wrong with it.
+pub async fn bind(address: &str) -> Result<TcpListener, AnyError> {
+    let listener = TcpListener::bind(address).await;
+    Ok(listener.map_err(|error| format!("{address}: {error}"))?)
+}
+
+/// Accepts connections for ever, and runs a task for each. Errors are printed.
+pub async fn serve_each<F>(name: &'static str, listener: TcpListener, mut serve: impl FnMut(TcpStream) -> F)
+where
+    F: Future<Output = Result<(), AnyError>> + Send + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((tcp, peer)) => {
+                let _result = tcp.set_nodelay(true);
+                let served = serve(tcp);
+                tokio::spawn(async move {
+                    if let Err(error) = served.await {
+                        eprintln!("{name}: {peer}: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                eprintln!("{name}: {error}");
+                // There are no more sockets: a retry at once would keep the processor busy.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
 }
 
 /// Returns an error of the command line.

@@ -14,14 +14,14 @@ use sockless::{
     adapter::{self, Error, Parts},
     handshake::Refusal,
 };
-use sockless_applications::{AnyError, run_async};
+use sockless_applications::{AnyError, bind, run_async, serve_each};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
-        TcpListener, TcpStream,
+        TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 const HELP: &str = "\
@@ -56,36 +56,15 @@ fn main() -> ExitCode {
         let url = args.next::<String>("the URL")?.trim_end_matches('/').to_owned();
         args.end()?;
         ClientRequest::new(&url)?;
-        serve(&listen, &url).await
+        let listener = bind(&listen).await?;
+        println!("listening on ws://{}/", listener.local_addr()?);
+        serve_each("proxy", listener, |tcp| pass_on(tcp, url.clone())).await;
+        Ok(())
     })
 }
 
-async fn serve(listen: &str, url: &str) -> Result<(), AnyError> {
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
-    println!("listening on ws://{}/", listener.local_addr()?);
-    loop {
-        match listener.accept().await {
-            Ok((tcp, peer)) => {
-                let url = url.to_owned();
-                tokio::spawn(async move {
-                    if let Err(error) = pass_on(tcp, &url).await {
-                        eprintln!("proxy: {peer}: {error}");
-                    }
-                });
-            }
-            Err(error) => {
-                eprintln!("proxy: {listen}: {error}");
-                // There are no more sockets: a retry at once would keep the processor busy.
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
 /// Opens a connection to the server for that of a client, and passes frames between the two.
-async fn pass_on(client: TcpStream, url: &str) -> Result<(), AnyError> {
-    client.set_nodelay(true)?;
+async fn pass_on(client: TcpStream, url: String) -> Result<(), AnyError> {
     let incoming = adapter::tokio::incoming(client, Config::new()).await?;
     let request = incoming.request();
     let mut passed_on = ClientRequest::new(&format!("{url}{}", request.target()))?.forwarding(request);
@@ -101,7 +80,7 @@ async fn pass_on(client: TcpStream, url: &str) -> Result<(), AnyError> {
             let headers: Vec<_> = response
                 .headers()
                 .filter(|(name, _)| !OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)))
-                .filter_map(|(name, value)| Some((name, str::from_utf8(value).ok()?)))
+                .filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
                 .collect();
             return Ok(incoming.reject(response.status(), &headers, &body).await?);
         }

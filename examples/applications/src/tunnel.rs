@@ -10,7 +10,6 @@
 //! directions are closed: this tunnel is for protocols in which both sides are done then.
 
 use std::{
-    future::Future,
     io::{self, ErrorKind},
     process::ExitCode,
     time::Duration,
@@ -20,11 +19,11 @@ use sockless::{
     Accept, ClientRequest, Config, Delivery,
     adapter::{self, Error},
 };
-use sockless_applications::{AnyError, Args, run_async, usage};
+use sockless_applications::{AnyError, Args, bind, run_async, serve_each, usage};
 use tokio::{
     io::{AsyncWriteExt, copy, sink},
-    net::{TcpListener, TcpStream},
-    time::{sleep, timeout},
+    net::TcpStream,
+    time::timeout,
 };
 
 const HELP: &str = "\
@@ -48,61 +47,32 @@ fn main() -> ExitCode {
 }
 
 async fn application(mut args: Args) -> Result<(), AnyError> {
-    let listen = args.option("--listen", String::new())?;
+    let listen = Some(args.option("--listen", String::new())?).filter(|listen| !listen.is_empty());
     let to = args.option("--to", String::new())?;
     let command = args.next::<String>("the command")?;
     match command.as_str() {
         "server" if to.is_empty() => Err(usage("--to is missing")),
         "server" => {
             args.end()?;
-            let listener = bind(&listen, "127.0.0.1:9012").await?;
+            let listener = bind(&listen.unwrap_or("127.0.0.1:9012".into())).await?;
             println!("listening on ws://{}/", listener.local_addr()?);
-            serve(listener, move |tcp| from_websocket(tcp, to.clone())).await
+            serve_each("tunnel", listener, |tcp| from_websocket(tcp, to.clone())).await;
+            Ok(())
         }
         "client" => {
             let url = args.next::<String>("the URL")?;
             args.end()?;
-            let listener = bind(&listen, "127.0.0.1:9013").await?;
+            let listener = bind(&listen.unwrap_or("127.0.0.1:9013".into())).await?;
             println!("listening on {}", listener.local_addr()?);
-            serve(listener, move |tcp| to_websocket(tcp, url.clone())).await
+            serve_each("tunnel", listener, |tcp| to_websocket(tcp, url.clone())).await;
+            Ok(())
         }
         _ => Err(usage(format!("there is no command {command:?}"))),
     }
 }
 
-async fn bind(address: &str, default: &str) -> Result<TcpListener, AnyError> {
-    let address = if address.is_empty() { default } else { address };
-    let listener = TcpListener::bind(address).await;
-    Ok(listener.map_err(|error| format!("{address}: {error}"))?)
-}
-
-/// Runs a task for each connection.
-async fn serve<F>(listener: TcpListener, carry: impl Fn(TcpStream) -> F) -> Result<(), AnyError>
-where
-    F: Future<Output = Result<(), AnyError>> + Send + 'static,
-{
-    loop {
-        match listener.accept().await {
-            Ok((tcp, peer)) => {
-                let carried = carry(tcp);
-                tokio::spawn(async move {
-                    if let Err(error) = carried.await {
-                        eprintln!("tunnel: {peer}: {error}");
-                    }
-                });
-            }
-            Err(error) => {
-                eprintln!("tunnel: {error}");
-                // There are no more sockets: a retry at once would keep the processor busy.
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
 /// The server: connects to the TCP server before it accepts, so that a client hears of a failure.
 async fn from_websocket(stream: TcpStream, to: String) -> Result<(), AnyError> {
-    stream.set_nodelay(true)?;
     let incoming = adapter::tokio::incoming(stream, config()).await?;
     // Pages of other origins are refused. Otherwise any page that a user of this machine visits
     // could talk to the TCP server.
@@ -123,7 +93,6 @@ async fn from_websocket(stream: TcpStream, to: String) -> Result<(), AnyError> {
 
 /// The client.
 async fn to_websocket(tcp: TcpStream, url: String) -> Result<(), AnyError> {
-    tcp.set_nodelay(true)?;
     let request = ClientRequest::new(&url)?;
     let error: AnyError = match adapter::tokio::connect_with(&request, config()).await {
         Ok((ws, _response)) => return carry(tcp, ws).await,

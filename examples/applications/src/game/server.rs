@@ -10,11 +10,10 @@ use sockless::{
     adapter::{self, Settings},
     timers::Timeouts,
 };
-use sockless_applications::AnyError;
+use sockless_applications::{AnyError, bind, serve_each};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::mpsc::{self, Receiver, Sender},
-    time::sleep,
 };
 
 use crate::messages::{Join, Left, MAX_MESSAGE_SIZE, Packet, Position, Step};
@@ -42,8 +41,7 @@ enum Event {
 }
 
 pub(crate) async fn serve(listen: &str, read_deadline: Duration) -> Result<(), AnyError> {
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
+    let listener = bind(listen).await?;
     println!("listening on ws://{}{PATH}", listener.local_addr()?);
     let (game, events) = mpsc::channel(QUEUE_LEN);
     tokio::spawn(run_game(events));
@@ -51,28 +49,16 @@ pub(crate) async fn serve(listen: &str, read_deadline: Duration) -> Result<(), A
     let timeouts = Timeouts::new().ping(read_deadline / 2).pong(read_deadline / 2);
     let config = Config::new().max_message_size(MAX_MESSAGE_SIZE);
     let settings = Settings::new().config(config).timeouts(timeouts);
-    for player in 0.. {
-        match listener.accept().await {
-            Ok((tcp, peer)) => {
-                let (settings, game) = (settings.clone(), game.clone());
-                tokio::spawn(async move {
-                    if let Err(error) = serve_player(tcp, settings, player, game).await {
-                        eprintln!("game: {peer}: {error}");
-                    }
-                });
-            }
-            Err(error) => {
-                eprintln!("game: {listen}: {error}");
-                // There are no more sockets: a retry at once would keep the processor busy.
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
+    let mut players = 0;
+    let serve = |tcp| {
+        players += 1;
+        serve_player(tcp, settings.clone(), players, game.clone())
+    };
+    serve_each("game", listener, serve).await;
     Ok(())
 }
 
 async fn serve_player(tcp: TcpStream, settings: Settings, player: u64, game: Sender<Event>) -> Result<(), AnyError> {
-    tcp.set_nodelay(true)?;
     let incoming = adapter::tokio::incoming(tcp, settings).await?;
     if incoming.request().target() != PATH {
         incoming.reject(404, &[], b"the game is at /connect\n").await?;

@@ -7,14 +7,14 @@
 
 mod transfer;
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use sockless::{Accept, CloseCode, MessageKind, adapter};
-use sockless_applications::{AnyError, run_async};
+use sockless_applications::{AnyError, bind, run_async, serve_each};
 use tokio::{
     fs::File,
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 
 use self::transfer::{BUFFER_SIZE, Outcome, Random, Receipt, Task, Transfer, peak_memory, server_config};
@@ -34,30 +34,14 @@ fn main() -> ExitCode {
 }
 
 async fn serve(listen: &str) -> Result<(), AnyError> {
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener.map_err(|error| format!("{listen}: {error}"))?;
+    let listener = bind(listen).await?;
     println!("listening on ws://{}/", listener.local_addr()?);
-    loop {
-        match listener.accept().await {
-            Ok((tcp, peer)) => {
-                _ = tokio::spawn(async move {
-                    if let Err(error) = receive(tcp).await {
-                        eprintln!("upload_tokio: {peer}: {error}");
-                    }
-                })
-            }
-            Err(error) => {
-                eprintln!("upload_tokio: {listen}: {error}");
-                // There are no more sockets: a retry at once would keep the processor busy.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
+    serve_each("upload_tokio", listener, receive).await;
+    Ok(())
 }
 
 /// Receives messages, and answers each with a receipt.
 async fn receive(tcp: TcpStream) -> Result<(), AnyError> {
-    tcp.set_nodelay(true)?;
     let incoming = adapter::tokio::incoming(tcp, server_config()).await?;
     let mut ws = incoming.accept(&Accept::new()).await?;
     let mut buf = vec![0; BUFFER_SIZE];
