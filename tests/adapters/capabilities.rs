@@ -369,7 +369,6 @@ fn columns() -> Vec<(&'static str, Column)> {
 }
 
 /// Writes the table.
-#[cfg(all(feature = "tokio", feature = "futures-io", feature = "deflate"))]
 fn table(columns: &[(&str, Column)]) -> String {
     let mut table = String::from("| to | the engine |");
     for (heading, _) in columns {
