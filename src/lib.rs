@@ -190,6 +190,8 @@ mod http;
 #[cfg(feature = "alloc")]
 mod input_buffer;
 #[cfg(feature = "alloc")]
+pub mod proxy;
+#[cfg(feature = "alloc")]
 mod receive;
 #[cfg(feature = "alloc")]
 mod relay;

@@ -12,6 +12,7 @@
 //! connection that is interrupted, by a timeout of the transport or because its future is dropped,
 //! loses nothing and repeats nothing.
 
+mod connect_options;
 mod driver;
 mod error;
 #[cfg(feature = "futures-io")]
@@ -30,14 +31,22 @@ mod race;
 mod received;
 mod settings;
 pub mod std_net;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "rustls")]
+mod tls_error;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
+mod tunnel;
 mod write_state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use self::{error::Error, message::AsMessage, parts::Parts, settings::Settings};
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls_error::TlsError;
+pub use self::{connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts, settings::Settings};
 
 /// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent
 /// whenever code of the application is called.
