@@ -7,7 +7,7 @@
 //! cargo run --release --bin proxy -- ws://127.0.0.1:9001
 //! ```
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, str, time::Duration};
 
 use sockless::{
     Accept, ClientRequest, Config, Relay, Request, Role, Teardown,
