@@ -64,14 +64,13 @@ impl<'b> Request<'b> {
                 minor_version: request.version,
             };
             // `Headers::from_head` would search for the fields again, which takes as long as
-            // parsing.
-            let fields = request.headers.iter();
-            let fields = fields.map(|field| (field.name, field.value.trim_ascii()));
+            // parsing. The parser has removed the white space around values.
+            let fields = request.headers.iter().map(|field| (field.name, field.value));
             let CheckedRequest { method, origin, key } = check_request(&line, fields, plain_requests)?;
             // The value borrows from the head.
             let key_offset = key.map(|key| key.as_ptr().addr().wrapping_sub(head.as_ptr().addr()));
             Ok::<_, RequestError>(((method, origin, key_offset), line.target.len()))
-        })??;
+        })?;
         let (method, origin, key_offset) = found;
         Ok(Self {
             head: Head::Bytes {

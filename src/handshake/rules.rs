@@ -167,8 +167,8 @@ impl<'a> Fields<'a> {
                 7 if name.eq_ignore_ascii_case("upgrade") => fields.has_upgrade |= list_has(value, "websocket"),
                 10 if name.eq_ignore_ascii_case("connection") => fields.has_connection |= list_has(value, "upgrade"),
                 14 if name.eq_ignore_ascii_case("content-length") => fields.may_have_body |= value != b"0",
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => fields.may_have_body = true,
                 17 if name.eq_ignore_ascii_case("sec-websocket-key") => fields.key.add(value),
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => fields.may_have_body = true,
                 21 if name.eq_ignore_ascii_case("sec-websocket-version") => fields.version.add(value),
                 22 if name.eq_ignore_ascii_case("sec-websocket-protocol") => fields.subprotocols.add(value),
                 24 if name.eq_ignore_ascii_case("sec-websocket-extensions") => {
@@ -188,7 +188,7 @@ impl<'a> Fields<'a> {
     ) -> Result<(), RequestError> {
         // An unreadable origin must not be taken for a missing one.
         if self.origin.count > 1 || !self.origin.last.is_ascii() {
-            return Err(origin_error(&self.origin));
+            return Err(origin_error(self.origin));
         }
         // The bytes after the head belong to the WebSocket. A body would be taken for frames.
         if self.may_have_body {
@@ -263,8 +263,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The values of a header that may occur once.
-#[derive(Default)]
+/// The values of a header that may occur once. Copied, and not referenced, so that [`Fields`] may
+/// stay in registers.
+#[derive(Clone, Copy, Default)]
 pub(super) struct HeaderValues<'a> {
     last: &'a [u8],
     count: u8,
@@ -282,7 +283,7 @@ impl<'a> HeaderValues<'a> {
     }
 
     /// Returns the value, which must be a host with an optional port. `None` if there is none.
-    pub(super) fn host(&self) -> Result<Option<&'a str>, RequestError> {
+    pub(super) fn host(self) -> Result<Option<&'a str>, RequestError> {
         match self.only().and_then(as_host) {
             None if self.count > 0 => Err(host_error(self)),
             host => Ok(host),
@@ -314,7 +315,7 @@ fn as_host(value: &[u8]) -> Option<&str> {
 
 /// Returns the error of a Host header, or of an :authority, that is repeated or invalid.
 #[cold]
-fn host_error(host: &HeaderValues<'_>) -> RequestError {
+fn host_error(host: HeaderValues<'_>) -> RequestError {
     let invalid_host = RequestError::InvalidHost {
         host: public_excerpt(host.last),
     };
@@ -330,7 +331,7 @@ fn host_error(host: &HeaderValues<'_>) -> RequestError {
 
 /// Returns the error of an Origin header that is repeated or invalid.
 #[cold]
-fn origin_error(origin: &HeaderValues<'_>) -> RequestError {
+fn origin_error(origin: HeaderValues<'_>) -> RequestError {
     if origin.count > 1 {
         return RequestError::RepeatedOrigin;
     }
