@@ -24,8 +24,8 @@ use crate::{
     http::write_field,
 };
 
-/// How many extensions of another client are passed on. Each answer is compared with each offer, and
-/// in a proxy both come from peers.
+/// How many extensions of another client are passed on. Each answer is compared with each offer,
+/// and in a proxy both come from peers.
 const MAX_FORWARDED: usize = 64;
 
 /// A client's request: the URL, and the optional parts of the opening handshake.

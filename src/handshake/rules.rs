@@ -21,6 +21,9 @@ use crate::{
 pub(super) struct RequestLine<'a> {
     pub(super) method: &'a str,
     pub(super) target: &'a str,
+    /// The authority of a target that is an absolute URI, if another HTTP implementation has split
+    /// it off.
+    pub(super) authority: Option<&'a str>,
     /// The minor version of HTTP/1: 0 or 1.
     pub(super) minor_version: Option<u8>,
 }
@@ -61,7 +64,12 @@ pub(super) struct CheckedRequest<'a> {
     pub(super) key: Option<&'a [u8]>,
 }
 
-impl RequestLine<'_> {
+impl<'a> RequestLine<'a> {
+    /// Returns the authority of a target that is an absolute URI.
+    fn authority(&self) -> Option<&'a str> {
+        self.authority.or_else(|| absolute_authority(self.target))
+    }
+
     /// "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (RFC
     /// 6455, section 4.1)
     fn check_is_handshake(&self) -> Result<(), RequestError> {
@@ -81,9 +89,10 @@ impl RequestLine<'_> {
     /// Checks the request target (RFC 6455, section 4.2.1, item 1; RFC 9112, section 3.2).
     fn check_target(&self, method: Method) -> Result<(), RequestError> {
         let target = self.target;
-        let is_form = target.starts_with('/')
-            || (target == "*" && method == Method::Options)
-            || absolute_authority(target).is_some_and(|authority| split_authority(authority).is_ok());
+        let is_form = match self.authority() {
+            Some(authority) => split_authority(authority).is_ok(),
+            None => target.starts_with('/') || (target == "*" && method == Method::Options),
+        };
         if !is_form {
             return Err(RequestError::InvalidTarget {
                 target: public_excerpt(target),
@@ -130,7 +139,7 @@ pub(super) fn check_request<'a>(
     fields.check_origin_and_body(headers.clone())?;
     let mut checked = CheckedRequest {
         method,
-        origin: OriginRelation::of(fields.origin.only(), absolute_authority(line.target).unwrap_or(host)),
+        origin: OriginRelation::of(fields.origin.only(), line.authority().unwrap_or(host)),
         key: None,
     };
     if !plain_requests || fields.has_upgrade {
