@@ -11,7 +11,6 @@ use std::{
     cell::Cell,
     env, error,
     fmt::Debug,
-    net::TcpStream,
     process::ExitCode,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -22,7 +21,7 @@ use sockless::{
     ClientRequest, CloseCode, CloseStatus, ClosedBy, Config, Event, Message, MessageKind, ProtocolError,
     adapter::{
         Error,
-        std_net::{self, WebSocket},
+        std_net::{self, MaybeTlsStream, WebSocket},
     },
     error::ResponseError,
     handshake::Refusal,
@@ -40,7 +39,7 @@ const LONG_REASON: &str = "ändern, bleiben, gehen: was auch immer; this reason 
                            last byte of its 123 bytes.";
 
 type Failure = Box<dyn error::Error + Send + Sync>;
-type Tcp = WebSocket<TcpStream>;
+type Tcp = WebSocket<MaybeTlsStream>;
 type Function = fn(&Server) -> Result<(), Failure>;
 type Check = Box<dyn Fn(&Server) -> Result<(), Failure> + Send>;
 
