@@ -118,6 +118,8 @@
 //! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
 //!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
+//! * `rustls`: `wss` URLs in [`adapter::std_net`], with the crate `rustls`. Implies `std`.
+//! * `tokio-rustls`: the same in `adapter::tokio` too. Implies `tokio` and `rustls`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
 //! it, except that `zlib-rs` compresses to other bytes, and that
