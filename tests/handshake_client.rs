@@ -359,6 +359,27 @@ fn s3_a_request_from_parts() {
     }
 }
 
+/// A user name and a password are sent in a header (RFC 7617, section 2).
+#[test]
+fn rfc7617_s2_basic_credentials() {
+    let header = |user: &str, password: &str| {
+        let request = ClientRequest::new("ws://h/").unwrap();
+        request
+            .basic_auth(user, password)
+            .map(|request| read(&request).one("Authorization").to_owned())
+    };
+    for (user, password, value) in [
+        ("Aladdin", "open sesame", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ("test", "123\u{a3}", "Basic dGVzdDoxMjPCow=="),
+        ("", ":", "Basic Ojo="),
+    ] {
+        assert_eq!(header(user, password).as_deref(), Ok(value));
+    }
+    for (user, password) in [("a:b", "c"), ("a\n", "b"), ("a", "b\0"), ("a", "\u{85}")] {
+        assert_eq!(header(user, password), Err(LocalHandshakeError::InvalidCredentials));
+    }
+}
+
 /// R006: A `wss` URL is known as one, so that the caller can put TLS below; the bytes inside are
 /// the same.
 #[test]
