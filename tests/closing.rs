@@ -5,6 +5,7 @@ use sockless::{
     Accept, ClientRequest, CloseCode, CloseFrame, CloseStatus, ClosedBy, Config, Connection, Delivery, Event,
     MessageKind, ProtocolError, Request, Role, SendError, State, Teardown,
     error::{LocalHandshakeError, RequestError, ResponseError},
+    frame::Header,
 };
 use support::{
     Length, Outcome, REQUEST, ROLES, control_frame_too_long, feed, feed_bytewise, fragmented_control_frame, frame,
@@ -1279,7 +1280,7 @@ fn s7_3_a_client_closes_with_the_closing_handshake() {
 type Command = fn(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>;
 
 /// The methods that send, each with a name.
-const COMMANDS: [(&str, Command); 8] = [
+const COMMANDS: [(&str, Command); 10] = [
     ("text", |ws, out| ws.send_text("x", out)),
     ("binary", |ws, out| ws.send_binary(b"x", out)),
     ("fragment", |ws, out| {
@@ -1289,6 +1290,14 @@ const COMMANDS: [(&str, Command); 8] = [
         ws.send_fragment(MessageKind::Text, b"x", true, out)
     }),
     ("header", |ws, out| ws.send_header(MessageKind::Binary, 1, out)),
+    ("in place", |ws, out| {
+        let mut buf = [0; Header::MAX_LEN];
+        out.extend_from_slice(ws.send_in_place(MessageKind::Binary, &mut buf)?);
+        Ok(())
+    }),
+    ("fragment header", |ws, out| {
+        ws.send_fragment_header(MessageKind::Binary, &mut [], false, out)
+    }),
     ("ping", |ws, out| ws.ping(b"x", out)),
     ("pong", |ws, out| ws.pong(b"x", out)),
     ("close", |ws, out| ws.close(CloseCode::NORMAL, "x", out)),

@@ -335,7 +335,7 @@ SendError::MessageInProgress
 SendError::KindChanged
     a fragment must be text or binary as the message in progress is (RFC 6455, section 5.4)
 SendError::InvalidUtf8
-    the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)
+    the text message is not UTF-8 (RFC 6455, section 5.6)
 SendError::MaskRequired
     a client must mask the payload, so it cannot send a header alone or a prepared frame (RFC 6455, section 5.1)
 SendError::ReservedBitsNotNegotiated
@@ -344,6 +344,10 @@ SendError::ReservedBitsNotNegotiated
 SendError::PayloadTooLong
     the payload is 9223372036854775808 bytes long and may have at most 2^63 - 1 (RFC 6455, section
     5.2)
+SendError::NoRoomForHeader
+    the buffer has 13 bytes and needs 14 before the payload, for the header (RFC 6455, section 5.2)
+SendError::MessageCompressed
+    the message in progress is compressed, so a payload cannot be sent as it is (RFC 7692, section 6.1)
 LocalHandshakeError::InvalidScheme
     the URL "" does not begin with "ws://" or "wss://" (RFC 6455, section 3)
 LocalHandshakeError::InvalidScheme
@@ -825,8 +829,20 @@ fn send_errors() -> Vec<SendError> {
         open(Role::Client, Config::new()).send_header(MessageKind::Text, 1, &mut out),
         server().send_fragment_with(MessageKind::Text, b"x", true, ReservedBits::RSV2, &mut out),
         server().send_header(MessageKind::Binary, 1 << 63, &mut out),
+        server().send_in_place(MessageKind::Binary, &mut [0; 13]).map(drop),
     ];
-    refused.map(Result::unwrap_err).into()
+    #[allow(unused_mut, reason = "compression is a feature")]
+    let mut errors = Vec::from(refused.map(Result::unwrap_err));
+    #[cfg(feature = "deflate")]
+    {
+        let mut compressed = crate::deflate::open(Role::Server);
+        compressed
+            .send_fragment(MessageKind::Text, b"x", false, &mut out)
+            .unwrap();
+        let refused = compressed.send_fragment_header(MessageKind::Text, &mut [], true, &mut out);
+        errors.push(refused.unwrap_err());
+    }
+    errors
 }
 
 /// The error of an acceptance with these extensions.
