@@ -1,5 +1,7 @@
 //! `send_in_place` and `send_fragment_header`: the payload stays in the buffer of the caller.
 
+use std::str;
+
 use allocation_counter::measure;
 use proptest::{collection::vec, prelude::*, test_runner::Config as Cases};
 use sockless::{Config, Connection, Event, MessageKind, Role, SendError, frame::Header};

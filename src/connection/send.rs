@@ -126,14 +126,14 @@ impl Connection {
         self.sender_for(Command::SendData)?.header(kind, len, out)
     }
 
-    /// Sends a message from the buffer in which the caller has made it: writes the header before the
-    /// payload, masks the payload in place if this is a client, and returns the frame. Nothing is
-    /// copied.
+    /// Sends a message from the buffer in which the caller has made it: writes the header before
+    /// the payload, masks the payload in place if this is a client, and returns the frame. Nothing
+    /// is copied.
     ///
     /// `buf` begins with [`Header::MAX_LEN`](crate::frame::Header::MAX_LEN) bytes of room for the
     /// header; the rest is the payload. The caller must write all of the frame, after the output
-    /// that the connection has appended before, and before what it appends later. The message is one
-    /// frame and is not compressed, whatever was negotiated.
+    /// that the connection has appended before, and before what it appends later. The message is
+    /// one frame and is not compressed, whatever was negotiated.
     ///
     /// ```
     /// use sockless::{Config, Connection, MessageKind, frame::Header, handshake::Negotiated};
@@ -142,7 +142,8 @@ impl Connection {
     /// # let mut transport: Vec<u8> = Vec::new();
     /// # let mut server_in: Vec<u8> = Vec::new();
     /// # let seed = [7; 32];
-    /// let mut client = Connection::upgraded_client(&Negotiated::default(), Config::default(), seed);
+    /// let mut client = Connection::upgraded_client(&Negotiated::default(), Config::default(),
+    /// seed);
     ///
     /// let mut buf = vec![0; Header::MAX_LEN];
     /// write!(buf, "temperature {}", 21)?;

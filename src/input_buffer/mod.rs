@@ -88,6 +88,9 @@ pub struct InputBuffer {
     buf: Vec<u8>,
     start: usize,
     end: usize,
+    /// While fewer bytes are unread, there is nothing to do for the message in `kept`. 0: there is
+    /// none.
+    wanted: usize,
     /// The longest frame that is kept until it is complete.
     max_len: usize,
     /// How much is read at a time between messages.
@@ -120,6 +123,7 @@ impl InputBuffer {
             buf: Vec::new(),
             start: 0,
             end: 0,
+            wanted: 0,
             max_len: if bytes > READ_LEN { bytes } else { READ_LEN },
             read_len: READ_LEN,
             has_read: false,
@@ -178,7 +182,7 @@ impl InputBuffer {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        if self.kept.message.is_none() && connection.takes_whole_messages() {
+        if self.wanted == 0 && connection.takes_whole_messages() {
             if let Some((kind, data)) = connection.whole_payload(&mut input) {
                 self.start = self.end - input.len();
                 return match kind {
@@ -193,10 +197,13 @@ impl InputBuffer {
             if input.is_empty() {
                 return Ok(None);
             }
+        } else if input.len() < self.wanted {
+            return Ok(None);
         }
         // A slot, as in `Connection::receive`.
         let mut event = None;
         let left = self.kept.receive(connection, input, self.max_len, out, &mut event);
+        self.wanted = self.kept.wanted();
         match left {
             Ok(left) => {
                 self.start = self.end - left;
@@ -260,6 +267,7 @@ impl InputBuffer {
 
     /// Undoes what was done with the payload of a message that is not complete.
     fn restore(&mut self) {
+        self.wanted = 0;
         if let Some(message) = self.kept.message.take() {
             message.restore(self.buf.get_mut(self.start..self.end).unwrap_or_default());
         }
