@@ -18,8 +18,6 @@ mod error;
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
 pub mod futures_io;
 mod handshake;
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
-mod input;
 mod message;
 mod parts;
 mod pieces;

@@ -6,10 +6,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use std::io::{self, ErrorKind};
 
-use super::{
-    Error,
-    received::{FromEvent, Reads},
-};
+use super::received::{FromEvent, Reads};
 use crate::{Chunk, Event, Message, MessageKind};
 
 /// How many bytes of a message a writer sends in one fragment, and holds until then.
@@ -144,13 +141,4 @@ pub(super) fn closed_in_message() -> io::Error {
 pub(super) fn text_in_byte_stream() -> io::Error {
     let text = "the peer sent a text message, and a stream of bytes takes binary messages only";
     io::Error::new(ErrorKind::InvalidData, text)
-}
-
-/// Returns the result of writing bytes that were taken already: an error after which the rest can
-/// still be written is left to the next call, because the caller would send the bytes again.
-pub(super) fn unless_repeatable(written: Result<(), Error>) -> io::Result<()> {
-    match written {
-        Err(Error::Io(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
-        written => written.map_err(Into::into),
-    }
 }

@@ -320,6 +320,13 @@ impl Connection {
         self.sender.fragments_messages()
     }
 
+    /// Returns whether a message is being received: its first header has arrived, and its last byte
+    /// has not. After a Close frame in the middle of a message, it remains so.
+    #[cfg(feature = "std")]
+    pub(crate) const fn is_in_message(&self) -> bool {
+        self.receiver.is_in_message()
+    }
+
     /// Turns all fast paths off. For tests, which compare them with the general path.
     #[doc(hidden)]
     pub fn disable_fast_paths(&mut self) {

@@ -24,7 +24,7 @@ pub(in crate::adapter) struct Driver {
     pub(in crate::adapter) out: Vec<u8>,
     /// Pings and Pongs, if the engine divides messages into fragments: they leave between these.
     pub(in crate::adapter) control: Vec<u8>,
-    /// How many bytes of `out` are replies, such as Pongs.
+    /// How many bytes of `out` and `control` are replies, such as Pongs.
     pub(in crate::adapter) reply_bytes: usize,
     pub(in crate::adapter) timers: Timers<Instant>,
     /// [`Settings::high_water`].

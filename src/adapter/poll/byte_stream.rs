@@ -16,7 +16,7 @@ use super::{
     waiting::Interest,
 };
 use crate::{
-    Chunk, CloseStatus, Message, MessageKind,
+    Chunk, CloseCode, CloseStatus, Message, MessageKind,
     adapter::{
         Error,
         pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
@@ -31,8 +31,9 @@ use crate::{
 /// functions of the runtimes can divide it between two tasks.
 ///
 /// **Reading** ends when the connection ended well, and not before: a transport that ends without a
-/// Close frame is an error, and so are a Close frame inside a message and a text message. Each read
-/// after an error fails too.
+/// Close frame is an error, and so is a Close frame inside a message. A text message is an error,
+/// `InvalidData`, and closes the connection with 1003 (RFC 6455, section 7.4.1). Each read after an
+/// error fails too.
 /// Reading answers Pings and keeps the deadlines, so one task should always read. With
 /// [`Delivery::Chunks`](crate::Delivery::Chunks), messages of any length are read in the memory of
 /// one read.
@@ -47,8 +48,6 @@ use crate::{
 pub struct ByteStream<T, C = ()> {
     whole: Box<Whole<T, C>>,
     unread: Unread,
-    /// A piece of a message was received, and not its last one.
-    is_in_message: bool,
     /// Makes the error of all further reads.
     failure: Option<fn() -> io::Error>,
 }
@@ -58,7 +57,6 @@ impl<T, C> ByteStream<T, C> {
         Self {
             whole,
             unread: Unread::default(),
-            is_in_message: false,
             failure: None,
         }
     }
@@ -97,15 +95,16 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
             let Whole { socket, input } = &mut *self.whole;
             let take = Copy::<Chunk<'static>>::new(buf, &mut self.unread);
             match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take)) {
-                Ok(Some(piece)) => {
-                    self.is_in_message = !piece.message_end;
-                    if piece.kind == MessageKind::Text {
-                        self.failure = Some(text_in_byte_stream);
-                    } else if piece.len > 0 {
-                        return Poll::Ready(Ok(piece.len));
+                Ok(Some(piece)) if piece.kind == MessageKind::Text => {
+                    self.failure = Some(text_in_byte_stream);
+                    // If the connection is closing already, the peer gets no other Close frame.
+                    if socket.close(Some(CloseCode::UNSUPPORTED_DATA), "").is_ok() {
+                        let _later = socket.poll_write(cx);
                     }
                 }
-                Ok(None) if self.is_in_message => self.failure = Some(closed_in_message),
+                Ok(Some(piece)) if piece.len > 0 => return Poll::Ready(Ok(piece.len)),
+                Ok(Some(_empty)) => {}
+                Ok(None) if socket.driver.engine.is_in_message() => self.failure = Some(closed_in_message),
                 Ok(None) => return Poll::Ready(Ok(0)),
                 Err(error) => {
                     self.failure = Some(failed_before);

@@ -9,6 +9,7 @@ use std::io;
 use super::{
     Clock, Transport,
     access::Access,
+    input::Input,
     read::poll_receive,
     socket::Socket,
     take::{Borrow, Owned, Take},
@@ -19,7 +20,6 @@ use crate::{
     adapter::{
         AsMessage, Error,
         driver::{Driver, SenderId},
-        input::Input,
         received::FromEvent,
     },
 };

@@ -7,12 +7,11 @@ use core::{
 };
 use std::io;
 
-use super::{Clock, Transport, call::Call, socket::MAX_READS, take::Copy};
+use super::{Clock, Transport, call::Call, input::Input, socket::MAX_READS, take::Copy};
 use crate::{
     MessageKind,
     adapter::{
         Error,
-        input::Input,
         pieces::{FirstPiece, NextPiece, Unread, closed_in_message},
     },
 };

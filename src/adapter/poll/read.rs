@@ -5,13 +5,14 @@ use core::task::{Context, Poll, ready};
 use super::{
     Clock, Transport,
     access::Access,
+    input::Input,
     socket::{MAX_READS, Socket, Stage},
     take::{Owned, Take},
     waiting::Interest,
 };
 use crate::{
     Event, Message, State,
-    adapter::{Error, input::Input, received::Received},
+    adapter::{Error, received::Received},
 };
 
 /// Waits for the next event that `take` takes. `None`: the connection has ended, and the outcome

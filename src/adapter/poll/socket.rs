@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use super::{
     Clock, Transport,
+    input::Input,
     waiting::{Interest, Polling, Waiting},
 };
 use crate::{
     Connection, State,
-    adapter::{Error, Parts, driver::Driver, input::Input, write_state::WriteState},
+    adapter::{Error, Parts, driver::Driver, write_state::WriteState},
     handshake::Refusal,
 };
 

@@ -16,13 +16,14 @@ use super::{
     Clock, MessageReader, MessageWriter, Transport, WebSocket,
     access::{Access, Shared, Whole},
     call::Call,
+    input::Input,
     read::poll_item,
     socket::Socket,
     waiting::Interest,
 };
 use crate::{
     Chunk, CloseCode, CloseStatus, Event, Message, MessageKind, PreparedMessage, SendError,
-    adapter::{AsMessage, Error, driver::SenderId, input::Input},
+    adapter::{AsMessage, Error, driver::SenderId},
     handshake::Negotiated,
 };
 
@@ -187,7 +188,7 @@ impl<T: Transport, C: Clock> Reader<T, C> {
 impl<T, C> Reader<T, C> {
     /// Returns what was read, and drops the reader.
     fn into_input(mut self) -> Input {
-        let empty = Input::new(0, self.input.read_at);
+        let empty = Input::new(self.input.read_at);
         mem::replace(&mut self.input, empty)
     }
 

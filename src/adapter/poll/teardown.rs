@@ -7,13 +7,11 @@ use core::{
 
 use super::{
     Clock, Transport,
+    input::Input,
     socket::{MAX_READS, Outcome, Socket, Stage},
     take::Take,
 };
-use crate::{
-    Event, State, Teardown,
-    adapter::{Error, input::Input},
-};
+use crate::{Event, State, Teardown, adapter::Error};
 
 impl<T: Transport, C: Clock> Socket<T, C> {
     /// Notes that the engine is closed. The transport is closed next.

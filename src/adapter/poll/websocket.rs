@@ -17,7 +17,7 @@ use super::{
     ByteStream, Clock, MessageReader, MessageWriter, Settings, Transport,
     access::{Access, Whole},
     call::Call,
-    input::MIN_READ_SIZE,
+    input::Input,
     read::{poll_item, poll_receive},
     socket::Socket,
     take::Owned,
@@ -29,7 +29,6 @@ use crate::{
         AsMessage, Error, Parts,
         driver::{Driver, SenderId},
         handshake,
-        input::Input,
     },
     handshake::{Negotiated, Response},
 };
@@ -124,7 +123,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
-        let input = Input::new(MIN_READ_SIZE, clock.now());
+        let input = Input::new(clock.now());
         let socket = Socket::new(transport, clock, driver);
         Self {
             whole: Box::new(Whole { socket, input }),

@@ -416,7 +416,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// For the opening handshake of a server.
+    /// Returns the driver, for the opening handshake.
     pub(super) const fn driver_mut(&mut self) -> &mut Driver {
         &mut self.whole.core.driver
     }
