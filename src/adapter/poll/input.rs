@@ -1,6 +1,6 @@
 //! The input of a polled connection.
 
-use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::{
     mem,
     task::{Context, Poll},
@@ -8,11 +8,7 @@ use core::{
 use std::{io, time::Instant};
 
 use super::{Transport, buffer_pool};
-use crate::{
-    Connection, Event, MessageKind, ProtocolError,
-    adapter::received::Source,
-    utf8::{self, InvalidUtf8},
-};
+use crate::{Connection, Event, ProtocolError, adapter::received::Source};
 
 /// Bytes read at a time, at least and at most. The size follows what the peer sends.
 const MIN_READ_SIZE: usize = 2 << 10;
@@ -121,17 +117,10 @@ impl Source for Input {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, Box<ProtocolError>> {
         let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        // The common case: no event is moved.
         if engine.takes_whole_messages() {
-            if let Some((kind, data)) = engine.whole_payload(&mut rest) {
+            if let Some(payload) = engine.whole_payload(&mut rest) {
                 self.start = self.end - rest.len();
-                return match kind {
-                    MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
-                    MessageKind::Text => match utf8::validate(data) {
-                        Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                        Err(_) => Err(engine.fail_buffered(InvalidUtf8, out)),
-                    },
-                };
+                return engine.whole_message(payload, out);
             }
         }
         let received = engine.receive(&mut rest, out);
