@@ -28,6 +28,7 @@ mod race;
 mod received;
 mod settings;
 pub mod std_net;
+mod take;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;

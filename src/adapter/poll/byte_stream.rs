@@ -10,9 +10,9 @@ use std::io::{self, ErrorKind};
 use super::{
     Clock, Transport,
     access::{Access, Whole},
+    copy::Copy,
     read::poll_receive,
     socket::MAX_READS,
-    take::Copy,
     waiting::Interest,
 };
 use crate::{

@@ -6,21 +6,14 @@ use core::{
 };
 use std::io;
 
-use super::{
-    Clock, Transport,
-    access::Access,
-    input::Input,
-    read::poll_receive,
-    socket::Socket,
-    take::{Borrow, Owned, Take},
-    waiting::Interest,
-};
+use super::{Clock, Transport, access::Access, input::Input, read::poll_receive, socket::Socket, waiting::Interest};
 use crate::{
     Message, MessageKind, PreparedMessage, SendError,
     adapter::{
         AsMessage, Error,
         driver::{Driver, SenderId},
         received::FromEvent,
+        take::{Borrow, Owned, Take},
     },
 };
 

@@ -7,7 +7,7 @@ use core::{
 };
 use std::io;
 
-use super::{Clock, Transport, call::Call, input::Input, socket::MAX_READS, take::Copy};
+use super::{Clock, Transport, call::Call, copy::Copy, input::Input, socket::MAX_READS};
 use crate::{
     MessageKind,
     adapter::{

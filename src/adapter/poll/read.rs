@@ -7,12 +7,15 @@ use super::{
     access::Access,
     input::Input,
     socket::{MAX_READS, Socket, Stage},
-    take::{Owned, Take},
     waiting::Interest,
 };
 use crate::{
     Event, Message, State,
-    adapter::{Error, received::Received},
+    adapter::{
+        Error,
+        received::Received,
+        take::{Owned, Take},
+    },
 };
 
 /// Waits for the next event that `take` takes. `None`: the connection has ended, and the outcome
@@ -46,7 +49,7 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
         if let Err(error) = socket.driver.begin_receiving::<K::Call>() {
             break Poll::Ready(Err(error));
         }
-        match socket.driver.receive_borrowed(input) {
+        match socket.driver.receive(input) {
             Ok(Received::Message(message)) => {
                 socket.release_output();
                 socket.end_poll(begun, cx, false);

@@ -64,6 +64,13 @@ pub(super) enum Stage {
     Ended,
 }
 
+impl<T, C> AsMut<Driver> for Socket<T, C> {
+    #[inline]
+    fn as_mut(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+}
+
 impl<T: Transport, C: Clock> Socket<T, C> {
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
         Self {

@@ -9,9 +9,11 @@ use super::{
     Clock, Transport,
     input::Input,
     socket::{MAX_READS, Outcome, Socket, Stage},
-    take::Take,
 };
-use crate::{Event, State, Teardown, adapter::Error};
+use crate::{
+    Event, State, Teardown,
+    adapter::{Error, take::Take},
+};
 
 impl<T: Transport, C: Clock> Socket<T, C> {
     /// Notes that the engine is closed. The transport is closed next.

@@ -20,7 +20,6 @@ use super::{
     input::Input,
     read::{poll_item, poll_receive},
     socket::Socket,
-    take::Owned,
     waiting::Interest,
 };
 use crate::{
@@ -29,6 +28,7 @@ use crate::{
         AsMessage, Error, Parts,
         driver::{Driver, SenderId},
         handshake,
+        take::Owned,
     },
     handshake::{Negotiated, Response},
 };
