@@ -52,9 +52,9 @@ impl Settings {
 
     /// Sets the limit of the output, in bytes. Default 64 KiB, which keeps a fast connection busy.
     ///
-    /// A polled adapter delays what appends to the output while more than this is unwritten: `feed`,
-    /// `send`, `feed_prepared`, `send_prepared`, `send_fragment`, `ping`, `pong`, and the writers of
-    /// messages and of streams of bytes. A single message may exceed it.
+    /// A polled adapter delays what appends to the output while more than this is unwritten:
+    /// `feed`, `send`, `feed_prepared`, `send_prepared`, `send_fragment`, `ping`, `pong`, and the
+    /// writers of messages and of streams of bytes. A single message may exceed it.
     ///
     /// A blocking adapter holds all that is fed. Before it appends a fragment, a Ping, a Pong, or
     /// what such a writer is given, to more than this, it writes the output.

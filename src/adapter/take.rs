@@ -12,8 +12,8 @@ pub(super) trait Take {
     /// The kind of call, for [`Driver::begin_receiving`].
     type Call: FromEvent;
 
-    /// Takes a message. `guard` leads to the driver, and is a lock in halves: if this may take long,
-    /// it is dropped first.
+    /// Takes a message. `guard` leads to the driver, and is a lock in halves: if this may take
+    /// long, it is dropped first.
     fn message(&mut self, message: Message<'_>, guard: impl DerefMut<Target: AsMut<Driver>>) -> Option<Self::Output>;
 
     /// Takes an event that is not a message. `None` skips it: the adapter has done what it

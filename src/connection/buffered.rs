@@ -30,8 +30,8 @@ impl Connection {
 
     /// The event of a message that was [taken](Self::whole_payload).
     ///
-    /// Two calls, and not one that returns the event in an `Option`: the event would be moved, which
-    /// costs a short message 15 % more instructions.
+    /// Two calls, and not one that returns the event in an `Option`: the event would be moved,
+    /// which costs a short message 15 % more instructions.
     #[inline(always)]
     pub(crate) fn whole_message<'b>(
         &mut self,

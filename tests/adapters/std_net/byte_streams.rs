@@ -135,8 +135,8 @@ fn a_stream_that_was_cut_off_is_an_error() {
     }
 }
 
-/// A Close frame in the middle of a message is an error of all further reads, also if nothing of the
-/// message was delivered before.
+/// A Close frame in the middle of a message is an error of all further reads, also if nothing of
+/// the message was delivered before.
 #[test]
 fn a_close_frame_in_mid_message_is_an_error() {
     for (role, delivery) in ROLES
