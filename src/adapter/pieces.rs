@@ -98,27 +98,12 @@ impl Fragment {
     }
 }
 
-/// The first piece of a message, for a reader. What a reader has left of the message before it is
-/// skipped.
-pub(super) struct FirstPiece(pub(super) Chunk<'static>);
+/// A piece of a message, for its reader: the first one, or a further one. Before the first, what a
+/// reader has left of another message is skipped.
+pub(super) struct Piece<const FIRST: bool>(pub(super) Chunk<'static>);
 
-impl FromEvent for FirstPiece {
-    const READS: Reads = Reads::NewMessage;
-
-    fn from_message(message: Message<'static>) -> Self {
-        Self(Chunk::from_message(message))
-    }
-
-    fn from_event(event: Event<'_>) -> Option<Self> {
-        Chunk::from_event(event).map(Self)
-    }
-}
-
-/// A further piece of a message, for its reader.
-pub(super) struct NextPiece(pub(super) Chunk<'static>);
-
-impl FromEvent for NextPiece {
-    const READS: Reads = Reads::SameMessage;
+impl<const FIRST: bool> FromEvent for Piece<FIRST> {
+    const READS: Reads = if FIRST { Reads::NewMessage } else { Reads::SameMessage };
 
     fn from_message(message: Message<'static>) -> Self {
         Self(Chunk::from_message(message))
@@ -141,4 +126,11 @@ pub(super) fn closed_in_message() -> io::Error {
 pub(super) fn text_in_byte_stream() -> io::Error {
     let text = "the peer sent a text message, and a stream of bytes takes binary messages only";
     io::Error::new(ErrorKind::InvalidData, text)
+}
+
+/// Returns the error of a writer whose message is finished.
+#[cold]
+pub(super) fn finished() -> io::Error {
+    let text = "the message is finished: nothing can be written to it";
+    io::Error::new(ErrorKind::BrokenPipe, text)
 }

@@ -16,7 +16,7 @@ pub(super) struct Copy<'a, E> {
 }
 
 /// A piece that was copied.
-pub(super) struct Piece {
+pub(super) struct Copied {
     /// How many bytes are in the buffer.
     pub(super) len: usize,
     pub(super) kind: MessageKind,
@@ -32,8 +32,8 @@ impl<'a, E> Copy<'a, E> {
         }
     }
 
-    fn piece(&mut self, data: Message<'_>, message_end: bool) -> Piece {
-        Piece {
+    fn copy(&mut self, data: Message<'_>, message_end: bool) -> Copied {
+        Copied {
             kind: data.kind(),
             len: self.unread.read_piece(data, self.buf),
             message_end,
@@ -42,16 +42,16 @@ impl<'a, E> Copy<'a, E> {
 }
 
 impl<E: FromEvent> Take for Copy<'_, E> {
-    type Output = Piece;
+    type Output = Copied;
     type Call = E;
 
-    fn message(&mut self, message: Message<'_>, _guard: impl DerefMut<Target: AsMut<Driver>>) -> Option<Piece> {
-        Some(self.piece(message, true))
+    fn message(&mut self, message: Message<'_>, _guard: impl DerefMut<Target: AsMut<Driver>>) -> Option<Copied> {
+        Some(self.copy(message, true))
     }
 
-    fn event(&mut self, event: Event<'_>) -> Option<Piece> {
+    fn event(&mut self, event: Event<'_>) -> Option<Copied> {
         match event {
-            Event::Chunk(chunk) => Some(self.piece(chunk.data, chunk.message_end)),
+            Event::Chunk(chunk) => Some(self.copy(chunk.data, chunk.message_end)),
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     MessageKind,
     adapter::{
         Error,
-        pieces::{FirstPiece, NextPiece, Unread, closed_in_message},
+        pieces::{Piece, Unread, closed_in_message},
     },
 };
 
@@ -41,7 +41,7 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
     /// Waits for the first piece of the next message.
     pub(super) async fn next(mut call: Call<'a, T, C>, input: &'a mut Input) -> Result<Option<Self>, Error> {
         let mut unread = Unread::default();
-        let piece = poll_fn(|cx| call.poll_receive(input, cx, Copy::<FirstPiece>::new(&mut [], &mut unread))).await?;
+        let piece = poll_fn(|cx| call.poll_receive(input, cx, Copy::<Piece<true>>::new(&mut [], &mut unread))).await?;
         Ok(piece.map(|piece| Self {
             call,
             input,
@@ -66,7 +66,7 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
             if !self.unread.is_empty() || self.is_complete {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
-            let take = Copy::<NextPiece>::new(buf, &mut self.unread);
+            let take = Copy::<Piece<false>>::new(buf, &mut self.unread);
             match ready!(self.call.poll_receive(self.input, cx, take))? {
                 Some(piece) => {
                     self.is_complete = piece.message_end;

@@ -5,12 +5,15 @@ use core::{
     future::poll_fn,
     task::{Context, Poll, ready},
 };
-use std::io::{self, ErrorKind};
+use std::io;
 
 use super::{Clock, Transport, call::Call};
 use crate::{
     MessageKind, SendError,
-    adapter::{Error, driver::SenderId, pieces::Fragment},
+    adapter::{
+        Error,
+        pieces::{Fragment, finished},
+    },
 };
 
 /// One message, to be written: `AsyncWrite` of tokio and of `futures-io`.
@@ -35,7 +38,6 @@ use crate::{
 /// nothing more can be written.
 pub struct MessageWriter<'a, T, C = ()> {
     call: Call<'a, T, C>,
-    sender: SenderId,
     fragment: Fragment,
     is_finished: bool,
 }
@@ -43,8 +45,8 @@ pub struct MessageWriter<'a, T, C = ()> {
 impl<'a, T, C> MessageWriter<'a, T, C> {
     /// Begins a message.
     pub(super) fn begin(mut call: Call<'a, T, C>, kind: MessageKind) -> Result<Self, SendError> {
+        call.begin_message()?;
         Ok(Self {
-            sender: call.begin_message()?,
             call,
             fragment: Fragment::new(kind),
             is_finished: false,
@@ -53,8 +55,8 @@ impl<'a, T, C> MessageWriter<'a, T, C> {
 }
 
 impl<T: Transport, C: Clock> MessageWriter<'_, T, C> {
-    /// Sends the last fragment, and waits until the message is written. Called again, it does
-    /// nothing.
+    /// Sends what is left, ends the message, and waits until it is written. Nothing can be written
+    /// to it after that.
     ///
     /// Cancelled, it can be called again, and the message is sent once.
     ///
@@ -108,8 +110,8 @@ impl<T: Transport, C: Clock> MessageWriter<'_, T, C> {
 
     /// Appends what is held as a fragment, when there is room.
     fn poll_fragment(&mut self, cx: &mut Context<'_>, fin: bool) -> Poll<Result<(), Error>> {
-        let Fragment { kind, data } = &mut self.fragment;
-        ready!(self.call.poll_fragment(cx, self.sender, *kind, data, fin))?;
+        let (Fragment { kind, data }, sender) = (&mut self.fragment, self.call.sender());
+        ready!(self.call.poll_fragment(cx, sender, *kind, data, fin))?;
         data.clear();
         self.is_finished = fin;
         Poll::Ready(Ok(()))
@@ -119,7 +121,7 @@ impl<T: Transport, C: Clock> MessageWriter<'_, T, C> {
 /// A task may be dropped with its writer while the connection is locked: nothing is locked here.
 impl<T, C> Drop for MessageWriter<'_, T, C> {
     fn drop(&mut self) {
-        self.call.abandon_message(self.sender);
+        self.call.abandon_message();
     }
 }
 
@@ -130,12 +132,4 @@ impl<T, C> fmt::Debug for MessageWriter<'_, T, C> {
             .field("is_finished", &self.is_finished)
             .finish_non_exhaustive()
     }
-}
-
-#[cold]
-fn finished() -> io::Error {
-    io::Error::new(
-        ErrorKind::BrokenPipe,
-        "the message is finished: nothing can be written to it",
-    )
 }

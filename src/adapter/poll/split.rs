@@ -389,7 +389,7 @@ impl<M: AsMessage, T: Transport, C: Clock> Sink<M> for Writer<T, C> {
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
         // Before the socket is locked: this is code of the application.
         let message = message.as_message();
-        Ok(self.socket().feed(message)?)
+        Ok(self.socket().append(|driver| driver.feed(message))?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -318,7 +318,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// a tunnel.
     #[must_use]
     pub fn into_byte_stream(self) -> ByteStream<T, C> {
-        ByteStream::new(self.whole)
+        ByteStream::new(self)
     }
 
     /// Writes the output.
@@ -479,7 +479,8 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(self.get_mut().whole.socket.feed(message.as_message())?)
+        let message = message.as_message();
+        Ok(self.get_mut().whole.socket.append(|driver| driver.feed(message))?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -105,7 +105,7 @@ fn f60_bytes_arrive_in_both_directions() {
                     }
                 }
                 assert!(all == data, "{seed}");
-                assert!(reading.borrow().close_status().unwrap().is_clean());
+                assert!(reading.borrow().get_ref().close_status().unwrap().is_clean());
                 let again = poll_fn(|cx| reading.borrow_mut().poll_read(cx, &mut buf)).await;
                 assert_eq!(again.unwrap(), 0, "again at the end");
             }));
@@ -308,7 +308,7 @@ fn a_shutdown_is_a_close_frame() {
             let mut buf = [0; 10];
             assert_eq!(read(&mut stream, &mut buf).await.unwrap(), 6);
             assert_eq!(read(&mut stream, &mut buf).await.unwrap(), 0);
-            assert!(stream.close_status().unwrap().is_clean());
+            assert!(stream.get_ref().close_status().unwrap().is_clean());
         }),
         Box::pin(async move {
             assert_eq!(remote.read(4).await, [0x88, 2, 3, 0xE8]);
