@@ -20,7 +20,7 @@ use crate::{
     error::{LocalHandshakeError, ProtocolError},
     event::Event,
     frame::ReservedBits,
-    handshake::{ClientRequest, Negotiated, answer::write_error},
+    handshake::{ClientRequest, Negotiated},
     mask::keys::MaskKeys,
     receive::{Path, Receiver},
     role::Role,
@@ -168,10 +168,7 @@ impl Connection {
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
         match error {
-            ProtocolError::Request(error) => {
-                let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
-                write_error(error, to_head, out);
-            }
+            ProtocolError::Request(error) => self.write_error(error, out),
             ProtocolError::Response(_) | ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => {}
             _ if self.phase == Phase::Open => {
                 let frame = CloseFrame::new(error.close_code(), "");

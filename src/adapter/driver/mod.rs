@@ -127,8 +127,7 @@ impl Driver {
         match accepted {
             Ok(()) => self.timers.opened(now),
             Err(LocalHandshakeError::NotAllowed { error }) => {
-                let headers = [("Content-Type", "text/plain; charset=utf-8")];
-                let _rejected = self.reject(error.status(), &headers, format!("{error}\n").as_bytes());
+                let _rejected = self.engine.reject_with_error(error, &mut self.out);
             }
             Err(_) => self.reject_with_500(),
         }

@@ -51,10 +51,13 @@ pub struct ByteStream<T, C = ()> {
     failure: Option<fn() -> io::Error>,
 }
 
-impl<T, C> ByteStream<T, C> {
-    pub(super) fn new(ws: WebSocket<T, C>) -> Self {
-        Self {
-            ws,
+impl<T: Transport, C: Clock> WebSocket<T, C> {
+    /// Returns the binary messages of the connection as one stream of bytes in each direction, for
+    /// a tunnel.
+    #[must_use]
+    pub fn into_byte_stream(self) -> ByteStream<T, C> {
+        ByteStream {
+            ws: self,
             unread: Unread::default(),
             failure: None,
         }

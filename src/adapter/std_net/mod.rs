@@ -21,6 +21,7 @@ mod incoming;
 mod input;
 mod message_reader;
 mod message_writer;
+mod open;
 mod output;
 mod read_loop;
 mod reader;
