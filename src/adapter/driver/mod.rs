@@ -27,8 +27,8 @@ pub(in crate::adapter) struct Driver {
     pub(in crate::adapter) timers: Timers<Instant>,
     /// [`Settings::high_water`].
     pub(in crate::adapter) high_water: usize,
-    /// [`Connection::assembled_len`] after the last input.
-    assembled_len: usize,
+    /// How much of the message in progress had arrived after the last input.
+    incomplete_len: usize,
     /// The deadline that the peer has missed. The connection is lost.
     missed_deadline: Option<(Due, Duration)>,
     /// A recycled allocation, for the next message that is complete in the input.
@@ -104,7 +104,7 @@ impl Driver {
             reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
-            assembled_len: 0,
+            incomplete_len: 0,
             missed_deadline: None,
             spare: Vec::new(),
             reads: Reads::Events,

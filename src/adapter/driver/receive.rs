@@ -76,10 +76,7 @@ impl Driver {
                     Received::Event(event)
                 })
             }
-            Ok(None) => {
-                self.update_assembled_len(read_at);
-                Ok(Received::NeedsInput)
-            }
+            Ok(None) => Ok(Received::NeedsInput),
             Err(error) => Err(error),
         };
         if !self.control.is_empty() && self.engine.state() != State::Open {
@@ -107,10 +104,11 @@ impl Driver {
         }
     }
 
-    /// Notes that more of a message has arrived: the peer is alive, though there is no event yet.
-    fn update_assembled_len(&mut self, now: Instant) {
-        let len = self.engine.assembled_len();
-        if len != mem::replace(&mut self.assembled_len, len) && len > 0 {
+    /// Notes that all of the input is processed, but for `kept_len` bytes of a message, which stay
+    /// in it. If more of a message has arrived, the peer is alive, though there is no event yet.
+    pub(in crate::adapter) fn input_processed(&mut self, kept_len: usize, now: Instant) {
+        let len = self.engine.assembled_len() + kept_len;
+        if len != mem::replace(&mut self.incomplete_len, len) && len > 0 {
             self.timers.received(now);
         }
     }

@@ -79,6 +79,7 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
             }
             Ok(Received::Skipped) => {}
             Ok(Received::NeedsInput) => {
+                socket.driver.input_processed(0, input.read_at);
                 begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
                 input.release();
                 reads += 1;

@@ -158,11 +158,12 @@ impl<R: Read> ReadLoop<R> {
             self.teardown(connection);
             return Err(error.into());
         }
-        if self.input.has_grown() {
-            // The peer is alive, though there is no event yet.
-            connection.core().driver.timers.received(self.input.read_at());
-        }
-        if connection.core().driver.engine.state() != State::Closed {
+        let state = {
+            let driver = &mut connection.core().driver;
+            driver.input_processed(self.input.kept_len(), self.input.read_at());
+            driver.engine.state()
+        };
+        if state != State::Closed {
             let event = self.read_or_abort(connection)?;
             let taken = event.and_then(|event| take.event(event));
             return Ok(taken.map_or(Continue(()), |taken| Break(Some(taken))));
