@@ -127,10 +127,3 @@ pub(super) fn text_in_byte_stream() -> io::Error {
     let text = "the peer sent a text message, and a stream of bytes takes binary messages only";
     io::Error::new(ErrorKind::InvalidData, text)
 }
-
-/// Returns the error of a writer whose message is finished.
-#[cold]
-pub(super) fn finished() -> io::Error {
-    let text = "the message is finished: nothing can be written to it";
-    io::Error::new(ErrorKind::BrokenPipe, text)
-}

@@ -5,16 +5,12 @@ use core::{
     future::poll_fn,
     task::{Context, Poll, ready},
 };
-use std::io;
+use std::io::{self, ErrorKind};
 
 use super::{Clock, Transport, WebSocket, Writer, call::Call, waiting::Interest};
 use crate::{
     MessageKind, SendError,
-    adapter::{
-        Error,
-        driver::SenderId,
-        pieces::{Fragment, finished},
-    },
+    adapter::{Error, driver::SenderId, pieces::Fragment},
 };
 
 /// One message, to be written: `AsyncWrite` of tokio and of `futures-io`.
@@ -173,4 +169,10 @@ impl<T, C> fmt::Debug for MessageWriter<'_, T, C> {
             .field("is_finished", &self.is_finished)
             .finish_non_exhaustive()
     }
+}
+
+#[cold]
+fn finished() -> io::Error {
+    let text = "the message is finished: nothing can be written to it";
+    io::Error::new(ErrorKind::BrokenPipe, text)
 }

@@ -9,7 +9,7 @@ use crate::{
     adapter::{
         Error,
         driver::SenderId,
-        pieces::{FRAGMENT_LEN, Fragment, finished},
+        pieces::{FRAGMENT_LEN, Fragment},
     },
 };
 
@@ -46,7 +46,6 @@ pub struct MessageWriter<'a, W> {
     output: Output<'a, W>,
     id: SenderId,
     fragment: Fragment,
-    is_finished: bool,
 }
 
 impl<S: Read + Write> WebSocket<S> {
@@ -103,36 +102,25 @@ impl<'a, W> MessageWriter<'a, W> {
             id: output.with_core(|core| core.driver.begin_message())?,
             output,
             fragment: Fragment::new(kind),
-            is_finished: false,
         })
     }
 }
 
 impl<W: Write> MessageWriter<'_, W> {
-    /// Sends what is left, ends the message, and waits until it is written. Nothing can be written
-    /// to it after that.
+    /// Sends what is left, ends the message, and waits until it is written.
     ///
     /// # Errors
     /// The transport failed, the connection is closing, or the text is not UTF-8 or ends inside a
-    /// code point: then the message stays in progress. After a timeout, the message is complete: a
-    /// further call, or [`flush`](WebSocket::flush) of the connection, writes the rest.
-    pub fn finish(&mut self) -> Result<(), Error> {
-        if self.is_finished {
-            return Ok(self.output.flush()?);
-        }
-        self.output.command(|driver| {
-            driver.fragment(self.id, self.fragment.kind, &self.fragment.data, true)?;
-            self.fragment.data.clear();
-            self.is_finished = true;
-            Ok(())
-        })
+    /// code point: then the message stays in progress. After a timeout, the message is complete,
+    /// and [`flush`](WebSocket::flush) of the connection writes the rest.
+    pub fn finish(mut self) -> Result<(), Error> {
+        let Self { output, id, fragment } = &mut self;
+        output.command(|driver| driver.fragment(*id, fragment.kind, &fragment.data, true))
     }
 
     /// Sends what is held as a fragment. After an error, it is still held.
     fn send_held(&mut self) -> io::Result<()> {
-        let Self {
-            output, id, fragment, ..
-        } = self;
+        let Self { output, id, fragment } = self;
         output.make_room()?;
         let sent = output.command(|driver| driver.fragment(*id, fragment.kind, &fragment.data, false));
         if !matches!(sent, Err(Error::Send(_))) {
@@ -144,18 +132,13 @@ impl<W: Write> MessageWriter<'_, W> {
 
 impl<W: Write> Write for MessageWriter<'_, W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if self.is_finished {
-            return Err(finished());
-        }
         if self.fragment.is_full() && !data.is_empty() {
             self.send_held()?;
         }
         match data.split_at_checked(FRAGMENT_LEN) {
             // The last bytes of a message are held, so that its last fragment is not empty.
             Some((now, later)) if self.fragment.data.is_empty() && !later.is_empty() => {
-                let Self {
-                    output, id, fragment, ..
-                } = self;
+                let Self { output, id, fragment } = self;
                 output.make_room()?;
                 unless_repeatable(output.command(|driver| driver.fragment(*id, fragment.kind, now, false)))?;
                 Ok(now.len())
@@ -183,7 +166,6 @@ impl<W> fmt::Debug for MessageWriter<'_, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageWriter")
             .field("kind", &self.fragment.kind)
-            .field("is_finished", &self.is_finished)
             .finish_non_exhaustive()
     }
 }

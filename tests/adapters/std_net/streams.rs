@@ -613,26 +613,6 @@ fn a_flush_of_a_writer_sends_a_fragment() {
     assert_eq!(joined(&script.frames(Role::Server), 1), "one é".as_bytes());
 }
 
-/// A message is finished once, also after a timeout, and takes nothing after that.
-#[test]
-fn a_finished_message_takes_nothing() {
-    let script = || ScriptedTransport::writing([Ok(3), Err(ErrorKind::WouldBlock), Ok(100)]);
-    for (mut connection, script) in Sending::all(Role::Server, script) {
-        let mut writer = match &mut connection {
-            Sending::Whole(ws) => ws.writer(MessageKind::Binary),
-            Sending::Half(half) => half.writer(MessageKind::Binary),
-        }
-        .unwrap();
-        writer.write_all(b"message").unwrap();
-        assert_eq!(io_kind(&writer.finish().unwrap_err()), Some(ErrorKind::WouldBlock));
-        assert_eq!(writer.write(b"more").unwrap_err().kind(), ErrorKind::BrokenPipe);
-        writer.finish().unwrap();
-        writer.flush().unwrap();
-        drop(writer);
-        assert_eq!(script.frames(Role::Server), [(0x82, b"message".to_vec())]);
-    }
-}
-
 /// A writer that is dropped before it has sent anything leaves nothing behind.
 #[test]
 fn a_writer_dropped_before_its_first_fragment_sends_nothing() {
@@ -896,7 +876,7 @@ fn a_prepared_message_is_sent() {
         let (_reader, writer) = halves(role, Delivery::Messages, &second);
         writer.feed_prepared(&news).unwrap();
         writer.send_prepared(&news).unwrap();
-        let mut message = writer.writer(MessageKind::Text).unwrap();
+        let message = writer.writer(MessageKind::Text).unwrap();
         assert!(matches!(
             writer.send_prepared(&news),
             Err(Error::Send(SendError::MessageInProgress))
