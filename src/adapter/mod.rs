@@ -18,8 +18,6 @@ mod error;
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
 pub mod futures_io;
 mod handshake;
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
-mod input;
 mod message;
 mod parts;
 mod pieces;
@@ -30,6 +28,7 @@ mod race;
 mod received;
 mod settings;
 pub mod std_net;
+mod take;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;

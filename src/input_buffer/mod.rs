@@ -2,18 +2,12 @@
 
 mod kept;
 
-use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, mem};
 
 use self::kept::{Kept, READ_LEN};
 use crate::{
-    connection::Connection,
-    error::ProtocolError,
-    event::Event,
-    frame::header::Header,
-    message::MessageKind,
-    receive::BufferedMessage,
-    utf8::{self, InvalidUtf8},
+    connection::Connection, error::ProtocolError, event::Event, frame::header::Header, receive::BufferedMessage,
 };
 
 /// The buffer that a loop reads into, beside the [`Connection`] that takes the events from it.
@@ -183,15 +177,9 @@ impl InputBuffer {
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         if self.wanted == 0 && connection.takes_whole_messages() {
-            if let Some((kind, data)) = connection.whole_payload(&mut input) {
+            if let Some(payload) = connection.whole_payload(&mut input) {
                 self.start = self.end - input.len();
-                return match kind {
-                    MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
-                    MessageKind::Text => match utf8::validate(data) {
-                        Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                        Err(_) => Err(connection.fail_buffered(InvalidUtf8, out)),
-                    },
-                };
+                return connection.whole_message(payload, out);
             }
             // The last call of the loop for every read.
             if input.is_empty() {

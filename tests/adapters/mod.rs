@@ -16,3 +16,31 @@ mod poll;
 mod tasks;
 #[cfg(feature = "tokio")]
 mod tokio;
+
+use sockless::{Config, Connection, Role, handshake::Negotiated};
+
+/// Returns first frames of a binary message that is not complete: the first byte, and the payload.
+/// Compressed ones, if the crate has permessage-deflate, hold nothing, a part of the header of a
+/// block, an empty block, and data.
+fn begun_messages() -> &'static [(u8, &'static [u8])] {
+    const ALL: [(u8, &[u8]); 6] = [
+        (0x02, b"begin"),
+        (0x02, b""),
+        (0x42, b""),
+        (0x42, b"\x00"),
+        (0x42, b"\x00\x00\x00\xFF\xFF"),
+        (0x42, b"\x4A\x49\x2C\x49\x04"),
+    ];
+    if cfg!(feature = "deflate") { &ALL } else { &ALL[..2] }
+}
+
+/// An open connection, with permessage-deflate if the crate has it.
+fn engine(role: Role, config: Config) -> Connection {
+    #[allow(unused_mut, reason = "mutable only with permessage-deflate")]
+    let mut negotiated = Negotiated::default();
+    #[cfg(feature = "deflate")]
+    {
+        negotiated.deflate = Some(crate::deflate::params(15, false));
+    }
+    support::upgraded(role, &negotiated, config)
+}

@@ -51,12 +51,12 @@ impl Write for SharedScript {
 type Halves = (Reader<SharedScript, SharedScript>, Writer<SharedScript>);
 
 /// Opens a connection over a script.
-pub(super) fn whole(role: Role, delivery: Delivery, script: &SharedScript) -> WebSocket<SharedScript> {
+fn whole(role: Role, delivery: Delivery, script: &SharedScript) -> WebSocket<SharedScript> {
     let engine = open(role, Config::new().delivery(delivery));
     WebSocket::upgraded(script.clone(), engine, Config::default())
 }
 
-pub(super) fn halves(role: Role, delivery: Delivery, script: &SharedScript) -> Halves {
+fn halves(role: Role, delivery: Delivery, script: &SharedScript) -> Halves {
     let ws = whole(role, delivery, script);
     ws.split_with(|stream| Ok((stream.clone(), stream))).unwrap()
 }
@@ -528,6 +528,46 @@ fn a_writer_continues_after_a_timeout() {
     }
 }
 
+/// With a transport that takes nothing once in a while, each byte is sent once: a write does not
+/// fail for bytes that the writer holds.
+#[test]
+fn a_writer_continues_after_a_write_of_zero_bytes() {
+    fn write_all(mut writer: impl Write, mut data: &[u8]) {
+        while !data.is_empty() {
+            match writer.write(data) {
+                Ok(len) => data = &data[len..],
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WriteZero),
+            }
+        }
+    }
+    let data: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
+    for n in [100, 16_388, 16_389, 50_000] {
+        for len in [1000, 200_000] {
+            let script = || ScriptedTransport::writing((0..5000).map(|i| Ok(if i % 2 == 0 { n } else { 0 })));
+            for (mut connection, script) in Sending::all(Role::Server, script) {
+                let finished = match &mut connection {
+                    Sending::Whole(ws) => {
+                        let mut writer = ws.writer(MessageKind::Binary).unwrap();
+                        data.chunks(len).for_each(|piece| write_all(&mut writer, piece));
+                        writer.finish()
+                    }
+                    Sending::Half(half) => {
+                        let mut writer = half.writer(MessageKind::Binary).unwrap();
+                        data.chunks(len).for_each(|piece| write_all(&mut writer, piece));
+                        writer.finish()
+                    }
+                };
+                if let Err(error) = finished {
+                    assert_eq!(io_kind(&error), Some(ErrorKind::WriteZero));
+                    while connection.flush().is_err() {}
+                }
+                let sent = joined(&script.frames(Role::Server), 2);
+                assert!(sent == data, "{n}, {len}: {} bytes", sent.len());
+            }
+        }
+    }
+}
+
 /// A writer to a peer that takes nothing holds at most what `high_water` allows, and one fragment.
 #[test]
 fn a_writer_holds_a_bounded_output() {
@@ -766,7 +806,8 @@ fn pending_bytes_are_what_is_not_written() {
     }
 }
 
-/// Halves are joined again: nothing that was read, fed or begun is lost.
+/// Halves are joined again: nothing that was read, fed or begun is lost. Halves that cannot be
+/// joined are unchanged.
 #[test]
 fn halves_are_reunited() {
     let input = [
@@ -781,13 +822,16 @@ fn halves_are_reunited() {
     writer.send_fragment(MessageKind::Binary, b"be", false).unwrap();
     let clone = writer.clone();
     let (reader, writer) = WebSocket::reunite_with(reader, writer, |stream, _| stream).unwrap_err();
+    let sent = clone.send_fragment(MessageKind::Binary, b"clone", false);
+    assert!(matches!(sent, Err(Error::Send(SendError::MessageInProgress))));
+    writer.send_fragment(MessageKind::Binary, b"g", false).unwrap();
     drop(clone);
     let (_, stranger) = halves(Role::Server, Delivery::Messages, &script);
     let (mut reader, stranger) = WebSocket::reunite_with(reader, stranger, |stream, _| stream).unwrap_err();
     drop(stranger);
     assert_eq!(reader.recv().unwrap(), Some(text("two")));
     let mut ws = WebSocket::reunite_with(reader, writer, |stream, _| stream).unwrap();
-    ws.send_fragment(MessageKind::Binary, b"gun", true).unwrap();
+    ws.send_fragment(MessageKind::Binary, b"un", true).unwrap();
     ws.feed("fed").unwrap();
     assert_eq!(ws.recv().unwrap(), Some(text("three")));
     assert_eq!(ws.pending_bytes(), 5);
