@@ -9,7 +9,8 @@ use support::{
     feed_cut, frame,
     heads::{
         self, ACCEPT, Answer, KEY, REQUEST_FIELDS, admitted, assert_denied, drain, head, invalid_name, invalid_value,
-        request, request_edits, request_of_fields, request_of_len, request_with, reserved, serve, undecided, with,
+        listed, request, request_edits, request_of_fields, request_of_len, request_with, reserved, serve, undecided,
+        with,
     },
     quoted, quoted_to, reserved_bits,
 };
@@ -65,6 +66,11 @@ fn s4_2_1_malformed_heads_get_400() {
         let error = RequestError::InvalidRequestLine { line: quoted(line) };
         denied(&at_line(line), error);
     }
+    // The excerpt ends before what may be the value of a header.
+    let error = RequestError::InvalidRequestLine {
+        line: quoted_to("G:T / HTTP/1.1", 1),
+    };
+    denied(&at_line(b"G:T / HTTP/1.1"), error);
     let invalid_fields = [
         (&b"X"[..], 2),
         (b": a", 2),
@@ -1993,10 +1999,6 @@ fn plain_requests_have_rules_too() {
 }
 
 // A head that another HTTP implementation parsed.
-
-fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    fields.iter().map(|(name, value)| (*name, value.as_bytes()))
-}
 
 /// R032 R055: The same rules apply to a parsed request, and the answer has the same fields.
 #[test]

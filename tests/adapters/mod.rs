@@ -16,3 +16,18 @@ mod poll;
 mod tasks;
 #[cfg(feature = "tokio")]
 mod tokio;
+
+/// Asserts that the opening handshake was not complete in time.
+#[cfg(feature = "tokio")]
+fn assert_handshake_timed_out(error: &sockless::adapter::Error) {
+    use sockless::{adapter::Error, timers::Due};
+
+    let is_timeout = matches!(
+        error,
+        Error::TimedOut {
+            due: Due::Handshake,
+            ..
+        }
+    );
+    assert!(is_timeout, "{error:?}");
+}

@@ -16,14 +16,10 @@ use support::{ROLES, frame, peer_of};
 
 use super::{
     ScriptedTransport, close, pair,
-    streams::{SharedScript, halves, whole},
+    streams::{SharedScript, halves, reads, whole},
 };
 
 const DELIVERIES: [Delivery; 2] = [Delivery::Chunks, Delivery::Messages];
-
-fn reads(input: &[u8], len: usize) -> SharedScript {
-    SharedScript::new(ScriptedTransport::reading(input.chunks(len).map(<[u8]>::to_vec)))
-}
 
 /// A stream of bytes, or its halves.
 #[allow(clippy::large_enum_variant, reason = "there are two of them")]

@@ -62,7 +62,7 @@ pub(super) fn halves(role: Role, delivery: Delivery, script: &SharedScript) -> H
 }
 
 /// Cuts bytes into reads.
-fn reads(input: &[u8], len: usize) -> SharedScript {
+pub(super) fn reads(input: &[u8], len: usize) -> SharedScript {
     SharedScript::new(ScriptedTransport::reading(input.chunks(len).map(<[u8]>::to_vec)))
 }
 
@@ -869,7 +869,9 @@ fn the_limit_of_messages_is_changed() {
 fn compression_is_set_by_message() {
     use sockless::deflate::DeflateConfig;
 
-    use crate::deflate::{params, upgraded};
+    use support::params;
+
+    use crate::deflate::upgraded;
 
     for in_halves in [false, true] {
         let script = SharedScript::default();
