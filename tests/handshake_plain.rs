@@ -106,6 +106,7 @@ fn f78_the_rules_of_a_handshake_stay() {
         let answer = Answer::read(&outcome.out);
         assert_eq!(answer.status, error.status(), "{line}");
         assert_eq!(answer.body.is_empty(), line.starts_with("HEAD"), "{line}");
+        answer.assert_closes();
     }
     // Off by default.
     for (line, error) in [
@@ -133,6 +134,7 @@ fn f78_no_answer_to_head_has_a_body() {
             assert!(outcome.error.is_some());
             let answer = Answer::read(&outcome.out);
             assert!(answer.body.is_empty(), "{answer:?}");
+            answer.assert_closes();
             assert_ne!(answer.one("Content-Length"), "0");
         }
     }
@@ -141,5 +143,6 @@ fn f78_no_answer_to_head_has_a_body() {
     let mut out = Vec::new();
     server.reject(404, &[], &[b'x'; 1000], &mut out).unwrap();
     let answer = Answer::read(&out);
+    answer.assert_closes();
     assert_eq!((answer.one("Content-Length"), answer.body.len()), ("1000", 0));
 }

@@ -52,7 +52,7 @@ fn roomy() -> Config {
     Config::new().max_head_size(80 * KIB)
 }
 
-/// Does the work on two sizes of input, one 64 times the other: it has to come to an end with a
+/// Does the work on two sizes of input, one 64 times the other: it has to come to an end with an
 /// outcome. (That a head is searched once, a test beside `HeadReader` shows, which can count.)
 fn at_two_sizes<T>(prepare: impl Fn(usize) -> T, work: impl Fn(T)) {
     for size in [KIB, 64 * KIB] {
@@ -206,10 +206,10 @@ fn f15_full_lists_are_checked() {
                 |size| (Connection::server(roomy()), filled(name, pattern, size)),
                 |(mut server, mut input)| {
                     let mut rest = &mut input[..];
-                    let has_outcome = server
+                    let is_pending = server
                         .receive(&mut rest, &mut Vec::new())
                         .is_ok_and(|event| event.is_none());
-                    assert!(!has_outcome, "an outcome");
+                    assert!(!is_pending, "there is an outcome");
                 },
             );
         }
@@ -229,10 +229,10 @@ fn f15_full_lists_of_subprotocols_are_checked() {
         |size| (Connection::server(roomy()), distinct_subprotocols(size)),
         |(mut server, mut input)| {
             let mut rest = &mut input[..];
-            let has_outcome = server
+            let is_pending = server
                 .receive(&mut rest, &mut Vec::new())
                 .is_ok_and(|event| event.is_none());
-            assert!(!has_outcome, "an outcome");
+            assert!(!is_pending, "there is an outcome");
         },
     );
 }

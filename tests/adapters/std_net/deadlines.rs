@@ -331,12 +331,18 @@ fn f74_two_ends_that_only_send_time_out() {
         })
     };
     let large = vec![7; LEN];
-    thread::scope(|scope| {
-        for mut ws in open(ping_and_pong()) {
+    let timed_out = thread::scope(|scope| {
+        let ends = open(ping_and_pong()).map(|mut ws| {
             let large = &large;
-            scope.spawn(move || assert!(ws.send(large).is_err()));
-        }
+            scope.spawn(move || {
+                assert!(ws.send(large).is_err());
+                matches!(ws.recv(), Err(Error::TimedOut { due: Due::Pong, .. }))
+            })
+        });
+        ends.map(|end| end.join().unwrap())
     });
+    // The first to give up closes the connection, which the other may see first.
+    assert!(timed_out.contains(&true), "{timed_out:?}");
     thread::scope(|scope| {
         for ws in open(Timeouts::default()) {
             let (mut reader, writer) = ws.split().unwrap();
