@@ -120,7 +120,8 @@
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
-//! it, except that `zlib-rs` compresses to other bytes.
+//! it, except that `zlib-rs` compresses to other bytes, and that
+//! [`ProtocolError::TooManyDeflateBlocks`] is raised only where `miniz_oxide` inflates.
 
 #![no_std]
 #![forbid(unsafe_code)]
