@@ -14,6 +14,8 @@ use support::{
     polled::{Ws, engine, message, open, seconds, settings},
 };
 
+use super::end::inner;
+
 type Stream = ByteStream<PipeEnd, VirtualClock>;
 
 async fn read(stream: &mut Stream, buf: &mut [u8]) -> io::Result<usize> {
@@ -30,10 +32,6 @@ async fn flush(stream: &mut Stream) -> io::Result<()> {
 
 async fn shut_down(stream: &mut Stream) -> io::Result<()> {
     poll_fn(|cx| stream.poll_shutdown(cx)).await
-}
-
-fn inner(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 fn open_chunks(end: PipeEnd, clock: VirtualClock, role: Role, high_water: usize) -> Ws {

@@ -5,6 +5,7 @@ mod byte_streams;
 mod cancel;
 mod connect;
 mod deadlines;
+mod end;
 mod faults;
 mod readers;
 mod stream;

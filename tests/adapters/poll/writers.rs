@@ -14,7 +14,7 @@ use sockless::{
     CloseCode, Config, Delivery, Event, Message, MessageKind, PreparedMessage, Role, SendError,
     adapter::{
         Error,
-        poll::{MessageWriter, Reader, WebSocket, Writer},
+        poll::{WebSocket, Writer},
     },
     handshake::Negotiated,
     timers::Timeouts,
@@ -25,58 +25,7 @@ use support::{
     polled::{Ws, engine, message, open, seconds, settings},
 };
 
-type PipeWriter<'a> = MessageWriter<'a, PipeEnd, VirtualClock>;
-
-/// A connection, whole or in halves.
-enum End {
-    Whole(Ws),
-    Halves(Reader<PipeEnd, VirtualClock>, Writer<PipeEnd, VirtualClock>),
-}
-
-impl End {
-    fn new(ws: Ws, in_halves: bool) -> Self {
-        if !in_halves {
-            return Self::Whole(ws);
-        }
-        let (reader, writer) = ws.split();
-        Self::Halves(reader, writer)
-    }
-
-    fn writer(&mut self, kind: MessageKind) -> Result<PipeWriter<'_>, SendError> {
-        match self {
-            Self::Whole(ws) => ws.writer(kind),
-            Self::Halves(_, writer) => writer.writer(kind),
-        }
-    }
-
-    async fn send(&mut self, message: &Message<'static>) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.send(message).await,
-            Self::Halves(_, writer) => writer.send(message).await,
-        }
-    }
-
-    async fn send_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.send_fragment(kind, data, fin).await,
-            Self::Halves(_, writer) => writer.send_fragment(kind, data, fin).await,
-        }
-    }
-
-    async fn ping(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.ping(b"?").await,
-            Self::Halves(_, writer) => writer.ping(b"?").await,
-        }
-    }
-
-    async fn close(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.close(CloseCode::NORMAL, "").await,
-            Self::Halves(_, writer) => writer.close(CloseCode::NORMAL, "").await,
-        }
-    }
-}
+use super::end::{End, PipeWriter, inner};
 
 async fn write(writer: &mut PipeWriter<'_>, data: &[u8]) -> io::Result<usize> {
     poll_fn(|cx| writer.poll_write(cx, data)).await
@@ -92,10 +41,6 @@ async fn write_all(writer: &mut PipeWriter<'_>, mut data: &[u8]) -> io::Result<(
 
 async fn flush(writer: &mut PipeWriter<'_>) -> io::Result<()> {
     poll_fn(|cx| writer.poll_flush(cx)).await
-}
-
-fn inner(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 fn is_in_progress<T>(result: Result<T, Error>) -> bool {
@@ -218,13 +163,10 @@ fn f35_a_cancelled_fragment_is_whole_or_not_sent() {
             // Ends it, or is a message of its own.
             end.send_fragment(MessageKind::Binary, b"end", true).await.unwrap();
             for prepared in &prepared {
-                let sent = match end {
-                    End::Whole(ws) => canceller.attempt(ws.send_prepared(prepared)).await,
-                    End::Halves(_, writer) => canceller.attempt(writer.send_prepared(prepared)).await,
-                };
+                let sent = canceller.attempt(end.send_prepared(prepared)).await;
                 done.borrow_mut().push(sent.is_some());
             }
-            let flushed = end.ping().await;
+            let flushed = end.ping(b"?").await;
             flushed.unwrap();
         });
         let (mut is_first, mut fragments) = (true, Vec::new());
@@ -283,14 +225,14 @@ fn a_writer_that_is_dropped_unfinished() {
                 assert!(end.writer(MessageKind::Binary).is_err());
                 let error = end.send_fragment(MessageKind::Text, b"", true).await.unwrap_err();
                 assert!(matches!(error, Error::Send(SendError::KindChanged)), "{error:?}");
-                end.ping().await.unwrap();
+                end.ping(b"?").await.unwrap();
                 end.send_fragment(MessageKind::Binary, b"the rest", true).await.unwrap();
                 end.send(&message(1, 4)).await.unwrap();
                 let mut writer = end.writer(MessageKind::Binary).unwrap();
                 write_all(&mut writer, b"begun").await.unwrap();
                 flush(&mut writer).await.unwrap();
                 drop(writer);
-                end.close().await.unwrap();
+                end.close("").await.unwrap();
             });
             let expected = [
                 (0x81, b"bcd".to_vec()),
@@ -541,12 +483,7 @@ fn f61_dropped_calls_keep_no_waker() {
             };
         }
         {
-            let mut reader = pin!(async {
-                match &mut end {
-                    End::Whole(ws) => ws.reader().await.unwrap().map(drop),
-                    End::Halves(reader, _) => reader.reader().await.unwrap().map(drop),
-                }
-            });
+            let mut reader = pin!(async { end.reader().await.unwrap().map(drop) });
             assert!(reader.as_mut().poll(&mut cx).is_ready());
         }
         let prepared = PreparedMessage::text("");
@@ -608,10 +545,7 @@ fn f61_a_dropped_message_reader_keeps_no_waker() {
         let waker = Waker::from(Arc::clone(&flag));
         let mut cx = Context::from_waker(&waker);
         simulation.block_on(async {
-            let mut reader = match &mut end {
-                End::Whole(ws) => ws.reader().await.unwrap().unwrap(),
-                End::Halves(reader, _) => reader.reader().await.unwrap().unwrap(),
-            };
+            let mut reader = end.reader().await.unwrap().unwrap();
             let mut buf = [0; 10];
             assert!(matches!(reader.poll_read(&mut cx, &mut buf), Poll::Ready(Ok(5))));
             assert!(reader.poll_read(&mut cx, &mut buf).is_pending());
@@ -720,10 +654,7 @@ fn compression_is_set_by_a_writer() {
     for in_halves in [false, true] {
         let sent = bytes_of(Role::Server, true, in_halves, 1, async |end| {
             for enabled in [true, false, true] {
-                match end {
-                    End::Whole(ws) => ws.set_compression(enabled),
-                    End::Halves(_, writer) => writer.set_compression(enabled),
-                }
+                end.set_compression(enabled);
                 end.send(&message(1, 1000)).await.unwrap();
             }
         });
