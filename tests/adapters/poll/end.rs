@@ -6,7 +6,7 @@ use sockless::{
     CloseCode, Event, Message, MessageKind, PreparedMessage, SendError,
     adapter::{
         Error,
-        poll::{MessageReader, MessageWriter, Reader, Writer},
+        poll::{Clock, MessageReader, MessageWriter, Reader, Writer},
     },
 };
 use support::{
@@ -112,4 +112,13 @@ impl End {
 /// Returns the error of the adapter in an error of a reader, a writer or a stream of bytes.
 pub(super) fn inner(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
+}
+
+/// Receives the messages until the end of the connection.
+pub(super) async fn receive_rest<C: Clock>(reader: &mut Reader<PipeEnd, C>) -> Vec<Message<'static>> {
+    let mut received = Vec::new();
+    while let Some(message) = reader.recv().await.unwrap() {
+        received.push(message);
+    }
+    received
 }

@@ -16,7 +16,7 @@ use support::{ROLES, frame, peer_of};
 
 use super::{
     ScriptedTransport, close, pair,
-    streams::{SharedScript, halves, reads, whole},
+    shared_script::{SharedScript, halves, reads, whole},
 };
 
 const DELIVERIES: [Delivery; 2] = [Delivery::Chunks, Delivery::Messages];
