@@ -282,12 +282,15 @@ fn table(columns: &[(&str, Column)]) -> String {
 /// Each adapter has each capability, or a reason why not; and nothing in a column is not listed.
 #[test]
 fn each_adapter_has_each_capability() {
+    assert_eq!(table(&columns()).lines().count(), CAPABILITIES.len() + 2);
     for (heading, column) in columns() {
         for (capability, _) in CAPABILITIES {
             let has_deflate = cfg!(feature = "deflate") || *capability != "compress or not, by message";
             assert_eq!(column.contains_key(capability), has_deflate, "{heading}: {capability}");
         }
-        for capability in column.keys() {
+        for (capability, cell) in &column {
+            let (Call(text) | Gap(text)) = cell;
+            assert!(!text.is_empty(), "{heading}: {capability}");
             assert!(
                 CAPABILITIES.iter().any(|(name, _)| name == capability),
                 "{heading}: {capability}"
