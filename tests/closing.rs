@@ -10,8 +10,10 @@ use sockless::{
 use support::{
     Length, Outcome, REQUEST, ROLES, control_frame_too_long, feed, feed_bytewise, fragmented_control_frame, frame,
     frames, header, heads::REQUEST_FIELDS, interleaved_message, non_minimal_length, open, pair::Pair, peer_of, quoted,
-    request_errors, reserved_bits, reserved_opcode, too_big,
+    reserved_bits, reserved_opcode, too_big,
 };
+
+use super::errors::request_errors;
 
 /// The first bytes of a Close, a Ping and a Pong.
 const CONTROL_FRAMES: [u8; 3] = [0x88, 0x89, 0x8A];
@@ -1091,7 +1093,7 @@ fn s7_4_1_every_error_has_a_close_code() {
     for (error, code) in &codes {
         assert_eq!(error.close_code(), CloseCode(*code), "{error:?}");
     }
-    for (error, _) in request_errors() {
+    for error in request_errors() {
         assert_eq!(ProtocolError::from(error).close_code(), CloseCode::ABNORMAL);
     }
     for error in [

@@ -552,13 +552,10 @@ fn protocol_errors() -> Vec<ProtocolError> {
 fn compression_errors() -> [ProtocolError; 3] {
     use sockless::deflate::{DeflateConfig, DeflateParams, WindowBits};
 
-    let mut negotiated = sockless::handshake::Negotiated::default();
-    negotiated.deflate = Some(DeflateParams {
-        server_no_context_takeover: false,
-        client_no_context_takeover: false,
+    let negotiated = support::with_deflate(DeflateParams {
         // Of both back ends, the one for smaller windows has a limit on blocks.
         server_max_window_bits: WindowBits::MIN,
-        client_max_window_bits: WindowBits::MAX,
+        ..support::params(15, false)
     });
     let config = || {
         Config::new()
@@ -596,7 +593,8 @@ fn not_allowed(origin: &str, accept: &Accept<'_>) -> RequestError {
     request.check_origin(accept).unwrap_err()
 }
 
-fn request_errors() -> Vec<RequestError> {
+/// An error of each variant, as its input causes it.
+pub(super) fn request_errors() -> Vec<RequestError> {
     let error = |config: &Config, input: &[u8]| match serve(config, input).error {
         Some(ProtocolError::Request(error)) => error,
         other => panic!("{other:?}"),
@@ -667,6 +665,26 @@ fn request_errors() -> Vec<RequestError> {
         connect(&CONNECT_FIELDS, &[("connection", "upgrade")]),
         early,
     ]
+}
+
+/// The status that answers an invalid request.
+pub(super) const fn expected_status(error: RequestError) -> u16 {
+    match error {
+        RequestError::ForeignOrigin { .. }
+        | RequestError::ForeignScheme { .. }
+        | RequestError::UnlistedOrigin { .. }
+        | RequestError::UnlistedHost { .. } => 403,
+        RequestError::UnsupportedMethod { .. } | RequestError::UnsupportedConnectMethod { .. } => 405,
+        RequestError::MissingUpgrade
+        | RequestError::InvalidUpgrade { .. }
+        | RequestError::MissingVersion
+        | RequestError::RepeatedVersion
+        | RequestError::UnsupportedVersion { .. } => 426,
+        RequestError::HeadTooLong { .. } | RequestError::TooManyHeaders { .. } => 431,
+        RequestError::UnsupportedProtocol { .. } => 501,
+        RequestError::UnsupportedHttpVersion { .. } | RequestError::UnsupportedConnectVersion { .. } => 505,
+        _ => 400,
+    }
 }
 
 /// The error of an extended CONNECT.

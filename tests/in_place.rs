@@ -149,7 +149,9 @@ fn s5_3_a_client_masks_each_message_in_place_with_a_fresh_key() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_message_in_place_is_not_compressed() {
-    use crate::deflate::{compress_all, params, upgraded};
+    use support::params;
+
+    use crate::deflate::{compress_all, upgraded};
 
     let text = "compressible ".repeat(20);
     for role in ROLES {

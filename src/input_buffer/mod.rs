@@ -176,17 +176,19 @@ impl InputBuffer {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        if self.wanted == 0 && connection.takes_whole_messages() {
-            if let Some(payload) = connection.whole_payload(&mut input) {
-                self.start = self.end - input.len();
-                return connection.whole_message(payload, out);
-            }
-            // The last call of the loop for every read.
-            if input.is_empty() {
+        if connection.takes_whole_messages() {
+            if self.wanted == 0 {
+                if let Some(payload) = connection.whole_payload(&mut input) {
+                    self.start = self.end - input.len();
+                    return connection.whole_message(payload, out);
+                }
+                // The last call of the loop for every read.
+                if input.is_empty() {
+                    return Ok(None);
+                }
+            } else if input.len() < self.wanted {
                 return Ok(None);
             }
-        } else if input.len() < self.wanted {
-            return Ok(None);
         }
         // A slot, as in `Connection::receive`.
         let mut event = None;

@@ -17,7 +17,7 @@ mod tasks;
 #[cfg(feature = "tokio")]
 mod tokio;
 
-use sockless::{Config, Connection, Role, handshake::Negotiated};
+use sockless::{Config, Connection, Role};
 
 /// Returns first frames of a binary message that is not complete: the first byte, and the payload.
 /// Compressed ones, if the crate has permessage-deflate, hold nothing, a part of the header of a
@@ -36,11 +36,24 @@ fn begun_messages() -> &'static [(u8, &'static [u8])] {
 
 /// An open connection, with permessage-deflate if the crate has it.
 fn engine(role: Role, config: Config) -> Connection {
-    #[allow(unused_mut, reason = "mutable only with permessage-deflate")]
-    let mut negotiated = Negotiated::default();
     #[cfg(feature = "deflate")]
-    {
-        negotiated.deflate = Some(crate::deflate::params(15, false));
-    }
+    let negotiated = support::with_deflate(support::params(15, false));
+    #[cfg(not(feature = "deflate"))]
+    let negotiated = sockless::handshake::Negotiated::default();
     support::upgraded(role, &negotiated, config)
+}
+
+/// Asserts that the opening handshake was not complete in time.
+#[cfg(feature = "tokio")]
+fn assert_handshake_timed_out(error: &sockless::adapter::Error) {
+    use sockless::{adapter::Error, timers::Due};
+
+    let is_timeout = matches!(
+        error,
+        Error::TimedOut {
+            due: Due::Handshake,
+            ..
+        }
+    );
+    assert!(is_timeout, "{error:?}");
 }

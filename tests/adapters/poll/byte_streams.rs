@@ -14,6 +14,7 @@ use support::{
     polled::{Ws, engine, message, open, seconds, settings},
 };
 
+use super::end::inner;
 use crate::adapters::{begun_messages, engine as engine_with_deflate};
 
 type Stream = ByteStream<PipeEnd, VirtualClock>;
@@ -32,10 +33,6 @@ async fn flush(stream: &mut Stream) -> io::Result<()> {
 
 async fn shut_down(stream: &mut Stream) -> io::Result<()> {
     poll_fn(|cx| stream.poll_shutdown(cx)).await
-}
-
-fn inner(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 fn open_chunks(end: PipeEnd, clock: VirtualClock, role: Role, high_water: usize) -> Ws {

@@ -14,14 +14,13 @@ use sockless::{
 };
 use support::{ROLES, frame, open, peer_of};
 
-use super::{ScriptedTransport, close, pair, streams::SharedScript};
+use super::{
+    ScriptedTransport, close, pair,
+    shared_script::{SharedScript, reads},
+};
 use crate::adapters::{begun_messages, engine};
 
 const DELIVERIES: [Delivery; 2] = [Delivery::Chunks, Delivery::Messages];
-
-fn reads(input: &[u8], len: usize) -> SharedScript {
-    SharedScript::new(ScriptedTransport::reading(input.chunks(len).map(<[u8]>::to_vec)))
-}
 
 /// A stream of bytes, or its halves.
 #[allow(clippy::large_enum_variant, reason = "there are two of them")]
