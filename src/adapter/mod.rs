@@ -19,8 +19,6 @@ mod error;
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
 pub mod futures_io;
 mod handshake;
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
-mod input;
 mod message;
 mod parts;
 mod pieces;
@@ -31,6 +29,7 @@ mod race;
 mod received;
 mod settings;
 pub mod std_net;
+mod take;
 #[cfg(feature = "rustls")]
 mod tls;
 #[cfg(feature = "rustls")]
