@@ -1,0 +1,229 @@
+//! Opening a WebSocket: TCP, a tunnel through a proxy, TLS, the opening handshake.
+
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use sockless::{
+    Config,
+    adapter::{
+        Error,
+        tokio::{WebSocket, client, connect_tcp},
+    },
+    handshake::{Refusal, Response},
+    proxy::{Proxy, ProxyError},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::{
+    exit::{Exit, Failure},
+    options::Options,
+    output::Output,
+    tls,
+};
+
+/// A transport of any kind.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
+
+pub(crate) type AnyWebSocket = WebSocket<Box<dyn Transport>>;
+
+/// How much of a proxy's answer is looked at, at a time.
+const PEEK_LEN: usize = 4 << 10;
+/// How many bytes of the body of a refusal are shown.
+const SHOWN_BODY: usize = 1 << 10;
+
+/// Opens a WebSocket, and reports each step if the options ask for it.
+///
+/// # Errors
+/// Why it was not opened, with the exit status.
+pub(crate) async fn open(options: &Options, output: &Output) -> Result<AnyWebSocket, Failure> {
+    let opening = Opening { options, output };
+    match timeout(options.timeout, opening.run()).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::no_connection(format!(
+            "the connection was not open after --timeout {}",
+            options.timeout.as_secs_f64()
+        ))),
+    }
+}
+
+struct Opening<'a> {
+    options: &'a Options,
+    output: &'a Output,
+}
+
+impl Opening<'_> {
+    async fn run(&self) -> Result<AnyWebSocket, Failure> {
+        let started = Instant::now();
+        let tcp = self.connect().await?;
+        let transport: Box<dyn Transport> = if self.options.request.is_secure() {
+            self.tls(tcp).await?
+        } else {
+            Box::new(tcp)
+        };
+        let before = Instant::now();
+        let request = &self.options.request;
+        let (ws, response) = client(transport, request, self.options.settings.clone())
+            .await
+            .map_err(refused_or_failed)?;
+        self.step(format_args!("WebSocket open, {}", millis(before.elapsed())))
+            .await;
+        self.response(&response).await;
+        self.step(format_args!("all steps: {}", millis(started.elapsed())))
+            .await;
+        Ok(ws)
+    }
+
+    /// Connects to the server, directly or through the proxy.
+    async fn connect(&self) -> Result<TcpStream, Failure> {
+        let (request, proxy) = (&self.options.request, self.options.proxy.as_ref());
+        let (host, port) = match proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (request.host(), request.port()),
+        };
+        let (before, name) = (Instant::now(), authority(host, port));
+        let tcp = connect_tcp(host, port, None).await.map_err(|error| {
+            let proxy = if proxy.is_some() { "the proxy " } else { "" };
+            Failure::no_connection(format!("cannot connect to {proxy}{name}: {error}"))
+        })?;
+        let address = tcp
+            .peer_addr()
+            .map_or_else(|_| String::new(), |address| format!(" ({address})"));
+        self.step(format_args!(
+            "connected to {name}{address}, {}",
+            millis(before.elapsed())
+        ))
+        .await;
+        let Some(proxy) = proxy else { return Ok(tcp) };
+        let before = Instant::now();
+        let tcp = tunnel(tcp, proxy, request.host(), request.port()).await?;
+        let name = authority(request.host(), request.port());
+        self.step(format_args!("tunnel to {name}, {}", millis(before.elapsed())))
+            .await;
+        Ok(tcp)
+    }
+
+    async fn tls(&self, tcp: TcpStream) -> Result<Box<dyn Transport>, Failure> {
+        let (before, host) = (Instant::now(), self.options.request.host());
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            Failure::usage(format!(
+                "{host} is neither a DNS name nor an IP address: no certificate can have it"
+            ))
+        })?;
+        if self.options.insecure {
+            let warning = "warning: the certificate of the server is not checked (--insecure)";
+            self.output.status(warning).await;
+        }
+        let connector = TlsConnector::from(tls::config(self.options, b"http/1.1")?);
+        let stream = connector.connect(name, tcp).await;
+        let stream = stream.map_err(|error| Failure::no_connection(tls::explain(host, error)))?;
+        let (_, session) = stream.get_ref();
+        let version = session.protocol_version().and_then(|version| version.as_str());
+        let version = version.unwrap_or("TLS").replace("TLSv1_", "TLS 1.");
+        let alpn = session.alpn_protocol().map(|alpn| format!(", {}", alpn.escape_ascii()));
+        let alpn = alpn.unwrap_or_default();
+        self.step(format_args!("{version}{alpn}, {}", millis(before.elapsed())))
+            .await;
+        Ok(Box::new(stream))
+    }
+
+    /// Reports the header fields of the response.
+    async fn response(&self, response: &Response<'_>) {
+        self.step(format_args!("status {}", response.status())).await;
+        for (name, value) in response.headers() {
+            self.step(format_args!("  {name}: {}", String::from_utf8_lossy(value)))
+                .await;
+        }
+    }
+
+    /// Reports a step, with `-v`.
+    async fn step(&self, text: std::fmt::Arguments<'_>) {
+        if self.options.verbose {
+            self.output.status(&text.to_string()).await;
+        }
+    }
+}
+
+/// Asks the proxy for a tunnel. Takes only what the proxy itself has sent off the stream.
+async fn tunnel(mut tcp: TcpStream, proxy: &Proxy, host: &str, port: u16) -> Result<TcpStream, Failure> {
+    let lost = |error| Failure::no_connection(format!("the connection to the proxy was lost: {error}"));
+    let mut out = Vec::new();
+    let connecting = proxy.connect(host, port, &Config::new(), &mut out);
+    let mut connecting = connecting.map_err(Failure::usage)?;
+    tcp.write_all(&out).await.map_err(lost)?;
+    let mut buf = [0; PEEK_LEN];
+    loop {
+        let len = tcp.peek(&mut buf).await.map_err(lost)?;
+        if len == 0 {
+            connecting.receive_eof().map_err(refused_by_proxy)?;
+        }
+        let mut input = &mut buf[..len];
+        let opened = connecting.receive(&mut input).map_err(refused_by_proxy)?;
+        let taken = len - input.len();
+        tcp.read_exact(&mut buf[..taken]).await.map_err(lost)?;
+        if opened.is_some() {
+            return Ok(tcp);
+        }
+    }
+}
+
+fn refused_by_proxy(error: ProxyError) -> Failure {
+    match error {
+        ProxyError::Refused(refusal) => refused("the proxy", "--proxy http://NAME:PASSWORD@HOST:PORT", &refusal),
+        error => Failure::no_connection(error),
+    }
+}
+
+fn refused_or_failed(error: Error) -> Failure {
+    match error {
+        Error::Refused(refusal) => refused("the server", "--user NAME:PASSWORD", &refusal),
+        error => Failure::no_connection(error),
+    }
+}
+
+/// Says who has refused, with what, and what can be done.
+fn refused(who: &str, credentials: &str, refusal: &Refusal) -> Failure {
+    let status = refusal.response.status();
+    let mut text = format!("{who} refused with status {status}");
+    for name in [
+        "Location",
+        "WWW-Authenticate",
+        "Proxy-Authenticate",
+        "Sec-WebSocket-Version",
+    ] {
+        if let Some(value) = refusal.response.headers().get(name) {
+            text += &format!("\n  {name}: {}", String::from_utf8_lossy(value));
+        }
+    }
+    let body = refusal.body.get(..SHOWN_BODY).unwrap_or(&refusal.body);
+    if !body.trim_ascii().is_empty() {
+        for line in String::from_utf8_lossy(body.trim_ascii()).lines() {
+            text += &format!("\n  | {line}");
+        }
+    }
+    text += &match status {
+        300..=399 => "\nRedirects are not followed: use the new URL.".to_owned(),
+        401 | 407 => format!("\nTo send credentials, use {credentials}."),
+        _ => String::new(),
+    };
+    Failure::new(Exit::Refused, text)
+}
+
+fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+/// A duration in milliseconds, for a reader.
+pub(crate) fn millis(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
