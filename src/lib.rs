@@ -118,6 +118,7 @@
 //! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
 //!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
+//! * `hyper`: upgrades inside hyper 1 and axum, over HTTP/1.1 and HTTP/2. Implies `http`, `tokio`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
 //! it, except that `zlib-rs` compresses to other bytes.
