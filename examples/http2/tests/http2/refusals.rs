@@ -40,10 +40,9 @@ async fn send(client: &SendRequest<bytes::Bytes>, request: Request<()>) -> (u16,
     let (response, _stream) = client.send_request(request, is_end).unwrap();
     let (parts, mut recv) = response.await.unwrap().into_parts();
     let mut body = Vec::new();
-    while parts.status != 200 {
-        match recv.data().await {
-            Some(data) => body.extend_from_slice(&data.unwrap()),
-            None => break,
+    if parts.status != 200 {
+        while let Some(data) = recv.data().await {
+            body.extend_from_slice(&data.unwrap());
         }
     }
     (parts.status.as_u16(), parts.headers, String::from_utf8(body).unwrap())
@@ -54,8 +53,8 @@ async fn send(client: &SendRequest<bytes::Bytes>, request: Request<()>) -> (u16,
 #[test]
 fn f58_invalid_requests_are_refused() {
     type Change = fn(&mut Request<()>);
-    let header = |name: &'static str, value: &'static str| (name, value);
-    let rows: [(&str, Change, u16, Option<(&str, &str)>); 8] = [
+    type Row = (&'static str, Change, u16, Option<(&'static str, &'static str)>);
+    let rows: [Row; 8] = [
         ("valid", |_| {}, 200, None),
         (
             "no :protocol",
@@ -80,7 +79,7 @@ fn f58_invalid_requests_are_refused() {
                 request.extensions_mut().remove::<Protocol>();
             },
             405,
-            Some(header("allow", "CONNECT")),
+            Some(("allow", "CONNECT")),
         ),
         (
             "a key, which is ignored",
@@ -99,7 +98,7 @@ fn f58_invalid_requests_are_refused() {
                     .insert("sec-websocket-version", "8".parse().unwrap());
             },
             400,
-            Some(header("sec-websocket-version", "13")),
+            Some(("sec-websocket-version", "13")),
         ),
         (
             "another host",
