@@ -9,6 +9,7 @@
 
 use std::{
     error::Error,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -64,8 +65,9 @@ async fn exchange(mut ws: WebSocket) -> Result<(), adapter::Error> {
     Ok(())
 }
 
-/// Returns how many messages a second are echoed on one connection.
-async fn measure(url: &str, tcp: TcpStream, is_stalled: bool) -> Result<f64, BoxError> {
+/// Returns how many messages are echoed on one connection, in a second and in a second of processor
+/// time: the latter depends less on what else the machine does.
+async fn measure(url: &str, tcp: TcpStream, is_stalled: bool) -> Result<[f64; 2], BoxError> {
     tcp.set_nodelay(true)?;
     let http2 = Http2::connect(tcp).await?;
     let request = ClientRequest::new(url)?;
@@ -77,13 +79,12 @@ async fn measure(url: &str, tcp: TcpStream, is_stalled: bool) -> Result<f64, Box
             .await
             .is_ok()
         {}
-        println!("  stalled with {} bytes of output", other.pending_bytes());
     }
     let mut busy = Vec::new();
     for _ in 0..BUSY {
         busy.push(open().await?.0);
     }
-    let started = Instant::now();
+    let (started, processor_started) = (Instant::now(), processor_time()?);
     let mut tasks = JoinSet::new();
     for ws in busy {
         tasks.spawn(exchange(ws));
@@ -91,7 +92,20 @@ async fn measure(url: &str, tcp: TcpStream, is_stalled: bool) -> Result<f64, Box
     while let Some(ended) = tasks.join_next().await {
         ended??;
     }
-    Ok((BUSY * MESSAGES) as f64 / started.elapsed().as_secs_f64())
+    let messages = (BUSY * MESSAGES) as f64;
+    let processor = processor_time()? - processor_started;
+    Ok([messages / started.elapsed().as_secs_f64(), messages / processor])
+}
+
+/// Returns the processor time of this process in seconds (Linux).
+fn processor_time() -> Result<f64, BoxError> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // After the name in parentheses, the user and system times are the 12th and 13th fields, in
+    // hundredths of a second.
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
+    let times = fields.split_whitespace().skip(11).take(2);
+    let ticks: Result<Vec<u32>, _> = times.map(str::parse).collect();
+    Ok(f64::from(ticks?.iter().sum::<u32>()) / 100.0)
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -110,25 +124,26 @@ async fn main() -> Result<(), BoxError> {
         }
     });
     let url = format!("ws://{address}/");
-    let (mut idle, mut stalled) = (Vec::new(), Vec::new());
+    let (mut rates, mut ratios) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
     for round in 0..=ROUNDS {
-        for (is_stalled, results) in [(false, &mut idle), (true, &mut stalled)] {
-            let rate = measure(&url, TcpStream::connect(address).await?, is_stalled).await?;
-            println!(
-                "round {round}, one is {}: {rate:.0} messages/s",
-                if is_stalled { "stalled" } else { "idle" }
-            );
-            // The first round warms up.
-            if round > 0 {
-                results.push(rate);
+        let idle = measure(&url, TcpStream::connect(address).await?, false).await?;
+        let stalled = measure(&url, TcpStream::connect(address).await?, true).await?;
+        println!("round {round}: one idle {idle:.0?}, one stalled {stalled:.0?} (messages/s, per processor second)");
+        // The first round warms up.
+        if round > 0 {
+            for unit in 0..2 {
+                rates[unit].push(idle[unit]);
+                ratios[unit].push(stalled[unit] / idle[unit]);
             }
         }
     }
-    let (idle, stalled) = (median(&mut idle), median(&mut stalled));
-    println!("{BUSY} WebSockets, {MESSAGES} messages of {LEN} bytes each, median of {ROUNDS} rounds:");
-    println!(
-        "one is idle: {idle:.0} messages/s; one is stalled: {stalled:.0} messages/s; ratio {:.3}",
-        stalled / idle
-    );
+    println!("{BUSY} WebSockets, {MESSAGES} messages of {LEN} bytes each, medians of {ROUNDS} rounds:");
+    for (unit, name) in ["messages/s", "messages per second of processor time"]
+        .into_iter()
+        .enumerate()
+    {
+        let (rate, ratio) = (median(&mut rates[unit]), median(&mut ratios[unit]));
+        println!("{rate:.0} {name} while one is idle; while one is stalled, {ratio:.3} times as many");
+    }
     Ok(())
 }

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The certificate is made at start, for `localhost` and `127.0.0.1`. Browsers ask whether to
-//! trust it. It prints over which version of HTTP each WebSocket is opened, and how it ends.
+//! trust it. It prints over which version of HTTP and on which connection each WebSocket is opened,
+//! and how it ends.
 
 mod tls;
 
@@ -23,26 +24,28 @@ use tokio::net::TcpListener;
 const USAGE: &str = "usage: serve [--listen ADDR] [--no-deflate]";
 const PAGE: &str = include_str!("page.html");
 
-/// Responds to a request: with a WebSocket, or with the page.
-fn respond<B>(mut request: Request<B>, accept: &Accept<'_>, settings: Settings) -> Response<String> {
+/// Responds to a request on a connection: with a WebSocket, or with the page.
+fn respond<B>(mut request: Request<B>, connection: u64, accept: &Accept<'_>, settings: Settings) -> Response<String> {
     match request.uri().path() {
-        "/echo" => match hyper::upgrade(&mut request, accept, settings) {
-            Ok((response, upgrade)) => {
-                let version = request.version();
-                println!("{version:?}: a WebSocket is opened");
-                tokio::spawn(async move {
-                    match echo(upgrade).await {
-                        Ok(status) => println!("{version:?}: {status}"),
-                        Err(error) => println!("{version:?}: {error}"),
-                    }
-                });
-                response
+        "/echo" => {
+            let at = format!("{:?} on connection {connection}", request.version());
+            match hyper::upgrade(&mut request, accept, settings) {
+                Ok((response, upgrade)) => {
+                    println!("{at}: a WebSocket is opened");
+                    tokio::spawn(async move {
+                        match echo(upgrade).await {
+                            Ok(status) => println!("{at}: {status}"),
+                            Err(error) => println!("{at}: {error}"),
+                        }
+                    });
+                    response
+                }
+                Err(rejection) => {
+                    println!("{at}: refused: {rejection}");
+                    rejection.into_http()
+                }
             }
-            Err(rejection) => {
-                println!("{:?}: refused: {rejection}", request.version());
-                rejection.into_http()
-            }
-        },
+        }
         "/" => {
             let mut response = Response::new(PAGE.to_owned());
             let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -84,7 +87,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     // Pages of this server under either name.
     let origins = [format!("https://localhost:{port}"), format!("https://127.0.0.1:{port}")];
     let settings = Settings::new().config(Config::new().deflate(deflate));
-    loop {
+    for connection in 1.. {
         let (tcp, tls) = (server::accept(&listener).await, tls.clone());
         let (origins, settings) = (origins.clone(), settings.clone());
         tokio::spawn(async move {
@@ -92,11 +95,12 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
                 let tls = tokio::time::timeout(Duration::from_secs(10), tls.accept(tcp)).await??;
                 let origins = origins.each_ref().map(String::as_str);
                 let accept = Accept::new().origins(&origins);
-                server::serve(tls, |request| respond(request, &accept, settings.clone())).await
+                server::serve(tls, |request| respond(request, connection, &accept, settings.clone())).await
             };
             if let Err(error) = served.await {
-                eprintln!("serve: {error}");
+                eprintln!("connection {connection}: {error}");
             }
         });
     }
+    Ok(())
 }
