@@ -80,7 +80,22 @@ impl Http2 {
         config: Config,
         settings: Settings,
     ) -> Result<(WebSocket, http::Response<()>), Error> {
-        let (mut request, expected) = request.to_http_connect(&config)?;
+        let (stream, response, negotiated) = self.open_stream(request, &config).await?;
+        let engine = engine(&negotiated, config)?;
+        Ok((adapter::tokio::upgraded(stream, engine, settings), response))
+    }
+
+    /// Opens a WebSocket as [`open`](Self::open) does, and returns its stream, for a program that
+    /// passes the bytes on.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub async fn open_stream(
+        &self,
+        request: &ClientRequest,
+        config: &Config,
+    ) -> Result<(Stream, http::Response<()>, Negotiated), Error> {
+        let (mut request, expected) = request.to_http_connect(config)?;
         request.extensions_mut().insert(Protocol::from_static("websocket"));
         let (response, send) = within(async {
             let mut send = self.send.clone().ready().await?;
@@ -95,9 +110,7 @@ impl Http2 {
             let _timed_out = timeout(LIMIT, read_body(recv, &mut body)).await;
             return Err(Error::Refused(Box::new(response.map(|()| body))));
         };
-        let engine = engine(&negotiated, config)?;
-        let ws = adapter::tokio::upgraded(Stream::new(send, recv), engine, settings);
-        Ok((ws, response))
+        Ok((Stream::new(send, recv), response, negotiated))
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::{
     error::Error,
-    fs,
+    fs, future,
     time::{Duration, Instant},
 };
 
@@ -120,7 +120,7 @@ async fn main() -> Result<(), BoxError> {
     tokio::spawn(async move {
         loop {
             let tcp = server::accept(&listener).await;
-            tokio::spawn(server::serve(tcp, respond));
+            tokio::spawn(server::serve(tcp, |request| future::ready(respond(request))));
         }
     });
     let url = format!("ws://{address}/");

@@ -1,6 +1,6 @@
 //! A server: HTTP/1.1 and HTTP/2 on one port.
 
-use std::{error::Error, io, time::Duration};
+use std::{convert::Infallible, error::Error, time::Duration};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, service::service_fn};
@@ -43,16 +43,17 @@ pub fn builder() -> Builder<TokioExecutor> {
 ///
 /// # Errors
 /// The transport has failed, or the client does not speak HTTP.
-pub async fn serve<T>(
+pub async fn serve<T, F>(
     transport: T,
-    respond: impl Fn(Request<Incoming>) -> Response<String>,
+    respond: impl Fn(Request<Incoming>) -> F,
 ) -> Result<(), Box<dyn Error + Send + Sync>>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Future<Output = Response<String>> + Send + 'static,
 {
     let service = service_fn(|request| {
         let response = respond(request);
-        async { Ok::<_, io::Error>(response) }
+        async { Ok::<_, Infallible>(response.await) }
     });
     builder()
         .serve_connection_with_upgrades(TokioIo::new(transport), service)

@@ -10,7 +10,7 @@
 
 mod tls;
 
-use std::{env, error::Error, net::SocketAddr, time::Duration};
+use std::{env, error::Error, future, net::SocketAddr, time::Duration};
 
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use sockless::{
@@ -95,7 +95,10 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
                 let tls = tokio::time::timeout(Duration::from_secs(10), tls.accept(tcp)).await??;
                 let origins = origins.each_ref().map(String::as_str);
                 let accept = Accept::new().origins(&origins);
-                server::serve(tls, |request| respond(request, connection, &accept, settings.clone())).await
+                server::serve(tls, |request| {
+                    future::ready(respond(request, connection, &accept, settings.clone()))
+                })
+                .await
             };
             if let Err(error) = served.await {
                 eprintln!("connection {connection}: {error}");
