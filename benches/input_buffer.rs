@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bench_support::{Content, READ, ROLES, SEGMENT, SIZES, config, group, open, receiving::Stream, rounds};
+use bench_support::{Content, READ, ROLES, SEGMENT, SIZES, config, group, open, receiving::Stream, rounds, turn};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sockless::{Config, Connection, Event, InputBuffer, Role};
 
@@ -55,9 +55,7 @@ impl Loop {
     /// Receives the stream twice and compares every byte.
     fn verify(&mut self) {
         let (stream, count) = (self.stream, self.stream.message_count());
-        let expected: Vec<_> = (0..count)
-            .map(|index| stream.content.message(index, stream.size))
-            .collect();
+        let expected = stream.messages();
         let mut received = 0;
         while received < 2 * count {
             self.read(|payload| {
@@ -175,7 +173,10 @@ fn print_table() {
         for content in CONTENTS {
             for &size in &sizes {
                 let cells = [READ, SEGMENT].map(|read| {
-                    let mut turns = inputs().map(|input| turn(Loop::new(stream(role, content, size, read), input)));
+                    let mut turns = inputs().map(|input| {
+                        let mut receiver = Loop::new(stream(role, content, size, read), input);
+                        turn(TURN, move |count| receiver.run(count))
+                    });
                     let rounds = rounds(ROUNDS, turns.each_mut().map(|turn| turn as &mut dyn FnMut() -> f64));
                     let fastest = |at: usize| rounds.iter().map(|times| times[at]).fold(f64::MAX, f64::min);
                     format!("{:.1} | {:.2}", fastest(0), fastest(1) / fastest(0))
@@ -184,15 +185,6 @@ fn print_table() {
             }
         }
     }
-}
-
-/// Returns a function that receives for about [`TURN`] and returns the nanoseconds per message.
-fn turn(mut receiver: Loop) -> impl FnMut() -> f64 {
-    let mut count = 1;
-    while receiver.run(count) < TURN {
-        count *= 2;
-    }
-    move || receiver.run(count).as_nanos() as f64 / count as f64
 }
 
 criterion_group!(name = benches; config = config(); targets = input_buffer);

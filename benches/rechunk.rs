@@ -10,7 +10,7 @@ use std::{env, time::Duration};
 use bench_support::{
     Content, READ, ROLES, SEGMENT, SIZES, config, frame_len, median, peer_of,
     receiving::{Receiver, Stream, bench},
-    rounds,
+    rounds, turn,
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use sockless::Role;
@@ -74,11 +74,12 @@ fn print_table() {
 fn print_row(role: Role, content: Content, size: usize) {
     let reads = [(READ, false), (SEGMENT, false), (SEGMENT, true), (1, false), (1, true)];
     let mut turns = reads.map(|(read, receive_whole)| {
-        turn(Stream {
+        let mut receiver = Receiver::new(Stream {
             read,
             receive_whole,
             ..Stream::new(role, content, size)
-        })
+        });
+        turn(TURN, move |count| receiver.run(count))
     });
     let rounds = rounds(ROUNDS, turns.each_mut().map(|turn| turn as &mut dyn FnMut() -> f64));
     let wire_len = frame_len(peer_of(role), size) as f64;
@@ -93,16 +94,6 @@ fn print_row(role: Role, content: Content, size: usize) {
         per_byte(3),
         per_byte(4),
     );
-}
-
-/// Returns a function that receives for about [`TURN`] and returns the nanoseconds per message.
-fn turn(stream: Stream) -> impl FnMut() -> f64 {
-    let mut receiver = Receiver::new(stream);
-    let mut count = 1;
-    while receiver.run(count) < TURN {
-        count *= 2;
-    }
-    move || receiver.run(count).as_nanos() as f64 / count as f64
 }
 
 criterion_group!(name = rechunk; config = config(); targets = reads);

@@ -4,6 +4,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::mem;
 
 use crate::{
+    config::Config,
     error::ProtocolError,
     frame::{
         opcode::Opcode,
@@ -34,7 +35,47 @@ pub(crate) enum PayloadViolation {
     TooBig,
 }
 
+/// The size and the number of frames of the message in progress.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct MessageSize {
+    /// The bytes of its frames so far, the announced length of the current one included; or, if it
+    /// is compressed, the bytes inflated so far.
+    bytes: u64,
+    fragments: u32,
+}
+
+impl MessageSize {
+    /// Counts a frame of the message with `len` bytes.
+    pub(crate) fn add_frame(&mut self, is_first: bool, len: u64, limits: Limits) -> Result<(), ProtocolError> {
+        if is_first {
+            *self = Self::default();
+        }
+        // Both fit: a length is below 2^63 and the limit was not passed before.
+        self.bytes = self.bytes.saturating_add(len);
+        if self.bytes > limits.size {
+            return Err(ProtocolError::MessageTooBig {
+                size: Some(self.bytes),
+                limit: limits.size,
+            });
+        }
+        self.fragments = self.fragments.saturating_add(1);
+        if self.fragments > limits.fragments {
+            return Err(ProtocolError::TooManyFragments {
+                limit: limits.fragments,
+            });
+        }
+        Ok(())
+    }
+}
+
 impl Limits {
+    pub(crate) const fn of(config: &Config) -> Self {
+        Self {
+            size: config.max_message_size,
+            fragments: config.max_fragments,
+        }
+    }
+
     /// The error that says what is wrong. How much a message that is too big would inflate to is
     /// not known.
     pub(crate) const fn error(self, violation: PayloadViolation) -> ProtocolError {
@@ -60,10 +101,7 @@ impl From<InvalidUtf8> for PayloadViolation {
 #[derive(Debug)]
 pub(crate) struct MessageAssembler {
     kind: MessageKind,
-    /// The bytes of its frames so far, the announced length of the current one included; or, if it
-    /// is compressed, the bytes inflated so far.
-    size: u64,
-    fragments: u32,
+    size: MessageSize,
     utf8: Validator,
     buffer: Buffer,
 }
@@ -81,8 +119,7 @@ impl MessageAssembler {
     pub(crate) const fn new() -> Self {
         Self {
             kind: MessageKind::Binary,
-            size: 0,
-            fragments: 0,
+            size: MessageSize { bytes: 0, fragments: 0 },
             utf8: Validator::new(),
             buffer: Buffer::Spare(Vec::new()),
         }
@@ -97,36 +134,20 @@ impl MessageAssembler {
     ) -> Result<(), ProtocolError> {
         if let Some(kind) = kind {
             self.kind = kind;
-            self.size = 0;
-            self.fragments = 0;
         }
-        // Both fit: a length is below 2^63 and the limit was not passed before.
-        self.size = self.size.saturating_add(len);
-        if self.size > limits.size {
-            return Err(ProtocolError::MessageTooBig {
-                size: Some(self.size),
-                limit: limits.size,
-            });
-        }
-        self.fragments = self.fragments.saturating_add(1);
-        if self.fragments > limits.fragments {
-            return Err(ProtocolError::TooManyFragments {
-                limit: limits.fragments,
-            });
-        }
-        Ok(())
+        self.size.add_frame(kind.is_some(), len, limits)
     }
 
     /// Counts `len` bytes that were inflated. Returns how many of them are within the limit.
     pub(crate) fn admit(&mut self, len: usize, limits: Limits) -> usize {
         let admitted = len.min(self.room(limits));
-        self.size += admitted as u64;
+        self.size.bytes += admitted as u64;
         admitted
     }
 
     /// Returns how many more bytes the limit permits.
     pub(crate) fn room(&self, limits: Limits) -> usize {
-        usize::try_from(limits.size.saturating_sub(self.size)).unwrap_or(usize::MAX)
+        usize::try_from(limits.size.saturating_sub(self.size.bytes)).unwrap_or(usize::MAX)
     }
 
     /// The kind of the message in progress.
@@ -136,7 +157,7 @@ impl MessageAssembler {
 
     /// Whether a piece of `len` bytes that ends the message is all of it.
     pub(crate) const fn is_whole(&self, len: usize) -> bool {
-        self.size == len as u64
+        self.size.bytes == len as u64
     }
 
     /// Whether pieces of the message have come.
@@ -273,7 +294,7 @@ impl MessageAssembler {
     /// The opcode of a frame that holds what is assembled and `remaining` bytes more: a
     /// continuation if pieces of the message were delivered before.
     pub(crate) fn opcode_of_unread(&self, remaining: u64) -> Opcode {
-        if self.len() as u64 + remaining == self.size {
+        if self.len() as u64 + remaining == self.size.bytes {
             self.kind.opcode()
         } else {
             Opcode::Continuation

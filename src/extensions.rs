@@ -83,7 +83,6 @@ pub(crate) fn parse_extensions(
         }
         let mut rest = value;
         let extension = parse_extension(&mut rest);
-        skip_white_space(&mut rest);
         unparsed = None;
         Some(match (extension, rest.split_first()) {
             (Ok(extension), Some((b',', next))) => {
@@ -100,7 +99,6 @@ pub(crate) fn parse_extensions(
 
 /// Parses `extension = extension-token *( ";" extension-param )`.
 fn parse_extension<'a>(rest: &mut &'a [u8]) -> Result<Extension<'a>, SyntaxError> {
-    skip_white_space(rest);
     let name = parse_token(rest)?;
     let start = *rest;
     while parse_parameter(rest)?.is_some() {}

@@ -121,7 +121,8 @@
 //! * `hyper`: upgrades inside hyper 1 and axum, over HTTP/1.1 and HTTP/2. Implies `http`, `tokio`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
-//! it, except that `zlib-rs` compresses to other bytes.
+//! it, except that `zlib-rs` compresses to other bytes, and that
+//! [`ProtocolError::TooManyDeflateBlocks`] is raised only where `miniz_oxide` inflates.
 
 #![no_std]
 #![forbid(unsafe_code)]

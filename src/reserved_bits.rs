@@ -36,11 +36,6 @@ impl ReservedBits {
         Self { rsv1, rsv2, rsv3 }
     }
 
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn bits(self) -> [bool; 3] {
-        [self.rsv1, self.rsv2, self.rsv3]
-    }
-
     /// Returns the bits that are in either set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -58,6 +53,15 @@ impl ReservedBits {
             rsv1: self.rsv1 & !other.rsv1,
             rsv2: self.rsv2 & !other.rsv2,
             rsv3: self.rsv3 & !other.rsv3,
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn intersection(self, other: Self) -> Self {
+        Self {
+            rsv1: self.rsv1 & other.rsv1,
+            rsv2: self.rsv2 & other.rsv2,
+            rsv3: self.rsv3 & other.rsv3,
         }
     }
 

@@ -7,7 +7,7 @@ use std::slice;
 
 use sockless::{
     MessageKind, ProtocolError, Role,
-    frame::{Decoder, Header, Item, Opcode},
+    frame::{Decoder, Header, Item, Opcode, ReservedBits},
     mask,
 };
 use support::{
@@ -480,6 +480,32 @@ fn s5_4_a_proxy_keeps_fragments_and_reserved_bits() {
             }
         }
         assert!(forwarded == expected, "in pieces of {step} bytes");
+    }
+}
+
+/// R212: Extensions of one's own and permessage-deflate may be negotiated in any order: each bit is
+/// allowed where its extension gives it a meaning.
+#[test]
+fn s9_the_order_of_negotiation_does_not_matter() {
+    let mut first = Decoder::new(Role::Client);
+    first.allow_rsv1();
+    first.allow_reserved(ReservedBits::RSV2);
+    let mut second = Decoder::new(Role::Client);
+    second.allow_reserved(ReservedBits::RSV2);
+    second.allow_rsv1();
+    for decoder in [first, second] {
+        // Every set of bits, on the first frame of a message and on the one after it.
+        for bits in 0..8u8 {
+            for (is_first, allowed) in [(true, bits & 0b001 == 0), (false, bits & 0b101 == 0)] {
+                let mut decoder = decoder.clone();
+                let mut begin = [0x01, 0];
+                let mut begin = if is_first { &mut [][..] } else { &mut begin };
+                while decoder.decode(&mut begin).unwrap().is_some() {}
+                let mut frame = [bits << 4 | u8::from(is_first), 0];
+                let found = decoder.decode(&mut &mut frame[..]);
+                assert_eq!(found.is_ok(), allowed, "{bits:03b}, first: {is_first}");
+            }
+        }
     }
 }
 

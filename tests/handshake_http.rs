@@ -187,6 +187,30 @@ fn s4_2_1_a_parsed_request_follows_the_same_rules() {
     }
 }
 
+/// R033: The host of an absolute URI counts, and not the Host header (RFC 9112, section 3.2.2).
+#[test]
+fn f83_the_host_of_an_absolute_target_counts() {
+    for (uri, target, host, allowed) in [
+        ("http://evil.example:81/a?b", "/a?b", "evil.example:81", false),
+        ("http://example.com", "/", "example.com", true),
+        ("/a", "/a", "example.com", true),
+    ] {
+        let mut request = http_request(&with(&REQUEST_FIELDS, "Origin", &["http://example.com"]));
+        *request.uri_mut() = uri.parse().unwrap();
+        let request = Request::from_http(&request).unwrap();
+        assert_eq!((request.target(), request.host()), (target, host));
+        assert_eq!(request.is_same_origin(), allowed, "{uri}");
+        assert_eq!(request.check_origin(&Accept::new()).is_ok(), allowed, "{uri}");
+    }
+    let mut request = http_request(&REQUEST_FIELDS);
+    *request.uri_mut() = "http://user@example.com/".parse().unwrap();
+    let target = quoted("/");
+    assert_eq!(
+        Request::from_http(&request),
+        Err(RequestError::InvalidTarget { target })
+    );
+}
+
 /// HTTP versions that `Request::from_http` and `Expected::check_http` reject.
 const OTHER_VERSIONS: [(Version, &str); 4] = [
     (Version::HTTP_09, "HTTP/0.9"),

@@ -627,6 +627,29 @@ mod proxy {
         assert!(!text.contains("Sec-WebSocket-Protocol"));
     }
 
+    /// R137 F15: Each answer is compared with each offer, and both are a peer's: so only the first
+    /// 64 offers are passed on.
+    #[test]
+    fn f15_a_full_list_of_offers_is_limited() {
+        let offers: Vec<String> = (0..1000).map(|number| format!("x{number}")).collect();
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Extensions: {}\r\n\r\n",
+            offers.join(", ")
+        );
+        let (_, received) = undecided(Config::new(), request.as_bytes());
+        assert_eq!(received.extensions().count(), 1000);
+        let mut head = Vec::new();
+        Connection::client(&plain().forwarding(&received), Config::new(), [2; 32], &mut head).unwrap();
+        let (_, at_server) = undecided(Config::new(), &head);
+        let passed_on: Vec<_> = at_server
+            .extensions()
+            .map(|extension| extension.name().to_owned())
+            .collect();
+        assert_eq!(passed_on, offers[..64]);
+    }
+
     /// What the client has not offered is not passed back to it.
     #[test]
     fn answers_that_were_not_offered_are_not_passed_on() {

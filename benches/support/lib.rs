@@ -48,6 +48,16 @@ pub fn config() -> Criterion {
         .nresamples(2000)
 }
 
+/// Returns a function that works for about `time` and returns the nanoseconds per message. `run`
+/// processes a number of messages and returns the time.
+pub fn turn(time: Duration, mut run: impl FnMut(u64) -> Duration) -> impl FnMut() -> f64 {
+    let mut count = 1;
+    while run(count) < time {
+        count *= 2;
+    }
+    move || run(count).as_nanos() as f64 / count as f64
+}
+
 /// Runs rounds. In each round every function has one turn, and the first one changes from round to
 /// round, so that noise of the machine affects all.
 pub fn rounds<const N: usize>(count: usize, mut turns: [&mut dyn FnMut() -> f64; N]) -> Vec<[f64; N]> {

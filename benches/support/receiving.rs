@@ -55,6 +55,12 @@ impl Stream {
         (STREAM_LEN.min(READS * self.read) / (self.size + 14)).max(2)
     }
 
+    /// Returns the payloads of the messages before the stream repeats.
+    pub fn messages(&self) -> Vec<Vec<u8>> {
+        let message = |index| self.content.message(index, self.size);
+        (0..self.message_count()).map(message).collect()
+    }
+
     /// Returns the bytes of the stream, which a connection in the other role has sent.
     pub fn bytes(&self) -> Vec<u8> {
         let mut peer = open(peer_of(self.role), Config::default());
@@ -63,8 +69,7 @@ impl Stream {
             _ => MessageKind::Text,
         };
         let mut bytes = Vec::new();
-        for index in 0..self.message_count() {
-            let message = self.content.message(index, self.size);
+        for message in self.messages() {
             let mut frames = message.chunks(self.frame.unwrap_or(self.size)).peekable();
             while let Some(frame) = frames.next() {
                 let fin = frames.peek().is_none();
@@ -189,9 +194,7 @@ impl Receiver {
     /// Receives the stream twice and compares every byte.
     fn verify<const WHOLE: bool>(&mut self) {
         let (stream, count) = (self.stream, self.stream.message_count());
-        let expected: Vec<_> = (0..count)
-            .map(|index| stream.content.message(index, stream.size))
-            .collect();
+        let expected = stream.messages();
         let (mut received, mut pongs) = (0, 0);
         while received < 2 * count {
             self.read::<WHOLE>(|event, payload| {

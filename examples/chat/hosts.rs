@@ -2,49 +2,47 @@
 
 use std::net::SocketAddr;
 
-/// The host names that were given on the command line.
-#[derive(Default)]
-pub(crate) struct Hosts(Vec<String>);
-
-impl Hosts {
-    /// Adds a host name. Without a port, it stands for all ports: a proxy may have another port
-    /// than the chat.
-    pub(crate) fn add(&mut self, name: &str) {
-        self.0.push(name.to_ascii_lowercase());
+/// Returns the hosts that a request to `local` may be for, for `Accept::hosts`: the address that
+/// the client has connected to, `localhost` if that is of this computer, and the `names` of the
+/// command line. A name without a port stands for all ports: a proxy may have another port than
+/// the chat.
+///
+/// An address is safe: a page of another site has the name or the address of that site.
+pub(crate) fn hosts_at(local: SocketAddr, names: &[String]) -> Vec<String> {
+    let (ip, port) = (local.ip().to_canonical(), local.port());
+    let mut hosts = names.to_vec();
+    hosts.push(SocketAddr::new(ip, port).to_string());
+    if ip.is_loopback() {
+        hosts.push(format!("localhost:{port}"));
     }
-
-    /// Returns whether a `Host` header names the chat: by the address that the client has
-    /// connected to, as `localhost`, or by a name of the command line.
-    ///
-    /// An address is safe: a page of another site has the name or the address of that site.
-    pub(crate) fn contain(&self, host: &str, local: SocketAddr) -> bool {
-        let host = host.to_ascii_lowercase();
-        let (name, port) = split_port(&host);
-        let host_and_port = format!("{name}:{}", port.unwrap_or("80"));
-        let (ip, local_port) = (local.ip().to_canonical(), local.port());
-        host_and_port == SocketAddr::new(ip, local_port).to_string()
-            || ip.is_loopback() && host_and_port == format!("localhost:{local_port}")
-            || self.0.iter().any(|allowed| *allowed == host || allowed == name)
-    }
-}
-
-/// Splits a host into its name and its port. An IPv6 address in brackets has colons, too.
-fn split_port(host: &str) -> (&str, Option<&str>) {
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
-        _ => (host, None),
-    }
+    hosts
 }
 
 #[cfg(test)]
 mod tests {
+    use sockless::{Accept, Request};
+
     use super::*;
+
+    /// Returns whether a chat at `local` accepts a request for `host`.
+    fn is_accepted(host: &str, local: &str) -> bool {
+        let names = ["Chat.example", "other.example:8080"].map(String::from);
+        let hosts = hosts_at(local.parse().unwrap(), &names);
+        let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
+        let headers = [
+            ("Host", host),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Version", "13"),
+        ];
+        let headers = headers.map(|(name, value)| (name, value.as_bytes()));
+        Request::from_list("GET", "/", headers)
+            .is_ok_and(|request| request.check_origin(&Accept::new().hosts(&hosts)).is_ok())
+    }
 
     #[test]
     fn f83_the_hosts_of_the_chat_are_known() {
-        let mut hosts = Hosts::default();
-        hosts.add("Chat.example");
-        hosts.add("other.example:8080");
         for (local, host, expected) in [
             ("127.0.0.1:9001", "127.0.0.1:9001", true),
             ("127.0.0.1:9001", "localhost:9001", true),
@@ -67,11 +65,7 @@ mod tests {
             ("[::1]:9001", "::1:9001", false),
             ("192.0.2.1:9001", "localhost:9001", false),
         ] {
-            assert_eq!(
-                hosts.contain(host, local.parse().unwrap()),
-                expected,
-                "{host} at {local}"
-            );
+            assert_eq!(is_accepted(host, local), expected, "{host} at {local}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use crate::bucket::Bucket;
 use crate::lock;
 
 /// Each connection has two threads.
@@ -165,46 +166,6 @@ fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
         address => address,
-    }
-}
-
-/// A token bucket: it is full at first, and is filled again at a constant rate.
-pub(crate) struct Bucket {
-    capacity: f64,
-    per_second: f64,
-    tokens: f64,
-    updated: Instant,
-}
-
-impl Bucket {
-    pub(crate) const fn new(capacity: f64, per_second: f64, now: Instant) -> Self {
-        Self {
-            capacity,
-            per_second,
-            tokens: capacity,
-            updated: now,
-        }
-    }
-
-    /// Takes that many tokens, if there are enough.
-    pub(crate) fn take(&mut self, tokens: f64, now: Instant) -> bool {
-        self.fill(now);
-        let has_enough = tokens <= self.tokens;
-        if has_enough {
-            self.tokens -= tokens;
-        }
-        has_enough
-    }
-
-    fn is_full(&mut self, now: Instant) -> bool {
-        self.fill(now);
-        self.tokens >= self.capacity
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let seconds = now.saturating_duration_since(self.updated).as_secs_f64();
-        self.tokens = self.capacity.min(self.tokens + seconds * self.per_second);
-        self.updated = now;
     }
 }
 

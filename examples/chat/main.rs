@@ -20,6 +20,7 @@
 //! | has a long name, or control characters or markup in it | the name is cleaned | `text.rs` |
 //! | is a page of another site, or uses another host name | 403 | `hosts.rs` |
 
+mod bucket;
 mod hosts;
 mod limits;
 mod options;
@@ -34,12 +35,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{convert::Infallible, env, thread};
 
-use sockless::adapter::std_net::{self, Incoming, Reader, Writer};
+use sockless::adapter::std_net::{self, Reader, WebSocket, Writer};
 use sockless::adapter::{Error, Settings};
 use sockless::timers::Timeouts;
 use sockless::{Accept, CloseCode, Config, Event};
 
-use hosts::Hosts;
 use limits::{Limits, Permit, Refusal};
 use options::{HELP, Options};
 use queue::Queue;
@@ -82,11 +82,12 @@ fn main() -> ExitCode {
 
 /// What all connections share.
 struct Chat {
-    hosts: Hosts,
+    /// The host names of the command line.
+    hosts: Vec<String>,
     room: Mutex<Room>,
 }
 
-fn run(listen: &str, hosts: Hosts) -> io::Result<Infallible> {
+fn run(listen: &str, hosts: Vec<String>) -> io::Result<Infallible> {
     // On Unix, std sets SO_REUSEADDR: after a restart the address is free at once.
     let listener = TcpListener::bind(listen)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}")))?;
@@ -161,14 +162,15 @@ fn serve_admitted(chat: &Chat, tcp: TcpStream, permit: &Permit) -> Result<(), Er
     // The engine answers an invalid request, and this returns the error.
     let incoming = std_net::incoming(tcp, settings(CLOSE_TIMEOUT))?;
     let request = incoming.request();
-    // A page of another site can have a host name that leads to this address ("DNS rebinding").
-    // For a browser, it then has the same origin as the chat.
-    if !chat.hosts.contain(request.host(), local) {
-        return incoming.reject(
-            403,
-            &[TEXT],
-            b"The chat has another host name. See its option --host.\n",
-        );
+    // Browsers let any page open a WebSocket to any host. Only the server can refuse foreign pages.
+    // One of them can have a host name that leads to this address ("DNS rebinding"): for a browser,
+    // it then has the same origin as the chat.
+    let hosts = hosts::hosts_at(local, &chat.hosts);
+    let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
+    let accept = Accept::new().hosts(&hosts);
+    if let Err(error) = request.check_origin(&accept) {
+        let text = format!("{error}\nThe option --host of the chat names its hosts.\n");
+        return incoming.reject(error.status(), &[TEXT], text.as_bytes());
     }
     let target = request.target();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -178,16 +180,11 @@ fn serve_admitted(chat: &Chat, tcp: TcpStream, permit: &Permit) -> Result<(), Er
     if !request.is_upgrade() {
         return incoming.reject(200, &[HTML], PAGE);
     }
-    // Browsers let any page open a WebSocket to any host. Only the server can refuse foreign pages.
-    if !request.is_same_origin() {
-        return incoming.reject(403, &[TEXT], b"The chat is for its own page only.\n");
-    }
     let name = text::name_in(query);
-    serve_guest(chat, incoming, name.as_deref(), permit)
+    serve_guest(chat, incoming.accept(&accept)?, name.as_deref(), permit)
 }
 
-fn serve_guest(chat: &Chat, incoming: Incoming<TcpStream>, name: Option<&str>, permit: &Permit) -> Result<(), Error> {
-    let ws = incoming.accept(&Accept::new())?;
+fn serve_guest(chat: &Chat, ws: WebSocket<TcpStream>, name: Option<&str>, permit: &Permit) -> Result<(), Error> {
     // A guest may listen without sending, for any time.
     ws.get_ref().set_read_timeout(None)?;
     let tcp = ws.get_ref().try_clone()?;

@@ -1,7 +1,5 @@
 //! The command line.
 
-use crate::hosts::Hosts;
-
 pub(crate) const HELP: &str = "\
 A chat room for browsers.
 
@@ -15,7 +13,8 @@ usage: chat [--listen ADDRESS] [--host NAME[:PORT]]...
 /// What the command line says.
 pub(crate) struct Options {
     pub(crate) listen: String,
-    pub(crate) hosts: Hosts,
+    /// Other host names of the chat.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// Returns the options, or `None` if the help is asked for.
@@ -25,14 +24,14 @@ pub(crate) struct Options {
 pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
     let mut options = Options {
         listen: "127.0.0.1:9001".to_owned(),
-        hosts: Hosts::default(),
+        hosts: Vec::new(),
     };
     while let Some(option) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{option} needs a value"));
         match option.as_str() {
             "--help" | "-h" => return Ok(None),
             "--listen" => options.listen = value()?,
-            "--host" => options.hosts.add(&value()?),
+            "--host" => options.hosts.push(value()?),
             _ => return Err(format!("there is no option {option:?}")),
         }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sockless::CloseCode;
 
-use crate::limits::Bucket;
+use crate::bucket::Bucket;
 use crate::queue::{Close, Queue};
 use crate::text;
 

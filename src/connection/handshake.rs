@@ -164,16 +164,9 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), LocalHandshakeError> {
         self.check_answer()?;
+        let deflate = self.opening.as_ref().and_then(|opening| opening.deflate.as_ref());
+        let negotiated = write_acceptance(request, accept, deflate, out)?;
         let deflate = self.opening.as_mut().and_then(|opening| opening.deflate.take());
-        let negotiated = match write_acceptance(request, accept, deflate.as_ref(), out) {
-            Ok(negotiated) => negotiated,
-            Err(error) => {
-                if let Some(opening) = &mut self.opening {
-                    opening.deflate = deflate;
-                }
-                return Err(error);
-            }
-        };
         let deflate = match accept.chosen_config() {
             Some(config) => {
                 self.configure(config);

@@ -4,6 +4,7 @@
 mod buffered;
 mod handshake;
 mod opening;
+mod parts;
 mod receive;
 mod send;
 
@@ -11,6 +12,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use self::opening::Opening;
+pub use self::parts::Parts;
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflatePool;
 use crate::{
@@ -206,7 +208,12 @@ impl Connection {
 
     /// Computes which code takes the next input.
     fn compute_path(&self) -> Path {
-        Path::of(&self.receiver, self.phase.receives_frames() && self.opening.is_none())
+        Path::of(&self.receiver, self.takes_frames())
+    }
+
+    /// Whether the next input is frames, and nothing that arrived before is still to be processed.
+    const fn takes_frames(&self) -> bool {
+        self.phase.receives_frames() && self.opening.is_none()
     }
 
     /// To be called after every change of what [`compute_path`](Self::compute_path) depends on.
@@ -217,40 +224,6 @@ impl Connection {
     /// The error with which the connection has failed, if it has.
     fn failure(&self) -> Option<Box<ProtocolError>> {
         self.close_status.as_ref()?.error.map(Box::new)
-    }
-
-    /// Tells the connection that the transport has ended: a read returned no bytes, or an error.
-    ///
-    /// Returns `Ok(None)` after a complete closing handshake. Returns an event if what the
-    /// connection waits for ends with the transport, as the body of a refusal may.
-    ///
-    /// A client that stops waiting, because of a deadline or a reset, calls it too, so that it gets
-    /// a refusal whose head has arrived. Its body is then incomplete, whatever
-    /// [`is_complete`](crate::handshake::Refusal::is_complete) says of a body that ends with the
-    /// transport.
-    ///
-    /// # Errors
-    /// Returns [`UnexpectedEof`](ProtocolError::UnexpectedEof) or
-    /// [`HandshakeEof`](ProtocolError::HandshakeEof) if the connection is lost, or the peer closed
-    /// the transport too early (RFC 6455, section 7.1.5); or the error with which the connection
-    /// failed before.
-    pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
-        if let Some(error) = self.failure() {
-            return Err(error);
-        }
-        if self.phase == Phase::Closed {
-            return Ok(None);
-        }
-        let refusal = self.opening.as_ref().and_then(|opening| opening.refusal.as_ref());
-        if let Some((_, body)) = refusal {
-            let is_complete = body.ends_with_transport();
-            return Ok(self.refused(is_complete));
-        }
-        let error = match self.state() {
-            State::Opening => ProtocolError::HandshakeEof,
-            State::Open | State::Closing | State::Closed => ProtocolError::UnexpectedEof,
-        };
-        Err(self.fail(error, &mut Vec::new()))
     }
 
     /// Takes the allocation of an owned event, of this connection or another, for the next message,
@@ -396,28 +369,6 @@ impl Connection {
             (Role::Client, false) | (Role::Server, _) => Teardown::Close,
         })
     }
-
-    /// Ends the engine and returns what it holds, for a takeover of the transport.
-    #[must_use]
-    pub fn into_parts(self) -> Parts {
-        let discards_input = matches!(self.phase, Phase::CloseReceived | Phase::Closed);
-        let opening_is_lossy = self.opening.as_ref().is_some_and(|opening| opening.is_lossy());
-        let lossless = !discards_input && !opening_is_lossy && !self.receiver.is_lossy();
-        let mut unread = match self.opening {
-            Some(opening) if self.phase.receives_frames() || self.phase == Phase::Deciding => {
-                opening.early.get(opening.early_read..).unwrap_or_default().to_vec()
-            }
-            Some(opening) => opening.head.into_collected(),
-            None => Vec::new(),
-        };
-        if self.phase.receives_frames() {
-            // What was received of the early bytes already precedes the rest of them.
-            let mut frames = self.receiver.into_unread();
-            frames.append(&mut unread);
-            unread = frames;
-        }
-        Parts { unread, lossless }
-    }
 }
 
 /// Shows no message and no close reason: they may be secret. The error quotes what its text quotes,
@@ -433,39 +384,5 @@ impl fmt::Debug for Connection {
                 .field("error", &status.error);
         }
         shown.finish_non_exhaustive()
-    }
-}
-
-/// What a connection holds at its end: see [`Connection::into_parts`].
-#[derive(Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Parts {
-    /// The bytes that were taken from the transport and are in no event: the beginning of a head or
-    /// of a frame header, or the message in progress, as a frame with the same content.
-    ///
-    /// Whatever continues to read from the transport must read these bytes first. With
-    /// [`Delivery::Chunks`], the chunks of a message in progress were
-    /// returned; the frame then continues that message.
-    pub unread: Vec<u8>,
-    /// Whether another engine that reads `unread`, and then the transport, receives everything.
-    ///
-    /// It is false:
-    ///
-    /// * on a client, after an interim response (100 to 199 except 101), and while the body of a
-    ///   refusal arrives;
-    /// * with permessage-deflate, while a compressed message is in progress, of which nothing is in
-    ///   `unread`, or while the peer may refer to earlier messages (context takeover);
-    /// * after a Close frame was received, or the connection or its handshake failed: what follows
-    ///   is discarded.
-    pub lossless: bool,
-}
-
-/// Shows how many bytes are unread, and none of them: they may be secret.
-impl fmt::Debug for Parts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts")
-            .field("unread", &format_args!("{} bytes", self.unread.len()))
-            .field("lossless", &self.lossless)
-            .finish()
     }
 }

@@ -9,9 +9,9 @@ use crate::{
     close::{CloseFrame, ClosedBy},
     error::ProtocolError,
     event::Event,
-    frame::{opcode::Opcode, wire::MIN_HEADER_LEN},
+    frame::opcode::Opcode,
     receive::{Path, Pieces},
-    state::{Phase, Signal},
+    state::{Phase, Signal, State},
 };
 
 impl Connection {
@@ -122,7 +122,6 @@ impl Connection {
     pub fn wanted(&self, left: &[u8]) -> usize {
         self.assert_path();
         let missing = match self.path {
-            Path::Whole if left.is_empty() => MIN_HEADER_LEN as u64,
             Path::Whole => self.receiver.missing_bytes(left).unwrap_or(1),
             Path::Pieces => self
                 .receiver
@@ -133,6 +132,40 @@ impl Connection {
         };
         let countable = usize::MAX - left.len();
         usize::try_from(missing).map_or(countable, |missing| missing.min(countable))
+    }
+
+    /// Tells the connection that the transport has ended: a read returned no bytes, or an error.
+    ///
+    /// Returns `Ok(None)` after a complete closing handshake. Returns an event if what the
+    /// connection waits for ends with the transport, as the body of a refusal may.
+    ///
+    /// A client that stops waiting, because of a deadline or a reset, calls it too, so that it gets
+    /// a refusal whose head has arrived. Its body is then incomplete, whatever
+    /// [`is_complete`](crate::handshake::Refusal::is_complete) says of a body that ends with the
+    /// transport.
+    ///
+    /// # Errors
+    /// Returns [`UnexpectedEof`](ProtocolError::UnexpectedEof) or
+    /// [`HandshakeEof`](ProtocolError::HandshakeEof) if the connection is lost, or the peer closed
+    /// the transport too early (RFC 6455, section 7.1.5); or the error with which the connection
+    /// failed before.
+    pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
+        if let Some(error) = self.failure() {
+            return Err(error);
+        }
+        if self.phase == Phase::Closed {
+            return Ok(None);
+        }
+        let refusal = self.opening.as_ref().and_then(|opening| opening.refusal.as_ref());
+        if let Some((_, body)) = refusal {
+            let is_complete = body.ends_with_transport();
+            return Ok(self.refused(is_complete));
+        }
+        let error = match self.state() {
+            State::Opening => ProtocolError::HandshakeEof,
+            State::Open | State::Closing | State::Closed => ProtocolError::UnexpectedEof,
+        };
+        Err(self.fail(error, &mut Vec::new()))
     }
 
     #[inline(always)]
@@ -208,7 +241,7 @@ impl Connection {
                 Err(error) => return Err(self.fail(error, out)),
             }
         }
-        let result = if self.phase.receives_frames() && self.opening.is_none() {
+        let result = if self.takes_frames() {
             self.receive_frames(input, out)
         } else {
             self.receive_any(input, out)

@@ -313,8 +313,9 @@ impl Inflater {
             stop,
         } = state.run(input, &mut self.window, max_output);
         self.window.advance(produced);
-        self.block.consumed += consumed;
-        self.block.produced += produced;
+        // A block may be endless.
+        self.block.consumed = self.block.consumed.saturating_add(consumed);
+        self.block.produced = self.block.produced.saturating_add(produced);
         self.credit = self.credit.saturating_add(consumed).min(BLOCK_CREDIT);
         let end = match stop {
             StopReason::InputEnd => End::Input,

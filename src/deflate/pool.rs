@@ -58,13 +58,13 @@ impl DeflatePool {
         // State that holds a history could not be returned.
         let fits = |state: &Inflate| state.serves(params.bits) && !(params.takeover && state.holds_history());
         let at = self.inflates.iter().rposition(fits)?;
-        Some(self.inflates.swap_remove(at))
+        Some(self.inflates.remove(at))
     }
 
     pub(crate) fn take_deflater_state(&mut self, params: DirectionParams) -> Option<DeflateState> {
         let fits = |(level, bits, _): &(u8, u8, DeflateState)| (*level, *bits) == (params.level, params.bits);
         let at = self.deflates.iter().rposition(fits)?;
-        let (_, _, state) = self.deflates.swap_remove(at);
+        let (_, _, state) = self.deflates.remove(at);
         Some(state)
     }
 

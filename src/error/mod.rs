@@ -16,6 +16,7 @@ mod excerpt;
 mod local_handshake;
 mod protocol;
 mod request;
+mod request_text;
 mod response;
 mod send;
 

@@ -74,9 +74,10 @@ pub enum ProtocolError {
     /// Compressed messages have more than one DEFLATE block for each 6 bytes, and 512 blocks of
     /// credit are used up: work for the inflater, and no data (RFC 6455, section 10.4).
     /// Compressors need a multiple of that for each block; empty stored blocks, which end a flush,
-    /// do not count.
+    /// do not count. Blocks are cheap for `zlib-rs`, which inflates windows of 15 bits if it is on:
+    /// there it is not raised.
     TooManyDeflateBlocks,
-    /// A message is larger than the limit (section 10.4).
+    /// A message is larger than the limit (RFC 6455, section 10.4).
     MessageTooBig {
         /// The size in bytes that its frames have announced so far. `None` for a compressed message
         /// that inflates to more than the limit.

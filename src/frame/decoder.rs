@@ -66,23 +66,12 @@ pub struct Decoder {
     in_payload: bool,
     /// A data frame has begun, and its message has not ended.
     in_message: bool,
-    /// An extension gives the first reserved bit a meaning.
-    rsv1: Rsv1,
-    /// Extensions give the other reserved bits a meaning, on the frames of messages.
-    rsv2: bool,
-    rsv3: bool,
+    /// permessage-deflate gives the first reserved bit a meaning, on the first frame of a message.
+    allows_rsv1: bool,
+    /// Extensions of the caller's own give these bits a meaning, on every frame of a message.
+    own_bits: ReservedBits,
     /// What is in `stash` breaks a rule.
     has_failed: bool,
-}
-
-/// Where the first reserved bit may be set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rsv1 {
-    NotAllowed,
-    /// On the first frame of a message: permessage-deflate.
-    OnFirstFrame,
-    /// On every frame of a message: another extension.
-    OnEveryFrame,
 }
 
 impl Decoder {
@@ -98,9 +87,8 @@ impl Decoder {
             fin: false,
             in_payload: false,
             in_message: false,
-            rsv1: Rsv1::NotAllowed,
-            rsv2: false,
-            rsv3: false,
+            allows_rsv1: false,
+            own_bits: ReservedBits::NONE,
             has_failed: false,
         }
     }
@@ -109,7 +97,7 @@ impl Decoder {
     /// negotiated that gives it a meaning there: permessage-deflate marks compressed messages with
     /// it (RFC 7692, section 6).
     pub const fn allow_rsv1(&mut self) {
-        self.rsv1 = Rsv1::OnFirstFrame;
+        self.allows_rsv1 = true;
     }
 
     /// Lets reserved bits be set on every frame of a message, because extensions were negotiated
@@ -118,11 +106,7 @@ impl Decoder {
     /// What they mean, the caller knows: [`Header`] has them. On control frames, they are never
     /// allowed.
     pub const fn allow_reserved(&mut self, bits: ReservedBits) {
-        if bits.rsv1 {
-            self.rsv1 = Rsv1::OnEveryFrame;
-        }
-        self.rsv2 |= bits.rsv2;
-        self.rsv3 |= bits.rsv3;
+        self.own_bits = self.own_bits.union(bits);
     }
 
     /// Takes the next item off the front of `input`, which shrinks as it is consumed.
@@ -288,21 +272,17 @@ impl Decoder {
     /// The rule on reserved bits, if one is set.
     #[inline(never)]
     const fn check_reserved(&self, first: FirstByte) -> Result<(), ProtocolError> {
-        let [rsv1, rsv2, rsv3] = first.reserved();
-        let (on_data, on_first) = match Opcode::from_bits(first.opcode_bits()) {
-            Some(Opcode::Text | Opcode::Binary) => (true, true),
-            Some(Opcode::Continuation) => (true, false),
-            Some(Opcode::Close | Opcode::Ping | Opcode::Pong) | None => (false, false),
+        let allowed = match Opcode::from_bits(first.opcode_bits()) {
+            Some(Opcode::Text | Opcode::Binary) if self.allows_rsv1 => self.own_bits.union(ReservedBits::RSV1),
+            Some(Opcode::Text | Opcode::Binary | Opcode::Continuation) => self.own_bits,
+            Some(Opcode::Close | Opcode::Ping | Opcode::Pong) | None => ReservedBits::NONE,
         };
-        let allows_rsv1 = match self.rsv1 {
-            Rsv1::NotAllowed => false,
-            Rsv1::OnFirstFrame => on_first,
-            Rsv1::OnEveryFrame => on_data,
-        };
-        if rsv1 && !allows_rsv1 || rsv2 && !(self.rsv2 && on_data) || rsv3 && !(self.rsv3 && on_data) {
-            return Err(ProtocolError::ReservedBits { rsv1, rsv2, rsv3 });
+        let set = first.reserved();
+        if set.without(allowed).is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let ReservedBits { rsv1, rsv2, rsv3 } = set;
+        Err(ProtocolError::ReservedBits { rsv1, rsv2, rsv3 })
     }
 
     fn begin(&mut self, header: &Header) {
@@ -348,6 +328,12 @@ impl Decoder {
         self.fin
     }
 
+    /// Whether a frame with this second byte breaks the rule on who masks.
+    #[inline(always)]
+    pub(super) fn has_wrong_mask(&self, second: SecondByte) -> bool {
+        second.is_masked() != (self.role == Role::Server)
+    }
+
     /// The payload in progress.
     pub(crate) const fn payload(&self) -> &Payload {
         &self.payload
@@ -360,20 +346,7 @@ impl Decoder {
 
     /// The reserved bits that extensions of the caller's own give a meaning.
     pub(crate) const fn own_bits(&self) -> ReservedBits {
-        ReservedBits {
-            rsv1: matches!(self.rsv1, Rsv1::OnEveryFrame),
-            rsv2: self.rsv2,
-            rsv3: self.rsv3,
-        }
-    }
-
-    /// Those of them that are set in a header.
-    pub(crate) const fn own_bits_of(&self, header: &Header) -> ReservedBits {
-        ReservedBits {
-            rsv1: header.rsv1 && self.own_bits().rsv1,
-            rsv2: header.rsv2,
-            rsv3: header.rsv3,
-        }
+        self.own_bits
     }
 
     /// Writes a frame as this decoder receives it: the `front` of its payload, with `rest` bytes to
@@ -383,9 +356,7 @@ impl Decoder {
             key.rotate_right(front.len() % 4);
             key
         });
-        let mut buf = [0; Header::MAX_LEN];
-        let used = wire::write(first, mask, front.len() as u64 + rest, &mut buf);
-        out.extend_from_slice(buf.get(..used).unwrap_or_default());
+        wire::append(first, mask, front.len() as u64 + rest, out);
         unmask(&mut front, mask);
         out.append(&mut front);
     }

@@ -5,7 +5,7 @@ use super::{
     opcode::Opcode,
     wire::{self, FirstByte, Length, SecondByte},
 };
-use crate::error::ProtocolError;
+use crate::{error::ProtocolError, reserved_bits::ReservedBits};
 
 /// The header of a frame (RFC 6455, section 5.2).
 ///
@@ -108,7 +108,7 @@ impl Header {
         } else {
             (None, used)
         };
-        let [rsv1, rsv2, rsv3] = first.reserved();
+        let ReservedBits { rsv1, rsv2, rsv3 } = first.reserved();
         let header = Self {
             fin: first.fin(),
             rsv1,
@@ -127,10 +127,20 @@ impl Header {
     /// # Errors
     /// Returns the rule that the header breaks, as [`decode`](Self::decode) would find it.
     pub fn encode<'a>(&self, buf: &'a mut [u8; Self::MAX_LEN]) -> Result<&'a [u8], ProtocolError> {
-        let first = FirstByte::new(self.opcode, self.fin).with_reserved([self.rsv1, self.rsv2, self.rsv3]);
+        let first = self.first_byte();
         check_len(check_first(first)?, self.len)?;
         let used = wire::write(first, self.mask, self.len, buf);
         Ok(buf.get(..used).unwrap_or_default())
+    }
+}
+
+impl Header {
+    pub(crate) const fn first_byte(&self) -> FirstByte {
+        FirstByte::new(self.opcode, self.fin).with_reserved(self.reserved())
+    }
+
+    pub(crate) const fn reserved(&self) -> ReservedBits {
+        ReservedBits::new([self.rsv1, self.rsv2, self.rsv3])
     }
 }
 

@@ -142,10 +142,3 @@ pub(crate) fn unmask(data: &mut [u8], mask: Mask) {
         mask::apply(data, key);
     }
 }
-
-/// Takes at most `n` bytes off the front of `bytes`, and returns how many.
-pub(super) fn skip(bytes: &mut &[u8], n: u64) -> u64 {
-    let len = usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
-    *bytes = bytes.get(len..).unwrap_or_default();
-    len as u64
-}

@@ -13,7 +13,7 @@ use super::{
         needs_64_bits,
     },
 };
-use crate::{mask, message::MessageKind, role::Role};
+use crate::{mask, message::MessageKind, reserved_bits::ReservedBits};
 
 /// Whether the first byte begins an unfragmented data frame with no reserved bit set but, if
 /// `RSV1`, the first; and which kind of message that is.
@@ -21,7 +21,7 @@ use crate::{mask, message::MessageKind, role::Role};
 const fn message_kind<const RSV1: bool>(first: FirstByte) -> Option<MessageKind> {
     const fn whole<const RSV1: bool>(kind: MessageKind) -> u8 {
         FirstByte::new(kind.opcode(), true)
-            .with_reserved([RSV1, false, false])
+            .with_reserved(ReservedBits::new([RSV1, false, false]))
             .0
     }
     if first.0 == whole::<RSV1>(MessageKind::Text) {
@@ -47,10 +47,10 @@ impl Decoder {
         let (&[first, second], rest) = input.split_first_chunk::<MIN_HEADER_LEN>()?;
         let kind = message_kind::<RSV1>(FirstByte(first))?;
         let second = SecondByte(second);
-        let masked = second.is_masked();
-        if masked != (self.role() == Role::Server) {
+        if self.has_wrong_mask(second) {
             return None;
         }
+        let masked = second.is_masked();
         // `Header::decode` parses this, too. One function for both takes 7 % more instructions for
         // a short message.
         let (len, rest, used) = match second.length() {
@@ -97,7 +97,7 @@ impl Decoder {
         debug_assert!(self.is_between_messages());
         let (&[first, second], _) = input.split_first_chunk::<MIN_HEADER_LEN>()?;
         let kind = message_kind::<false>(FirstByte(first))?;
-        if SecondByte(second).is_masked() != (self.role() == Role::Server) {
+        if self.has_wrong_mask(SecondByte(second)) {
             return None;
         }
         let (header, used) = Header::decode(input).ok()??;
@@ -110,14 +110,16 @@ impl Decoder {
     #[inline(never)]
     pub(crate) fn missing_bytes(&self, input: &[u8], max: u64) -> Option<u64> {
         debug_assert!(self.is_between_messages());
-        let &first = input.first()?;
+        let Some(&first) = input.first() else {
+            return Some(MIN_HEADER_LEN as u64);
+        };
         // What is unusual or breaks a rule, the decoder finds.
         message_kind::<false>(FirstByte(first))?;
         let Some(&second) = input.get(1) else {
             return missing(MIN_HEADER_LEN as u64, 0, input, max);
         };
         let second = SecondByte(second);
-        if second.is_masked() != (self.role() == Role::Server) {
+        if self.has_wrong_mask(second) {
             return None;
         }
         match second.length() {

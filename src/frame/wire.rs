@@ -9,7 +9,11 @@
 //!
 //! Nothing here is checked: `header` and `decoder` have the rules.
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
 use super::opcode::Opcode;
+use crate::reserved_bits::ReservedBits;
 
 const FIN: u8 = 0x80;
 const RSV1: u8 = 0x40;
@@ -61,10 +65,10 @@ impl FirstByte {
         Self(self.0 & !FIN | bit(fin, FIN))
     }
 
-    /// Of the three reserved bits.
+    /// With these reserved bits, and no others.
     #[inline(always)]
-    pub(crate) const fn with_reserved(self, [rsv1, rsv2, rsv3]: [bool; 3]) -> Self {
-        Self(self.0 & !(RSV1 | RSV2 | RSV3) | bit(rsv1, RSV1) | bit(rsv2, RSV2) | bit(rsv3, RSV3))
+    pub(crate) const fn with_reserved(self, bits: ReservedBits) -> Self {
+        Self(self.0 & !(RSV1 | RSV2 | RSV3) | bit(bits.rsv1, RSV1) | bit(bits.rsv2, RSV2) | bit(bits.rsv3, RSV3))
     }
 
     #[inline(always)]
@@ -72,10 +76,9 @@ impl FirstByte {
         self.0 & FIN != 0
     }
 
-    /// RSV1, RSV2 and RSV3.
     #[inline(always)]
-    pub(crate) const fn reserved(self) -> [bool; 3] {
-        [self.0 & RSV1 != 0, self.0 & RSV2 != 0, self.0 & RSV3 != 0]
+    pub(crate) const fn reserved(self) -> ReservedBits {
+        ReservedBits::new([self.0 & RSV1 != 0, self.0 & RSV2 != 0, self.0 & RSV3 != 0])
     }
 
     /// With RSV1 set, and RSV2 and RSV3 as they are.
@@ -166,7 +169,7 @@ pub(crate) const fn overflows(len: u64) -> bool {
 }
 
 /// Writes a header into the front of `buf` and returns its length. It is made in registers and
-/// stored at once: whoever reads it soon would wait for several stores.
+/// stored at once: a load that follows soon would wait for several stores.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation, reason = "each arm has tested the range")]
 pub(crate) fn write(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, buf: &mut [u8; MAX_HEADER_LEN]) -> usize {
@@ -195,6 +198,15 @@ pub(crate) fn write(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, buf:
         *buf = *front;
     }
     used + key_len
+}
+
+/// Appends a header.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn append(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, out: &mut Vec<u8>) {
+    let mut buf = [0; MAX_HEADER_LEN];
+    let used = write(first, key, len, &mut buf);
+    out.extend_from_slice(buf.get(..used).unwrap_or_default());
 }
 
 #[cfg(feature = "alloc")]

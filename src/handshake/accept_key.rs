@@ -9,9 +9,14 @@ pub(super) fn accept_key(key: &[u8]) -> [u8; 28] {
     let mut sha = Sha1::new();
     sha.update(key);
     sha.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    let mut accept = [0; 28];
     // The base64 form of 20 bytes has 28 characters.
-    let written = STANDARD.encode_slice(sha.digest().bytes(), &mut accept);
-    debug_assert_eq!(written, Ok(28));
-    accept
+    base64(&sha.digest().bytes())
+}
+
+/// Returns the base64 form, which must have `LEN` characters.
+pub(super) fn base64<const LEN: usize>(bytes: &[u8]) -> [u8; LEN] {
+    let mut text = [0; LEN];
+    let written = STANDARD.encode_slice(bytes, &mut text);
+    debug_assert_eq!(written, Ok(LEN));
+    text
 }

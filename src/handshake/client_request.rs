@@ -7,10 +7,8 @@ use alloc::{
 };
 use core::fmt;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-
 use super::{
-    accept_key::accept_key,
+    accept_key::{accept_key, base64},
     expected::Expected,
     fields::{check_added_connect_header, check_added_header, check_header, check_subprotocols},
     own_extensions::{self, OwnOffer},
@@ -25,6 +23,10 @@ use crate::{
     frame::ReservedBits,
     http::write_field,
 };
+
+/// How many extensions of another client are passed on. Each answer is compared with each offer,
+/// and in a proxy both come from peers.
+const MAX_FORWARDED: usize = 64;
 
 /// A client's request: the URL, and the optional parts of the opening handshake.
 ///
@@ -163,7 +165,7 @@ impl ClientRequest {
 
     /// Passes the offers of another client on, as a proxy does: its origin, its subprotocols and
     /// its extensions, permessage-deflate among them. They take the place of those that were set
-    /// before.
+    /// before. Of more than 64 extensions, the first 64 are passed on.
     ///
     /// Other headers, such as `Cookie`, are for the caller to pass on or not. With
     /// `Config::deflate`, the request would offer permessage-deflate twice and fails.
@@ -177,6 +179,7 @@ impl ClientRequest {
         self.subprotocols = request.subprotocols().map(String::from).collect();
         self.extensions = request
             .extensions()
+            .take(MAX_FORWARDED)
             .map(|extension| OwnOffer {
                 text: extension.to_text(),
                 reserved: ReservedBits::NONE,
@@ -230,8 +233,7 @@ impl ClientRequest {
         config: &Config,
     ) -> Result<(Vec<(String, String)>, Expected), LocalHandshakeError> {
         let mut fields = Vec::new();
-        let key = STANDARD.encode(nonce);
-        let expected = self.write_fields(Some(&key), config.deflate_settings(), |name, value| {
+        let expected = self.write_fields(Some(nonce), config.deflate_settings(), |name, value| {
             fields.push((name.to_owned(), value.to_owned()));
         })?;
         Ok((fields, expected))
@@ -248,8 +250,7 @@ impl ClientRequest {
         for part in ["GET ", self.target(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
-        let key = STANDARD.encode(nonce);
-        let written = self.write_fields(Some(&key), deflate, |name, value| {
+        let written = self.write_fields(Some(nonce), deflate, |name, value| {
             write_field(out, name, value.as_bytes())
         });
         match written {
@@ -263,16 +264,18 @@ impl ClientRequest {
     /// no key, and what HTTP/1.1 needs beside it is in the pseudo-headers (RFC 8441, section 5).
     pub(super) fn write_fields(
         &self,
-        key: Option<&str>,
+        nonce: Option<[u8; 16]>,
         deflate: Option<&DeflateConfig>,
         mut write_field: impl FnMut(&str, &str),
     ) -> Result<Expected, LocalHandshakeError> {
-        self.check(key.is_none(), deflate.is_some())?;
-        if let Some(key) = key {
+        self.check(nonce.is_none(), deflate.is_some())?;
+        // The base64 form of 16 bytes has 24 characters.
+        let key: Option<[u8; 24]> = nonce.map(|nonce| base64(&nonce));
+        if let Some(key) = &key {
             write_field("Host", &self.url.authority());
             write_field("Upgrade", "websocket");
             write_field("Connection", "Upgrade");
-            write_field("Sec-WebSocket-Key", key);
+            write_field("Sec-WebSocket-Key", core::str::from_utf8(key).unwrap_or_default());
         }
         write_field("Sec-WebSocket-Version", "13");
         if let Some(origin) = &self.origin {
@@ -289,7 +292,7 @@ impl ClientRequest {
         }
         Ok(Expected {
             deflate: deflate.cloned(),
-            accept: key.map(|key| accept_key(key.as_bytes())),
+            accept: key.map(|key| accept_key(&key)),
             subprotocols: self.subprotocols.clone(),
             require_subprotocol: self.require_subprotocol,
             extensions: self.extensions.clone(),

@@ -75,7 +75,7 @@ impl<'b> Request<'b> {
             .collect();
         let checked = check_connect(pseudo_headers, Headers::from_fields(&fields))?;
         let origin = checked.origin;
-        let authority = Some(checked.authority.into());
+        let authority = Some(checked.authority);
         Ok(Self::parsed(checked.path, authority, fields, Method::Connect, origin))
     }
 }

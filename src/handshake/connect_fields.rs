@@ -61,7 +61,7 @@ impl ClientRequest {
             (":method", "CONNECT".to_owned()),
             (":protocol", "websocket".to_owned()),
             (":scheme", scheme.to_owned()),
-            (":authority", self.url.authority()),
+            (":authority", self.url.authority().into_owned()),
             (":path", self.url.target.clone()),
         ];
         let mut headers = Vec::new();

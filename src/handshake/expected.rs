@@ -154,6 +154,12 @@ impl Expected {
     /// subprotocol, beside empty elements.
     fn check_subprotocol(&self, value: Option<&[u8]>) -> Result<Option<Box<str>>, ResponseError> {
         let value = value.unwrap_or_default();
+        if value.is_empty() {
+            return match self.require_subprotocol && !self.subprotocols.is_empty() {
+                true => Err(ResponseError::MissingSubprotocol),
+                false => Ok(None),
+            };
+        }
         let mut elements = list_elements(value);
         match (elements.next(), elements.next()) {
             (Some(chosen), None) => {
@@ -166,11 +172,7 @@ impl Expected {
             // An offer that comes back as a list can hold a bearer token, so the error does not
             // quote it.
             (Some(_), Some(_)) => Err(ResponseError::SeveralSubprotocols),
-            (None, _) if !value.is_empty() => Err(ResponseError::EmptySubprotocolList),
-            (None, _) if self.require_subprotocol && !self.subprotocols.is_empty() => {
-                Err(ResponseError::MissingSubprotocol)
-            }
-            (None, _) => Ok(None),
+            (None, _) => Err(ResponseError::EmptySubprotocolList),
         }
     }
 }

@@ -29,8 +29,10 @@ impl<'b> Request<'b> {
                 version: version_excerpt(request.version()),
             });
         }
-        let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-        Self::from_list(request.method().as_str(), target, fields(request.headers()))
+        let uri = request.uri();
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        let authority = uri.authority().map(|authority| authority.as_str());
+        Self::from_split_target(request.method().as_str(), target, authority, fields(request.headers()))
     }
 
     /// Checks an extended CONNECT over HTTP/2 or HTTP/3 that hyper, axum or another user of the

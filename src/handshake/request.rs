@@ -45,7 +45,7 @@ enum Head<'b> {
 #[derive(Clone, PartialEq, Eq)]
 struct ParsedHead<'b> {
     target: Cow<'b, str>,
-    /// The host that an extended CONNECT is for.
+    /// The host that an extended CONNECT is for, or that the target had.
     authority: Option<Cow<'b, str>>,
     fields: Vec<Field<'b>>,
 }
@@ -61,17 +61,17 @@ impl<'b> Request<'b> {
             let line = RequestLine {
                 method: request.method.unwrap_or_default(),
                 target: request.path.unwrap_or_default(),
+                authority: None,
                 minor_version: request.version,
             };
             // `Headers::from_head` would search for the fields again, which takes as long as
-            // parsing.
-            let fields = request.headers.iter();
-            let fields = fields.map(|field| (field.name, field.value.trim_ascii()));
+            // parsing. The parser has removed the white space around values.
+            let fields = request.headers.iter().map(|field| (field.name, field.value));
             let CheckedRequest { method, origin, key } = check_request(&line, fields, plain_requests)?;
             // The value borrows from the head.
             let key_offset = key.map(|key| key.as_ptr().addr().wrapping_sub(head.as_ptr().addr()));
             Ok::<_, RequestError>(((method, origin, key_offset), line.target.len()))
-        })??;
+        })?;
         let (method, origin, key_offset) = found;
         Ok(Self {
             head: Head::Bytes {
@@ -117,9 +117,21 @@ impl<'b> Request<'b> {
         target: &'b str,
         headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
     ) -> Result<Self, RequestError> {
+        Self::from_split_target(method, target, None, headers)
+    }
+
+    /// Checks a request as [`from_list`](Self::from_list) does. Its target may be an absolute URI
+    /// whose authority is apart.
+    pub(super) fn from_split_target(
+        method: &str,
+        target: &'b str,
+        authority: Option<&'b str>,
+        headers: impl IntoIterator<Item = (&'b str, &'b [u8])>,
+    ) -> Result<Self, RequestError> {
         let line = RequestLine {
             method,
             target,
+            authority,
             minor_version: Some(1),
         };
         let fields: Vec<Field<'b>> = headers
@@ -127,13 +139,13 @@ impl<'b> Request<'b> {
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         let CheckedRequest { method, origin, .. } = check_request(&line, Headers::from_fields(&fields), false)?;
-        Ok(Self::parsed(target, None, fields, method, origin))
+        Ok(Self::parsed(target, authority, fields, method, origin))
     }
 
     /// Creates a request that another HTTP implementation has parsed, and that is valid.
     pub(super) fn parsed(
         target: &'b str,
-        authority: Option<Cow<'b, str>>,
+        authority: Option<&'b str>,
         fields: Vec<Field<'b>>,
         method: Method,
         origin: OriginRelation,
@@ -141,7 +153,7 @@ impl<'b> Request<'b> {
         Self {
             head: Head::Parsed(Box::new(ParsedHead {
                 target: target.into(),
-                authority,
+                authority: authority.map(Cow::Borrowed),
                 fields,
             })),
             method,

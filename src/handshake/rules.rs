@@ -21,6 +21,9 @@ use crate::{
 pub(super) struct RequestLine<'a> {
     pub(super) method: &'a str,
     pub(super) target: &'a str,
+    /// The authority of a target that is an absolute URI, if another HTTP implementation has split
+    /// it off.
+    pub(super) authority: Option<&'a str>,
     /// The minor version of HTTP/1: 0 or 1.
     pub(super) minor_version: Option<u8>,
 }
@@ -61,7 +64,12 @@ pub(super) struct CheckedRequest<'a> {
     pub(super) key: Option<&'a [u8]>,
 }
 
-impl RequestLine<'_> {
+impl<'a> RequestLine<'a> {
+    /// Returns the authority of a target that is an absolute URI.
+    fn authority(&self) -> Option<&'a str> {
+        self.authority.or_else(|| absolute_authority(self.target))
+    }
+
     /// "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1." (RFC
     /// 6455, section 4.1)
     fn check_is_handshake(&self) -> Result<(), RequestError> {
@@ -81,9 +89,10 @@ impl RequestLine<'_> {
     /// Checks the request target (RFC 6455, section 4.2.1, item 1; RFC 9112, section 3.2).
     fn check_target(&self, method: Method) -> Result<(), RequestError> {
         let target = self.target;
-        let is_form = target.starts_with('/')
-            || (target == "*" && method == Method::Options)
-            || absolute_authority(target).is_some_and(|authority| split_authority(authority).is_ok());
+        let is_form = match self.authority() {
+            Some(authority) => split_authority(authority).is_ok(),
+            None => target.starts_with('/') || (target == "*" && method == Method::Options),
+        };
         if !is_form {
             return Err(RequestError::InvalidTarget {
                 target: public_excerpt(target),
@@ -130,7 +139,7 @@ pub(super) fn check_request<'a>(
     fields.check_origin_and_body(headers.clone())?;
     let mut checked = CheckedRequest {
         method,
-        origin: OriginRelation::of(fields.origin.only(), absolute_authority(line.target).unwrap_or(host)),
+        origin: OriginRelation::of(fields.origin.only(), line.authority().unwrap_or(host)),
         key: None,
     };
     if !plain_requests || fields.has_upgrade {
@@ -167,8 +176,8 @@ impl<'a> Fields<'a> {
                 7 if name.eq_ignore_ascii_case("upgrade") => fields.has_upgrade |= list_has(value, "websocket"),
                 10 if name.eq_ignore_ascii_case("connection") => fields.has_connection |= list_has(value, "upgrade"),
                 14 if name.eq_ignore_ascii_case("content-length") => fields.may_have_body |= value != b"0",
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => fields.may_have_body = true,
                 17 if name.eq_ignore_ascii_case("sec-websocket-key") => fields.key.add(value),
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => fields.may_have_body = true,
                 21 if name.eq_ignore_ascii_case("sec-websocket-version") => fields.version.add(value),
                 22 if name.eq_ignore_ascii_case("sec-websocket-protocol") => fields.subprotocols.add(value),
                 24 if name.eq_ignore_ascii_case("sec-websocket-extensions") => {
@@ -188,7 +197,7 @@ impl<'a> Fields<'a> {
     ) -> Result<(), RequestError> {
         // An unreadable origin must not be taken for a missing one.
         if self.origin.count > 1 || !self.origin.last.is_ascii() {
-            return Err(origin_error(&self.origin));
+            return Err(origin_error(self.origin));
         }
         // The bytes after the head belong to the WebSocket. A body would be taken for frames.
         if self.may_have_body {
@@ -263,8 +272,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The values of a header that may occur once.
-#[derive(Default)]
+/// The values of a header that may occur once. Copied, and not referenced, so that [`Fields`] may
+/// stay in registers.
+#[derive(Clone, Copy, Default)]
 pub(super) struct HeaderValues<'a> {
     last: &'a [u8],
     count: u8,
@@ -282,7 +292,7 @@ impl<'a> HeaderValues<'a> {
     }
 
     /// Returns the value, which must be a host with an optional port. `None` if there is none.
-    pub(super) fn host(&self) -> Result<Option<&'a str>, RequestError> {
+    pub(super) fn host(self) -> Result<Option<&'a str>, RequestError> {
         match self.only().and_then(as_host) {
             None if self.count > 0 => Err(host_error(self)),
             host => Ok(host),
@@ -314,7 +324,7 @@ fn as_host(value: &[u8]) -> Option<&str> {
 
 /// Returns the error of a Host header, or of an :authority, that is repeated or invalid.
 #[cold]
-fn host_error(host: &HeaderValues<'_>) -> RequestError {
+fn host_error(host: HeaderValues<'_>) -> RequestError {
     let invalid_host = RequestError::InvalidHost {
         host: public_excerpt(host.last),
     };
@@ -330,7 +340,7 @@ fn host_error(host: &HeaderValues<'_>) -> RequestError {
 
 /// Returns the error of an Origin header that is repeated or invalid.
 #[cold]
-fn origin_error(origin: &HeaderValues<'_>) -> RequestError {
+fn origin_error(origin: HeaderValues<'_>) -> RequestError {
     if origin.count > 1 {
         return RequestError::RepeatedOrigin;
     }

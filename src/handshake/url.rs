@@ -1,6 +1,10 @@
 //! `ws` and `wss` URLs (RFC 6455, section 3).
 
-use alloc::{borrow::ToOwned, format, string::String};
+use alloc::{
+    borrow::{Cow, ToOwned},
+    format,
+    string::String,
+};
 use core::net::Ipv6Addr;
 
 use crate::{
@@ -56,10 +60,10 @@ impl Url {
     }
 
     /// Returns the value of the `Host` header.
-    pub(super) fn authority(&self) -> String {
+    pub(super) fn authority(&self) -> Cow<'_, str> {
         match self.port {
-            None => self.host.clone(),
-            Some(port) => format!("{}:{port}", self.host),
+            None => Cow::Borrowed(&self.host),
+            Some(port) => Cow::Owned(format!("{}:{port}", self.host)),
         }
     }
 }
@@ -108,26 +112,22 @@ pub(super) fn split_authority(authority: &str) -> Result<(&str, Option<u16>), Au
 fn parse_authority(authority: &str) -> Result<(&str, Option<u16>), AuthorityError<'_>> {
     let invalid_host = AuthorityError::InvalidHost(authority);
     let host_len = match authority.strip_prefix('[') {
-        Some(address) => address.find(']').ok_or(invalid_host)? + 2,
-        None => authority.find(':').unwrap_or(authority.len()),
+        Some(address) => {
+            let (address, _) = address.split_once(']').ok_or(invalid_host)?;
+            // A zone identifier is refused: it has a meaning on one computer only.
+            address.parse::<Ipv6Addr>().map_err(|_| invalid_host)?;
+            address.len() + 2
+        }
+        None => reg_name_len(authority),
     };
     let (host, port) = authority.split_at_checked(host_len).ok_or(invalid_host)?;
-    let is_valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        // A zone identifier is refused: it has a meaning on one computer only.
-        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => is_reg_name(host),
-    };
-    if !is_valid {
-        return Err(invalid_host);
-    }
     match port.strip_prefix(':') {
         // An IPv6 address without brackets.
         Some(port) if port.contains(':') => Err(invalid_host),
+        None if !port.is_empty() => Err(invalid_host),
         _ if host.is_empty() => Err(AuthorityError::MissingHost),
-        None if port.is_empty() => Ok((host, None)),
-        None => Err(invalid_host),
         // "port = *DIGIT": it may be empty
-        Some("") => Ok((host, None)),
+        None | Some("") => Ok((host, None)),
         Some(digits) => match digits.parse() {
             Ok(number @ 1..) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok((host, Some(number))),
             _ => Err(AuthorityError::InvalidPort(digits)),
@@ -191,11 +191,13 @@ pub(super) fn public_excerpt(url: impl AsRef<[u8]>) -> Excerpt {
     Excerpt::truncated(url.as_ref(), public_len(url.as_ref()))
 }
 
-/// Returns whether a host is `reg-name` (RFC 3986, section 3.2.2).
-fn is_reg_name(host: &str) -> bool {
-    host.bytes()
-        .enumerate()
-        .all(|(offset, byte)| is_unreserved(byte) || is_sub_delim(byte) || is_percent_encoded(host, offset))
+/// Returns the length of the `reg-name` at the start of a text (RFC 3986, section 3.2.2).
+fn reg_name_len(text: &str) -> usize {
+    let is_part = |offset, byte| is_unreserved(byte) || is_sub_delim(byte) || is_percent_encoded(text, offset);
+    let mut bytes = text.bytes().enumerate();
+    bytes
+        .position(|(offset, byte)| !is_part(offset, byte))
+        .unwrap_or(text.len())
 }
 
 /// Returns whether a percent-encoded byte begins at an offset (RFC 3986, section 2.1).

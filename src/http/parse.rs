@@ -9,16 +9,16 @@ use super::head_error::{HeadError, HeadKind};
 const MAX_FIELDS_ON_STACK: usize = 128;
 
 /// Parses a complete request head and calls `then` with it.
-pub(crate) fn parse_request<T>(
+pub(crate) fn parse_request<T, E: From<HeadError>>(
     head: &[u8],
     max_headers: usize,
-    then: impl FnOnce(&httparse::Request<'_, '_>) -> T,
-) -> Result<T, HeadError> {
+    then: impl FnOnce(&httparse::Request<'_, '_>) -> Result<T, E>,
+) -> Result<T, E> {
     with_slots(head, max_headers, |slots| {
         let mut request = httparse::Request::new(&mut []);
         let parsed = request.parse_with_uninit_headers(head, slots);
         check_parsed(HeadKind::Request, head, max_headers, parsed)?;
-        Ok(then(&request))
+        then(&request)
     })
 }
 
@@ -36,8 +36,8 @@ pub(crate) fn parse_response(head: &[u8], max_headers: usize) -> Result<(u16, u8
 fn with_slots<'h, T>(
     head: &[u8],
     max_headers: usize,
-    parse: impl FnOnce(&mut [MaybeUninit<httparse::Header<'h>>]) -> Result<T, HeadError>,
-) -> Result<T, HeadError> {
+    parse: impl FnOnce(&mut [MaybeUninit<httparse::Header<'h>>]) -> T,
+) -> T {
     let mut stack = [const { MaybeUninit::uninit() }; MAX_FIELDS_ON_STACK];
     if let Some(slots) = stack.get_mut(..max_headers) {
         return parse(slots);

@@ -9,7 +9,7 @@ use crate::{
     receive::{BufferedMessage, Progress},
 };
 
-/// How many bytes are read at most between long messages: what was read is still in the L1 cache
+/// How many bytes are read at most between messages: what was read is still in the L1 cache
 /// when it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their
 /// headers.
 pub(super) const READ_LEN: usize = (16 << 10) + 16 * 8;
@@ -18,15 +18,15 @@ pub(super) const READ_LEN: usize = (16 << 10) + 16 * 8;
 pub(super) struct Kept {
     /// The message that begins at `start`, if bytes of it are missing and its header is there.
     pub(super) message: Option<BufferedMessage>,
-    /// A message that is longer than a read has ended since `room` was called.
-    pub(super) has_long_message: bool,
+    /// The longest message that was kept and has ended since `room` was called.
+    pub(super) longest: usize,
 }
 
 impl Kept {
     pub(super) const fn new() -> Self {
         Self {
             message: None,
-            has_long_message: false,
+            longest: 0,
         }
     }
 
@@ -88,7 +88,7 @@ impl Kept {
         let result = match message.advance(input) {
             Ok(Progress::Incomplete) => return Ok(input.len()),
             Ok(Progress::Complete) => {
-                self.has_long_message |= message.frame_len() > READ_LEN;
+                self.longest = self.longest.max(message.frame_len());
                 let left = input.len() - message.frame_len();
                 message.event(input).map(|event| (event, left))
             }

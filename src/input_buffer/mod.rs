@@ -111,7 +111,7 @@ impl InputBuffer {
     }
 
     /// Returns an empty buffer that never becomes longer than `bytes`, or 16 KiB and 128 bytes if
-    /// that is more.
+    /// that is more, for a caller that receives what it has read before it reads more.
     ///
     /// A message that does not fit is assembled by the connection, within its own limit.
     #[must_use]
@@ -310,8 +310,8 @@ impl InputBuffer {
         if !mem::take(&mut self.has_read) {
             return;
         }
-        let is_used = self.kept.has_long_message && self.had_long_message;
-        self.had_long_message = mem::take(&mut self.kept.has_long_message);
+        let has_long_message = mem::take(&mut self.kept.longest) > self.read_len;
+        let is_used = has_long_message && mem::replace(&mut self.had_long_message, has_long_message);
         if !is_used && self.buf.len() > self.read_len && self.unread_len() <= self.read_len {
             self.move_to_front();
             self.buf.truncate(self.read_len);

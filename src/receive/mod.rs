@@ -49,8 +49,6 @@ pub(crate) struct Receiver {
     /// Which reserved bits of the caller's extensions are set: with chunk delivery, in the frame in
     /// progress; otherwise in any frame of the message in progress or of the last one.
     reserved: ReservedBits,
-    /// Extensions of the caller's give reserved bits a meaning.
-    has_own_bits: bool,
     /// As far as the settings say, the fast path for a whole message may be taken: messages are
     /// assembled, may have a frame, and have no reserved bits, which the general path keeps.
     whole_messages: bool,
@@ -63,17 +61,13 @@ impl Receiver {
         Self {
             decoder: Decoder::new(role),
             delivery: config.delivery,
-            limits: Limits {
-                size: config.max_message_size,
-                fragments: config.max_fragments,
-            },
+            limits: Limits::of(config),
             max_message_size: config.max_message_size,
             assembler: MessageAssembler::new(),
             control: Vec::new(),
             pending: None,
             compressed: compressed::Compressed::new(),
             reserved: ReservedBits::NONE,
-            has_own_bits: false,
             whole_messages: matches!(config.delivery, Delivery::Messages) && config.max_fragments > 0,
             fast_paths: true,
         }
@@ -107,7 +101,6 @@ impl Receiver {
     /// Lets the reserved bits of extensions be set that the caller implements.
     pub(crate) const fn allow_reserved(&mut self, bits: ReservedBits) {
         self.decoder.allow_reserved(bits);
-        self.has_own_bits = true;
         self.whole_messages = false;
     }
 
@@ -199,10 +192,12 @@ impl Receiver {
         if kind.is_some() {
             self.limits.size = self.max_message_size;
         }
-        if self.has_own_bits {
+        let own_bits = self.decoder.own_bits();
+        if !own_bits.is_empty() {
+            let set = header.reserved().intersection(own_bits);
             self.reserved = match (self.delivery, kind) {
-                (Delivery::Messages, None) => self.reserved.union(self.decoder.own_bits_of(header)),
-                _ => self.decoder.own_bits_of(header),
+                (Delivery::Messages, None) => self.reserved.union(set),
+                _ => set,
             };
         }
         // Of a compressed message, the inflated bytes count instead.
@@ -342,7 +337,7 @@ impl Receiver {
                 false => (0, false),
             };
             let opcode = self.assembler.opcode_of_unread(remaining);
-            let reserved = self.reserved.bits();
+            let reserved = self.reserved;
             let assembled = self.assembler.into_assembled();
             if wire::overflows(assembled.len() as u64 + remaining) {
                 // Together they are longer than a frame can be.

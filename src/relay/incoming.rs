@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::{
+    assembler::{Limits, MessageSize},
     config::Config,
     error::ProtocolError,
     frame::{ReservedBits, decoder::Decoder, header::Header, opcode::Opcode, payload::Piece},
@@ -12,11 +13,9 @@ use crate::{
 /// What a relay receives from one side.
 pub(super) struct Incoming {
     decoder: Decoder,
-    max_message_size: u64,
-    max_fragments: u32,
-    /// The payload bytes and the frames of the message in progress.
-    size: u64,
-    fragments: u32,
+    limits: Limits,
+    /// Of the message in progress.
+    size: MessageSize,
     /// The payload of the control frame in progress.
     control: Vec<u8>,
     pub(super) has_closed: bool,
@@ -36,13 +35,11 @@ pub(super) enum Next<'b> {
 
 impl Incoming {
     /// `role` is the end that the relay is for this side.
-    pub(super) const fn new(role: Role, config: &Config) -> Self {
+    pub(super) fn new(role: Role, config: &Config) -> Self {
         Self {
             decoder: Decoder::new(role),
-            max_message_size: config.max_message_size,
-            max_fragments: config.max_fragments,
-            size: 0,
-            fragments: 0,
+            limits: Limits::of(config),
+            size: MessageSize::default(),
             control: Vec::new(),
             has_closed: false,
             error: None,
@@ -65,7 +62,8 @@ impl Incoming {
                     return Ok(None);
                 };
                 if !header.opcode.is_control() {
-                    self.check_limits(&header)?;
+                    let is_first = header.opcode != Opcode::Continuation;
+                    self.size.add_frame(is_first, header.len, self.limits)?;
                     return Ok(Some(Next::Header(header)));
                 }
             }
@@ -83,26 +81,5 @@ impl Incoming {
                 return Ok(Some(Next::Control(self.decoder.opcode(), payload)));
             }
         }
-    }
-
-    /// The limits on one message.
-    fn check_limits(&mut self, header: &Header) -> Result<(), ProtocolError> {
-        if header.opcode != Opcode::Continuation {
-            (self.size, self.fragments) = (0, 0);
-        }
-        self.size = self.size.saturating_add(header.len);
-        self.fragments = self.fragments.saturating_add(1);
-        if self.size > self.max_message_size {
-            return Err(ProtocolError::MessageTooBig {
-                size: Some(self.size),
-                limit: self.max_message_size,
-            });
-        }
-        if self.fragments > self.max_fragments {
-            return Err(ProtocolError::TooManyFragments {
-                limit: self.max_fragments,
-            });
-        }
-        Ok(())
     }
 }

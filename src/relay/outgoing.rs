@@ -69,8 +69,7 @@ impl Outgoing {
             self.frame = Some(Forwarded::Discarded);
             return;
         }
-        let first = FirstByte::new(header.opcode, header.fin).with_reserved([header.rsv1, header.rsv2, header.rsv3]);
-        let key = self.write_header(first, header.len, out);
+        let key = self.write_header(header.first_byte(), header.len, out);
         self.frame = Some(Forwarded::Sent { key });
     }
 
@@ -135,9 +134,7 @@ impl Outgoing {
     /// Appends a header. Returns the key that the payload is masked with.
     fn write_header(&mut self, first: FirstByte, len: u64, out: &mut Vec<u8>) -> Option<[u8; 4]> {
         let key = self.keys.as_mut().map(MaskKeys::next_key);
-        let mut buf = [0; Header::MAX_LEN];
-        let used = wire::write(first, key, len, &mut buf);
-        out.extend_from_slice(buf.get(..used).unwrap_or_default());
+        wire::append(first, key, len, out);
         key
     }
 }

@@ -172,7 +172,7 @@ impl Sender {
         let begins = !self.is_in_message();
         self.message = if fin { None } else { Some(kind) };
         self.update_path();
-        let first = FirstByte::new(opcode, fin).with_reserved(reserved.bits());
+        let first = FirstByte::new(opcode, fin).with_reserved(reserved);
         if !self.fragment_deflated(first, begins, data, out) {
             self.frame(first, data, out);
         }
@@ -188,9 +188,7 @@ impl Sender {
             return Err(SendError::PayloadTooLong { len });
         }
         self.check_between_messages()?;
-        let mut buf = [0; Header::MAX_LEN];
-        let used = wire::write(FirstByte::new(kind.opcode(), true), None, len, &mut buf);
-        out.extend_from_slice(buf.get(..used).unwrap_or_default());
+        wire::append(FirstByte::new(kind.opcode(), true), None, len, out);
         Ok(())
     }
 

@@ -119,14 +119,8 @@ fn text(content: &str, len: usize) -> String {
     text
 }
 
-/// Receives a stream of [`PERIOD`] messages repeatedly, in reads of 64 KiB or as `how` says.
-fn receive(end: &str, content: &str, size: usize, how: &str) -> RunMessages {
-    let fragment_size = if how == "fragments" {
-        NonZeroUsize::new(1000)
-    } else {
-        None
-    };
-    let config = Config::new().fragment_size(fragment_size);
+/// Returns [`PERIOD`] messages, as the peer of `end` sends them with `config`.
+fn stream(end: &str, content: &str, size: usize, config: Config) -> Vec<u8> {
     let mut peer = open(if end == "server" { "client" } else { "server" }, config);
     let text = text(content, size);
     let mut stream = Vec::new();
@@ -138,6 +132,17 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> RunMessages {
         };
         sent.expect("an open connection");
     }
+    stream
+}
+
+/// Receives a stream of [`PERIOD`] messages repeatedly, in reads of 64 KiB or as `how` says.
+fn receive(end: &str, content: &str, size: usize, how: &str) -> RunMessages {
+    let fragment_size = if how == "fragments" {
+        NonZeroUsize::new(1000)
+    } else {
+        None
+    };
+    let stream = stream(end, content, size, Config::new().fragment_size(fragment_size));
     let whole = how.starts_with("whole ");
     let read = how
         .trim_start_matches("whole ")
@@ -194,16 +199,7 @@ fn receive(end: &str, content: &str, size: usize, how: &str) -> RunMessages {
 
 /// Receives a stream of [`PERIOD`] messages repeatedly through an [`InputBuffer`].
 fn receive_buffered(end: &str, content: &str, size: usize, read: usize) -> RunMessages {
-    let mut peer = open(if end == "server" { "client" } else { "server" }, Config::new());
-    let text = text(content, size);
-    let mut stream = Vec::new();
-    for _ in 0..PERIOD {
-        let sent = match content {
-            "binary" => peer.send_binary(text.as_bytes(), &mut stream),
-            _ => peer.send_text(&text, &mut stream),
-        };
-        sent.expect("an open connection");
-    }
+    let stream = stream(end, content, size, Config::new());
     let mut connection = open(end, Config::new());
     let mut buffer = InputBuffer::new();
     let mut out = Vec::new();

@@ -8,6 +8,7 @@
 
 use std::{
     fmt::Write,
+    net::SocketAddr,
     process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -16,7 +17,7 @@ use std::{
 use sockless::{Accept, ClientRequest, CloseCode, Config, Message, PreparedMessage, adapter, deflate::DeflateConfig};
 use sockless_applications::{AnyError, Args, run_async, serve_each, usage};
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
+    net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host},
     sync::watch,
     task::JoinSet,
     time::{interval, sleep},
@@ -87,17 +88,23 @@ async fn serve(listen: &str, pause: Duration, symbols: usize) -> Result<(), AnyE
 }
 
 async fn listen_on(address: &str) -> Result<TcpListener, AnyError> {
-    let address = lookup_host(address).await?.next().ok_or("the name has no address")?;
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
+    let (socket, address) = socket_for(address).await?;
     socket.set_reuseaddr(true)?;
     // The connections inherit it.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     Ok(socket.listen(BACKLOG)?)
+}
+
+/// Returns the first address of a host, and a socket of its kind.
+async fn socket_for(host: impl ToSocketAddrs) -> Result<(TcpSocket, SocketAddr), AnyError> {
+    let address = lookup_host(host).await?.next().ok_or("the name has no address")?;
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    };
+    Ok((socket?, address))
 }
 
 fn config() -> Config {
@@ -193,13 +200,7 @@ async fn watch(url: &str, clients: usize, slow: usize, time: Duration) -> Result
 }
 
 async fn connect(request: &ClientRequest, is_slow: bool) -> Result<TcpStream, AnyError> {
-    let address = lookup_host((request.host(), request.port())).await?.next();
-    let address = address.ok_or("the name has no address")?;
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
+    let (socket, address) = socket_for((request.host(), request.port())).await?;
     if is_slow {
         // It holds little back that it does not read.
         socket.set_recv_buffer_size(SLOW_RECEIVE_BUFFER)?;

@@ -11,9 +11,13 @@
 //! | `game` | binary messages with an id and a protobuf, limits, deadlines and bounded queues |
 //! | `reconnect` | a client that survives a restart of its server: `Backoff` |
 
-use std::{error::Error, process::ExitCode, str::FromStr, time::Duration};
+use std::{error::Error, net, process::ExitCode, str::FromStr, thread, time::Duration};
 
 use tokio::net::{TcpListener, TcpStream};
+
+/// How long a server waits when it cannot accept a connection. There are no more sockets or
+/// threads: a retry at once would keep the processor busy.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// An error of an application, for `main`: its text is all that the user sees.
 pub type AnyError = Box<dyn Error + Send + Sync>;
@@ -102,11 +106,40 @@ where
             }
             Err(error) => {
                 eprintln!("{name}: {error}");
-                // There are no more sockets: a retry at once would keep the processor busy.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
         }
     }
+}
+
+/// Listens, accepts connections for ever, and runs a thread for each. Errors are printed.
+///
+/// # Errors
+/// The address, and what is wrong with it.
+pub fn serve_each_on_threads(
+    name: &str,
+    address: &str,
+    serve: impl Fn(net::TcpStream) -> Result<(), AnyError> + Sync,
+) -> Result<(), AnyError> {
+    let listener = net::TcpListener::bind(address).map_err(|error| format!("{address}: {error}"))?;
+    println!("listening on ws://{}/", listener.local_addr()?);
+    thread::scope(|scope| {
+        loop {
+            let served = listener.accept().and_then(|(tcp, peer)| {
+                let _result = tcp.set_nodelay(true);
+                let serve = &serve;
+                thread::Builder::new().spawn_scoped(scope, move || {
+                    if let Err(error) = serve(tcp) {
+                        eprintln!("{name}: {peer}: {error}");
+                    }
+                })
+            });
+            if let Err(error) = served {
+                eprintln!("{name}: {error}");
+                thread::sleep(RETRY_DELAY);
+            }
+        }
+    })
 }
 
 /// Returns an error of the command line.

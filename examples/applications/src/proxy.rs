@@ -7,14 +7,15 @@
 //! cargo run --release --bin proxy -- ws://127.0.0.1:9001
 //! ```
 
-use std::{io, process::ExitCode, time::Duration};
+use std::{io, process::ExitCode, str, time::Duration};
 
 use sockless::{
-    Accept, ClientRequest, Config, Relay, Role, Teardown,
-    adapter::{self, Error, Parts},
+    Accept, ClientRequest, Config, Relay, Request, Role, Teardown,
+    adapter::{self, Error, Parts, tokio::Incoming},
+    error::LocalHandshakeError,
     handshake::Refusal,
 };
-use sockless_applications::{AnyError, bind, run_async, serve_each};
+use sockless_applications::{AnyError, bind, run_async, serve_each, usage};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -30,7 +31,12 @@ Passes WebSockets on to a server.
 usage: proxy [--listen ADDRESS] URL
 
   --listen ADDRESS  where to listen (127.0.0.1:9014); with port 0, on a free port
-  URL               the server: ws://HOST[:PORT]; path and query are those of each request";
+  URL               the server: ws://HOST[:PORT]; path and query are those of each request
+
+The Host header that the server gets is its own, so a server that web pages use has to list their
+origins.";
+
+type IoParts = Parts<adapter::tokio::Io<TcpStream>>;
 
 /// How much is read from a side at a time, in bytes.
 const READ_SIZE: usize = 16 << 10;
@@ -39,7 +45,7 @@ const HIGH_WATER: usize = 64 << 10;
 /// How long the closing handshake of a side may take after that of the other one.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers of a request that are passed on. The handshake passes on the origin, the subprotocols
-/// and the extensions.
+/// and the extensions. Of the response that accepts, `Set-Cookie` is passed on.
 const PASSED_ON: [&str; 3] = ["authorization", "cookie", "user-agent"];
 /// Headers of a refusal that are not passed on: the proxy sends the body in its own way.
 const OWN_HEADERS: [&str; 5] = [
@@ -53,57 +59,83 @@ const OWN_HEADERS: [&str; 5] = [
 fn main() -> ExitCode {
     run_async("proxy", HELP, |mut args| async move {
         let listen = args.option("--listen", String::from("127.0.0.1:9014"))?;
-        let url = args.next::<String>("the URL")?.trim_end_matches('/').to_owned();
+        let server = authority(&args.next::<String>("the URL")?)?;
         args.end()?;
-        ClientRequest::new(&url)?;
         let listener = bind(&listen).await?;
         println!("listening on ws://{}/", listener.local_addr()?);
-        serve_each("proxy", listener, |tcp| pass_on(tcp, url.clone())).await;
+        serve_each("proxy", listener, |tcp| pass_on(tcp, server.clone())).await;
         Ok(())
     })
 }
 
-/// Opens a connection to the server for that of a client, and passes frames between the two.
-async fn pass_on(client: TcpStream, url: String) -> Result<(), AnyError> {
-    let incoming = adapter::tokio::incoming(client, Config::new()).await?;
-    let request = incoming.request();
-    let mut passed_on = ClientRequest::new(&format!("{url}{}", request.target()))?.forwarding(request);
-    for (name, value) in request.headers() {
-        if PASSED_ON.iter().any(|passed_on| name.eq_ignore_ascii_case(passed_on)) {
-            passed_on = passed_on.header(name, String::from_utf8_lossy(value));
-        }
+/// Returns the host and the port in the URL of the server.
+fn authority(url: &str) -> Result<String, AnyError> {
+    let request = ClientRequest::new(url).map_err(|error| usage(error.to_string()))?;
+    match url.trim_end_matches('/').split_once("://") {
+        Some((_, authority)) if !request.is_secure() && request.target() == "/" => Ok(authority.to_owned()),
+        _ => Err(usage(format!("{url:?} is not of the form ws://HOST[:PORT]"))),
     }
-    let (server, response) = match adapter::tokio::connect_with(&passed_on, Config::new()).await {
-        Ok(opened) => opened,
-        Err(Error::Refused(refusal)) => {
-            let Refusal { response, body, .. } = *refusal;
-            let headers: Vec<_> = response
-                .headers()
-                .filter(|(name, _)| !OWN_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)))
-                .filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
-                .collect();
-            return Ok(incoming.reject(response.status(), &headers, &body).await?);
-        }
+}
+
+/// Opens a connection to the server for that of a client, and passes frames between the two.
+async fn pass_on(client: TcpStream, server: String) -> Result<(), AnyError> {
+    let incoming = adapter::tokio::incoming(client, Config::new()).await?;
+    let request = match request_to(&server, incoming.request()) {
+        Ok(request) => request,
         Err(error) => {
-            incoming.reject(502, &[], b"the server cannot be reached\n").await?;
-            return Err(format!("{url}: {error}").into());
+            let body = b"the proxy passes on requests for a path only\n";
+            incoming.reject(400, &[], body).await?;
+            return Err(error.into());
         }
     };
+    let (server_ws, response) = match adapter::tokio::connect_with(&request, Config::new()).await {
+        Ok(opened) => opened,
+        Err(Error::Refused(refusal)) => return pass_on_refusal(incoming, &refusal).await,
+        Err(error) => {
+            incoming.reject(502, &[], b"the server cannot be reached\n").await?;
+            return Err(format!("{server}: {error}").into());
+        }
+    };
+    let cookies = texts(response.headers().filter(|(name, _)| is_one_of(name, &["set-cookie"])));
     // The server has decided, and it knows the client's origin.
-    let accept = Accept::new().any_origin().forwarding(&response);
-    let client = incoming.accept(&accept).await?;
+    let accept = Accept::new().any_origin().forwarding(&response).headers(&cookies);
+    let client_ws = incoming.accept(&accept).await?;
 
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
-    let mut link = Link {
-        relay: Relay::new(&Config::new(), seed).negotiated(&response),
-        to_client: Vec::new(),
-        to_server: Vec::new(),
-        error: None,
-    };
-    let client = link.take_over(Role::Client, client.into_parts());
-    let server = link.take_over(Role::Server, server.into_parts());
+    let relay = Relay::new(&Config::new(), seed).negotiated(&response);
+    let (link, client, server) = Link::take_over(relay, client_ws.into_parts(), server_ws.into_parts())?;
     link.run(client, server).await
+}
+
+/// Returns the request to the server for that of a client: for the same path and query, and with
+/// the same offers.
+///
+/// The target of a request can also be a URL. `from_parts` refuses it, so a client cannot choose
+/// the host that the proxy connects to.
+fn request_to(server: &str, request: &Request<'_>) -> Result<ClientRequest, LocalHandshakeError> {
+    let mut passed_on = ClientRequest::from_parts(server, request.target())?.forwarding(request);
+    for (name, value) in request.headers().filter(|(name, _)| is_one_of(name, &PASSED_ON)) {
+        passed_on = passed_on.header(name, String::from_utf8_lossy(value));
+    }
+    Ok(passed_on)
+}
+
+async fn pass_on_refusal(incoming: Incoming<TcpStream>, refusal: &Refusal) -> Result<(), AnyError> {
+    let response = &refusal.response;
+    let headers = texts(response.headers().filter(|(name, _)| !is_one_of(name, &OWN_HEADERS)));
+    Ok(incoming.reject(response.status(), &headers, &refusal.body).await?)
+}
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Returns those headers whose values are text.
+fn texts<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<(&'a str, &'a str)> {
+    headers
+        .filter_map(|(name, value)| Some((name, str::from_utf8(value).ok()?)))
+        .collect()
 }
 
 /// A relay with its output.
@@ -128,19 +160,24 @@ struct Side {
 }
 
 impl Link {
-    /// Takes the connection of a side, and what has arrived after the opening handshake.
-    fn take_over(&mut self, role: Role, parts: Parts<adapter::tokio::Io<TcpStream>>) -> Side {
-        let mut unread = parts.unread;
-        self.forward(role, &mut unread);
-        let (from, to) = parts.transport.0.into_split();
-        Side {
-            role,
-            from,
-            to,
-            buf: vec![0; READ_SIZE],
-            is_at_end: false,
-            is_shut_down: false,
+    /// Takes the connections over: what is to be written to each, and then what has arrived after
+    /// the opening handshakes.
+    fn take_over(relay: Relay, client: IoParts, server: IoParts) -> Result<(Self, Side, Side), AnyError> {
+        if !(client.lossless && server.lossless) {
+            return Err("a message was lost in the opening handshake".into());
         }
+        let mut link = Self {
+            relay,
+            to_client: client.unsent,
+            to_server: server.unsent,
+            error: None,
+        };
+        for (role, mut unread) in [(Role::Client, client.unread), (Role::Server, server.unread)] {
+            link.forward(role, &mut unread);
+        }
+        let client = Side::new(Role::Client, client.transport.0);
+        let server = Side::new(Role::Server, server.transport.0);
+        Ok((link, client, server))
     }
 
     /// Passes on what a side has sent.
@@ -213,6 +250,18 @@ impl Link {
 }
 
 impl Side {
+    fn new(role: Role, tcp: TcpStream) -> Self {
+        let (from, to) = tcp.into_split();
+        Self {
+            role,
+            from,
+            to,
+            buf: vec![0; READ_SIZE],
+            is_at_end: false,
+            is_shut_down: false,
+        }
+    }
+
     fn written(&mut self, written: io::Result<usize>, out: &mut Vec<u8>) {
         match written {
             Ok(len) => _ = out.drain(..len),

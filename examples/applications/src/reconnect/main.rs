@@ -29,8 +29,9 @@ usage: reconnect serve [--listen ADDRESS] --directory DIRECTORY
   --first-delay MS       the longest delay before the first new attempt to connect (5000)
   --max-delay MS         the longest delay before any attempt (60000)
 
-The path of the URL is the name of the client: lower-case letters and digits. A name is used by one
-client at a time.";
+The path of the URL is the name of the client: at most 32 lower-case letters and digits. A name is
+used by one client at a time. The server takes a new client only if its directory has fewer than 100
+files.";
 
 fn main() -> ExitCode {
     run_async("reconnect", HELP, application)

@@ -4,18 +4,22 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io::{self, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
 };
 
 use sockless::{
     Accept, CloseCode,
     adapter::{Settings, std_net},
 };
-use sockless_applications::AnyError;
+use sockless_applications::{AnyError, serve_each_on_threads};
+
+/// How many clients the directory may have the lines of. The file of each stays open, and anyone
+/// can invent a name.
+const MAX_CLIENTS: usize = 100;
+/// The longest name of a client, in bytes.
+const MAX_NAME_LEN: usize = 32;
 
 /// The lines of one client.
 struct Log {
@@ -30,42 +34,21 @@ type Logs = Mutex<HashMap<String, Arc<Mutex<Log>>>>;
 
 pub(crate) fn serve(listen: &str, directory: &Path) -> Result<(), AnyError> {
     fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    let listener = TcpListener::bind(listen).map_err(|error| format!("{listen}: {error}"))?;
-    println!("listening on ws://{}/", listener.local_addr()?);
     let logs = Logs::default();
-    thread::scope(|scope| {
-        loop {
-            let served = listener.accept().and_then(|(tcp, peer)| {
-                let logs = &logs;
-                thread::Builder::new().spawn_scoped(scope, move || {
-                    if let Err(error) = receive(tcp, directory, logs) {
-                        eprintln!("reconnect: {peer}: {error}");
-                    }
-                })
-            });
-            if let Err(error) = served {
-                eprintln!("reconnect: {listen}: {error}");
-                // There are no more sockets or threads: a retry at once would keep the processor
-                // busy.
-                thread::sleep(Duration::from_millis(100));
-            }
-        }
-    })
+    serve_each_on_threads("reconnect", listen, |tcp| receive(tcp, directory, &logs))
 }
 
 /// Writes what a client sends, and confirms it.
 fn receive(tcp: TcpStream, directory: &Path, logs: &Logs) -> Result<(), AnyError> {
     let incoming = std_net::incoming(tcp, Settings::new())?;
     let name = incoming.request().target().trim_start_matches('/').to_owned();
-    if name.is_empty()
-        || !name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-    {
+    if !is_name(&name) {
         return Ok(incoming.reject(404, &[], b"the path is no name of a client\n")?);
     }
+    let Some(log) = open(logs, directory, name)? else {
+        return Ok(incoming.reject(403, &[], b"there are too many clients\n")?);
+    };
     let mut ws = incoming.accept(&Accept::new())?;
-    let log = open(logs, &directory.join(&name), name)?;
     let connection = {
         let mut log = lock(&log);
         log.connection += 1;
@@ -91,13 +74,23 @@ fn receive(tcp: TcpStream, directory: &Path, logs: &Logs) -> Result<(), AnyError
     Ok(())
 }
 
-fn open(logs: &Logs, path: &Path, name: String) -> io::Result<Arc<Mutex<Log>>> {
+fn is_name(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=MAX_NAME_LEN).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
+/// Returns the lines of a client. `None`: it is a new one, and there are too many.
+fn open(logs: &Logs, directory: &Path, name: String) -> io::Result<Option<Arc<Mutex<Log>>>> {
     let mut logs = lock(logs);
     if let Some(log) = logs.get(&name) {
-        return Ok(Arc::clone(log));
+        return Ok(Some(Arc::clone(log)));
     }
-    let file = File::options().read(true).append(true).create(true).open(path)?;
-    let lines = fs::read(path)?;
+    let path = directory.join(&name);
+    if !path.exists() && fs::read_dir(directory)?.count() >= MAX_CLIENTS {
+        return Ok(None);
+    }
+    let file = File::options().read(true).append(true).create(true).open(&path)?;
+    let lines = fs::read(&path)?;
     // The last line may be cut off. It was not confirmed.
     let len = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     file.set_len(len as u64)?;
@@ -108,7 +101,7 @@ fn open(logs: &Logs, path: &Path, name: String) -> io::Result<Arc<Mutex<Log>>> {
         connection: 0,
     }));
     logs.insert(name, Arc::clone(&log));
-    Ok(log)
+    Ok(Some(log))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

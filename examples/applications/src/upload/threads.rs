@@ -10,20 +10,19 @@ mod transfer;
 use std::{
     fs::File,
     io::{BufRead, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::ExitCode,
     thread,
-    time::Duration,
 };
 
 use sockless::{Accept, CloseCode, MessageKind, adapter::std_net};
-use sockless_applications::{AnyError, run};
+use sockless_applications::{AnyError, run, serve_each_on_threads};
 
 use self::transfer::{BUFFER_SIZE, Outcome, Random, Receipt, Task, Transfer, peak_memory, server_config};
 
 fn main() -> ExitCode {
     run("upload", transfer::HELP, |args| match Task::parse(args)? {
-        Task::Serve { listen } => serve(&listen),
+        Task::Serve { listen } => serve_each_on_threads("upload", &listen, receive),
         Task::SendFile { url, path } => {
             let file = File::open(&path).map_err(|error| format!("{path}: {error}"))?;
             let len = file.metadata()?.len();
@@ -31,25 +30,6 @@ fn main() -> ExitCode {
         }
         Task::SendRandom { url, len } => send(&url, Random::new(len), len),
     })
-}
-
-fn serve(listen: &str) -> Result<(), AnyError> {
-    let listener = TcpListener::bind(listen).map_err(|error| format!("{listen}: {error}"))?;
-    println!("listening on ws://{}/", listener.local_addr()?);
-    loop {
-        let served = listener.accept().and_then(|(tcp, peer)| {
-            thread::Builder::new().spawn(move || {
-                if let Err(error) = receive(tcp) {
-                    eprintln!("upload: {peer}: {error}");
-                }
-            })
-        });
-        if let Err(error) = served {
-            eprintln!("upload: {listen}: {error}");
-            // There are no more sockets or threads: a retry at once would keep the processor busy.
-            thread::sleep(Duration::from_millis(100));
-        }
-    }
 }
 
 /// Receives messages, and answers each with a receipt.

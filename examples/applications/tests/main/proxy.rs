@@ -1,6 +1,7 @@
 //! `proxy`: a client and a server of this crate, with the proxy between them.
 
 use std::{
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     thread::{self, JoinHandle},
 };
@@ -125,9 +126,9 @@ fn a_client_that_violates_the_protocol() {
     let (proxy, url, server) = start(|incoming| incoming.accept(&Accept::new().any_origin()).unwrap().recv());
     let mut parts = connect(&url).unwrap().into_parts();
     // A frame without a mask.
-    std::io::Write::write_all(&mut parts.transport, b"\x81\x02hi").unwrap();
+    parts.transport.write_all(b"\x81\x02hi").unwrap();
     let mut received = Vec::new();
-    std::io::Read::read_to_end(&mut parts.transport, &mut received).unwrap();
+    parts.transport.read_to_end(&mut received).unwrap();
     assert_eq!(received, b"\x88\x02\x03\xEA", "a Close frame with 1002");
     drop(parts);
     assert_eq!(server.join().unwrap().unwrap(), None, "a Close frame with 1001");
@@ -157,4 +158,63 @@ fn refusals_pass() {
     };
     assert_eq!(refusal.response.status(), 502);
     assert_eq!(refusal.body, b"the server cannot be reached\n");
+}
+
+/// The cookies of the server reach the client.
+#[test]
+fn cookies_pass() {
+    let (_proxy, url, server) = start(|incoming| {
+        let headers = [
+            ("Set-Cookie", "id=8; HttpOnly"),
+            ("X-Other", "1"),
+            ("Set-Cookie", "seen=1"),
+        ];
+        let mut ws = incoming.accept(&Accept::new().any_origin().headers(&headers)).unwrap();
+        ws.close(CloseCode::NORMAL, "").unwrap();
+        ws.recv()
+    });
+    let request = ClientRequest::new(&url).unwrap();
+    let (mut ws, response) = std_net::connect_with(&request, config()).unwrap();
+    let cookies: Vec<_> = response
+        .headers()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"))
+        .map(|(_, value)| value)
+        .collect();
+    assert_eq!(cookies, [&b"id=8; HttpOnly"[..], b"seen=1"]);
+    assert_eq!(ws.recv().unwrap(), None);
+    assert_eq!(server.join().unwrap().unwrap(), None);
+}
+
+/// A client cannot choose which server the proxy connects to. Appended to its URL, the first target
+/// would make the host `127.0.0.1http`.
+#[test]
+fn a_target_that_is_no_path_is_refused() {
+    let (proxy, url) = Process::serve(PROXY, &["ws://127.0.0.1"]);
+    let address = url.strip_prefix("ws://").unwrap().trim_end_matches('/');
+    let targets = ["http://evil.example/path", "https://evil.example:8080/"];
+    for target in targets {
+        let mut tcp = TcpStream::connect(address).unwrap();
+        let head = format!(
+            "GET {target} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        );
+        tcp.write_all(head.as_bytes()).unwrap();
+        let mut response = String::new();
+        tcp.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 400 "), "{target}: {response:?}");
+    }
+    proxy.wait_for_error("evil.example", targets.len());
+}
+
+#[test]
+fn the_url_of_the_server_has_a_host_and_no_more() {
+    for url in [
+        "wss://127.0.0.1",
+        "ws://127.0.0.1/path",
+        "ws://127.0.0.1?query",
+        "http://127.0.0.1",
+    ] {
+        let (status, _, stderr) = Process::start(PROXY, &["--listen", "127.0.0.1:0", url]).end();
+        assert_eq!(status, Some(2), "{url}: {stderr}");
+    }
 }

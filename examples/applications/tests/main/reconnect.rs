@@ -70,6 +70,28 @@ fn a_client_that_the_server_refuses_gives_up() {
     );
 }
 
+/// A client that invents names cannot fill the directory, nor open files without a limit.
+#[test]
+fn the_number_of_clients_is_limited() {
+    let directory = directory("many");
+    for number in 0..100 {
+        fs::write(directory.join(format!("client{number}")), "").unwrap();
+    }
+    let (_server, url) = Process::serve(RECONNECT, &["serve", "--directory", directory.to_str().unwrap()]);
+    let (status, _, stderr) = client(&format!("{url}another")).end();
+    assert_eq!(status, Some(1), "{stderr}");
+    assert!(stderr.contains("with status 403 instead of 101"), "{stderr}");
+    assert!(!directory.join("another").exists());
+    let (status, _, stderr) = client(&format!("{url}{}", "a".repeat(33))).end();
+    assert_eq!(status, Some(1), "{stderr}");
+    assert!(stderr.contains("with status 404 instead of 101"), "{stderr}");
+    let mut known = client(&format!("{url}client7"));
+    known.input(["a line".into()]);
+    let (status, _, stderr) = known.end();
+    assert_eq!(status, Some(0), "{stderr}");
+    assert_eq!(fs::read_to_string(directory.join("client7")).unwrap(), "a line\n");
+}
+
 /// A client that starts before its server.
 #[test]
 fn a_server_that_is_not_there_yet() {

@@ -1,0 +1,44 @@
+//! Rates, such as messages in a second.
+
+use std::time::Instant;
+
+/// A token bucket: it is full at first, and is filled again at a constant rate.
+pub(crate) struct Bucket {
+    capacity: f64,
+    per_second: f64,
+    tokens: f64,
+    updated: Instant,
+}
+
+impl Bucket {
+    pub(crate) const fn new(capacity: f64, per_second: f64, now: Instant) -> Self {
+        Self {
+            capacity,
+            per_second,
+            tokens: capacity,
+            updated: now,
+        }
+    }
+
+    /// Takes that many tokens, if there are enough.
+    pub(crate) fn take(&mut self, tokens: f64, now: Instant) -> bool {
+        self.fill(now);
+        let has_enough = tokens <= self.tokens;
+        if has_enough {
+            self.tokens -= tokens;
+        }
+        has_enough
+    }
+
+    /// Returns whether nothing is missing in it.
+    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.tokens >= self.capacity
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let seconds = now.saturating_duration_since(self.updated).as_secs_f64();
+        self.tokens = self.capacity.min(self.tokens + seconds * self.per_second);
+        self.updated = now;
+    }
+}
