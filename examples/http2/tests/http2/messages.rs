@@ -25,7 +25,7 @@ fn message(len: usize, is_text: bool) -> Message<'static> {
     }
 }
 
-/// R200: Messages of all sizes are echoed, with compression and without, and both ends close
+/// R199 R200: Messages of all sizes are echoed, with compression and without, and both ends close
 /// cleanly.
 #[test]
 fn messages_are_echoed() {

@@ -157,7 +157,7 @@ fn a_refusal_is_reported() {
     });
 }
 
-/// R190: A client does not send an extended CONNECT to a server that has not enabled it.
+/// R189 R190: A client does not send an extended CONNECT to a server that has not enabled it.
 #[test]
 fn a_server_that_does_not_enable_it_is_not_asked() {
     run(async {
