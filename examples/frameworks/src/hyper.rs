@@ -6,7 +6,7 @@
 
 mod options;
 
-use std::{convert::Infallible, env, error::Error, time::Duration};
+use std::{convert::Infallible, env, error::Error, pin::pin, time::Duration};
 
 use http::{Request, Response};
 use hyper::service::service_fn;
@@ -15,6 +15,7 @@ use hyper_util::server::conn::auto::Builder;
 use sockless::adapter::{self, Settings, hyper as ws};
 use sockless::{Accept, Config};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::{sync::Notify, time::sleep};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -60,12 +61,20 @@ async fn serve(tcp: TcpStream, config: Config) -> Result<(), BoxError> {
         .enable_connect_protocol()
         .initial_stream_window_size(64 << 10)
         .initial_connection_window_size(16 << 20);
+    let first = Notify::new();
     let service = service_fn(|request| {
+        first.notify_one();
         let response = respond(request, config.clone());
         async { Ok::<_, Infallible>(response) }
     });
-    let io = TokioIo::new(tcp);
-    builder.serve_connection_with_upgrades(io, service).await
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(tcp), service));
+    // Until hyper-util knows the version, it has no deadline.
+    tokio::select! {
+        served = connection.as_mut() => return served,
+        () = first.notified() => {}
+        () = sleep(deadline) => return Err(format!("no request within {deadline:?}").into()),
+    }
+    connection.await
 }
 
 #[tokio::main]
@@ -86,7 +95,7 @@ async fn main() -> Result<(), BoxError> {
             Err(error) => {
                 eprintln!("hyper: {error}");
                 // There are no more sockets. An immediate retry would keep the processor busy.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(100)).await;
             }
         }
     }

@@ -20,6 +20,9 @@ use crate::{CONNECTION_WINDOW, MAX_STREAMS, STREAM_WINDOW, stream::Stream, strea
 /// A WebSocket on a stream of HTTP/2.
 pub type WebSocket = adapter::tokio::WebSocket<Stream>;
 
+/// The limit on the headers of a response, in bytes.
+const MAX_HEADERS: u32 = 16 << 10;
+
 /// How many bytes of the body of a refusal are kept.
 const MAX_REFUSAL_BODY: usize = 64 << 10;
 
@@ -47,6 +50,8 @@ impl Http2 {
         let (send, mut connection) = h2::client::Builder::new()
             .enable_push(false)
             .max_concurrent_streams(MAX_STREAMS)
+            // By default, 16 MiB.
+            .max_header_list_size(MAX_HEADERS)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .handshake(transport)

@@ -1,6 +1,6 @@
 //! A server: HTTP/1.1 and HTTP/2 on one port.
 
-use std::{convert::Infallible, error::Error, time::Duration};
+use std::{convert::Infallible, error::Error, pin::pin, time::Duration};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, service::service_fn};
@@ -11,9 +11,14 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::Notify,
+    time::sleep,
 };
 
 use crate::{CONNECTION_WINDOW, MAX_STREAMS, STREAM_WINDOW};
+
+/// How long a client may take for its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// Returns the settings of both versions, with the deadlines that hyper keeps.
 #[must_use]
@@ -33,7 +38,7 @@ pub fn builder() -> Builder<TokioExecutor> {
         // application does not read stalls all others.
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        // A connection without streams, or whose peer has gone, does not stay.
+        // A connection whose peer has gone does not stay.
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(30));
     builder
@@ -42,7 +47,7 @@ pub fn builder() -> Builder<TokioExecutor> {
 /// Serves one connection: TCP, or TLS. `respond` returns the response to each request.
 ///
 /// # Errors
-/// The transport has failed, or the client does not speak HTTP.
+/// The transport has failed, or the client does not speak HTTP, or has sent no request for too long.
 pub async fn serve<T, F>(
     transport: T,
     respond: impl Fn(Request<Incoming>) -> F,
@@ -51,13 +56,22 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Response<String>> + Send + 'static,
 {
+    let first = Notify::new();
     let service = service_fn(|request| {
+        first.notify_one();
         let response = respond(request);
         async { Ok::<_, Infallible>(response.await) }
     });
-    builder()
-        .serve_connection_with_upgrades(TokioIo::new(transport), service)
-        .await
+    let builder = builder();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(transport), service);
+    let mut connection = pin!(connection);
+    // While hyper-util waits for the bytes that tell the versions apart, it has no deadline.
+    tokio::select! {
+        served = connection.as_mut() => return served,
+        () = first.notified() => {}
+        () = sleep(FIRST_REQUEST) => return Err(format!("no request within {FIRST_REQUEST:?}").into()),
+    }
+    connection.await
 }
 
 /// Accepts a connection, with TCP_NODELAY set. Waits after an error.
@@ -72,7 +86,7 @@ pub async fn accept(listener: &TcpListener) -> TcpStream {
             Err(error) => {
                 eprintln!("cannot accept a connection: {error}");
                 // There are no more sockets. An immediate retry would keep the processor busy.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(100)).await;
             }
         }
     }

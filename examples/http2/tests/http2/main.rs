@@ -1,6 +1,7 @@
 //! WebSockets over HTTP/2 on the loopback interface: the client of this package, and a server on
 //! hyper.
 
+mod deadlines;
 mod endings;
 mod messages;
 mod refusals;
