@@ -1,5 +1,5 @@
-"""Tests WebSockets over HTTP/2 and HTTP/1.1 on one TLS port: headless Chromium and `serve` of
-examples/http2 (see run).
+"""Tests WebSockets over HTTP/2 and HTTP/1.1 on one TLS port: headless Chromium, or headless Firefox
+with the argument `firefox`, and `serve` of examples/http2 (see run).
 
 Chromium opens a WebSocket over HTTP/2 if it has an HTTP/2 connection to the same host already, as
 the page makes it, and over HTTP/1.1 otherwise.
@@ -14,6 +14,7 @@ import sys
 import chat
 import deflate
 from chat import Failure, wait_until
+from firefox import Firefox
 
 # The certificate is made by the server and known to nobody.
 chat.FLAGS.append("--ignore-certificate-errors")
@@ -126,6 +127,13 @@ class Test(chat.Test):
         check = self.check
         server, port = check("a server with TLS", self.start_serve)
         self.start_browser()
+        self.check_all(server, port)
+
+    def choose_http_1(self):
+        """Makes the browser use HTTP/1.1 for a host that it is not connected to. Chromium does so."""
+
+    def check_all(self, server, port):
+        check = self.check
         check("the page is loaded over HTTP/2, and its WebSocket opens", self.check_page, port)
         since = len(server.lines)
         check("another page", self.load, f"https://127.0.0.1:{port}/none")
@@ -134,15 +142,25 @@ class Test(chat.Test):
             "messages over HTTP/2, compressed, closed by the page", self.check_messages, server, "127.0.0.1", port,
             "HTTP/2.0",
         )
+        check(f"{MANY} WebSockets on one HTTP/2 connection", self.check_many, server, port)
+        self.choose_http_1()
         check(
             "messages over HTTP/1.1, compressed, closed by the page", self.check_messages, server, "localhost", port,
             "HTTP/1.1",
         )
-        check(f"{MANY} WebSockets on one HTTP/2 connection", self.check_many, server, port)
         _, other = check("another server", self.start_serve)
         check("a page of the other server", self.load, f"https://127.0.0.1:{other}/none")
         check("a page of another origin is refused", self.check_refused, server, port)
 
 
+class FirefoxTest(Test):
+    def start_browser(self):
+        self.browser = Firefox(self.profile)
+        self.servers.append(self.browser.program)
+
+    def choose_http_1(self):
+        self.browser.set_preference("network.http.http2.websockets", False)
+
+
 if __name__ == "__main__":
-    sys.exit(chat.main(Test))
+    sys.exit(chat.main(FirefoxTest if sys.argv[1:] == ["firefox"] else Test))
