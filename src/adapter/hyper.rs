@@ -106,9 +106,10 @@ pub fn upgrade<B, R: Default>(
 ///
 /// fn respond<B>(mut request: http::Request<B>) -> Result<hyper::Upgrade, hyper::Rejection> {
 ///     let offered = hyper::request(&request).ok();
-///     let chosen = offered.and_then(|request| request.choose_subprotocol(&["chat.v2", "chat.v1"]));
+///     let chosen = offered.and_then(|offered| offered.choose_subprotocol(&["chat.v1"]));
 ///     let accept = Accept::new().subprotocol(chosen);
-///     let (_response, upgrade) = hyper::upgrade::<_, String>(&mut request, &accept, Settings::new())?;
+///     let settings = Settings::new();
+///     let (_response, upgrade) = hyper::upgrade::<_, String>(&mut request, &accept, settings)?;
 ///     Ok(upgrade)
 /// }
 /// ```

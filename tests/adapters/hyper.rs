@@ -96,7 +96,8 @@ fn a_route_has_its_own_settings() {
 #[test]
 fn f58_a_request_that_is_not_valid_gets_a_response() {
     type Change = fn(&mut Request<()>);
-    let rows: [(usize, Change, u16, &[(&str, &str)]); 12] = [
+    type Row = (usize, Change, u16, &'static [(&'static str, &'static str)]);
+    let rows: [Row; 12] = [
         (0, |request| *request.version_mut() = Version::HTTP_10, 505, &[]),
         (
             0,

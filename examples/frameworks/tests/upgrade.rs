@@ -126,8 +126,8 @@ fn converse(server: &Server, compressed: bool, together: usize) {
     assert_eq!(tcp.read(&mut buf).unwrap(), 0);
 }
 
-/// Both also accept WebSockets over HTTP/2, as many as they allow on one connection, and refuse other
-/// requests there.
+/// Both also accept WebSockets over HTTP/2, as many as they allow on one connection, and refuse
+/// other requests there.
 #[test]
 fn websockets_over_http_2() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

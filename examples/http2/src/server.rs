@@ -47,7 +47,8 @@ pub fn builder() -> Builder<TokioExecutor> {
 /// Serves one connection: TCP, or TLS. `respond` returns the response to each request.
 ///
 /// # Errors
-/// The transport has failed, or the client does not speak HTTP, or has sent no request for too long.
+/// The transport has failed, or the client does not speak HTTP, or has sent no request for too
+/// long.
 pub async fn serve<T, F>(
     transport: T,
     respond: impl Fn(Request<Incoming>) -> F,

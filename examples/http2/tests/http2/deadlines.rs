@@ -16,8 +16,8 @@ fn run_paused<F: Future>(test: F) -> F::Output {
     runtime.unwrap().block_on(test)
 }
 
-/// A client that sends nothing, or a part of what tells HTTP/2 from HTTP/1.1, or a part of a request,
-/// is dropped after a while.
+/// A client that sends nothing, or a part of what tells HTTP/2 from HTTP/1.1, or a part of a
+/// request, is dropped after a while.
 #[test]
 fn a_client_without_a_request_is_dropped() {
     for sent in [
@@ -38,8 +38,8 @@ fn a_client_without_a_request_is_dropped() {
     }
 }
 
-/// A server that does not answer is an error for the client after a while: one that says nothing, and
-/// one that does not send a response.
+/// A server that does not answer is an error for the client after a while: one that says nothing,
+/// and one that does not send a response.
 #[test]
 fn a_server_without_an_answer_is_an_error() {
     run_paused(async {

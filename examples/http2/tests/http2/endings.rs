@@ -126,8 +126,8 @@ fn a_violation_fails_one_stream() {
     });
 }
 
-/// After GOAWAY, WebSockets that are open go on and close as usual, and no new ones are opened. Then
-/// the connection ends.
+/// After GOAWAY, WebSockets that are open go on and close as usual, and no new ones are opened.
+/// Then the connection ends.
 #[test]
 fn after_goaway_open_websockets_go_on() {
     run(async {

@@ -211,8 +211,8 @@ async fn first_frame(server: &Server, stream: u8, fields: &[(&str, &str)]) -> (u
 }
 
 /// R196: Requests that no client library sends: without one of the pseudo-headers, or with a header
-/// of HTTP/1.1. Without `:authority`, this crate responds with status 400; `h2` resets the stream of
-/// the others, and they never get to it.
+/// of HTTP/1.1. Without `:authority`, this crate responds with status 400; `h2` resets the stream
+/// of the others, and they never get to it.
 #[test]
 fn f58_malformed_requests_end_one_stream() {
     const RST_STREAM: u8 = 3;

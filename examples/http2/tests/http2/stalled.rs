@@ -45,8 +45,8 @@ async fn exchange_on_all(server: &Server, http2: &Http2, number: usize) {
     }
 }
 
-/// Of 1,000 WebSockets on one connection, one client sends and does not receive. It is stopped after
-/// a bounded number of bytes, and all others finish.
+/// Of 1,000 WebSockets on one connection, one client sends and does not receive. It is stopped
+/// after a bounded number of bytes, and all others finish.
 #[test]
 fn a_client_that_does_not_receive_stalls_its_own_stream_only() {
     run(async {
