@@ -1191,6 +1191,7 @@ fn every_type_is_listed() {
         "LocalHandshakeError",
         "NotText",
         "ProtocolError",
+        "Rejection", // a `RequestError` or a `LocalHandshakeError`, with its text
         "RequestError",
         "ResponseError",
         "SendError",
