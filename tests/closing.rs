@@ -5,12 +5,15 @@ use sockless::{
     Accept, ClientRequest, CloseCode, CloseFrame, CloseStatus, ClosedBy, Config, Connection, Delivery, Event,
     MessageKind, ProtocolError, Request, Role, SendError, State, Teardown,
     error::{LocalHandshakeError, RequestError, ResponseError},
+    frame::Header,
 };
 use support::{
     Length, Outcome, REQUEST, ROLES, control_frame_too_long, feed, feed_bytewise, fragmented_control_frame, frame,
     frames, header, heads::REQUEST_FIELDS, interleaved_message, non_minimal_length, open, pair::Pair, peer_of, quoted,
-    request_errors, reserved_bits, reserved_opcode, too_big,
+    reserved_bits, reserved_opcode, too_big,
 };
+
+use super::errors::request_errors;
 
 /// The first bytes of a Close, a Ping and a Pong.
 const CONTROL_FRAMES: [u8; 3] = [0x88, 0x89, 0x8A];
@@ -1090,7 +1093,7 @@ fn s7_4_1_every_error_has_a_close_code() {
     for (error, code) in &codes {
         assert_eq!(error.close_code(), CloseCode(*code), "{error:?}");
     }
-    for (error, _) in request_errors() {
+    for error in request_errors() {
         assert_eq!(ProtocolError::from(error).close_code(), CloseCode::ABNORMAL);
     }
     for error in [
@@ -1279,7 +1282,7 @@ fn s7_3_a_client_closes_with_the_closing_handshake() {
 type Command = fn(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>;
 
 /// The methods that send, each with a name.
-const COMMANDS: [(&str, Command); 8] = [
+const COMMANDS: [(&str, Command); 10] = [
     ("text", |ws, out| ws.send_text("x", out)),
     ("binary", |ws, out| ws.send_binary(b"x", out)),
     ("fragment", |ws, out| {
@@ -1289,6 +1292,14 @@ const COMMANDS: [(&str, Command); 8] = [
         ws.send_fragment(MessageKind::Text, b"x", true, out)
     }),
     ("header", |ws, out| ws.send_header(MessageKind::Binary, 1, out)),
+    ("in place", |ws, out| {
+        let mut buf = [0; Header::MAX_LEN];
+        out.extend_from_slice(ws.send_in_place(MessageKind::Binary, &mut buf)?);
+        Ok(())
+    }),
+    ("fragment header", |ws, out| {
+        ws.send_fragment_header(MessageKind::Binary, &mut [], false, out)
+    }),
     ("ping", |ws, out| ws.ping(b"x", out)),
     ("pong", |ws, out| ws.pong(b"x", out)),
     ("close", |ws, out| ws.close(CloseCode::NORMAL, "x", out)),

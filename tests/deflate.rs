@@ -3,25 +3,16 @@
 
 use sockless::{
     Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role,
-    deflate::{DeflateConfig, DeflateParams, DeflatePool, WindowBits},
-    handshake::Negotiated,
+    deflate::{DeflateConfig, DeflateParams, DeflatePool},
 };
-use support::{ROLES, feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, peer_of, reserved_bits};
+use support::{
+    ROLES, feed, feed_bytewise, feed_cut, frame, frames, inflates_too_big, params, peer_of, reserved_bits, with_deflate,
+};
 
 /// "Hello", compressed (RFC 7692, section 7.2.3.1).
 pub(super) const HELLO: [u8; 7] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
 /// "Hello" a second time, as a reference to the first.
 const HELLO_AGAIN: [u8; 5] = [0xf2, 0x00, 0x11, 0x00, 0x00];
-
-pub(super) fn params(bits: u8, no_context_takeover: bool) -> DeflateParams {
-    let bits = WindowBits::new(bits).unwrap();
-    DeflateParams {
-        server_no_context_takeover: no_context_takeover,
-        client_no_context_takeover: no_context_takeover,
-        server_max_window_bits: bits,
-        client_max_window_bits: bits,
-    }
-}
 
 /// A configuration that compresses messages of any size.
 pub(super) fn compress_all() -> Config {
@@ -29,9 +20,7 @@ pub(super) fn compress_all() -> Config {
 }
 
 pub(super) fn upgraded(role: Role, params: DeflateParams, config: Config) -> Connection {
-    let mut negotiated = Negotiated::default();
-    negotiated.deflate = Some(params);
-    support::upgraded(role, &negotiated, config)
+    support::upgraded(role, &with_deflate(params), config)
 }
 
 /// An open connection with the default parameters.

@@ -3,9 +3,9 @@
 
 use proptest::{prelude::*, sample::Index};
 use sockless::{CloseCode, Connection, Event, ProtocolError, Role};
-use support::{feed, feed_bytewise, feed_cut, frame, frames};
+use support::{feed, feed_bytewise, feed_cut, frame, frames, params};
 
-use super::deflate::{HELLO, compress_all, incompressible, json, open, params, stored_block, upgraded, with_chunks};
+use super::deflate::{HELLO, compress_all, incompressible, json, open, stored_block, upgraded, with_chunks};
 
 /// The last four bytes of DEFLATE data that a sender removes.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

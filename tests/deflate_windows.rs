@@ -5,27 +5,15 @@
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
-use sockless::{
-    Config, Connection, Event, MessageKind, Role,
-    deflate::{DeflateConfig, DeflateParams, WindowBits},
-    handshake::Negotiated,
-};
-use support::{feed_cut, frame, frames};
+use sockless::{Config, Connection, Event, MessageKind, Role, deflate::DeflateConfig};
+use support::{feed_cut, frame, frames, params, upgraded, with_deflate};
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Strategy as ZlibStrategy};
 
 /// The bytes that a sender removes from the end of a message (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 fn open(role: Role, bits: u8, takeover: bool, config: Config) -> Connection {
-    let bits = WindowBits::new(bits).unwrap();
-    let mut negotiated = Negotiated::default();
-    negotiated.deflate = Some(DeflateParams {
-        server_no_context_takeover: !takeover,
-        client_no_context_takeover: !takeover,
-        server_max_window_bits: bits,
-        client_max_window_bits: bits,
-    });
-    support::upgraded(role, &negotiated, config)
+    upgraded(role, &with_deflate(params(bits, !takeover)), config)
 }
 
 /// A part of a message. The distances are chosen so that a deflater refers to the end of its

@@ -335,7 +335,7 @@ SendError::MessageInProgress
 SendError::KindChanged
     a fragment must be text or binary as the message in progress is (RFC 6455, section 5.4)
 SendError::InvalidUtf8
-    the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)
+    the text message is not UTF-8 (RFC 6455, section 5.6)
 SendError::MaskRequired
     a client must mask the payload, so it cannot send a header alone or a prepared frame (RFC 6455, section 5.1)
 SendError::ReservedBitsNotNegotiated
@@ -344,6 +344,10 @@ SendError::ReservedBitsNotNegotiated
 SendError::PayloadTooLong
     the payload is 9223372036854775808 bytes long and may have at most 2^63 - 1 (RFC 6455, section
     5.2)
+SendError::NoRoomForHeader
+    the buffer has 13 bytes and needs 14 before the payload, for the header (RFC 6455, section 5.2)
+SendError::MessageCompressed
+    the message in progress is compressed, so a payload cannot be sent as it is (RFC 7692, section 6.1)
 LocalHandshakeError::InvalidScheme
     the URL "" does not begin with "ws://" or "wss://" (RFC 6455, section 3)
 LocalHandshakeError::InvalidScheme
@@ -548,13 +552,10 @@ fn protocol_errors() -> Vec<ProtocolError> {
 fn compression_errors() -> [ProtocolError; 3] {
     use sockless::deflate::{DeflateConfig, DeflateParams, WindowBits};
 
-    let mut negotiated = sockless::handshake::Negotiated::default();
-    negotiated.deflate = Some(DeflateParams {
-        server_no_context_takeover: false,
-        client_no_context_takeover: false,
+    let negotiated = support::with_deflate(DeflateParams {
         // Of both back ends, the one for smaller windows has a limit on blocks.
         server_max_window_bits: WindowBits::MIN,
-        client_max_window_bits: WindowBits::MAX,
+        ..support::params(15, false)
     });
     let config = || {
         Config::new()
@@ -592,7 +593,8 @@ fn not_allowed(origin: &str, accept: &Accept<'_>) -> RequestError {
     request.check_origin(accept).unwrap_err()
 }
 
-fn request_errors() -> Vec<RequestError> {
+/// An error of each variant, as its input causes it.
+pub(super) fn request_errors() -> Vec<RequestError> {
     let error = |config: &Config, input: &[u8]| match serve(config, input).error {
         Some(ProtocolError::Request(error)) => error,
         other => panic!("{other:?}"),
@@ -663,6 +665,26 @@ fn request_errors() -> Vec<RequestError> {
         connect(&CONNECT_FIELDS, &[("connection", "upgrade")]),
         early,
     ]
+}
+
+/// The status that answers an invalid request.
+pub(super) const fn expected_status(error: RequestError) -> u16 {
+    match error {
+        RequestError::ForeignOrigin { .. }
+        | RequestError::ForeignScheme { .. }
+        | RequestError::UnlistedOrigin { .. }
+        | RequestError::UnlistedHost { .. } => 403,
+        RequestError::UnsupportedMethod { .. } | RequestError::UnsupportedConnectMethod { .. } => 405,
+        RequestError::MissingUpgrade
+        | RequestError::InvalidUpgrade { .. }
+        | RequestError::MissingVersion
+        | RequestError::RepeatedVersion
+        | RequestError::UnsupportedVersion { .. } => 426,
+        RequestError::HeadTooLong { .. } | RequestError::TooManyHeaders { .. } => 431,
+        RequestError::UnsupportedProtocol { .. } => 501,
+        RequestError::UnsupportedHttpVersion { .. } | RequestError::UnsupportedConnectVersion { .. } => 505,
+        _ => 400,
+    }
 }
 
 /// The error of an extended CONNECT.
@@ -825,8 +847,20 @@ fn send_errors() -> Vec<SendError> {
         open(Role::Client, Config::new()).send_header(MessageKind::Text, 1, &mut out),
         server().send_fragment_with(MessageKind::Text, b"x", true, ReservedBits::RSV2, &mut out),
         server().send_header(MessageKind::Binary, 1 << 63, &mut out),
+        server().send_in_place(MessageKind::Binary, &mut [0; 13]).map(drop),
     ];
-    refused.map(Result::unwrap_err).into()
+    #[allow(unused_mut, reason = "compression is a feature")]
+    let mut errors = Vec::from(refused.map(Result::unwrap_err));
+    #[cfg(feature = "deflate")]
+    {
+        let mut compressed = crate::deflate::open(Role::Server);
+        compressed
+            .send_fragment(MessageKind::Text, b"x", false, &mut out)
+            .unwrap();
+        let refused = compressed.send_fragment_header(MessageKind::Text, &mut [], true, &mut out);
+        errors.push(refused.unwrap_err());
+    }
+    errors
 }
 
 /// The error of an acceptance with these extensions.

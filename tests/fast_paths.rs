@@ -127,19 +127,9 @@ fn every_path_has_the_size_limit() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_compressed_message_of_one_frame_is_limited() {
-    use sockless::{
-        deflate::{DeflateParams, WindowBits},
-        handshake::Negotiated,
-    };
-    use support::{inflates_too_big, upgraded};
+    use support::{inflates_too_big, params, upgraded, with_deflate};
 
-    let mut negotiated = Negotiated::default();
-    negotiated.deflate = Some(DeflateParams {
-        server_no_context_takeover: true,
-        client_no_context_takeover: true,
-        server_max_window_bits: WindowBits::MAX,
-        client_max_window_bits: WindowBits::MAX,
-    });
+    let negotiated = with_deflate(params(15, true));
     for role in ROLES {
         // RFC 7692, section 7.2.3.1: "Hello".
         let hello = frame(peer_of(role), 0xC1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);

@@ -10,7 +10,7 @@ use support::{
     feed_cut, frame,
     heads::{
         ACCEPT, Answer, CLIENT_ACCEPT, CLIENT_KEY, Fields, KEY, NONCE, RESPONSE_FIELDS, SEED, assert_fails,
-        decode_base64, dial, drain, head, hear, invalid_name, invalid_value, opened, plain, refusal, reserved,
+        decode_base64, dial, drain, head, hear, invalid_name, invalid_value, listed, opened, plain, refusal, reserved,
         response, response_with, with,
     },
     quoted, quoted_to, reserved_bits, reserved_opcode,
@@ -1554,10 +1554,6 @@ fn s4_1_1_a_coding_overrides_the_length() {
 }
 
 // A response that another HTTP implementation parsed.
-
-fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    fields.iter().map(|(name, value)| (*name, value.as_bytes()))
-}
 
 /// R012 R010 R011 R015 R024: The fields of a request for another HTTP implementation, and the check
 /// of its response.

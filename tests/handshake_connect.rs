@@ -15,8 +15,10 @@ use support::{
         invalid_name, invalid_value, plain, request_edits, reserved, undecided, with,
     },
     pair::{Endpoint, Pair},
-    peer_of, quoted, quoted_to, request_errors,
+    peer_of, quoted, quoted_to,
 };
+
+use super::errors::{expected_status, request_errors};
 
 const VERSION: [(&str, &str); 1] = [("sec-websocket-version", "13")];
 
@@ -345,7 +347,8 @@ fn rfc8441_s5_the_status_decides() {
 /// that belongs to a connection, and no status that needs one.
 #[test]
 fn rfc8441_s5_a_rejection_has_its_status_and_headers() {
-    for (error, status) in request_errors() {
+    for error in request_errors() {
+        let status = expected_status(error);
         let (found, headers) = error.connect_response();
         assert_eq!(found, if status == 426 { 400 } else { status }, "{error:?}");
         let expected: &[(&str, &str)] = match error {
@@ -648,14 +651,6 @@ fn open_pair(config: &Config) -> Pair {
     )
 }
 
-/// What one end has sent, as events at the other.
-fn carry(pair: &mut Pair, from: Role) -> Vec<Event<'static>> {
-    pair.deliver(from, usize::MAX);
-    let to = pair.endpoint(peer_of(from));
-    assert_eq!(to.error, None);
-    to.take_events()
-}
-
 /// R199 R200: After the handshake the connection is open, and its frames are those of RFC 6455: a
 /// client masks, a server does not.
 #[test]
@@ -668,7 +663,7 @@ fn rfc8441_s5_messages_flow_after_an_extended_connect() {
         engine.send_text("hello", out).unwrap();
         let is_masked = out[1] & 0x80 != 0;
         assert_eq!((out[0], is_masked), (0x81, role == Role::Client));
-        assert_eq!(carry(&mut pair, role), [Event::Text("hello".into())]);
+        assert_eq!(pair.carry(role), [Event::Text("hello".into())]);
     }
     pair.server.receive(&mut [0x81, 0x00]);
     assert_eq!(pair.server.error, Some(ProtocolError::UnmaskedFrame));
@@ -686,7 +681,7 @@ fn f58_messages_are_compressed_after_an_extended_connect() {
         engine.send_text(&text, out).unwrap();
         assert_eq!(out[0], 0xC1);
         assert!(out.len() < 100);
-        assert_eq!(carry(&mut pair, role), [Event::Text(text.as_str().into())]);
+        assert_eq!(pair.carry(role), [Event::Text(text.as_str().into())]);
     }
 }
 
@@ -701,8 +696,8 @@ fn rfc8441_s5_a_closing_handshake_ends_the_stream() {
         let Endpoint { engine, out, .. } = pair.endpoint(closer);
         engine.close(CloseCode::NORMAL, "", out).unwrap();
         assert_eq!(end_of(engine), End::Reset, "the peer's Close frame is missing");
-        carry(&mut pair, closer);
-        carry(&mut pair, peer_of(closer));
+        pair.carry(closer);
+        pair.carry(peer_of(closer));
         assert_eq!(pair.server.engine.teardown(), Some(Teardown::Close));
         assert_eq!(pair.client.engine.teardown(), Some(Teardown::AwaitPeer));
         for role in ROLES {
@@ -743,7 +738,7 @@ fn rfc8441_s5_a_violation_ends_the_stream_after_the_close_frame() {
     pair.server.receive(&mut [0x81, 0x00]);
     assert_eq!(pair.server.out[..2], [0x88, 0x02]);
     assert_eq!(end_of(&pair.server.engine), End::Finished);
-    let [Event::Close(frame)] = &carry(&mut pair, Role::Server)[..] else {
+    let [Event::Close(frame)] = &pair.carry(Role::Server)[..] else {
         panic!("no Close frame");
     };
     assert_eq!(frame.as_ref().map(|frame| frame.code), Some(CloseCode::PROTOCOL_ERROR));

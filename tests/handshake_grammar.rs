@@ -7,7 +7,7 @@ use sockless::{
 };
 use support::{
     heads::{
-        REQUEST_FIELDS, admitted, assert_denied, assert_fails, head, opened, plain, refusal, request_with,
+        REQUEST_FIELDS, admitted, assert_denied, assert_fails, head, listed, opened, plain, refusal, request_with,
         response_with, with,
     },
     quoted,
@@ -15,10 +15,6 @@ use support::{
 
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
-
-fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-    fields.iter().map(|(name, value)| (*name, value.as_bytes()))
-}
 
 fn denied(name: &str, lines: &[&str], error: RequestError) {
     assert_denied(&Config::default(), &request_with(name, lines), error);
@@ -130,6 +126,7 @@ fn f65_a_client_ignores_empty_elements() {
     for line in ["", "\t"] {
         let response = opened(&offer(), &response_with(PROTOCOL, &[line]));
         assert_eq!(response.subprotocol(), None, "{line:?}");
+        opened(&plain(), &response_with(PROTOCOL, &[line]));
         opened(&plain(), &response_with(EXTENSIONS, &[line]));
         assert_fails(
             &offer().require_subprotocol(true),

@@ -7,7 +7,7 @@ use sockless::{
     handshake::Scheme,
 };
 use support::{
-    heads::{Answer, REQUEST_FIELDS, head, undecided, with},
+    heads::{Answer, REQUEST_FIELDS, admitted, assert_denied, head, listed, request_with, undecided, with},
     quoted,
 };
 
@@ -26,11 +26,8 @@ fn judge(origin: Option<&str>, host: &str, accept: &Accept<'_>) -> Result<(), Re
     let mut out = Vec::new();
     assert_eq!(server.accept(&request, accept, &mut out), as_local);
     assert_eq!(request.acceptance(accept, &Config::default()).map(|_| ()), as_local);
-    let listed = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
-    assert_eq!(
-        Request::from_list("GET", "/", listed).unwrap().check_origin(accept),
-        judged
-    );
+    let request = Request::from_list("GET", "/", listed(&fields)).unwrap();
+    assert_eq!(request.check_origin(accept), judged);
     match judged {
         Ok(()) => assert!(out.starts_with(b"HTTP/1.1 101 ") && server.state() == State::Open),
         Err(error) => {
@@ -50,6 +47,90 @@ fn foreign(origin: &str) -> RequestError {
 
 fn unlisted(origin: &str) -> RequestError {
     RequestError::UnlistedOrigin { origin: quoted(origin) }
+}
+
+/// R136 R045: Whether the page that asks comes from the host that it asks.
+#[test]
+fn s10_2_same_origin() {
+    let table = [
+        // No page, no origin.
+        (None, "example.com", true),
+        // The port of the origin's scheme may be written or not.
+        (Some("http://example.com"), "example.com", true),
+        (Some("https://example.com"), "example.com", true),
+        (Some("http://example.com:80"), "example.com", true),
+        (Some("http://example.com"), "example.com:80", true),
+        (Some("http://example.com:80"), "example.com:80", true),
+        (Some("https://example.com:443"), "example.com", true),
+        (Some("https://example.com"), "example.com:443", true),
+        (Some("http://example.com:8080"), "example.com:8080", true),
+        (Some("http://example.com:8080"), "example.com", false),
+        (Some("http://example.com"), "example.com:8080", false),
+        (Some("http://example.com:8080"), "example.com:8081", false),
+        // The other scheme's port is another port.
+        (Some("https://example.com:80"), "example.com", false),
+        (Some("http://example.com:443"), "example.com", false),
+        (Some("http://example.com"), "example.com:443", false),
+        (Some("https://example.com"), "example.com:80", false),
+        // Schemes and hosts have no case.
+        (Some("http://EXAMPLE.com"), "example.COM", true),
+        (Some("HTTP://example.com:80"), "example.com", true),
+        (Some("HttpS://example.com"), "example.com:443", true),
+        // Addresses.
+        (Some("http://127.0.0.1"), "127.0.0.1:80", true),
+        (Some("http://127.0.0.1"), "localhost", false),
+        (Some("http://[::1]"), "[::1]", true),
+        (Some("http://[::1]:80"), "[::1]", true),
+        (Some("https://[::1]"), "[::1]:443", true),
+        (Some("http://[::1]:8080"), "[::1]:8080", true),
+        (Some("http://[2001:DB8::1]"), "[2001:db8::1]", true),
+        (Some("http://[::1]"), "[::2]", false),
+        (Some("http://[::80]"), "[::80]", true),
+        (Some("http://[0:0::1]"), "[::1]", true),
+        (Some("http://[::1]"), "[0:0:0:0:0:0:0:1]:80", true),
+        // Other hosts, however alike they look.
+        (Some("http://example.org"), "example.com", false),
+        (Some("http://evil.example.com"), "example.com", false),
+        (Some("http://example.com"), "www.example.com", false),
+        (Some("http://notexample.com"), "example.com", false),
+        (Some("http://example.com.evil.org"), "example.com", false),
+        (Some("http://evil.org/example.com"), "example.com", false),
+        (Some("http://example.com@evil.org"), "example.com", false),
+        (Some("http://user@example.com"), "example.com", false),
+        (Some("http://evil.org?example.com"), "example.com", false),
+        (Some("http://example.com, http://evil.org"), "example.com", false),
+        // What is no origin of a page on a host.
+        (Some("null"), "example.com", false),
+        (Some("null"), "null", false),
+        (Some(""), "example.com", false),
+        (Some("example.com"), "example.com", false),
+        (Some("http:example.com"), "example.com", false),
+        (Some("//example.com"), "example.com", false),
+        (Some("http://"), "example.com", false),
+        (Some("file://"), "example.com", false),
+        (Some("file:///"), "example.com", false),
+    ];
+    for (origin, host, expected) in table {
+        let fields = with(&with(&REQUEST_FIELDS, "Host", &[host]), "Origin", origin.as_slice());
+        let request = admitted(&head("GET / HTTP/1.1", &fields));
+        assert_eq!(request.is_same_origin(), expected, "{origin:?} at {host}");
+        let request = Request::from_list("GET", "/", listed(&fields)).unwrap();
+        assert_eq!(request.is_same_origin(), expected, "{origin:?} at {host}, listed");
+    }
+}
+
+/// R136 R041: An unreadable Origin header is not taken for a missing one.
+#[test]
+fn s10_2_an_origin_that_is_not_text_is_refused() {
+    let fields = &head("", &REQUEST_FIELDS)[2..];
+    for origin in [&b"http://evil.example\xFF"[..], b"\xFF", b"http://\xC3\xA9.example"] {
+        let input = [b"GET / HTTP/1.1\r\nOrigin: ", origin, b"\r\n", fields].concat();
+        let error = RequestError::InvalidOrigin { origin: quoted(origin) };
+        assert_denied(&Config::default(), &input, error);
+        let listed = listed(&REQUEST_FIELDS).chain([("origin", origin)]);
+        assert_eq!(Request::from_list("GET", "/", listed), Err(error));
+    }
+    admitted(&request_with("Origin", &["http://xn--9ca.example"]));
 }
 
 /// R136 R045: Without a setting, pages of the server's own origin may connect, and clients that are

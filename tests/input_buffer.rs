@@ -651,13 +651,7 @@ fn other_frames_are_taken_as_they_arrive() {
 #[cfg(feature = "deflate")]
 #[test]
 fn compressed_messages_are_received_through_a_buffer() {
-    let mut negotiated = sockless::handshake::Negotiated::default();
-    negotiated.deflate = Some(sockless::deflate::DeflateParams {
-        server_no_context_takeover: false,
-        client_no_context_takeover: false,
-        server_max_window_bits: sockless::deflate::WindowBits::MAX,
-        client_max_window_bits: sockless::deflate::WindowBits::MAX,
-    });
+    let negotiated = support::with_deflate(support::params(15, false));
     let message = "again and again ".repeat(3000);
     for max in [1, 50, usize::MAX] {
         let mut client = support::upgraded(Role::Client, &negotiated, Config::default());

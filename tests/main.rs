@@ -36,6 +36,8 @@ mod hostile;
 #[cfg(feature = "alloc")]
 mod hostile_handshake;
 #[cfg(feature = "alloc")]
+mod in_place;
+#[cfg(feature = "alloc")]
 mod input_buffer;
 #[cfg(feature = "alloc")]
 mod into_parts;

@@ -482,12 +482,7 @@ mod with_deflate {
     fn s9_the_bits_of_a_whole_compressed_message() {
         let mut both = Negotiated::default();
         both.reserved = sets()[7];
-        both.deflate = Some(sockless::deflate::DeflateParams {
-            server_no_context_takeover: false,
-            client_no_context_takeover: false,
-            server_max_window_bits: sockless::deflate::WindowBits::MAX,
-            client_max_window_bits: sockless::deflate::WindowBits::MAX,
-        });
+        both.deflate = Some(support::params(15, false));
         let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
         for role in ROLES {
             let make = || upgraded(role, &both, Config::new());

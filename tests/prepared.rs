@@ -180,24 +180,15 @@ fn a_prepared_message_costs_no_allocation() {
 
 #[cfg(feature = "deflate")]
 mod deflate {
-    use sockless::{
-        deflate::{DeflateConfig, DeflateParams, WindowBits},
-        handshake::Negotiated,
-    };
+    use sockless::deflate::DeflateConfig;
+    use support::{params, with_deflate};
 
     use super::*;
 
     const RSV1: u8 = 0x40;
 
     fn pair(bits: u8, no_context_takeover: bool, config: DeflateConfig) -> [Connection; 2] {
-        let bits = WindowBits::new(bits).unwrap();
-        let mut negotiated = Negotiated::default();
-        negotiated.deflate = Some(DeflateParams {
-            server_no_context_takeover: no_context_takeover,
-            client_no_context_takeover: no_context_takeover,
-            server_max_window_bits: bits,
-            client_max_window_bits: bits,
-        });
+        let negotiated = with_deflate(params(bits, no_context_takeover));
         ROLES.map(|role| support::upgraded(role, &negotiated, Config::new().deflate(config.clone())))
     }
 

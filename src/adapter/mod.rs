@@ -22,8 +22,6 @@ mod handshake;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub mod hyper;
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
-mod input;
 mod message;
 mod parts;
 mod pieces;
@@ -34,6 +32,7 @@ mod race;
 mod received;
 mod settings;
 pub mod std_net;
+mod take;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;

@@ -6,10 +6,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use std::io::{self, ErrorKind};
 
-use super::{
-    Error,
-    received::{FromEvent, Reads},
-};
+use super::received::{FromEvent, Reads};
 use crate::{Chunk, Event, Message, MessageKind};
 
 /// How many bytes of a message a writer sends in one fragment, and holds until then.
@@ -101,27 +98,12 @@ impl Fragment {
     }
 }
 
-/// The first piece of a message, for a reader. What a reader has left of the message before it is
-/// skipped.
-pub(super) struct FirstPiece(pub(super) Chunk<'static>);
+/// A piece of a message, for its reader: the first one, or a further one. Before the first, what a
+/// reader has left of another message is skipped.
+pub(super) struct Piece<const FIRST: bool>(pub(super) Chunk<'static>);
 
-impl FromEvent for FirstPiece {
-    const READS: Reads = Reads::NewMessage;
-
-    fn from_message(message: Message<'static>) -> Self {
-        Self(Chunk::from_message(message))
-    }
-
-    fn from_event(event: Event<'_>) -> Option<Self> {
-        Chunk::from_event(event).map(Self)
-    }
-}
-
-/// A further piece of a message, for its reader.
-pub(super) struct NextPiece(pub(super) Chunk<'static>);
-
-impl FromEvent for NextPiece {
-    const READS: Reads = Reads::SameMessage;
+impl<const FIRST: bool> FromEvent for Piece<FIRST> {
+    const READS: Reads = if FIRST { Reads::NewMessage } else { Reads::SameMessage };
 
     fn from_message(message: Message<'static>) -> Self {
         Self(Chunk::from_message(message))
@@ -144,13 +126,4 @@ pub(super) fn closed_in_message() -> io::Error {
 pub(super) fn text_in_byte_stream() -> io::Error {
     let text = "the peer sent a text message, and a stream of bytes takes binary messages only";
     io::Error::new(ErrorKind::InvalidData, text)
-}
-
-/// Returns the result of writing bytes that were taken already: an error after which the rest can
-/// still be written is left to the next call, because the caller would send the bytes again.
-pub(super) fn unless_repeatable(written: Result<(), Error>) -> io::Result<()> {
-    match written {
-        Err(Error::Io(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
-        written => written.map_err(Into::into),
-    }
 }

@@ -20,9 +20,9 @@ pub(super) trait Source {
 }
 
 /// What [`Driver::receive`](super::driver::Driver::receive) found in the input.
-pub(super) enum Received<'a, M = Message<'static>> {
-    /// A message.
-    Message(M),
+pub(super) enum Received<'a> {
+    /// A message. One that lies whole in the input is borrowed from it.
+    Message(Message<'a>),
     /// Another event.
     Event(Event<'a>),
     /// Another event, and the engine has appended a reply to the output.

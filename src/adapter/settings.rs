@@ -52,10 +52,14 @@ impl Settings {
 
     /// Sets the limit of the output, in bytes. Default 64 KiB, which keeps a fast connection busy.
     ///
-    /// A polled adapter delays `feed`, `send`, `ping` and `pong` while more than this is unwritten;
-    /// a single message may exceed it. A blocking adapter holds all that is fed, and writes before
-    /// it appends a Ping or a Pong to more than this. Every adapter stops reading while more than
-    /// this of replies, such as Pongs, is unwritten.
+    /// A polled adapter delays what appends to the output while more than this is unwritten:
+    /// `feed`, `send`, `feed_prepared`, `send_prepared`, `send_fragment`, `ping`, `pong`, and the
+    /// writers of messages and of streams of bytes. A single message may exceed it.
+    ///
+    /// A blocking adapter holds all that is fed. Before it appends a fragment, a Ping, a Pong, or
+    /// what such a writer is given, to more than this, it writes the output.
+    ///
+    /// Every adapter stops reading while more than this of replies, such as Pongs, is unwritten.
     #[must_use]
     pub const fn high_water(mut self, bytes: usize) -> Self {
         self.high_water = bytes;

@@ -1,13 +1,14 @@
 //! What an input buffer needs to keep a message until it is complete.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 
 use super::Connection;
 use crate::{
     error::ProtocolError,
+    event::Event,
     message::MessageKind,
     receive::{BufferedMessage, Path},
-    utf8::InvalidUtf8,
+    utf8::{self, InvalidUtf8},
 };
 
 impl Connection {
@@ -17,13 +18,33 @@ impl Connection {
         self.path == Path::Whole
     }
 
-    /// The payload of the message that is whole at the front of `input`, if the fast path takes it.
+    /// The payload of the message that is whole at the front of `input`, if the fast path takes it:
+    /// pass it to [`whole_message`](Self::whole_message).
     ///
     /// What it does not take is left to [`receive_whole`](Self::receive_whole).
     #[inline(always)]
     pub(crate) fn whole_payload<'b>(&self, input: &mut &'b mut [u8]) -> Option<(MessageKind, &'b mut [u8])> {
         debug_assert!(self.takes_whole_messages());
         self.receiver.whole_payload(input)
+    }
+
+    /// The event of a message that was [taken](Self::whole_payload).
+    ///
+    /// Two calls, and not one that returns the event in an `Option`: the event would be moved,
+    /// which costs a short message 15 % more instructions.
+    #[inline(always)]
+    pub(crate) fn whole_message<'b>(
+        &mut self,
+        (kind, data): (MessageKind, &'b mut [u8]),
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        match kind {
+            MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
+            MessageKind::Text => match utf8::validate(data) {
+                Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                Err(_) => Err(self.fail_buffered(InvalidUtf8, out)),
+            },
+        }
     }
 
     /// The incomplete message at the front of `input`, if the buffer may keep it: it is in one

@@ -11,7 +11,7 @@ use crate::{
     event::Event,
     handshake::{
         Accept, Negotiated, Refusal, Request,
-        answer::{write_acceptance, write_rejection},
+        answer::{write_acceptance, write_error, write_rejection},
         refusal_body::BodyProgress,
     },
     state::{Command, Permission, Signal},
@@ -201,6 +201,26 @@ impl Connection {
         write_rejection(status, headers, body, to_head, out)?;
         self.signal(Signal::Refused);
         Ok(())
+    }
+
+    /// Server: answers the request of [`Event::Request`] with the status and the text of an error,
+    /// as that to an invalid request; see [`reject`](Self::reject).
+    #[cfg(feature = "std")]
+    pub(crate) fn reject_with_error(
+        &mut self,
+        error: RequestError,
+        out: &mut Vec<u8>,
+    ) -> Result<(), LocalHandshakeError> {
+        self.check_answer()?;
+        self.write_error(error, out);
+        self.signal(Signal::Refused);
+        Ok(())
+    }
+
+    /// Appends the response to a request that is invalid or not allowed.
+    pub(super) fn write_error(&self, error: RequestError, out: &mut Vec<u8>) {
+        let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
+        write_error(error, to_head, out);
     }
 
     const fn check_answer(&self) -> Result<(), LocalHandshakeError> {

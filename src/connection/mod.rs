@@ -22,7 +22,7 @@ use crate::{
     error::{LocalHandshakeError, ProtocolError},
     event::Event,
     frame::ReservedBits,
-    handshake::{ClientRequest, Negotiated, answer::write_error},
+    handshake::{ClientRequest, Negotiated},
     mask::keys::MaskKeys,
     receive::{Path, Receiver},
     role::Role,
@@ -170,10 +170,7 @@ impl Connection {
     #[cold]
     fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
         match error {
-            ProtocolError::Request(error) => {
-                let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
-                write_error(error, to_head, out);
-            }
+            ProtocolError::Request(error) => self.write_error(error, out),
             ProtocolError::Response(_) | ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => {}
             _ if self.phase == Phase::Open => {
                 let frame = CloseFrame::new(error.close_code(), "");
@@ -291,6 +288,13 @@ impl Connection {
     #[cfg(feature = "std")]
     pub(crate) const fn fragments_messages(&self) -> bool {
         self.sender.fragments_messages()
+    }
+
+    /// Returns whether a message is being received: its first header has arrived, and its last byte
+    /// has not. After a Close frame in the middle of a message, it remains so.
+    #[cfg(feature = "std")]
+    pub(crate) const fn is_in_message(&self) -> bool {
+        self.receiver.is_in_message()
     }
 
     /// Turns all fast paths off. For tests, which compare them with the general path.

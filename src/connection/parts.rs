@@ -38,7 +38,7 @@ pub struct Parts {
     /// of a frame header, or the message in progress, as a frame with the same content.
     ///
     /// Whatever continues to read from the transport must read these bytes first. With
-    /// [`Delivery::Chunks`], the chunks of a message in progress were
+    /// [`Delivery::Chunks`](crate::Delivery::Chunks), the chunks of a message in progress were
     /// returned; the frame then continues that message.
     pub unread: Vec<u8>,
     /// Whether another engine that reads `unread`, and then the transport, receives everything.

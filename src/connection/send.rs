@@ -77,13 +77,8 @@ impl Connection {
         reserved: ReservedBits,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        let command = if self.sender.is_in_message() {
-            Command::ContinueMessage
-        } else {
-            Command::SendData
-        };
         let negotiated = self.receiver.own_bits();
-        let sender = self.sender_for(command)?;
+        let sender = self.sender_for_fragment()?;
         let not_negotiated = reserved.without(negotiated);
         if !not_negotiated.is_empty() {
             return Err(SendError::ReservedBitsNotNegotiated { bits: not_negotiated });
@@ -120,7 +115,8 @@ impl Connection {
     /// that is not copied.
     ///
     /// The caller must write the payload after `out` and before anything else, and text must be
-    /// UTF-8.
+    /// UTF-8. For clients, and for fragments, there is
+    /// [`send_fragment_header`](Self::send_fragment_header).
     ///
     /// # Errors
     /// Fails if the connection is not [`Open`](crate::State::Open), a fragmented message is in
@@ -128,6 +124,62 @@ impl Connection {
     /// is over 2^63 - 1. Nothing was sent.
     pub fn send_header(&mut self, kind: MessageKind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.sender_for(Command::SendData)?.header(kind, len, out)
+    }
+
+    /// Sends a message from the buffer in which the caller has made it: writes the header before
+    /// the payload, masks the payload in place if this is a client, and returns the frame. Nothing
+    /// is copied.
+    ///
+    /// `buf` begins with [`Header::MAX_LEN`](crate::frame::Header::MAX_LEN) bytes of room for the
+    /// header; the rest is the payload. The caller must write all of the frame, after the output
+    /// that the connection has appended before, and before what it appends later. The message is
+    /// one frame and is not compressed, whatever was negotiated.
+    ///
+    /// ```
+    /// use sockless::{Config, Connection, MessageKind, frame::Header, handshake::Negotiated};
+    /// use std::io::Write;
+    ///
+    /// # let mut transport: Vec<u8> = Vec::new();
+    /// # let mut server_in: Vec<u8> = Vec::new();
+    /// # let seed = [7; 32];
+    /// let mut client = Connection::upgraded_client(&Negotiated::default(), Config::default(),
+    /// seed);
+    ///
+    /// let mut buf = vec![0; Header::MAX_LEN];
+    /// write!(buf, "temperature {}", 21)?;
+    /// let frame = client.send_in_place(MessageKind::Text, &mut buf)?;
+    /// transport.write_all(frame)?;
+    /// # assert_eq!(transport.len(), 6 + "temperature 21".len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if the connection is not [`Open`](crate::State::Open), a fragmented message is in
+    /// progress, the buffer has no room for a header, or a text is not UTF-8. Nothing was sent, and
+    /// the buffer is unchanged.
+    pub fn send_in_place<'b>(&mut self, kind: MessageKind, buf: &'b mut [u8]) -> Result<&'b [u8], SendError> {
+        self.sender_for(Command::SendData)?.in_place(kind, buf)
+    }
+
+    /// Sends the header of one fragment, for a vectored write of a payload that is not copied; a
+    /// client masks the payload in place. `fin` ends the message: with it on the first call, the
+    /// fragment is a whole message.
+    ///
+    /// The caller must write the payload after `out` and before anything else. The message is not
+    /// compressed, whatever was negotiated. Otherwise it is as
+    /// [`send_fragment`](Self::send_fragment) says, which may send other fragments of it.
+    ///
+    /// # Errors
+    /// Fails as `send_fragment` does, and if the message in progress is compressed. Nothing was
+    /// sent, and the payload is unchanged.
+    pub fn send_fragment_header(
+        &mut self,
+        kind: MessageKind,
+        payload: &mut [u8],
+        fin: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.sender_for_fragment()?.fragment_header(kind, payload, fin, out)
     }
 
     /// Sends a message that was prepared for many connections, in one frame.
@@ -245,6 +297,15 @@ impl Connection {
         } else {
             Err(self.not_permitted(command))
         }
+    }
+
+    /// The sender, if the state machine permits the next fragment of a message.
+    #[inline]
+    fn sender_for_fragment(&mut self) -> Result<&mut Sender, SendError> {
+        self.sender_for(match self.sender.is_in_message() {
+            true => Command::ContinueMessage,
+            false => Command::SendData,
+        })
     }
 
     #[cold]

@@ -36,7 +36,7 @@ pub enum SendError {
     /// A fragment is text and the message in progress is binary, or the reverse (RFC 6455, section
     /// 5.4).
     KindChanged,
-    /// The fragments of a text message are not UTF-8 (RFC 6455, section 5.6).
+    /// A text message is not UTF-8 (RFC 6455, section 5.6).
     InvalidUtf8,
     /// A client must mask the payload, so it cannot send a header alone, or a frame that was
     /// encoded for others (RFC 6455, section 5.1).
@@ -46,6 +46,14 @@ pub enum SendError {
     ReservedBitsNotNegotiated {
         /// The bits among those of the fragment.
         bits: ReservedBits,
+    },
+    /// The message in progress is compressed, so its payload cannot be sent as it is (RFC 7692,
+    /// section 6.1).
+    MessageCompressed,
+    /// A buffer has no room for a header before the payload.
+    NoRoomForHeader {
+        /// The length of the buffer, in bytes. The room has 14.
+        len: usize,
     },
     /// A payload is longer than 2^63 - 1 bytes (RFC 6455, section 5.2).
     PayloadTooLong {
@@ -87,7 +95,7 @@ impl fmt::Display for SendError {
             Self::KindChanged => {
                 f.write_str("a fragment must be text or binary as the message in progress is (RFC 6455, section 5.4)")
             }
-            Self::InvalidUtf8 => f.write_str("the fragments of a text message are not UTF-8 (RFC 6455, section 5.6)"),
+            Self::InvalidUtf8 => f.write_str("the text message is not UTF-8 (RFC 6455, section 5.6)"),
             Self::MaskRequired => f.write_str(
                 "a client must mask the payload, so it cannot send a header alone or a prepared frame (RFC 6455, \
                  section 5.1)",
@@ -97,6 +105,13 @@ impl fmt::Display for SendError {
                 bits.write_names(f)?;
                 f.write_str(" set, because no negotiated extension gives that a meaning (RFC 6455, section 5.2)")
             }
+            Self::MessageCompressed => f.write_str(
+                "the message in progress is compressed, so a payload cannot be sent as it is (RFC 7692, section 6.1)",
+            ),
+            Self::NoRoomForHeader { len } => write!(
+                f,
+                "the buffer has {len} bytes and needs 14 before the payload, for the header (RFC 6455, section 5.2)"
+            ),
             Self::PayloadTooLong { len } => write!(
                 f,
                 "the payload is {len} bytes long and may have at most 2^63 - 1 (RFC 6455, section 5.2)"

@@ -54,6 +54,9 @@ pub(crate) const MEDIUM_MASKED_LEN: usize = MEDIUM_HEADER_LEN + KEY_LEN;
 pub(crate) struct FirstByte(pub(crate) u8);
 
 impl FirstByte {
+    /// Nothing is set, and the opcode is that of a continuation.
+    pub(crate) const NONE: Self = Self(0);
+
     #[inline(always)]
     pub(crate) const fn new(opcode: Opcode, fin: bool) -> Self {
         Self(opcode.bits() | bit(fin, FIN))

@@ -30,6 +30,12 @@ impl Kept {
         }
     }
 
+    /// How many bytes have to be unread before there is something to do for the message: 0 if there
+    /// is none.
+    pub(super) fn wanted(&self) -> usize {
+        self.message.as_ref().map_or(0, BufferedMessage::wanted)
+    }
+
     /// The general path for `input`, which is all that is unread. Returns how much of it is left,
     /// and puts the event, if there is one, into `slot`. After an error, nothing is left.
     #[inline(never)]

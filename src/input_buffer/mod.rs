@@ -2,18 +2,12 @@
 
 mod kept;
 
-use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, mem};
 
 use self::kept::{Kept, READ_LEN};
 use crate::{
-    connection::Connection,
-    error::ProtocolError,
-    event::Event,
-    frame::header::Header,
-    message::MessageKind,
-    receive::BufferedMessage,
-    utf8::{self, InvalidUtf8},
+    connection::Connection, error::ProtocolError, event::Event, frame::header::Header, receive::BufferedMessage,
 };
 
 /// The buffer that a loop reads into, beside the [`Connection`] that takes the events from it.
@@ -88,6 +82,9 @@ pub struct InputBuffer {
     buf: Vec<u8>,
     start: usize,
     end: usize,
+    /// While fewer bytes are unread, there is nothing to do for the message in `kept`. 0: there is
+    /// none.
+    wanted: usize,
     /// The longest frame that is kept until it is complete.
     max_len: usize,
     /// How much is read at a time between messages.
@@ -120,6 +117,7 @@ impl InputBuffer {
             buf: Vec::new(),
             start: 0,
             end: 0,
+            wanted: 0,
             max_len: if bytes > READ_LEN { bytes } else { READ_LEN },
             read_len: READ_LEN,
             has_read: false,
@@ -178,25 +176,24 @@ impl InputBuffer {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        if self.kept.message.is_none() && connection.takes_whole_messages() {
-            if let Some((kind, data)) = connection.whole_payload(&mut input) {
-                self.start = self.end - input.len();
-                return match kind {
-                    MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
-                    MessageKind::Text => match utf8::validate(data) {
-                        Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                        Err(_) => Err(connection.fail_buffered(InvalidUtf8, out)),
-                    },
-                };
-            }
-            // The last call of the loop for every read.
-            if input.is_empty() {
+        if connection.takes_whole_messages() {
+            if self.wanted == 0 {
+                if let Some(payload) = connection.whole_payload(&mut input) {
+                    self.start = self.end - input.len();
+                    return connection.whole_message(payload, out);
+                }
+                // The last call of the loop for every read.
+                if input.is_empty() {
+                    return Ok(None);
+                }
+            } else if input.len() < self.wanted {
                 return Ok(None);
             }
         }
         // A slot, as in `Connection::receive`.
         let mut event = None;
         let left = self.kept.receive(connection, input, self.max_len, out, &mut event);
+        self.wanted = self.kept.wanted();
         match left {
             Ok(left) => {
                 self.start = self.end - left;
@@ -260,6 +257,7 @@ impl InputBuffer {
 
     /// Undoes what was done with the payload of a message that is not complete.
     fn restore(&mut self) {
+        self.wanted = 0;
         if let Some(message) = self.kept.message.take() {
             message.restore(self.buf.get_mut(self.start..self.end).unwrap_or_default());
         }

@@ -34,6 +34,37 @@ pub fn apply(data: &mut [u8], key: [u8; 4]) -> [u8; 4] {
     after.to_le_bytes()
 }
 
+/// XORs `data` with `key`, if there is one, and returns whether it is ASCII then.
+///
+/// It looks at all of the bytes, without a branch: `is_ascii` of `core` looks for the first one
+/// that is not, which takes longer if there is none.
+#[cfg(feature = "alloc")]
+pub(crate) fn apply_and_check_ascii(data: &mut [u8], key: Option<[u8; 4]>) -> bool {
+    /// So short that it is still in the L1 cache when it is looked at, and a multiple of four
+    /// bytes, so that the key is the same for each part.
+    const PART: usize = 8 << 10;
+    let key = key.map(u32::from_le_bytes);
+    #[cfg(feature = "simd")]
+    if data.len() >= long::MIN_SIMD {
+        return long::xor_and_unite(data, key).is_ascii();
+    }
+    let mut bits = 0;
+    for part in data.chunks_mut(PART) {
+        if let Some(key) = key {
+            apply(part, key.to_le_bytes());
+        }
+        bits |= unite(part);
+    }
+    bits.is_ascii()
+}
+
+/// Returns the union of the bits of all bytes.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn unite(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |all, byte| all | byte)
+}
+
 /// Returns a block of whole words, XORed with `key`.
 #[cfg(feature = "alloc")]
 #[inline(always)]
@@ -145,7 +176,7 @@ fn wide(key: u32) -> u64 {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{append, apply};
+    use super::{append, apply, apply_and_check_ascii};
 
     /// Both functions give what RFC 6455, section 5.3, says of each byte, for any length, and
     /// change nothing else.
@@ -163,6 +194,35 @@ mod tests {
             let after = apply(&mut in_place, key);
             assert_eq!(in_place, expected, "{len} bytes");
             assert_eq!(after, core::array::from_fn(|at| key[(at + len) % 4]), "{len} bytes");
+        }
+    }
+
+    /// Any byte that is not ASCII is found, wherever it is.
+    #[test]
+    fn text_is_unmasked_and_checked() {
+        for key in [None, Some([0x37, 0xFA, 0x21, 0x3D])] {
+            for len in (0..=130).chain([255, 256, 257, 1000]) {
+                let text: Vec<u8> = (0..len).map(|at| b'a' + (at % 26) as u8).collect();
+                for high in (0..len).map(Some).chain([None]) {
+                    let mut expected = text.clone();
+                    if let Some(at) = high {
+                        expected[at] |= 0x80;
+                    }
+                    let mut data = expected.clone();
+                    apply(&mut data, key.unwrap_or_default());
+                    let is_ascii = apply_and_check_ascii(&mut data, key);
+                    assert_eq!(is_ascii, high.is_none(), "{len} bytes, {high:?}");
+                    assert_eq!(data, expected);
+                }
+            }
+            let mut long = [b'a'; 20_000];
+            for at in [0, 8191, 8192, 19_999] {
+                long[at] = 0xC3;
+                let mut data = long;
+                apply(&mut data, key.unwrap_or_default());
+                assert!(!apply_and_check_ascii(&mut data, key) && data == long, "{at}");
+                long[at] = b'a';
+            }
         }
     }
 }

@@ -3,10 +3,7 @@
 use super::{Receiver, borrow};
 use crate::{
     event::Event,
-    frame::{
-        header::Header,
-        payload::{Mask, unmask},
-    },
+    frame::{header::Header, payload::unmask},
     mask,
     message::MessageKind,
     utf8::{InvalidUtf8, Validator},
@@ -16,8 +13,9 @@ use crate::{
 /// validated twice in the buffer, when it arrives and as a whole.
 const SHORT_TEXT: usize = 1024;
 
-/// Fewer bytes of a binary message are not unmasked before more have arrived.
-const MIN_PART: usize = 256;
+/// Fewer bytes of a binary message are not unmasked before more have arrived. So many are still in
+/// the L1 cache.
+const MIN_PART: usize = 8 << 10;
 
 /// The message at the front of a buffer, in one frame, of which bytes are missing. Its payload is
 /// unmasked and validated in place, as it arrives.
@@ -50,13 +48,23 @@ impl BufferedMessage {
         self.frame_len
     }
 
+    /// Returns the length of the frame, with its header, that has to arrive before
+    /// [`advance`](Self::advance) has work: text fails at once if it is not valid.
+    pub(crate) fn wanted(&self) -> usize {
+        let part = match self.kind {
+            MessageKind::Text => 1,
+            MessageKind::Binary => MIN_PART,
+        };
+        self.frame_len.min(self.processed.saturating_add(part))
+    }
+
     /// Takes what has arrived. `input` begins with the header.
     pub(crate) fn advance(&mut self, input: &mut [u8]) -> Result<Progress, InvalidUtf8> {
-        let end = input.len().min(self.frame_len);
-        let is_complete = end == self.frame_len;
-        if self.kind == MessageKind::Binary && !is_complete && end - self.processed < MIN_PART {
+        if input.len() < self.wanted() {
             return Ok(Progress::Incomplete);
         }
+        let end = input.len().min(self.frame_len);
+        let is_complete = end == self.frame_len;
         let arrived = input.get_mut(self.processed..end).unwrap_or_default();
         let start = self.processed - self.header_len;
         self.processed = end;
@@ -70,7 +78,7 @@ impl BufferedMessage {
             });
         }
         // ASCII is valid wherever it is cut.
-        if unmask_and_check_ascii(arrived, key) && self.is_ascii {
+        if mask::apply_and_check_ascii(arrived, key) && self.is_ascii {
             return Ok(Progress::Incomplete);
         }
         self.is_ascii = false;
@@ -94,25 +102,6 @@ impl BufferedMessage {
         let payload = input.get(self.header_len..self.frame_len);
         borrow(self.kind, payload.unwrap_or_default())
     }
-}
-
-/// Unmasks text, and returns whether it is ASCII. The parts are so short that each is still in the
-/// L1 cache when it is looked at.
-fn unmask_and_check_ascii(arrived: &mut [u8], key: Mask) -> bool {
-    const PART: usize = 8 << 10;
-    let mut is_ascii = true;
-    // A part is a multiple of four bytes, so the key is the same for each.
-    for part in arrived.chunks_mut(PART) {
-        unmask(part, key);
-        is_ascii = is_ascii && is_all_ascii(part);
-    }
-    is_ascii
-}
-
-/// Looks at all of the bytes, without a branch: `is_ascii` of `core` looks for the first one that
-/// is not, which takes longer if there is none.
-fn is_all_ascii(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0, |all, byte| all | byte).is_ascii()
 }
 
 impl Receiver {

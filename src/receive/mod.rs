@@ -116,7 +116,7 @@ impl Receiver {
 
     /// Whether a message is in progress: its first header has come and its last byte has not. The
     /// decoder alone knows; what else lasts as long as a message is asked against it.
-    const fn is_in_message(&self) -> bool {
+    pub(crate) const fn is_in_message(&self) -> bool {
         self.decoder.is_in_message()
     }
 

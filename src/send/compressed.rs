@@ -41,6 +41,12 @@ impl Compressed {
         self.params.is_some()
     }
 
+    /// Whether the fragmented message in progress is compressed.
+    #[inline]
+    pub(super) const fn is_in_message(&self) -> bool {
+        self.in_message
+    }
+
     /// The parameters, if a message of `len` bytes, or of which so many are known, is compressed.
     #[inline]
     fn params_of(&self, len: usize) -> Option<DirectionParams> {

@@ -3,6 +3,7 @@
 
 mod compressed;
 mod fast;
+mod in_place;
 mod prepared;
 
 use alloc::{boxed::Box, vec::Vec};
@@ -17,6 +18,7 @@ use crate::{
         ReservedBits,
         header::Header,
         opcode::Opcode,
+        payload::Mask,
         wire::{self, FirstByte},
     },
     mask::{self, keys::MaskKeys},
@@ -155,6 +157,18 @@ impl Sender {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         debug_assert!(self.compressed.agrees(self.is_in_message()));
+        let begins = !self.is_in_message();
+        let opcode = self.next_fragment(kind, data, fin)?;
+        let first = FirstByte::new(opcode, fin).with_reserved(reserved);
+        if !self.fragment_deflated(first, begins, data, out) {
+            self.frame(first, data, out);
+        }
+        Ok(())
+    }
+
+    /// Checks the next fragment of a message, and returns its opcode.
+    #[inline]
+    fn next_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<Opcode, SendError> {
         let opcode = match self.message {
             None => kind.opcode(),
             Some(begun) if begun == kind => Opcode::Continuation,
@@ -169,27 +183,9 @@ impl Sender {
             }
             self.utf8 = utf8;
         }
-        let begins = !self.is_in_message();
         self.message = if fin { None } else { Some(kind) };
         self.update_path();
-        let first = FirstByte::new(opcode, fin).with_reserved(reserved);
-        if !self.fragment_deflated(first, begins, data, out) {
-            self.frame(first, data, out);
-        }
-        Ok(())
-    }
-
-    /// The header alone of an unfragmented message.
-    pub(crate) fn header(&self, kind: MessageKind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
-        if self.role() == Role::Client {
-            return Err(SendError::MaskRequired);
-        }
-        if wire::overflows(len) {
-            return Err(SendError::PayloadTooLong { len });
-        }
-        self.check_between_messages()?;
-        wire::append(FirstByte::new(kind.opcode(), true), None, len, out);
-        Ok(())
+        Ok(opcode)
     }
 
     /// A Ping or Pong (RFC 6455, sections 5.5.2 and 5.5.3).
@@ -239,7 +235,7 @@ impl Sender {
 
     #[inline(never)]
     fn any_frame(&mut self, first: FirstByte, data: &[u8], out: &mut Vec<u8>) {
-        let key = self.keys.as_mut().map(|keys| keys.next_key());
+        let key = self.next_key();
         let mut buf = [0; Header::MAX_LEN];
         let used = wire::write(first, key, data.len() as u64, &mut buf);
         if out.capacity() - out.len() < used + data.len() {
@@ -251,5 +247,11 @@ impl Sender {
             None => out.extend_from_slice(data),
             Some(key) => mask::append(data, key, out),
         }
+    }
+
+    /// The key of the next frame of a client.
+    #[inline]
+    fn next_key(&mut self) -> Mask {
+        self.keys.as_mut().map(|keys| keys.next_key())
     }
 }

@@ -5,10 +5,7 @@
 
 use std::{collections::BTreeMap, fs, net::TcpStream, path::Path};
 
-use sockless::{
-    MessageKind, PreparedMessage,
-    adapter::{Parts, std_net},
-};
+use sockless::{MessageKind, PreparedMessage, adapter::std_net};
 
 /// Every capability, with the functions of the engine that have it.
 const CAPABILITIES: &[(&str, &[&str])] = &[
@@ -55,6 +52,8 @@ const NOT_LISTED: &[(&str, &str)] = &[
     ("reject", "`Incoming`"),
     ("teardown", "the adapter closes the transport"),
     ("send_header", "for loops with a vectored write"),
+    ("send_in_place", "for loops whose messages are made in a buffer"),
+    ("send_fragment_header", "for loops with a vectored write"),
     ("assembled_len", "for deadlines of a loop"),
     ("message_reserved_bits", "`Chunk::reserved`, or `engine_mut`"),
     ("role", "known to who has opened the connection"),
@@ -89,137 +88,11 @@ macro_rules! call {
 type Column = BTreeMap<&'static str, Cell>;
 
 const REUNITE: &str = "`reunite` first";
-/// Of polled halves.
-#[cfg(all(feature = "tokio", feature = "futures-io"))]
-const SPLIT_BYTES: &str = "`into_byte_stream`, and `split` of the runtime";
 
-/// The columns of the blocking adapter.
-fn std_whole() -> Column {
-    type Whole = std_net::WebSocket<TcpStream>;
-    BTreeMap::from([
-        ("receive a message", call!(&mut Whole, recv())),
-        ("receive a message without a copy", call!(&mut Whole, recv_with(|_| ()))),
-        ("receive the pieces of a message", call!(&mut Whole, recv_chunk())),
-        ("receive one message as a reader", call!(&mut Whole, reader())),
-        ("receive every event", call!(&mut Whole, recv_event())),
-        ("receive binary messages as bytes", call!(Whole, into_byte_stream())),
-        (
-            "change the limit of messages",
-            call!(&mut Whole, set_max_message_size(1)),
-        ),
-        ("return the memory of a message", call!(&mut Whole, recycle("".into()))),
-        ("send a message", call!(&mut Whole, send(""))),
-        ("append a message, and write it later", call!(&mut Whole, feed(""))),
-        (
-            "send a prepared message",
-            call!(&mut Whole, send_prepared(&PreparedMessage::text(""))),
-        ),
-        (
-            "append a prepared message",
-            call!(&mut Whole, feed_prepared(&PreparedMessage::text(""))),
-        ),
-        (
-            "send a fragment",
-            call!(&mut Whole, send_fragment(MessageKind::Text, b"", true)),
-        ),
-        ("send a fragment with reserved bits", Gap("`engine_mut`")),
-        (
-            "send one message as a writer",
-            call!(&mut Whole, writer(MessageKind::Text)),
-        ),
-        ("send bytes as binary messages", call!(Whole, into_byte_stream())),
-        ("send a Ping", call!(&mut Whole, ping(b""))),
-        ("send a Pong", call!(&mut Whole, pong(b""))),
-        ("start the closing handshake", call!(&mut Whole, close(None, ""))),
-        #[cfg(feature = "deflate")]
-        ("compress or not, by message", call!(&mut Whole, set_compression(true))),
-        ("count the unwritten output", call!(&Whole, pending_bytes())),
-        ("see how the connection was closed", call!(&Whole, close_status())),
-        ("see what was negotiated", call!(&Whole, negotiated())),
-        ("see the round-trip time", call!(&Whole, round_trip())),
-        (
-            "continue with bytes that were read ahead",
-            call!(Whole, read_ahead(b"")),
-        ),
-        ("get the transport back, with all bytes", {
-            let _parts: fn(Whole) -> Parts<TcpStream> = Whole::into_parts;
-            call!(Whole, into_parts())
-        }),
-        ("join the halves again", {
-            let _whole = |reader, writer| drop(Whole::reunite(reader, writer));
-            Call("reunite")
-        }),
-        ("call the engine", call!(&mut Whole, engine_mut())),
-    ])
-}
-
-fn std_halves() -> Column {
-    type Reader = std_net::Reader<TcpStream, TcpStream>;
-    type Writer = std_net::Writer<TcpStream>;
-    BTreeMap::from([
-        ("receive a message", call!(&mut Reader, recv())),
-        (
-            "receive a message without a copy",
-            call!(&mut Reader, recv_with(|_| ())),
-        ),
-        ("receive the pieces of a message", call!(&mut Reader, recv_chunk())),
-        ("receive one message as a reader", call!(&mut Reader, reader())),
-        ("receive every event", call!(&mut Reader, recv_event())),
-        ("receive binary messages as bytes", call!(Reader, into_byte_reader())),
-        (
-            "change the limit of messages",
-            call!(&mut Reader, set_max_message_size(1)),
-        ),
-        ("return the memory of a message", call!(&mut Reader, recycle("".into()))),
-        ("send a message", call!(&Writer, send(""))),
-        ("append a message, and write it later", call!(&Writer, feed(""))),
-        (
-            "send a prepared message",
-            call!(&Writer, send_prepared(&PreparedMessage::text(""))),
-        ),
-        (
-            "append a prepared message",
-            call!(&Writer, feed_prepared(&PreparedMessage::text(""))),
-        ),
-        (
-            "send a fragment",
-            call!(&Writer, send_fragment(MessageKind::Text, b"", true)),
-        ),
-        ("send a fragment with reserved bits", Gap(REUNITE)),
-        (
-            "send one message as a writer",
-            call!(&Writer, writer(MessageKind::Text)),
-        ),
-        ("send bytes as binary messages", call!(Writer, into_byte_writer())),
-        ("send a Ping", call!(&Writer, ping(b""))),
-        ("send a Pong", call!(&Writer, pong(b""))),
-        ("start the closing handshake", call!(&Writer, close(None, ""))),
-        #[cfg(feature = "deflate")]
-        ("compress or not, by message", call!(&Writer, set_compression(true))),
-        ("count the unwritten output", call!(&Writer, pending_bytes())),
-        ("see how the connection was closed", {
-            let _reader = call!(&Reader, close_status());
-            call!(&Writer, close_status())
-        }),
-        ("see what was negotiated", {
-            let _reader = call!(&Reader, negotiated());
-            call!(&Writer, negotiated())
-        }),
-        ("see the round-trip time", call!(&Reader, round_trip())),
-        ("continue with bytes that were read ahead", Gap("before `split`")),
-        ("get the transport back, with all bytes", Gap(REUNITE)),
-        ("join the halves again", {
-            let _whole = |reader: Reader, writer: Writer| drop(std_net::WebSocket::reunite(reader, writer));
-            Call("reunite")
-        }),
-        ("call the engine", Gap(REUNITE)),
-    ])
-}
-
-/// The columns of one polled adapter.
-#[cfg(all(feature = "tokio", feature = "futures-io"))]
-macro_rules! polled {
-    ($whole:ty, $reader:ty, $writer:ty) => {{
+/// The columns of one adapter: of a whole connection, and of its halves, whose cells for bytes are
+/// given.
+macro_rules! columns {
+    ($whole:ty, $reader:ty, $writer:ty, $receive_bytes:expr, $send_bytes:expr) => {{
         type Whole = $whole;
         type Reader = $reader;
         type Writer = $writer;
@@ -284,7 +157,7 @@ macro_rules! polled {
             ("receive the pieces of a message", call!(&mut Reader, recv_chunk())),
             ("receive one message as a reader", call!(&mut Reader, reader())),
             ("receive every event", call!(&mut Reader, recv_event())),
-            ("receive binary messages as bytes", Gap(SPLIT_BYTES)),
+            ("receive binary messages as bytes", $receive_bytes),
             (
                 "change the limit of messages",
                 call!(&mut Reader, set_max_message_size(1)),
@@ -309,7 +182,7 @@ macro_rules! polled {
                 "send one message as a writer",
                 call!(&Writer, writer(MessageKind::Text)),
             ),
-            ("send bytes as binary messages", Gap(SPLIT_BYTES)),
+            ("send bytes as binary messages", $send_bytes),
             ("send a Ping", call!(&Writer, ping(b""))),
             ("send a Pong", call!(&Writer, pong(b""))),
             ("start the closing handshake", call!(&Writer, close(None, ""))),
@@ -337,24 +210,41 @@ macro_rules! polled {
     }};
 }
 
+/// The columns of the blocking adapter.
+fn std_columns() -> [Column; 2] {
+    columns!(
+        std_net::WebSocket<TcpStream>,
+        std_net::Reader<TcpStream, TcpStream>,
+        std_net::Writer<TcpStream>,
+        call!(Reader, into_byte_reader()),
+        call!(Writer, into_byte_writer())
+    )
+}
+
 /// All columns, with their headings.
 #[cfg(all(feature = "tokio", feature = "futures-io"))]
 fn columns() -> Vec<(&'static str, Column)> {
     use sockless::adapter::{futures_io, tokio};
 
-    let [tokio_whole, tokio_halves] = polled!(
+    const SPLIT_BYTES: &str = "`into_byte_stream`, and `split` of the runtime";
+    let [std_whole, std_halves] = std_columns();
+    let [tokio_whole, tokio_halves] = columns!(
         tokio::WebSocket<::tokio::net::TcpStream>,
         tokio::Reader<::tokio::net::TcpStream>,
-        tokio::Writer<::tokio::net::TcpStream>
+        tokio::Writer<::tokio::net::TcpStream>,
+        Gap(SPLIT_BYTES),
+        Gap(SPLIT_BYTES)
     );
-    let [futures_whole, futures_halves] = polled!(
+    let [futures_whole, futures_halves] = columns!(
         futures_io::WebSocket<smol::net::TcpStream, ()>,
         futures_io::Reader<smol::net::TcpStream, ()>,
-        futures_io::Writer<smol::net::TcpStream, ()>
+        futures_io::Writer<smol::net::TcpStream, ()>,
+        Gap(SPLIT_BYTES),
+        Gap(SPLIT_BYTES)
     );
     vec![
-        ("`std_net`", std_whole()),
-        ("halves", std_halves()),
+        ("`std_net`", std_whole),
+        ("halves", std_halves),
         ("`tokio`", tokio_whole),
         ("halves", tokio_halves),
         ("`futures_io`", futures_whole),
@@ -365,7 +255,8 @@ fn columns() -> Vec<(&'static str, Column)> {
 /// Without the polled adapters, the methods of the blocking one are checked alone.
 #[cfg(not(all(feature = "tokio", feature = "futures-io")))]
 fn columns() -> Vec<(&'static str, Column)> {
-    vec![("`std_net`", std_whole()), ("halves", std_halves())]
+    let [whole, halves] = std_columns();
+    vec![("`std_net`", whole), ("halves", halves)]
 }
 
 /// Writes the table.

@@ -18,3 +18,44 @@ mod poll;
 mod tasks;
 #[cfg(feature = "tokio")]
 mod tokio;
+
+use sockless::{Config, Connection, Role};
+
+/// Returns first frames of a binary message that is not complete: the first byte, and the payload.
+/// Compressed ones, if the crate has permessage-deflate, hold nothing, a part of the header of a
+/// block, an empty block, and data.
+fn begun_messages() -> &'static [(u8, &'static [u8])] {
+    const ALL: [(u8, &[u8]); 6] = [
+        (0x02, b"begin"),
+        (0x02, b""),
+        (0x42, b""),
+        (0x42, b"\x00"),
+        (0x42, b"\x00\x00\x00\xFF\xFF"),
+        (0x42, b"\x4A\x49\x2C\x49\x04"),
+    ];
+    if cfg!(feature = "deflate") { &ALL } else { &ALL[..2] }
+}
+
+/// An open connection, with permessage-deflate if the crate has it.
+fn engine(role: Role, config: Config) -> Connection {
+    #[cfg(feature = "deflate")]
+    let negotiated = support::with_deflate(support::params(15, false));
+    #[cfg(not(feature = "deflate"))]
+    let negotiated = sockless::handshake::Negotiated::default();
+    support::upgraded(role, &negotiated, config)
+}
+
+/// Asserts that the opening handshake was not complete in time.
+#[cfg(feature = "tokio")]
+fn assert_handshake_timed_out(error: &sockless::adapter::Error) {
+    use sockless::{adapter::Error, timers::Due};
+
+    let is_timeout = matches!(
+        error,
+        Error::TimedOut {
+            due: Due::Handshake,
+            ..
+        }
+    );
+    assert!(is_timeout, "{error:?}");
+}

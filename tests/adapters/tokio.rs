@@ -14,6 +14,8 @@ use tokio::{
     time::{self, Instant, sleep},
 };
 
+use super::assert_handshake_timed_out;
+
 /// How long a test waits for the network before it fails.
 const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -108,16 +110,7 @@ fn a_slow_handshake_times_out() {
         let start = Instant::now();
         let (local, _remote) = duplex(100);
         let error = ws::incoming(local, Settings::default()).await.unwrap_err();
-        assert!(
-            matches!(
-                error,
-                Error::TimedOut {
-                    due: Due::Handshake,
-                    ..
-                }
-            ),
-            "{error:?}"
-        );
+        assert_handshake_timed_out(&error);
         assert_eq!(seconds_since(start), 10);
     });
 }

@@ -1,5 +1,7 @@
 //! Open connections, and input in any cut.
 
+#[cfg(feature = "deflate")]
+use sockless::deflate::{DeflateParams, WindowBits};
 use sockless::{Accept, Config, Connection, Event, ProtocolError, Role, handshake::Negotiated};
 
 /// An open connection without extensions.
@@ -13,6 +15,26 @@ pub fn upgraded(role: Role, negotiated: &Negotiated, config: Config) -> Connecti
         Role::Server => Connection::upgraded_server(negotiated, config),
         Role::Client => Connection::upgraded_client(negotiated, config, [7; 32]),
     }
+}
+
+/// Parameters of permessage-deflate, the same in both directions.
+#[cfg(feature = "deflate")]
+pub fn params(bits: u8, no_context_takeover: bool) -> DeflateParams {
+    let bits = WindowBits::new(bits).unwrap();
+    DeflateParams {
+        server_no_context_takeover: no_context_takeover,
+        client_no_context_takeover: no_context_takeover,
+        server_max_window_bits: bits,
+        client_max_window_bits: bits,
+    }
+}
+
+/// The outcome of a handshake with permessage-deflate.
+#[cfg(feature = "deflate")]
+pub fn with_deflate(params: DeflateParams) -> Negotiated {
+    let mut negotiated = Negotiated::default();
+    negotiated.deflate = Some(params);
+    negotiated
 }
 
 /// The connection with its fast paths disabled.

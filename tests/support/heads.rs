@@ -101,6 +101,11 @@ pub fn with<'a>(fields: &[(&'a str, &'a str)], name: &'a str, values: &[&'a str]
     others.chain(values.iter().map(|value| (name, *value))).collect()
 }
 
+/// Fields as a head has them that another HTTP implementation has parsed.
+pub fn listed<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    fields.iter().map(|(name, value)| (*name, value.as_bytes()))
+}
+
 /// A head: its first line, its fields, and the blank line.
 pub fn head(line: &str, fields: &[(&str, &str)]) -> Vec<u8> {
     let mut text = format!("{line}\r\n");
@@ -319,6 +324,7 @@ pub fn assert_denied(config: &Config, input: &[u8], error: RequestError) -> Answ
     let answer = Answer::read(&outcome.out);
     assert_eq!(answer.status, error.status(), "{}", shown.escape_ascii());
     if input.starts_with(b"HEAD ") {
+        answer.assert_closes();
         assert!(answer.body.is_empty(), "{answer:?}");
     } else {
         answer.assert_ends_the_connection();
@@ -424,9 +430,8 @@ impl Answer {
         }
     }
 
-    /// Nothing can follow, and nothing is ambiguous: the connection closes and the length is that
-    /// of the body.
-    pub fn assert_ends_the_connection(&self) {
+    /// Nothing can follow: the connection closes.
+    pub fn assert_closes(&self) {
         let options: Vec<&str> = self.one("Connection").split(", ").collect();
         assert_eq!(options[0], "close", "{self:?}");
         assert_eq!(
@@ -435,6 +440,12 @@ impl Answer {
             "Upgrade is named by Connection, if it is there (RFC 9110, section 7.8): {self:?}"
         );
         assert!(self.all("Transfer-Encoding").is_empty(), "{self:?}");
+    }
+
+    /// Nothing can follow, and nothing is ambiguous: the connection closes and the length is that
+    /// of the body.
+    pub fn assert_ends_the_connection(&self) {
+        self.assert_closes();
         match (self.status, &self.all("Content-Length")[..]) {
             (204 | 304, []) => assert!(self.body.is_empty(), "{self:?}"),
             (_, [length]) => assert_eq!(*length, self.body.len().to_string(), "{self:?}"),

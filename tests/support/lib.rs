@@ -45,10 +45,12 @@ pub mod polled;
 
 pub use errors::{
     control_frame_too_long, fragmented_control_frame, inflates_too_big, interleaved_message, non_minimal_length,
-    quoted, quoted_to, request_errors, reserved_bits, reserved_opcode, too_big,
+    quoted, quoted_to, reserved_bits, reserved_opcode, too_big,
 };
 #[cfg(feature = "alloc")]
 pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open, upgraded, without_fast_paths};
+#[cfg(feature = "deflate")]
+pub use feed::{params, with_deflate};
 pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of};
 #[cfg(feature = "alloc")]
 pub use heads::REQUEST;

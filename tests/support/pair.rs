@@ -115,6 +115,14 @@ impl Pair {
         }
     }
 
+    /// Moves the output of one endpoint to the other. Returns the events there.
+    pub fn carry(&mut self, from: Role) -> Vec<Event<'static>> {
+        self.deliver(from, usize::MAX);
+        let to = self.endpoint(crate::peer_of(from));
+        assert_eq!(to.error, None);
+        to.take_events()
+    }
+
     /// Moves output in both directions until there is none.
     pub fn deliver_all(&mut self) {
         while !self.client.out.is_empty() || !self.server.out.is_empty() {

@@ -23,12 +23,7 @@ pub fn engine(role: Role, deflate: bool) -> Connection {
     let mut negotiated = Negotiated::default();
     #[cfg(feature = "deflate")]
     if deflate {
-        negotiated.deflate = Some(sockless::deflate::DeflateParams {
-            server_no_context_takeover: false,
-            client_no_context_takeover: false,
-            server_max_window_bits: sockless::deflate::WindowBits::MAX,
-            client_max_window_bits: sockless::deflate::WindowBits::MAX,
-        });
+        negotiated.deflate = Some(crate::params(15, false));
     }
     let _unused = deflate;
     crate::upgraded(role, &negotiated, Config::default())

@@ -1,17 +1,15 @@
 //! What all adapters have in common: the engine, its output and its deadlines.
 
+mod receive;
 mod send;
 
-use alloc::{borrow::Cow, boxed::Box, format, string::String, vec::Vec};
-use core::{mem, time::Duration};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+use core::time::Duration;
 use std::{io, time::Instant};
 
-use super::{
-    Error, Settings,
-    received::{FromEvent, Reads, Received, Source},
-};
+use super::{Error, Settings, received::Reads};
 use crate::{
-    Accept, Chunk, ClientRequest, CloseCode, Connection, Delivery, Event, Message, ProtocolError, Request, State,
+    Accept, ClientRequest, CloseCode, Connection, Event, ProtocolError, Request, State,
     error::LocalHandshakeError,
     handshake::Refusal,
     timers::{Due, Timers},
@@ -24,13 +22,13 @@ pub(in crate::adapter) struct Driver {
     pub(in crate::adapter) out: Vec<u8>,
     /// Pings and Pongs, if the engine divides messages into fragments: they leave between these.
     pub(in crate::adapter) control: Vec<u8>,
-    /// How many bytes of `out` are replies, such as Pongs.
+    /// How many bytes of `out` and `control` are replies, such as Pongs.
     pub(in crate::adapter) reply_bytes: usize,
     pub(in crate::adapter) timers: Timers<Instant>,
     /// [`Settings::high_water`].
     pub(in crate::adapter) high_water: usize,
-    /// [`Connection::assembled_len`] after the last input.
-    assembled_len: usize,
+    /// How much of the message in progress had arrived after the last input.
+    incomplete_len: usize,
     /// The deadline that the peer has missed. The connection is lost.
     missed_deadline: Option<(Due, Duration)>,
     /// A recycled allocation, for the next message that is complete in the input.
@@ -106,7 +104,7 @@ impl Driver {
             reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
-            assembled_len: 0,
+            incomplete_len: 0,
             missed_deadline: None,
             spare: Vec::new(),
             reads: Reads::Events,
@@ -129,8 +127,7 @@ impl Driver {
         match accepted {
             Ok(()) => self.timers.opened(now),
             Err(LocalHandshakeError::NotAllowed { error }) => {
-                let headers = [("Content-Type", "text/plain; charset=utf-8")];
-                let _rejected = self.reject(error.status(), &headers, format!("{error}\n").as_bytes());
+                let _rejected = self.engine.reject_with_error(error, &mut self.out);
             }
             Err(_) => self.reject_with_500(),
         }
@@ -154,134 +151,6 @@ impl Driver {
 
     fn reject_with_500(&mut self) {
         let _rejected = self.engine.reject(500, &[], b"", &mut self.out);
-    }
-
-    /// Begins a call that receives. It may be begun again, after it was interrupted.
-    ///
-    /// Fails if the engine delivers chunks, and the caller receives whole messages. Nothing has
-    /// changed then.
-    #[inline]
-    pub(in crate::adapter) fn begin_receiving<T: FromEvent>(&mut self) -> Result<(), Error> {
-        if T::IS_WHOLE {
-            // Where messages are delivered, there are no chunks.
-            return match self.engine.delivery() {
-                Delivery::Chunks => Err(wrong_delivery()),
-                _ => Ok(()),
-            };
-        }
-        self.reads = T::READS;
-        if T::READS != Reads::SameMessage {
-            self.skips_message |= mem::take(&mut self.is_in_reader);
-        }
-        Ok(())
-    }
-
-    /// Takes the next event off the front of the input. A message is owned.
-    #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "a message that is returned by a call goes through memory once more; measured"
-    )]
-    pub(in crate::adapter) fn receive<'a>(
-        &mut self,
-        source: &'a mut impl Source,
-    ) -> Result<Received<'a>, Box<ProtocolError>> {
-        self.receive_as(source, into_owned_message)
-    }
-
-    /// Returns the message, borrowing nothing. A copy uses the recycled allocation.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    #[inline]
-    pub(in crate::adapter) fn take_owned(&mut self, message: Message<'_>) -> Message<'static> {
-        into_owned_message(message, &mut self.spare)
-    }
-
-    /// Takes the next event off the front of the input. A message that lies whole in the input is
-    /// borrowed from it.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as `receive`")]
-    pub(in crate::adapter) fn receive_borrowed<'a>(
-        &mut self,
-        source: &'a mut impl Source,
-    ) -> Result<Received<'a, Message<'a>>, Box<ProtocolError>> {
-        self.receive_as(source, |message, _spare| message)
-    }
-
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as `receive`")]
-    fn receive_as<'a, M>(
-        &mut self,
-        source: &'a mut impl Source,
-        take: impl FnOnce(Message<'a>, &mut Vec<u8>) -> M,
-    ) -> Result<Received<'a, M>, Box<ProtocolError>> {
-        let read_at = source.read_at();
-        let out_len = self.out.len();
-        // An `Event` is large, and moving it costs more than receiving it: messages are taken out
-        // of it at once.
-        let received = match source.receive(&mut self.engine, &mut self.out) {
-            Ok(Some(Event::Binary(data))) => {
-                self.timers.received(read_at);
-                Ok(Received::Message(take(Message::Binary(data), &mut self.spare)))
-            }
-            Ok(Some(Event::Text(text))) => {
-                self.timers.received(read_at);
-                Ok(Received::Message(take(Message::Text(text), &mut self.spare)))
-            }
-            Ok(Some(Event::Chunk(chunk))) => {
-                self.timers.received(read_at);
-                Ok(self.received_chunk(chunk))
-            }
-            Ok(Some(event)) => {
-                self.update_timers(&event, read_at);
-                let reply_len = self.out.len() - out_len;
-                self.reply_bytes += reply_len;
-                // A Close frame is the last frame, and not moved.
-                if matches!(event, Event::Ping(_)) && self.engine.fragments_messages() {
-                    self.control.extend(self.out.drain(out_len..));
-                }
-                Ok(if reply_len > 0 {
-                    Received::Replied(event)
-                } else {
-                    Received::Event(event)
-                })
-            }
-            Ok(None) => {
-                self.update_assembled_len(read_at);
-                Ok(Received::NeedsInput)
-            }
-            Err(error) => Err(error),
-        };
-        if !self.control.is_empty() && self.engine.state() != State::Open {
-            self.put_control_before_close(out_len);
-        }
-        received
-    }
-
-    /// Skips a chunk, if its message was left by a reader.
-    fn received_chunk<'a, M>(&mut self, chunk: Chunk<'a>) -> Received<'a, M> {
-        if self.skips_message {
-            self.skips_message = !chunk.message_end;
-            return Received::Skipped;
-        }
-        self.is_in_reader = self.reads != Reads::Events && !chunk.message_end;
-        Received::Event(Event::Chunk(chunk))
-    }
-
-    fn update_timers(&mut self, event: &Event<'_>, now: Instant) {
-        match event {
-            Event::Pong(payload) => _ = self.timers.pong(payload, now),
-            Event::Open(_) => self.timers.opened(now),
-            // `deadline` notices the end of the connection.
-            _ => {}
-        }
-    }
-
-    /// Notes that more of a message has arrived: the peer is alive, though there is no event yet.
-    fn update_assembled_len(&mut self, now: Instant) {
-        let len = self.engine.assembled_len();
-        if len != mem::replace(&mut self.assembled_len, len) && len > 0 {
-            self.timers.received(now);
-        }
     }
 
     /// Returns the next deadline, for a caller that is about to wait.
@@ -368,57 +237,5 @@ impl Driver {
         if self.timers.poll_timeout().is_some_and(|deadline| deadline < started) {
             self.timers.written(started);
         }
-    }
-
-    /// Keeps the allocation of a message: the first for messages that lie whole in the input, the
-    /// next for messages that the engine assembles.
-    #[inline]
-    pub(in crate::adapter) fn recycle(&mut self, message: Message<'static>) {
-        if self.spare.capacity() == 0 {
-            self.spare = message.into_bytes();
-            self.spare.clear();
-        } else {
-            self.engine.recycle(message.into());
-        }
-    }
-}
-
-#[cold]
-fn wrong_delivery() -> Error {
-    let text = "recv and recv_with return whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk, \
-                reader or recv_event";
-    io::Error::new(io::ErrorKind::InvalidInput, text).into()
-}
-
-/// Like [`Message::into_owned`], with the allocation `spare`.
-#[inline(always)]
-#[allow(clippy::inline_always, reason = "as `receive`")]
-fn into_owned_message(message: Message<'_>, spare: &mut Vec<u8>) -> Message<'static> {
-    match message {
-        Message::Text(text) => Message::Text(Cow::Owned(into_owned_text(text, spare))),
-        Message::Binary(data) => Message::Binary(Cow::Owned(into_owned(data, spare))),
-    }
-}
-
-/// Like [`Cow::into_owned`], with the allocation `spare`.
-fn into_owned(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
-    match data {
-        Cow::Borrowed(data) => {
-            let mut owned = mem::take(spare);
-            owned.extend_from_slice(data);
-            owned
-        }
-        Cow::Owned(data) => data,
-    }
-}
-
-fn into_owned_text(text: Cow<'_, str>, spare: &mut Vec<u8>) -> String {
-    match text {
-        Cow::Borrowed(text) => {
-            let mut owned = String::from_utf8(mem::take(spare)).unwrap_or_default();
-            owned.push_str(text);
-            owned
-        }
-        Cow::Owned(text) => text,
     }
 }

@@ -8,12 +8,12 @@ use core::{
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
+    input::Input,
     socket::Socket,
     waiting::{Interest, Tasks},
 };
 use crate::adapter::{
     driver::{Driver, SenderId},
-    input::Input,
     lock,
 };
 

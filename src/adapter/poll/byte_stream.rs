@@ -1,6 +1,5 @@
 //! The binary messages of a connection as a stream of bytes.
 
-use alloc::boxed::Box;
 use core::{
     fmt,
     task::{Context, Poll, ready},
@@ -8,31 +7,32 @@ use core::{
 use std::io::{self, ErrorKind};
 
 use super::{
-    Clock, Transport,
+    Clock, Transport, WebSocket,
     access::{Access, Whole},
+    copy::Copy,
     read::poll_receive,
     socket::MAX_READS,
-    take::Copy,
     waiting::Interest,
 };
 use crate::{
-    Chunk, CloseStatus, Message, MessageKind,
+    Chunk, CloseCode, Message, MessageKind,
     adapter::{
         Error,
         pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
     },
 };
 
-/// The binary messages of a [`WebSocket`](super::WebSocket) as one stream of bytes in each
+/// The binary messages of a [`WebSocket`] as one stream of bytes in each
 /// direction: `AsyncRead` and `AsyncWrite` of tokio and of `futures-io`. Where messages begin and
 /// end has no meaning.
 ///
-/// [`WebSocket::into_byte_stream`](super::WebSocket::into_byte_stream) returns it. The `split`
+/// [`WebSocket::into_byte_stream`](WebSocket::into_byte_stream) returns it. The `split`
 /// functions of the runtimes can divide it between two tasks.
 ///
 /// **Reading** ends when the connection ended well, and not before: a transport that ends without a
-/// Close frame is an error, and so are a Close frame inside a message and a text message. Each read
-/// after an error fails too.
+/// Close frame is an error, and so is a Close frame inside a message. A text message is an error,
+/// `InvalidData`, and closes the connection with 1003 (RFC 6455, section 7.4.1). Each read after an
+/// error fails too.
 /// Reading answers Pings and keeps the deadlines, so one task should always read. With
 /// [`Delivery::Chunks`](crate::Delivery::Chunks), messages of any length are read in the memory of
 /// one read.
@@ -45,43 +45,37 @@ use crate::{
 ///
 /// An [`adapter::Error`](Error) is the inner error of an [`io::Error`].
 pub struct ByteStream<T, C = ()> {
-    whole: Box<Whole<T, C>>,
+    ws: WebSocket<T, C>,
     unread: Unread,
-    /// A piece of a message was received, and not its last one.
-    is_in_message: bool,
     /// Makes the error of all further reads.
     failure: Option<fn() -> io::Error>,
 }
 
-impl<T, C> ByteStream<T, C> {
-    pub(super) fn new(whole: Box<Whole<T, C>>) -> Self {
-        Self {
-            whole,
+impl<T: Transport, C: Clock> WebSocket<T, C> {
+    /// Returns the binary messages of the connection as one stream of bytes in each direction, for
+    /// a tunnel.
+    #[must_use]
+    pub fn into_byte_stream(self) -> ByteStream<T, C> {
+        ByteStream {
+            ws: self,
             unread: Unread::default(),
-            is_in_message: false,
             failure: None,
         }
     }
 }
 
 impl<T: Transport, C: Clock> ByteStream<T, C> {
-    /// Returns how the connection was closed, or is being closed.
+    /// Returns the connection.
     #[must_use]
-    pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.whole.socket.driver.engine.close_status()
-    }
-
-    /// Returns the transport.
-    #[must_use]
-    pub const fn get_ref(&self) -> &T {
-        &self.whole.socket.transport
+    pub const fn get_ref(&self) -> &WebSocket<T, C> {
+        &self.ws
     }
 
     /// Polls for the next bytes, to the front of `buf`. Returns how many bytes were read, and 0 at
     /// the end or if `buf` is empty.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`](super::WebSocket::recv), as inner errors, and a text message.
+    /// Those of [`WebSocket::recv`](WebSocket::recv), as inner errors, and a text message.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
@@ -94,18 +88,19 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
             if !self.unread.is_empty() {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
-            let Whole { socket, input } = &mut *self.whole;
+            let Whole { socket, input } = &mut *self.ws.whole;
             let take = Copy::<Chunk<'static>>::new(buf, &mut self.unread);
             match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take)) {
-                Ok(Some(piece)) => {
-                    self.is_in_message = !piece.message_end;
-                    if piece.kind == MessageKind::Text {
-                        self.failure = Some(text_in_byte_stream);
-                    } else if piece.len > 0 {
-                        return Poll::Ready(Ok(piece.len));
+                Ok(Some(piece)) if piece.kind == MessageKind::Text => {
+                    self.failure = Some(text_in_byte_stream);
+                    // If the connection is closing already, the peer gets no other Close frame.
+                    if socket.close(Some(CloseCode::UNSUPPORTED_DATA), "").is_ok() {
+                        let _later = socket.poll_write(cx);
                     }
                 }
-                Ok(None) if self.is_in_message => self.failure = Some(closed_in_message),
+                Ok(Some(piece)) if piece.len > 0 => return Poll::Ready(Ok(piece.len)),
+                Ok(Some(_empty)) => {}
+                Ok(None) if socket.driver.engine.is_in_message() => self.failure = Some(closed_in_message),
                 Ok(None) => return Poll::Ready(Ok(0)),
                 Err(error) => {
                     self.failure = Some(failed_before);
@@ -122,11 +117,12 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed, or the connection is closing.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let socket = &mut self.whole.socket;
+        let socket = &mut self.ws.whole.socket;
         ready!(socket.poll_ready(Interest::Ready, cx))?;
         let data = data.get(..STREAM_MESSAGE_LEN).unwrap_or(data);
         if !data.is_empty() {
-            socket.feed(Message::from(data)).map_err(Error::from)?;
+            let appended = socket.append(|driver| driver.feed(Message::from(data)));
+            appended.map_err(Error::from)?;
         }
         Poll::Ready(Ok(data.len()))
     }
@@ -136,7 +132,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.whole.socket.poll_flush(Interest::Flush, cx)
+        self.ws.whole.socket.poll_flush(Interest::Flush, cx)
     }
 
     /// Polls until a Close frame with code 1000 is written.
@@ -144,7 +140,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.whole.socket.poll_close(Interest::Close, cx).map_err(Into::into)
+        self.ws.whole.socket.poll_close(Interest::Close, cx).map_err(Into::into)
     }
 }
 

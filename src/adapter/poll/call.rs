@@ -6,21 +6,14 @@ use core::{
 };
 use std::io;
 
-use super::{
-    Clock, Transport,
-    access::Access,
-    read::poll_receive,
-    socket::Socket,
-    take::{Borrow, Owned, Take},
-    waiting::Interest,
-};
+use super::{Clock, Transport, access::Access, input::Input, read::poll_receive, socket::Socket, waiting::Interest};
 use crate::{
     Message, MessageKind, PreparedMessage, SendError,
     adapter::{
         AsMessage, Error,
         driver::{Driver, SenderId},
-        input::Input,
         received::FromEvent,
+        take::{Borrow, Owned, Take},
     },
 };
 
@@ -40,24 +33,26 @@ impl<'a, T, C> Call<'a, T, C> {
         }
     }
 
-    /// Begins a message that is sent in fragments. Returns who sends it.
-    pub(super) fn begin_message(&mut self) -> Result<SenderId, SendError> {
-        match &mut self.access {
-            Access::Whole(socket) => socket.driver.begin_message(),
-            Access::Half(shared) => {
-                let sender = self.interest.sender();
-                let mut socket = shared.socket();
-                socket.driver.begin_message_of(sender)?;
-                shared.set_message_sender(&socket.driver);
-                Ok(sender)
-            }
-        }
+    /// Who sends the fragments of this call.
+    pub(super) const fn sender(&self) -> SenderId {
+        self.interest.sender()
     }
 
-    /// Notes that nobody continues the message of a sender.
-    pub(super) fn abandon_message(&mut self, sender: SenderId) {
+    /// Begins a message that this call sends in fragments.
+    pub(super) fn begin_message(&mut self) -> Result<(), SendError> {
+        let (sender, shared) = (self.sender(), self.access.shared());
+        let mut socket = self.access.socket();
+        socket.driver.begin_message_of(sender)?;
+        if let Some(shared) = shared {
+            shared.set_message_sender(&socket.driver);
+        }
+        Ok(())
+    }
+
+    /// Notes that nobody continues the message of this call.
+    pub(super) fn abandon_message(&mut self) {
         match &mut self.access {
-            Access::Whole(socket) => socket.driver.abandon_message(sender),
+            Access::Whole(socket) => socket.driver.abandon_message(self.interest.sender()),
             // A task may be dropped while the socket is locked.
             Access::Half(shared) => shared.remove_writer(self.interest),
         }
@@ -124,11 +119,11 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
         let message = message.as_message();
         match &mut self.access {
             // There is nothing to wait for: the poll does not begin.
-            Access::Whole(socket) if socket.has_room() => match socket.feed(message) {
+            Access::Whole(socket) if socket.has_room() => match socket.append(|driver| driver.feed(message)) {
                 Ok(()) => Poll::Ready(Ok(())),
                 Err(error) => refused(error),
             },
-            _ => self.poll_append(cx, |socket| socket.feed(message)),
+            _ => self.poll_append(cx, |socket| socket.append(|driver| driver.feed(message))),
         }
     }
 
@@ -139,7 +134,7 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
 
     /// Appends a prepared message when there is room.
     pub(super) async fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_append(cx, |socket| socket.feed_prepared(message))).await
+        poll_fn(|cx| self.poll_append(cx, |socket| socket.append(|driver| driver.feed_prepared(message)))).await
     }
 
     /// Appends a Ping or a Pong when there is room, and waits until it is written.
@@ -185,7 +180,7 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
         let shared = self.access.shared();
         self.poll(|socket, interest| {
             ready!(socket.poll_ready(interest, cx))?;
-            let appended = socket.fragment(sender, kind, data, fin);
+            let appended = socket.append(|driver| driver.fragment(sender, kind, data, fin));
             // After a failure, the sender may be another writer, which may be dropped meanwhile.
             if let (Some(shared), Ok(())) = (shared, &appended) {
                 shared.set_message_sender(&socket.driver);

@@ -1,19 +1,61 @@
-//! Reading from a polled transport.
+//! The input of a polled connection.
 
+use alloc::{boxed::Box, vec::Vec};
 use core::{
     mem,
     task::{Context, Poll},
 };
-use std::io;
+use std::{io, time::Instant};
 
 use super::{Transport, buffer_pool};
-use crate::adapter::input::Input;
+use crate::{Connection, Event, ProtocolError, adapter::received::Source};
 
 /// Bytes read at a time, at least and at most. The size follows what the peer sends.
-pub(super) const MIN_READ_SIZE: usize = 2 << 10;
+const MIN_READ_SIZE: usize = 2 << 10;
 const MAX_READ_SIZE: usize = 64 << 10;
 
+/// Bytes that were read and are not processed yet.
+pub(super) struct Input {
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// How many bytes to read at a time.
+    read_size: usize,
+    /// When the bytes were read.
+    pub(super) read_at: Instant,
+}
+
 impl Input {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self {
+            buf: Vec::new(),
+            start: 0,
+            end: 0,
+            read_size: MIN_READ_SIZE,
+            read_at: now,
+        }
+    }
+
+    pub(super) fn unread(&self) -> &[u8] {
+        self.buf.get(self.start..self.end).unwrap_or_default()
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Appends what the caller has read from the transport.
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        self.buf = [self.unread(), bytes].concat();
+        (self.start, self.end) = (0, self.buf.len());
+    }
+
+    /// Notes that the first `len` bytes of the buffer were read. All bytes before them were
+    /// processed.
+    fn filled(&mut self, len: usize) {
+        (self.start, self.end) = (0, len.min(self.buf.len()));
+    }
+
     /// Gives the buffer back to the pool once all of it is processed: the caller may not receive
     /// again for long.
     pub(super) fn release(&mut self) {
@@ -62,5 +104,32 @@ impl Input {
         self.filled(0);
         self.release();
         read
+    }
+}
+
+/// The buffer is of the connection only while it reads, so nothing stays in it.
+impl Source for Input {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Driver::receive`")]
+    fn receive<'a>(
+        &'a mut self,
+        engine: &mut Connection,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'a>>, Box<ProtocolError>> {
+        let mut rest = self.buf.get_mut(self.start..self.end).unwrap_or_default();
+        if engine.takes_whole_messages() {
+            if let Some(payload) = engine.whole_payload(&mut rest) {
+                self.start = self.end - rest.len();
+                return engine.whole_message(payload, out);
+            }
+        }
+        let received = engine.receive(&mut rest, out);
+        self.start = self.end - rest.len();
+        received
+    }
+
+    #[inline]
+    fn read_at(&self) -> Instant {
+        self.read_at
     }
 }

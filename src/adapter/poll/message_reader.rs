@@ -7,21 +7,20 @@ use core::{
 };
 use std::io;
 
-use super::{Clock, Transport, call::Call, socket::MAX_READS, take::Copy};
+use super::{Clock, Reader, Transport, WebSocket, call::Call, copy::Copy, input::Input, socket::MAX_READS};
 use crate::{
     MessageKind,
     adapter::{
         Error,
-        input::Input,
-        pieces::{FirstPiece, NextPiece, Unread, closed_in_message},
+        pieces::{Piece, Unread, closed_in_message},
     },
 };
 
 /// One message, to be read: `AsyncRead` of tokio and of `futures-io`.
 ///
-/// [`WebSocket::reader`](super::WebSocket::reader) and [`Reader::reader`](super::Reader::reader)
+/// [`WebSocket::reader`] and [`Reader::reader`]
 /// return it. While it is read, Pings are answered, deadlines are kept and output is written, as by
-/// [`recv`](super::WebSocket::recv).
+/// [`recv`](WebSocket::recv).
 ///
 /// It is at its end after the last byte of the message. **Dropped before that,** the rest of the
 /// message is skipped by the next call that receives, of any kind: it is neither returned nor kept.
@@ -38,11 +37,43 @@ pub struct MessageReader<'a, T, C = ()> {
     is_complete: bool,
 }
 
+impl<T: Transport, C: Clock> WebSocket<T, C> {
+    /// Waits for the next message, to be read as a stream of bytes: `AsyncRead` of tokio or of
+    /// `futures-io`. `None` is that of [`recv`](Self::recv).
+    ///
+    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), it is there when the first piece has
+    /// arrived, and a message of any length is read in the memory of one read. With
+    /// [`Delivery::Messages`](crate::Delivery::Messages), it is there when the message is whole.
+    /// [`MessageReader`] says what becomes of a message that is not read to its end.
+    ///
+    /// After [`recv_chunk`](Self::recv_chunk) has returned a part of a message, it reads the rest.
+    ///
+    /// Cancelling loses nothing.
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv).
+    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, T, C>>, Error> {
+        let (call, input) = self.reading();
+        MessageReader::next(call, input).await
+    }
+}
+
+impl<T: Transport, C: Clock> Reader<T, C> {
+    /// Waits for the next message, to be read as a stream of bytes: see [`WebSocket::reader`].
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::recv`].
+    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, T, C>>, Error> {
+        let (call, input) = self.reading();
+        MessageReader::next(call, input).await
+    }
+}
+
 impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
     /// Waits for the first piece of the next message.
-    pub(super) async fn next(mut call: Call<'a, T, C>, input: &'a mut Input) -> Result<Option<Self>, Error> {
+    async fn next(mut call: Call<'a, T, C>, input: &'a mut Input) -> Result<Option<Self>, Error> {
         let mut unread = Unread::default();
-        let piece = poll_fn(|cx| call.poll_receive(input, cx, Copy::<FirstPiece>::new(&mut [], &mut unread))).await?;
+        let piece = poll_fn(|cx| call.poll_receive(input, cx, Copy::<Piece<true>>::new(&mut [], &mut unread))).await?;
         Ok(piece.map(|piece| Self {
             call,
             input,
@@ -56,7 +87,7 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
     /// read, and 0 at the end of the message or if `buf` is empty.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`](super::WebSocket::recv), as inner errors. The peer has sent a
+    /// Those of [`WebSocket::recv`](WebSocket::recv), as inner errors. The peer has sent a
     /// Close frame before the end of the message.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
@@ -67,7 +98,7 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
             if !self.unread.is_empty() || self.is_complete {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
-            let take = Copy::<NextPiece>::new(buf, &mut self.unread);
+            let take = Copy::<Piece<false>>::new(buf, &mut self.unread);
             match ready!(self.call.poll_receive(self.input, cx, take))? {
                 Some(piece) => {
                     self.is_complete = piece.message_end;

@@ -7,7 +7,7 @@ use core::{
 };
 use std::io::{self, ErrorKind};
 
-use super::{Clock, Transport, call::Call};
+use super::{Clock, Transport, WebSocket, Writer, call::Call, waiting::Interest};
 use crate::{
     MessageKind, SendError,
     adapter::{Error, driver::SenderId, pieces::Fragment},
@@ -15,19 +15,19 @@ use crate::{
 
 /// One message, to be written: `AsyncWrite` of tokio and of `futures-io`.
 ///
-/// [`WebSocket::writer`](super::WebSocket::writer) and [`Writer::writer`](super::Writer::writer)
+/// [`WebSocket::writer`] and [`Writer::writer`]
 /// return it. Each 16 KiB that are written are one fragment, and so is what is left at a flush: a
 /// flush after every few bytes costs a frame each. [`finish`](Self::finish) sends the last one; to
 /// shut the writer down, as `AsyncWrite`, does the same. While more than
 /// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten, writing waits.
 ///
 /// Other messages cannot be sent meanwhile: for a whole connection the borrow says so, and another
-/// [`Writer`](super::Writer) gets [`SendError::MessageInProgress`](crate::SendError). Pings, Pongs
+/// [`Writer`] gets [`SendError::MessageInProgress`]. Pings, Pongs
 /// and a Close frame can.
 ///
 /// **Dropped before it is finished,** no frame is incomplete on the wire. If nothing was sent yet,
 /// there is no message. Otherwise the message is in progress, and no other can be sent: that needs
-/// the rest of this one, as [`send_fragment`](super::WebSocket::send_fragment), or the connection
+/// the rest of this one, as [`send_fragment`](WebSocket::send_fragment), or the connection
 /// is closed. A message that was begun cannot be taken back (RFC 6455, section 5.4).
 ///
 /// An [`adapter::Error`](Error) is the inner error of the [`io::Error`] that writing returns. Text
@@ -35,16 +35,55 @@ use crate::{
 /// nothing more can be written.
 pub struct MessageWriter<'a, T, C = ()> {
     call: Call<'a, T, C>,
-    sender: SenderId,
     fragment: Fragment,
     is_finished: bool,
 }
 
+impl<T: Transport, C: Clock> WebSocket<T, C> {
+    /// Sends one fragment of a message whose length is not known yet, and waits until it is
+    /// written; `fin` ends the message. See
+    /// [`Connection::send_fragment`](crate::Connection::send_fragment).
+    ///
+    /// Waits for room, and can be cancelled, like [`send`](Self::send). A small fragment is a frame
+    /// of its own: [`writer`](Self::writer) collects what it is given.
+    ///
+    /// # Errors
+    /// The transport failed, the connection is closing, the kind is not that of the message in
+    /// progress, or a text is not UTF-8: then the message is still in progress.
+    pub async fn send_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
+        self.call(Interest::Ready)
+            .fragment(SenderId::WHOLE, kind, data, fin)
+            .await
+    }
+
+    /// Begins a message that is written as a stream of bytes: `AsyncWrite` of tokio or of
+    /// `futures-io`.
+    ///
+    /// # Errors
+    /// The connection is not open, or a fragmented message is in progress.
+    pub fn writer(&mut self, kind: MessageKind) -> Result<MessageWriter<'_, T, C>, SendError> {
+        MessageWriter::begin(self.call(Interest::Ready), kind)
+    }
+}
+
+impl<T: Transport, C: Clock> Writer<T, C> {
+    /// Begins a message that is written as a stream of bytes: see [`WebSocket::writer`].
+    ///
+    /// Until the message has ended, or the [`MessageWriter`] is dropped, all writers get
+    /// [`SendError::MessageInProgress`] when they send a message.
+    ///
+    /// # Errors
+    /// Those of [`WebSocket::writer`].
+    pub fn writer(&self, kind: MessageKind) -> Result<MessageWriter<'_, T, C>, SendError> {
+        MessageWriter::begin(self.call(), kind)
+    }
+}
+
 impl<'a, T, C> MessageWriter<'a, T, C> {
     /// Begins a message.
-    pub(super) fn begin(mut call: Call<'a, T, C>, kind: MessageKind) -> Result<Self, SendError> {
+    fn begin(mut call: Call<'a, T, C>, kind: MessageKind) -> Result<Self, SendError> {
+        call.begin_message()?;
         Ok(Self {
-            sender: call.begin_message()?,
             call,
             fragment: Fragment::new(kind),
             is_finished: false,
@@ -53,8 +92,8 @@ impl<'a, T, C> MessageWriter<'a, T, C> {
 }
 
 impl<T: Transport, C: Clock> MessageWriter<'_, T, C> {
-    /// Sends the last fragment, and waits until the message is written. Called again, it does
-    /// nothing.
+    /// Sends what is left, ends the message, and waits until it is written. Nothing can be written
+    /// to it after that.
     ///
     /// Cancelled, it can be called again, and the message is sent once.
     ///
@@ -108,8 +147,8 @@ impl<T: Transport, C: Clock> MessageWriter<'_, T, C> {
 
     /// Appends what is held as a fragment, when there is room.
     fn poll_fragment(&mut self, cx: &mut Context<'_>, fin: bool) -> Poll<Result<(), Error>> {
-        let Fragment { kind, data } = &mut self.fragment;
-        ready!(self.call.poll_fragment(cx, self.sender, *kind, data, fin))?;
+        let (Fragment { kind, data }, sender) = (&mut self.fragment, self.call.sender());
+        ready!(self.call.poll_fragment(cx, sender, *kind, data, fin))?;
         data.clear();
         self.is_finished = fin;
         Poll::Ready(Ok(()))
@@ -119,7 +158,7 @@ impl<T: Transport, C: Clock> MessageWriter<'_, T, C> {
 /// A task may be dropped with its writer while the connection is locked: nothing is locked here.
 impl<T, C> Drop for MessageWriter<'_, T, C> {
     fn drop(&mut self) {
-        self.call.abandon_message(self.sender);
+        self.call.abandon_message();
     }
 }
 
@@ -134,8 +173,6 @@ impl<T, C> fmt::Debug for MessageWriter<'_, T, C> {
 
 #[cold]
 fn finished() -> io::Error {
-    io::Error::new(
-        ErrorKind::BrokenPipe,
-        "the message is finished: nothing can be written to it",
-    )
+    let text = "the message is finished: nothing can be written to it";
+    io::Error::new(ErrorKind::BrokenPipe, text)
 }

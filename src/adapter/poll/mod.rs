@@ -38,30 +38,28 @@ mod buffer_pool;
 mod byte_stream;
 mod call;
 mod connect;
+mod copy;
 mod incoming;
 mod input;
 mod message_reader;
 mod message_writer;
+mod open;
 mod read;
+mod reader;
 mod socket;
 mod split;
-mod take;
 mod teardown;
 mod waiting;
 mod websocket;
 mod write;
+mod writer;
 
 use core::task::{Context, Poll};
 use std::{io, time::Instant};
 
 pub use self::{
-    byte_stream::ByteStream,
-    connect::connect_addresses,
-    incoming::Incoming,
-    message_reader::MessageReader,
-    message_writer::MessageWriter,
-    split::{Reader, Writer},
-    websocket::WebSocket,
+    byte_stream::ByteStream, connect::connect_addresses, incoming::Incoming, message_reader::MessageReader,
+    message_writer::MessageWriter, reader::Reader, websocket::WebSocket, writer::Writer,
 };
 use super::Settings;
 

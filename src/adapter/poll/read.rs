@@ -5,13 +5,17 @@ use core::task::{Context, Poll, ready};
 use super::{
     Clock, Transport,
     access::Access,
+    input::Input,
     socket::{MAX_READS, Socket, Stage},
-    take::{Owned, Take},
     waiting::Interest,
 };
 use crate::{
     Event, Message, State,
-    adapter::{Error, input::Input, received::Received},
+    adapter::{
+        Error,
+        received::Received,
+        take::{Owned, Take},
+    },
 };
 
 /// Waits for the next event that `take` takes. `None`: the connection has ended, and the outcome
@@ -45,7 +49,7 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
         if let Err(error) = socket.driver.begin_receiving::<K::Call>() {
             break Poll::Ready(Err(error));
         }
-        match socket.driver.receive_borrowed(input) {
+        match socket.driver.receive(input) {
             Ok(Received::Message(message)) => {
                 socket.release_output();
                 socket.end_poll(begun, cx, false);
@@ -75,6 +79,7 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
             }
             Ok(Received::Skipped) => {}
             Ok(Received::NeedsInput) => {
+                socket.driver.input_processed(0, input.read_at);
                 begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
                 input.release();
                 reads += 1;

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use super::{
     Clock, Transport,
+    input::Input,
     waiting::{Interest, Polling, Waiting},
 };
 use crate::{
     Connection, State,
-    adapter::{Error, Parts, driver::Driver, input::Input, write_state::WriteState},
+    adapter::{Error, Parts, driver::Driver, write_state::WriteState},
     handshake::Refusal,
 };
 
@@ -61,6 +62,13 @@ pub(super) enum Stage {
     TearingDown(Outcome),
     /// Both are closed, and the outcome was returned.
     Ended,
+}
+
+impl<T, C> AsMut<Driver> for Socket<T, C> {
+    #[inline]
+    fn as_mut(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
 }
 
 impl<T: Transport, C: Clock> Socket<T, C> {

@@ -7,12 +7,12 @@ use core::{
 
 use super::{
     Clock, Transport,
+    input::Input,
     socket::{MAX_READS, Outcome, Socket, Stage},
-    take::Take,
 };
 use crate::{
     Event, State, Teardown,
-    adapter::{Error, input::Input},
+    adapter::{Error, take::Take},
 };
 
 impl<T: Transport, C: Clock> Socket<T, C> {

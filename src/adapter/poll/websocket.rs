@@ -8,30 +8,25 @@ use core::{
     task::{Context, Poll},
     time::Duration,
 };
-use std::{io, time::Instant};
+use std::io;
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
 
+#[cfg(doc)]
+use super::Settings;
 use super::{
-    ByteStream, Clock, MessageReader, MessageWriter, Settings, Transport,
+    Clock, Transport,
     access::{Access, Whole},
     call::Call,
-    input::MIN_READ_SIZE,
+    input::Input,
     read::{poll_item, poll_receive},
-    socket::Socket,
-    take::Owned,
     waiting::Interest,
 };
 use crate::{
-    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, MessageKind, PreparedMessage, SendError,
-    adapter::{
-        AsMessage, Error, Parts,
-        driver::{Driver, SenderId},
-        handshake,
-        input::Input,
-    },
-    handshake::{Negotiated, Response},
+    Chunk, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage,
+    adapter::{AsMessage, Error, Parts, take::Owned},
+    handshake::Negotiated,
 };
 
 /// A WebSocket over a [`Transport`].
@@ -71,66 +66,6 @@ pub struct WebSocket<T, C = ()> {
 }
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
-    /// Opens a connection as a client over a transport that is connected already.
-    ///
-    /// Cancelling ends the connection.
-    ///
-    /// # Errors
-    /// The request cannot be sent, the transport fails, or the server violates the protocol,
-    /// [refuses](Error::Refused), or takes too long.
-    pub async fn client(
-        transport: T,
-        clock: C,
-        request: &ClientRequest,
-        settings: impl Into<Settings>,
-    ) -> Result<(Self, Response<'static>), Error> {
-        let started = clock.now();
-        Self::connect(transport, clock, request, &settings.into(), started).await
-    }
-
-    /// The time for the opening handshake begins at `started`.
-    pub(in crate::adapter) async fn connect(
-        transport: T,
-        clock: C,
-        request: &ClientRequest,
-        settings: &Settings,
-        started: Instant,
-    ) -> Result<(Self, Response<'static>), Error> {
-        let driver = Driver::client(request, settings, started)?;
-        let mut ws = Self::new(transport, clock, driver);
-        loop {
-            if let Some(response) = handshake::response(ws.recv_event().await?) {
-                return response.map(|response| (ws, response));
-            }
-        }
-    }
-
-    /// Continues a connection whose opening handshake is done, with an engine from
-    /// [`Connection::upgraded_server`] or [`Connection::upgraded_client`].
-    ///
-    /// [`Settings::config`] has no effect: the engine has its own.
-    #[must_use]
-    pub fn upgraded(transport: T, clock: C, engine: Connection, settings: impl Into<Settings>) -> Self {
-        let driver = Driver::upgraded(engine, &settings.into(), clock.now());
-        Self::new(transport, clock, driver)
-    }
-
-    /// Adds bytes that were read from the transport together with the opening handshake. The
-    /// connection processes them before what it reads.
-    #[must_use]
-    pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
-        self.whole.input.append(bytes);
-        self
-    }
-
-    pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
-        let input = Input::new(MIN_READ_SIZE, clock.now());
-        let socket = Socket::new(transport, clock, driver);
-        Self {
-            whole: Box::new(Whole { socket, input }),
-        }
-    }
-
     /// Waits for the next message. `None`: the connection [ended well](CloseStatus::is_success),
     /// and [`close_status`](Self::close_status) has the details; or its error was returned before.
     ///
@@ -183,25 +118,6 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     ) -> impl Future<Output = Result<Option<R>, Error>> {
         let (call, input) = self.reading();
         call.receive_with(input, function)
-    }
-
-    /// Waits for the next message, to be read as a stream of bytes: `AsyncRead` of tokio or of
-    /// `futures-io`. `None` is that of [`recv`](Self::recv).
-    ///
-    /// With [`Delivery::Chunks`](crate::Delivery::Chunks), it is there when the first piece has
-    /// arrived, and a message of any length is read in the memory of one read. With
-    /// [`Delivery::Messages`](crate::Delivery::Messages), it is there when the message is whole.
-    /// [`MessageReader`] says what becomes of a message that is not read to its end.
-    ///
-    /// After [`recv_chunk`](Self::recv_chunk) has returned a part of a message, it reads the rest.
-    ///
-    /// Cancelling loses nothing.
-    ///
-    /// # Errors
-    /// Those of [`recv`](Self::recv).
-    pub async fn reader(&mut self) -> Result<Option<MessageReader<'_, T, C>>, Error> {
-        let (call, input) = self.reading();
-        MessageReader::next(call, input).await
     }
 
     /// Waits for the next piece of a message, as it arrives: for messages that are large or without
@@ -289,37 +205,6 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Those of [`feed`](Self::feed).
     pub async fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
         self.call(Interest::Ready).feed_prepared(message).await
-    }
-
-    /// Sends one fragment of a message whose length is not known yet, and waits until it is
-    /// written; `fin` ends the message. See [`Connection::send_fragment`].
-    ///
-    /// Waits for room, and can be cancelled, like [`send`](Self::send). A small fragment is a frame
-    /// of its own: [`writer`](Self::writer) collects what it is given.
-    ///
-    /// # Errors
-    /// The transport failed, the connection is closing, the kind is not that of the message in
-    /// progress, or a text is not UTF-8: then the message is still in progress.
-    pub async fn send_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
-        self.call(Interest::Ready)
-            .fragment(SenderId::WHOLE, kind, data, fin)
-            .await
-    }
-
-    /// Begins a message that is written as a stream of bytes: `AsyncWrite` of tokio or of
-    /// `futures-io`.
-    ///
-    /// # Errors
-    /// The connection is not open, or a fragmented message is in progress.
-    pub fn writer(&mut self, kind: MessageKind) -> Result<MessageWriter<'_, T, C>, SendError> {
-        MessageWriter::begin(self.call(Interest::Ready), kind)
-    }
-
-    /// Returns the binary messages of the connection as one stream of bytes in each direction, for
-    /// a tunnel.
-    #[must_use]
-    pub fn into_byte_stream(self) -> ByteStream<T, C> {
-        ByteStream::new(self.whole)
     }
 
     /// Writes the output.
@@ -437,12 +322,12 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
 
 impl<T, C> WebSocket<T, C> {
     /// Returns a call that reads, and what it reads to.
-    fn reading(&mut self) -> (Call<'_, T, C>, &mut Input) {
+    pub(super) fn reading(&mut self) -> (Call<'_, T, C>, &mut Input) {
         let Whole { socket, input } = &mut *self.whole;
         (Call::new(Access::Whole(socket), Interest::Read), input)
     }
 
-    fn call(&mut self, interest: Interest) -> Call<'_, T, C> {
+    pub(super) fn call(&mut self, interest: Interest) -> Call<'_, T, C> {
         Call::new(Access::Whole(&mut self.whole.socket), interest)
     }
 }
@@ -480,7 +365,8 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
     }
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        Ok(self.get_mut().whole.socket.feed(message.as_message())?)
+        let message = message.as_message();
+        Ok(self.get_mut().whole.socket.append(|driver| driver.feed(message))?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind};
 
 use super::{Clock, Transport, buffer_pool, socket::Socket, waiting::Interest};
 use crate::{
-    CloseCode, Message, MessageKind, PreparedMessage, SendError, State,
-    adapter::{Error, driver::SenderId, write_state::write_zero},
+    CloseCode, SendError, State,
+    adapter::{Error, driver::Driver, write_state::write_zero},
 };
 
 /// An output buffer that is larger than this, in bytes, goes back to the pool once it is written.
@@ -33,39 +33,19 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         Poll::Ready(self.write_state.check())
     }
 
-    /// Appends a message to the output.
+    /// Appends messages or fragments to the output.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
-    pub(super) fn feed(&mut self, message: Message<'_>) -> Result<(), SendError> {
-        self.begin_frames();
-        self.driver.feed(message)
-    }
-
-    /// Appends a prepared message to the output.
-    pub(super) fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
-        self.begin_frames();
-        self.driver.feed_prepared(message)
-    }
-
-    /// Notes that the next byte of the output begins a frame.
-    #[inline]
-    fn begin_frames(&mut self) {
+    pub(super) fn append(
+        &mut self,
+        append: impl FnOnce(&mut Driver) -> Result<(), SendError>,
+    ) -> Result<(), SendError> {
         self.reserve_output();
+        // The next byte of the output begins a frame.
         if self.driver.engine.fragments_messages() {
             self.write_state.begin_frames(self.driver.out.len());
         }
-    }
-
-    /// Appends one fragment of a message to the output.
-    pub(super) fn fragment(
-        &mut self,
-        sender: SenderId,
-        kind: MessageKind,
-        data: &[u8],
-        fin: bool,
-    ) -> Result<(), SendError> {
-        self.begin_frames();
-        self.driver.fragment(sender, kind, data, fin)
+        append(&mut self.driver)
     }
 
     /// Waits until the output is written.

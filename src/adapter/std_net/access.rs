@@ -25,6 +25,12 @@ pub(super) struct Core {
     close_timeout: Option<Duration>,
 }
 
+impl AsMut<Driver> for Core {
+    fn as_mut(&mut self) -> &mut Driver {
+        &mut self.driver
+    }
+}
+
 impl Core {
     pub(super) const fn new(driver: Driver, close_timeout: Option<Duration>) -> Self {
         Self {

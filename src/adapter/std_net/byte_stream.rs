@@ -10,13 +10,13 @@ use super::{
     Reader, WebSocket, Writer,
     output::Output,
     read_loop::{Duplex, ReadLoop},
-    unless_fatal,
+    unless_fatal, unless_repeatable,
 };
 use crate::{
     Chunk, CloseCode, Message, MessageKind, SendError,
     adapter::{
         Error,
-        pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream, unless_repeatable},
+        pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
     },
 };
 
@@ -127,8 +127,6 @@ impl<W: Write> Writer<W> {
 #[derive(Default)]
 struct ByteInput {
     unread: Unread,
-    /// The end of a message was not received yet.
-    is_in_message: bool,
     /// A text message was received: the stream has failed.
     has_failed: bool,
 }
@@ -142,10 +140,7 @@ impl ByteInput {
     ) -> io::Result<usize> {
         while self.unread.is_empty() && !self.has_failed && !buf.is_empty() {
             match reader.next::<Chunk<'static>>(connection)? {
-                Some(chunk) if chunk.kind() == MessageKind::Binary => {
-                    self.is_in_message = !chunk.message_end;
-                    self.unread.set(chunk.data);
-                }
+                Some(chunk) if chunk.kind() == MessageKind::Binary => self.unread.set(chunk.data),
                 Some(_text) => {
                     self.has_failed = true;
                     // If the connection is closing already, the peer gets no other Close frame.
@@ -155,9 +150,7 @@ impl ByteInput {
                         .close(Some(CloseCode::UNSUPPORTED_DATA), "", Instant::now());
                     unless_fatal(connection.flush_replies())?;
                 }
-                None if self.is_in_message || connection.core().driver.engine.assembled_len() > 0 => {
-                    return Err(closed_in_message());
-                }
+                None if connection.core().driver.engine.is_in_message() => return Err(closed_in_message()),
                 None => return Ok(0),
             }
         }

@@ -1,7 +1,6 @@
 //! The input of a blocking connection.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::mem;
 use std::{
     io::{self, ErrorKind, Read},
     time::Instant,
@@ -18,9 +17,6 @@ pub(super) struct Input {
     read_at: Instant,
     /// More must be read before there is another event.
     pub(super) is_processed: bool,
-    /// How much of an incomplete message the buffer kept when [`has_grown`](Self::has_grown) was
-    /// called.
-    kept_len: usize,
 }
 
 impl Input {
@@ -29,7 +25,6 @@ impl Input {
             buffer: InputBuffer::new(),
             read_at: now,
             is_processed: true,
-            kept_len: 0,
         }
     }
 
@@ -66,10 +61,10 @@ impl Input {
         self.is_processed &= len == 0;
     }
 
-    /// Returns whether more of a message that the buffer keeps has arrived since the last call.
-    pub(super) fn has_grown(&mut self) -> bool {
-        let len = self.buffer.unread_len();
-        len != mem::replace(&mut self.kept_len, len) && len > 0
+    /// Returns how many bytes of an incomplete message the buffer keeps, once all else is
+    /// processed.
+    pub(super) const fn kept_len(&self) -> usize {
+        self.buffer.unread_len()
     }
 
     /// Returns what is in no event.

@@ -8,7 +8,7 @@ use crate::{
     MessageKind,
     adapter::{
         Error,
-        pieces::{FirstPiece, NextPiece, Unread, closed_in_message},
+        pieces::{Piece, Unread, closed_in_message},
     },
 };
 
@@ -78,7 +78,7 @@ impl<R: Read, W: Write> Reader<R, W> {
 }
 
 impl<'a, C> MessageReader<'a, C> {
-    fn new(connection: &'a mut C, FirstPiece(chunk): FirstPiece) -> Self {
+    fn new(connection: &'a mut C, Piece(chunk): Piece<true>) -> Self {
         let mut unread = Unread::default();
         let (kind, is_complete) = (chunk.kind(), chunk.message_end);
         unread.set(chunk.data);
@@ -104,9 +104,9 @@ impl<'a, C> MessageReader<'a, C> {
 
     /// Returns what was received and is not read; if that is nothing, receives more. Nothing is
     /// left after the end of the message.
-    fn fill(&mut self, next: impl Fn(&mut C) -> Result<Option<NextPiece>, Error>) -> io::Result<&mut Unread> {
+    fn fill(&mut self, next: impl Fn(&mut C) -> Result<Option<Piece<false>>, Error>) -> io::Result<&mut Unread> {
         while self.unread.is_empty() && !self.is_complete {
-            let Some(NextPiece(chunk)) = next(self.connection)? else {
+            let Some(Piece(chunk)) = next(self.connection)? else {
                 return Err(closed_in_message());
             };
             self.is_complete = chunk.message_end;

@@ -3,13 +3,13 @@
 use core::fmt;
 use std::io::{self, Read, Write};
 
-use super::{WebSocket, Writer, output::Output};
+use super::{WebSocket, Writer, output::Output, unless_repeatable};
 use crate::{
     MessageKind, SendError,
     adapter::{
         Error,
         driver::SenderId,
-        pieces::{FRAGMENT_LEN, Fragment, unless_repeatable},
+        pieces::{FRAGMENT_LEN, Fragment},
     },
 };
 

@@ -21,6 +21,7 @@ mod incoming;
 mod input;
 mod message_reader;
 mod message_writer;
+mod open;
 mod output;
 mod read_loop;
 mod reader;
@@ -132,6 +133,15 @@ fn is_fatal(error: &io::Error) -> bool {
         error.kind(),
         ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::WriteZero
     )
+}
+
+/// Returns the result of writing bytes that were taken already: an error after which the rest can
+/// still be written is left to the next call, because the caller would send the bytes again.
+fn unless_repeatable(written: Result<(), Error>) -> io::Result<()> {
+    match written {
+        Err(Error::Io(error)) if !is_fatal(&error) => Ok(()),
+        written => written.map_err(Into::into),
+    }
 }
 
 /// Ignores an error after which nothing can be written: the peer may have sent the reason, and that

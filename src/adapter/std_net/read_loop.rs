@@ -19,6 +19,7 @@ use crate::{
     adapter::{
         Error,
         received::{FromEvent, Received, Source},
+        take::{Borrow, Owned, Take},
     },
 };
 
@@ -75,15 +76,30 @@ impl<R> ReadLoop<R> {
 impl<R: Read> ReadLoop<R> {
     /// Waits for the next event of those that `T` stands for. `None`: the connection ended well.
     pub(super) fn next<T: FromEvent>(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<T>, Error> {
-        connection.core().driver.begin_receiving::<T>()?;
+        self.receive(connection, &mut Owned::new())
+    }
+
+    /// Waits for the next message and passes it to `function`, borrowed from the input if it lies
+    /// whole in there. The core is not locked then. `None`: the connection ended well.
+    pub(super) fn next_with<V>(
+        &mut self,
+        connection: &mut impl Duplex<R>,
+        function: impl FnOnce(Message<'_>) -> V,
+    ) -> Result<Option<V>, Error> {
+        self.receive(connection, &mut Borrow(&mut Some(function)))
+    }
+
+    /// Waits for the next event that `take` takes. `None`: the connection ended well.
+    fn receive<K: Take>(&mut self, connection: &mut impl Duplex<R>, take: &mut K) -> Result<Option<K::Output>, Error> {
+        connection.core().driver.begin_receiving::<K::Call>()?;
         loop {
-            if let Break(ended) = self.before_receiving(connection)? {
+            if let Break(ended) = self.before_receiving(connection, take)? {
                 return Ok(ended);
             }
             let mut core = connection.core();
             let failure = match core.driver.receive(&mut self.input) {
-                Ok(Received::Message(message)) => return Ok(Some(T::from_message(message))),
-                Ok(Received::Event(event)) => match T::from_event(event) {
+                Ok(Received::Message(message)) => return Ok(take.message(message, core)),
+                Ok(Received::Event(event)) => match take.event(event) {
                     None => continue,
                     event => return Ok(event),
                 },
@@ -96,57 +112,24 @@ impl<R: Read> ReadLoop<R> {
                 Err(error) => Some(error),
             };
             drop(core);
-            if let Break(ended) = self.after_input(connection, failure)? {
+            if let Break(ended) = self.after_input(connection, failure, take)? {
                 return Ok(ended);
-            }
-        }
-    }
-
-    /// Waits for the next message and passes it to `take`, borrowed from the input if it lies whole
-    /// in there. The core is not locked then. `None`: the connection ended well.
-    pub(super) fn next_with<V>(
-        &mut self,
-        connection: &mut impl Duplex<R>,
-        take: impl FnOnce(Message<'_>) -> V,
-    ) -> Result<Option<V>, Error> {
-        connection.core().driver.begin_receiving::<Message<'static>>()?;
-        loop {
-            // Other events than messages are not returned, and so none ends the loop.
-            if self.before_receiving::<Message<'static>>(connection)?.is_break() {
-                return Ok(None);
-            }
-            let mut core = connection.core();
-            let failure = match core.driver.receive_borrowed(&mut self.input) {
-                Ok(Received::Message(message)) => {
-                    drop(core);
-                    return Ok(Some(take(message)));
-                }
-                Ok(Received::Replied(event)) => {
-                    self.held_event = Some(event.into_owned());
-                    continue;
-                }
-                Ok(Received::Event(_) | Received::Skipped) => continue,
-                Ok(Received::NeedsInput) => None,
-                Err(error) => Some(error),
-            };
-            drop(core);
-            if self.after_input::<Message<'static>>(connection, failure)?.is_break() {
-                return Ok(None);
             }
         }
     }
 
     /// Does what comes before receiving: writes a reply, and ends a connection that is lost. Breaks
     /// with what the call returns.
-    fn before_receiving<T: FromEvent>(
+    fn before_receiving<K: Take>(
         &mut self,
         connection: &mut impl Duplex<R>,
-    ) -> Result<ControlFlow<Option<T>>, Error> {
+        take: &mut K,
+    ) -> Result<ControlFlow<Option<K::Output>>, Error> {
         if self.held_event.is_some() {
             // A reply is written at once. What was fed waits until the input is processed. If this
             // fails, a later call returns the event.
             unless_fatal(connection.flush_replies())?;
-            if let Some(event) = self.held_event.take().and_then(T::from_event) {
+            if let Some(event) = self.held_event.take().and_then(|event| take.event(event)) {
                 return Ok(Break(Some(event)));
             }
         }
@@ -154,7 +137,8 @@ impl<R: Read> ReadLoop<R> {
         if self.input.is_processed {
             let checked = connection.core().driver.check_deadlines();
             if let Err(error) = checked {
-                return Ok(Break(self.abort(connection, error)?.and_then(T::from_event)));
+                let event = self.abort(connection, error)?;
+                return Ok(Break(event.and_then(|event| take.event(event))));
             }
         }
         Ok(Continue(()))
@@ -162,24 +146,27 @@ impl<R: Read> ReadLoop<R> {
 
     /// Reads more, when all input is processed, or ends a connection that is closed or has failed.
     /// Breaks with what the call returns.
-    fn after_input<T: FromEvent>(
+    fn after_input<K: Take>(
         &mut self,
         connection: &mut impl Duplex<R>,
         failure: Option<Box<ProtocolError>>,
-    ) -> Result<ControlFlow<Option<T>>, Error> {
+        take: &mut K,
+    ) -> Result<ControlFlow<Option<K::Output>>, Error> {
         if let Some(error) = failure {
             // The peer may not read any more.
             let _written = connection.flush();
             self.teardown(connection);
             return Err(error.into());
         }
-        if self.input.has_grown() {
-            // The peer is alive, though there is no event yet.
-            connection.core().driver.timers.received(self.input.read_at());
-        }
-        if connection.core().driver.engine.state() != State::Closed {
-            let event = self.read_or_abort(connection)?.and_then(T::from_event);
-            return Ok(event.map_or(Continue(()), |event| Break(Some(event))));
+        let state = {
+            let driver = &mut connection.core().driver;
+            driver.input_processed(self.input.kept_len(), self.input.read_at());
+            driver.engine.state()
+        };
+        if state != State::Closed {
+            let event = self.read_or_abort(connection)?;
+            let taken = event.and_then(|event| take.event(event));
+            return Ok(taken.map_or(Continue(()), |taken| Break(Some(taken))));
         }
         unless_fatal(connection.flush())?;
         self.teardown(connection);

@@ -113,7 +113,9 @@ fn halves<R, W>(mut core: Core, reader: ReadLoop<R>, stream: R, writer: WriteLoo
 /// Undoes [`halves`].
 #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
 fn reunite<R, W>(reader: Reader<R, W>, writer: Writer<W>) -> Result<Loops<R, W>, Halves<R, W>> {
-    if !Arc::ptr_eq(&reader.half.shared, &writer.shared) {
+    // Dropping the writer ends its message, so the count is checked before: without a clone, nobody
+    // makes one meanwhile.
+    if !Arc::ptr_eq(&reader.half.shared, &writer.shared) || Arc::strong_count(&writer.shared) != 2 {
         return Err((reader, writer));
     }
     drop(writer);

@@ -7,16 +7,17 @@ use std::{
     time::Instant,
 };
 
+#[cfg(doc)]
+use super::Settings;
 use super::{
     access::{Access, Core},
     read_loop::{Duplex, ReadLoop},
-    socket_timeout::SocketHooks,
     write_loop::WriteLoop,
 };
 use crate::{
-    Chunk, ClientRequest, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage, SendError,
-    adapter::{AsMessage, Error, Parts, Settings, driver::Driver, handshake},
-    handshake::{Negotiated, Response},
+    Chunk, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage, SendError,
+    adapter::{AsMessage, Error, Parts, driver::Driver},
+    handshake::Negotiated,
 };
 
 /// A blocking WebSocket over any stream.
@@ -62,7 +63,7 @@ pub struct WebSocket<S> {
 /// What the read loop uses besides its own state.
 pub(super) struct Whole<S> {
     pub(super) core: Core,
-    writer: WriteLoop<S>,
+    pub(super) writer: WriteLoop<S>,
 }
 
 impl<S: Write> Whole<S> {
@@ -93,85 +94,6 @@ impl<S: Write> Duplex<S> for Whole<S> {
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a
-    /// `wss` URL.
-    ///
-    /// # Errors
-    /// The request cannot be sent, the transport fails, or the server violates the protocol or
-    /// [refuses](Error::Refused).
-    pub fn client(
-        stream: S,
-        request: &ClientRequest,
-        settings: impl Into<Settings>,
-    ) -> Result<(Self, Response<'static>), Error> {
-        Self::connect(stream, request, &settings.into(), None, Instant::now())
-    }
-
-    /// The time for the opening handshake begins at `started`.
-    pub(super) fn connect(
-        stream: S,
-        request: &ClientRequest,
-        settings: &Settings,
-        hooks: Option<SocketHooks<S>>,
-        started: Instant,
-    ) -> Result<(Self, Response<'static>), Error> {
-        let driver = Driver::client(request, settings, started)?;
-        let mut ws = Self::new(stream, driver, settings, hooks);
-        loop {
-            // After a timeout that the application has set, too, what is known of a refusal.
-            let received = ws.recv_event().or_else(|error| {
-                let outcome = ws.driver_mut().transport_lost(error)?;
-                Ok::<_, Error>(outcome.map(Event::Refused))
-            });
-            if let Some(response) = handshake::response(received?) {
-                return response.map(|response| (ws, response));
-            }
-        }
-    }
-
-    /// Creates the connection of a server that waits for a request.
-    pub(super) fn server(stream: S, settings: &Settings, hooks: Option<SocketHooks<S>>) -> Self {
-        let driver = Driver::server(settings, Instant::now());
-        Self::new(stream, driver, settings, hooks)
-    }
-
-    /// Continues a connection whose opening handshake is done, with an engine from
-    /// [`Connection::upgraded_server`] or [`Connection::upgraded_client`].
-    ///
-    /// [`Settings::config`] has no effect: the engine has its own.
-    #[must_use]
-    pub fn upgraded(stream: S, engine: Connection, settings: impl Into<Settings>) -> Self {
-        Self::from_engine(stream, engine, &settings.into(), None)
-    }
-
-    pub(super) fn from_engine(
-        stream: S,
-        engine: Connection,
-        settings: &Settings,
-        hooks: Option<SocketHooks<S>>,
-    ) -> Self {
-        let driver = Driver::upgraded(engine, settings, Instant::now());
-        Self::new(stream, driver, settings, hooks)
-    }
-
-    fn new(stream: S, driver: Driver, settings: &Settings, hooks: Option<SocketHooks<S>>) -> Self {
-        Self {
-            whole: Whole {
-                core: Core::new(driver, settings.timeouts.close),
-                writer: WriteLoop::new(stream, hooks.as_ref()),
-            },
-            reader: ReadLoop::new(hooks),
-        }
-    }
-
-    /// Adds bytes that were read from the stream together with the opening handshake. The
-    /// connection processes them before what it reads.
-    #[must_use]
-    pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
-        self.reader.input.append(bytes);
-        self
-    }
-
     /// Waits for the next message. `None`: the connection [ended well](CloseStatus::is_success),
     /// and [`close_status`](Self::close_status) has the details.
     ///
@@ -416,7 +338,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// For the opening handshake of a server.
+    /// Returns the driver, for the opening handshake.
     pub(super) const fn driver_mut(&mut self) -> &mut Driver {
         &mut self.whole.core.driver
     }

@@ -93,7 +93,7 @@ impl<W: Write> WriteLoop<W> {
     pub(super) fn make_room(&mut self, access: &mut impl Access) -> io::Result<()> {
         let is_above_high_water = {
             let core = access.core();
-            let unwritten = self.state.unwritten_len(&self.buf) + core.driver.out.len() + core.driver.control.len();
+            let unwritten = self.state.unwritten_len(&self.buf) + core.driver.pending_bytes();
             unwritten > core.driver.high_water
         };
         if is_above_high_water {

@@ -3,47 +3,14 @@
 use std::{cell::Cell, pin::pin, task::Context};
 
 use allocation_counter::measure;
-use sockless::{
-    CloseCode, Config, Delivery, Message, Role,
-    adapter::{Error, poll::Reader},
-    handshake::Negotiated,
-    timers::Timeouts,
-};
+use sockless::{CloseCode, Config, Delivery, Message, Role, handshake::Negotiated, timers::Timeouts};
 use support::{
     ROLES, peer_of,
-    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, VirtualClock},
+    pipe::{Cancel, Canceller, Faults, Rng, Simulation},
     polled::{Ws, engine, message, open, settings},
 };
 
-/// A connection, whole or the reading half.
-enum End {
-    Whole(Ws),
-    Half(Reader<PipeEnd, VirtualClock>),
-}
-
-impl End {
-    fn new(ws: Ws, in_halves: bool) -> Self {
-        if in_halves {
-            Self::Half(ws.split().0)
-        } else {
-            Self::Whole(ws)
-        }
-    }
-
-    async fn recv_with<R>(&mut self, function: impl FnOnce(Message<'_>) -> R) -> Result<Option<R>, Error> {
-        match self {
-            Self::Whole(ws) => ws.recv_with(function).await,
-            Self::Half(reader) => reader.recv_with(function).await,
-        }
-    }
-
-    async fn recv(&mut self) -> Result<Option<Message<'static>>, Error> {
-        match self {
-            Self::Whole(ws) => ws.recv().await,
-            Self::Half(reader) => reader.recv().await,
-        }
-    }
-}
+use super::end::End;
 
 /// F35: `recv_with` returns the messages of `recv`, in any mix of the two, and its future may be
 /// dropped at any await point: whole and in halves, with and without compression.

@@ -14,6 +14,9 @@ use support::{
     polled::{Ws, engine, message, open, seconds, settings},
 };
 
+use super::end::inner;
+use crate::adapters::{begun_messages, engine as engine_with_deflate};
+
 type Stream = ByteStream<PipeEnd, VirtualClock>;
 
 async fn read(stream: &mut Stream, buf: &mut [u8]) -> io::Result<usize> {
@@ -30,10 +33,6 @@ async fn flush(stream: &mut Stream) -> io::Result<()> {
 
 async fn shut_down(stream: &mut Stream) -> io::Result<()> {
     poll_fn(|cx| stream.poll_shutdown(cx)).await
-}
-
-fn inner(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 fn open_chunks(end: PipeEnd, clock: VirtualClock, role: Role, high_water: usize) -> Ws {
@@ -103,7 +102,7 @@ fn f60_bytes_arrive_in_both_directions() {
                     }
                 }
                 assert!(all == data, "{seed}");
-                assert!(reading.borrow().close_status().unwrap().is_clean());
+                assert!(reading.borrow().get_ref().close_status().unwrap().is_clean());
                 let again = poll_fn(|cx| reading.borrow_mut().poll_read(cx, &mut buf)).await;
                 assert_eq!(again.unwrap(), 0, "again at the end");
             }));
@@ -142,12 +141,12 @@ fn writes_are_binary_messages() {
 }
 
 /// A text message is an error, which remains, whole and in pieces, and nothing of it or after it is
-/// returned. What came before it is.
+/// returned. What came before it is. The connection is closed with 1003.
 #[test]
 fn text_is_an_error() {
     for in_chunks in [false, true] {
         let mut simulation = Simulation::new(1);
-        let (local, remote) = simulation.pipe([1000, 1000]);
+        let (local, mut remote) = simulation.pipe([1000, 1000]);
         for (first, data) in [(0x82, &b"before"[..]), (0x01, b"te"), (0x80, b"xt"), (0x82, b"after")] {
             remote.output.borrow_mut().push(&frame(Role::Client, first, data));
         }
@@ -165,7 +164,10 @@ fn text_is_an_error() {
                 assert_eq!(error.kind(), io::ErrorKind::InvalidData);
                 assert!(error.to_string().contains("text message"), "{error}");
             }
-            assert_eq!(write(&mut stream, b"written").await.unwrap(), 7);
+            let error = write(&mut stream, b"late").await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+            drop(stream);
+            assert_eq!(remote.read(usize::MAX).await, [0x88, 2, 0x03, 0xEB]);
         });
     }
 }
@@ -240,6 +242,48 @@ fn the_end_inside_a_message_is_an_error() {
     }
 }
 
+/// A Close frame inside a message is an error of all further reads, also if nothing of the message
+/// was delivered before.
+#[test]
+fn a_close_frame_inside_a_message_is_an_error() {
+    for (role, delivery) in ROLES
+        .into_iter()
+        .flat_map(|role| [Delivery::Chunks, Delivery::Messages].map(|delivery| (role, delivery)))
+    {
+        for &(first, payload) in begun_messages() {
+            let mut simulation = Simulation::new(1);
+            let (local, mut remote) = simulation.pipe([1000, 1000]);
+            let peer = support::peer_of(role);
+            let close = frame(peer, 0x88, &1000_u16.to_be_bytes());
+            let input = [frame(peer, first, payload), close].concat();
+            remote.output.borrow_mut().push(&input);
+            remote.half_close();
+            let engine = engine_with_deflate(role, Config::new().delivery(delivery));
+            let ws = Ws::upgraded(local, simulation.clock(), engine, settings(1000, Timeouts::none()));
+            let mut stream = ws.into_byte_stream();
+            simulation.run(vec![
+                Box::pin(async move {
+                    let (mut all, mut buf) = (Vec::new(), [0; 10]);
+                    let error = loop {
+                        match read(&mut stream, &mut buf).await {
+                            Ok(0) => panic!("the end of the stream: {delivery:?} {first:#X} {payload:?}"),
+                            Ok(len) => all.extend_from_slice(&buf[..len]),
+                            Err(error) => break error,
+                        }
+                    };
+                    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+                    let error = read(&mut stream, &mut buf).await.unwrap_err();
+                    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "again");
+                    if (delivery, first) == (Delivery::Chunks, 0x02) {
+                        assert_eq!(all, payload);
+                    }
+                }),
+                Box::pin(async move { drop(remote.read(usize::MAX).await) }),
+            ]);
+        }
+    }
+}
+
 /// To shut the stream down sends a Close frame. What the peer has sent before its own is still
 /// read, and nothing can be written any more.
 #[test]
@@ -261,7 +305,7 @@ fn a_shutdown_is_a_close_frame() {
             let mut buf = [0; 10];
             assert_eq!(read(&mut stream, &mut buf).await.unwrap(), 6);
             assert_eq!(read(&mut stream, &mut buf).await.unwrap(), 0);
-            assert!(stream.close_status().unwrap().is_clean());
+            assert!(stream.get_ref().close_status().unwrap().is_clean());
         }),
         Box::pin(async move {
             assert_eq!(remote.read(4).await, [0x88, 2, 3, 0xE8]);

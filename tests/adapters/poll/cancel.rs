@@ -1,88 +1,19 @@
 //! Cancellation: futures of polled connections are dropped at every await point. Nothing is lost or
 //! duplicated.
 
-use std::{cell::RefCell, io, rc::Rc};
+use std::{cell::RefCell, rc::Rc};
 
-use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Role,
-    adapter::{
-        Error,
-        poll::{Reader, Writer},
-    },
-    timers::Timeouts,
-};
+use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Role, timers::Timeouts};
 use support::{
     ROLES, peer_of,
-    pipe::{self, Cancel, Canceller, Faults, PipeEnd, Simulation, VirtualClock},
+    pipe::{self, Cancel, Canceller, Faults, Simulation},
     polled::{Ws, engine, message, settings},
 };
 
+use super::end::End;
+
 /// Less than the length of some messages.
 const HIGH_WATER: usize = 300;
-
-/// A connection, whole or split into halves.
-enum Ends {
-    Whole(Box<Ws>),
-    Halves(Reader<PipeEnd, VirtualClock>, Writer<PipeEnd, VirtualClock>),
-}
-
-impl Ends {
-    async fn recv(&mut self) -> Result<Option<Message<'static>>, Error> {
-        match self {
-            Self::Whole(ws) => ws.recv().await,
-            Self::Halves(reader, _) => reader.recv().await,
-        }
-    }
-
-    async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match self {
-            Self::Whole(ws) => ws.recv_event().await,
-            Self::Halves(reader, _) => reader.recv_event().await,
-        }
-    }
-
-    async fn feed(&mut self, message: &Message<'static>) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.feed(message).await,
-            Self::Halves(_, writer) => writer.feed(message).await,
-        }
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Whole(ws) => ws.flush().await,
-            Self::Halves(_, writer) => writer.flush().await,
-        }
-    }
-
-    async fn send(&mut self, message: &Message<'static>) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.send(message).await,
-            Self::Halves(_, writer) => writer.send(message).await,
-        }
-    }
-
-    async fn ping(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.ping(b"local").await,
-            Self::Halves(_, writer) => writer.ping(b"local").await,
-        }
-    }
-
-    async fn pong(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.pong(b"local").await,
-            Self::Halves(_, writer) => writer.pong(b"local").await,
-        }
-    }
-
-    async fn close(&mut self) -> Result<(), Error> {
-        match self {
-            Self::Whole(ws) => ws.close(CloseCode::NORMAL, "bye").await,
-            Self::Halves(_, writer) => writer.close(CloseCode::NORMAL, "bye").await,
-        }
-    }
-}
 
 /// The parameters of one run: the connection, and where futures are dropped.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +37,7 @@ struct Outcome {
 
 impl Case {
     /// Runs the script over a pipe that transfers a few bytes at a time.
-    fn run(self, input: &[u8], script: impl AsyncFnOnce(&mut Ends, &Canceller, &mut Vec<Event<'static>>)) -> Outcome {
+    fn run(self, input: &[u8], script: impl AsyncFnOnce(&mut End, &Canceller, &mut Vec<Event<'static>>)) -> Outcome {
         let mut simulation = Simulation::new(self.seed);
         let (mut local, mut remote) = simulation.pipe([50, 0]);
         local.faults = Faults {
@@ -119,20 +50,15 @@ impl Case {
         remote.half_close();
         let settings = settings(HIGH_WATER, Timeouts::none());
         let ws = Ws::upgraded(local, simulation.clock(), engine(self.role, self.deflate), settings);
-        let mut ends = if self.halves {
-            let (reader, writer) = ws.split();
-            Ends::Halves(reader, writer)
-        } else {
-            Ends::Whole(Box::new(ws))
-        };
+        let mut end = End::new(ws, self.halves);
         let canceller = Canceller::new(self.cancel);
         let outcome = RefCell::new(Outcome::default());
         simulation.run(vec![
             Box::pin(async {
                 let mut events = Vec::new();
-                script(&mut ends, &canceller, &mut events).await;
+                script(&mut end, &canceller, &mut events).await;
                 outcome.borrow_mut().events = events;
-                drop(ends);
+                drop(end);
             }),
             Box::pin(async { outcome.borrow_mut().wire = remote.read(usize::MAX).await }),
         ]);
@@ -179,26 +105,26 @@ fn input(role: Role, deflate: bool) -> Vec<u8> {
 }
 
 /// Receives and sends alternately. All calls can be repeated.
-async fn receive_and_send(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
+async fn receive_and_send(end: &mut End, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
     for n in 0..3 {
-        let received = canceller.retry(async || ends.recv().await).await.unwrap();
+        let received = canceller.retry(async || end.recv().await).await.unwrap();
         events.push(match received.unwrap() {
             Message::Text(text) => Event::Text(text),
             Message::Binary(data) => Event::Binary(data),
         });
         for len in [10, 1000 * n] {
             let message = message(n, len);
-            canceller.retry(async || ends.feed(&message).await).await.unwrap();
+            canceller.retry(async || end.feed(&message).await).await.unwrap();
         }
-        canceller.retry(async || ends.flush().await).await.unwrap();
+        canceller.retry(async || end.flush().await).await.unwrap();
     }
-    assert_eq!(canceller.retry(async || ends.recv().await).await.unwrap(), None);
-    assert_eq!(ends.recv().await.unwrap(), None);
+    assert_eq!(canceller.retry(async || end.recv().await).await.unwrap(), None);
+    assert_eq!(end.recv().await.unwrap(), None);
 }
 
 /// Receives events of all kinds.
-async fn receive_events(ends: &mut Ends, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
-    while let Some(event) = canceller.retry(async || ends.recv_event().await).await.unwrap() {
+async fn receive_events(end: &mut End, canceller: &Canceller, events: &mut Vec<Event<'static>>) {
+    while let Some(event) = canceller.retry(async || end.recv_event().await).await.unwrap() {
         events.push(event);
     }
 }
@@ -260,20 +186,20 @@ fn f35_a_cancelled_command_writes_a_whole_frame_or_nothing() {
             let skipped = Rc::new(RefCell::new(Vec::new()));
             let skipped_calls = Rc::clone(&skipped);
             let input = input(case.role, case.deflate);
-            let outcome = case.run(&input, async move |ends, canceller, _| {
+            let outcome = case.run(&input, async move |end, canceller, _| {
                 for n in 0..4 {
                     // Above the high-water mark: `send` waits for the output to drain.
                     let large = message(n, 500);
-                    canceller.retry(async || ends.feed(&large).await).await.unwrap();
-                    let sent = canceller.attempt(ends.send(&message(n + 1, 70))).await.is_some();
-                    let pinged = canceller.attempt(ends.ping()).await.is_some();
-                    let ponged = canceller.attempt(ends.pong()).await.is_some();
+                    canceller.retry(async || end.feed(&large).await).await.unwrap();
+                    let sent = canceller.attempt(end.send(&message(n + 1, 70))).await.is_some();
+                    let pinged = canceller.attempt(end.ping(b"local")).await.is_some();
+                    let ponged = canceller.attempt(end.pong(b"local")).await.is_some();
                     let done = [sent, pinged, ponged].into_iter().enumerate();
                     let skipped = done.filter(|(_, done)| !done).map(|(command, _)| (command, n));
                     skipped_calls.borrow_mut().extend(skipped);
                 }
-                let _cancelled = canceller.attempt(ends.close()).await;
-                while canceller.retry(async || ends.recv().await).await.unwrap().is_some() {}
+                let _cancelled = canceller.attempt(end.close("bye")).await;
+                while canceller.retry(async || end.recv().await).await.unwrap().is_some() {}
             });
             (outcome, skipped.take())
         };
@@ -326,13 +252,13 @@ fn f35_a_cancelled_feed_sends_nothing() {
     for_each_case(|case| {
         let input = input(case.role, case.deflate);
         // The payloads do not compress.
-        let outcome = case.run(&input, async |ends, _, _| {
+        let outcome = case.run(&input, async |end, _, _| {
             let canceller = Canceller::new(Cancel::After(1));
-            ends.feed(&message(0, 1000)).await.unwrap();
-            assert!(canceller.attempt(ends.feed(&message(2, 1000))).await.is_none());
-            ends.flush().await.unwrap();
-            ends.feed(&message(4, 5)).await.unwrap();
-            while ends.recv().await.unwrap().is_some() {}
+            end.feed(&message(0, 1000)).await.unwrap();
+            assert!(canceller.attempt(end.feed(&message(2, 1000))).await.is_none());
+            end.flush().await.unwrap();
+            end.feed(&message(4, 5)).await.unwrap();
+            while end.recv().await.unwrap().is_some() {}
         });
         let sent = sent(case.role, case.deflate, &outcome.wire);
         let lengths: Vec<_> = sent.iter().map(len).filter(|n| *n > 0).collect();

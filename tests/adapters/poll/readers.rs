@@ -4,50 +4,17 @@ use std::{cell::Cell, future::poll_fn, io};
 
 use sockless::{
     CloseCode, Config, Connection, Delivery, Event, Message, MessageKind, ProtocolError, Role,
-    adapter::{
-        Error,
-        poll::{MessageReader, Reader},
-    },
+    adapter::Error,
     handshake::Negotiated,
     timers::{Due, Timeouts},
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, VirtualClock, yield_now},
+    pipe::{Cancel, Canceller, Faults, Rng, Simulation, yield_now},
     polled::{self, Ws, message, seconds, settings},
 };
 
-/// A connection, whole or the reading half.
-enum End {
-    Whole(Ws),
-    Half(Reader<PipeEnd, VirtualClock>),
-}
-
-impl End {
-    fn new(ws: Ws, in_halves: bool) -> Self {
-        if in_halves {
-            Self::Half(ws.split().0)
-        } else {
-            Self::Whole(ws)
-        }
-    }
-
-    async fn reader(&mut self) -> Result<Option<MessageReader<'_, PipeEnd, VirtualClock>>, Error> {
-        match self {
-            Self::Whole(ws) => ws.reader().await,
-            Self::Half(reader) => reader.reader().await,
-        }
-    }
-
-    async fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match self {
-            Self::Whole(ws) => ws.recv_event().await,
-            Self::Half(reader) => reader.recv_event().await,
-        }
-    }
-}
-
-type PipeReader<'a> = MessageReader<'a, PipeEnd, VirtualClock>;
+use super::end::{End, PipeReader, inner};
 
 async fn read(reader: &mut PipeReader<'_>, buf: &mut [u8]) -> io::Result<usize> {
     poll_fn(|cx| reader.poll_read(cx, buf)).await
@@ -62,11 +29,6 @@ async fn read_all(reader: &mut PipeReader<'_>, len: usize, canceller: &Canceller
             read => all.extend_from_slice(&buf[..read]),
         }
     }
-}
-
-/// Returns the error of the adapter in an error of a reader.
-fn inner(error: &io::Error) -> Option<&Error> {
-    error.get_ref()?.downcast_ref()
 }
 
 fn engine(role: Role, deflate: bool, delivery: Delivery) -> Connection {
@@ -516,10 +478,7 @@ fn the_limit_on_messages_can_be_set() {
         drop(remote);
         simulation.block_on(async {
             assert!(matches!(end.recv_event().await.unwrap(), Some(Event::Binary(_))));
-            match &mut end {
-                End::Whole(ws) => ws.set_max_message_size(99),
-                End::Half(reader) => reader.set_max_message_size(99),
-            }
+            end.set_max_message_size(99);
             let error = end.recv_event().await.unwrap_err();
             let is_too_big = matches!(
                 &error,

@@ -2,8 +2,8 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
-    task::{Context, Poll, Waker},
+    pin::Pin,
+    task::{Poll, Waker},
 };
 
 use allocation_counter::measure;
@@ -28,9 +28,9 @@ async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
 }
 
-/// Polls a future once.
+/// Polls a future once, for no task.
 fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
-    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    super::poll_once(future, Waker::noop())
 }
 
 /// A stream of messages ends with the connection or after an error. It is fused and reports that it

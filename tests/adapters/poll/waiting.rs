@@ -2,12 +2,10 @@
 //! when tasks migrate and when futures are dropped while they wait.
 
 use std::{
-    cell::{Cell, RefCell},
-    future::Future,
+    cell::Cell,
     pin::{Pin, pin},
-    rc::Rc,
-    sync::{Arc, Weak},
-    task::{Context, Poll, Waker},
+    sync::Arc,
+    task::{Context, Waker},
 };
 
 use allocation_counter::measure;
@@ -19,17 +17,16 @@ use futures_util::{
 };
 use sockless::{
     CloseCode, Event, Message, Role,
-    adapter::{
-        Error,
-        poll::{Clock, Reader, Writer},
-    },
-    timers::{Due, Timeouts},
+    adapter::{Error, poll::Writer},
+    timers::Due,
 };
 use support::{
     ROLES, frame,
     pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, Task, VirtualClock, WakeFlag},
-    polled::{self, Ws, message, open, seconds, settings},
+    polled::{self, Ws, message, open, seconds},
 };
+
+use super::{end::receive_rest, poll_once};
 
 /// How long tasks wait before they drop a future.
 const TICK: std::time::Duration = std::time::Duration::from_millis(1);
@@ -321,11 +318,6 @@ fn f60_a_nearer_deadline_reaches_the_other_task() {
     }
 }
 
-/// Polls a future once, with this waker.
-fn poll_once<F: Future>(future: F, waker: &Waker) -> Poll<F::Output> {
-    pin!(future).poll(&mut Context::from_waker(waker))
-}
-
 /// F60: a connection that one task waits for, for one thing or another, allocates nothing for that.
 #[test]
 fn f60_one_task_needs_no_shared_waker() {
@@ -349,110 +341,6 @@ fn f60_one_task_needs_no_shared_waker() {
         assert_eq!(used.count_total, 0, "{used:?}");
         drop(remote);
     }
-}
-
-/// Makes wakers, and counts those that something has kept.
-#[derive(Default)]
-struct CountedWakers(RefCell<Vec<Weak<WakeFlag>>>);
-
-impl CountedWakers {
-    fn make(&self) -> Waker {
-        let flag = Arc::new(WakeFlag::default());
-        self.0.borrow_mut().push(Arc::downgrade(&flag));
-        Waker::from(flag)
-    }
-
-    fn kept(&self) -> usize {
-        self.0.borrow().iter().filter(|flag| flag.strong_count() > 0).count()
-    }
-}
-
-/// F61: 10,000 calls of a writing half, each polled once by a task of its own and dropped while the
-/// transport is stalled, leave no waker and no memory.
-#[test]
-fn f61_dropped_calls_of_a_writer_keep_no_waker() {
-    let mut simulation = Simulation::new(0);
-    let (local, _remote) = simulation.pipe([10, 100]);
-    let (mut reader, writer) = open(local, simulation.clock(), Role::Server, 1000).split();
-    let wakers = CountedWakers::default();
-    wakers.0.borrow_mut().reserve(100_000);
-    // Until the output is above the high-water mark, a dropped call has appended its frame.
-    let mut poll_all = || {
-        assert!(poll_once(writer.send(&message(0, 500)), &wakers.make()).is_pending());
-        assert!(poll_once(writer.flush(), &wakers.make()).is_pending());
-        assert!(poll_once(writer.ping(&[0; 125]), &wakers.make()).is_pending());
-        assert!(poll_once(writer.pong(&[0; 125]), &wakers.make()).is_pending());
-        let _ready = poll_once(writer.feed(&message(0, 500)), &wakers.make());
-        assert!(poll_once(reader.recv(), &wakers.make()).is_pending());
-    };
-    (0..3).for_each(|_| poll_all());
-    let used = measure(|| (0..10_000).for_each(|_| poll_all()));
-    // The transport keeps the waker of the last read.
-    assert!(wakers.kept() <= 1, "{}", wakers.kept());
-    // What is left are the allocations of the counted wakers, to which the test has weak pointers.
-    assert!(used.count_current <= 60_000, "{used:?}");
-    let _pending = poll_once(writer.close(CloseCode::NORMAL, ""), &wakers.make());
-    assert!(wakers.kept() <= 1);
-}
-
-/// F61: the same with clones of the writer that are sinks, and are dropped.
-#[test]
-fn f61_dropped_sinks_keep_no_waker() {
-    let mut simulation = Simulation::new(0);
-    let (local, _remote) = simulation.pipe([10, 100]);
-    let (_reader, writer) = open(local, simulation.clock(), Role::Server, 1000).split();
-    assert!(poll_once(writer.send(message(0, 2000)), Waker::noop()).is_pending());
-    let wakers = CountedWakers::default();
-    for _ in 0..10_000 {
-        let mut writer = writer.clone();
-        assert!(poll_once(SinkExt::send(&mut writer, message(0, 500)), &wakers.make()).is_pending());
-    }
-    assert_eq!(wakers.kept(), 0);
-}
-
-/// F61: the same with a whole connection. The transport keeps its own two wakers, those of the last
-/// read and of the last write.
-#[test]
-fn f61_dropped_calls_keep_no_waker() {
-    let mut simulation = Simulation::new(0);
-    let (local, _remote) = simulation.pipe([10, 100]);
-    let mut ws = open(local, simulation.clock(), Role::Server, 1000);
-    let wakers = CountedWakers::default();
-    for _ in 0..10_000 {
-        assert!(poll_once(ws.send(&message(0, 500)), &wakers.make()).is_pending());
-        assert!(poll_once(ws.flush(), &wakers.make()).is_pending());
-        assert!(poll_once(ws.recv(), &wakers.make()).is_pending());
-        assert!(poll_once(ws.ping(b""), &wakers.make()).is_pending());
-    }
-    assert!(wakers.kept() <= 2, "{}", wakers.kept());
-}
-
-/// F61: a dropped call leaves the connection to the next task alone, which then needs no shared
-/// waker: only the transport still has the waker.
-#[test]
-fn f61_each_dropped_call_takes_its_waker_along() {
-    let mut simulation = Simulation::new(0);
-    let (local, _remote) = simulation.pipe([10, 100]);
-    let mut ws = open(local, simulation.clock(), Role::Server, 1000);
-    let is_alone = |poll: &mut dyn FnMut(&Waker)| {
-        let flag = Arc::new(WakeFlag::default());
-        poll(&Waker::from(Arc::clone(&flag)));
-        // `flag`, and the transport's.
-        Arc::strong_count(&flag) == 2
-    };
-    assert!(is_alone(&mut |waker| assert!(poll_once(ws.recv(), waker).is_pending())));
-    assert!(is_alone(&mut |waker| assert!(
-        poll_once(ws.recv_event(), waker).is_pending()
-    )));
-    assert!(is_alone(&mut |waker| assert!(
-        poll_once(ws.recv_chunk(), waker).is_pending()
-    )));
-    assert!(is_alone(&mut |waker| assert!(
-        poll_once(ws.send(&message(0, 500)), waker).is_pending()
-    )));
-    assert!(is_alone(&mut |waker| assert!(
-        poll_once(ws.flush(), waker).is_pending()
-    )));
 }
 
 /// F61: a future that is dropped while others wait: the others are still woken.
@@ -496,239 +384,5 @@ async fn abandon_calls(writer: &Writer<PipeEnd, VirtualClock>) {
     for n in 0..20 {
         let canceller = Canceller::new(Cancel::After(1 + n % 3));
         let _cancelled = canceller.attempt(writer.send(message(n, 100))).await;
-    }
-}
-
-async fn receive_rest<C: Clock>(reader: &mut Reader<PipeEnd, C>) -> Vec<Message<'static>> {
-    let mut received = Vec::new();
-    while let Some(message) = reader.recv().await.unwrap() {
-        received.push(message);
-    }
-    received
-}
-
-/// F67: after a closing handshake, `flush` and `close` of a sink succeed, whatever becomes of the
-/// transport: the peer closes it, leaves it open until the time is up, or resets it.
-#[test]
-fn f67_a_sink_is_flushed_and_closed_after_a_clean_end() {
-    for role in ROLES {
-        for halves in [false, true] {
-            for end in 0..3 {
-                clean_end(role, halves, end);
-            }
-        }
-    }
-}
-
-fn clean_end(role: Role, halves: bool, end: usize) {
-    let mut simulation = Simulation::new(0);
-    let (local, mut remote) = simulation.pipe([1000, 1000]);
-    let (clock, mut pause) = (simulation.clock(), simulation.clock());
-    let mut ws = polled::open_with_timeouts(local, clock, role);
-    let local: Task<'_> = Box::pin(async move {
-        ws.send("last").await.unwrap();
-        if halves {
-            let (mut reader, mut writer) = ws.split();
-            assert_eq!(reader.recv().await.unwrap(), None);
-            assert!(reader.close_status().unwrap().is_clean());
-            writer.flush().await.unwrap();
-            SinkExt::<&str>::flush(&mut writer).await.unwrap();
-            SinkExt::<&str>::close(&mut writer).await.unwrap();
-        } else {
-            assert_eq!(ws.recv().await.unwrap(), None);
-            assert!(ws.close_status().unwrap().is_clean());
-            ws.flush().await.unwrap();
-            SinkExt::<&str>::flush(&mut ws).await.unwrap();
-            SinkExt::<&str>::close(&mut ws).await.unwrap();
-        }
-    });
-    let remote: Task<'_> = Box::pin(async move {
-        remote
-            .write_all(&frame(support::peer_of(role), 0x88, &[3, 232]))
-            .await
-            .unwrap();
-        match end {
-            0 => pause.sleep(seconds(1)).await,
-            1 => pause.sleep(seconds(100)).await,
-            _ => {
-                pause.sleep(seconds(1)).await;
-                remote.output.borrow_mut().read_error = Some(std::io::ErrorKind::ConnectionReset);
-                pause.sleep(seconds(1)).await;
-            }
-        }
-    });
-    simulation.run(vec![local, remote]);
-}
-
-/// F68: 200,000 Pings and Pongs, each cancelled while the transport is stalled: the output stays
-/// within the high-water mark and one frame.
-#[test]
-fn f68_cancelled_pings_wait_for_room() {
-    const HIGH_WATER: usize = 1000;
-    for role in ROLES {
-        let mut simulation = Simulation::new(0);
-        let (local, _remote) = simulation.pipe([10, 100]);
-        let mut ws = open(local, simulation.clock(), role, HIGH_WATER);
-        for n in 0..200_000 {
-            let payload = [0; 125];
-            let waits = if n % 2 == 0 {
-                poll_once(ws.ping(&payload), Waker::noop()).is_pending()
-            } else {
-                poll_once(ws.pong(&payload), Waker::noop()).is_pending()
-            };
-            assert!(waits);
-        }
-        let len = ws.engine_mut().1.len();
-        assert!((HIGH_WATER..HIGH_WATER + 131).contains(&len), "{len}");
-    }
-}
-
-/// F68: the same with a writing half. The Pings that were not cancelled are sent, in order.
-#[test]
-fn f68_pings_of_a_writer_wait_for_room() {
-    let mut simulation = Simulation::new(0);
-    let (local, mut remote) = simulation.pipe([10, 100]);
-    let (reader, writer) = open(local, simulation.clock(), Role::Server, 1000).split();
-    let used = measure(|| {
-        for _ in 0..200_000 {
-            assert!(poll_once(writer.ping(&[1; 125]), Waker::noop()).is_pending());
-        }
-    });
-    assert!(used.bytes_current < 10_000, "{used:?}");
-    simulation.run(vec![
-        Box::pin(async move {
-            writer.pong(b"end").await.unwrap();
-            drop((reader, writer));
-        }),
-        Box::pin(async move {
-            let sent = support::frames(Role::Server, &remote.read(usize::MAX).await);
-            let (end, pings) = sent.split_last().unwrap();
-            assert_eq!(*end, (0x8A, b"end".to_vec()));
-            assert!(pings.len() <= 9 && pings.iter().all(|(first, _)| *first == 0x89));
-        }),
-    ]);
-}
-
-/// F74: two ends that both send more than the transport takes before they receive stand still,
-/// until the peer has not answered a Ping in time. This is documented at `send`.
-#[test]
-fn f74_two_ends_that_only_send_time_out() {
-    for seed in 0..20 {
-        let mut simulation = Simulation::new(seed);
-        let (server, client) = simulation.pipe([1000, 1000]);
-        let time = simulation.time();
-        let start = time();
-        let ends = [(server, Role::Server), (client, Role::Client)];
-        let tasks = ends.map(|(end, role)| -> Task<'_> {
-            let mut ws = polled::open_with_timeouts(end, simulation.clock(), role);
-            let time = time.clone();
-            Box::pin(async move {
-                let error = ws.send(message(0, 10_000)).await.unwrap_err();
-                assert!(matches!(error, Error::Io(_)), "{error:?}");
-                assert!(time() - start <= seconds(40));
-            })
-        });
-        simulation.run(tasks.into());
-    }
-}
-
-/// F74: the ways out that `send` documents: `feed` and then `recv`, or halves in two tasks.
-#[test]
-fn f74_feed_and_recv_do_not_stand_still() {
-    for seed in 0..20 {
-        for halves in [false, true] {
-            let mut simulation = Simulation::new(seed);
-            let (server, client) = simulation.pipe([1000, 1000]);
-            let clocks = [simulation.clock(), simulation.clock()];
-            let mut tasks: Vec<Task<'_>> = Vec::new();
-            let sent = Rc::new(Cell::new(0));
-            for ((end, clock), role) in [server, client].into_iter().zip(clocks).zip(ROLES) {
-                let mut ws = polled::open_with_timeouts(end, clock, role);
-                if halves {
-                    let (mut reader, writer) = ws.split();
-                    let sent = Rc::clone(&sent);
-                    tasks.push(Box::pin(async move {
-                        writer.send(message(0, 10_000)).await.unwrap();
-                        sent.set(sent.get() + 1);
-                        if sent.get() == 2 {
-                            writer.close(CloseCode::NORMAL, "").await.unwrap();
-                        }
-                    }));
-                    tasks.push(Box::pin(async move {
-                        assert_eq!(receive_rest(&mut reader).await, [message(0, 10_000)]);
-                    }));
-                } else {
-                    tasks.push(Box::pin(async move {
-                        ws.feed(message(0, 10_000)).await.unwrap();
-                        assert_eq!(ws.recv().await.unwrap(), Some(message(0, 10_000)));
-                        ws.flush().await.unwrap();
-                    }));
-                }
-            }
-            simulation.run(tasks);
-        }
-    }
-}
-
-/// F62: the reader has returned a Close frame, and a writer waits until the time for the end is up:
-/// the reader reports the clean end, and not the deadline.
-#[test]
-fn f62_a_clean_close_is_reported_after_a_missed_deadline() {
-    for seed in 0..50 {
-        let mut simulation = Simulation::new(seed);
-        let (local, mut remote) = simulation.pipe([10, 100]);
-        let (clock, mut pause) = (simulation.clock(), simulation.clock());
-        let (mut reader, writer) = polled::open_with_timeouts(local, clock, Role::Server).split();
-        simulation.run(vec![
-            Box::pin(async move {
-                writer.feed(message(0, 100)).await.unwrap();
-                let event = reader.recv_event().await.unwrap();
-                assert!(matches!(event, Some(Event::Close(_))), "{event:?}");
-                assert!(writer.flush().await.is_err(), "the Close frame was not written");
-                assert_eq!(reader.recv().await.unwrap(), None);
-                assert!(reader.close_status().unwrap().is_clean());
-            }),
-            Box::pin(async move {
-                remote.write_all(&frame(Role::Client, 0x88, &[3, 232])).await.unwrap();
-                pause.sleep(seconds(100)).await;
-            }),
-        ]);
-    }
-}
-
-/// F62: messages that were read are received although a writer has missed a deadline since.
-#[test]
-fn f62_messages_before_a_missed_deadline_are_received() {
-    for seed in 0..50 {
-        let mut simulation = Simulation::new(seed);
-        let (local, mut remote) = simulation.pipe([10, 1000]);
-        let (clock, mut pause) = (simulation.clock(), simulation.clock());
-        let timeouts = Timeouts::new();
-        let engine = polled::engine(Role::Server, false);
-        let (mut reader, writer) = Ws::upgraded(local, clock, engine, settings(100, timeouts)).split();
-        let received = Rc::new(RefCell::new(Vec::new()));
-        let all = Rc::clone(&received);
-        simulation.run(vec![
-            Box::pin(async move {
-                let first = reader.recv().await.unwrap();
-                all.borrow_mut().extend(first);
-                assert!(writer.send(message(0, 500)).await.is_err());
-                let error = loop {
-                    match reader.recv().await {
-                        Ok(Some(message)) => all.borrow_mut().push(message),
-                        Ok(None) => panic!("no error"),
-                        Err(error) => break error,
-                    }
-                };
-                assert!(matches!(error, Error::TimedOut { due: Due::Pong, .. }), "{error:?}");
-                assert_eq!(reader.recv().await.unwrap(), None);
-            }),
-            Box::pin(async move {
-                let three = frame(Role::Client, 0x81, b"bcd").repeat(3);
-                remote.write_all(&three).await.unwrap();
-                pause.sleep(seconds(100)).await;
-            }),
-        ]);
-        assert_eq!(*received.borrow(), vec![message(1, 3); 3]);
     }
 }

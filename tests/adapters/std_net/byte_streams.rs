@@ -6,24 +6,21 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Delivery, ProtocolError, Role,
+    CloseCode, Config, Connection, Delivery, ProtocolError, Role,
     adapter::{
         Error,
-        std_net::{ByteReader, ByteStream, ByteWriter},
+        std_net::{ByteReader, ByteStream, ByteWriter, WebSocket},
     },
 };
-use support::{ROLES, frame, peer_of};
+use support::{ROLES, frame, open, peer_of};
 
 use super::{
     ScriptedTransport, close, pair,
-    streams::{SharedScript, halves, whole},
+    shared_script::{SharedScript, reads},
 };
+use crate::adapters::{begun_messages, engine};
 
 const DELIVERIES: [Delivery; 2] = [Delivery::Chunks, Delivery::Messages];
-
-fn reads(input: &[u8], len: usize) -> SharedScript {
-    SharedScript::new(ScriptedTransport::reading(input.chunks(len).map(<[u8]>::to_vec)))
-}
 
 /// A stream of bytes, or its halves.
 #[allow(clippy::large_enum_variant, reason = "there are two of them")]
@@ -34,10 +31,15 @@ enum Bytes {
 
 impl Bytes {
     fn all(role: Role, delivery: Delivery, script: impl Fn() -> SharedScript) -> [(Self, SharedScript); 2] {
+        Self::over(|| open(role, Config::new().delivery(delivery)), script)
+    }
+
+    fn over(engine: impl Fn() -> Connection, script: impl Fn() -> SharedScript) -> [(Self, SharedScript); 2] {
         let (first, second) = (script(), script());
-        let (reader, writer) = halves(role, delivery, &second);
+        let open = |script: &SharedScript| WebSocket::upgraded(script.clone(), engine(), Config::default());
+        let (reader, writer) = open(&second).split_with(|stream| Ok((stream.clone(), stream))).unwrap();
         [
-            (Self::Whole(whole(role, delivery, &first).into_byte_stream()), first),
+            (Self::Whole(open(&first).into_byte_stream()), first),
             (
                 Self::Halves(reader.into_byte_reader(), writer.into_byte_writer()),
                 second,
@@ -130,13 +132,31 @@ fn a_stream_that_was_cut_off_is_an_error() {
             }
         }
     }
-    // In the middle of a message.
-    let input = [frame(Role::Client, 0x02, b"data"), close(Role::Client, 1000)].concat();
-    for delivery in DELIVERIES {
-        for (mut stream, _) in Bytes::all(Role::Server, delivery, || reads(&input, 100)) {
-            for _ in 0..2 {
-                let error = stream.read_to_end(&mut Vec::new()).unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{delivery:?}");
+}
+
+/// A Close frame in the middle of a message is an error of all further reads, also if nothing of
+/// the message was delivered before.
+#[test]
+fn a_close_frame_in_mid_message_is_an_error() {
+    for (role, delivery) in ROLES
+        .into_iter()
+        .flat_map(|role| DELIVERIES.map(|delivery| (role, delivery)))
+    {
+        for &(first, payload) in begun_messages() {
+            let peer = peer_of(role);
+            let input = [frame(peer, first, payload), close(peer, 1000)].concat();
+            let engine = || engine(role, Config::new().delivery(delivery));
+            for (mut stream, _) in Bytes::over(engine, || reads(&input, 100)) {
+                let mut all = Vec::new();
+                for _ in 0..2 {
+                    let Err(error) = stream.read_to_end(&mut all) else {
+                        panic!("the end of the stream: {delivery:?} {first:#X} {payload:?}");
+                    };
+                    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+                }
+                if (delivery, first) == (Delivery::Chunks, 0x02) {
+                    assert_eq!(all, payload);
+                }
             }
         }
     }
@@ -217,6 +237,34 @@ fn a_stream_continues_after_a_timeout() {
             assert_eq!(sent.pop().unwrap().0, 0x88);
             let all: Vec<u8> = sent.into_iter().flat_map(|(_, payload)| payload).collect();
             assert!(all == data, "{n}");
+        }
+    }
+}
+
+/// A transport that takes nothing once in a while: a write does not fail for bytes that it holds.
+#[test]
+fn a_stream_continues_after_a_write_of_zero_bytes() {
+    for n in [1, 100, 65_540] {
+        let script = || {
+            let writes = (0..10_000).map(|i| Ok(if i % 2 == 0 { n } else { 0 }));
+            SharedScript::new(ScriptedTransport::writing(writes))
+        };
+        for (mut stream, script) in Bytes::all(Role::Server, Delivery::Chunks, script) {
+            let data: Vec<u8> = (0..300_000_u32).map(|i| (i % 251) as u8).collect();
+            let mut rest = &data[..];
+            while !rest.is_empty() {
+                match stream.write(rest) {
+                    Ok(len) => rest = &rest[len..],
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::WriteZero),
+                }
+            }
+            while let Err(error) = stream.shutdown() {
+                assert_eq!(error.kind(), ErrorKind::WriteZero);
+            }
+            let mut sent = script.frames(Role::Server);
+            assert_eq!(sent.pop().unwrap().0, 0x88);
+            let all: Vec<u8> = sent.into_iter().flat_map(|(_, payload)| payload).collect();
+            assert!(all == data, "{n}: {} bytes", all.len());
         }
     }
 }

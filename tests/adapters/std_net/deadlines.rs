@@ -120,12 +120,15 @@ fn s5_5_2_a_silent_peer_times_out() {
 /// halves.
 #[test]
 fn f63_a_peer_that_answers_only_the_newest_ping_does_not_time_out() {
-    let timeouts = Timeouts::none().ping(4 * SHORT).pong(4 * SHORT);
+    /// One takes `SHORT`, so that all take longer than both timeouts together. Each timeout is long
+    /// enough for a busy machine. (The test with a virtual clock checks the times exactly.)
+    const ROUNDS: u32 = 20;
+    let timeouts = Timeouts::none().ping(8 * SHORT).pong(8 * SHORT);
     for in_halves in [false, true] {
         let (mut client, mut server) = raw_client_and_server(settings(timeouts));
         let peer = thread::spawn(move || {
             let mut answered = 0;
-            while answered < 20 {
+            while answered < ROUNDS {
                 let mut header = [0; 2];
                 client.read_exact(&mut header).unwrap();
                 let mut payload = vec![0; header[1].into()];
@@ -141,7 +144,7 @@ fn f63_a_peer_that_answers_only_the_newest_ping_does_not_time_out() {
         if in_halves {
             let (mut reader, writer) = server.split().unwrap();
             let pinging = thread::spawn(move || {
-                for _ in 0..20 {
+                for _ in 0..ROUNDS {
                     writer.ping(b"mine").unwrap();
                     thread::sleep(SHORT);
                 }
@@ -150,7 +153,7 @@ fn f63_a_peer_that_answers_only_the_newest_ping_does_not_time_out() {
             assert_eq!(end.unwrap(), None);
             pinging.join().unwrap();
         } else {
-            for _ in 0..20 {
+            for _ in 0..ROUNDS {
                 server.ping(b"mine").unwrap();
                 assert!(matches!(server.recv_event().unwrap(), Some(Event::Pong(_))));
                 thread::sleep(SHORT);
@@ -331,12 +334,18 @@ fn f74_two_ends_that_only_send_time_out() {
         })
     };
     let large = vec![7; LEN];
-    thread::scope(|scope| {
-        for mut ws in open(ping_and_pong()) {
+    let timed_out = thread::scope(|scope| {
+        let ends = open(ping_and_pong()).map(|mut ws| {
             let large = &large;
-            scope.spawn(move || assert!(ws.send(large).is_err()));
-        }
+            scope.spawn(move || {
+                assert!(ws.send(large).is_err());
+                matches!(ws.recv(), Err(Error::TimedOut { due: Due::Pong, .. }))
+            })
+        });
+        ends.map(|end| end.join().unwrap())
     });
+    // The first to give up closes the connection, which the other may see first.
+    assert!(timed_out.contains(&true), "{timed_out:?}");
     thread::scope(|scope| {
         for ws in open(Timeouts::default()) {
             let (mut reader, writer) = ws.split().unwrap();

@@ -8,9 +8,12 @@ mod halves;
 mod halves_scripted;
 mod handover;
 mod handshake;
+mod readers;
 mod reading;
-mod streams;
+mod reunited;
+mod shared_script;
 mod tcp;
+mod writers;
 mod writing;
 
 use std::{

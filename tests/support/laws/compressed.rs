@@ -1,18 +1,14 @@
 //! The laws of connections with permessage-deflate.
 
 use allocation_counter::measure;
-use sockless::{
-    Connection, Role,
-    deflate::{DeflateConfig, DeflateParams, WindowBits},
-    handshake::Negotiated,
-};
+use sockless::{Connection, Role, deflate::DeflateConfig};
 
 use super::{
     conversation::Conversation,
     endpoint::join_chunks,
     options::{Cursor, cuts},
 };
-use crate::{Outcome, feed_cut, peer_of, without_fast_paths};
+use crate::{Outcome, feed_cut, params, peer_of, upgraded, with_deflate, without_fast_paths};
 
 /// The options of a connection with permessage-deflate.
 #[derive(Clone, Copy)]
@@ -55,15 +51,7 @@ impl DeflateOptions {
             .deflate(deflate)
             .max_message_size(self.limit)
             .delivery(super::options::delivery(self.chunks));
-        let bits = WindowBits::new(self.bits).unwrap();
-        let mut negotiated = Negotiated::default();
-        negotiated.deflate = Some(DeflateParams {
-            server_no_context_takeover: !self.takeover,
-            client_no_context_takeover: !self.takeover,
-            server_max_window_bits: bits,
-            client_max_window_bits: bits,
-        });
-        crate::upgraded(role, &negotiated, config)
+        upgraded(role, &with_deflate(params(self.bits, !self.takeover)), config)
     }
 }
 

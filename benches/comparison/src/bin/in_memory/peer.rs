@@ -16,7 +16,8 @@ pub trait Peer {
 
     fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static;
 
-    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static;
+    /// Returns `None` if it would be the one of another peer.
+    fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static>;
 
     /// Returns a function that reads a request from the wire and answers it. Its buffers may be
     /// reused; their content must not be.
@@ -63,7 +64,7 @@ pub fn bench<P: Peer>(work: &Work) -> Option<Box<dyn Bench>> {
             let payload = work.payload();
             let wire = Wire::new(Vec::new(), READ);
             let ring = wire.ring();
-            let mut sender = P::sender(work, wire);
+            let mut sender = P::sender(work, wire)?;
             // Room for all messages of one verification.
             ring.borrow_mut()
                 .resize(RING.max(2 * work.batch as usize * (payload.len() + 14) + 1));

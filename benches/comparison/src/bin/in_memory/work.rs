@@ -75,16 +75,20 @@ pub fn all(buffer: usize) -> Vec<Work> {
     };
     let send = |end, size, batch| Work::Send(SendWork { end, size, batch });
     let mut all = Vec::new();
-    all.extend([16, 125, 1 << 10, 16 << 10, 1 << 20].map(|size| receive(Server, Binary, size)));
+    all.extend([16, 125, 1 << 10, 15 << 10, 16 << 10, 17 << 10, 1 << 20].map(|size| receive(Server, Binary, size)));
     for content in [Ascii, Chinese] {
         all.extend([125, 1 << 10, 16 << 10].map(|size| receive(Server, content, size)));
     }
-    all.extend([16, 125, 1 << 10, 16 << 10].map(|size| receive(Client, Binary, size)));
+    all.push(receive(Server, Ascii, 1 << 20));
+    all.extend([16, 125, 1 << 10, 16 << 10, 1 << 20].map(|size| receive(Client, Binary, size)));
+    all.push(receive(Client, Ascii, 1 << 20));
     all.extend([
         in_pieces(Binary, 64 << 10, Some(1 << 10), READ),
         in_pieces(Mixed, 64 << 10, Some(1 << 10), READ),
         in_pieces(Binary, 1 << 10, None, 1460),
         in_pieces(Binary, 16 << 10, None, 1460),
+        in_pieces(Binary, 1 << 20, None, 1460),
+        in_pieces(Ascii, 1 << 20, None, 1460),
         // One frame per read: the header of six bytes and the payload.
         in_pieces(Binary, 125, None, 131),
         in_pieces(Binary, 125, None, 1),

@@ -26,10 +26,10 @@ impl Peer for Fastwebsockets {
         Receiver(FragmentCollector::new(open(work.end, wire)))
     }
 
-    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
         // A `BufWriter` without capacity passes all writes on.
         let capacity = if work.batch > 1 { READ } else { 0 };
-        Sender(open(work.end, BufWriter::with_capacity(capacity, wire)))
+        Some(Sender(open(work.end, BufWriter::with_capacity(capacity, wire))))
     }
 }
 

@@ -4,6 +4,7 @@ mod fastwebsockets;
 mod floor;
 mod nexus;
 mod sockless;
+mod sockless_buffer;
 mod sockudo;
 mod tokio_websockets;
 mod tungstenite;
@@ -22,8 +23,9 @@ const fn entry<P: Peer>() -> Entry {
 }
 
 /// `sockless` is first: the ratios are to its time.
-pub const ALL: [Entry; 8] = [
+pub const ALL: [Entry; 9] = [
     entry::<sockless::Sockless>(),
+    entry::<sockless_buffer::SocklessBuffer>(),
     entry::<floor::Floor>(),
     entry::<nexus::Nexus>(),
     entry::<tokio_websockets::TokioWebsockets>(),

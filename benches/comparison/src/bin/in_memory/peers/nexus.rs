@@ -30,14 +30,14 @@ impl Peer for Nexus {
         Receiver { reader, wire }
     }
 
-    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
+    fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
         let writer = FrameWriter::new(role(work.end));
         let out_len = writer.max_encoded_len(work.size) * work.batch as usize;
-        Sender {
+        Some(Sender {
             writer,
             wire,
             out: vec![0; out_len],
-        }
+        })
     }
 
     fn handshake() -> Option<AnswerHandshake> {

@@ -15,7 +15,7 @@ pub struct Sockless;
 /// The payload length from which a server uses a vectored write.
 const VECTORED: usize = 4 << 10;
 
-fn open(end: End) -> Connection {
+pub(super) fn open(end: End) -> Connection {
     let (negotiated, config) = (Negotiated::default(), Config::default());
     match end {
         End::Server => Connection::upgraded_server(&negotiated, config),
@@ -37,13 +37,13 @@ impl Peer for Sockless {
         }
     }
 
-    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
-        Sender {
+    fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
+        Some(Sender {
             connection: open(work.end),
             vectored: work.end == End::Server && work.size >= VECTORED,
             wire,
             out: Vec::new(),
-        }
+        })
     }
 
     fn handshake() -> Option<AnswerHandshake> {
@@ -118,7 +118,7 @@ impl Receive for Receiver {
     }
 }
 
-struct Sender {
+pub(super) struct Sender {
     connection: Connection,
     vectored: bool,
     wire: Wire,

@@ -37,13 +37,13 @@ impl Peer for Sockudo {
         }
     }
 
-    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
-        Sender {
+    fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
+        Some(Sender {
             protocol: open(work.end),
             wire,
             message: Message::Binary(Bytes::from(work.payload())),
             out: BytesMut::new(),
-        }
+        })
     }
 
     fn handshake() -> Option<AnswerHandshake> {

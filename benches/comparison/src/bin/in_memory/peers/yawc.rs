@@ -28,8 +28,8 @@ impl Peer for Yawc {
         Receiver(open(work.end, wire))
     }
 
-    fn sender(work: &SendWork, wire: Wire) -> impl Send + 'static {
-        Sender(open(work.end, wire), work.payload().into())
+    fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
+        Some(Sender(open(work.end, wire), work.payload().into()))
     }
 }
 
