@@ -76,7 +76,7 @@ impl Stream {
 
 /// A peer that resets with NO_ERROR has said everything (RFC 9113, section 8.1).
 fn end_of_stream(error: h2::Error) -> io::Result<()> {
-    if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) {
+    if error.is_reset() && h2::Error::reason(&error) == Some(Reason::NO_ERROR) {
         return Ok(());
     }
     Err(io_error(error))
