@@ -120,6 +120,7 @@
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //! * `rustls`: `wss` URLs in [`adapter::std_net`], with the crate `rustls`. Implies `std`.
 //! * `tokio-rustls`: the same in `adapter::tokio` too. Implies `tokio` and `rustls`.
+//! * `hyper`: upgrades inside hyper 1 and axum, over HTTP/1.1 and HTTP/2. Implies `http`, `tokio`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
 //! it, except that `zlib-rs` compresses to other bytes, and that

@@ -1339,6 +1339,7 @@ fn every_type_is_listed() {
         "NotText",
         "ProtocolError",
         "ProxyError",
+        "Rejection", // a `RequestError` or a `LocalHandshakeError`, with its text
         "RequestError",
         "ResponseError",
         "SendError",

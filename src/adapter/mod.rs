@@ -5,6 +5,7 @@
 //! | [`std_net`] | blocking streams, such as `std::net::TcpStream` |
 //! | `tokio` | tokio's `AsyncRead` and `AsyncWrite` (feature `tokio`) |
 //! | `futures_io` | the traits of the `futures-io` crate: smol, async-std (feature `futures-io`) |
+//! | `hyper` | what hyper and axum have upgraded, over HTTP/1.1 or HTTP/2 (feature `hyper`) |
 //! | `poll` | any other executor (either of these features) |
 //!
 //! An adapter reads, writes and keeps the deadlines. All of its state is in its struct: the engine,
@@ -19,6 +20,9 @@ mod error;
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
 pub mod futures_io;
 mod handshake;
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub mod hyper;
 mod message;
 mod parts;
 mod pieces;

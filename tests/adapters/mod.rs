@@ -10,6 +10,8 @@ mod connect;
 mod faults;
 #[cfg(feature = "futures-io")]
 mod futures_io;
+#[cfg(feature = "hyper")]
+mod hyper;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 mod poll;
 #[cfg(feature = "tokio")]
