@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use sockless::{
-    Config,
+    Config, Connection,
     adapter::{
         Error,
-        tokio::{WebSocket, client, connect_tcp},
+        tokio::{WebSocket, client, connect_tcp, upgraded},
     },
-    handshake::{Refusal, Response},
+    handshake::Response,
     proxy::{Proxy, ProxyError},
 };
+use sockless_http2::client as http2;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -27,9 +28,9 @@ use crate::{
 };
 
 /// A transport of any kind.
-pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for T {}
 
 pub(crate) type AnyWebSocket = WebSocket<Box<dyn Transport>>;
 
@@ -37,6 +38,13 @@ pub(crate) type AnyWebSocket = WebSocket<Box<dyn Transport>>;
 const PEEK_LEN: usize = 4 << 10;
 /// How many bytes of the body of a refusal are shown.
 const SHOWN_BODY: usize = 1 << 10;
+/// The header fields of a refusal that are shown: they say how the client can continue.
+const SHOWN_FIELDS: [&str; 4] = [
+    "Location",
+    "WWW-Authenticate",
+    "Proxy-Authenticate",
+    "Sec-WebSocket-Version",
+];
 
 /// Opens a WebSocket, and reports each step if the options ask for it.
 ///
@@ -68,13 +76,18 @@ impl Opening<'_> {
             Box::new(tcp)
         };
         let before = Instant::now();
-        let request = &self.options.request;
-        let (ws, response) = client(transport, request, self.options.settings.clone())
-            .await
-            .map_err(refused_or_failed)?;
+        let (ws, head) = if self.options.http2 {
+            self.open_http2(transport).await?
+        } else {
+            self.open_http1(transport).await?
+        };
         self.step(format_args!("WebSocket open, {}", millis(before.elapsed())))
             .await;
-        self.response(&response).await;
+        self.step(format_args!("status {}", head.status)).await;
+        for (name, value) in &head.fields {
+            self.step(format_args!("  {name}: {}", String::from_utf8_lossy(value)))
+                .await;
+        }
         self.step(format_args!("all steps: {}", millis(started.elapsed())))
             .await;
         Ok(ws)
@@ -120,10 +133,15 @@ impl Opening<'_> {
             let warning = "warning: the certificate of the server is not checked (--insecure)";
             self.output.status(warning).await;
         }
-        let connector = TlsConnector::from(tls::config(self.options, b"http/1.1")?);
+        let connector = TlsConnector::from(tls::config(self.options, self.alpn())?);
         let stream = connector.connect(name, tcp).await;
         let stream = stream.map_err(|error| Failure::no_connection(tls::explain(host, error)))?;
         let (_, session) = stream.get_ref();
+        if self.options.http2 && session.alpn_protocol() != Some(self.alpn()) {
+            return Err(Failure::no_connection(
+                "the server does not speak HTTP/2: try without --http2",
+            ));
+        }
         let version = session.protocol_version().and_then(|version| version.as_str());
         let version = version.unwrap_or("TLS").replace("TLSv1_", "TLS 1.");
         let alpn = session.alpn_protocol().map(|alpn| format!(", {}", alpn.escape_ascii()));
@@ -133,13 +151,40 @@ impl Opening<'_> {
         Ok(Box::new(stream))
     }
 
-    /// Reports the header fields of the response.
-    async fn response(&self, response: &Response<'_>) {
-        self.step(format_args!("status {}", response.status())).await;
-        for (name, value) in response.headers() {
-            self.step(format_args!("  {name}: {}", String::from_utf8_lossy(value)))
-                .await;
-        }
+    /// The name in ALPN of the version of HTTP (RFC 7301, RFC 9113, section 3.2).
+    const fn alpn(&self) -> &'static [u8] {
+        if self.options.http2 { b"h2" } else { b"http/1.1" }
+    }
+
+    async fn open_http1(&self, transport: Box<dyn Transport>) -> Result<(AnyWebSocket, Head), Failure> {
+        let Options { request, settings, .. } = self.options;
+        let opened = client(transport, request, settings.clone()).await;
+        let (ws, response) = opened.map_err(|error| match error {
+            Error::Refused(refusal) => refused_by_server(&Head::http1(&refusal.response), &refusal.body),
+            error => Failure::no_connection(error),
+        })?;
+        Ok((ws, Head::http1(&response)))
+    }
+
+    async fn open_http2(&self, transport: Box<dyn Transport>) -> Result<(AnyWebSocket, Head), Failure> {
+        let Options {
+            request,
+            config,
+            settings,
+            ..
+        } = self.options;
+        let failed = |error| match error {
+            http2::Error::Refused(response) => refused_by_server(&Head::http2(&response), response.body()),
+            http2::Error::Request(error) => Failure::usage(error),
+            error => Failure::no_connection(error),
+        };
+        let connection = http2::Http2::connect(transport).await.map_err(failed)?;
+        let (stream, response, negotiated) = connection.open_stream(request, config).await.map_err(failed)?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(Failure::no_connection)?;
+        let engine = Connection::upgraded_client(&negotiated, config.clone(), seed);
+        let stream: Box<dyn Transport> = Box::new(stream);
+        Ok((upgraded(stream, engine, settings.clone()), Head::http2(&response)))
     }
 
     /// Reports a step, with `-v`.
@@ -175,33 +220,33 @@ async fn tunnel(mut tcp: TcpStream, proxy: &Proxy, host: &str, port: u16) -> Res
 
 fn refused_by_proxy(error: ProxyError) -> Failure {
     match error {
-        ProxyError::Refused(refusal) => refused("the proxy", "--proxy http://NAME:PASSWORD@HOST:PORT", &refusal),
+        ProxyError::Refused(refusal) => {
+            let head = Head::http1(&refusal.response);
+            refused(
+                "the proxy",
+                "--proxy http://NAME:PASSWORD@HOST:PORT",
+                &head,
+                &refusal.body,
+            )
+        }
         error => Failure::no_connection(error),
     }
 }
 
-fn refused_or_failed(error: Error) -> Failure {
-    match error {
-        Error::Refused(refusal) => refused("the server", "--user NAME:PASSWORD", &refusal),
-        error => Failure::no_connection(error),
-    }
+fn refused_by_server(head: &Head, body: &[u8]) -> Failure {
+    refused("the server", "--user NAME:PASSWORD", head, body)
 }
 
 /// Says who has refused, with what, and what can be done.
-fn refused(who: &str, credentials: &str, refusal: &Refusal) -> Failure {
-    let status = refusal.response.status();
+fn refused(who: &str, credentials: &str, head: &Head, body: &[u8]) -> Failure {
+    let status = head.status;
     let mut text = format!("{who} refused with status {status}");
-    for name in [
-        "Location",
-        "WWW-Authenticate",
-        "Proxy-Authenticate",
-        "Sec-WebSocket-Version",
-    ] {
-        if let Some(value) = refusal.response.headers().get(name) {
+    for (name, value) in &head.fields {
+        if SHOWN_FIELDS.iter().any(|shown| name.eq_ignore_ascii_case(shown)) {
             text += &format!("\n  {name}: {}", String::from_utf8_lossy(value));
         }
     }
-    let body = refusal.body.get(..SHOWN_BODY).unwrap_or(&refusal.body);
+    let body = body.get(..SHOWN_BODY).unwrap_or(body);
     if !body.trim_ascii().is_empty() {
         for line in String::from_utf8_lossy(body.trim_ascii()).lines() {
             text += &format!("\n  | {line}");
@@ -213,6 +258,32 @@ fn refused(who: &str, credentials: &str, refusal: &Refusal) -> Failure {
         _ => String::new(),
     };
     Failure::new(Exit::Refused, text)
+}
+
+/// The head of a response, over any version of HTTP.
+struct Head {
+    status: u16,
+    fields: Vec<(String, Vec<u8>)>,
+}
+
+impl Head {
+    fn http1(response: &Response<'_>) -> Self {
+        let field = |(name, value): (&str, &[u8])| (name.to_owned(), value.to_owned());
+        Self {
+            status: response.status(),
+            fields: response.headers().map(field).collect(),
+        }
+    }
+
+    fn http2<B>(response: &http::Response<B>) -> Self {
+        let fields = response.headers().iter();
+        Self {
+            status: response.status().as_u16(),
+            fields: fields
+                .map(|(name, value)| (name.to_string(), value.as_bytes().to_owned()))
+                .collect(),
+        }
+    }
 }
 
 fn authority(host: &str, port: u16) -> String {

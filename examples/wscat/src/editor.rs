@@ -18,8 +18,8 @@ use rustyline::{
 };
 
 const PROMPT: &str = "> ";
-/// How long the end of a line waits for the printer to look at the mode of the terminal: all that it
-/// does, unless it waits for the editor.
+/// How long the end of a line waits for the printer to look at the mode of the terminal: all that
+/// it does, unless it waits for the editor.
 const PRINTER_LIMIT: Duration = Duration::from_millis(5);
 /// How long the end of the program waits until the last message is on the screen.
 const DRAW_LIMIT: Duration = Duration::from_millis(200);
@@ -103,9 +103,9 @@ impl Screen {
 
 /// Keeps the order of what is printed.
 ///
-/// The printer of rustyline writes directly to the terminal while no line is edited. What was printed
-/// just before may still wait for the next line then, and would come later. So this waits until a
-/// line is edited.
+/// The printer of rustyline writes directly to the terminal while no line is edited. What was
+/// printed just before may still wait for the next line then, and would come later. So this waits
+/// until a line is edited.
 #[derive(Default)]
 struct Gate {
     state: Mutex<State>,

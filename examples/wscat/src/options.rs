@@ -30,7 +30,9 @@ pub(crate) enum Encoding {
 /// What the command line says.
 pub(crate) struct Options {
     pub(crate) request: ClientRequest,
+    pub(crate) config: Config,
     pub(crate) settings: Settings,
+    pub(crate) http2: bool,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) insecure: bool,
@@ -59,6 +61,7 @@ struct Arguments {
     user: Option<(String, String)>,
     proxy: Option<String>,
     deflate: bool,
+    http2: bool,
     ca: Option<PathBuf>,
     insecure: bool,
     timeout: Option<Duration>,
@@ -122,6 +125,7 @@ impl Arguments {
             "user" => self.user = Some(pair("user", &value()?, "NAME:PASSWORD")?),
             "proxy" => self.proxy = Some(value()?),
             "deflate" => self.deflate = true,
+            "http2" => self.http2 = true,
             "ca" => self.ca = Some(value()?.into()),
             "insecure" => self.insecure = true,
             "timeout" => self.timeout = Some(seconds(name, &value()?)?),
@@ -154,6 +158,8 @@ impl Arguments {
         let timeout = self.timeout.unwrap_or(Duration::from_secs(10));
         Ok(Options {
             settings: self.settings(),
+            config: self.config(),
+            http2: self.http2,
             request: self.request()?,
             proxy: self
                 .proxy
@@ -200,7 +206,7 @@ impl Arguments {
         Ok(request)
     }
 
-    fn settings(&self) -> Settings {
+    fn config(&self) -> Config {
         let mut config = Config::new();
         if let Some(bytes) = self.max_message_size {
             config = config.max_message_size(bytes);
@@ -208,13 +214,17 @@ impl Arguments {
         if self.deflate {
             config = config.deflate(DeflateConfig::new());
         }
+        config
+    }
+
+    fn settings(&self) -> Settings {
         // `--timeout` limits all of opening.
         let mut timeouts = Timeouts::new().handshake(None);
         if let Some(ping) = self.ping {
             let ping = Some(ping).filter(|ping| !ping.is_zero());
             timeouts = timeouts.ping(ping).pong(ping);
         }
-        Settings::new().config(config).timeouts(timeouts)
+        Settings::new().config(self.config()).timeouts(timeouts)
     }
 }
 

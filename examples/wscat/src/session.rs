@@ -3,7 +3,7 @@
 use std::{
     future::pending,
     io::{IsTerminal, stdin},
-    pin::pin,
+    process,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,7 +20,10 @@ use sockless::{
 };
 use tokio::{
     signal,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Notify,
+        mpsc::{Receiver, Sender, channel},
+    },
     task::JoinHandle,
     time::{Instant, sleep_until},
 };
@@ -53,6 +56,7 @@ pub(crate) async fn run(ws: AnyWebSocket, options: &Options, output: &Output) ->
         is_terminal,
         count: Arc::default(),
     };
+    let interrupt = Notify::new();
     let mut session = Session {
         reader,
         writer,
@@ -64,9 +68,24 @@ pub(crate) async fn run(ws: AnyWebSocket, options: &Options, output: &Output) ->
         sent: Arc::clone(&sender.count),
         wait: None,
         failure: None,
+        interrupt: &interrupt,
         interrupted: false,
     };
-    session.receive(input, sender).await
+    tokio::select! {
+        // First, because an interrupt is not noticed before this is polled.
+        biased;
+        exit = interrupted(&interrupt) => exit,
+        ended = session.receive(input, sender) => ended,
+    }
+}
+
+/// Reports the first interrupt. The second one ends the program, whatever it waits for: a reader of
+/// its output that does not read, or the server.
+async fn interrupted(first: &Notify) -> Result<Exit, Failure> {
+    let _result = signal::ctrl_c().await;
+    first.notify_one();
+    let _result = signal::ctrl_c().await;
+    process::exit(Exit::Interrupted as i32);
 }
 
 struct Session<'a> {
@@ -82,6 +101,8 @@ struct Session<'a> {
     wait: Option<(Duration, Instant)>,
     /// What was wrong with the input.
     failure: Option<Failure>,
+    /// Reports the first interrupt.
+    interrupt: &'a Notify,
     interrupted: bool,
 }
 
@@ -89,29 +110,25 @@ impl Session<'_> {
     async fn receive(&mut self, input: Receiver<Input>, sending: Sending) -> Result<Exit, Failure> {
         let (reports, mut bad_lines) = channel(1);
         let mut sending = Some(tokio::spawn(sending.run(input, reports)));
-        let mut interrupt = pin!(signal::ctrl_c());
         loop {
             let deadline = self.wait.map(|(_, until)| until);
             tokio::select! {
-                event = self.reader.recv_event() => match event {
-                    Ok(Some(event)) => self.event(event).await,
-                    Ok(None) => return self.end(None).await,
-                    Err(error) => return self.end(Some(error)).await,
-                },
+                biased;
+                () = self.interrupt.notified() => {
+                    self.interrupted = true;
+                    self.close().await;
+                }
                 Some(text) = bad_lines.recv() => self.output.status(&text).await,
                 sent = ended(&mut sending) => {
                     sending = None;
                     self.input_ended(sent).await;
                 }
+                event = self.reader.recv_event() => match event {
+                    Ok(Some(event)) => self.event(event).await,
+                    Ok(None) => return self.end(None).await,
+                    Err(error) => return self.end(Some(error)).await,
+                },
                 () = until(deadline) => self.close().await,
-                _ = &mut interrupt => {
-                    interrupt.set(signal::ctrl_c());
-                    if self.interrupted {
-                        return Ok(Exit::Interrupted);
-                    }
-                    self.interrupted = true;
-                    self.close().await;
-                }
             }
         }
     }

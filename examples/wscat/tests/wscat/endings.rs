@@ -1,7 +1,8 @@
 //! How a connection ends, and the exit status.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
@@ -115,7 +116,7 @@ fn the_end_of_the_server_ends_the_program_although_the_input_is_open() {
     );
 }
 
-fn end_with_open_input(mut child: std::process::Child) -> (Option<i32>, String) {
+fn end_with_open_input(mut child: Child) -> (Option<i32>, String) {
     let stdin = child.stdin.take();
     let run = end(child);
     drop(stdin);
@@ -145,10 +146,15 @@ fn a_standard_output_that_nobody_reads_ends_the_program() {
 }
 
 #[cfg(unix)]
-#[test]
-fn an_interrupt_closes_the_connection() {
+fn interrupt(child: &Child) {
     use rustix::process::{Pid, Signal, kill_process};
 
+    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_closes_the_connection() {
     let url = accepting(|mut ws| {
         ws.send("ready").unwrap();
         assert!(ws.recv().unwrap().is_none(), "a Close frame has arrived");
@@ -156,6 +162,20 @@ fn an_interrupt_closes_the_connection() {
     let mut child = start(&["--wait", "forever", &url]);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "ready");
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    interrupt(&child);
     assert_eq!(end_with_open_input(child).0, Some(130));
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupts_end_the_program_although_nobody_reads_its_output() {
+    let url = accepting(|mut ws| while ws.send("x".repeat(64 << 10)).is_ok() {});
+    let mut child = start(&["--wait", "forever", &url]);
+    // The rest of the output stays in the pipe.
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        interrupt(&child);
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

@@ -3,7 +3,11 @@
 use std::{env, fs, net::Ipv4Addr, path::PathBuf, process, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use sockless::adapter::std_net::{self, TlsStream};
 
 use crate::{
@@ -11,23 +15,36 @@ use crate::{
     server::{echo, listen},
 };
 
-/// Sends everything back over TLS, with a certificate for `localhost`. Returns the port, and the
-/// certificate of the authority.
-fn secure_echo() -> (String, String) {
+/// Returns a key, and its certificate for `localhost` followed by that of the authority, as PEM.
+pub(crate) fn certificate() -> (KeyPair, [String; 2]) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let certificate = certificate.signed_by(&key, &authority).unwrap();
+    (key, [certificate.pem(), authority.pem()])
+}
+
+/// Returns the configuration of a server that has a certificate, and a list for ALPN.
+pub(crate) fn server_config(certificate: String, key: KeyPair, alpn: &[&[u8]]) -> Arc<ServerConfig> {
+    let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
+        .with_single_cert(vec![certificate], key)
         .unwrap();
-    let config = Arc::new(config);
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    Arc::new(config)
+}
+
+/// Sends everything back over TLS, with a certificate for `localhost`. Returns the port, and the
+/// certificate of the authority.
+fn secure_echo() -> (String, String) {
+    let (key, [certificate, authority]) = certificate();
+    let config = server_config(certificate, key, &[]);
     let address = listen(move |tcp| {
         // A client that does not trust the certificate ends the handshake.
         let Ok(tls) = TlsStream::accept(tcp, Arc::clone(&config), None) else {
@@ -39,7 +56,7 @@ fn secure_echo() -> (String, String) {
         }
     });
     let port = address.rsplit_once(':').unwrap().1.to_owned();
-    (port, authority.pem())
+    (port, authority)
 }
 
 /// A file that is removed at the end.
