@@ -33,13 +33,14 @@ wscat, url, proxy = sys.argv[1:]
 anonymous = "http://" + proxy.rpartition("@")[2]
 megabyte = b"x" * (1 << 20) + b"\n"
 echo, script = url + "echo/", url + "script/"
+# Without --wait, a server that has the Close frame already may drop its answers.
 CASES = [
-    ("text", ["--wait", "0", echo + "w1"], "héllo\n\ntwo\n".encode(), 0, "héllo\n\ntwo\n".encode()),
-    ("binary", ["--binary", "--wait", "0", echo + "w2"], b"\x00\xff\n", 0, b"\x00\xff\n"),
-    ("hexadecimal", ["--hex", "--wait", "0", echo + "w3"], b"00 ff 0a\n", 0, b"00ff0a\n"),
-    ("1 MiB", ["--wait", "0", "--max-message-size", "1048576", echo + "w4"], megabyte, 0, megabyte),
-    ("compressed", ["-v", "--deflate", "--wait", "0", url + "deflate/-,-,-/w5"], b"hello\n", 0, after_parameters, "permessage-deflate"),
-    ("subprotocol", ["-v", "--subprotocol", "chat.v1", "--wait", "0", echo + "w6"], b"", 0, b"", "chat.v1\n"),
+    ("text", ["--wait", "2", echo + "w1"], "héllo\n\ntwo\n".encode(), 0, "héllo\n\ntwo\n".encode()),
+    ("binary", ["--binary", "--wait", "2", echo + "w2"], b"\x00\xff\n", 0, b"\x00\xff\n"),
+    ("hexadecimal", ["--hex", "--wait", "2", echo + "w3"], b"00 ff 0a\n", 0, b"00ff0a\n"),
+    ("1 MiB", ["--wait", "2", "--max-message-size", "1048576", echo + "w4"], megabyte, 0, megabyte),
+    ("compressed", ["-v", "--deflate", "--wait", "2", url + "deflate/-,-,-/w5"], b"hello\n", 0, after_parameters, "permessage-deflate"),
+    ("subprotocol", ["-v", "--subprotocol", "chat.v1", "--wait", "2", echo + "w6"], b"", 0, b"", "chat.v1\n"),
     ("Ping", ["-v", script + "w7"], b"ping hello\n", 0, b"pong hello\n", 'Ping received with "hello"'),
     ("close with 4001", [script + "w8"], b"close 4001 bye \xc3\xa9\n", 3, b"", "code 4001: bye é\n"),
     ("close with 1000", ["--wait", "forever", script + "w9"], b"close 1000 done\n", 0, b""),
@@ -47,7 +48,7 @@ CASES = [
     ("invalid text", [script + "w11"], b"invalid\n", 4, b"", "UTF-8"),
     ("refused", [url + "refuse/401"], b"", 5, b"", "status 401", "authentication required", "--user"),
     ("redirect", [url + "refuse/302"], b"", 5, b"", "status 302", "ocation: /echo/elsewhere"),
-    ("through a proxy", ["-v", "--proxy", proxy, "--wait", "0", echo + "w12"], b"hello\n", 0, b"hello\n", "* tunnel to "),
+    ("through a proxy", ["-v", "--proxy", proxy, "--wait", "2", echo + "w12"], b"hello\n", 0, b"hello\n", "* tunnel to "),
     ("proxy without credentials", ["--proxy", anonymous, echo + "w13"], b"hello\n", 5, b"", "status 407", "--proxy"),
 ]
 
