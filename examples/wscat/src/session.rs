@@ -187,7 +187,7 @@ impl Session<'_> {
             .as_ref()
             .map_or_else(|| "the connection has ended".to_owned(), described);
         self.report(format!(
-            "{} messages sent, {} received, in {:.3} s",
+            "messages: {} sent, {} received, in {:.3} s",
             self.sent.load(Relaxed),
             self.received,
             self.started.elapsed().as_secs_f64()

@@ -99,7 +99,7 @@ fn the_steps_and_what_was_negotiated_are_shown() {
         .says("* WebSocket open, ")
         .says("Sec-WebSocket-Protocol: b\n")
         .says(r#"* Ping received with "\x1b]0;""#)
-        .says("* 0 messages sent, 0 received, in ")
+        .says("* messages: 0 sent, 0 received, in ")
         .says("* closed by the server with code 1000 (normal closure): enough\n");
 }
 

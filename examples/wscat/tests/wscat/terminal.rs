@@ -121,8 +121,8 @@ impl Drop for Terminal {
 }
 
 /// Sends what the test says. Also returns what has arrived.
-fn controlled() -> (String, Sender<&'static str>, Receiver<String>) {
-    let (sender, messages) = mpsc::channel();
+fn controlled() -> (String, Sender<String>, Receiver<String>) {
+    let (sender, messages) = mpsc::channel::<String>();
     let (arrived, received) = mpsc::channel();
     let messages = Arc::new(Mutex::new(messages));
     let url = accepting(move |ws: Ws| {
@@ -163,11 +163,11 @@ fn a_message_appears_above_the_line_that_is_edited() {
     terminal.shows("> ");
     terminal.press("half a l");
     terminal.shows("half a l");
-    server.send("one").unwrap();
+    server.send("one".to_owned()).unwrap();
     // The line is cleared, and drawn again below.
     terminal.shows("\r\x1b[K< one\r\n");
     terminal.shows("> half a l");
-    server.send("two").unwrap();
+    server.send("two".to_owned()).unwrap();
     terminal.shows("\r\x1b[K< two\r\n");
     terminal.press("ine\r");
     assert_eq!(received.recv_timeout(LIMIT).unwrap(), "half a line");
@@ -188,13 +188,31 @@ fn messages_keep_their_order_while_lines_are_sent() {
     assert_eq!(terminal.end(), Some(0));
 }
 
+/// Messages arrive while one line ends and the next one begins, again and again.
+#[test]
+fn messages_keep_their_order_between_lines() {
+    let (url, server, received) = controlled();
+    let mut terminal = Terminal::start(&[&url]);
+    terminal.shows("> ");
+    for number in 0..1500 {
+        server.send(number.to_string()).unwrap();
+        if number % 3 == 0 {
+            terminal.press("x\r");
+            assert_eq!(received.recv_timeout(LIMIT).unwrap(), "x");
+        }
+    }
+    for number in 0..1500 {
+        terminal.shows(&format!("< {number}\r\n"));
+    }
+}
+
 #[test]
 fn nothing_of_the_server_controls_the_terminal() {
     let (url, server, _received) = controlled();
     let mut terminal = Terminal::start(&[&url]);
     terminal.shows("> ");
     server
-        .send("\u{1b}]0;title\u{7}\u{9b}2J\r\n* closed by this side")
+        .send("\u{1b}]0;title\u{7}\u{9b}2J\r\n* closed by this side".to_owned())
         .unwrap();
     terminal.shows("< \\u{1b}]0;title\\u{7}\\u{9b}2J\\r\r\n  * closed by this side\r\n");
 }
