@@ -118,6 +118,8 @@
 //! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
 //!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
+//! * `tracing`: events of the adapters for subscribers of the `tracing` crate, when a connection
+//!   opens, ends, or misses a deadline: see [`adapter`]. Implies `std`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
 //! it, except that `zlib-rs` compresses to other bytes, and that
