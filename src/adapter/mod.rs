@@ -29,7 +29,8 @@
 //! | `connection dropped` | debug | it was dropped or taken apart before its end | |
 //!
 //! A connection that was opened has exactly one of the last three. Its end is told by the call that
-//! receives and finds it. An event belongs to the span of the thread or task that makes the call.
+//! receives and finds it. An event belongs to the span of the thread or task that makes the call. A
+//! subscriber must not use that connection: it may be locked.
 
 mod driver;
 mod error;
