@@ -120,6 +120,8 @@
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //! * `tracing`: events of the adapters for subscribers of the `tracing` crate, when a connection
 //!   opens, ends, or misses a deadline: see [`adapter`]. Implies `std`.
+//! * `rustls`: `wss` URLs in [`adapter::std_net`], with the crate `rustls`. Implies `std`.
+//! * `tokio-rustls`: the same in `adapter::tokio` too. Implies `tokio` and `rustls`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
 //! it, except that `zlib-rs` compresses to other bytes, and that
@@ -192,6 +194,8 @@ pub mod handshake;
 mod http;
 #[cfg(feature = "alloc")]
 mod input_buffer;
+#[cfg(feature = "alloc")]
+pub mod proxy;
 #[cfg(feature = "alloc")]
 mod receive;
 #[cfg(feature = "alloc")]

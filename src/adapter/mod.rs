@@ -32,6 +32,7 @@
 //! receives and finds it. An event belongs to the span of the thread or task that makes the call. A
 //! subscriber must not use that connection: it may be locked.
 
+mod connect_options;
 mod driver;
 mod error;
 #[cfg(feature = "futures-io")]
@@ -49,15 +50,23 @@ mod received;
 mod settings;
 pub mod std_net;
 mod take;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "rustls")]
+mod tls_error;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
 mod trace;
+mod tunnel;
 mod write_state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use self::{error::Error, message::AsMessage, parts::Parts, settings::Settings};
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls_error::TlsError;
+pub use self::{connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts, settings::Settings};
 
 /// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent
 /// whenever code of the application is called.

@@ -12,8 +12,12 @@ mod faults;
 mod futures_io;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 mod poll;
+#[cfg(feature = "tokio")]
+mod proxy;
 #[cfg(all(feature = "tokio", feature = "futures-io"))]
 mod tasks;
+#[cfg(feature = "tokio-rustls")]
+mod tls;
 #[cfg(feature = "tokio")]
 mod tokio;
 
