@@ -65,8 +65,8 @@ fn both_ends_are_traced() {
     assert_eq!(found, expected);
 }
 
-/// A violation, an end without a Close frame, and a silent peer: one event each with the text of the
-/// error, and one for the deadline.
+/// A violation, an end without a Close frame, and a silent peer: one event each with the text of
+/// the error, and one for the deadline.
 #[test]
 fn a_failure_is_traced_once() {
     for role in ROLES {
