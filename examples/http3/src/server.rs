@@ -25,7 +25,8 @@ use crate::{
 /// Serves one connection. `handle` is called with each request, in a task of its own.
 ///
 /// When `shutdown` completes, the client is told to send no more requests (GOAWAY). The connection
-/// ends after the tasks, when the client closes it or after [`LIMIT`].
+/// ends after the tasks, when the client closes it or after [`LIMIT`]. To drop the future aborts the
+/// tasks, and closes the connection.
 ///
 /// # Errors
 /// The connection is lost, or the client violates HTTP/3. All streams report it too.
