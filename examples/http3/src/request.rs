@@ -19,8 +19,8 @@ use crate::{MAX_HEADERS, quic::varint};
 const DATA: u64 = 0x0;
 const HEADERS: u64 = 0x1;
 
-/// The other frames of RFC 9114, section 11.2.1, among them those that it reserves. None of them may
-/// be on the stream of a CONNECT (section 4.4).
+/// The other frames of RFC 9114, section 11.2.1, among them those that it reserves. None of them
+/// may be on the stream of a CONNECT (section 4.4).
 const UNEXPECTED: [u64; 9] = [0x2, 0x3, 0x4, 0x5, 0x6, 0x7, 0x8, 0x9, 0xd];
 
 /// How many bytes are read at a time.

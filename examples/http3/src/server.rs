@@ -25,8 +25,8 @@ use crate::{
 /// Serves one connection. `handle` is called with each request, in a task of its own.
 ///
 /// When `shutdown` completes, the client is told to send no more requests (GOAWAY). The connection
-/// ends after the tasks, when the client closes it or after [`LIMIT`]. To drop the future aborts the
-/// tasks, and closes the connection.
+/// ends after the tasks, when the client closes it or after [`LIMIT`]. To drop the future aborts
+/// the tasks, and closes the connection.
 ///
 /// # Errors
 /// The connection is lost, or the client violates HTTP/3. All streams report it too.
@@ -185,7 +185,7 @@ impl Incoming {
     ) -> io::Result<()> {
         self.send_headers(status, headers).await?;
         self.stream.write_all(body.as_bytes()).await?;
-        // Then it is dropped: the client need not send more of this request (RFC 9114, section 4.1).
+        // Then it is dropped: the client need not send more of it (RFC 9114, section 4.1).
         self.stream.shutdown().await
     }
 
