@@ -181,6 +181,8 @@ pub struct Receiver {
     /// How many bytes of the payload of the current frame are still to come, those in `input`
     /// included.
     payload: u64,
+    /// Whether it is a DATA frame.
+    is_data: bool,
     has_ended: bool,
 }
 
@@ -193,6 +195,7 @@ impl Receiver {
             recv,
             input: BytesMut::new(),
             payload: 0,
+            is_data: false,
             has_ended: false,
         }
     }
@@ -224,7 +227,7 @@ impl Receiver {
         }
         while (self.input.len() as u64) < len {
             if std::future::poll_fn(|cx| self.poll_input(cx)).await? == 0 {
-                return Err(self.violation(Code::H3_FRAME_ERROR, "the stream has ended inside a frame"));
+                return Err(self.truncated());
             }
         }
         let mut section = self.input.split_to(len as usize).freeze();
@@ -244,12 +247,10 @@ impl Receiver {
     /// # Errors
     /// Those of [`Error`].
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Result<&[u8], Error>> {
-        while self.available() == 0 {
-            if self.payload > 0 {
+        while !self.is_data || self.available() == 0 {
+            if self.is_data && self.payload > 0 {
                 if ready!(self.poll_input(cx))? == 0 {
-                    return Poll::Ready(Err(
-                        self.violation(Code::H3_FRAME_ERROR, "the stream has ended inside a frame")
-                    ));
+                    return Poll::Ready(Err(self.truncated()));
                 }
                 continue;
             }
@@ -287,6 +288,7 @@ impl Receiver {
             if self.payload == 0 {
                 if let Some((kind, len)) = self.decode_header() {
                     self.payload = len;
+                    self.is_data = kind == DATA;
                     if UNEXPECTED.contains(&kind) {
                         return Poll::Ready(Err(
                             self.violation(Code::H3_FRAME_UNEXPECTED, "a frame that is not for requests")
@@ -302,9 +304,7 @@ impl Receiver {
                 if self.payload == 0 && self.input.is_empty() {
                     return Poll::Ready(Ok(None));
                 }
-                return Poll::Ready(Err(
-                    self.violation(Code::H3_FRAME_ERROR, "the stream has ended inside a frame")
-                ));
+                return Poll::Ready(Err(self.truncated()));
             }
         }
     }
@@ -335,6 +335,10 @@ impl Receiver {
         let read = ready!(read);
         self.has_ended = !matches!(read, Ok(1..));
         Poll::Ready(read.map_err(Error::from))
+    }
+
+    fn truncated(&mut self) -> Error {
+        self.violation(Code::H3_FRAME_ERROR, "the stream has ended inside a frame")
     }
 
     /// Closes the connection.

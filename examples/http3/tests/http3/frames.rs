@@ -46,7 +46,11 @@ fn frames_are_cut_in_any_way() {
         engine.send_text("cut into pieces", &mut message).unwrap();
         let (mut send, mut recv) = raw.send(&request()).await;
         assert_eq!(recv.headers().await.unwrap().unwrap().status(), Some(200));
-        send.write_all(&cut(&message)).await.unwrap();
+        // In parts: the server waits inside each frame.
+        for part in cut(&message).chunks(13_000) {
+            send.write_all(part).await.unwrap();
+            raw.check().await;
+        }
         let (mut out, mut received) = (Vec::new(), Vec::new());
         let echo = loop {
             let mut input = &mut received[..];
