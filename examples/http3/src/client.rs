@@ -63,7 +63,8 @@ impl Http3 {
     /// it.
     pub async fn connect(endpoint: &quinn::Endpoint, address: SocketAddr, name: &str) -> Result<Self, Error> {
         let connecting = endpoint.connect(address, name).map_err(io::Error::other)?;
-        Self::begin(within(async { Ok(connecting.await.map_err(io::Error::from)?) }).await?).await
+        let connected = within("handshake", async { Ok(connecting.await.map_err(io::Error::from)?) });
+        Self::begin(connected.await?).await
     }
 
     /// Begins HTTP/3 on a connection of QUIC with the protocol `h3` negotiated by ALPN.
@@ -76,7 +77,7 @@ impl Http3 {
             .max_field_section_size(u64::from(MAX_HEADERS))
             .send_grease(false);
         let built = builder.build::<_, _, Bytes>(quic::Connection::new(connection.clone()));
-        let (http3, sender) = within(async { built.await.map_err(Error::from) }).await?;
+        let (http3, sender) = within("room for a control stream", async { built.await.map_err(Error::from) }).await?;
         let (tell, server) = watch::channel(Server::default());
         tokio::spawn(async move {
             drive(http3, &tell).await;
@@ -86,7 +87,7 @@ impl Http3 {
         let mut arrived = server.clone();
         let handle = Arc::new(Handle { connection, server });
         // A client must have received the setting (RFC 9220, section 3).
-        let server = within(async {
+        let server = within("settings", async {
             let arrived = arrived.wait_for(|server| server.extended_connect.is_some()).await;
             arrived.map(|server| *server).map_err(|_| closed(&handle.connection))
         });
@@ -115,7 +116,7 @@ impl Http3 {
         if server.borrow().is_going_away {
             return Err(Error::GoingAway);
         }
-        let (mut stream, response) = within(async {
+        let (mut stream, response) = within("response", async {
             let (send, recv) = connection.open_bi().await.map_err(io::Error::from)?;
             let recv = Receiver::new(connection.clone(), recv);
             let mut stream = Stream::new(send, recv, Some(self.handle.clone()));
@@ -171,11 +172,14 @@ async fn read_response(recv: &mut Receiver) -> Result<Fields, Error> {
     }
 }
 
-/// Waits for the server, with a limit.
-async fn within<T>(waiting: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// Waits for something from the server, with a limit.
+async fn within<T>(what: &str, waiting: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     match timeout(LIMIT, waiting).await {
         Ok(result) => result,
-        Err(_) => Err(Error::Io(io::ErrorKind::TimedOut.into())),
+        Err(_) => {
+            let text = format!("the server has sent no {what} within {LIMIT:?}");
+            Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, text)))
+        }
     }
 }
 

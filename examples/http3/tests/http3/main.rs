@@ -1,5 +1,6 @@
 //! WebSockets over HTTP/3 on the loopback interface: the client and the server of this package.
 
+mod deadlines;
 mod endings;
 mod frames;
 mod messages;
