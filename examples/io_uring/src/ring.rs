@@ -23,12 +23,13 @@ use std::time::Duration;
 use io_uring::types::{BufRingEntry, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
-/// How many buffers the kernel has to receive into, a power of two, and the length of each.
+/// How many buffers the kernel has to receive into, a power of two, and the length of each: a message
+/// of 16 KiB fits into one with its header, and is then borrowed from it.
 ///
-/// They are used one after the other, so all of them together should fit into the L2 cache. When
-/// there is none left, receiving stops until [`Ring::receive`] is called again.
-const BUFFERS: u16 = 64;
-const BUFFER_LEN: usize = 16 << 10;
+/// They are used one after the other, so more of them would not fit into the L2 cache. When there
+/// is none left, receiving stops until [`Ring::receive`] is called again.
+const BUFFERS: u16 = 128;
+const BUFFER_LEN: usize = 20 << 10;
 const BUFFER_GROUP: u16 = 0;
 /// How many operations are submitted at a time, and how many completions may wait. If there are
 /// more, the kernel keeps them, which is slower.
