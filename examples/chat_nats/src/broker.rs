@@ -3,8 +3,8 @@
 //! All servers read the same stream, so all guests see the same lines in the same order. Two
 //! properties of it make a restart of the broker harmless:
 //!
-//! * A line is sent when the broker has confirmed that it is stored. Until then it is published again
-//!   and again, under the same id, of which the broker stores only the first.
+//! * A line is sent when the broker has confirmed that it is stored. Until then it is published
+//!   again and again, under the same id, of which the broker stores only the first.
 //! * A server knows the number of the last line that it has read, and reads on after it.
 
 use std::fmt::Display;

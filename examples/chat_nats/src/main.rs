@@ -13,10 +13,10 @@
 //! | what happens | what the guest sees | file |
 //! |---|---|---|
 //! | the broker has gone | `the broker has gone: …`, and `… is back` later | `main.rs` |
-//! | a message while it has gone | `delayed, …`, and the message itself when it is sent | `guest.rs` |
+//! | a message while it has gone | `delayed, …`, and the message when it is sent | `guest.rs` |
 //! | too many such messages | `not sent, …` | `guest.rs` |
 //! | the broker stops while it stores a message | the message, once | `broker.rs` |
-//! | a server was away for longer than the broker keeps lines | how many it has missed | `broker.rs` |
+//! | the broker no longer has lines that a server has not read | how many | `broker.rs` |
 //! | a guest does not read | it is closed with 1008; the others are not delayed | `room.rs` |
 //! | a guest sends too much | it is closed with 1008 | `guest.rs` |
 //!

@@ -1,6 +1,6 @@
-//! A WebSocket on a device: [`run`] is a loop around a [`Connection`] over any stream with the traits
-//! of `embedded-io-async`, such as a socket of `embassy-net` or a UART. It needs an allocator, and
-//! no standard library:
+//! A WebSocket on a device: [`run`] is a loop around a [`Connection`] over any stream with the
+//! traits of `embedded-io-async`, such as a socket of `embassy-net` or a UART. It needs an
+//! allocator, and no standard library:
 //!
 //! ```text
 //! cargo build --release --target thumbv7em-none-eabihf
@@ -134,8 +134,8 @@ fn process(
     application: &mut impl Application,
 ) {
     let (assembled_len, mut has_message) = (ws.assembled_len(), false);
-    // After an error, the connection is closed, and `out` holds the Close frame or the HTTP response
-    // for the peer.
+    // After an error, the connection is closed, and `out` holds the Close frame or the HTTP
+    // response for the peer.
     while let Ok(Some(event)) = ws.receive(&mut input, out) {
         has_message |= matches!(event, Event::Text(_) | Event::Binary(_) | Event::Chunk(_));
         if let Event::Pong(payload) = &event {

@@ -5,18 +5,14 @@
 //! ```
 //!
 //! In each round, each server is started as a process of its own, and all connections to it are
-//! opened (10,000). Some of them send one message each, and the next when all echoes have arrived. One client, a thread that only
-//! compares bytes, connects to one server at a time. The figure is the processor time of the server,
-//! user and system together, over the messages: the median of the rounds. In the last column is the
-//! median of the ratios of the rounds.
+//! opened (10,000). Some of them send one message each, and the next when all echoes have arrived.
+//! One client, a thread that only compares bytes, connects to one server at a time. The figure is
+//! the processor time of the server, user and system together, over the messages: the median of the
+//! rounds. In the last column is the median of the ratios of the rounds. With `--limit`, a ratio
+//! above that is a failure.
 //!
 //! Both servers run with the same options of the compiler. Linux only. Needs `ulimit -n` above the
-//! number of connections.
-//!
-//! A run with 10,000 connections on a virtual machine with two cores, Linux 6.18, while other work
-//! ran on it:
-//!
-//! FIGURES
+//! number of connections. `docs/PERFORMANCE.md` has figures.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};

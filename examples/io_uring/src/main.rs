@@ -5,7 +5,8 @@
 //! cargo run --release --bin echo_uring -- --listen 127.0.0.1:9002
 //! ```
 //!
-//! * One operation accepts all clients, and one for each client receives all its input (*multishot*).
+//! * One operation accepts all clients, and one for each client receives all its input
+//!   (*multishot*).
 //! * The kernel receives into a buffer that it takes from a ring. The engine unmasks there, and an
 //!   idle connection has no buffer.
 //! * The replies to one input are one operation that sends them. Their buffer belongs to the ring

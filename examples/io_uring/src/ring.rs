@@ -23,8 +23,8 @@ use std::time::Duration;
 use io_uring::types::{BufRingEntry, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
-/// How many buffers the kernel has to receive into, a power of two, and the length of each: a message
-/// of 16 KiB fits into one with its header, and is then borrowed from it.
+/// How many buffers the kernel has to receive into, a power of two, and the length of each: a
+/// message of 16 KiB fits into one with its header, and is then borrowed from it.
 ///
 /// They are used one after the other, so more of them would not fit into the L2 cache. When there
 /// is none left, receiving stops until [`Ring::receive`] is called again.
@@ -277,7 +277,8 @@ impl Buffers {
         let index = (self.tail % BUFFERS) as usize;
         // SAFETY: `index` is in the ring, and `entries` is initialized: it was zeroed. The kernel
         // reads an entry only after `tail` has passed it. There are as many entries as buffers, so
-        // it has read the one that was here before. The tail lies in the padding of the first entry.
+        // it has read the one that was here before. The tail lies in the padding of the first
+        // entry.
         unsafe {
             let entry = &mut *self.entries.add(index);
             entry.set_addr(self.memory.add(buffer as usize * BUFFER_LEN) as u64);
