@@ -8,7 +8,7 @@
 //!
 //! `embedded-io-async` has no clock, so a [`Clock`] is passed too; with `embassy-time`, it is
 //! `Instant::now` and `Timer::at`. `tests/device.rs` runs the loop on the host, over streams in
-//! memory.
+//! memory. `firmware` is a program for a Cortex-M4, which `tests/qemu.rs` runs in an emulator.
 
 #![no_std]
 // The futures of a device need not be `Send`, as those of `embedded-io-async`.
