@@ -45,8 +45,9 @@ struct Client {
     tcp: TcpStream,
     /// The output after that which is being sent.
     backlog: Vec<u8>,
-    /// How many bytes are being sent. 0: none.
+    /// How many bytes are being sent, and since when. 0: none.
     sending: usize,
+    sending_since: Instant,
     receiving: Receiving,
     /// The peer has ended its direction. The connection is dropped after the output is sent.
     has_ended: bool,
@@ -121,6 +122,7 @@ impl Server {
             tcp,
             backlog: Vec::new(),
             sending: 0,
+            sending_since: self.now,
             receiving: Receiving::No,
             has_ended: false,
             is_dropped: false,
@@ -158,12 +160,16 @@ impl Server {
         let now = self.now;
         let client = self.client(number);
         client.sending = 0;
+        let is_complete = end.as_ref().is_ok_and(|end| *end == data.len());
+        // The socket was full, and has taken bytes again: the peer reads, so it is alive. Its Pong
+        // follows when it has read what precedes the Ping.
+        if end.is_ok() && (!is_complete || now - client.sending_since >= DEADLINE_CHECK_INTERVAL) {
+            client.timers.written(now);
+        }
         match end {
-            Ok(end) if end < data.len() && !client.is_dropped => {
-                // The peer reads, so it is alive. Its Pong follows when it has read what precedes
-                // the Ping.
-                client.timers.written(now);
+            Ok(end) if !is_complete && !client.is_dropped => {
                 client.sending = data.len() - end;
+                client.sending_since = now;
                 return ring.send(number, &client.tcp, data, end);
             }
             Ok(_) => {}
@@ -215,7 +221,7 @@ impl Server {
 
     /// Sends the output, or keeps it until that which is being sent is complete.
     fn write(&mut self, ring: &mut Ring, number: u32) -> io::Result<()> {
-        let mut out = mem::take(&mut self.out);
+        let (mut out, now) = (mem::take(&mut self.out), self.now);
         let client = self.client(number);
         if client.is_dropped {
             out.clear();
@@ -232,6 +238,7 @@ impl Server {
             return Ok(());
         }
         client.sending = out.len();
+        client.sending_since = now;
         ring.send(number, &client.tcp, out, 0)?;
         self.out = self.spare_buffers.pop().unwrap_or_default();
         Ok(())

@@ -1,6 +1,5 @@
 //! The lamp on a Cortex-M4 without an operating system: the board MPS2 with the image AN386, whose
-//! first UART is the transport. It uses 512 KiB of flash and 64 KiB of RAM at most, of which 32 KiB
-//! are the heap.
+//! first UART is the transport. It takes 86 KB of flash. 32 of the 64 KiB of RAM are the heap.
 //!
 //! ```text
 //! cargo build --release --target thumbv7em-none-eabihf
@@ -56,7 +55,8 @@ fn SysTick() {
     NOW.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The UART, which is polled. A read takes what has arrived, so it loses nothing when it is dropped.
+/// The UART, which is polled. A read takes what has arrived, so it loses nothing when it is
+/// dropped.
 struct Uart(());
 
 impl Uart {
