@@ -33,7 +33,7 @@ const MAX_AGE: Duration = Duration::from_secs(3600);
 const GIVE_UP: Duration = Duration::from_secs(3000);
 /// How long one attempt may take. The broker may have stopped without closing its connections.
 const ATTEMPT: Duration = Duration::from_secs(5);
-const RETRY_DELAY: Duration = Duration::from_millis(100);
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The connection to the broker. `async-nats` opens it again when it is lost.

@@ -7,14 +7,14 @@ use sockless::adapter::Error;
 use sockless::adapter::tokio::{Reader, WebSocket, Writer};
 use sockless::{CloseCode, Message};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::bucket::Bucket;
 use crate::room::Seat;
 use crate::{Chat, text};
 
-/// How many messages of a guest may wait for the broker. Further ones are refused.
+/// How many messages of a guest may wait until the broker has stored them. Further ones are refused.
 const MAX_WAITING: usize = 16;
 /// How long a guest is not read while that many wait and the broker is there.
 const WAIT: Duration = Duration::from_secs(1);
@@ -28,6 +28,8 @@ const MESSAGE_COST: usize = 200;
 
 /// A message that waits for the broker.
 struct Waiting {
+    /// Is returned when the broker has stored the message.
+    _place: OwnedSemaphorePermit,
     text: String,
     /// Whether the guest knows that it is delayed.
     is_told: bool,
@@ -48,7 +50,7 @@ pub(crate) async fn serve(
     } = chat.room.join();
     let name = format!("{} on {} ({number})", name.unwrap_or("guest"), chat.server);
     chat.room.tell(number, &format!("you are {name}"));
-    let (outbox, waiting) = mpsc::channel(MAX_WAITING);
+    let (outbox, waiting) = mpsc::unbounded_channel();
     // Not a part of this task: what the guest has sent is published, also after it has left.
     tokio::spawn(publish(Arc::clone(chat), number, name, waiting, permit));
 
@@ -84,8 +86,9 @@ async fn read_messages(
     chat: &Chat,
     guest: u64,
     mut reader: Reader<TcpStream>,
-    outbox: mpsc::Sender<Waiting>,
+    outbox: mpsc::UnboundedSender<Waiting>,
 ) -> Result<(), Error> {
+    let places = Arc::new(Semaphore::new(MAX_WAITING));
     let mut bucket = Bucket::new(MESSAGE_BURST, BYTES_PER_SECOND, Instant::now());
     // `None` is the end of the closing handshake, whichever end started it.
     while let Some(message) = reader.recv().await? {
@@ -94,7 +97,7 @@ async fn read_messages(
             let reason = "you send too much in a short time";
             chat.room.dismiss(guest, CloseCode::POLICY_VIOLATION, reason);
         } else if let Message::Text(text) = message {
-            send(chat, guest, &text, &outbox).await;
+            send(chat, guest, &text, &places, &outbox).await;
         } else {
             let reason = "the chat takes text only";
             chat.room.dismiss(guest, CloseCode::UNSUPPORTED_DATA, reason);
@@ -105,21 +108,23 @@ async fn read_messages(
 
 /// Puts a message into the outbox, or tells the guest why not. In either case the guest sees what
 /// becomes of it: the message in the room, or a line that begins with `delayed` or `not sent`.
-async fn send(chat: &Chat, guest: u64, text: &str, outbox: &mpsc::Sender<Waiting>) {
+async fn send(chat: &Chat, guest: u64, text: &str, places: &Arc<Semaphore>, outbox: &mpsc::UnboundedSender<Waiting>) {
     let text = match text::clean_message(text) {
         Ok(text) => text,
         Err(too_long) => return chat.room.tell(guest, &format!("not sent: {too_long}")),
     };
     let is_told = !chat.broker.is_up();
     let limit = if is_told { Duration::ZERO } else { WAIT };
-    let Ok(Ok(place)) = timeout(limit, outbox.reserve()).await else {
+    let Ok(Ok(_place)) = timeout(limit, Arc::clone(places).acquire_owned()).await else {
         let line = format!("not sent, because {MAX_WAITING} messages of yours wait already: {text}");
         return chat.room.tell(guest, &line);
     };
     if is_told {
         tell_delayed(chat, guest, &text);
     }
-    place.send(Waiting { text, is_told });
+    let waiting = Waiting { _place, text, is_told };
+    // The task that publishes runs as long as this outbox is open.
+    let _result = outbox.send(waiting);
 }
 
 fn tell_delayed(chat: &Chat, guest: u64, text: &str) {
@@ -132,11 +137,11 @@ async fn publish(
     chat: Arc<Chat>,
     guest: u64,
     name: String,
-    mut waiting: mpsc::Receiver<Waiting>,
+    mut waiting: mpsc::UnboundedReceiver<Waiting>,
     _permit: OwnedSemaphorePermit,
 ) {
     let _result = chat.broker.publish(&format!("{name} joined")).await;
-    while let Some(Waiting { text, is_told }) = waiting.recv().await {
+    while let Some(Waiting { _place, text, is_told }) = waiting.recv().await {
         let line = format!("{name}: {text}");
         let publish = chat.broker.publish(&line);
         tokio::pin!(publish);

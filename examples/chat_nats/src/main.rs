@@ -20,6 +20,19 @@
 //! | a guest does not read | it is closed with 1008; the others are not delayed | `room.rs` |
 //! | a guest sends too much | it is closed with 1008 | `guest.rs` |
 //!
+//! This is what Ana saw when the broker was killed and started again (Bob, on the other server, saw
+//! the same, with `delayed` for his own message instead of hers):
+//!
+//! ```text
+//! Bob on b (1) joined
+//! Ana on a (1): before
+//! the broker has gone: messages are delayed
+//! delayed, until the broker is there again: in the middle
+//! the broker is back
+//! Ana on a (1): in the middle
+//! Bob on b (1): message 1
+//! ```
+//!
 //! What the broker guarantees is not built again here: it orders and stores the lines, and drops
 //! those that are published twice. If a server is killed, its guests lose their connections, and
 //! the messages that it had announced as delayed are lost with it. The limits for each address are

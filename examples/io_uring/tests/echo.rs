@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use sockless::adapter::std_net::Socket;
 use sockless::adapter::{Error, std_net};
 use sockless::{CloseCode, Event, Message};
 
@@ -37,7 +38,7 @@ impl Server {
         Self { child, address }
     }
 
-    fn connect(&self) -> std_net::WebSocket<TcpStream> {
+    fn connect(&self) -> std_net::WebSocket<std_net::MaybeTlsStream> {
         let ws = std_net::connect(&format!("ws://{}/", self.address)).unwrap();
         ws.get_ref().set_read_timeout(Some(TIMEOUT)).unwrap();
         ws

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -41,9 +41,9 @@ impl Broker {
     /// Returns `None`, and says so, if there is no `nats-server` on this computer.
     pub(crate) fn start(test: &str) -> Option<Self> {
         let Some(program) = find_nats_server() else {
-            eprintln!(
-                "\n*** {test} is SKIPPED: there is no nats-server in PATH (Debian: apt-get install nats-server)\n"
-            );
+            // Not `eprintln`, whose output is shown only for tests that fail.
+            let what = "there is no nats-server in PATH (Debian: apt-get install nats-server)";
+            let _result = writeln!(io::stderr(), "\n*** {test} is SKIPPED: {what}");
             return None;
         };
         let store = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);

@@ -1,17 +1,16 @@
 //! A user of the chat, and what it has seen.
 
-use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use sockless::adapter::std_net::{self, Writer};
+use sockless::adapter::std_net::{self, MaybeTlsStream, Writer};
 
 use crate::process::TEST_TIMEOUT;
 
 /// A user. A thread reads what the server sends.
 pub(crate) struct User {
-    writer: Writer<TcpStream>,
+    writer: Writer<MaybeTlsStream>,
     seen: Arc<(Mutex<Vec<String>>, Condvar)>,
 }
 
