@@ -14,7 +14,8 @@ use crate::bucket::Bucket;
 use crate::room::Seat;
 use crate::{Chat, text};
 
-/// How many messages of a guest may wait until the broker has stored them. Further ones are refused.
+/// How many messages of a guest may wait until the broker has stored them. Further ones are
+/// refused.
 const MAX_WAITING: usize = 16;
 /// How long a guest is not read while that many wait and the broker is there.
 const WAIT: Duration = Duration::from_secs(1);
