@@ -13,6 +13,7 @@ mod fragments;
 mod halves;
 mod readers;
 mod stream;
+mod vectored;
 mod waiting;
 mod wakers;
 mod writers;

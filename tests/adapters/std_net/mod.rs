@@ -13,6 +13,7 @@ mod reading;
 mod reunited;
 mod shared_script;
 mod tcp;
+mod vectored;
 mod writers;
 mod writing;
 
