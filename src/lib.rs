@@ -118,6 +118,9 @@
 //! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
 //!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
+//! * `rustls`: `wss` URLs in [`adapter::std_net`], with the crate `rustls`. Implies `std`.
+//! * `tokio-rustls`: the same in `adapter::tokio` too. Implies `tokio` and `rustls`.
+//! * `hyper`: upgrades inside hyper 1 and axum, over HTTP/1.1 and HTTP/2. Implies `http`, `tokio`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
 //! it, except that `zlib-rs` compresses to other bytes, and that
@@ -190,6 +193,8 @@ pub mod handshake;
 mod http;
 #[cfg(feature = "alloc")]
 mod input_buffer;
+#[cfg(feature = "alloc")]
+pub mod proxy;
 #[cfg(feature = "alloc")]
 mod receive;
 #[cfg(feature = "alloc")]

@@ -124,6 +124,12 @@ fn tags() -> BTreeMap<String, BTreeSet<String>> {
     collect(&Path::new(ROOT).join("tests"), "", &mut tags);
     collect(&Path::new(ROOT).join("src"), "src::", &mut tags);
     collect(&Path::new(ROOT).join("examples"), "examples::", &mut tags);
+    // A package of its own, with the carrier that the engine does not have.
+    collect(
+        &Path::new(ROOT).join("examples/http2/tests"),
+        "examples::http2::tests::",
+        &mut tags,
+    );
     tags
 }
 

@@ -8,6 +8,7 @@ use sockless::{
     error::{LocalHandshakeError, RequestError, ResponseError},
     frame::ReservedBits,
     handshake::{Expected, Scheme},
+    proxy::{Proxy, ProxyError},
     utf8,
 };
 use support::{
@@ -351,16 +352,25 @@ SendError::MessageCompressed
 LocalHandshakeError::InvalidScheme
     the URL "" does not begin with "ws://" or "wss://" (RFC 6455, section 3)
 LocalHandshakeError::InvalidScheme
-    the URL "http://h/" does not begin with "ws://" or "wss://" (RFC 6455, section 3)
+    the URL "ftp://h/" does not begin with "ws://" or "wss://" (RFC 6455, section 3)
 LocalHandshakeError::InvalidScheme
-    the URL "https://"... does not begin with "ws://" or "wss://" (RFC 6455, section 3)
+    the URL "ftps://"... does not begin with "ws://" or "wss://" (RFC 6455, section 3)
 LocalHandshakeError::InvalidScheme
     the URL "example.com/chat"... does not begin with "ws://" or "wss://" (RFC 6455, section 3)
 LocalHandshakeError::FragmentInUrl
     the URL "ws://h/"... has a fragment, which a WebSocket URL cannot have (RFC 6455, section 3)
 LocalHandshakeError::UserInfoInUrl
-    a user name or a password precedes the host, and a WebSocket URL can have neither (RFC 6455,
-    section 3)
+    a user name or a password precedes the host, and a WebSocket URL can have neither:
+    ClientRequest::basic_auth sends them in a header (RFC 6455, section 3)
+LocalHandshakeError::InvalidCredentials
+    the user name has a colon, or the user name or the password has a control character (RFC 7617,
+    section 2)
+LocalHandshakeError::InvalidProxyScheme
+    the URL "socks5://"... of the proxy does not begin with "http://", and no other kind of proxy is
+    supported (RFC 9110, section 4.2.1)
+LocalHandshakeError::PathInProxyUrl
+    the URL "http://"... of the proxy has a path, a query string or a fragment, which CONNECT does
+    not use (RFC 9110, section 9.3.6)
 LocalHandshakeError::MissingHost
     the host is missing (RFC 6455, section 3)
 LocalHandshakeError::InvalidHost
@@ -421,6 +431,33 @@ LocalHandshakeError::NotAnUpgrade
 LocalHandshakeError::ExtendedConnect
     the request is an extended CONNECT, which Request::acceptance accepts and not Connection::accept
     (RFC 8441, section 5)
+ProxyError::Refused
+    the proxy refused the tunnel with status 407: it asks for credentials, or does not accept those
+    of Proxy::basic_auth (RFC 9110, section 15.5.8)
+ProxyError::Refused
+    the proxy refused the tunnel with status 403 instead of 2xx (RFC 9110, section 9.3.6)
+ProxyError::InvalidFirstByte
+    the proxy's answer to CONNECT begins with the byte 0x05, which cannot begin an HTTP response
+    (RFC 9112, section 4)
+ProxyError::InvalidStatusLine
+    the proxy's answer to CONNECT begins with "SSH-2.0-OpenSSH_9.2", which is not an HTTP status line
+    (RFC 9112, section 4)
+ProxyError::UnsupportedHttpVersion
+    the proxy's answer to CONNECT has the HTTP version "HTTP/2.0" instead of "HTTP/1.1" (RFC 9112,
+    section 2.3)
+ProxyError::InvalidHeaderLine
+    line 2 of the proxy's answer to CONNECT is not a valid HTTP header field (RFC 9112, section 5)
+ProxyError::HeadTooLong
+    the proxy's answer to CONNECT is longer than Config::max_head_size = 200 bytes (RFC 9112,
+    section 5)
+ProxyError::TooManyHeaders
+    the proxy's answer to CONNECT has more header fields than Config::max_headers = 5 (RFC 9112,
+    section 5)
+ProxyError::SwitchingProtocols
+    the proxy's answer to CONNECT has the status 101, which answers another request (RFC 9110,
+    section 15.2.2)
+ProxyError::UnexpectedEof
+    the proxy closed the connection before its answer to CONNECT was complete (RFC 9112, section 8)
 utf8::InvalidUtf8
     the bytes are not UTF-8 (RFC 3629, section 3)
 message::NotText
@@ -435,8 +472,8 @@ adapter::Error::Io
     nothing can be written any more: the peer did not complete the closing handshake within
     Timeouts::close = 0ns
 adapter::Error::Io
-    the connection to "example.com" needs TLS, because its URL begins with "wss://": use `client`
-    with a TLS stream (RFC 6455, section 3)
+    the connection to "example.com" needs TLS, because its URL begins with "wss://": enable the
+    feature "rustls" of sockless, or use `client` with a TLS stream (RFC 6455, section 3)
 adapter::Error::TimedOut
     the peer did not complete the opening handshake within Timeouts::handshake = 10s
 adapter::Error::TimedOut
@@ -457,6 +494,11 @@ adapter::Error::LocalHandshake
     no request is waiting to be accepted or rejected (RFC 6455, section 4.2.2)
 adapter::Error::Refused
     the server refused the WebSocket with status 403 instead of 101
+adapter::Error::Proxy
+    the proxy closed the connection before its answer to CONNECT was complete (RFC 9112, section 8)
+adapter::Error::Tls
+    the TLS handshake with "h\x00" failed: it is neither a DNS name nor an IP address, so that no
+    certificate can have it (RFC 6455, section 4.1)
 "#;
 
 /// An error, with the name of its type and variant.
@@ -473,6 +515,7 @@ fn errors() -> Vec<Row> {
     add(&mut rows, "ResponseError", response_errors());
     add(&mut rows, "SendError", send_errors());
     add(&mut rows, "LocalHandshakeError", local_handshake_errors());
+    add(&mut rows, "ProxyError", proxy_errors());
     add(
         &mut rows,
         "utf8",
@@ -885,11 +928,14 @@ fn local_handshake_errors() -> Vec<LocalHandshakeError> {
     let mut out = Vec::new();
     vec![
         url(""),
-        url("http://h/"),
-        url("https://user:secret@h/"),
+        url("ftp://h/"),
+        url("ftps://user:secret@h/"),
         url("example.com/chat?token=secret"),
         url("ws://h/#x"),
         url("ws://user:pass@h/"),
+        plain().basic_auth("us:er", "secret").unwrap_err(),
+        Proxy::new("socks5://user:secret@h:1080").unwrap_err(),
+        Proxy::new("http://user:sec/ret@h:3128").unwrap_err(),
         url("ws:///"),
         url("ws://h /"),
         url("ws://2001:db8::1/"),
@@ -928,6 +974,29 @@ fn local_handshake_errors() -> Vec<LocalHandshakeError> {
         page_server
             .accept(&connect_request(), &Accept::new(), &mut out)
             .unwrap_err(),
+    ]
+}
+
+fn proxy_errors() -> Vec<ProxyError> {
+    let answer = |answer: &str| {
+        let config = Config::new().max_head_size(200).max_headers(5);
+        let proxy = Proxy::new("http://user:secret@h").unwrap();
+        let mut connect = proxy.connect("h", 80, &config, &mut Vec::new()).unwrap();
+        let mut answer = answer.as_bytes().to_vec();
+        let received = connect.receive(&mut &mut answer[..]);
+        received.and_then(|_| connect.receive_eof()).unwrap_err()
+    };
+    vec![
+        answer("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"),
+        answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nCookie: secret\r\n\r\n"),
+        answer("\x05\x00"),
+        answer("SSH-2.0-OpenSSH_9.2\r\n"),
+        answer("HTTP/2.0 200 OK\r\n"),
+        answer("HTTP/1.1 200 OK\r\nProxy secret: x\r\n\r\n"),
+        answer(&format!("HTTP/1.1 200 OK\r\nVia: {}", "x".repeat(200))),
+        answer(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(6))),
+        answer("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        answer("HTTP/1.1 200 OK\r\n"),
     ]
 }
 
@@ -982,7 +1051,7 @@ fn adapter_errors() -> Vec<sockless::adapter::Error> {
     use core::time::Duration;
 
     use sockless::{
-        adapter::{Error, std_net},
+        adapter::Error,
         timers::{Due, Timeouts},
     };
     use support::heads::refusal;
@@ -1007,7 +1076,8 @@ fn adapter_errors() -> Vec<sockless::adapter::Error> {
         cut_again,
         took_nothing,
         late,
-        std_net::connect("wss://example.com/").unwrap_err(),
+        #[cfg(not(feature = "rustls"))]
+        sockless::adapter::std_net::connect("wss://example.com/").unwrap_err(),
         Error::TimedOut {
             due: Due::Handshake,
             limit: Duration::from_millis(10000),
@@ -1026,7 +1096,26 @@ fn adapter_errors() -> Vec<sockless::adapter::Error> {
         Error::Send(SendError::Closing),
         Error::LocalHandshake(LocalHandshakeError::NoRequest),
         Error::Refused(Box::new(refused)),
+        Error::Proxy(ProxyError::UnexpectedEof),
+        #[cfg(feature = "rustls")]
+        tls_error(),
     ]
+}
+
+/// The error of a name that is sent to no one, so that nothing has to listen for it.
+#[cfg(feature = "rustls")]
+fn tls_error() -> sockless::adapter::Error {
+    use std::{net, sync::Arc};
+
+    let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    sockless::adapter::std_net::TlsStream::connect(tcp, "h\0", &Arc::new(config), None).unwrap_err()
 }
 
 /// The status after a Close frame of the peer.
@@ -1062,6 +1151,11 @@ fn listed() -> Vec<(String, String)> {
     }
     if cfg!(not(feature = "std")) {
         rows.retain(|(name, _)| !name.starts_with("adapter::"));
+    }
+    if cfg!(feature = "rustls") {
+        rows.retain(|(_, text)| !text.contains("enable the feature"));
+    } else {
+        rows.retain(|(name, _)| name != "adapter::Error::Tls");
     }
     rows
 }
@@ -1105,6 +1199,9 @@ fn f76_texts_are_complete() {
                 "{name}: {text}"
             );
         }
+        if name.starts_with("ProxyError") {
+            assert!(text.contains("the proxy"), "{name}: {text}");
+        }
         let is_opening = ["RequestError", "ResponseError", "LocalHandshakeError"];
         if is_opening.iter().any(|kind| name.starts_with(kind)) || name == "ProtocolError::HandshakeEof" {
             assert!(!text.contains("closing"), "{name}: {text}");
@@ -1133,7 +1230,14 @@ fn f76_texts_are_complete() {
 fn f77_no_error_has_a_secret() {
     for Row { name, error } in errors() {
         for shown in [error.to_string(), format!("{error:?}")] {
-            let shown = shown.replace("a user name or a password", "");
+            // These texts name what is secret, and not its value.
+            let shown = [
+                "a user name or a password",
+                "the user name has",
+                "the user name or the password has",
+            ]
+            .iter()
+            .fold(shown, |shown, words| shown.replace(words, ""));
             for secret in ["secret", "pass", "user", KEY] {
                 assert!(!shown.contains(secret), "{name}: {shown}");
             }
@@ -1175,6 +1279,12 @@ fn every_variant_is_listed() {
             include_str!("../src/error/local_handshake.rs"),
             15,
         ),
+        (
+            "ProxyError",
+            "pub enum ProxyError {",
+            include_str!("../src/proxy/error.rs"),
+            9,
+        ),
         #[cfg(feature = "std")]
         (
             "adapter::Error",
@@ -1197,6 +1307,9 @@ fn every_variant_is_listed() {
             .collect();
         assert!(variants.len() >= least, "{kind}: {variants:?}");
         declared.extend(variants);
+    }
+    if cfg!(not(feature = "rustls")) {
+        declared.remove("adapter::Error::Tls");
     }
     assert_eq!(names, declared);
 }
@@ -1225,9 +1338,12 @@ fn every_type_is_listed() {
         "LocalHandshakeError",
         "NotText",
         "ProtocolError",
+        "ProxyError",
+        "Rejection", // a `RequestError` or a `LocalHandshakeError`, with its text
         "RequestError",
         "ResponseError",
         "SendError",
+        "TlsError", // as `adapter::Error::Tls`
     ];
     assert_eq!(found, expected.map(String::from).into());
 }

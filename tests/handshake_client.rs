@@ -75,6 +75,11 @@ fn s3_what_a_url_says() {
         ("ws://h:81/", false, "h", 81, "h:81", "/"),
         ("ws://h:443", false, "h", 443, "h:443", "/"),
         ("wss://h:443", true, "h", 443, "h", "/"),
+        ("http://h/p?q", false, "h", 80, "h", "/p?q"),
+        ("https://h", true, "h", 443, "h", "/"),
+        ("HTTPS://h:443/", true, "h", 443, "h", "/"),
+        ("https://h:80/", true, "h", 80, "h:80", "/"),
+        ("HttP://h:80/", false, "h", 80, "h", "/"),
         ("wss://h:80", true, "h", 80, "h:80", "/"),
         ("wss://h:8443?x", true, "h", 8443, "h:8443", "/?x"),
         ("ws://h:1", false, "h", 1, "h:1", "/"),
@@ -193,8 +198,9 @@ fn s3_an_invalid_url_is_refused() {
         ("ws//h", invalid_scheme("ws//h")),
         (" ws://h", invalid_scheme(" ws://h")),
         ("ws ://h", invalid_scheme("ws ://h")),
-        ("http://h", invalid_scheme("http://h")),
-        ("https://h", invalid_scheme("https://h")),
+        ("ftp://h", invalid_scheme("ftp://h")),
+        ("httpss://h", invalid_scheme("httpss://h")),
+        ("http:/h", invalid_scheme("http:/h")),
         ("wsss://h", invalid_scheme("wsss://h")),
         ("w://h", invalid_scheme("w://h")),
         (
@@ -216,6 +222,7 @@ fn s3_an_invalid_url_is_refused() {
         ("ws://h:1 ", invalid_port("1 ")),
         ("ws://h:80:80", invalid_host("h:80:80")),
         ("ws://user@h", USER_INFO),
+        ("https://user:secret@h/", USER_INFO),
         ("ws://user:secret@h/", USER_INFO),
         ("ws://user:12@h:80/", USER_INFO),
         ("ws://@h/", USER_INFO),
@@ -273,10 +280,13 @@ fn s3_the_error_of_a_url_has_no_secret() {
         "http://name:needle@h/",
         "http://needle@h/p?q#f",
         "http://name:nee?dle@h/",
+        "ftp://name:needle@h/",
+        "ftp://needle@h/p?q#f",
+        "ftp://name:nee?dle@h/",
         "name:needle@h",
         "name:nee/dle@h",
         "needle?1://x@y",
-        "http://h/?token=needle",
+        "ftp://h/?token=needle",
         "h/?token=needle",
         "h?token=needle",
         "h#needle",
@@ -346,6 +356,27 @@ fn s3_a_request_from_parts() {
             Err(error),
             "{host:?} {target:?}"
         );
+    }
+}
+
+/// A user name and a password are sent in a header (RFC 7617, section 2).
+#[test]
+fn rfc7617_s2_basic_credentials() {
+    let header = |user: &str, password: &str| {
+        let request = ClientRequest::new("ws://h/").unwrap();
+        request
+            .basic_auth(user, password)
+            .map(|request| read(&request).one("Authorization").to_owned())
+    };
+    for (user, password, value) in [
+        ("Aladdin", "open sesame", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ("test", "123\u{a3}", "Basic dGVzdDoxMjPCow=="),
+        ("", ":", "Basic Ojo="),
+    ] {
+        assert_eq!(header(user, password).as_deref(), Ok(value));
+    }
+    for (user, password) in [("a:b", "c"), ("a\n", "b"), ("a", "b\0"), ("a", "\u{85}")] {
+        assert_eq!(header(user, password), Err(LocalHandshakeError::InvalidCredentials));
     }
 }
 

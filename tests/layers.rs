@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 12] = [
     &["deflate"],
     &["config"],
     &["assembler", "handshake"],
-    &["event"],
+    &["event", "proxy"],
     &["receive", "relay", "send"],
     &["connection"],
     &["input_buffer"],

@@ -50,6 +50,8 @@ mod pair;
 #[cfg(feature = "alloc")]
 mod prepared;
 #[cfg(feature = "alloc")]
+mod proxy;
+#[cfg(feature = "alloc")]
 mod secrets;
 #[cfg(feature = "alloc")]
 mod timers;

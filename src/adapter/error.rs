@@ -4,7 +4,12 @@ use alloc::boxed::Box;
 use core::{error, fmt, time::Duration};
 use std::io::{self, ErrorKind};
 
-use crate::{CloseStatus, ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, timers::Due};
+#[cfg(feature = "rustls")]
+use super::tls_error::TlsError;
+use crate::{
+    CloseStatus, ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, proxy::ProxyError,
+    timers::Due,
+};
 
 /// The error of an adapter.
 ///
@@ -41,6 +46,13 @@ pub enum Error {
     /// has arrived of the body, also if the transport failed or a deadline was missed before all of
     /// it.
     Refused(Box<Refusal>),
+    /// The proxy opens no tunnel. A refusal holds its response, as that of a server does.
+    Proxy(ProxyError),
+    /// The TLS handshake failed: the certificate is not trusted or is of another name, or the peer
+    /// does not speak TLS.
+    #[cfg(feature = "rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+    Tls(Box<TlsError>),
 }
 
 impl fmt::Display for Error {
@@ -64,6 +76,9 @@ impl fmt::Display for Error {
                 "the server refused the WebSocket with status {} instead of 101",
                 refusal.response.status()
             ),
+            Self::Proxy(error) => fmt::Display::fmt(error, f),
+            #[cfg(feature = "rustls")]
+            Self::Tls(error) => fmt::Display::fmt(error, f),
         }
     }
 }
@@ -79,7 +94,10 @@ impl error::Error for Error {
             | Self::Send(_)
             | Self::LocalHandshake(_)
             | Self::TimedOut { .. }
-            | Self::Refused(_) => None,
+            | Self::Refused(_)
+            | Self::Proxy(_) => None,
+            #[cfg(feature = "rustls")]
+            Self::Tls(_) => None,
         }
     }
 }
@@ -109,6 +127,12 @@ impl From<SendError> for Error {
     }
 }
 
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
 impl From<LocalHandshakeError> for Error {
     /// A request that is not allowed is an error of the peer.
     fn from(error: LocalHandshakeError) -> Self {
@@ -135,7 +159,11 @@ impl From<Error> for io::Error {
             Error::Send(SendError::NotOpen) => ErrorKind::NotConnected,
             Error::Send(SendError::InvalidUtf8) => ErrorKind::InvalidData,
             Error::Send(_) | Error::LocalHandshake(_) => ErrorKind::InvalidInput,
-            Error::Refused(_) => ErrorKind::ConnectionRefused,
+            Error::Refused(_) | Error::Proxy(ProxyError::Refused(_)) => ErrorKind::ConnectionRefused,
+            Error::Proxy(ProxyError::UnexpectedEof) => ErrorKind::UnexpectedEof,
+            Error::Proxy(_) => ErrorKind::InvalidData,
+            #[cfg(feature = "rustls")]
+            Error::Tls(_) => ErrorKind::InvalidData,
         };
         match error {
             Error::Io(error) => error,

@@ -29,15 +29,12 @@ fn unexpected_end() -> Error {
     Error::Protocol(Box::new(ProtocolError::HandshakeEof))
 }
 
-/// Checks that a request can be sent over plain TCP.
-pub(super) fn check_is_plain(request: &ClientRequest) -> Result<(), Error> {
-    if request.is_secure() {
-        let text = format!(
-            "the connection to {} needs TLS, because its URL begins with \"wss://\": use `client` with a TLS stream \
-             (RFC 6455, section 3)",
-            Excerpt::new(request.host().as_bytes())
-        );
-        return Err(io::Error::new(io::ErrorKind::Unsupported, text).into());
-    }
-    Ok(())
+/// Returns the error of a `wss` URL in a build without TLS.
+pub(super) fn needs_tls(request: &ClientRequest, feature: &str) -> Error {
+    let text = format!(
+        "the connection to {} needs TLS, because its URL begins with \"wss://\": enable the feature {feature:?} of \
+         sockless, or use `client` with a TLS stream (RFC 6455, section 3)",
+        Excerpt::new(request.host().as_bytes())
+    );
+    io::Error::new(io::ErrorKind::Unsupported, text).into()
 }

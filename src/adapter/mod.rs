@@ -5,6 +5,7 @@
 //! | [`std_net`] | blocking streams, such as `std::net::TcpStream` |
 //! | `tokio` | tokio's `AsyncRead` and `AsyncWrite` (feature `tokio`) |
 //! | `futures_io` | the traits of the `futures-io` crate: smol, async-std (feature `futures-io`) |
+//! | `hyper` | what hyper and axum have upgraded, over HTTP/1.1 or HTTP/2 (feature `hyper`) |
 //! | `poll` | any other executor (either of these features) |
 //!
 //! An adapter reads, writes and keeps the deadlines. All of its state is in its struct: the engine,
@@ -12,12 +13,16 @@
 //! connection that is interrupted, by a timeout of the transport or because its future is dropped,
 //! loses nothing and repeats nothing.
 
+mod connect_options;
 mod driver;
 mod error;
 #[cfg(feature = "futures-io")]
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
 pub mod futures_io;
 mod handshake;
+#[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+pub mod hyper;
 mod message;
 mod parts;
 mod pieces;
@@ -29,14 +34,22 @@ mod received;
 mod settings;
 pub mod std_net;
 mod take;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(feature = "rustls")]
+mod tls_error;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
+mod tunnel;
 mod write_state;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use self::{error::Error, message::AsMessage, parts::Parts, settings::Settings};
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls_error::TlsError;
+pub use self::{connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts, settings::Settings};
 
 /// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent
 /// whenever code of the application is called.

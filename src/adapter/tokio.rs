@@ -18,7 +18,13 @@
 //! # }
 //! ```
 
-use alloc::boxed::Box;
+mod limit;
+mod maybe_tls;
+#[cfg(feature = "tokio-rustls")]
+mod tls;
+mod tunnel;
+
+use alloc::{boxed::Box, vec::Vec};
 use core::{
     net::SocketAddr,
     pin::Pin,
@@ -36,11 +42,13 @@ use tokio::{
     time::{self, Sleep},
 };
 
+use self::limit::Limit;
+pub use self::maybe_tls::MaybeTlsStream;
 use super::{
-    Error, Settings, handshake,
+    ConnectOptions, Error, Settings, handshake,
     poll::{self, Transport},
 };
-use crate::{Accept, ClientRequest, Connection, handshake::Response, timers::Due};
+use crate::{Accept, ClientRequest, Connection, handshake::Response};
 
 /// A WebSocket over a stream of tokio.
 pub type WebSocket<S> = poll::WebSocket<Io<S>, Clock>;
@@ -57,39 +65,62 @@ pub type MessageWriter<'a, S> = poll::MessageWriter<'a, Io<S>, Clock>;
 /// The binary messages of a [`WebSocket`] as an `AsyncRead` and `AsyncWrite`.
 pub type ByteStream<S> = poll::ByteStream<Io<S>, Clock>;
 
-/// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
+/// Connects to a `ws` URL over TCP, with TCP_NODELAY set, or to a `wss` URL over TLS and TCP, with
+/// the feature `tokio-rustls`.
 ///
-/// For a `wss` URL, connect a TLS stream over [`connect_tcp`] and pass it to [`client`].
+/// For headers and subprotocols, a proxy, or a TLS configuration of the application's own, use
+/// [`connect_with`].
 ///
 /// If the host has several addresses, the first one that answers is used: see
 /// [`connect_addresses`]. [`Timeouts::handshake`](crate::timers::Timeouts::handshake) limits all of
-/// it: the resolution of the name, connecting, and the opening handshake.
+/// it: the resolution of the name, connecting, TLS, and the opening handshake.
 ///
 /// # Errors
 /// The URL is invalid, the transport failed, or the server violated the protocol,
-/// [refused](Error::Refused) or took too long.
-pub async fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
-    let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default()).await?;
+/// [refused](Error::Refused) or took too long. A `wss` URL without the feature `tokio-rustls` is
+/// `Unsupported`.
+pub async fn connect(url: &str) -> Result<WebSocket<MaybeTlsStream>, Error> {
+    let (ws, _response) = connect_with(&ClientRequest::new(url)?, ConnectOptions::new()).await?;
     Ok(ws)
 }
 
-/// Connects over TCP with the given request and settings. Also returns the response of the server.
+/// Connects over TCP, and TLS for a `wss` URL, with the given request and options. Also returns the
+/// response of the server.
 ///
 /// # Errors
-/// Those of [`connect`]. A `wss` URL is `Unsupported`.
+/// Those of [`connect`], and those of the [proxy](Error::Proxy).
 pub async fn connect_with(
     request: &ClientRequest,
-    settings: impl Into<Settings>,
-) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
-    handshake::check_is_plain(request)?;
-    let settings = settings.into();
+    options: impl Into<ConnectOptions>,
+) -> Result<(WebSocket<MaybeTlsStream>, Response<'static>), Error> {
+    let options = options.into();
+    if request.is_secure() && cfg!(not(feature = "tokio-rustls")) {
+        return Err(handshake::needs_tls(request, "tokio-rustls"));
+    }
+    let ConnectOptions { settings, proxy, .. } = &options;
     let started = poll::Clock::now(&Clock::default());
-    let tcp = connect_tcp(request.host(), request.port(), settings.timeouts.handshake).await?;
-    WebSocket::connect(Io(tcp), Clock::default(), request, &settings, started).await
+    let limit = Limit::new(settings.timeouts.handshake);
+    let (host, port) = match proxy {
+        Some(proxy) => (proxy.host(), proxy.port()),
+        None => (request.host(), request.port()),
+    };
+    let tcp = connect_tcp_within(host, port, limit).await?;
+    let unread = match proxy {
+        Some(proxy) => tunnel::open(&tcp, proxy, request, &settings.config, limit).await?,
+        None => Vec::new(),
+    };
+    #[cfg(feature = "tokio-rustls")]
+    if request.is_secure() {
+        let tls = tls::connect(tcp, request.host(), options.tls_config.as_deref(), &unread, limit).await?;
+        let stream = Io(MaybeTlsStream::Tls(tls));
+        return WebSocket::connect(stream, Clock::default(), request, settings, &[], started).await;
+    }
+    let stream = Io(MaybeTlsStream::Plain(tcp));
+    WebSocket::connect(stream, Clock::default(), request, settings, &unread, started).await
 }
 
-/// Connects to a host over TCP, with TCP_NODELAY set: the first step of [`connect`], for a `wss`
-/// URL or a stream with options of its own.
+/// Connects to a host over TCP, with TCP_NODELAY set: the first step of [`connect`], for a stream
+/// with options of its own.
 ///
 /// The addresses of the host are tried as in [`connect_addresses`]. The limit covers the resolution
 /// of the name too: it is tokio's, in a thread of the runtime's blocking pool, which ends when the
@@ -98,11 +129,16 @@ pub async fn connect_with(
 /// # Errors
 /// The name cannot be resolved, no address takes the connection, or the limit has passed.
 pub async fn connect_tcp(host: &str, port: u16, limit: impl Into<Option<Duration>>) -> Result<TcpStream, Error> {
-    within(limit.into(), async {
-        let addresses = net::lookup_host((host, port)).await?;
-        race(addresses).await
-    })
-    .await
+    connect_tcp_within(host, port, Limit::new(limit.into())).await
+}
+
+async fn connect_tcp_within(host: &str, port: u16, limit: Limit) -> Result<TcpStream, Error> {
+    limit
+        .run(async {
+            let addresses = net::lookup_host((host, port)).await?;
+            race(addresses).await
+        })
+        .await
 }
 
 /// Connects to the first of several addresses that answers, with TCP_NODELAY set (RFC 8305).
@@ -116,26 +152,13 @@ pub async fn connect_addresses(
     addresses: impl IntoIterator<Item = SocketAddr>,
     limit: impl Into<Option<Duration>>,
 ) -> Result<TcpStream, Error> {
-    within(limit.into(), race(addresses)).await
+    Limit::new(limit.into()).run(race(addresses)).await
 }
 
 async fn race(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<TcpStream> {
     let tcp = poll::connect_addresses(addresses, Clock::default(), TcpStream::connect).await?;
     tcp.set_nodelay(true)?;
     Ok(tcp)
-}
-
-async fn within<T>(limit: Option<Duration>, connecting: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
-    let Some(limit) = limit else {
-        return Ok(connecting.await?);
-    };
-    match time::timeout(limit, connecting).await {
-        Ok(connected) => Ok(connected?),
-        Err(_) => Err(Error::TimedOut {
-            due: Due::Handshake,
-            limit,
-        }),
-    }
 }
 
 /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`

@@ -9,7 +9,8 @@ use super::{excerpt::Excerpt, request::RequestError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LocalHandshakeError {
-    /// The URL does not begin with `ws://` or `wss://` (RFC 6455, section 3).
+    /// The URL does not begin with `ws://` or `wss://`, or `http://` or `https://` in their place
+    /// (RFC 6455, section 3).
     InvalidScheme {
         /// The URL, without user name, password, query string and fragment.
         url: Excerpt,
@@ -21,6 +22,19 @@ pub enum LocalHandshakeError {
     },
     /// A user name or a password precedes the host (RFC 6455, section 3).
     UserInfoInUrl,
+    /// The user name for the authentication scheme "Basic" has a colon, or the user name or the
+    /// password has a control character (RFC 7617, section 2).
+    InvalidCredentials,
+    /// The URL of a proxy does not begin with `http://` (RFC 9110, section 4.2.1).
+    InvalidProxyScheme {
+        /// The URL, without user name, password, query string and fragment.
+        url: Excerpt,
+    },
+    /// The URL of a proxy has a path, a query string or a fragment (RFC 9110, section 9.3.6).
+    PathInProxyUrl {
+        /// The URL, without user name, password, query string and fragment.
+        url: Excerpt,
+    },
     /// The URL has no host, or the host is empty (RFC 6455, section 3).
     MissingHost,
     /// The host is not a host name or address (RFC 3986, section 3.2.2).
@@ -147,8 +161,22 @@ impl fmt::Display for LocalHandshakeError {
                 "the URL {url} has a fragment, which a WebSocket URL cannot have (RFC 6455, section 3)"
             ),
             Self::UserInfoInUrl => f.write_str(
-                "a user name or a password precedes the host, and a WebSocket URL can have neither \
-                 (RFC 6455, section 3)",
+                "a user name or a password precedes the host, and a WebSocket URL can have neither: \
+                 ClientRequest::basic_auth sends them in a header (RFC 6455, section 3)",
+            ),
+            Self::InvalidCredentials => f.write_str(
+                "the user name has a colon, or the user name or the password has a control character \
+                 (RFC 7617, section 2)",
+            ),
+            Self::InvalidProxyScheme { url } => write!(
+                f,
+                "the URL {url} of the proxy does not begin with \"http://\", and no other kind of proxy is supported \
+                 (RFC 9110, section 4.2.1)"
+            ),
+            Self::PathInProxyUrl { url } => write!(
+                f,
+                "the URL {url} of the proxy has a path, a query string or a fragment, which CONNECT does not use \
+                 (RFC 9110, section 9.3.6)"
             ),
             Self::MissingHost => f.write_str("the host is missing (RFC 6455, section 3)"),
             Self::InvalidHost { host } => write!(

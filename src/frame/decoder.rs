@@ -68,8 +68,8 @@ pub struct Decoder {
     in_message: bool,
     /// permessage-deflate gives the first reserved bit a meaning, on the first frame of a message.
     allows_rsv1: bool,
-    /// Extensions of the caller's own give these bits a meaning, on every frame of a message. As one
-    /// byte, they leave a connection 8 bytes smaller.
+    /// Extensions of the caller's own give these bits a meaning, on every frame of a message. As
+    /// one byte, they leave a connection 8 bytes smaller.
     own_bits: FirstByte,
     /// What is in `stash` breaks a rule.
     has_failed: bool,

@@ -9,6 +9,7 @@ use core::fmt;
 
 use super::{
     accept_key::{accept_key, base64},
+    basic_auth::basic_credentials,
     expected::Expected,
     fields::{check_added_connect_header, check_added_header, check_header, check_subprotocols},
     own_extensions::{self, OwnOffer},
@@ -60,7 +61,10 @@ pub struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// Creates a request for a `ws` or `wss` URL (RFC 6455, section 3).
+    /// Creates a request for a `ws` or `wss` URL (RFC 6455, section 3). `http` and `https` are
+    /// other names for these schemes, as in browsers (WHATWG WebSockets Standard).
+    ///
+    /// A user name and a password are refused: use [`basic_auth`](Self::basic_auth).
     ///
     /// Characters that are not allowed in a path or a query, such as `[`, `|`, a space, and those
     /// that are not ASCII, are percent-encoded. Control characters, a space at the end, and a
@@ -135,6 +139,23 @@ impl ClientRequest {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Adds an `Authorization` header with a user name and a password (RFC 7617). Anyone who sees
+    /// the connection can read them, unless it is a `wss` one.
+    ///
+    /// ```
+    /// use sockless::ClientRequest;
+    ///
+    /// let request = ClientRequest::new("wss://example.com/")?;
+    /// let request = request.basic_auth("Aladdin", "open sesame")?;
+    /// # Ok::<(), sockless::error::LocalHandshakeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The user name has a colon, or one of them has a control character.
+    pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, LocalHandshakeError> {
+        Ok(self.header("Authorization", basic_credentials(user, password)?))
     }
 
     /// Offers an extension that the caller implements (RFC 6455, section 9): its name with its

@@ -9,6 +9,7 @@
 mod accept;
 mod accept_key;
 pub(crate) mod answer;
+pub(crate) mod basic_auth;
 mod client_request;
 mod connect;
 mod connect_fields;
@@ -19,6 +20,7 @@ mod http_types;
 mod negotiated;
 mod origin;
 mod own_extensions;
+pub(crate) mod proxy_url;
 pub(crate) mod refusal_body;
 mod request;
 mod response;

@@ -27,8 +27,8 @@ pub(super) struct Url {
 impl Url {
     pub(super) fn parse(url: &str) -> Result<Self, LocalHandshakeError> {
         let (secure, rest) = match url.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => (false, rest),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => (true, rest),
+            Some((scheme, rest)) if is_one_of(scheme, ["ws", "http"]) => (false, rest),
+            Some((scheme, rest)) if is_one_of(scheme, ["wss", "https"]) => (true, rest),
             _ => {
                 return Err(LocalHandshakeError::InvalidScheme {
                     url: public_excerpt(url),
@@ -66,6 +66,12 @@ impl Url {
             Some(port) => Cow::Owned(format!("{}:{port}", self.host)),
         }
     }
+}
+
+/// "If url's scheme is "http", then set url's scheme to "ws"", and "https" to "wss" (WHATWG
+/// WebSockets Standard): a scheme and its alias. Case has no meaning.
+fn is_one_of(scheme: &str, schemes: [&str; 2]) -> bool {
+    schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// An error in `host [ ":" port ]`.

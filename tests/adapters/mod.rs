@@ -10,10 +10,16 @@ mod connect;
 mod faults;
 #[cfg(feature = "futures-io")]
 mod futures_io;
+#[cfg(feature = "hyper")]
+mod hyper;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 mod poll;
+#[cfg(feature = "tokio")]
+mod proxy;
 #[cfg(all(feature = "tokio", feature = "futures-io"))]
 mod tasks;
+#[cfg(feature = "tokio-rustls")]
+mod tls;
 #[cfg(feature = "tokio")]
 mod tokio;
 

@@ -56,6 +56,6 @@ pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of};
 pub use heads::REQUEST;
 
 /// The examples of docs/EMBEDDING.md compile and run.
-#[cfg(all(doctest, feature = "http", feature = "tokio", feature = "futures-io"))]
+#[cfg(all(doctest, feature = "hyper", feature = "futures-io"))]
 #[doc = include_str!("../../docs/EMBEDDING.md")]
 struct Embedding;

@@ -11,9 +11,12 @@ use std::{io, process::ExitCode, str, time::Duration};
 
 use sockless::{
     Accept, ClientRequest, Config, Relay, Request, Role, Teardown,
-    adapter::{self, Error, Parts, tokio::Incoming},
+    adapter::{
+        self, Error, Parts,
+        tokio::{Incoming, WebSocket},
+    },
     error::LocalHandshakeError,
-    handshake::Refusal,
+    handshake::{Refusal, Response},
 };
 use sockless_applications::{AnyError, bind, run_async, serve_each, usage};
 use tokio::{
@@ -38,6 +41,8 @@ origins.";
 
 type IoParts = Parts<adapter::tokio::Io<TcpStream>>;
 
+/// How long it may take to connect to the server.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much is read from a side at a time, in bytes.
 const READ_SIZE: usize = 16 << 10;
 /// While more bytes than this wait for a side, nothing is read from the other one.
@@ -88,7 +93,7 @@ async fn pass_on(client: TcpStream, server: String) -> Result<(), AnyError> {
             return Err(error.into());
         }
     };
-    let (server_ws, response) = match adapter::tokio::connect_with(&request, Config::new()).await {
+    let (server_ws, response) = match connect(&request).await {
         Ok(opened) => opened,
         Err(Error::Refused(refusal)) => return pass_on_refusal(incoming, &refusal).await,
         Err(error) => {
@@ -106,6 +111,12 @@ async fn pass_on(client: TcpStream, server: String) -> Result<(), AnyError> {
     let relay = Relay::new(&Config::new(), seed).negotiated(&response);
     let (link, client, server) = Link::take_over(relay, client_ws.into_parts(), server_ws.into_parts())?;
     link.run(client, server).await
+}
+
+/// Connects to the server over plain TCP: the link reads and writes the sockets itself.
+async fn connect(request: &ClientRequest) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
+    let tcp = adapter::tokio::connect_tcp(request.host(), request.port(), CONNECT_TIMEOUT).await?;
+    adapter::tokio::client(tcp, request, Config::new()).await
 }
 
 /// Returns the request to the server for that of a client: for the same path and query, and with

@@ -21,7 +21,7 @@ use sockless::{
 };
 use sockless_applications::{AnyError, Args, bind, run_async, serve_each, usage};
 use tokio::{
-    io::{AsyncWriteExt, copy, sink},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, sink},
     net::TcpStream,
     time::timeout,
 };
@@ -122,7 +122,10 @@ fn config() -> Config {
 ///
 /// A failure of one side is one for the other: the WebSocket is dropped without a Close frame, and
 /// the TCP connection is reset. So no end takes what was cut off for complete.
-async fn carry(mut tcp: TcpStream, ws: adapter::tokio::WebSocket<TcpStream>) -> Result<(), AnyError> {
+async fn carry<S>(mut tcp: TcpStream, ws: adapter::tokio::WebSocket<S>) -> Result<(), AnyError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let result = carry_both(&mut tcp, ws.into_byte_stream()).await;
     if result.is_err() {
         // Dropped with this option, it is reset.
@@ -131,7 +134,10 @@ async fn carry(mut tcp: TcpStream, ws: adapter::tokio::WebSocket<TcpStream>) -> 
     Ok(result?)
 }
 
-async fn carry_both(tcp: &mut TcpStream, stream: adapter::tokio::ByteStream<TcpStream>) -> io::Result<()> {
+async fn carry_both<S>(tcp: &mut TcpStream, stream: adapter::tokio::ByteStream<S>) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (mut from_tcp, mut to_tcp) = tcp.split();
     let (mut from_ws, mut to_ws) = tokio::io::split(stream);
     let receiving = async {

@@ -1,4 +1,5 @@
-//! An echo server with axum, which routes requests: one route is a WebSocket.
+//! An echo server with axum, which routes requests: one route is a WebSocket, over HTTP/1.1 and
+//! HTTP/2.
 //!
 //! ```text
 //! cargo run --manifest-path examples/frameworks/Cargo.toml --bin axum -- --listen 127.0.0.1:9002
@@ -8,48 +9,32 @@ mod options;
 
 use std::{env, error::Error};
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
-use axum::{Router, http::StatusCode, routing::any, serve::ListenerExt};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use sockless::adapter::{self, Settings};
-use sockless::{Accept, Config, Connection};
+use axum::response::Response;
+use axum::{Router, routing::any, serve::ListenerExt};
+use sockless::adapter::{self, Settings, hyper};
+use sockless::{Accept, Config};
 use tokio::net::TcpListener;
 
-type BoxError = Box<dyn Error + Send + Sync>;
-
-/// Handles the route. An extractor would do the same, with a `sockless::Request` from `into_owned`.
+/// Handles the route. A server with subprotocols chooses one with `hyper::request`.
 async fn respond(State(config): State<Config>, mut request: Request) -> Response {
-    let upgrade = hyper::upgrade::on(&mut request);
-    let request = match sockless::Request::from_http(&request) {
-        Ok(request) => request,
-        Err(error) => return (error.to_http(), format!("{error}\n")).into_response(),
-    };
-    // A server with subprotocols chooses one here.
-    let accept = Accept::new();
     // By default, only pages of the server's own origin may connect. Others get status 403.
-    if let Err(error) = request.check_origin(&accept) {
-        return (error.to_http(), format!("{error}\n")).into_response();
-    }
-    let Ok((response, negotiated)) = request.to_http_response(&accept, &config) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let engine = Connection::upgraded_server(&negotiated, config);
-    tokio::spawn(async {
-        if let Err(error) = echo(upgrade, engine).await {
-            eprintln!("axum: {error}");
+    match hyper::upgrade(&mut request, &Accept::new(), Settings::new().config(config)) {
+        Ok((response, upgrade)) => {
+            tokio::spawn(async {
+                if let Err(error) = echo(upgrade).await {
+                    eprintln!("axum: {error}");
+                }
+            });
+            response
         }
-    });
-    response.map(|()| Body::empty())
+        Err(rejection) => rejection.into_http(),
+    }
 }
 
 /// Serves one connection. `upgrade` completes after axum has sent the response.
-async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
-    // An `Upgraded` first returns the bytes that were read after the request.
-    let stream = TokioIo::new(upgrade.await?);
-    let mut ws = adapter::tokio::upgraded(stream, engine, Settings::default());
+async fn echo(upgrade: hyper::Upgrade) -> Result<(), adapter::Error> {
+    let mut ws = upgrade.await?;
     // `None` if the client closed with success. An error if it closed with another code, or if the
     // connection failed or was lost.
     while let Some(message) = ws.recv().await? {
@@ -60,12 +45,13 @@ async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let (listen, config) = options::parse(env::args().skip(1)).ok_or(options::USAGE)?;
     let listener = TcpListener::bind(listen).await?;
     println!("listening on ws://{}/", listener.local_addr()?);
-    // `any`, so that `respond` refuses other methods. `axum::serve` has no deadline for a request.
-    // A server that needs one passes the router to hyper, with the loop of the other example.
+    // `any`, so that `respond` refuses other methods: over HTTP/2, the method is CONNECT.
+    // `axum::serve` has no deadline for a request, and the default limits of HTTP/2. A server that
+    // needs others passes the router to hyper, with the loop of the other example.
     let router = Router::new().route("/", any(respond)).with_state(config);
     let listener = listener.tap_io(|tcp| {
         if let Err(error) = tcp.set_nodelay(true) {

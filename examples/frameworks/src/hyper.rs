@@ -1,4 +1,4 @@
-//! An echo server with hyper, which handles HTTP until the upgrade.
+//! An echo server with hyper, which handles HTTP/1.1 and HTTP/2 until the upgrade.
 //!
 //! ```text
 //! cargo run --manifest-path examples/frameworks/Cargo.toml --bin hyper -- --listen 127.0.0.1:9002
@@ -6,45 +6,40 @@
 
 mod options;
 
-use std::{env, error::Error, time::Duration};
+use std::{convert::Infallible, env, error::Error, pin::pin, time::Duration};
 
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn, upgrade::OnUpgrade};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use sockless::adapter::{self, Settings};
-use sockless::{Accept, Config, Connection};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use sockless::adapter::{self, Settings, hyper as ws};
+use sockless::{Accept, Config};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::{sync::Notify, time::sleep};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Responds to a request. A request for a WebSocket starts a task.
-async fn respond(mut request: Request<Incoming>, config: &Config) -> Result<Response<String>, BoxError> {
-    let upgrade = hyper::upgrade::on(&mut request);
-    let request = match sockless::Request::from_http(&request) {
-        Ok(request) => request,
-        Err(error) => return Ok(error.to_http().map(|()| format!("{error}\n"))),
-    };
-    // A server with more than one path checks it here, and chooses a subprotocol.
-    let accept = Accept::new();
-    // By default, only pages of the server's own origin may connect. Others get status 403.
-    if let Err(error) = request.check_origin(&accept) {
-        return Ok(error.to_http().map(|()| format!("{error}\n")));
-    }
-    let (response, negotiated) = request.to_http_response(&accept, config)?;
-    let engine = Connection::upgraded_server(&negotiated, config.clone());
-    tokio::spawn(async {
-        if let Err(error) = echo(upgrade, engine).await {
-            eprintln!("hyper: {error}");
+fn respond<B>(mut request: Request<B>, config: Config) -> Response<String> {
+    // A server with more than one path checks it here, and chooses a subprotocol with
+    // `ws::request`. By default, only pages of the server's own origin may connect. Others get
+    // status 403.
+    match ws::upgrade(&mut request, &Accept::new(), Settings::new().config(config)) {
+        Ok((response, upgrade)) => {
+            tokio::spawn(async {
+                if let Err(error) = echo(upgrade).await {
+                    eprintln!("hyper: {error}");
+                }
+            });
+            response
         }
-    });
-    Ok(response.map(|()| String::new()))
+        Err(rejection) => rejection.into_http(),
+    }
 }
 
 /// Serves one connection. `upgrade` completes after hyper has sent the response.
-async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
-    // An `Upgraded` first returns the bytes that hyper has read after the request.
-    let stream = TokioIo::new(upgrade.await?);
-    let mut ws = adapter::tokio::upgraded(stream, engine, Settings::default());
+async fn echo(upgrade: ws::Upgrade) -> Result<(), adapter::Error> {
+    let mut ws = upgrade.await?;
     // `None` if the client closed with success. An error if it closed with another code, or if the
     // connection failed or was lost.
     while let Some(message) = ws.recv().await? {
@@ -54,16 +49,32 @@ async fn echo(upgrade: OnUpgrade, engine: Connection) -> Result<(), BoxError> {
     Ok(())
 }
 
+/// Serves HTTP/1.1 or HTTP/2, as the client chooses. `examples/http2` says what its limits mean.
 async fn serve(tcp: TcpStream, config: Config) -> Result<(), BoxError> {
     tcp.set_nodelay(true)?;
-    http1::Builder::new()
-        // Until the upgrade, hyper keeps the deadlines.
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(10))
-        .serve_connection(TokioIo::new(tcp), service_fn(|request| respond(request, &config)))
-        .with_upgrades()
-        .await?;
-    Ok(())
+    let mut builder = Builder::new(TokioExecutor::new());
+    // Until the upgrade, hyper keeps the deadlines.
+    let deadline = Duration::from_secs(10);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(deadline);
+    builder
+        .http2()
+        .enable_connect_protocol()
+        .initial_stream_window_size(64 << 10)
+        .initial_connection_window_size(16 << 20);
+    let first = Notify::new();
+    let service = service_fn(|request| {
+        first.notify_one();
+        let response = respond(request, config.clone());
+        async { Ok::<_, Infallible>(response) }
+    });
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(tcp), service));
+    // Until hyper-util knows the version, it has no deadline.
+    tokio::select! {
+        served = connection.as_mut() => return served,
+        () = first.notified() => {}
+        () = sleep(deadline) => return Err(format!("no request within {deadline:?}").into()),
+    }
+    connection.await
 }
 
 #[tokio::main]
@@ -84,7 +95,7 @@ async fn main() -> Result<(), BoxError> {
             Err(error) => {
                 eprintln!("hyper: {error}");
                 // There are no more sockets. An immediate retry would keep the processor busy.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(100)).await;
             }
         }
     }

@@ -6,10 +6,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sockless::{
-    ClientRequest, CloseCode, Config, Connection, Event, State, Teardown,
+    ClientRequest, CloseCode, Config, Connection, Event, Message, State, Teardown,
+    adapter::Settings,
     deflate::{DeflateConfig, DeflateParams, WindowBits},
     handshake::Negotiated,
 };
+use sockless_http2::client::{Error, Http2};
 use support::REQUEST;
 
 const EXAMPLES: [&str; 2] = [env!("CARGO_BIN_EXE_axum"), env!("CARGO_BIN_EXE_hyper")];
@@ -122,6 +124,42 @@ fn converse(server: &Server, compressed: bool, together: usize) {
     // The server closes the transport.
     assert_eq!(client.teardown(), Some(Teardown::AwaitPeer));
     assert_eq!(tcp.read(&mut buf).unwrap(), 0);
+}
+
+/// Both also accept WebSockets over HTTP/2, as many as they allow on one connection, and refuse
+/// other requests there.
+#[test]
+fn websockets_over_http_2() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for example in EXAMPLES {
+        let server = Server::start(example, &["--deflate", "--deflate-threshold", "0"]);
+        runtime.block_on(async {
+            let tcp = tokio::net::TcpStream::connect(server.address).await.unwrap();
+            let http2 = Http2::connect(tcp).await.unwrap();
+            for n in 0..10 {
+                let request = ClientRequest::new(&format!("ws://{}/", server.address)).unwrap();
+                let opened = http2.open(&request, config(n % 2 == 0), Settings::new()).await;
+                let (mut ws, response) = opened.unwrap();
+                assert_eq!(response.status(), 200);
+                assert_eq!(ws.negotiated().deflate.is_some(), n % 2 == 0);
+                for len in [0, 1000, 300_000] {
+                    let message = Message::Text("0123456789".repeat(len / 10).into());
+                    ws.feed(&message).await.unwrap();
+                    assert!(ws.recv().await.unwrap() == Some(message));
+                }
+                ws.close(CloseCode::NORMAL, "").await.unwrap();
+                assert_eq!(ws.recv().await.unwrap(), None);
+                assert!(ws.close_status().unwrap().is_clean());
+            }
+            let request = ClientRequest::new(&format!("ws://{}/", server.address)).unwrap();
+            let request = request.origin("http://evil.example");
+            let Err(Error::Refused(response)) = http2.open(&request, config(false), Settings::new()).await else {
+                panic!("not refused");
+            };
+            assert_eq!(response.status(), 403);
+            assert!(response.body().starts_with(b"the client's Origin"), "{response:?}");
+        });
+    }
 }
 
 #[test]

@@ -25,19 +25,21 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
         let started = clock.now();
-        Self::connect(transport, clock, request, &settings.into(), started).await
+        Self::connect(transport, clock, request, &settings.into(), &[], started).await
     }
 
-    /// The time for the opening handshake begins at `started`.
+    /// `unread` was read from the transport. The time for the opening handshake begins at
+    /// `started`.
     pub(in crate::adapter) async fn connect(
         transport: T,
         clock: C,
         request: &ClientRequest,
         settings: &Settings,
+        unread: &[u8],
         started: Instant,
     ) -> Result<(Self, Response<'static>), Error> {
         let driver = Driver::client(request, settings, started)?;
-        let mut ws = Self::new(transport, clock, driver);
+        let mut ws = Self::new(transport, clock, driver).read_ahead(unread);
         loop {
             if let Some(response) = handshake::response(ws.recv_event().await?) {
                 return response.map(|response| (ws, response));

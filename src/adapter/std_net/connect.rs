@@ -13,16 +13,14 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    adapter::{
-        Error,
-        race::{Race, Step},
-    },
-    timers::Due,
+use super::limit::Limit;
+use crate::adapter::{
+    Error,
+    race::{Race, Step},
 };
 
 /// Connects to a host over TCP, with TCP_NODELAY set: the first step of
-/// [`connect`](super::connect()), for a `wss` URL or a stream with options of its own.
+/// [`connect`](super::connect()), for a stream with options of its own.
 ///
 /// The addresses of the host are tried as in [`connect_addresses`]. Within the same limit, the name
 /// is resolved in a thread, because the system's resolver has no limit: after a timeout, that
@@ -43,7 +41,10 @@ use crate::{
 /// # Errors
 /// The name cannot be resolved, no address takes the connection, or the limit has passed.
 pub fn connect_tcp(host: &str, port: u16, limit: impl Into<Option<Duration>>) -> Result<TcpStream, Error> {
-    let limit = Limit::new(limit.into());
+    connect_tcp_within(host, port, Limit::new(limit.into()))
+}
+
+pub(super) fn connect_tcp_within(host: &str, port: u16, limit: Limit) -> Result<TcpStream, Error> {
     let addresses = resolve(host, port, limit)?;
     connect_within(addresses, limit)
 }
@@ -147,55 +148,12 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// The time for connecting, the resolution of the name included.
-#[derive(Clone, Copy)]
-struct Limit {
-    limit: Option<Duration>,
-    deadline: Option<Instant>,
-}
-
-impl Limit {
-    fn new(limit: Option<Duration>) -> Self {
-        Self {
-            limit,
-            deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
-        }
-    }
-
-    /// The time that is left; `None` without a limit.
-    fn left(self) -> Option<Duration> {
-        self.deadline
-            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
-    }
-
-    fn has_passed(self) -> bool {
-        self.left().is_some_and(|left| left.is_zero())
-    }
-
-    fn timed_out(self) -> Error {
-        match self.limit {
-            Some(limit) => Error::TimedOut {
-                due: Due::Handshake,
-                limit,
-            },
-            None => Error::Io(ErrorKind::TimedOut.into()),
-        }
-    }
-
-    /// Returns the error of an attempt, or that the limit has passed.
-    fn explain(self, error: io::Error) -> Error {
-        if error.kind() == ErrorKind::TimedOut && self.has_passed() {
-            return self.timed_out();
-        }
-        Error::Io(error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::timers::Due;
 
     const NO_LIMIT: Limit = Limit {
         limit: None,

@@ -19,6 +19,8 @@ mod byte_stream;
 mod connect;
 mod incoming;
 mod input;
+mod limit;
+mod maybe_tls;
 mod message_reader;
 mod message_writer;
 mod open;
@@ -26,104 +28,137 @@ mod output;
 mod read_loop;
 mod reader;
 mod shared;
+mod socket;
 mod socket_timeout;
 mod split;
+#[cfg(feature = "rustls")]
+mod tls;
+mod tunnel;
 mod websocket;
 mod write_loop;
 mod writer;
 
+use alloc::vec::Vec;
 use std::{
     io::{self, ErrorKind},
-    net::TcpStream,
     time::Instant,
 };
 
-use self::socket_timeout::SocketHooks;
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use self::tls::TlsStream;
 pub use self::{
     byte_stream::{ByteReader, ByteStream, ByteWriter},
     connect::{connect_addresses, connect_tcp},
     incoming::Incoming,
+    maybe_tls::MaybeTlsStream,
     message_reader::MessageReader,
     message_writer::MessageWriter,
     reader::Reader,
+    socket::Socket,
     websocket::WebSocket,
     writer::Writer,
 };
-use super::{Error, Settings, handshake};
+use self::{limit::Limit, socket_timeout::SocketHooks};
+use super::{ConnectOptions, Error, Settings, handshake};
 use crate::{Accept, ClientRequest, Connection, handshake::Response};
 
-/// Connects to a `ws` URL over TCP, with TCP_NODELAY set.
+/// Connects to a `ws` URL over TCP, with TCP_NODELAY set, or to a `wss` URL over TLS and TCP, with
+/// the feature `rustls`.
 ///
-/// For a `wss` URL, connect a TLS stream over [`connect_tcp`] and pass it to [`WebSocket::client`].
-/// For headers and subprotocols, use [`connect_with`].
+/// For headers and subprotocols, a proxy, or a TLS configuration of the application's own, use
+/// [`connect_with`].
 ///
 /// If the host has several addresses, the first one that answers is used: see
 /// [`connect_addresses`]. [`Timeouts::handshake`](crate::timers::Timeouts::handshake) limits all of
-/// it: the resolution of the name, connecting, and the opening handshake.
+/// it: the resolution of the name, connecting, TLS, and the opening handshake.
 ///
 /// # Errors
 /// The URL is invalid, the transport failed, or the server violated the protocol,
-/// [refused](Error::Refused) or took too long.
-pub fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
-    let (ws, _response) = connect_with(&ClientRequest::new(url)?, Settings::default())?;
+/// [refused](Error::Refused) or took too long. A `wss` URL without the feature `rustls` is
+/// `Unsupported`.
+pub fn connect(url: &str) -> Result<WebSocket<MaybeTlsStream>, Error> {
+    let (ws, _response) = connect_with(&ClientRequest::new(url)?, ConnectOptions::new())?;
     Ok(ws)
 }
 
-/// Connects over TCP with the given request and settings. Also returns the response of the server.
+/// Connects over TCP, and TLS for a `wss` URL, with the given request and options. Also returns the
+/// response of the server.
 ///
 /// # Errors
-/// Those of [`connect`](connect()). A `wss` URL is `Unsupported`.
+/// Those of [`connect`](connect()), and those of the [proxy](Error::Proxy).
 pub fn connect_with(
     request: &ClientRequest,
-    settings: impl Into<Settings>,
-) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
-    handshake::check_is_plain(request)?;
-    let settings = settings.into();
+    options: impl Into<ConnectOptions>,
+) -> Result<(WebSocket<MaybeTlsStream>, Response<'static>), Error> {
+    let options = options.into();
+    if request.is_secure() && cfg!(not(feature = "rustls")) {
+        return Err(handshake::needs_tls(request, "rustls"));
+    }
+    let ConnectOptions { settings, proxy, .. } = &options;
     let started = Instant::now();
-    let tcp = connect_tcp(request.host(), request.port(), settings.timeouts.handshake)?;
-    WebSocket::connect(tcp, request, &settings, Some(SocketHooks::TCP), started)
+    let limit = Limit::since(started, settings.timeouts.handshake);
+    let (host, port) = match proxy {
+        Some(proxy) => (proxy.host(), proxy.port()),
+        None => (request.host(), request.port()),
+    };
+    let tcp = connect::connect_tcp_within(host, port, limit)?;
+    let unread = match proxy {
+        Some(proxy) => tunnel::open(&tcp, proxy, request, &settings.config, limit)?,
+        None => Vec::new(),
+    };
+    #[cfg(feature = "rustls")]
+    if request.is_secure() {
+        let stream = TlsStream::connect_within(tcp, request.host(), options.tls_config.as_deref(), &unread, limit)?;
+        let stream = MaybeTlsStream::Tls(stream);
+        return WebSocket::connect(stream, request, settings, Some(SocketHooks::of()), &[], started);
+    }
+    let stream = MaybeTlsStream::Plain(tcp);
+    WebSocket::connect(stream, request, settings, Some(SocketHooks::of()), &unread, started)
 }
 
-/// Opens a connection as a client over a TCP stream that is connected already. Sets TCP_NODELAY.
+/// Opens a connection as a client over a stream that is connected already. Sets TCP_NODELAY.
 ///
 /// # Errors
 /// Those of [`WebSocket::client`].
-pub fn client(
-    tcp: TcpStream,
+pub fn client<S: Socket>(
+    stream: S,
     request: &ClientRequest,
     settings: impl Into<Settings>,
-) -> Result<(WebSocket<TcpStream>, Response<'static>), Error> {
-    tcp.set_nodelay(true)?;
-    WebSocket::connect(tcp, request, &settings.into(), Some(SocketHooks::TCP), Instant::now())
+) -> Result<(WebSocket<S>, Response<'static>), Error> {
+    stream.set_nodelay(true)?;
+    let hooks = Some(SocketHooks::of());
+    WebSocket::connect(stream, request, &settings.into(), hooks, &[], Instant::now())
 }
 
-/// Accepts a WebSocket on a TCP stream with default settings. Sets TCP_NODELAY. It may come from a
-/// page of the server's own origin, or from a client that is no browser: others get a response with
-/// status 403 (RFC 6455, section 10.2).
+/// Accepts a WebSocket on a TCP stream, or another [`Socket`], with default settings. Sets
+/// TCP_NODELAY. It may come from a page of the server's own origin, or from a client that is no
+/// browser: others get a response with status 403 (RFC 6455, section 10.2).
 ///
 /// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
 /// server's hosts: pass them to [`Incoming::accept`], after [`incoming`](fn@incoming).
 ///
 /// # Errors
 /// Those of [`Incoming::new`] and [`Incoming::accept`].
-pub fn accept(tcp: TcpStream) -> Result<WebSocket<TcpStream>, Error> {
-    incoming(tcp, Settings::default())?.accept(&Accept::new())
+pub fn accept<S: Socket>(stream: S) -> Result<WebSocket<S>, Error> {
+    incoming(stream, Settings::default())?.accept(&Accept::new())
 }
 
-/// Waits for a client's request on a TCP stream. The application accepts or rejects it. Sets
-/// TCP_NODELAY.
+/// Waits for a client's request on a TCP stream, or another [`Socket`]. The application accepts or
+/// rejects it. Sets TCP_NODELAY.
 ///
 /// # Errors
 /// Those of [`Incoming::new`].
-pub fn incoming(tcp: TcpStream, settings: impl Into<Settings>) -> Result<Incoming<TcpStream>, Error> {
-    tcp.set_nodelay(true)?;
-    Incoming::read(WebSocket::server(tcp, &settings.into(), Some(SocketHooks::TCP)))
+pub fn incoming<S: Socket>(stream: S, settings: impl Into<Settings>) -> Result<Incoming<S>, Error> {
+    stream.set_nodelay(true)?;
+    Incoming::read(WebSocket::server(stream, &settings.into(), Some(SocketHooks::of())))
 }
 
-/// Continues a connection over TCP whose opening handshake is done: see [`WebSocket::upgraded`].
+/// Continues a connection over TCP, or another [`Socket`], whose opening handshake is done: see
+/// [`WebSocket::upgraded`].
 #[must_use]
-pub fn upgraded(tcp: TcpStream, engine: Connection, settings: impl Into<Settings>) -> WebSocket<TcpStream> {
-    WebSocket::from_engine(tcp, engine, &settings.into(), Some(SocketHooks::TCP))
+pub fn upgraded<S: Socket>(stream: S, engine: Connection, settings: impl Into<Settings>) -> WebSocket<S> {
+    WebSocket::from_engine(stream, engine, &settings.into(), Some(SocketHooks::of()))
 }
 
 /// Returns whether an error of a stream ends the connection. After another one, the call can be

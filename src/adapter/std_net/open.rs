@@ -27,19 +27,20 @@ impl<S: Read + Write> WebSocket<S> {
         request: &ClientRequest,
         settings: impl Into<Settings>,
     ) -> Result<(Self, Response<'static>), Error> {
-        Self::connect(stream, request, &settings.into(), None, Instant::now())
+        Self::connect(stream, request, &settings.into(), None, &[], Instant::now())
     }
 
-    /// The time for the opening handshake begins at `started`.
+    /// `unread` was read from the stream. The time for the opening handshake begins at `started`.
     pub(super) fn connect(
         stream: S,
         request: &ClientRequest,
         settings: &Settings,
         hooks: Option<SocketHooks<S>>,
+        unread: &[u8],
         started: Instant,
     ) -> Result<(Self, Response<'static>), Error> {
         let driver = Driver::client(request, settings, started)?;
-        let mut ws = Self::new(stream, driver, settings, hooks);
+        let mut ws = Self::new(stream, driver, settings, hooks).read_ahead(unread);
         loop {
             // After a timeout that the application has set, too, what is known of a refusal.
             let received = ws.recv_event().or_else(|error| {

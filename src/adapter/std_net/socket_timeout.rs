@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 use std::{
-    io::{self, ErrorKind, Read},
-    net::{Shutdown, TcpStream},
+    io::{self, ErrorKind},
+    net::Shutdown,
     time::Instant,
 };
 
+use super::socket::Socket;
 use crate::Teardown;
 
 /// The shortest timeout that is set: sockets refuse a timeout of zero.
@@ -27,18 +28,20 @@ struct TimeoutOption<S> {
     set: fn(&S, Option<Duration>) -> io::Result<()>,
 }
 
-impl SocketHooks<TcpStream> {
-    pub(super) const TCP: Self = Self {
-        read_timeout: TimeoutOption {
-            get: TcpStream::read_timeout,
-            set: TcpStream::set_read_timeout,
-        },
-        write_timeout: TimeoutOption {
-            get: TcpStream::write_timeout,
-            set: TcpStream::set_write_timeout,
-        },
-        teardown: teardown_tcp,
-    };
+impl<S: Socket> SocketHooks<S> {
+    pub(super) fn of() -> Self {
+        Self {
+            read_timeout: TimeoutOption {
+                get: S::read_timeout,
+                set: S::set_read_timeout,
+            },
+            write_timeout: TimeoutOption {
+                get: S::write_timeout,
+                set: S::set_write_timeout,
+            },
+            teardown,
+        }
+    }
 }
 
 /// The timeout of one direction of a stream: the next deadline of the connection, or the timeout
@@ -163,24 +166,26 @@ impl<S> SocketTimeout<S> {
     }
 }
 
-/// Closes a TCP stream in an orderly way (RFC 6455, section 7.1.1). Closing a socket with unread
-/// bytes sends a reset, which can destroy the Close frame on its way to the peer.
-fn teardown_tcp(tcp: &mut TcpStream, teardown: Teardown, deadline: Option<Instant>) {
-    if teardown == Teardown::Close && tcp.shutdown(Shutdown::Write).is_err() {
+/// Closes a stream in an orderly way (RFC 6455, section 7.1.1). Closing a socket with unread bytes
+/// sends a reset, which can destroy the Close frame on its way to the peer.
+fn teardown<S: Socket>(stream: &mut S, teardown: Teardown, deadline: Option<Instant>) {
+    let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    // TLS has something to write at its end. A timeout of zero is an error.
+    let _error = stream.set_write_timeout(left().map(|left| left.max(MIN_TIMEOUT)));
+    if teardown == Teardown::Close && stream.shutdown(Shutdown::Write).is_err() {
         return;
     }
     let mut sink = [0; 1024];
     loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         // A timeout of zero is an error and ends the loop.
-        if tcp.set_read_timeout(left).is_err() {
+        if stream.set_read_timeout(left()).is_err() {
             break;
         }
-        match tcp.read(&mut sink) {
+        match stream.read(&mut sink) {
             Ok(1..) => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => break,
         }
     }
-    let _closed = tcp.shutdown(Shutdown::Both);
+    let _closed = stream.shutdown(Shutdown::Both);
 }

@@ -3,12 +3,11 @@
 use alloc::sync::Arc;
 use std::{
     io::{self, Read, Write},
-    net::TcpStream,
     sync::{Mutex, PoisonError},
 };
 
 use super::{
-    Reader, WebSocket, Writer, access::Core, read_loop::ReadLoop, reader::ReadHalf, shared::Shared,
+    Reader, WebSocket, Writer, access::Core, read_loop::ReadLoop, reader::ReadHalf, shared::Shared, socket::Socket,
     write_loop::WriteLoop,
 };
 use crate::adapter::driver::SenderId;
@@ -55,7 +54,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 }
 
-impl WebSocket<TcpStream> {
+impl<S: Socket> WebSocket<S> {
     /// Joins two halves again. Nothing that was received or fed is lost.
     ///
     /// ```no_run
@@ -75,10 +74,7 @@ impl WebSocket<TcpStream> {
     /// The halves are of different connections, or there are clones of the writer. Both halves are
     /// returned.
     #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
-    pub fn reunite(
-        reader: Reader<TcpStream, TcpStream>,
-        writer: Writer<TcpStream>,
-    ) -> Result<Self, Halves<TcpStream, TcpStream>> {
+    pub fn reunite(reader: Reader<S, S>, writer: Writer<S>) -> Result<Self, Halves<S, S>> {
         // The two handles are of one socket.
         let (core, reader, _stream, writer) = reunite(reader, writer)?;
         Ok(Self::from_loops(core, reader, writer))
@@ -88,7 +84,7 @@ impl WebSocket<TcpStream> {
     ///
     /// # Errors
     /// The socket cannot be duplicated.
-    pub fn split(self) -> io::Result<(Reader<TcpStream, TcpStream>, Writer<TcpStream>)> {
+    pub fn split(self) -> io::Result<(Reader<S, S>, Writer<S>)> {
         let (core, reader, writer) = self.into_loops();
         let stream = writer.stream.try_clone()?;
         Ok(halves(core, reader, stream, writer))

@@ -26,9 +26,9 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Config, Message, ProtocolError, Role,
+    ClientRequest, CloseCode, Config, Message, ProtocolError, Role,
     adapter::{
-        Error,
+        Error, Settings,
         std_net::{self, WebSocket},
     },
 };
@@ -168,8 +168,9 @@ fn pair() -> (WebSocket<TcpStream>, WebSocket<TcpStream>) {
     let (listener, url) = listen();
     thread::scope(|scope| {
         let server = scope.spawn(|| std_net::accept(accept_tcp(&listener)).unwrap());
-        let client = std_net::connect(&url).unwrap();
-        with_timeouts(client.get_ref().try_clone().unwrap());
+        let tcp = with_timeouts(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let request = ClientRequest::new(&url).unwrap();
+        let (client, _response) = std_net::client(tcp, &request, Settings::new()).unwrap();
         (client, server.join().unwrap())
     })
 }

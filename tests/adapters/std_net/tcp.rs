@@ -80,7 +80,7 @@ fn tcp_nodelay_is_set() {
         });
         let request = ClientRequest::new(&url).unwrap();
         let (client, _) = std_net::connect_with(&request, Config::default()).unwrap();
-        assert!(client.get_ref().nodelay().unwrap());
+        assert!(client.get_ref().get_ref().nodelay().unwrap());
     });
 }
 

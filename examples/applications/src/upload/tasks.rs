@@ -85,7 +85,7 @@ async fn send(url: &str, source: impl AsyncRead + Unpin, len: u64) -> Result<(),
 }
 
 async fn send_message(
-    writer: &adapter::tokio::Writer<TcpStream>,
+    writer: &adapter::tokio::Writer<adapter::tokio::MaybeTlsStream>,
     mut source: impl AsyncRead + Unpin,
     len: u64,
 ) -> Result<Receipt, AnyError> {

@@ -15,7 +15,10 @@ use std::{
     thread,
 };
 
-use sockless::{Accept, CloseCode, MessageKind, adapter::std_net};
+use sockless::{
+    Accept, CloseCode, MessageKind,
+    adapter::std_net::{self, MaybeTlsStream},
+};
 use sockless_applications::{AnyError, run, serve_each_on_threads};
 
 use self::transfer::{BUFFER_SIZE, Outcome, Random, Receipt, Task, Transfer, peak_memory, server_config};
@@ -80,7 +83,11 @@ fn send(url: &str, source: impl Read + Send, len: u64) -> Result<(), AnyError> {
     Ok(())
 }
 
-fn send_message(writer: &std_net::Writer<TcpStream>, mut source: impl Read, len: u64) -> Result<Receipt, AnyError> {
+fn send_message(
+    writer: &std_net::Writer<MaybeTlsStream>,
+    mut source: impl Read,
+    len: u64,
+) -> Result<Receipt, AnyError> {
     let mut transfer = Transfer::new(Some(len));
     let mut message = writer.writer(MessageKind::Binary)?;
     let mut buf = vec![0; BUFFER_SIZE];

@@ -1,10 +1,11 @@
 //! `game`: its clients, and clients that do not follow the rules.
 
-use std::net::TcpStream;
-
 use sockless::{
     CloseCode,
-    adapter::{Error, std_net},
+    adapter::{
+        Error,
+        std_net::{self, MaybeTlsStream, WebSocket},
+    },
 };
 
 use crate::process::Process;
@@ -42,7 +43,7 @@ fn players_see_each_other() {
 }
 
 /// Sends messages, and returns the code with which the server closes.
-fn code_after(ws: &mut std_net::WebSocket<TcpStream>, messages: &[&[u8]]) -> CloseCode {
+fn code_after(ws: &mut WebSocket<MaybeTlsStream>, messages: &[&[u8]]) -> CloseCode {
     for message in messages {
         ws.send(*message).unwrap();
     }

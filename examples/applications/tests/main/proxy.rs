@@ -10,7 +10,7 @@ use sockless::{
     Accept, ClientRequest, CloseCode, Config, Message, MessageKind,
     adapter::{
         Error,
-        std_net::{self, Incoming, WebSocket},
+        std_net::{self, Incoming, MaybeTlsStream, WebSocket},
     },
     deflate::DeflateConfig,
 };
@@ -37,7 +37,7 @@ fn start<T: Send + 'static>(
     (proxy, url, server)
 }
 
-fn connect(url: &str) -> Result<WebSocket<TcpStream>, Error> {
+fn connect(url: &str) -> Result<WebSocket<MaybeTlsStream>, Error> {
     let request = ClientRequest::new(&format!("{url}path?query"))?
         .origin("http://page.example")
         .subprotocol("v2")

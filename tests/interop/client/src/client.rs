@@ -2,7 +2,7 @@
 //! documents the paths.
 //!
 //! ```text
-//! interop_client ws://ADDRESS/ websockets|ws
+//! interop_client ws://ADDRESS/ websockets|ws [http://USER:PASSWORD@PROXY]
 //! ```
 
 mod compressed;
@@ -11,7 +11,6 @@ use std::{
     cell::Cell,
     env, error,
     fmt::Debug,
-    net::TcpStream,
     process::ExitCode,
     sync::mpsc::{self, RecvTimeoutError},
     thread,
@@ -21,11 +20,12 @@ use std::{
 use sockless::{
     ClientRequest, CloseCode, CloseStatus, ClosedBy, Config, Event, Message, MessageKind, ProtocolError,
     adapter::{
-        Error,
-        std_net::{self, WebSocket},
+        ConnectOptions, Error,
+        std_net::{self, MaybeTlsStream, WebSocket},
     },
     error::ResponseError,
-    handshake::Refusal,
+    handshake::{Refusal, Response},
+    proxy::{Proxy, ProxyError},
 };
 
 use self::compressed::Library;
@@ -40,7 +40,7 @@ const LONG_REASON: &str = "ändern, bleiben, gehen: was auch immer; this reason 
                            last byte of its 123 bytes.";
 
 type Failure = Box<dyn error::Error + Send + Sync>;
-type Tcp = WebSocket<TcpStream>;
+type Tcp = WebSocket<MaybeTlsStream>;
 type Function = fn(&Server) -> Result<(), Failure>;
 type Check = Box<dyn Fn(&Server) -> Result<(), Failure> + Send>;
 
@@ -102,14 +102,17 @@ const CHECKS: &[(&str, Function)] = &[
     ("message over the limit of sockless: 1009", over_own_limit),
     ("message over the limit of the library: 1009", over_server_limit),
     ("invalid UTF-8: 1007", invalid_utf8),
+    ("refused by the proxy without credentials: 407", refused_by_proxy),
+    ("refused by the proxy for a port on which nothing listens", nowhere),
 ];
 
 fn main() -> ExitCode {
     let mut args = env::args().skip(1);
     let (Some(url), Some(library)) = (args.next(), args.next().and_then(|name| Library::named(&name))) else {
-        eprintln!("usage: interop_client ws://ADDRESS/ websockets|ws");
+        eprintln!("usage: interop_client ws://ADDRESS/ websockets|ws [http://USER:PASSWORD@PROXY]");
         return ExitCode::from(2);
     };
+    let proxy = args.next().map(|url| Proxy::new(&url).expect("the URL of a proxy"));
     let checks = CHECKS
         .iter()
         .map(|(name, check)| ((*name).to_owned(), Box::new(check) as Check))
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
         let (done, outcome) = mpsc::channel();
         let server = Server {
             url: url.clone(),
+            proxy: proxy.clone(),
             next_id: Cell::new(100 * number),
         };
         // In a thread, so that the timeout covers all blocking calls.
@@ -157,6 +161,8 @@ impl error::Error for Skip {}
 
 struct Server {
     url: String,
+    /// With credentials.
+    proxy: Option<Proxy>,
     next_id: Cell<usize>,
 }
 
@@ -168,8 +174,14 @@ impl Server {
 
     fn open_with(&self, path: &str, config: Config) -> Result<(Tcp, usize), Failure> {
         let (request, id) = self.request(path)?;
-        let (ws, _) = std_net::connect_with(&request, config)?;
+        let (ws, _) = self.connect(&request, config)?;
         Ok((ws, id))
+    }
+
+    /// Connects, through the proxy if there is one.
+    fn connect(&self, request: &ClientRequest, config: Config) -> Result<(Tcp, Response<'static>), Error> {
+        let options = ConnectOptions::new().settings(config).proxy(self.proxy.clone());
+        std_net::connect_with(request, options)
     }
 
     /// Creates the request of a new connection. Returns its ID too.
@@ -363,7 +375,7 @@ fn request_with_subprotocols(server: &Server, subprotocols: &[&str]) -> Result<C
 }
 
 fn check_subprotocol(server: &Server, offers: &[&str], expected: Option<&str>) -> Result<(), Failure> {
-    let (mut ws, response) = std_net::connect_with(&request_with_subprotocols(server, offers)?, Config::default())?;
+    let (mut ws, response) = server.connect(&request_with_subprotocols(server, offers)?, Config::default())?;
     check_equal("subprotocol", response.subprotocol(), expected)?;
     close_cleanly(&mut ws)
 }
@@ -378,7 +390,7 @@ fn no_subprotocol(server: &Server) -> Result<(), Failure> {
     check_subprotocol(server, &[], None)?;
     check_subprotocol(server, &["other"], None)?;
     let request = request_with_subprotocols(server, &["other"])?.require_subprotocol(true);
-    match std_net::connect_with(&request, Config::default()) {
+    match server.connect(&request, Config::default()) {
         Err(Error::Protocol(error)) => {
             let expected = ProtocolError::Response(ResponseError::MissingSubprotocol);
             check_equal("error", *error, expected)
@@ -390,11 +402,36 @@ fn no_subprotocol(server: &Server) -> Result<(), Failure> {
 
 fn refusal(server: &Server, target: &str) -> Result<Box<Refusal>, Failure> {
     let request = ClientRequest::new(&format!("{}{target}", server.url))?;
-    match std_net::connect_with(&request, Config::default()) {
+    match server.connect(&request, Config::default()) {
         Err(Error::Refused(refusal)) => Ok(refusal),
         Err(error) => Err(error.into()),
         Ok(_) => Err("not refused".into()),
     }
+}
+
+/// The status with which the proxy refuses.
+fn proxy_status(proxy: Proxy, url: &str) -> Result<u16, Failure> {
+    let request = ClientRequest::new(url)?;
+    match std_net::connect_with(&request, ConnectOptions::new().proxy(proxy)) {
+        Err(Error::Proxy(ProxyError::Refused(refusal))) => Ok(refusal.response.status()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Err("not refused".into()),
+    }
+}
+
+fn refused_by_proxy(server: &Server) -> Result<(), Failure> {
+    let proxy = server.proxy.as_ref().ok_or(Skip("there is no proxy"))?;
+    let anonymous = Proxy::new(&format!("http://{}:{}", proxy.host(), proxy.port()))?;
+    check_equal("status", proxy_status(anonymous, &server.url)?, 407)
+}
+
+fn nowhere(server: &Server) -> Result<(), Failure> {
+    let proxy = server.proxy.clone().ok_or(Skip("there is no proxy"))?;
+    let status = proxy_status(proxy, "ws://127.0.0.1:1/")?;
+    if !(500..600).contains(&status) {
+        return Err(format!("status {status}").into());
+    }
+    Ok(())
 }
 
 fn refused(server: &Server, status: u16, header: &str, value: &str, body: &str) -> Result<(), Failure> {

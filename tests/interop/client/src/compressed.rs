@@ -14,10 +14,7 @@ use std::{
 
 use sockless::{
     CloseCode, Config, Message,
-    adapter::{
-        AsMessage, Error,
-        std_net::{self, WebSocket},
-    },
+    adapter::{AsMessage, Error, std_net::WebSocket},
     deflate::{DeflateConfig, WindowBits},
 };
 
@@ -162,7 +159,7 @@ fn with(deflate: DeflateConfig) -> Config {
 
 fn not_compressed(server: &Server, path: &str, config: DeflateConfig) -> Result<(), Failure> {
     let (request, _) = server.request(path)?;
-    let (mut ws, response) = std_net::connect_with(&request, with(config))?;
+    let (mut ws, response) = server.connect(&request, with(config))?;
     check_equal("extensions", response.headers().get("Sec-WebSocket-Extensions"), None)?;
     if path != "echo" {
         check_equal("parameters at the server", ws.recv()?, Some(text("nothing")))?;
@@ -175,7 +172,7 @@ fn not_compressed(server: &Server, path: &str, config: DeflateConfig) -> Result<
 
 fn refused(server: &Server, path: &str, config: DeflateConfig) -> Result<(), Failure> {
     let (request, _) = server.request(path)?;
-    match std_net::connect_with(&request, with(config)) {
+    match server.connect(&request, with(config)) {
         Err(Error::Refused(refusal)) => check_equal("status", refusal.response.status(), 400),
         Err(error) => Err(error.into()),
         Ok(_) => Err("not refused".into()),

@@ -1,0 +1,176 @@
+//! WebSockets over HTTP/2 on the loopback interface: the client of this package, and a server on
+//! hyper.
+
+mod deadlines;
+mod endings;
+mod messages;
+mod refusals;
+mod stalled;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use sockless::{
+    Accept, ClientRequest, Config,
+    adapter::{self, Settings, hyper},
+    deflate::DeflateConfig,
+};
+use sockless_http2::{
+    client::{Error, Http2, WebSocket},
+    server,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Notify, mpsc},
+    time::timeout,
+};
+
+/// How long a test may take. Most take milliseconds.
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Runs a test on two threads.
+fn run<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { timeout(TEST_TIMEOUT, test).await })
+        .expect("the test ends before the timeout")
+}
+
+/// With compression of every message, or without.
+fn config(compressed: bool) -> Config {
+    Config::new().deflate(compressed.then(|| DeflateConfig::new().threshold(0)))
+}
+
+fn settings() -> Settings {
+    Settings::new()
+}
+
+/// A server in the same process. It echoes messages, except those of `/unread`, which it does not
+/// receive.
+struct Server {
+    address: SocketAddr,
+    /// The path of each WebSocket that has ended, and how.
+    ends: mpsc::UnboundedReceiver<(String, Result<String, adapter::Error>)>,
+    /// Makes the server end all connections, after the streams that are open (GOAWAY).
+    shutdown: Arc<Notify>,
+    /// Makes the server drop all connections.
+    drop: Arc<Notify>,
+    /// How many connections have ended.
+    ended: Arc<Mutex<usize>>,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (send, ends) = mpsc::unbounded_channel();
+        let (shutdown, drop, ended) = <(Arc<Notify>, Arc<Notify>, Arc<Mutex<usize>>)>::default();
+        let server = Self {
+            address,
+            ends,
+            shutdown: shutdown.clone(),
+            drop: drop.clone(),
+            ended: ended.clone(),
+        };
+        tokio::spawn(async move {
+            loop {
+                let (tcp, send) = (server::accept(&listener).await, send.clone());
+                let (shutdown, drop, ended) = (shutdown.clone(), drop.clone(), ended.clone());
+                tokio::spawn(async move {
+                    let service = hyper_service(move |request| respond(request, &send));
+                    let builder = server::builder();
+                    let connection = builder.serve_connection_with_upgrades(hyper_util::rt::TokioIo::new(tcp), service);
+                    let mut connection = std::pin::pin!(connection);
+                    tokio::select! {
+                        _ = connection.as_mut() => {}
+                        () = drop.notified() => {}
+                        () = shutdown.notified() => {
+                            connection.as_mut().graceful_shutdown();
+                            let _error = connection.await;
+                        }
+                    }
+                    *ended.lock().unwrap() += 1;
+                });
+            }
+        });
+        server
+    }
+
+    async fn tcp(&self) -> TcpStream {
+        let tcp = TcpStream::connect(self.address).await.unwrap();
+        tcp.set_nodelay(true).unwrap();
+        tcp
+    }
+
+    async fn connect(&self) -> Http2 {
+        Http2::connect(self.tcp().await).await.unwrap()
+    }
+
+    async fn open(&self, http2: &Http2, path: &str, config: Config) -> Result<WebSocket, Error> {
+        let request = ClientRequest::new(&format!("ws://{}{path}", self.address))?;
+        let (ws, _response) = http2.open(&request, config, settings()).await?;
+        Ok(ws)
+    }
+
+    /// Waits for the end of the WebSocket with this path, on the side of the server.
+    async fn end_of(&mut self, path: &str) -> Result<String, adapter::Error> {
+        loop {
+            let (ended, how) = self.ends.recv().await.unwrap();
+            if ended == path {
+                return how;
+            }
+        }
+    }
+}
+
+type Ends = mpsc::UnboundedSender<(String, Result<String, adapter::Error>)>;
+
+fn hyper_service(
+    respond: impl Fn(Request<::hyper::body::Incoming>) -> Response<String>,
+) -> impl ::hyper::service::Service<
+    Request<::hyper::body::Incoming>,
+    Response = Response<String>,
+    Error = std::io::Error,
+    Future = std::future::Ready<std::io::Result<Response<String>>>,
+> {
+    ::hyper::service::service_fn(move |request| std::future::ready(Ok(respond(request))))
+}
+
+/// Accepts every WebSocket, with compression if the client offers it.
+fn respond<B>(mut request: Request<B>, ends: &Ends) -> Response<String> {
+    let (path, ends) = (request.uri().path().to_owned(), ends.clone());
+    let settings = Settings::new().config(config(true));
+    match hyper::upgrade(&mut request, &Accept::new(), settings) {
+        Ok((response, upgrade)) => {
+            tokio::spawn(async move {
+                let end = serve(upgrade, &path).await;
+                let _closed = ends.send((path, end));
+            });
+            response
+        }
+        Err(rejection) => rejection.into_http(),
+    }
+}
+
+async fn serve(upgrade: hyper::Upgrade, path: &str) -> Result<String, adapter::Error> {
+    let mut ws = upgrade.await?;
+    if path.starts_with("/unread") {
+        std::future::pending::<()>().await;
+    }
+    if path.starts_with("/drop") {
+        ws.recv().await?;
+        return Ok("dropped".to_owned());
+    }
+    while let Some(message) = ws.recv().await? {
+        ws.feed(message).await?;
+    }
+    Ok(ws.close_status().unwrap().to_string())
+}

@@ -1,0 +1,68 @@
+//! Why a TLS handshake has failed.
+
+use alloc::{borrow::ToOwned, string::String};
+use core::{error, fmt};
+
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
+
+use crate::error::Excerpt;
+
+/// A TLS handshake that has failed: the peer has another name than the URL, its certificate is not
+/// trusted, or it violated TLS.
+#[derive(Debug)]
+pub struct TlsError {
+    /// `None`: the peer is a client.
+    host: Option<String>,
+    error: rustls::Error,
+}
+
+impl TlsError {
+    /// Returns the error of `rustls`.
+    #[must_use]
+    pub const fn error(&self) -> &rustls::Error {
+        &self.error
+    }
+
+    /// `host`: of the server.
+    pub(super) fn new(host: Option<&str>, error: rustls::Error) -> Self {
+        let host = host.map(ToOwned::to_owned);
+        Self { host, error }
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Some(host) => write!(f, "the TLS handshake with {} failed: ", Excerpt::new(host.as_bytes()))?,
+            None => f.write_str("the TLS handshake with the client failed: ")?,
+        }
+        if let Some(explanation) = explanation(&self.error) {
+            write!(f, "{explanation}: ")?;
+        }
+        match &self.error {
+            rustls::Error::General(text) => f.write_str(text)?,
+            error => write!(f, "{error}")?,
+        }
+        f.write_str(" (RFC 6455, section 4.1)")
+    }
+}
+
+impl error::Error for TlsError {}
+
+/// Says what is meant by an error of which the text of `rustls` has only the name.
+fn explanation(error: &rustls::Error) -> Option<&'static str> {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            Some("the certificate is not signed by a trusted authority, see ConnectOptions::tls_config")
+        }
+        rustls::Error::InvalidCertificate(CertificateError::Revoked) => Some("the certificate was revoked"),
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Some("what the peer sent is not TLS"),
+        rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+            Some("the server does not speak HTTP/1.1")
+        }
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            Some("the server demands a certificate of the client, see ConnectOptions::tls_config")
+        }
+        _ => None,
+    }
+}
