@@ -48,7 +48,7 @@ impl Driver {
                     .send_header(message.kind(), message.len() as u64, &mut self.out)?;
                 Ok(message.as_bytes())
             }
-            Outgoing::Prepared(message) if self.engine.role() == Role::Server => {
+            Outgoing::Prepared(message) if self.can_borrow_prepared() => {
                 self.check_message_sender(None)?;
                 let frame = self.engine.prepared_frame(message)?;
                 if frame.len() >= MIN_BORROWED_LEN {
@@ -77,6 +77,12 @@ impl Driver {
     pub(in crate::adapter) fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
         self.check_message_sender(None)?;
         self.engine.send_prepared(message, &mut self.out)
+    }
+
+    /// Returns whether the frame of a prepared message can be written from where it is. With
+    /// `fragment_size`, it could, but control frames are written between the frames of the output.
+    fn can_borrow_prepared(&self) -> bool {
+        self.engine.role() == Role::Server && !self.engine.fragments_messages()
     }
 
     /// Returns the identity of a handle that sends fragments.

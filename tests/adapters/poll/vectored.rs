@@ -500,16 +500,20 @@ fn a_large_message_is_refused_like_a_small_one() {
     }
 }
 
-/// With `fragment_size`, a large message is divided, and leaves as before.
+/// With `fragment_size`, a large message is divided, and leaves as before; and so does a prepared
+/// one, which is not divided.
 #[test]
 fn a_divided_message_is_copied() {
     let config = Config::new().fragment_size(std::num::NonZeroUsize::new(20_000));
     let script = Script::default();
     let mut ws = WebSocket::upgraded(script.clone(), (), support::open(Role::Server, config), Settings::new());
     is_ready(ws.send(message(0, 50_000)));
+    is_ready(ws.feed(""));
+    is_ready(ws.send_prepared(&PreparedMessage::binary(message(0, LARGE).as_bytes())));
     let sent = frames(Role::Server, &script.written.borrow());
     let firsts: Vec<_> = sent.iter().map(|(first, payload)| (*first, payload.len())).collect();
-    assert_eq!(firsts, [(0x02, 20_000), (0x00, 20_000), (0x80, 10_000)]);
+    let expected = [(0x02, 20_000), (0x00, 20_000), (0x80, 10_000), (0x81, 0), (0x82, LARGE)];
+    assert_eq!(firsts, expected);
     assert!(script.calls.borrow().iter().all(|slices| slices.len() == 1));
 }
 

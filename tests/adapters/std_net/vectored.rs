@@ -339,7 +339,8 @@ fn a_large_message_is_refused_like_a_small_one() {
     }
 }
 
-/// With `fragment_size`, a large message is divided, and leaves as before.
+/// With `fragment_size`, a large message is divided, and leaves as before; and so does a prepared
+/// one, which is not divided.
 #[test]
 fn a_divided_message_is_copied() {
     for in_halves in [false, true] {
@@ -347,9 +348,14 @@ fn a_divided_message_is_copied() {
         let config = Config::new().fragment_size(std::num::NonZeroUsize::new(20_000));
         let mut end = End::new(open(Role::Server, config), &handle, in_halves);
         end.send(payload(50_000)).unwrap();
+        call!(
+            &mut end,
+            writer.send_prepared(&PreparedMessage::binary(&payload(LARGE)))
+        )
+        .unwrap();
         let sent = frames(Role::Server, &handle.written());
         let firsts: Vec<_> = sent.iter().map(|(first, payload)| (*first, payload.len())).collect();
-        assert_eq!(firsts, [(0x02, 20_000), (0x00, 20_000), (0x80, 10_000)]);
+        assert_eq!(firsts, [(0x02, 20_000), (0x00, 20_000), (0x80, 10_000), (0x82, LARGE)]);
         assert!(handle.calls().iter().all(|slices| slices.len() == 1));
     }
 }
