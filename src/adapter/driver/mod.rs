@@ -3,6 +3,8 @@
 mod receive;
 mod send;
 
+pub(in crate::adapter) use self::send::Outgoing;
+
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::time::Duration;
 use std::{io, time::Instant};

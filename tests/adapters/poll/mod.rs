@@ -15,6 +15,7 @@ mod readers;
 mod stream;
 #[cfg(feature = "tracing")]
 mod trace;
+mod vectored;
 mod waiting;
 mod wakers;
 mod writers;

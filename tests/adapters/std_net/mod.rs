@@ -15,6 +15,7 @@ mod shared_script;
 mod tcp;
 #[cfg(feature = "tracing")]
 mod trace;
+mod vectored;
 mod writers;
 mod writing;
 
