@@ -13,6 +13,8 @@ mod fragments;
 mod halves;
 mod readers;
 mod stream;
+#[cfg(feature = "tracing")]
+mod trace;
 mod waiting;
 mod wakers;
 mod writers;

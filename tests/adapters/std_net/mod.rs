@@ -13,6 +13,8 @@ mod reading;
 mod reunited;
 mod shared_script;
 mod tcp;
+#[cfg(feature = "tracing")]
+mod trace;
 mod writers;
 mod writing;
 
