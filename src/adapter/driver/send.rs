@@ -39,7 +39,7 @@ impl Driver {
     }
 
     /// Appends a message, or all of it but its payload. Returns the payload then, which is to be
-    /// written after the output and before anything else.
+    /// written after the output and before anything else. Only if it [can](Self::can_borrow).
     pub(in crate::adapter) fn append_borrowed<'m>(&mut self, message: &'m Outgoing<'_>) -> Result<&'m [u8], SendError> {
         match message {
             Outgoing::Message(message) if self.engine.sends_payload_as_it_is(message.len()) => {
@@ -48,7 +48,7 @@ impl Driver {
                     .send_header(message.kind(), message.len() as u64, &mut self.out)?;
                 Ok(message.as_bytes())
             }
-            Outgoing::Prepared(message) if self.can_borrow_prepared() => {
+            Outgoing::Prepared(message) => {
                 self.check_message_sender(None)?;
                 let frame = self.engine.prepared_frame(message)?;
                 if frame.len() >= MIN_BORROWED_LEN {
@@ -58,7 +58,7 @@ impl Driver {
                 self.out.extend_from_slice(frame);
                 Ok(&[])
             }
-            _ => self.append(message).map(|()| &[][..]),
+            Outgoing::Message(_) => self.append(message).map(|()| &[][..]),
         }
     }
 
@@ -79,10 +79,10 @@ impl Driver {
         self.engine.send_prepared(message, &mut self.out)
     }
 
-    /// Returns whether the frame of a prepared message can be written from where it is. With
-    /// `fragment_size`, it could, but control frames are written between the frames of the output.
-    fn can_borrow_prepared(&self) -> bool {
-        self.engine.role() == Role::Server && !self.engine.fragments_messages()
+    /// Returns whether a payload can be written from where it is: a client masks it, and with
+    /// `fragment_size`, control frames are written between the frames of the output.
+    pub(in crate::adapter) const fn can_borrow(&self) -> bool {
+        matches!(self.engine.role(), Role::Server) && !self.engine.fragments_messages()
     }
 
     /// Returns the identity of a handle that sends fragments.

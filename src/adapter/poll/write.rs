@@ -55,7 +55,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// Appends a large message to the output, and writes what the transport takes now. What it
     /// takes of the payload is not copied.
     pub(super) fn append_and_write(&mut self, message: &Outgoing<'_>, cx: &Context<'_>) -> Result<(), Error> {
-        if !(self.write_state.can_borrow() && self.transport.is_write_vectored()) {
+        let can_borrow = self.write_state.can_borrow() && self.driver.can_borrow();
+        if !(can_borrow && self.transport.is_write_vectored()) {
             return Ok(self.append(|driver| driver.append(message))?);
         }
         self.reserve_output();

@@ -87,7 +87,7 @@ impl<W: Write> WriteLoop<W> {
     pub(super) fn send(&mut self, access: &mut impl Access, message: &Outgoing<'_>) -> Result<(), Error> {
         let payload = {
             let mut core = access.core();
-            let payload = if self.state.can_borrow() {
+            let payload = if self.state.can_borrow() && core.driver.can_borrow() {
                 core.driver.append_borrowed(message)?
             } else {
                 core.driver.append(message)?;
