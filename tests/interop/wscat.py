@@ -1,0 +1,56 @@
+"""Runs `wscat` against a server with another library: server.py documents the paths.
+
+    wscat.py WSCAT URL PROXY
+
+WSCAT is the program, URL the server (ws://HOST:PORT/), PROXY a proxy with its credentials.
+"""
+
+import subprocess
+import sys
+
+TIMEOUT = 60  # seconds
+
+
+def run(args, data=b""):
+    done = subprocess.run([wscat, *args], input=data, capture_output=True, timeout=TIMEOUT, check=False)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def check(name, args, data, code, out, *texts):
+    """One run: its exit status, its output, and texts in its standard error."""
+    got = run(args, data)
+    ok = got[0] == code and (out(got[1]) if callable(out) else got[1] == out) and all(text in got[2] for text in texts)
+    print(f"ok - {name}" if ok else f"not ok - {name}: {got!r}", flush=True)
+    return ok
+
+
+def after_parameters(out):
+    """The first message of /deflate has the negotiated parameters."""
+    return out.count(b"\n") == 2 and out.endswith(b"\nhello\n")
+
+
+wscat, url, proxy = sys.argv[1:]
+anonymous = "http://" + proxy.rpartition("@")[2]
+megabyte = b"x" * (1 << 20) + b"\n"
+echo, script = url + "echo/", url + "script/"
+# Without --wait, a server that has the Close frame already may drop its answers.
+CASES = [
+    ("text", ["--wait", "2", echo + "w1"], "héllo\n\ntwo\n".encode(), 0, "héllo\n\ntwo\n".encode()),
+    ("binary", ["--binary", "--wait", "2", echo + "w2"], b"\x00\xff\n", 0, b"\x00\xff\n"),
+    ("hexadecimal", ["--hex", "--wait", "2", echo + "w3"], b"00 ff 0a\n", 0, b"00ff0a\n"),
+    ("1 MiB", ["--wait", "2", "--max-message-size", "1048576", echo + "w4"], megabyte, 0, megabyte),
+    ("compressed", ["-v", "--deflate", "--wait", "2", url + "deflate/-,-,-/w5"], b"hello\n", 0, after_parameters, "permessage-deflate"),
+    ("subprotocol", ["-v", "--subprotocol", "chat.v1", "--wait", "2", echo + "w6"], b"", 0, b"", "chat.v1\n"),
+    ("Ping", ["-v", script + "w7"], b"ping hello\n", 0, b"pong hello\n", 'Ping received with "hello"'),
+    ("close with 4001", [script + "w8"], b"close 4001 bye \xc3\xa9\n", 3, b"", "code 4001: bye é\n"),
+    ("close with 1000", ["--wait", "forever", script + "w9"], b"close 1000 done\n", 0, b""),
+    ("dropped", [script + "w10"], b"drop\n", 4, b"", "the connection was lost"),
+    ("invalid text", [script + "w11"], b"invalid\n", 4, b"", "UTF-8"),
+    ("refused", [url + "refuse/401"], b"", 5, b"", "status 401", "authentication required", "--user"),
+    ("redirect", [url + "refuse/302"], b"", 5, b"", "status 302", "ocation: /echo/elsewhere"),
+    ("through a proxy", ["-v", "--proxy", proxy, "--wait", "2", echo + "w12"], b"hello\n", 0, b"hello\n", "* tunnel to "),
+    ("proxy without credentials", ["--proxy", anonymous, echo + "w13"], b"hello\n", 5, b"", "status 407", "--proxy"),
+]
+
+failed = [case[0] for case in CASES if not check(*case)]
+sys.exit(len(failed) > 0)
