@@ -118,6 +118,8 @@
 //! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
 //!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
+//! * `tracing`: events of the adapters for subscribers of the `tracing` crate, when a connection
+//!   opens, ends, or misses a deadline: see [`adapter`]. Implies `std`.
 //! * `rustls`: `wss` URLs in [`adapter::std_net`], with the crate `rustls`. Implies `std`.
 //! * `tokio-rustls`: the same in `adapter::tokio` too. Implies `tokio` and `rustls`.
 //! * `hyper`: upgrades inside hyper 1 and axum, over HTTP/1.1 and HTTP/2. Implies `http`, `tokio`.

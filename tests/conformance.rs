@@ -124,12 +124,11 @@ fn tags() -> BTreeMap<String, BTreeSet<String>> {
     collect(&Path::new(ROOT).join("tests"), "", &mut tags);
     collect(&Path::new(ROOT).join("src"), "src::", &mut tags);
     collect(&Path::new(ROOT).join("examples"), "examples::", &mut tags);
-    // A package of its own, with the carrier that the engine does not have.
-    collect(
-        &Path::new(ROOT).join("examples/http2/tests"),
-        "examples::http2::tests::",
-        &mut tags,
-    );
+    // Packages of their own, with the carriers that the engine does not have.
+    for name in ["http2", "http3"] {
+        let tests = Path::new(ROOT).join("examples").join(name).join("tests");
+        collect(&tests, &format!("examples::{name}::tests::"), &mut tags);
+    }
     tags
 }
 

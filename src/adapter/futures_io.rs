@@ -33,7 +33,10 @@ use core::{
     pin::Pin,
     task::{Context, Poll},
 };
-use std::{io, time::Instant};
+use std::{
+    io::{self, IoSlice},
+    time::Instant,
+};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
@@ -126,6 +129,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    /// Whether the stream can is not known: it shows with the first large message.
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

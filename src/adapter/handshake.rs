@@ -3,14 +3,17 @@
 use alloc::{boxed::Box, format};
 use std::io;
 
-use super::Error;
-use crate::{ClientRequest, Event, ProtocolError, Request, error::Excerpt, handshake::Response};
+use super::{Error, trace};
+use crate::{ClientRequest, Event, ProtocolError, Request, Role, error::Excerpt, handshake::Response};
 
 /// Returns how a client's handshake ended. `None`: `event` did not end it.
 pub(super) fn response(event: Option<Event<'static>>) -> Option<Result<Response<'static>, Error>> {
     match event {
         Some(Event::Open(response)) => Some(Ok(response)),
-        Some(Event::Refused(refusal)) => Some(Err(Error::Refused(refusal))),
+        Some(Event::Refused(refusal)) => {
+            trace::refused(Role::Client, refusal.response.status());
+            Some(Err(Error::Refused(refusal)))
+        }
         Some(_) => None,
         None => Some(Err(unexpected_end())),
     }

@@ -13,8 +13,9 @@ use crate::Message;
 
 /// What can be sent as a message: strings as text, bytes as binary.
 ///
-/// The adapter copies the payload once, into its output. So a shared or borrowed payload need not
-/// be copied before.
+/// The adapter copies the payload at most once, into its output. So a shared or borrowed payload
+/// need not be copied before. A server's large messages are written from where they are, if the
+/// transport has vectored writes.
 ///
 /// ```
 /// use std::{borrow::Cow, sync::Arc};

@@ -12,6 +12,26 @@
 //! the input that is not processed yet, and the output that is not written yet. A call on an open
 //! connection that is interrupted, by a timeout of the transport or because its future is dropped,
 //! loses nothing and repeats nothing.
+//!
+//! # Events for `tracing`
+//!
+//! With the feature `tracing`, an adapter emits these events with the target `sockless`. All have
+//! the field `role`, `client` or `server`. There is none for a message or a frame, and none has
+//! what may be secret: no payload, no close reason, no header. Without the feature, nothing is
+//! compiled in.
+//!
+//! | event | level | when | fields |
+//! |---|---|---|---|
+//! | `connection opened` | debug | the opening handshake is done | `has_subprotocol`, `deflate` |
+//! | `handshake refused` | debug | a server refused, or this one did | `status` |
+//! | `deadline missed` | info | the peer was silent for too long | `deadline`, `limit` |
+//! | `connection closed` | debug | it ended with a closing handshake | `code`, `by`, `is_clean` |
+//! | `connection failed` | info | it ended otherwise, or did not open | `error` |
+//! | `connection dropped` | debug | it was dropped or taken apart before its end | |
+//!
+//! A connection that was opened has exactly one of the last three. Its end is told by the call that
+//! receives and finds it. An event belongs to the span of the thread or task that makes the call. A
+//! subscriber must not use that connection: it may be locked.
 
 mod connect_options;
 mod driver;
@@ -41,6 +61,7 @@ mod tls_error;
 #[cfg(feature = "tokio")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
+mod trace;
 mod tunnel;
 mod write_state;
 

@@ -31,7 +31,10 @@ use core::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use std::{io, time::Instant};
+use std::{
+    io::{self, IoSlice},
+    time::Instant,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -222,6 +225,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -33,6 +33,9 @@ pub(super) struct WriteState {
     boundary: Option<usize>,
     /// Control frames to write at the boundary. Those that are begun are written to their end.
     control: Vec<u8>,
+    /// Of two slices, the transport took the first one and nothing of the second: mostly, because
+    /// it has no vectored writes.
+    ignores_second_slice: bool,
 }
 
 impl WriteState {
@@ -122,6 +125,12 @@ impl WriteState {
         }
     }
 
+    /// Returns whether a payload that is not copied to the buffer can be written after it. That the
+    /// transport has no vectored writes shows when it is first written to so.
+    pub(super) const fn can_borrow(&self) -> bool {
+        !self.ignores_second_slice && !self.is_interleaving() && self.error.is_none()
+    }
+
     /// Removes what is written from the buffer.
     #[inline]
     pub(super) fn remove_written(&mut self, buf: &mut Vec<u8>) {
@@ -168,10 +177,74 @@ impl WriteState {
     }
 }
 
-/// Returns the error of a transport that took nothing of `unwritten`.
+/// The output while it is written, and a payload after it that is not copied to it: see
+/// [`WriteState::can_borrow`].
+///
+/// When it is dropped, the rest of the payload is appended to the output. So whatever ends the
+/// writing, a full transport, an error or a panic, the frame is whole, and no byte of it is written
+/// twice.
+pub(super) struct Unwritten<'a> {
+    pub(super) state: &'a mut WriteState,
+    buf: &'a mut Vec<u8>,
+    payload: &'a [u8],
+}
+
+impl<'a> Unwritten<'a> {
+    pub(super) const fn new(state: &'a mut WriteState, buf: &'a mut Vec<u8>, payload: &'a [u8]) -> Self {
+        Self { state, buf, payload }
+    }
+
+    /// Returns what to write next, as [`WriteState::next`] does, and the payload that follows it.
+    #[inline]
+    pub(super) fn next(&self, max_len: usize) -> (&[u8], &[u8]) {
+        (self.state.next(self.buf, max_len), self.payload)
+    }
+
+    /// Notes that the transport took `len` of the bytes that are [next](Self::next), which were
+    /// `first_len` bytes and the payload.
+    #[inline]
+    pub(super) fn advance(&mut self, len: usize, first_len: usize) {
+        if self.payload.is_empty() {
+            self.state.advance(len.min(first_len), first_len, self.buf);
+        } else {
+            self.advance_to_payload(len, first_len);
+        }
+    }
+
+    fn advance_to_payload(&mut self, len: usize, first_len: usize) {
+        self.state.advance(len.min(first_len), first_len, self.buf);
+        if len == first_len {
+            self.state.ignores_second_slice = true;
+        } else if let Some((_, rest)) = self.payload.split_at_checked(len.saturating_sub(first_len)) {
+            self.payload = rest;
+            self.state.is_stalled = !rest.is_empty();
+        } else {
+            self.payload = &[];
+        }
+    }
+
+    /// Returns the bytes that are not written yet.
+    pub(super) fn len(&self) -> usize {
+        self.state.unwritten_len(self.buf) + self.payload.len()
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.payload.is_empty() {
+            if self.state.unwritten_len(self.buf) == 0 {
+                self.state.remove_written(self.buf);
+            }
+            self.buf.extend_from_slice(self.payload);
+        }
+    }
+}
+
+/// Returns the error of a transport that took nothing of `len` bytes.
 #[cold]
-pub(super) fn write_zero(unwritten: &[u8]) -> io::Error {
-    let text = format!("the transport took none of {} bytes", unwritten.len());
+pub(super) fn write_zero(len: usize) -> io::Error {
+    let text = format!("the transport took none of {len} bytes");
     io::Error::new(ErrorKind::WriteZero, text)
 }
 

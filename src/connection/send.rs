@@ -283,6 +283,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Returns whether a message of `len` bytes leaves as one frame with its payload as it is: this
+    /// is a server, and the message is neither compressed nor divided.
+    #[cfg(feature = "std")]
+    pub(crate) fn sends_payload_as_it_is(&self, len: usize) -> bool {
+        self.sender.sends_payload_as_it_is(len)
+    }
+
     /// Fails if no message can be sent now.
     #[cfg(feature = "std")]
     pub(crate) fn check_message(&mut self) -> Result<(), SendError> {

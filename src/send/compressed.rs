@@ -54,6 +54,12 @@ impl Compressed {
         (self.enabled && len >= self.threshold).then_some(params)
     }
 
+    /// Whether a message of `len` bytes is compressed, if that makes it smaller.
+    #[cfg(feature = "std")]
+    pub(super) fn compresses(&self, len: usize) -> bool {
+        self.params_of(len).is_some()
+    }
+
     /// The parameters, if a message of `len` bytes that was compressed elsewhere, with an empty
     /// window, may be sent.
     ///

@@ -15,6 +15,12 @@ use crate::{
 };
 
 impl Sender {
+    /// Whether [`message`](Self::message) sends `len` bytes as one frame with its payload as it is.
+    #[cfg(feature = "std")]
+    pub(crate) fn sends_payload_as_it_is(&self, len: usize) -> bool {
+        self.keys.is_none() && self.fragment_size.is_none() && !self.compressed.compresses(len)
+    }
+
     /// The header alone of an unfragmented message.
     pub(crate) fn header(&self, kind: MessageKind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
         if self.keys.is_some() {

@@ -49,6 +49,15 @@ fn engine(role: Role, config: Config) -> Connection {
     support::upgraded(role, &negotiated, config)
 }
 
+/// An open connection, with permessage-deflate if `is_compressed` and the crate has it.
+fn engine_if(is_compressed: bool, role: Role) -> Connection {
+    if is_compressed {
+        engine(role, Config::default())
+    } else {
+        support::open(role, Config::default())
+    }
+}
+
 /// Asserts that the opening handshake was not complete in time.
 #[cfg(feature = "tokio")]
 fn assert_handshake_timed_out(error: &sockless::adapter::Error) {

@@ -13,6 +13,7 @@
 //! * `laws/endpoint.rs`: an endpoint under test, with a simulated application
 //! * `laws/reference.rs`: a slow and simple decoder to compare with
 //! * `script.rs`: the input and the expected output of the tests with faulty transports
+//! * `trace.rs`: the events that the adapters emit for `tracing`
 //! * `pipe.rs`: pipes, a clock and an executor in memory, for adapters that are polled
 //! * `polled.rs`: connections over these pipes
 //! * `faults.rs`: the tests with faulty transports that every polled adapter passes
@@ -35,6 +36,8 @@ pub mod laws;
 pub mod pair;
 #[cfg(feature = "std")]
 pub mod script;
+#[cfg(feature = "tracing")]
+pub mod trace;
 
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 pub mod faults;

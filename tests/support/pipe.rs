@@ -14,7 +14,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
     future::{Future, poll_fn},
-    io,
+    io::{self, IoSlice},
     pin::{Pin, pin},
     rc::Rc,
     sync::{
@@ -148,12 +148,22 @@ impl Faults {
     }
 }
 
+/// Whether a transport has vectored writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vectored {
+    Yes,
+    /// It says so, and writes the first slice.
+    FirstSlice,
+    No,
+}
+
 /// One end of a pipe. Dropping it closes the pipe.
 #[derive(Debug)]
 pub struct PipeEnd {
     pub input: Rc<RefCell<Channel>>,
     pub output: Rc<RefCell<Channel>>,
     pub faults: Faults,
+    pub vectored: Vectored,
 }
 
 impl Transport for PipeEnd {
@@ -178,6 +188,10 @@ impl Transport for PipeEnd {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(data)])
+    }
+
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let mut channel = self.output.borrow_mut();
         let max_len = match self.faults.inject(cx, &mut channel.write_waker) {
             Poll::Ready(Ok(max_len)) => max_len,
@@ -190,10 +204,22 @@ impl Transport for PipeEnd {
             channel.write_waker = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let n = data.len().min(max_len).min(channel.capacity - channel.bytes.len());
-        channel.bytes.extend(&data[..n]);
-        channel.all_written.extend_from_slice(&data[..n]);
-        Poll::Ready(Ok(n))
+        let room = max_len.min(channel.capacity - channel.bytes.len());
+        let mut written = 0;
+        for data in slices {
+            let n = data.len().min(room - written);
+            channel.bytes.extend(&data[..n]);
+            channel.all_written.extend_from_slice(&data[..n]);
+            written += n;
+            if self.vectored == Vectored::FirstSlice {
+                break;
+            }
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.vectored != Vectored::No
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -334,6 +360,7 @@ impl Simulation {
             input: Rc::clone(input),
             output: Rc::clone(output),
             faults: Faults::none(),
+            vectored: Vectored::Yes,
         };
         (end(&back, &forward), end(&forward, &back))
     }

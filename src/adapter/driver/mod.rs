@@ -3,11 +3,13 @@
 mod receive;
 mod send;
 
+pub(in crate::adapter) use self::send::Outgoing;
+
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::time::Duration;
 use std::{io, time::Instant};
 
-use super::{Error, Settings, received::Reads};
+use super::{Error, Settings, received::Reads, trace::Trace};
 use crate::{
     Accept, ClientRequest, CloseCode, Connection, Event, ProtocolError, Request, State,
     error::LocalHandshakeError,
@@ -43,6 +45,7 @@ pub(in crate::adapter) struct Driver {
     message_sender: Option<SenderId>,
     /// How many identities were given away.
     senders: u64,
+    trace: Trace,
 }
 
 /// Identifies who sends the fragments of a message, so that nobody else's come between them: a
@@ -93,11 +96,13 @@ impl Driver {
     pub(in crate::adapter) fn upgraded(engine: Connection, settings: &Settings, now: Instant) -> Self {
         let mut driver = Self::new(engine, settings, now);
         driver.timers.opened(now);
+        driver.trace.opened(&driver.engine);
         driver
     }
 
     fn new(engine: Connection, settings: &Settings, now: Instant) -> Self {
         Self {
+            trace: Trace::new(&engine),
             engine,
             out: Vec::new(),
             control: Vec::new(),
@@ -131,6 +136,10 @@ impl Driver {
             }
             Err(_) => self.reject_with_500(),
         }
+        match &accepted {
+            Ok(()) => self.trace.opened(&self.engine),
+            Err(error) => self.trace.failed(error),
+        }
         accepted
     }
 
@@ -146,6 +155,7 @@ impl Driver {
         if rejected.is_err() {
             self.reject_with_500();
         }
+        self.trace.rejected(if rejected.is_ok() { status } else { 500 });
         rejected
     }
 
@@ -170,8 +180,12 @@ impl Driver {
         while let Some(due) = self.timers.handle_timeout(now) {
             match due {
                 Due::Ping(payload) => _ = self.append_ping(&payload),
-                Due::Idle => _ = self.close(Some(CloseCode::GOING_AWAY), "idle", now),
+                Due::Idle => {
+                    self.trace.missed_deadline(&due, self.timers.limit(due));
+                    let _sent = self.close(Some(CloseCode::GOING_AWAY), "idle", now);
+                }
                 Due::Handshake | Due::Pong | Due::Close => {
+                    self.trace.missed_deadline(&due, self.timers.limit(due));
                     self.missed_deadline = Some((due, self.timers.limit(due)));
                     (self.out, self.control) = (Vec::new(), Vec::new());
                 }
@@ -222,10 +236,25 @@ impl Driver {
             }
             Ok(_) => self.outcome().map(|()| None),
             Err(error) => match *error {
-                ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => Err(cause),
+                ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => {
+                    self.trace.failed(&cause);
+                    Err(cause)
+                }
                 _ => Err(error.into()),
             },
         }
+    }
+
+    /// Notes that the transport has ended: see [`Connection::receive_eof`].
+    pub(in crate::adapter) fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
+        self.engine
+            .receive_eof()
+            .inspect_err(|_| self.trace.ended(&self.engine))
+    }
+
+    /// Tells subscribers of `tracing` how the connection has ended. Only the first call counts.
+    pub(in crate::adapter) fn trace_end(&mut self) {
+        self.trace.ended(&self.engine);
     }
 
     /// Notes that the transport has stopped taking output, in a call that writes and began at

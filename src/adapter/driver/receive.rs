@@ -98,7 +98,10 @@ impl Driver {
     fn update_timers(&mut self, event: &Event<'_>, now: Instant) {
         match event {
             Event::Pong(payload) => _ = self.timers.pong(payload, now),
-            Event::Open(_) => self.timers.opened(now),
+            Event::Open(_) => {
+                self.timers.opened(now);
+                self.trace.opened(&self.engine);
+            }
             // `deadline` notices the end of the connection.
             _ => {}
         }

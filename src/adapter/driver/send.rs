@@ -5,9 +5,63 @@ use core::mem;
 use std::time::Instant;
 
 use super::{Driver, SenderId};
-use crate::{CloseCode, Connection, Message, MessageKind, PreparedMessage, SendError};
+use crate::{CloseCode, Connection, Message, MessageKind, PreparedMessage, Role, SendError, adapter::AsMessage};
+
+/// A message with a payload of so many bytes is written from where it is, if it can be, and not
+/// copied to the output: below that, the copy costs about as much as the second slice.
+const MIN_BORROWED_LEN: usize = 16 << 10;
+
+/// A message to send.
+pub(in crate::adapter) enum Outgoing<'m> {
+    Message(Message<'m>),
+    Prepared(&'m PreparedMessage),
+}
+
+impl Outgoing<'_> {
+    /// Returns whether it is so long that not to copy it is worth it.
+    #[inline]
+    pub(in crate::adapter) fn is_large(&self) -> bool {
+        let len = match self {
+            Self::Message(message) => message.len(),
+            Self::Prepared(message) => message.payload().len(),
+        };
+        len >= MIN_BORROWED_LEN
+    }
+}
 
 impl Driver {
+    /// Appends a message.
+    pub(in crate::adapter) fn append(&mut self, message: &Outgoing<'_>) -> Result<(), SendError> {
+        match message {
+            Outgoing::Message(message) => self.feed(message.as_message()),
+            Outgoing::Prepared(message) => self.feed_prepared(message),
+        }
+    }
+
+    /// Appends a message, or all of it but its payload. Returns the payload then, which is to be
+    /// written after the output and before anything else. Only if it [can](Self::can_borrow).
+    pub(in crate::adapter) fn append_borrowed<'m>(&mut self, message: &'m Outgoing<'_>) -> Result<&'m [u8], SendError> {
+        match message {
+            Outgoing::Message(message) if self.engine.sends_payload_as_it_is(message.len()) => {
+                self.check_message_sender(None)?;
+                self.engine
+                    .send_header(message.kind(), message.len() as u64, &mut self.out)?;
+                Ok(message.as_bytes())
+            }
+            Outgoing::Prepared(message) => {
+                self.check_message_sender(None)?;
+                let frame = self.engine.prepared_frame(message)?;
+                if frame.len() >= MIN_BORROWED_LEN {
+                    return Ok(frame);
+                }
+                // It is compressed.
+                self.out.extend_from_slice(frame);
+                Ok(&[])
+            }
+            Outgoing::Message(_) => self.append(message).map(|()| &[][..]),
+        }
+    }
+
     /// Appends a message.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
@@ -23,6 +77,12 @@ impl Driver {
     pub(in crate::adapter) fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
         self.check_message_sender(None)?;
         self.engine.send_prepared(message, &mut self.out)
+    }
+
+    /// Returns whether a payload can be written from where it is: a client masks it, and with
+    /// `fragment_size`, control frames are written between the frames of the output.
+    pub(in crate::adapter) const fn can_borrow(&self) -> bool {
+        matches!(self.engine.role(), Role::Server) && !self.engine.fragments_messages()
     }
 
     /// Returns the identity of a handle that sends fragments.

@@ -18,6 +18,7 @@ use crate::{
     Chunk, CloseCode, Message, MessageKind,
     adapter::{
         Error,
+        driver::Outgoing,
         pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
     },
 };
@@ -120,8 +121,11 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
         let socket = &mut self.ws.whole.socket;
         ready!(socket.poll_ready(Interest::Ready, cx))?;
         let data = data.get(..STREAM_MESSAGE_LEN).unwrap_or(data);
-        if !data.is_empty() {
-            let appended = socket.append(|driver| driver.feed(Message::from(data)));
+        let message = Outgoing::Message(Message::from(data));
+        if message.is_large() {
+            socket.append_and_write(&message, cx)?;
+        } else if !data.is_empty() {
+            let appended = socket.append(|driver| driver.append(&message));
             appended.map_err(Error::from)?;
         }
         Poll::Ready(Ok(data.len()))

@@ -11,7 +11,7 @@ use crate::{
     Message, MessageKind, PreparedMessage, SendError,
     adapter::{
         AsMessage, Error,
-        driver::{Driver, SenderId},
+        driver::{Driver, Outgoing, SenderId},
         received::FromEvent,
         take::{Borrow, Owned, Take},
     },
@@ -125,6 +125,34 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
             },
             _ => self.poll_append(cx, |socket| socket.append(|driver| driver.feed(message))),
         }
+    }
+
+    /// Begins to send a message when there is room: a small one is appended, of a large one is also
+    /// written what the transport takes at once.
+    pub(super) async fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
+        poll_fn(|cx| match Outgoing::Message(message.as_message()) {
+            large if large.is_large() => self.poll_append_and_write(cx, &large),
+            _ => self.poll_feed(cx, &message),
+        })
+        .await
+    }
+
+    /// Begins to send a prepared message when there is room, as [`send`](Self::send) does others.
+    pub(super) async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
+        let message = Outgoing::Prepared(message);
+        poll_fn(|cx| match message.is_large() {
+            true => self.poll_append_and_write(cx, &message),
+            false => self.poll_append(cx, |socket| socket.append(|driver| driver.append(&message))),
+        })
+        .await
+    }
+
+    /// Appends a large message when there is room, and writes what the transport takes at once.
+    fn poll_append_and_write(&mut self, cx: &mut Context<'_>, message: &Outgoing<'_>) -> Poll<Result<(), Error>> {
+        self.poll(|socket, interest| {
+            ready!(socket.poll_ready(interest, cx))?;
+            Poll::Ready(socket.append_and_write(message, cx))
+        })
     }
 
     /// Appends a message when there is room.

@@ -58,8 +58,16 @@ impl Input {
 
     /// Gives the buffer back to the pool once all of it is processed: the caller may not receive
     /// again for long.
+    #[inline]
     pub(super) fn release(&mut self) {
-        if self.is_empty() && !self.buf.is_empty() {
+        if self.is_empty() {
+            self.give_back();
+        }
+    }
+
+    #[inline(never)]
+    fn give_back(&mut self) {
+        if !self.buf.is_empty() {
             buffer_pool::keep_input(mem::take(&mut self.buf));
         }
     }

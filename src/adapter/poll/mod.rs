@@ -55,7 +55,10 @@ mod write;
 mod writer;
 
 use core::task::{Context, Poll};
-use std::{io, time::Instant};
+use std::{
+    io::{self, IoSlice},
+    time::Instant,
+};
 
 pub use self::{
     byte_stream::ByteStream, connect::connect_addresses, incoming::Incoming, message_reader::MessageReader,
@@ -80,6 +83,26 @@ pub trait Transport {
     /// # Errors
     /// The transport failed.
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes from the front of several slices, as if they were one. Returns how many bytes were
+    /// written.
+    ///
+    /// Without an implementation, it writes the first slice that is not empty.
+    ///
+    /// # Errors
+    /// The transport failed.
+    fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        self.poll_write(cx, first.map_or(&[], |slice| slice))
+    }
+
+    /// Returns whether [`poll_write_vectored`](Self::poll_write_vectored) can write more than one
+    /// slice at once. If so, a server's large messages are not copied before they are written.
+    ///
+    /// If it turns out that it cannot, they are copied from the second one on.
+    fn is_write_vectored(&self) -> bool {
+        false
+    }
 
     /// Sends what the transport has buffered.
     ///

@@ -1,6 +1,9 @@
 //! The loop that reads from a polled transport.
 
-use core::task::{Context, Poll, ready};
+use core::{
+    ops::DerefMut,
+    task::{Context, Poll, ready},
+};
 
 use super::{
     Clock, Transport,
@@ -27,9 +30,22 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
     access: &mut Access<'_, T, C>,
     input: &mut Input,
     cx: &mut Context<'_>,
+    take: K,
+) -> Poll<Result<Option<K::Output>, Error>> {
+    // Two copies of the loop: that of a whole connection has no lock to ask for at each step.
+    match access {
+        Access::Whole(socket) => poll_receive_from(&mut **socket, input, cx, take),
+        Access::Half(shared) => poll_receive_from(shared.socket(), input, cx, take),
+    }
+}
+
+#[inline]
+fn poll_receive_from<T: Transport, C: Clock, K: Take>(
+    mut guard: impl DerefMut<Target = Socket<T, C>>,
+    input: &mut Input,
+    cx: &mut Context<'_>,
     mut take: K,
 ) -> Poll<Result<Option<K::Output>, Error>> {
-    let mut guard = access.socket();
     let socket = &mut *guard;
     // A poll that finds a message in the input has nothing to wait for, and does not begin. When
     // the task waits, all input is processed, so that it is not registered then.

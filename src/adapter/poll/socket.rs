@@ -90,7 +90,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Is ready when a deadline has passed and is dealt with.
     pub(super) fn poll_deadlines(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.driver.deadline(self.clock.now()) else {
+        let Some(deadline) = self.next_deadline() else {
             return Poll::Pending;
         };
         let mut clock_cx = self.waiting.context(cx);
@@ -151,13 +151,18 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.waiting.end(begun.polling, cx, is_pending);
     }
 
+    /// Returns the next deadline. The clock is read only if that of the end may have to be set.
+    fn next_deadline(&mut self) -> Option<Instant> {
+        match self.driver.engine.state() {
+            State::Opening | State::Open => self.driver.timers.poll_timeout(),
+            State::Closing | State::Closed => self.driver.deadline(self.clock.now()),
+        }
+    }
+
     /// Wakes the tasks that wait if the next deadline is before the one that they have set the
     /// clock to.
     fn wake_for_deadline_before(&mut self, set: Option<Instant>) {
-        let next = match self.driver.engine.state() {
-            State::Opening | State::Open => self.driver.timers.poll_timeout(),
-            State::Closing | State::Closed => self.driver.deadline(self.clock.now()),
-        };
+        let next = self.next_deadline();
         if next.is_some_and(|next| set.is_none_or(|set| next < set)) {
             self.waiting.wake();
         }

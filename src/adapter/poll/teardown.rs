@@ -19,6 +19,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// Notes that the engine is closed. The transport is closed next.
     pub(super) fn begin_teardown(&mut self, outcome: Outcome) {
         self.stage = Stage::TearingDown(outcome);
+        self.driver.trace_end();
     }
 
     /// Ends a connection whose transport has failed or whose peer has missed a deadline. The

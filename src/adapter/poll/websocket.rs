@@ -164,7 +164,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// The transport failed, or the connection is closing.
     pub async fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
-        self.feed(message).await?;
+        self.call(Interest::Ready).send(message).await?;
         Ok(self.flush().await?)
     }
 
@@ -192,7 +192,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// Those of [`send`](Self::send).
     pub async fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.feed_prepared(message).await?;
+        self.call(Interest::Ready).send_prepared(message).await?;
         Ok(self.flush().await?)
     }
 

@@ -4,12 +4,16 @@ use core::{
     mem,
     task::{Context, Poll, ready},
 };
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 
 use super::{Clock, Transport, buffer_pool, socket::Socket, waiting::Interest};
 use crate::{
     CloseCode, SendError, State,
-    adapter::{Error, driver::Driver, write_state::write_zero},
+    adapter::{
+        Error,
+        driver::{Driver, Outgoing},
+        write_state::{Unwritten, write_zero},
+    },
 };
 
 /// An output buffer that is larger than this, in bytes, goes back to the pool once it is written.
@@ -48,6 +52,21 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         append(&mut self.driver)
     }
 
+    /// Appends a large message to the output, and writes what the transport takes now. What it
+    /// takes of the payload is not copied.
+    pub(super) fn append_and_write(&mut self, message: &Outgoing<'_>, cx: &Context<'_>) -> Result<(), Error> {
+        let can_borrow = self.write_state.can_borrow() && self.driver.can_borrow();
+        if !(can_borrow && self.transport.is_write_vectored()) {
+            return Ok(self.append(|driver| driver.append(message))?);
+        }
+        self.reserve_output();
+        let payload = self.driver.append_borrowed(message)?;
+        match self.poll_write_with(payload, cx) {
+            Poll::Ready(Err(error)) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until the output is written.
     pub(super) fn poll_flush(&mut self, interest: Interest, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_as(interest, cx, |socket, cx| socket.poll_written(cx))
@@ -81,10 +100,17 @@ impl<T: Transport, C: Clock> Socket<T, C> {
 
     /// Writes what the transport takes now. Is ready when all of the output is written and flushed.
     pub(super) fn poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_with(&[], cx)
+    }
+
+    /// Like [`poll_write`](Self::poll_write), with a payload that follows the output. What the
+    /// transport does not take of it now is copied to the output.
+    fn poll_write_with(&mut self, payload: &[u8], cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.write_state
             .take_control(&mut self.driver.control, &mut self.driver.out);
-        let (unwritten_before, was_over_reply_limit) = (self.unwritten_len(), self.is_over_reply_limit());
-        let written = self.try_poll_write(cx);
+        let was_over_reply_limit = self.is_over_reply_limit();
+        let unwritten_before = self.unwritten_len() + payload.len();
+        let written = self.try_poll_write(payload, cx);
         let unwritten = self.unwritten_len();
         self.driver.reply_bytes = self.driver.reply_bytes.saturating_sub(unwritten_before - unwritten);
         let was_pending = mem::replace(&mut self.is_write_pending, written.is_pending());
@@ -104,15 +130,15 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Like [`poll_write`](Self::poll_write). After an error, the rest is dropped.
-    fn try_poll_write(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    fn try_poll_write(&mut self, payload: &[u8], cx: &Context<'_>) -> Poll<io::Result<()>> {
         if let Err(error) = self.write_state.check() {
             self.driver.out.clear();
             return Poll::Ready(Err(error));
         }
-        if !self.write_state.is_pending(&self.driver.out) {
+        if payload.is_empty() && !self.write_state.is_pending(&self.driver.out) {
             return Poll::Ready(Ok(()));
         }
-        let written = self.poll_write_and_flush(cx);
+        let written = self.poll_write_and_flush(payload, cx);
         // Not after each write: a large message would be moved once for each. So what is moved is
         // at most what was written.
         if self.unwritten_len() <= self.driver.out.len() / 2 {
@@ -124,27 +150,32 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         written
     }
 
-    fn poll_write_and_flush(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write_and_flush(&mut self, payload: &[u8], cx: &Context<'_>) -> Poll<io::Result<()>> {
         let mut cx = self.waiting.context(cx);
+        let mut unwritten = Unwritten::new(&mut self.write_state, &mut self.driver.out, payload);
         loop {
-            let unwritten = self.write_state.next(&self.driver.out, usize::MAX);
-            if unwritten.is_empty() {
-                break;
-            }
-            match self.transport.poll_write(&mut cx, unwritten) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(write_zero(unwritten))),
-                Poll::Ready(Ok(len)) => {
-                    let offered = unwritten.len();
-                    self.write_state.advance(len.min(offered), offered, &self.driver.out);
+            let (next, payload) = unwritten.next(usize::MAX);
+            let next_len = next.len();
+            let written = match (next, payload) {
+                ([], []) => break,
+                (slice, []) | ([], slice) => self.transport.poll_write(&mut cx, slice),
+                _ => {
+                    let slices = [IoSlice::new(next), IoSlice::new(payload)];
+                    self.transport.poll_write_vectored(&mut cx, &slices)
                 }
+            };
+            match written {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(write_zero(unwritten.len()))),
+                Poll::Ready(Ok(len)) => unwritten.advance(len, next_len),
                 Poll::Ready(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
-                    self.write_state.is_stalled = true;
+                    unwritten.state.is_stalled = true;
                     return Poll::Pending;
                 }
             }
         }
+        drop(unwritten);
         loop {
             match ready!(self.transport.poll_flush(&mut cx)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

@@ -44,7 +44,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
     /// Those of [`WebSocket::send`].
     pub async fn send(&self, message: impl AsMessage) -> Result<(), Error> {
         let mut call = self.call();
-        call.feed(message).await?;
+        call.send(message).await?;
         Ok(call.flush().await?)
     }
 
@@ -64,7 +64,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
     /// Those of [`WebSocket::send`].
     pub async fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
         let mut call = self.call();
-        call.feed_prepared(message).await?;
+        call.send_prepared(message).await?;
         Ok(call.flush().await?)
     }
 

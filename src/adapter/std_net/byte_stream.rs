@@ -16,6 +16,7 @@ use crate::{
     Chunk, CloseCode, Message, MessageKind, SendError,
     adapter::{
         Error,
+        driver::Outgoing,
         pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
     },
 };
@@ -168,7 +169,7 @@ fn write<W: Write>(mut output: Output<'_, W>, data: &[u8]) -> io::Result<usize> 
         return Ok(0);
     }
     output.make_room()?;
-    unless_repeatable(output.command(|driver| driver.feed(Message::from(data))))?;
+    unless_repeatable(output.send(&Outgoing::Message(Message::from(data))))?;
     Ok(data.len())
 }
 

@@ -6,7 +6,11 @@ use std::io::{self, Write};
 use super::{access::Core, read_loop::Duplex, shared::Shared, websocket::Whole};
 use crate::{
     SendError,
-    adapter::{Error, driver::Driver, lock},
+    adapter::{
+        Error,
+        driver::{Driver, Outgoing},
+        lock,
+    },
 };
 
 /// The writing direction of a connection.
@@ -31,6 +35,14 @@ impl<W: Write> Output<'_, W> {
         match self {
             Self::Whole(whole) => whole.make_room(),
             Self::Half(shared) => shared.make_room(),
+        }
+    }
+
+    /// Sends a message and writes all output.
+    pub(super) fn send(&mut self, message: &Outgoing<'_>) -> Result<(), Error> {
+        match self {
+            Self::Whole(whole) => whole.send(message),
+            Self::Half(shared) => shared.send(message),
         }
     }
 

@@ -178,7 +178,7 @@ impl<R: Read> ReadLoop<R> {
     /// refusal.
     fn read_or_abort(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<Event<'static>>, Error> {
         match self.read(connection) {
-            Ok(0) => Ok(connection.core().driver.engine.receive_eof()?),
+            Ok(0) => Ok(connection.core().driver.receive_eof()?),
             Ok(_) => Ok(None),
             Err(Error::Io(error)) if !is_fatal(&error) => Err(error.into()),
             Err(error) => self.abort(connection, error),
@@ -239,6 +239,7 @@ impl<R: Read> ReadLoop<R> {
         }
         let mut core = connection.core();
         if let Some(teardown) = core.driver.engine.teardown() {
+            core.driver.trace_end();
             let deadline = core.teardown_deadline(Instant::now());
             drop(core);
             self.is_torn_down = true;

@@ -8,7 +8,11 @@ use std::{
 use super::{access::Core, unless_fatal, write_loop::WriteLoop};
 use crate::{
     SendError,
-    adapter::{Error, driver::Driver, lock},
+    adapter::{
+        Error,
+        driver::{Driver, Outgoing},
+        lock,
+    },
 };
 
 /// What the two halves share.
@@ -47,6 +51,27 @@ impl<W: Write> Shared<W> {
             writer.flush_replies(&mut &self.core)?;
         }
         Ok(())
+    }
+
+    /// Sends a message and writes all output. While another thread writes, it is copied to the
+    /// output, and follows what that thread writes.
+    pub(super) fn send(&self, message: &Outgoing<'_>) -> Result<(), Error> {
+        if !message.is_large() {
+            return self.command(|driver| driver.append(message));
+        }
+        let mut writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return self.command(|driver| driver.append(message)),
+        };
+        let sent = writer.send(&mut &self.core, message);
+        drop(writer);
+        match sent {
+            // The reader may have left a reply to this thread, which has written nothing.
+            Ok(()) | Err(Error::Send(_)) => self.flush_left_replies()?,
+            Err(_) => {}
+        }
+        sent
     }
 
     /// Appends to the output and writes it.

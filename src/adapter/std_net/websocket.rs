@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     Chunk, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage, SendError,
-    adapter::{AsMessage, Error, Parts, driver::Driver},
+    adapter::{
+        AsMessage, Error, Parts,
+        driver::{Driver, Outgoing},
+    },
     handshake::Negotiated,
 };
 
@@ -69,6 +72,15 @@ pub(super) struct Whole<S> {
 impl<S: Write> Whole<S> {
     pub(super) fn make_room(&mut self) -> io::Result<()> {
         self.writer.make_room(&mut self.core)
+    }
+
+    /// Sends a message and writes all output.
+    pub(super) fn send(&mut self, message: &Outgoing<'_>) -> Result<(), Error> {
+        if message.is_large() {
+            return self.writer.send(&mut self.core, message);
+        }
+        self.core.driver.append(message)?;
+        Ok(self.flush()?)
     }
 }
 
@@ -168,8 +180,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// may be written: [`flush`](Self::flush) writes the rest, another `send` would send the
     /// message twice.
     pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
-        self.feed(message)?;
-        Ok(self.flush()?)
+        self.whole.send(&Outgoing::Message(message.as_message()))
     }
 
     /// Appends a message to the output, and does not wait.
@@ -201,8 +212,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.feed_prepared(message)?;
-        Ok(self.flush()?)
+        self.whole.send(&Outgoing::Prepared(message))
     }
 
     /// Appends a message that was prepared for many connections to the output, as

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 use std::{
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, IoSlice, Write},
     time::Instant,
 };
 
@@ -12,7 +12,11 @@ use super::{
     is_fatal,
     socket_timeout::{SocketHooks, SocketTimeout},
 };
-use crate::adapter::write_state::{WriteState, write_zero};
+use crate::adapter::{
+    Error,
+    driver::Outgoing,
+    write_state::{Unwritten, WriteState, write_zero},
+};
 
 /// An output buffer that is larger than this, in bytes, is made smaller once it is written.
 const KEPT_CAPACITY: usize = 64 << 10;
@@ -78,6 +82,25 @@ impl<W> WriteLoop<W> {
 }
 
 impl<W: Write> WriteLoop<W> {
+    /// Sends a large message, and writes all output. Its payload is not copied, unless it must be,
+    /// or an error leaves it to a further call of [`flush`](Self::flush).
+    pub(super) fn send(&mut self, access: &mut impl Access, message: &Outgoing<'_>) -> Result<(), Error> {
+        let payload = {
+            let mut core = access.core();
+            let payload = if self.state.can_borrow() && core.driver.can_borrow() {
+                core.driver.append_borrowed(message)?
+            } else {
+                core.driver.append(message)?;
+                &[]
+            };
+            self.take_output(&mut core);
+            core.unwritten_len += payload.len();
+            payload
+        };
+        self.write(access, payload)?;
+        Ok(self.flush(access)?)
+    }
+
     /// Writes all output. After an error that is not fatal, a further call continues.
     pub(super) fn flush(&mut self, access: &mut impl Access) -> io::Result<()> {
         loop {
@@ -85,7 +108,7 @@ impl<W: Write> WriteLoop<W> {
             if !self.state.is_pending(&self.buf) {
                 return self.state.check();
             }
-            self.write(access)?;
+            self.write(access, &[])?;
         }
     }
 
@@ -111,7 +134,7 @@ impl<W: Write> WriteLoop<W> {
             }
             self.take_output(&mut core);
         }
-        self.write(access)
+        self.write(access, &[])
     }
 
     fn take_output(&mut self, core: &mut Core) {
@@ -122,14 +145,15 @@ impl<W: Write> WriteLoop<W> {
         core.unwritten_len = self.state.unwritten_len(&self.buf);
     }
 
-    /// Writes what was taken out of the core, until a deadline or the owner's timeout has passed.
-    fn write(&mut self, access: &mut impl Access) -> io::Result<()> {
+    /// Writes what was taken out of the core, and the payload after it, until a deadline or the
+    /// owner's timeout has passed.
+    fn write(&mut self, access: &mut impl Access, mut payload: &[u8]) -> io::Result<()> {
         let started = Instant::now();
         let (mut now, mut has_stalled) = (started, false);
         loop {
             let deadline = access.core().driver.deadline(now);
             self.timeout.set(&self.stream, now, deadline);
-            let written = self.try_write();
+            let written = self.try_write(mem::take(&mut payload));
             let has_progressed = self.state.take_progress();
             let mut core = access.core();
             core.has_unwritten = self.state.is_pending(&self.buf);
@@ -167,13 +191,14 @@ impl<W: Write> WriteLoop<W> {
 
     /// Writes and flushes until all is written or the stream returns an error; or, if control
     /// frames may be written between fragments, writes once. What is written is removed from the
-    /// buffer, so that no byte is lost or sent twice. After a fatal error, the rest is dropped.
-    fn try_write(&mut self) -> io::Result<()> {
+    /// buffer, and what is not written of the payload is appended to it, so that no byte is lost or
+    /// sent twice. After a fatal error, the rest is dropped.
+    fn try_write(&mut self, payload: &[u8]) -> io::Result<()> {
         if let Err(error) = self.state.check() {
             self.buf.clear();
             return Err(error);
         }
-        let written = self.write_and_flush();
+        let written = self.write_and_flush(payload);
         if written.is_ok() && self.state.is_pending(&self.buf) {
             // The rest of a large message is not moved for each piece.
             return written;
@@ -187,28 +212,32 @@ impl<W: Write> WriteLoop<W> {
         written
     }
 
-    fn write_and_flush(&mut self) -> io::Result<()> {
+    fn write_and_flush(&mut self, payload: &[u8]) -> io::Result<()> {
+        let mut unwritten = Unwritten::new(&mut self.state, &mut self.buf, payload);
         loop {
-            let unwritten = self.state.next(&self.buf, PIECE_LEN);
-            if unwritten.is_empty() {
-                break;
-            }
-            match self.stream.write(unwritten) {
-                Ok(0) => return Err(write_zero(unwritten)),
+            let (next, payload) = unwritten.next(PIECE_LEN);
+            let next_len = next.len();
+            let written = match (next, payload) {
+                ([], []) => break,
+                (slice, []) | ([], slice) => self.stream.write(slice),
+                _ => self.stream.write_vectored(&[IoSlice::new(next), IoSlice::new(payload)]),
+            };
+            match written {
+                Ok(0) => return Err(write_zero(unwritten.len())),
                 Ok(len) => {
-                    let offered = unwritten.len();
-                    self.state.advance(len.min(offered), offered, &self.buf);
-                    if self.state.is_interleaving() && self.state.unwritten_len(&self.buf) > 0 {
+                    unwritten.advance(len, next_len);
+                    if unwritten.state.is_interleaving() && unwritten.len() > 0 {
                         return Ok(());
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.state.is_stalled = true;
+                    unwritten.state.is_stalled = true;
                     return Err(error);
                 }
             }
         }
+        drop(unwritten);
         loop {
             match self.stream.flush() {
                 Ok(()) => {

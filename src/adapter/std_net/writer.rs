@@ -13,7 +13,11 @@ use super::WebSocket;
 use super::{access::Core, shared::Shared};
 use crate::{
     CloseCode, CloseStatus, MessageKind, PreparedMessage, SendError,
-    adapter::{AsMessage, Error, driver::SenderId, lock},
+    adapter::{
+        AsMessage, Error,
+        driver::{Outgoing, SenderId},
+        lock,
+    },
     handshake::Negotiated,
 };
 
@@ -44,7 +48,7 @@ impl<W: Write> Writer<W> {
     pub fn send(&self, message: impl AsMessage) -> Result<(), Error> {
         // Called before the core is locked: this is code of the application.
         let message = message.as_message();
-        self.shared.command(|driver| driver.feed(message))
+        self.shared.send(&Outgoing::Message(message))
     }
 
     /// Appends a message to the output, and does not wait: see [`WebSocket::feed`]. The next
@@ -63,7 +67,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::send`].
     pub fn send_prepared(&self, message: &PreparedMessage) -> Result<(), Error> {
-        self.shared.command(|driver| driver.feed_prepared(message))
+        self.shared.send(&Outgoing::Prepared(message))
     }
 
     /// Appends a message that was prepared for many connections to the output: see

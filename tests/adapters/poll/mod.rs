@@ -13,6 +13,9 @@ mod fragments;
 mod halves;
 mod readers;
 mod stream;
+#[cfg(feature = "tracing")]
+mod trace;
+mod vectored;
 mod waiting;
 mod wakers;
 mod writers;

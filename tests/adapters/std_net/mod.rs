@@ -13,6 +13,9 @@ mod reading;
 mod reunited;
 mod shared_script;
 mod tcp;
+#[cfg(feature = "tracing")]
+mod trace;
+mod vectored;
 mod writers;
 mod writing;
 

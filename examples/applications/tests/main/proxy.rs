@@ -212,7 +212,8 @@ fn the_url_of_the_server_has_a_host_and_no_more() {
         "wss://127.0.0.1",
         "ws://127.0.0.1/path",
         "ws://127.0.0.1?query",
-        "http://127.0.0.1",
+        "https://127.0.0.1",
+        "ftp://127.0.0.1",
     ] {
         let (status, _, stderr) = Process::start(PROXY, &["--listen", "127.0.0.1:0", url]).end();
         assert_eq!(status, Some(2), "{url}: {stderr}");

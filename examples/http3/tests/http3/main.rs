@@ -1,0 +1,217 @@
+//! WebSockets over HTTP/3 on the loopback interface: the client and the server of this package.
+
+mod deadlines;
+mod endings;
+mod frames;
+mod messages;
+mod refusals;
+mod stalled;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use quinn::{Endpoint, VarInt};
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config,
+    adapter::{self, Settings},
+    deflate::DeflateConfig,
+};
+use sockless_http3::{
+    WebSocket,
+    client::{Error, Http3},
+    request::{Receiver, headers_frame},
+    server::{self, Incoming},
+    tls,
+};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::timeout,
+};
+
+/// How long a test may take. Most take milliseconds.
+const TEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Runs a test on two threads.
+fn run<F: Future>(test: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(async { timeout(TEST_TIMEOUT, test).await })
+        .expect("the test ends before the timeout")
+}
+
+/// With compression of every message, or without.
+fn config(compressed: bool) -> Config {
+    Config::new().deflate(compressed.then(|| DeflateConfig::new().threshold(0)))
+}
+
+fn settings() -> Settings {
+    Settings::new()
+}
+
+/// A server in the same process. It echoes messages, except those of `/unread`, which it does not
+/// receive.
+struct Server {
+    address: SocketAddr,
+    /// A client endpoint that trusts the server.
+    client: Endpoint,
+    /// The path of each WebSocket that has ended, and how.
+    ends: mpsc::UnboundedReceiver<(String, Result<String, adapter::Error>)>,
+    /// Makes the server end all connections, after the streams that are open (GOAWAY).
+    shutdown: Arc<Notify>,
+    /// Makes the server drop all connections.
+    drop: Arc<Notify>,
+}
+
+/// Returns an endpoint of a server, and one of a client that trusts it.
+fn endpoints() -> (Endpoint, Endpoint) {
+    let certificate = tls::Certificate::new(&["localhost"]).unwrap();
+    let server = Endpoint::server(tls::server_config(&certificate).unwrap(), ANY_PORT).unwrap();
+    let mut client = Endpoint::client(ANY_PORT).unwrap();
+    client.set_default_client_config(tls::client_config([certificate.der()]).unwrap());
+    (server, client)
+}
+
+impl Server {
+    fn start() -> Self {
+        let (endpoint, client) = endpoints();
+        let (send, ends) = mpsc::unbounded_channel();
+        let (shutdown, drop) = <(Arc<Notify>, Arc<Notify>)>::default();
+        let server = Self {
+            address: endpoint.local_addr().unwrap(),
+            client,
+            ends,
+            shutdown: shutdown.clone(),
+            drop: drop.clone(),
+        };
+        tokio::spawn(async move {
+            while let Some(connecting) = endpoint.accept().await {
+                let (shutdown, drop, send) = (shutdown.clone(), drop.clone(), send.clone());
+                tokio::spawn(async move {
+                    let Ok(connection) = connecting.await else { return };
+                    let closing = connection.clone();
+                    tokio::spawn(async move {
+                        drop.notified().await;
+                        closing.close(VarInt::from_u32(0x102), b"dropped");
+                    });
+                    let respond = move |incoming| respond(incoming, send.clone());
+                    let _end = server::serve(connection, shutdown.notified(), respond).await;
+                });
+            }
+        });
+        server
+    }
+
+    async fn connect(&self) -> Http3 {
+        Http3::connect(&self.client, self.address, "localhost").await.unwrap()
+    }
+
+    /// A client of QUIC, which has sent empty settings.
+    async fn raw(&self) -> Raw {
+        let connecting = self.client.connect(self.address, "localhost").unwrap();
+        let connection = connecting.await.unwrap();
+        let mut control = connection.open_uni().await.unwrap();
+        control.write_all(&[0, 4, 0]).await.unwrap();
+        Raw {
+            connection,
+            _control: control,
+        }
+    }
+
+    fn request(&self, path: &str) -> ClientRequest {
+        ClientRequest::new(&format!("wss://{}{path}", self.address)).unwrap()
+    }
+
+    async fn open(&self, http3: &Http3, path: &str, config: Config) -> Result<WebSocket, Error> {
+        let (ws, _response) = http3.open(&self.request(path), config, settings()).await?;
+        Ok(ws)
+    }
+
+    /// Waits for the end of the WebSocket with this path, on the side of the server.
+    async fn end_of(&mut self, path: &str) -> Result<String, adapter::Error> {
+        loop {
+            let (ended, how) = self.ends.recv().await.unwrap();
+            if ended == path {
+                return how;
+            }
+        }
+    }
+}
+
+type Ends = mpsc::UnboundedSender<(String, Result<String, adapter::Error>)>;
+
+/// Accepts every WebSocket, with compression if the client offers it.
+async fn respond(incoming: Incoming, ends: Ends) {
+    let fields = incoming.fields().clone();
+    let Ok(ws) = incoming.accept(&Accept::new(), config(true), settings()).await else {
+        return;
+    };
+    let path = fields.pseudo_headers().find(|(name, _)| *name == ":path").unwrap().1;
+    let end = serve(ws, path).await;
+    let _closed = ends.send((path.to_owned(), end));
+}
+
+async fn serve(mut ws: WebSocket, path: &str) -> Result<String, adapter::Error> {
+    if path.starts_with("/unread") {
+        std::future::pending::<()>().await;
+    }
+    if path.starts_with("/drop") {
+        ws.recv().await?;
+        return Ok("dropped".to_owned());
+    }
+    if path.starts_with("/close") {
+        ws.close(CloseCode::from(4001), "enough").await?;
+    }
+    while let Some(message) = ws.recv().await? {
+        ws.feed(message).await?;
+    }
+    Ok(ws.close_status().unwrap().to_string())
+}
+
+/// A client that sends what it is told to.
+struct Raw {
+    connection: quinn::Connection,
+    _control: quinn::SendStream,
+}
+
+impl Raw {
+    /// Sends bytes on a new request stream, and leaves it open.
+    async fn send(&self, bytes: &[u8]) -> (quinn::SendStream, Receiver) {
+        let (mut send, recv) = self.connection.open_bi().await.unwrap();
+        send.write_all(bytes).await.unwrap();
+        (send, Receiver::new(self.connection.clone(), recv))
+    }
+
+    /// Checks that a valid request is accepted.
+    async fn check(&self) {
+        let (_send, mut recv) = self.send(&headers_frame(VALID).unwrap()).await;
+        let response = recv.headers().await.unwrap().unwrap();
+        assert_eq!(response.status(), Some(200));
+    }
+
+    /// Returns the error code with which the server closes the connection.
+    async fn closed(&self) -> u64 {
+        match self.connection.closed().await {
+            quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
+            error => panic!("{error}"),
+        }
+    }
+}
+
+/// A valid request.
+const VALID: [(&str, &str); 6] = [
+    (":method", "CONNECT"),
+    (":protocol", "websocket"),
+    (":scheme", "https"),
+    (":authority", "localhost"),
+    (":path", "/raw"),
+    ("sec-websocket-version", "13"),
+];
