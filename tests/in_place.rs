@@ -4,8 +4,8 @@ use std::str;
 
 use allocation_counter::measure;
 use proptest::{collection::vec, prelude::*, test_runner::Config as Cases};
-use sockless::{Config, Connection, Event, MessageKind, Role, SendError, frame::Header};
-use support::{ROLES, feed, frame, frames, open, peer_of};
+use sockless::{Config, Connection, MessageKind, Role, SendError, frame::Header};
+use support::{ROLES, feed, frame, frames, open};
 
 const ROOM: usize = Header::MAX_LEN;
 
@@ -149,7 +149,8 @@ fn s5_3_a_client_masks_each_message_in_place_with_a_fresh_key() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_message_in_place_is_not_compressed() {
-    use support::params;
+    use sockless::Event;
+    use support::{params, peer_of};
 
     use crate::deflate::{compress_all, upgraded};
 

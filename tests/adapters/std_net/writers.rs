@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use sockless::{
-    CloseCode, Config, Delivery, MessageKind, PreparedMessage, Role, SendError,
+    CloseCode, Delivery, MessageKind, PreparedMessage, Role, SendError,
     adapter::{
         Error,
         std_net::{WebSocket, Writer},
@@ -445,7 +445,7 @@ fn a_prepared_message_is_sent() {
 #[cfg(feature = "deflate")]
 #[test]
 fn compression_is_set_by_message() {
-    use sockless::deflate::DeflateConfig;
+    use sockless::{Config, deflate::DeflateConfig};
 
     use support::params;
 
