@@ -2,6 +2,9 @@
 //! and inflates nothing.
 //!
 //! It sends no Pings of its own: those of the two ends pass through, and so do the answers.
+//! If neither end sends any, a link stays for as long as both TCP connections do: a machine that has
+//! gone without closing them is noticed when something is written to it. An end that takes nothing
+//! for a minute while something waits for it is lost, and the other end gets a Close frame.
 //!
 //! ```text
 //! cargo run --release --bin proxy -- ws://127.0.0.1:9001
@@ -31,10 +34,11 @@ use tokio::{
 const HELP: &str = "\
 Passes WebSockets on to a server.
 
-usage: proxy [--listen ADDRESS] URL
+usage: proxy [OPTION]... URL
 
-  --listen ADDRESS  where to listen (127.0.0.1:9014); with port 0, on a free port
-  URL               the server: ws://HOST[:PORT]; path and query are those of each request
+  --listen ADDRESS         where to listen (127.0.0.1:9014); with port 0, on a free port
+  --stall-timeout SECONDS  how long an end may take nothing while something waits for it (60)
+  URL                      the server: ws://HOST[:PORT]; path and query are those of each request
 
 The Host header that the server gets is its own, so a server that web pages use has to list their
 origins.";
@@ -49,6 +53,8 @@ const READ_SIZE: usize = 16 << 10;
 const HIGH_WATER: usize = 64 << 10;
 /// How long the closing handshake of a side may take after that of the other one.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a side may take nothing while something waits for it.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Headers of a request that are passed on. The handshake passes on the origin, the subprotocols
 /// and the extensions. Of the response that accepts, `Set-Cookie` is passed on.
 const PASSED_ON: [&str; 3] = ["authorization", "cookie", "user-agent"];
@@ -64,11 +70,12 @@ const OWN_HEADERS: [&str; 5] = [
 fn main() -> ExitCode {
     run_async("proxy", HELP, |mut args| async move {
         let listen = args.option("--listen", String::from("127.0.0.1:9014"))?;
+        let stall_timeout = Duration::from_secs(args.option("--stall-timeout", STALL_TIMEOUT.as_secs())?);
         let server = authority(&args.next::<String>("the URL")?)?;
         args.end()?;
         let listener = bind(&listen).await?;
         println!("listening on ws://{}/", listener.local_addr()?);
-        serve_each("proxy", listener, |tcp| pass_on(tcp, server.clone())).await;
+        serve_each("proxy", listener, |tcp| pass_on(tcp, server.clone(), stall_timeout)).await;
         Ok(())
     })
 }
@@ -83,7 +90,7 @@ fn authority(url: &str) -> Result<String, AnyError> {
 }
 
 /// Opens a connection to the server for that of a client, and passes frames between the two.
-async fn pass_on(client: TcpStream, server: String) -> Result<(), AnyError> {
+async fn pass_on(client: TcpStream, server: String, stall_timeout: Duration) -> Result<(), AnyError> {
     let incoming = adapter::tokio::incoming(client, Config::new()).await?;
     let request = match request_to(&server, incoming.request()) {
         Ok(request) => request,
@@ -110,7 +117,7 @@ async fn pass_on(client: TcpStream, server: String) -> Result<(), AnyError> {
     getrandom::fill(&mut seed)?;
     let relay = Relay::new(&Config::new(), seed).negotiated(&response);
     let (link, client, server) = Link::take_over(relay, client_ws.into_parts(), server_ws.into_parts())?;
-    link.run(client, server).await
+    link.run(client, server, stall_timeout).await
 }
 
 /// Connects to the server over plain TCP: the link reads and writes the sockets itself.
@@ -168,6 +175,8 @@ struct Side {
     is_at_end: bool,
     /// Nothing more can be written.
     is_shut_down: bool,
+    /// Since when the output waits without progress. `None`: it is empty, or has just made some.
+    stalled_since: Option<Instant>,
 }
 
 impl Link {
@@ -199,13 +208,12 @@ impl Link {
         };
         // After an error, the output of both sides has a Close frame.
         if let Err(error) = self.relay.forward(from, &mut input, to_other, back) {
-            let side = if from == Role::Client { "client" } else { "server" };
-            self.error.get_or_insert_with(|| format!("the {side}: {error}"));
+            self.error.get_or_insert_with(|| format!("the {}: {error}", name(from)));
         }
     }
 
     /// Passes frames on until both sides are closed.
-    async fn run(mut self, mut client: Side, mut server: Side) -> Result<(), AnyError> {
+    async fn run(mut self, mut client: Side, mut server: Side, stall_timeout: Duration) -> Result<(), AnyError> {
         let mut deadline = None;
         while !(client.is_at_end && server.is_at_end) {
             if [Role::Client, Role::Server].map(|role| self.relay.teardown(role)) != [None, None] {
@@ -213,15 +221,40 @@ impl Link {
             }
             client.shut_down_if_due(&self.relay, &mut self.to_client).await;
             server.shut_down_if_due(&self.relay, &mut self.to_server).await;
+            let stalled = [
+                client.stalled_at(&self.to_client, stall_timeout),
+                server.stalled_at(&self.to_server, stall_timeout),
+            ];
+            let next = stalled.into_iter().flatten().chain(deadline).min();
             let step = self.step(&mut client, &mut server);
-            match deadline {
-                None => step.await,
-                Some(deadline) => timeout_at(deadline, step)
-                    .await
-                    .map_err(|_| "a side has not closed its connection in time")?,
+            let Some(next) = next else {
+                step.await;
+                continue;
+            };
+            if timeout_at(next, step).await.is_ok() {
+                continue;
             }
+            if deadline == Some(next) {
+                return Err("a side has not closed its connection in time".into());
+            }
+            let side = if stalled[0] == Some(next) {
+                &mut client
+            } else {
+                &mut server
+            };
+            self.end_stalled(side, stall_timeout);
         }
         self.error.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Gives up a side that does not read. The other side gets a Close frame.
+    fn end_stalled(&mut self, side: &mut Side, stall_timeout: Duration) {
+        let name = name(side.role);
+        self.error
+            .get_or_insert_with(|| format!("the {name} has taken nothing for {stall_timeout:?}"));
+        side.is_shut_down = true;
+        side.is_at_end = true;
+        self.end_of(side.role);
     }
 
     /// Reads or writes once, on any side.
@@ -250,13 +283,20 @@ impl Link {
 
     /// Notes that a side sends nothing more.
     fn end_of(&mut self, role: Role) {
-        let (name, to_other) = match role {
-            Role::Client => ("client", &mut self.to_server),
-            Role::Server => ("server", &mut self.to_client),
+        let to_other = match role {
+            Role::Client => &mut self.to_server,
+            Role::Server => &mut self.to_client,
         };
         if let Err(error) = self.relay.receive_eof(role, to_other) {
-            self.error.get_or_insert_with(|| format!("the {name}: {error}"));
+            self.error.get_or_insert_with(|| format!("the {}: {error}", name(role)));
         }
+    }
+}
+
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::Client => "client",
+        Role::Server => "server",
     }
 }
 
@@ -270,15 +310,28 @@ impl Side {
             buf: vec![0; READ_SIZE],
             is_at_end: false,
             is_shut_down: false,
+            stalled_since: None,
         }
     }
 
     fn written(&mut self, written: io::Result<usize>, out: &mut Vec<u8>) {
         match written {
-            Ok(len) => _ = out.drain(..len),
+            Ok(len) => {
+                out.drain(..len);
+                self.stalled_since = None;
+            }
             // Reading says why.
             Err(_) => self.is_shut_down = true,
         }
+    }
+
+    /// Returns when the side is lost if it takes nothing until then. `None`: nothing waits for it.
+    fn stalled_at(&mut self, out: &[u8], stall_timeout: Duration) -> Option<Instant> {
+        if out.is_empty() {
+            self.stalled_since = None;
+            return None;
+        }
+        Some(*self.stalled_since.get_or_insert_with(Instant::now) + stall_timeout)
     }
 
     /// Closes the sending side, once that is due and all is written. Discards what cannot be

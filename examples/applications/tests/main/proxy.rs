@@ -219,3 +219,27 @@ fn the_url_of_the_server_has_a_host_and_no_more() {
         assert_eq!(status, Some(2), "{url}: {stderr}");
     }
 }
+
+/// A client that does not read is lost after a time, and the server hears of it.
+#[test]
+fn a_client_that_does_not_read() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("ws://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (tcp, _) = listener.accept().unwrap();
+        let incoming = std_net::incoming(tcp, Config::new()).unwrap();
+        let mut ws = incoming.accept(&Accept::new().any_origin()).unwrap();
+        // More than the buffers of the sockets take.
+        let message = vec![0; 1 << 20];
+        for _ in 0..64 {
+            ws.send(&message[..]).unwrap();
+        }
+        ws.recv()
+    });
+    let (proxy, url) = Process::serve(PROXY, &["--stall-timeout", "1", &to]);
+    let client = connect(&url).unwrap();
+    proxy.wait_for_error("the client has taken nothing for 1s", 1);
+    // 1001 is a success.
+    assert_eq!(server.join().unwrap().unwrap(), None);
+    drop(client);
+}
