@@ -109,7 +109,12 @@ async fn read_messages(
 
 /// Puts a message into the outbox, or tells the guest why not. In either case the guest sees what
 /// becomes of it: the message in the room, or a line that begins with `delayed` or `not sent`.
+///
+/// A guest that was dismissed may send until its Close frame arrives. The others do not get that.
 async fn send(chat: &Chat, guest: u64, text: &str, places: &Arc<Semaphore>, outbox: &mpsc::UnboundedSender<Waiting>) {
+    if !chat.room.has(guest) {
+        return;
+    }
     let text = match text::clean_message(text) {
         Ok(text) => text,
         Err(too_long) => return chat.room.tell(guest, &format!("not sent: {too_long}")),

@@ -66,6 +66,11 @@ impl Room {
         self.lock().guests.remove(&guest);
     }
 
+    /// Whether this is a guest: one that has not left and was not dismissed.
+    pub(crate) fn has(&self, guest: u64) -> bool {
+        self.lock().guests.contains_key(&guest)
+    }
+
     /// Removes a guest, and closes its connection. The lines that wait are not sent.
     pub(crate) fn dismiss(&self, guest: u64, code: CloseCode, reason: &'static str) {
         self.lock().dismiss(guest, code, reason);

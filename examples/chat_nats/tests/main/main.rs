@@ -7,6 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use process::Broker;
+use sockless::CloseCode;
+use sockless::adapter::{Error, std_net};
 use user::{User, of_the_room};
 
 /// How many messages of a guest may wait for the broker.
@@ -194,7 +196,7 @@ fn a_guest_that_does_not_read() {
     };
     let (_a, a) = broker.serve("a");
     let ana = User::join(&a, "Ana");
-    let slow = sockless::adapter::std_net::connect(&format!("ws://{a}/?name=Slow")).unwrap();
+    let slow = std_net::connect(&format!("ws://{a}/?name=Slow")).unwrap();
     ana.wait_for("Slow on a (2) joined");
     // Guests that come, say much, and leave: a guest may not say so much alone.
     let message = "x".repeat(2000);
@@ -212,4 +214,32 @@ fn a_guest_that_does_not_read() {
     drop(slow);
     ana.say("still here");
     ana.wait_for("Ana on a (1): still here");
+}
+
+/// A guest that was dismissed may send until its Close frame arrives. The others do not get that.
+#[test]
+fn a_guest_that_was_dismissed() {
+    let Some(broker) = Broker::start("was_dismissed") else {
+        return;
+    };
+    let (_a, a) = broker.serve("a");
+    let ana = User::join(&a, "Ana");
+    let mut rude = std_net::connect(&format!("ws://{a}/?name=Rude")).unwrap();
+    ana.wait_for("Rude on a (2) joined");
+    rude.feed(&b"no text"[..]).unwrap();
+    rude.feed("late").unwrap();
+    rude.flush().unwrap();
+    let end = loop {
+        match rude.recv() {
+            Ok(Some(_)) => {}
+            end => break end,
+        }
+    };
+    let Err(Error::Closed(status)) = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!(status.code(), CloseCode::UNSUPPORTED_DATA);
+    ana.wait_for("Rude on a (2) left");
+    let seen = ana.seen();
+    assert!(!seen.iter().any(|line| line.ends_with("late")), "{seen:#?}");
 }

@@ -23,7 +23,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // SIGKILL: the program cannot say goodbye.
+        // SIGKILL: the program cannot close its connections.
         let _result = self.0.kill();
         let _result = self.0.wait();
     }
