@@ -20,6 +20,7 @@ pub mod lamp;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::pin::pin;
 use core::time::Duration;
 
 use embassy_futures::select::{Either, Either3, select, select3};
@@ -82,7 +83,7 @@ pub async fn run<T: Read + Write>(
     let mut timers = Timers::new(timeouts, clock.now());
     let mut input = [0; INPUT_LEN];
     loop {
-        write(&mut transport, clock, &timers, &mut out).await?;
+        write(&mut transport, clock, &mut ws, &mut timers, &mut out).await?;
         // The server closes the transport first. A client waits for that, until `Due::Close`.
         if ws.teardown() == Some(Teardown::Close) {
             return end(&mut ws);
@@ -110,17 +111,7 @@ pub async fn run<T: Read + Write>(
         if matches!(ws.state(), State::Closing | State::Closed) {
             timers.closing(clock.now());
         }
-        while let Some(due) = timers.handle_timeout(clock.now()) {
-            match due {
-                // Sending fails only after a Close frame.
-                Due::Ping(payload) => _ = ws.ping(&payload, &mut out),
-                Due::Idle => {
-                    _ = ws.close(CloseCode::GOING_AWAY, "", &mut out);
-                    timers.closing(clock.now());
-                }
-                Due::Handshake | Due::Pong | Due::Close => return Err(Error::TimedOut),
-            }
-        }
+        handle_timeouts(&mut ws, &mut timers, clock.now(), &mut out)?;
     }
 }
 
@@ -152,25 +143,54 @@ fn process(
     }
 }
 
-/// Writes the output. A peer that does not read is as silent as one that does not answer.
+/// Handles the deadlines that have passed.
+fn handle_timeouts<E>(
+    ws: &mut Connection,
+    timers: &mut Timers<Duration>,
+    now: Duration,
+    out: &mut Vec<u8>,
+) -> Result<(), Error<E>> {
+    while let Some(due) = timers.handle_timeout(now) {
+        match due {
+            // Sending fails only after a Close frame.
+            Due::Ping(payload) => _ = ws.ping(&payload, out),
+            Due::Idle => {
+                _ = ws.close(CloseCode::GOING_AWAY, "", out);
+                timers.closing(now);
+            }
+            Due::Handshake | Due::Pong | Due::Close => return Err(Error::TimedOut),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the output, and then what becomes due meanwhile. Nothing is read until all is written, so
+/// the time from one message of the peer to the next must be enough for that: by default, 40 s until
+/// a Pong is missing. A peer that does not read is as silent as one that does not answer.
 async fn write<T: Read + Write>(
     transport: &mut T,
     clock: &mut impl Clock,
-    timers: &Timers<Duration>,
+    ws: &mut Connection,
+    timers: &mut Timers<Duration>,
     out: &mut Vec<u8>,
 ) -> Result<(), Error<T::Error>> {
-    if out.is_empty() {
-        return Ok(());
+    let mut next = Vec::new();
+    while !out.is_empty() {
+        {
+            let mut written = pin!(async {
+                transport.write_all(out).await?;
+                transport.flush().await
+            });
+            loop {
+                match select(written.as_mut(), until(clock, timers.poll_timeout())).await {
+                    Either::First(result) => break result.map_err(Error::Transport)?,
+                    Either::Second(()) => handle_timeouts(ws, timers, clock.now(), &mut next)?,
+                }
+            }
+        }
+        out.clear();
+        out.append(&mut next);
     }
-    let written = async {
-        transport.write_all(out).await?;
-        transport.flush().await
-    };
-    match select(written, until(clock, timers.poll_timeout())).await {
-        Either::First(result) => result.map_err(Error::Transport)?,
-        Either::Second(()) => return Err(Error::TimedOut),
-    }
-    out.clear();
     // A long message may have needed much memory.
     out.shrink_to(INPUT_LEN);
     Ok(())

@@ -12,7 +12,7 @@ use embassy_futures::block_on;
 use embassy_futures::join::join;
 use embedded_io_async::{ErrorType, Read, Write};
 use sockless::timers::Timeouts;
-use sockless::{ClientRequest, CloseCode, Config, Connection, Event, ProtocolError};
+use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError};
 use sockless_embedded::lamp::{Lamp, config};
 use sockless_embedded::{Application, Clock, Error, run};
 
@@ -167,6 +167,87 @@ fn user(commands: &[&'static str], reports: usize) -> User {
     }
 }
 
+/// A stream that writes a byte at a time, each after a time.
+struct SlowStream {
+    stream: Stream,
+    clock: TestClock,
+    byte_time: Duration,
+}
+
+impl ErrorType for SlowStream {
+    type Error = Infallible;
+}
+
+impl Read for SlowStream {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Infallible> {
+        self.stream.read(buf).await
+    }
+}
+
+impl Write for SlowStream {
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, Infallible> {
+        let at = self.clock.now() + self.byte_time;
+        self.clock.wait_until(at).await;
+        self.stream.write(&buf[..1]).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// Sends a report once, and counts the Pongs.
+struct Reporter {
+    report: Option<String>,
+    pongs: usize,
+}
+
+impl Application for Reporter {
+    fn on_event(&mut self, ws: &mut Connection, event: Event<'_>, out: &mut Vec<u8>) {
+        match event {
+            Event::Request(request) => _ = ws.accept(&request, &Accept::new(), out).unwrap(),
+            Event::Pong(_) => self.pongs += 1,
+            _ => {}
+        }
+    }
+
+    async fn wait(&mut self) {
+        if self.report.is_none() {
+            pending().await
+        }
+    }
+
+    fn send(&mut self, ws: &mut Connection, out: &mut Vec<u8>) {
+        ws.send_text(&self.report.take().unwrap(), out).unwrap();
+    }
+}
+
+/// Notes the order of what arrives. Closes after a Ping.
+#[derive(Default)]
+struct Listener {
+    seen: Vec<&'static str>,
+}
+
+impl Application for Listener {
+    fn on_event(&mut self, _: &mut Connection, event: Event<'_>, _: &mut Vec<u8>) {
+        match event {
+            Event::Text(_) => self.seen.push("report"),
+            Event::Ping(_) => self.seen.push("ping"),
+            _ => {}
+        }
+    }
+
+    async fn wait(&mut self) {
+        if !self.seen.contains(&"ping") {
+            pending().await
+        }
+    }
+
+    fn send(&mut self, ws: &mut Connection, out: &mut Vec<u8>) {
+        ws.close(CloseCode::NORMAL, "", out).unwrap();
+    }
+}
+
 /// Runs a lamp and a client until both have ended.
 fn run_both(client: &mut impl Application) -> (Lamp<TestClock>, [Result<(), Error<Infallible>>; 2]) {
     let ((one, two), clock) = (streams(), TestClock::default());
@@ -212,6 +293,42 @@ fn a_message_that_is_too_long_for_the_lamp() {
     assert!(matches!(*error, ProtocolError::MessageTooBig { .. }), "{error}");
     // The closing handshake was complete. The code says that it was no success.
     assert!(client.is_ok(), "{client:?}");
+}
+
+/// A Ping that is due in the middle of a report follows it. The device reads again in time for the
+/// Pong.
+#[test]
+fn a_report_that_takes_longer_than_the_time_to_a_ping() {
+    let ((one, two), mut clock) = (streams(), TestClock::default());
+    let stream = SlowStream {
+        stream: one,
+        clock: clock.clone(),
+        byte_time: Duration::from_millis(100),
+    };
+    let mut reporter = Reporter {
+        report: Some(format!("{}21 °C", " ".repeat(150))),
+        pongs: 0,
+    };
+    // The response takes more than the 10 s that the handshake may take by default.
+    let timeouts = Timeouts::new().handshake(None);
+    let mut clock_of_client = clock.clone();
+    let device_ends = run(
+        stream,
+        &mut clock,
+        timeouts,
+        Connection::server(config()),
+        Vec::new(),
+        &mut reporter,
+    );
+    let (mut listener, mut out) = (Listener::default(), Vec::new());
+    let request = ClientRequest::new("ws://lamp.local/").unwrap();
+    let ws = Connection::client(&request, Config::new(), [7; 32], &mut out).unwrap();
+    // The device does not read while it writes.
+    let client_ends = run(two, &mut clock_of_client, Timeouts::none(), ws, out, &mut listener);
+    let ended = block_on(join(device_ends, client_ends));
+    assert!(matches!(ended, (Ok(()), Ok(()))), "{ended:?}");
+    assert_eq!(listener.seen, ["report", "ping"]);
+    assert_eq!(reporter.pongs, 1);
 }
 
 fn lamp_alone(stream: Stream) -> (Result<(), Error<Infallible>>, Duration) {
