@@ -98,7 +98,9 @@ async fn to_websocket(tcp: TcpStream, url: String) -> Result<(), AnyError> {
         Ok((ws, _response)) => return carry(tcp, ws).await,
         // The server says why.
         Err(Error::Refused(refusal)) => {
-            let reason = String::from_utf8_lossy(&refusal.body).trim_end().to_owned();
+            let reason = String::from_utf8_lossy(&refusal.body);
+            // It is for a terminal, and may have any bytes.
+            let reason = reason.trim_end().escape_debug().to_string();
             format!("{}: {reason}", Error::Refused(refusal)).into()
         }
         Err(error) => error.into(),

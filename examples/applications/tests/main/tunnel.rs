@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use sockless::{Config, adapter::std_net};
+
 use crate::process::Process;
 
 const TUNNEL: &str = env!("CARGO_BIN_EXE_tunnel");
@@ -114,4 +116,20 @@ fn a_tcp_server_that_is_not_there_is_named_at_the_client() {
     let error = TcpStream::connect(address).unwrap().read(&mut [0; 10]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     client.wait_for_error(&format!("with status 502 instead of 101: {to}: Connection refused"), 1);
+}
+
+/// What a server says cannot control the terminal.
+#[test]
+fn a_refusal_is_escaped() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let (tcp, _) = listener.accept().unwrap();
+        let incoming = std_net::incoming(tcp, Config::new()).unwrap();
+        incoming.reject(403, &[], b"no \x1b]0;title\x07\n").unwrap();
+    });
+    let (client, address) = Process::serve(TUNNEL, &["client", &url]);
+    let _tcp = TcpStream::connect(address).unwrap();
+    client.wait_for_error(r"no \u{1b}]0;title\u{7}", 1);
+    server.join().unwrap();
 }
