@@ -26,7 +26,7 @@ const MAX_HEADERS: u32 = 16 << 10;
 /// How many bytes of the body of a refusal are kept.
 const MAX_REFUSAL_BODY: usize = 64 << 10;
 
-/// How long the server may take: for its settings, for a response, and for the body of a refusal.
+/// How long the server may take, by default: see [`Http2::connect_within`].
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// One HTTP/2 connection. A clone is another handle of the same connection, which ends when all
@@ -34,16 +34,31 @@ const LIMIT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Http2 {
     send: SendRequest<Bytes>,
+    limit: Duration,
 }
 
 impl Http2 {
     /// Begins HTTP/2 on a transport that is connected already: TCP, or TLS with the protocol `h2`
     /// negotiated by ALPN. Waits for the settings of the server.
     ///
+    /// The server may take 10 seconds for each answer.
+    ///
     /// # Errors
     /// The transport has failed, or the server does not speak HTTP/2, or
     /// [does not allow](Error::NotEnabled) WebSockets over it.
     pub async fn connect<T>(transport: T) -> Result<Self, Error>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Self::connect_within(transport, LIMIT).await
+    }
+
+    /// Does the same with another limit: how long the server may take for its settings, for each
+    /// response, and for the body of each refusal.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_within<T>(transport: T, limit: Duration) -> Result<Self, Error>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -64,15 +79,16 @@ impl Http2 {
         // A client must have received the setting (RFC 8441, section 3). The settings are the first
         // frame of a server (RFC 9113, section 3.4), so they have arrived before the answer.
         if let Some(ping) = &mut ping {
-            within(async { Ok(ping.ping(Ping::opaque()).await?) }).await?;
+            within("settings", limit, async { Ok(ping.ping(Ping::opaque()).await?) }).await?;
         }
         if !send.is_extended_connect_protocol_enabled() {
             return Err(Error::NotEnabled);
         }
-        Ok(Self { send })
+        Ok(Self { send, limit })
     }
 
-    /// Opens a WebSocket on a stream of its own. Waits while the server allows no more streams.
+    /// Opens a WebSocket on a stream of its own. Waits while the server allows no more streams, at
+    /// most for the limit of [`connect_within`](Self::connect_within).
     ///
     /// Also returns the response, which has accepted the WebSocket.
     ///
@@ -102,7 +118,7 @@ impl Http2 {
     ) -> Result<(Stream, http::Response<()>, Negotiated), Error> {
         let (mut request, expected) = request.to_http_connect(config)?;
         request.extensions_mut().insert(Protocol::from_static("websocket"));
-        let (response, send) = within(async {
+        let (response, send) = within("response", self.limit, async {
             let mut send = self.send.clone().ready().await?;
             let (response, send) = send.send_request(request, false)?;
             Ok((response.await?, send))
@@ -112,7 +128,7 @@ impl Http2 {
         let response = http::Response::from_parts(parts, ());
         let Some(negotiated) = expected.check_http(&response)? else {
             let mut body = Vec::new();
-            let _timed_out = timeout(LIMIT, read_body(recv, &mut body)).await;
+            let _timed_out = timeout(self.limit, read_body(recv, &mut body)).await;
             return Err(Error::Refused(Box::new(response.map(|()| body))));
         };
         Ok((Stream::new(send, recv), response, negotiated))
@@ -120,10 +136,13 @@ impl Http2 {
 }
 
 /// Waits for the server, with a limit.
-async fn within<T>(waiting: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match timeout(LIMIT, waiting).await {
+async fn within<T>(what: &str, limit: Duration, waiting: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match timeout(limit, waiting).await {
         Ok(result) => result,
-        Err(_) => Err(Error::Io(io::ErrorKind::TimedOut.into())),
+        Err(_) => {
+            let text = format!("the server has sent no {what} within {limit:?}");
+            Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, text)))
+        }
     }
 }
 

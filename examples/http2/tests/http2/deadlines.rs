@@ -1,5 +1,7 @@
 //! A peer that says nothing does not keep a connection.
 
+use std::time::Duration;
+
 use http::Response;
 use sockless_http2::{
     client::{Error, Http2},
@@ -8,6 +10,7 @@ use sockless_http2::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
     runtime::Builder,
+    time::Instant,
 };
 
 /// Runs a test on the paused clock of tokio, which advances when all tasks wait.
@@ -44,7 +47,13 @@ fn a_client_without_a_request_is_dropped() {
 fn a_server_without_an_answer_is_an_error() {
     run_paused(async {
         let (client, _server) = duplex(1 << 16);
-        assert!(matches!(Http2::connect(client).await, Err(Error::Io(_))));
+        let limit = Duration::from_secs(30);
+        let started = Instant::now();
+        let Err(Error::Io(error)) = Http2::connect_within(client, limit).await else {
+            panic!("connected, or another error");
+        };
+        assert_eq!(error.to_string(), "the server has sent no settings within 30s");
+        assert_eq!(started.elapsed().as_secs(), 30);
 
         let (client, transport) = duplex(1 << 16);
         tokio::spawn(server::serve(transport, |_| std::future::pending()));
@@ -55,5 +64,6 @@ fn a_server_without_an_answer_is_an_error() {
             panic!("opened, or another error");
         };
         assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "the server has sent no response within 10s");
     });
 }
