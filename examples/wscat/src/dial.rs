@@ -178,7 +178,9 @@ impl Opening<'_> {
             http2::Error::Request(error) => Failure::usage(error),
             error => Failure::no_connection(error),
         };
-        let connection = http2::Http2::connect(transport).await.map_err(failed)?;
+        let connection = http2::Http2::connect_within(transport, self.options.timeout)
+            .await
+            .map_err(failed)?;
         let (stream, response, negotiated) = connection.open_stream(request, config).await.map_err(failed)?;
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(Failure::no_connection)?;

@@ -13,7 +13,10 @@ use std::{
 };
 
 use sockless::Message;
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore,
+    mpsc::{Receiver, Sender, channel},
+};
 
 use crate::{
     editor::Screen,
@@ -24,6 +27,18 @@ use crate::{
 
 /// How many items wait to be written, before more are received.
 const QUEUE_LEN: usize = 64;
+/// How many bytes wait to be written, as they are written, before more are received. One message may
+/// be longer: it waits alone, and at most one more is prepared meanwhile.
+const QUEUE_BYTES: u32 = 16 << 20;
+
+/// Items for the writing thread, with a bound on their number and on their bytes.
+struct Queue {
+    items: Sender<(Item, OwnedSemaphorePermit)>,
+    bytes: Arc<Semaphore>,
+}
+
+/// The other end. A permit is returned when its item is written.
+type Items = Receiver<(Item, OwnedSemaphorePermit)>;
 
 enum Item {
     Message(Vec<u8>),
@@ -34,7 +49,7 @@ enum Item {
 
 /// The writing thread.
 pub(crate) struct Output {
-    queue: Sender<Item>,
+    queue: Queue,
     thread: JoinHandle<()>,
     /// The standard output has failed: nothing reads it any more.
     is_closed: Arc<AtomicBool>,
@@ -51,7 +66,7 @@ struct Form {
 
 impl Output {
     pub(crate) fn start(options: &Options) -> Self {
-        let (queue, items) = channel(QUEUE_LEN);
+        let (queue, items) = Queue::new();
         let is_closed = Arc::new(AtomicBool::new(false));
         let writer = Arc::clone(&is_closed);
         Self {
@@ -68,7 +83,7 @@ impl Output {
 
     /// Writes a message. `false`: nothing reads the standard output any more.
     pub(crate) async fn message(&self, message: &Message<'_>) -> bool {
-        self.queue.send(Item::Message(self.form.message(message))).await.is_ok() && !self.is_closed.load(Relaxed)
+        self.queue.push(Item::Message(self.form.message(message))).await && !self.is_closed.load(Relaxed)
     }
 
     /// Writes a report in lines that begin with `*`. Text of the peer in it may be as it came.
@@ -78,12 +93,12 @@ impl Output {
             report += &format!("* {}\n", escaped_line(line.as_bytes()));
         }
         // The thread ends last.
-        let _closed = self.queue.send(Item::Report(report)).await;
+        let _closed = self.queue.push(Item::Report(report)).await;
     }
 
     /// From now on, writes above the line that is edited.
     pub(crate) async fn above(&self, screen: Screen) {
-        let _closed = self.queue.send(Item::Screen(screen)).await;
+        let _closed = self.queue.push(Item::Screen(screen)).await;
     }
 
     /// Waits until everything is written.
@@ -91,6 +106,28 @@ impl Output {
         drop(self.queue);
         // A panic of the thread was reported.
         let _result = self.thread.join();
+    }
+}
+
+impl Queue {
+    fn new() -> (Self, Items) {
+        let (items, receiver) = channel(QUEUE_LEN);
+        let bytes = Arc::new(Semaphore::new(QUEUE_BYTES as usize));
+        (Self { items, bytes }, receiver)
+    }
+
+    /// Waits for a place. `false`: the thread has ended.
+    async fn push(&self, item: Item) -> bool {
+        let len = match &item {
+            Item::Message(message) => message.len(),
+            Item::Report(report) => report.len(),
+            Item::Screen(_) => 0,
+        };
+        let permits = u32::try_from(len).unwrap_or(QUEUE_BYTES).min(QUEUE_BYTES);
+        let Ok(permit) = Arc::clone(&self.bytes).acquire_many_owned(permits).await else {
+            return false;
+        };
+        self.items.send((item, permit)).await.is_ok()
     }
 }
 
@@ -122,11 +159,11 @@ impl Form {
 }
 
 /// Writes until the other end of the queue is dropped.
-fn write_all(mut items: Receiver<Item>, is_closed: &AtomicBool) {
+fn write_all(mut items: Items, is_closed: &AtomicBool) {
     let mut screen: Option<Screen> = None;
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let reports_to_screen = stderr.is_terminal();
-    while let Some(item) = items.blocking_recv() {
+    while let Some((item, _permit)) = items.blocking_recv() {
         let written = match (item, &mut screen) {
             (Item::Screen(new), _) => {
                 screen = Some(new);
@@ -150,5 +187,38 @@ fn write_all(mut items: Receiver<Item>, is_closed: &AtomicBool) {
     }
     if let Some(screen) = screen {
         screen.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Whether an item is queued at once.
+    async fn has_place(queue: &Queue, len: usize) -> bool {
+        let push = queue.push(Item::Message(vec![b'x'; len]));
+        timeout(Duration::ZERO, push).await.is_ok()
+    }
+
+    /// Messages of any length, and few of them if they are long.
+    #[test]
+    fn the_queue_has_a_bound_in_bytes() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.unwrap().block_on(async {
+            let (queue, mut items) = Queue::new();
+            let max = QUEUE_BYTES as usize;
+            assert!(has_place(&queue, max + 1).await, "longer than the bound, and alone");
+            assert!(!has_place(&queue, 1).await);
+            drop(items.recv().await);
+            assert!(has_place(&queue, max / 2).await);
+            assert!(has_place(&queue, max / 2).await);
+            assert!(!has_place(&queue, 1).await);
+            drop(items.recv().await);
+            assert!(has_place(&queue, 1).await);
+        });
     }
 }
