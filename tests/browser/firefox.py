@@ -32,13 +32,15 @@ PREFERENCES = {
 
 
 class Firefox:
-    def __init__(self, profile):
+    def __init__(self, profile, programs):
+        """Adds the program to the list before it waits, so that it is killed after a failure too."""
         with open(os.path.join(profile, "user.js"), "w", encoding="utf-8") as file:
             for name, value in PREFERENCES.items():
                 file.write(f"user_pref({json.dumps(name)}, {json.dumps(value)});\n")
         command = ["firefox-esr", "--headless", "--marionette", "--remote-allow-system-access"]
         command += ["--no-remote", "--profile", profile]
         self.program = Program(command, env={**os.environ, "HOME": profile})
+        programs.append(self.program)
         port_file = os.path.join(profile, "MarionetteActivePort")
         port = wait_until("Firefox is ready", lambda: self._read_port(port_file), TIMEOUT)
         self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
@@ -52,6 +54,9 @@ class Firefox:
             with open(path, encoding="ascii") as file:
                 return int(file.read())
         except (OSError, ValueError):
+            status = self.program.process.poll()
+            if status is not None:
+                raise Failure(f"Firefox: exited with status {status}") from None
             return None
 
     def _receive(self):

@@ -155,8 +155,7 @@ class Test(chat.Test):
 
 class FirefoxTest(Test):
     def start_browser(self):
-        self.browser = Firefox(self.profile)
-        self.servers.append(self.browser.program)
+        self.browser = Firefox(self.profile, self.servers)
 
     def choose_http_1(self):
         self.browser.set_preference("network.http.http2.websockets", False)
