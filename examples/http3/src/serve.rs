@@ -50,7 +50,8 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
                 Ok::<_, Box<dyn Error + Send + Sync>>(())
             };
             if let Err(error) = served.await {
-                eprintln!("{peer}: {error}");
+                // The peer may have closed the connection with any text.
+                eprintln!("{peer}: {}", error.to_string().escape_debug());
             }
         });
     }
@@ -69,6 +70,6 @@ async fn handle(incoming: Incoming, peer: SocketAddr, config: Config) {
     };
     match served.await {
         Ok(status) => println!("{peer}: {status}"),
-        Err(error) => println!("{peer}: {error}"),
+        Err(error) => println!("{peer}: {}", error.to_string().escape_debug()),
     }
 }

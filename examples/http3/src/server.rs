@@ -183,10 +183,13 @@ impl Incoming {
         headers: impl Iterator<Item = (&'a str, &'a str)>,
         body: &str,
     ) -> io::Result<()> {
-        self.send_headers(status, headers).await?;
-        self.stream.write_all(body.as_bytes()).await?;
-        // Then it is dropped: the client need not send more of it (RFC 9114, section 4.1).
-        self.stream.shutdown().await
+        let sent = async {
+            self.send_headers(status, headers).await?;
+            self.stream.write_all(body.as_bytes()).await?;
+            // Then it is dropped: the client need not send more of it (RFC 9114, section 4.1).
+            self.stream.shutdown().await
+        };
+        timeout(LIMIT, sent).await?
     }
 
     async fn send_headers<'a>(

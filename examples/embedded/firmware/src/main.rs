@@ -47,7 +47,8 @@ const HAS_INPUT: u32 = 2;
 
 #[global_allocator]
 static HEAP: Heap = Heap::empty();
-/// Milliseconds since the start.
+/// Milliseconds since the start. It wraps after 49.7 days, and deadlines are wrong then: a device
+/// that runs for longer needs 64 bits.
 static NOW: AtomicU32 = AtomicU32::new(0);
 
 #[cortex_m_rt::exception]

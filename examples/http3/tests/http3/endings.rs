@@ -87,7 +87,7 @@ fn an_end_of_stream_without_a_close_frame_is_reported() {
     });
 }
 
-/// R205: Who drops a WebSocket resets its stream with H3_REQUEST_CANCELLED.
+/// R205: Dropping a WebSocket resets its stream with H3_REQUEST_CANCELLED.
 #[test]
 fn a_dropped_websocket_resets_its_stream() {
     run(async {
