@@ -58,6 +58,10 @@ async fn serve(tcp: TcpStream, config: Config) -> Result<(), BoxError> {
     builder.http1().timer(TokioTimer::new()).header_read_timeout(deadline);
     builder
         .http2()
+        .timer(TokioTimer::new())
+        // A connection whose peer has gone does not stay.
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(30))
         .enable_connect_protocol()
         .initial_stream_window_size(64 << 10)
         .initial_connection_window_size(16 << 20);
