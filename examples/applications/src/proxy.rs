@@ -2,9 +2,9 @@
 //! and inflates nothing.
 //!
 //! It sends no Pings of its own: those of the two ends pass through, and so do the answers.
-//! If neither end sends any, a link stays for as long as both TCP connections do: a machine that has
-//! gone without closing them is noticed when something is written to it. An end that takes nothing
-//! for a minute while something waits for it is lost, and the other end gets a Close frame.
+//! If neither end sends any, a link stays for as long as both TCP connections do: a machine that
+//! has gone without closing them is noticed when something is written to it. An end that takes
+//! nothing for a minute while something waits for it is lost, and the other end gets a Close frame.
 //!
 //! ```text
 //! cargo run --release --bin proxy -- ws://127.0.0.1:9001

@@ -1,4 +1,4 @@
-//! One chat room on several servers: [`examples/chat`](../../chat) with a broker behind it.
+//! One chat room on several servers: [`examples/chat`](../../chat), with a broker that connects them.
 //!
 //! ```text
 //! nats-server -js -sd /tmp/chat

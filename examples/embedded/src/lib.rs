@@ -165,8 +165,8 @@ fn handle_timeouts<E>(
 }
 
 /// Writes the output, and then what becomes due meanwhile. Nothing is read until all is written, so
-/// the time from one message of the peer to the next must be enough for that: by default, 40 s until
-/// a Pong is missing. A peer that does not read is as silent as one that does not answer.
+/// that must be done before a Pong is missing: by default, 40 s after the last message of the peer.
+/// A peer that does not read is as silent as one that does not answer.
 async fn write<T: Read + Write>(
     transport: &mut T,
     clock: &mut impl Clock,

@@ -27,8 +27,8 @@ use crate::{
 
 /// How many items wait to be written, before more are received.
 const QUEUE_LEN: usize = 64;
-/// How many bytes wait to be written, as they are written, before more are received. One message may
-/// be longer: it waits alone, and at most one more is prepared meanwhile.
+/// How many bytes wait to be written, as they are written, before more are received. One message
+/// may be longer: it waits alone, and at most one more is prepared meanwhile.
 const QUEUE_BYTES: u32 = 16 << 20;
 
 /// Items for the writing thread, with a bound on their number and on their bytes.
