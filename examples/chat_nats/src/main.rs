@@ -1,4 +1,4 @@
-//! One chat room on several servers: [`examples/chat`](../../chat), with a broker that connects them.
+//! One chat room on several servers, connected by a broker; see [`examples/chat`](../../chat) for one.
 //!
 //! ```text
 //! nats-server -js -sd /tmp/chat
