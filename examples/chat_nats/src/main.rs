@@ -1,4 +1,4 @@
-//! One chat room on several servers, connected by a broker; see [`examples/chat`](../../chat) for one.
+//! [`examples/chat`](../../chat) on several servers, which a broker connects to one chat room.
 //!
 //! ```text
 //! nats-server -js -sd /tmp/chat
