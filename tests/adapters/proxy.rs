@@ -91,8 +91,8 @@ fn check_echo(url: &str, options: &ConnectOptions) {
     });
 }
 
-/// The limit for connecting limits no later call: the socket has no timeout of its own then, which a
-/// connection would take for its owner's.
+/// The limit for connecting limits no later call: the socket has no timeout of its own then, which
+/// a connection would take for its owner's.
 #[test]
 fn f64_the_limit_ends_with_the_handshake() {
     let (listener, address) = listen();
