@@ -373,6 +373,8 @@ fn a_stream_of_long_messages_allocates_nothing() {
             assert_eq!(steady.count_total, 0, "{role:?} by {max}: {steady:?}");
             let after = run(&frame(peer_of(role), FIN_BINARY, b"short"), &mut buffer);
             assert_eq!(after.bytes_current, READ as i64 - long.len() as i64);
+            let alone = run(&long, &mut buffer);
+            assert_eq!(alone.bytes_current, 0, "the long message before is not the last one");
             let steady = run(&frame(peer_of(role), FIN_BINARY, &[7; 700]).repeat(1000), &mut buffer);
             assert_eq!(steady.count_total, 0, "short messages never allocate");
         }

@@ -218,12 +218,15 @@ impl Future for Upgrade {
     type Output = Result<WebSocket, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let upgraded = ready!(Pin::new(&mut self.upgrade).poll(cx));
-        let upgraded = upgraded.map_err(|error| io::Error::new(ErrorKind::ConnectionAborted, error))?;
-        let Some((engine, settings)) = self.engine.take() else {
+        if self.engine.is_none() {
             // Polled after it was ready.
             return Poll::Pending;
+        }
+        let upgraded = ready!(Pin::new(&mut self.upgrade).poll(cx));
+        let Some((engine, settings)) = self.engine.take() else {
+            return Poll::Pending;
         };
+        let upgraded = upgraded.map_err(|error| io::Error::new(ErrorKind::ConnectionAborted, error))?;
         let stream = Stream {
             upgraded,
             max_write: self.max_write,

@@ -26,7 +26,7 @@
 //! | `handshake refused` | debug | a server refused, or this one did | `status` |
 //! | `deadline missed` | info | the peer was silent for too long | `deadline`, `limit` |
 //! | `connection closed` | debug | it ended with a closing handshake | `code`, `by`, `is_clean` |
-//! | `connection failed` | info | it ended otherwise, or did not open | `error` |
+//! | `connection failed` | info | it ended otherwise, or its opening handshake failed | `error` |
 //! | `connection dropped` | debug | it was dropped or taken apart before its end | |
 //!
 //! A connection that was opened has exactly one of the last three. Its end is told by the call that

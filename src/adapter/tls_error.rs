@@ -37,7 +37,11 @@ impl fmt::Display for TlsError {
             None => f.write_str("the TLS handshake with the client failed: ")?,
         }
         if let Some(explanation) = explanation(&self.error) {
-            write!(f, "{explanation}: ")?;
+            f.write_str(explanation)?;
+            if self.host.is_some() && is_configurable(&self.error) {
+                f.write_str(", see ConnectOptions::tls_config")?;
+            }
+            f.write_str(": ")?;
         }
         match &self.error {
             rustls::Error::General(text) => f.write_str(text)?,
@@ -53,7 +57,7 @@ impl error::Error for TlsError {}
 fn explanation(error: &rustls::Error) -> Option<&'static str> {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            Some("the certificate is not signed by a trusted authority, see ConnectOptions::tls_config")
+            Some("the certificate is not signed by a trusted authority")
         }
         rustls::Error::InvalidCertificate(CertificateError::Revoked) => Some("the certificate was revoked"),
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Some("what the peer sent is not TLS"),
@@ -61,8 +65,17 @@ fn explanation(error: &rustls::Error) -> Option<&'static str> {
             Some("the server does not speak HTTP/1.1")
         }
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            Some("the server demands a certificate of the client, see ConnectOptions::tls_config")
+            Some("the server demands a certificate of the client")
         }
         _ => None,
     }
+}
+
+/// Returns whether another configuration of the client may help.
+const fn is_configurable(error: &rustls::Error) -> bool {
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)
+            | rustls::Error::AlertReceived(AlertDescription::CertificateRequired)
+    )
 }

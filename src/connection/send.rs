@@ -140,10 +140,9 @@ impl Connection {
     /// use std::io::Write;
     ///
     /// # let mut transport: Vec<u8> = Vec::new();
-    /// # let mut server_in: Vec<u8> = Vec::new();
     /// # let seed = [7; 32];
-    /// let mut client = Connection::upgraded_client(&Negotiated::default(), Config::default(),
-    /// seed);
+    /// let mut client =
+    ///     Connection::upgraded_client(&Negotiated::default(), Config::default(), seed);
     ///
     /// let mut buf = vec![0; Header::MAX_LEN];
     /// write!(buf, "temperature {}", 21)?;

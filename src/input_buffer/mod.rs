@@ -309,7 +309,8 @@ impl InputBuffer {
             return;
         }
         let has_long_message = mem::take(&mut self.kept.longest) > self.read_len;
-        let is_used = has_long_message && mem::replace(&mut self.had_long_message, has_long_message);
+        let had_long_message = mem::replace(&mut self.had_long_message, has_long_message);
+        let is_used = has_long_message && had_long_message;
         if !is_used && self.buf.len() > self.read_len && self.unread_len() <= self.read_len {
             self.move_to_front();
             self.buf.truncate(self.read_len);

@@ -91,7 +91,8 @@ impl Proxy {
 
     /// Adds a header for the proxy, such as `User-Agent`.
     ///
-    /// `Host`, and a header that announces a body, make [`connect`](Self::connect) fail.
+    /// [`connect`](Self::connect) fails with one that the request has already or must not have:
+    /// `Host`, `Connection`, `Upgrade`, `Origin`, `Sec-WebSocket-…`, or one that announces a body.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

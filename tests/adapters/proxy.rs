@@ -91,6 +91,26 @@ fn check_echo(url: &str, options: &ConnectOptions) {
     });
 }
 
+/// The limit for connecting limits no later call: the socket has no timeout of its own then, which
+/// a connection would take for its owner's.
+#[test]
+fn f64_the_limit_ends_with_the_handshake() {
+    let (listener, address) = listen();
+    let server = thread::spawn(move || drop(std_net::accept(listener.accept().unwrap().0).unwrap()));
+    let (proxy, port) = start(1, serve);
+    let request = ClientRequest::new(&format!("ws://{address}/")).unwrap();
+    let (ws, _response) = std_net::connect_with(&request, options(port)).unwrap();
+    let stream = ws.into_parts().transport;
+    let timeouts = (
+        stream.get_ref().read_timeout().unwrap(),
+        stream.get_ref().write_timeout().unwrap(),
+    );
+    assert_eq!(timeouts, (None, None));
+    drop(stream);
+    server.join().unwrap();
+    proxy.join().unwrap();
+}
+
 /// R202: A `ws` connection through a proxy.
 #[test]
 fn rfc8441_s7_a_tunnel_and_the_handshake_inside() {

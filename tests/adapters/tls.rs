@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     sync::{Arc, OnceLock},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -397,6 +397,28 @@ fn deadlines_are_kept_over_tls() {
         "{error:?}"
     );
     silent.join().unwrap().unwrap();
+}
+
+/// A peer that reads nothing: what the socket does not take before its timeout is reported by the
+/// next call, which does not wait for another timeout.
+#[test]
+fn a_write_that_stalls_is_waited_for_once() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let (_client, server) = pair();
+    let mut stream = server.into_parts().transport;
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+    // Until the buffers of both sockets are full.
+    loop {
+        let started = Instant::now();
+        if let Err(error) = stream.write(&[0; 16 << 10]) {
+            assert!(
+                matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+                "{error}"
+            );
+            assert!(started.elapsed() < TIMEOUT / 2, "the call before it has waited");
+            break;
+        }
+    }
 }
 
 /// The peer's records arrive byte by byte, for longer than the deadline: the deadline ends the

@@ -7,10 +7,8 @@ use std::{
     time::Instant,
 };
 
+use super::socket_timeout::MIN_TIMEOUT;
 use crate::{adapter::Error, timers::Due};
-
-/// The shortest timeout that is set: sockets refuse a timeout of zero.
-const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// The time for connecting: for the resolution of the name, TCP, a proxy and TLS.
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ use super::socket::Socket;
 use crate::Teardown;
 
 /// The shortest timeout that is set: sockets refuse a timeout of zero.
-const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// The functions of a stream besides reading and writing.
 pub(super) struct SocketHooks<S> {

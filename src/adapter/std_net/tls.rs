@@ -67,6 +67,9 @@ struct Records {
     buf: Vec<u8>,
     start: usize,
     end: usize,
+    /// The error of a write whose bytes count as written: the next call returns it, and does not
+    /// wait for the socket again.
+    error: Option<io::Error>,
 }
 
 impl TlsStream {
@@ -124,12 +127,12 @@ impl TlsStream {
         limit: Limit,
     ) -> Result<Self, Error> {
         let owner_timeouts = (tcp.read_timeout()?, tcp.write_timeout()?);
-        let mut received = Records::with_capacity(READ_LEN);
+        let mut received = Records::default();
         received.append(unread);
         let done = shake_hands(&tcp, &mut connection, host, &mut received, limit);
+        done?;
         tcp.set_read_timeout(owner_timeouts.0)?;
         tcp.set_write_timeout(owner_timeouts.1)?;
-        done?;
         let shared = Shared {
             connection: Mutex::new(connection),
             received: Mutex::new(received),
@@ -181,6 +184,14 @@ impl TlsStream {
         }
     }
 
+    /// Sends all that is encrypted, unless the call before this one has failed to.
+    fn send_again(&self, sent: &mut Records) -> io::Result<()> {
+        match sent.error.take() {
+            Some(error) => Err(error),
+            None => self.send(sent),
+        }
+    }
+
     /// Reads from the socket once, for at most the rest of the timeout of the call.
     fn receive(&self, received: &mut Records, call: &mut Call) -> io::Result<()> {
         call.limit(&self.tcp)?;
@@ -202,8 +213,7 @@ impl TlsStream {
             }
             let processed = received.process(&mut connection);
             drop(connection);
-            // An answer to the peer's key update, or an alert. If it cannot be sent, what was
-            // received is still to be read.
+            // An alert. If it cannot be sent, what was received is still to be read.
             let _later = self.send_replies();
             if !processed? {
                 self.receive(&mut received, call)?;
@@ -248,13 +258,6 @@ fn shake_hands(
 }
 
 impl Records {
-    fn with_capacity(len: usize) -> Self {
-        Self {
-            buf: vec_of(len),
-            ..Self::default()
-        }
-    }
-
     fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -313,10 +316,6 @@ impl Records {
         }
         Ok(())
     }
-}
-
-fn vec_of(len: usize) -> Vec<u8> {
-    alloc::vec![0; len]
 }
 
 /// A call that reads more than once from the socket, and ends with the timeout of one read: so the
@@ -386,18 +385,21 @@ impl Write for TlsStream {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let data = data.get(..WRITE_LEN).unwrap_or(data);
         let mut sent = lock(&self.shared.sent);
-        self.send(&mut sent)?;
+        self.send_again(&mut sent)?;
         let len = lock(&self.shared.connection).writer().write(data)?;
-        // The bytes count as written, so an error is for the next call.
-        let _later = self.send(&mut sent);
-        drop(sent);
-        let _later = self.send_replies();
+        match self.send(&mut sent) {
+            Ok(()) => {
+                drop(sent);
+                let _later = self.send_replies();
+            }
+            Err(error) => sent.error = Some(error),
+        }
         Ok(len)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         let mut sent = lock(&self.shared.sent);
-        self.send(&mut sent)?;
+        self.send_again(&mut sent)?;
         drop(sent);
         self.send_replies()
     }

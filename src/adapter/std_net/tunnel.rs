@@ -24,7 +24,11 @@ pub(super) fn open(
 ) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     let mut connect = proxy.connect(request.host(), request.port(), config, &mut out)?;
-    exchange(tcp, &out, &mut connect, limit).map_err(|error| tunnel::lost(&mut connect, error))
+    let unread = exchange(tcp, &out, &mut connect, limit).map_err(|error| tunnel::lost(&mut connect, error))?;
+    // The socket was made for this connection. What is set by its owner would limit every call.
+    tcp.set_read_timeout(None)?;
+    tcp.set_write_timeout(None)?;
+    Ok(unread)
 }
 
 fn exchange(mut tcp: &TcpStream, mut out: &[u8], connect: &mut Connect, limit: Limit) -> Result<Vec<u8>, Error> {
