@@ -205,7 +205,9 @@ struct Reporter {
 impl Application for Reporter {
     fn on_event(&mut self, ws: &mut Connection, event: Event<'_>, out: &mut Vec<u8>) {
         match event {
-            Event::Request(request) => _ = ws.accept(&request, &Accept::new(), out).unwrap(),
+            Event::Request(request) => {
+                ws.accept(&request, &Accept::new(), out).unwrap();
+            }
             Event::Pong(_) => self.pongs += 1,
             _ => {}
         }
