@@ -472,8 +472,8 @@ adapter::Error::Io
     nothing can be written any more: the peer did not complete the closing handshake within
     Timeouts::close = 0ns
 adapter::Error::Io
-    the connection to "example.com" needs TLS, because its URL begins with "wss://": enable the
-    feature "rustls" of sockless, or use `client` with a TLS stream (RFC 6455, section 3)
+    the connection to "example.com" needs TLS, because the scheme of its URL is "wss" or "https":
+    enable the feature "rustls" of sockless, or use `client` with a TLS stream (RFC 6455, section 3)
 adapter::Error::TimedOut
     the peer did not complete the opening handshake within Timeouts::handshake = 10s
 adapter::Error::TimedOut
