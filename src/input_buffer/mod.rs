@@ -5,7 +5,7 @@ mod kept;
 use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, mem};
 
-use self::kept::{Kept, READ_LEN};
+use self::kept::{Kept, READ_LEN, TEXT_READ_LEN};
 use crate::{
     connection::Connection, error::ProtocolError, event::Event, frame::header::Header, receive::BufferedMessage,
 };
@@ -57,19 +57,21 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The events, the errors and the output are those of [`Connection::receive`], read for read. The
-/// difference is what is borrowed: a message in one frame that arrives in pieces stays in this
+/// The events, the errors and the output are those of [`Connection::receive`], read for read, but
+/// for the moment at which invalid text fails on a client. The other difference is what is
+/// borrowed: a message in one frame that arrives in pieces stays in this
 /// buffer until it is complete, and is borrowed from it. [`Connection::receive`] would copy it.
 /// Fragmented and compressed messages are assembled by the connection, as always, and so is text
 /// that is not ASCII, once more than 1 KiB of it has arrived and bytes are still missing: in the
 /// buffer, it would have to be validated twice.
 ///
 /// **Text** is validated as it arrives. It fails at the first byte that cannot be UTF-8, whether
-/// the message is complete or not.
+/// the message is complete or not. On a client, a read that fills `room` postpones that to the next
+/// read, which probably does not wait: text in bulk is validated once, when it is complete.
 ///
 /// **Reads.** Between messages, `room` is at most 16 KiB and 128 bytes long. In a message that is
 /// longer than that, it ends where the message ends, so that the next one begins at the front of
-/// the buffer, and nothing has to be moved.
+/// the buffer, and nothing has to be moved; in text, on a client, it is at most 64 KiB long.
 ///
 /// **Memory.** A new buffer holds no heap. The first `room` allocates 16 KiB and 128 bytes. In a
 /// longer message, the buffer grows to at most twice what has arrived of the message, and never
@@ -82,6 +84,8 @@ pub struct InputBuffer {
     buf: Vec<u8>,
     start: usize,
     end: usize,
+    /// The end of what `room` has returned.
+    room_end: usize,
     /// While fewer bytes are unread, there is nothing to do for the message in `kept`. 0: there is
     /// none.
     wanted: usize,
@@ -117,6 +121,7 @@ impl InputBuffer {
             buf: Vec::new(),
             start: 0,
             end: 0,
+            room_end: 0,
             wanted: 0,
             max_len: if bytes > READ_LEN { bytes } else { READ_LEN },
             read_len: READ_LEN,
@@ -141,8 +146,13 @@ impl InputBuffer {
         let end = match &self.kept.message {
             Some(message) if message.frame_len() > self.read_len.max(self.unread_len()) => {
                 let frame_len = message.frame_len();
+                let read_len = match message.is_unmasked_text() {
+                    true => self.read_len.max(TEXT_READ_LEN),
+                    false => usize::MAX,
+                };
                 self.make_room_in_message(frame_len);
-                self.start.saturating_add(frame_len)
+                let missing = frame_len - self.unread_len();
+                self.end.saturating_add(missing.min(read_len))
             }
             message => {
                 let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
@@ -150,14 +160,15 @@ impl InputBuffer {
                 self.end.saturating_add(self.read_len)
             }
         };
-        let end = end.min(self.buf.len());
-        self.buf.get_mut(self.end..end).unwrap_or_default()
+        self.room_end = end.min(self.buf.len());
+        self.buf.get_mut(self.end..self.room_end).unwrap_or_default()
     }
 
     /// Notes that the first `len` bytes of [`room`](Self::room) were read.
     pub fn filled(&mut self, len: usize) {
         self.end = self.end.saturating_add(len).min(self.buf.len());
         self.has_read |= len > 0;
+        self.kept.is_room_full = self.end == self.room_end;
     }
 
     /// Returns the next event of what was read. `connection` is the one that all bytes are for.
