@@ -64,23 +64,31 @@ const fn is_borrowed(event: &Event<'_>) -> bool {
 }
 
 /// Receives `input` with [`Connection::receive`] and with a buffer, in the same pieces, and asserts
-/// that the same is reported after each of them.
+/// that the same is reported after each of them; or, for invalid text on a client, after the next
+/// piece that does not fill the room.
 fn assert_same(role: Role, config: &Config, input: &[u8], pieces: impl Iterator<Item = usize>, limit: usize) {
     let (mut plain, mut buffered) = (open(role, config.clone()), open(role, config.clone()));
     let mut buffer = InputBuffer::with_limit(limit);
     let (mut plain_out, mut buffered_out) = (Vec::new(), Vec::new());
     let mut rest = input;
-    for len in pieces {
+    'pieces: for len in pieces {
         if rest.is_empty() {
             break;
         }
         let before = rest;
+        let is_full = len >= buffer.room().len();
         let len = read(&mut buffer, &mut rest, len);
         let mut piece = before[..len].to_vec();
         let mut piece = &mut piece[..];
         loop {
             let expected = plain.receive(&mut piece, &mut plain_out);
             let actual = buffer.receive(&mut buffered, &mut buffered_out);
+            let is_invalid = expected
+                .as_ref()
+                .is_err_and(|error| **error == ProtocolError::InvalidUtf8);
+            if is_invalid && actual == Ok(None) && is_full && role == Role::Client {
+                continue 'pieces;
+            }
             assert!(
                 actual == expected,
                 "{len} bytes before the last {}: {actual:?} and not {expected:?}",

@@ -31,8 +31,9 @@ impl Connection {
 
     /// The event of a message that was [taken](Self::whole_payload).
     ///
-    /// Two calls, and not one that returns the event in an `Option`, and no call of `receive::borrow`: the
-    /// event would be moved, which costs a short message 15 % or 4 % more instructions.
+    /// Two calls, and not one that returns the event in an `Option`, and no call of
+    /// `receive::borrow`: the event would be moved, which costs a short message 15 % or 4 % more
+    /// instructions.
     #[inline(always)]
     pub(crate) fn whole_message<'b>(
         &mut self,

@@ -145,14 +145,12 @@ impl InputBuffer {
     pub fn room(&mut self) -> &mut [u8] {
         let end = match &self.kept.message {
             Some(message) if message.frame_len() > self.read_len.max(self.unread_len()) => {
-                let frame_len = message.frame_len();
-                let read_len = match message.is_unmasked_text() {
-                    true => self.read_len.max(TEXT_READ_LEN),
-                    false => usize::MAX,
+                let (frame_len, max) = match message.is_unmasked_text() {
+                    true => (message.frame_len(), self.read_len.max(TEXT_READ_LEN)),
+                    false => (message.frame_len(), usize::MAX),
                 };
                 self.make_room_in_message(frame_len);
-                let missing = frame_len - self.unread_len();
-                self.end.saturating_add(missing.min(read_len))
+                self.start.saturating_add(frame_len).min(self.end.saturating_add(max))
             }
             message => {
                 let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
@@ -160,15 +158,15 @@ impl InputBuffer {
                 self.end.saturating_add(self.read_len)
             }
         };
-        self.room_end = end.min(self.buf.len());
-        self.buf.get_mut(self.end..self.room_end).unwrap_or_default()
+        let end = end.min(self.buf.len());
+        self.room_end = end;
+        self.buf.get_mut(self.end..end).unwrap_or_default()
     }
 
     /// Notes that the first `len` bytes of [`room`](Self::room) were read.
     pub fn filled(&mut self, len: usize) {
         self.end = self.end.saturating_add(len).min(self.buf.len());
         self.has_read |= len > 0;
-        self.kept.is_room_full = self.end == self.room_end;
     }
 
     /// Returns the next event of what was read. `connection` is the one that all bytes are for.
@@ -202,6 +200,7 @@ impl InputBuffer {
                 return Ok(None);
             }
         }
+        self.kept.is_room_full = self.end == self.room_end;
         // A slot, as in `Connection::receive`.
         let mut event = None;
         let left = self.kept.receive(connection, input, self.max_len, out, &mut event);
@@ -280,6 +279,7 @@ impl InputBuffer {
     }
 
     /// Makes room for a message that is longer than a read. It is moved at most once.
+    #[inline(never)]
     fn make_room_in_message(&mut self, frame_len: usize) {
         if self.buf.len() - self.start < frame_len {
             self.move_to_front();
