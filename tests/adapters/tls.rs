@@ -3,6 +3,7 @@
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    num::NonZeroUsize,
     sync::{Arc, OnceLock},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -16,7 +17,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use sockless::{
-    Accept, ClientRequest, CloseCode, Message, ProtocolError,
+    Accept, ClientRequest, CloseCode, Config, Message, ProtocolError,
     adapter::{
         ConnectOptions, Error, Settings,
         std_net::{self, MaybeTlsStream, Socket, TlsStream, WebSocket},
@@ -423,6 +424,36 @@ fn a_write_that_stalls_is_waited_for_once() {
             stream.set_write_timeout(Some(LIMIT)).unwrap();
         }
     }
+}
+
+/// A message in fragments over TLS, to a peer that begins to read when a write has timed out, before
+/// the deadline: the write is tried again, and all of the message arrives.
+#[test]
+fn a_write_of_fragments_that_stalls_is_continued() {
+    const LEN: usize = 12 << 20;
+    let ping = Duration::from_secs(1);
+    let (listener, port) = listen();
+    let server = thread::spawn(move || {
+        let tls = TlsStream::accept(listener.accept()?.0, Arc::clone(&Tls::local().server), LIMIT)?;
+        let settings = Settings::new()
+            .config(Config::new().fragment_size(NonZeroUsize::new(20_000)))
+            .timeouts(Timeouts::none().ping(ping));
+        std_net::incoming(tls, settings)?.accept(&Accept::new())
+    });
+    let request = ClientRequest::new(&format!("wss://localhost:{port}/")).unwrap();
+    let settings = Settings::new().config(Config::new().max_message_size(LEN as u64));
+    let options = Tls::local().options().settings(settings);
+    let (mut client, _response) = std_net::connect_with(&request, options).unwrap();
+    let mut server = server.join().unwrap().unwrap();
+    let tcp = server.get_ref().get_ref().try_clone().unwrap();
+    let sending = thread::spawn(move || server.send(vec![7; LEN]).map(|()| server));
+    // The first attempt has most of the time until the Ping, the second one has the rest.
+    while !sending.is_finished() && tcp.write_timeout().unwrap().is_none_or(|timeout| timeout > ping / 4) {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let received = client.recv();
+    let _server = sending.join().unwrap().unwrap();
+    assert_eq!(received.unwrap().unwrap().as_bytes(), vec![7; LEN]);
 }
 
 /// The peer's records arrive byte by byte, for longer than the deadline: the deadline ends the

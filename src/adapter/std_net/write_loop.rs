@@ -227,7 +227,9 @@ impl<W: Write> WriteLoop<W> {
                 Ok(len) => {
                     unwritten.advance(len, next_len);
                     if unwritten.state.is_interleaving() && unwritten.len() > 0 {
-                        return Ok(());
+                        // A TLS stream takes all bytes before it times out, and its flush returns
+                        // the error: in the attempt that has waited, not in the next one.
+                        break;
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
