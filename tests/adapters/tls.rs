@@ -314,6 +314,7 @@ fn a_client_without_tls_is_an_error_of_the_server() {
         text.starts_with("the TLS handshake with the client failed: what the peer sent is not TLS: "),
         "{text}"
     );
+    assert!(text.ends_with(" (RFC 6455, section 4.2.2)"), "{text}");
     // The alert is no HTTP response.
     let error = client.join().unwrap().unwrap_err();
     assert!(matches!(error, Error::Protocol(_)), "{error:?}");
@@ -426,8 +427,8 @@ fn a_write_that_stalls_is_waited_for_once() {
     }
 }
 
-/// A message in fragments over TLS, to a peer that begins to read when a write has timed out, before
-/// the deadline: the write is tried again, and all of the message arrives.
+/// A message in fragments over TLS, to a peer that begins to read after a write has timed out: the
+/// write is tried again until the deadline, and all of the message arrives.
 #[test]
 fn a_write_of_fragments_that_stalls_is_continued() {
     const LEN: usize = 12 << 20;

@@ -7,13 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    access::Access,
-    input::Input,
-    is_fatal,
-    socket_timeout::{SocketHooks, SocketTimeout},
-    unless_fatal,
-};
+use super::{access::Access, input::Input, is_fatal, socket::SocketHooks, socket_timeout::SocketTimeout, unless_fatal};
 use crate::{
     Event, Message, ProtocolError, State,
     adapter::{

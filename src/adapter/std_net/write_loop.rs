@@ -10,7 +10,8 @@ use std::{
 use super::{
     access::{Access, Core},
     is_fatal,
-    socket_timeout::{SocketHooks, SocketTimeout},
+    socket::SocketHooks,
+    socket_timeout::SocketTimeout,
 };
 use crate::adapter::{
     Error,
