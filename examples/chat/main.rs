@@ -140,8 +140,12 @@ fn run(options: Options) -> io::Result<()> {
 
 /// Serves connections until the chat ends.
 fn accept_connections(listener: &TcpListener, chat: &Arc<Chat>, limits: &Arc<Mutex<Limits>>) {
-    while !HAS_ENDED.load(Ordering::SeqCst) {
-        let served = listener.accept().and_then(|(tcp, peer)| {
+    loop {
+        let accepted = listener.accept();
+        if HAS_ENDED.load(Ordering::SeqCst) {
+            return;
+        }
+        let served = accepted.and_then(|(tcp, peer)| {
             // Without a permit, the socket is closed at once.
             let Some(permit) = limits::admit(limits, peer.ip(), Instant::now()) else {
                 return Ok(());
