@@ -25,6 +25,7 @@ impl<'b> CloseFrame<'b> {
     pub const MAX_REASON: usize = Header::MAX_CONTROL_PAYLOAD - 2;
 
     /// Returns the content of a Close frame.
+    #[must_use]
     pub fn new(code: impl Into<CloseCode>, reason: impl Into<Cow<'b, str>>) -> Self {
         Self {
             code: code.into(),

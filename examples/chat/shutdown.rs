@@ -2,8 +2,8 @@
 //!
 //! The standard library has no handlers for signals. On Unix, the chat therefore runs in a child
 //! process, in a process group of its own, so that the signals of the terminal end the parent only.
-//! The parent holds the other end of the child's standard input. Whatever ends the parent, the child
-//! sees the end of its input, says goodbye, and ends.
+//! The parent holds the other end of the child's standard input. Whatever ends the parent, the
+//! child sees the end of its input, says goodbye, and ends.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};

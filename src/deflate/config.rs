@@ -8,7 +8,7 @@
 /// let bits = WindowBits::new(10).expect("8 to 15");
 /// let config = Config::new().deflate(DeflateConfig::new().client_max_window_bits(bits));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeflateConfig {
     pub(super) server_max_window_bits: WindowBits,
     pub(super) client_max_window_bits: WindowBits,
