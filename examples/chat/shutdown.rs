@@ -7,11 +7,16 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{process, thread};
+#[cfg(unix)]
+use std::{
+    env,
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode, Stdio},
+};
 
 use sockless::CloseCode;
 
@@ -25,12 +30,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Runs the chat in a child process, which ends after this one.
 #[cfg(unix)]
 pub(crate) fn run_in_child(args: &[String]) -> io::Result<ExitCode> {
-    use std::os::unix::process::CommandExt;
-
-    let mut child = process::Command::new(std::env::current_exe()?)
+    let mut child = Command::new(env::current_exe()?)
         .args(args)
         .arg("--until-eof")
-        .stdin(process::Stdio::piped())
+        .stdin(Stdio::piped())
         .process_group(0)
         .spawn()?;
     // `wait` would close it.
