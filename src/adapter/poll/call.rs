@@ -6,7 +6,7 @@ use core::{
 };
 use std::io;
 
-use super::{Clock, Transport, access::Access, input::Input, read::poll_receive, socket::Socket, waiting::Interest};
+use super::{Clock, Transport, access::Access, input::Input, read::{poll_receive, poll_receive_from}, socket::Socket, waiting::Interest};
 use crate::{
     Message, MessageKind, PreparedMessage, SendError,
     adapter::{
@@ -120,7 +120,8 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
         mut function: impl FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>,
     ) -> impl Future<Output = Result<Option<usize>, Error>> {
         poll_fn(move |cx| {
-            let passed = self.poll_receive(input, cx, Each::new(&mut function));
+            // Without `poll_receive`, which has the loop, and the function in it, twice.
+            let passed = self.poll(|socket, _| poll_receive_from(socket, input, cx, Each::new(&mut function)));
             passed.map(|passed| passed?.transpose())
         })
     }

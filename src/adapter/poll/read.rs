@@ -42,8 +42,9 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
     }
 }
 
+/// Does the same with a socket, or with a lock on it.
 #[inline]
-fn poll_receive_from<T: Transport, C: Clock, K: Take>(
+pub(super) fn poll_receive_from<T: Transport, C: Clock, K: Take>(
     mut guard: impl DerefMut<Target = Socket<T, C>>,
     input: &mut Input,
     cx: &mut Context<'_>,
