@@ -154,6 +154,7 @@ impl<F: FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>> Take for Each<'
 
     #[inline]
     fn taken(&mut self) -> Option<Self::Output> {
-        self.has_taken().then(|| self.failure.take().map_or(Ok(self.passed), Err))
+        self.has_taken()
+            .then(|| self.failure.take().map_or(Ok(self.passed), Err))
     }
 }

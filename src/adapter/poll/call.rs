@@ -6,7 +6,14 @@ use core::{
 };
 use std::io;
 
-use super::{Clock, Transport, access::Access, input::Input, read::{poll_receive, poll_receive_from}, socket::Socket, waiting::Interest};
+use super::{
+    Clock, Transport,
+    access::Access,
+    input::Input,
+    read::{poll_receive, poll_receive_from},
+    socket::Socket,
+    waiting::Interest,
+};
 use crate::{
     Message, MessageKind, PreparedMessage, SendError,
     adapter::{

@@ -11,12 +11,7 @@ use super::{
 };
 use crate::{
     Connection, State,
-    adapter::{
-        Batch, Error, Parts,
-        batch::Answered,
-        driver::Driver,
-        write_state::WriteState,
-    },
+    adapter::{Batch, Error, Parts, batch::Answered, driver::Driver, write_state::WriteState},
     handshake::Refusal,
 };
 
