@@ -30,7 +30,7 @@ fn echo(message: Message<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
 
 /// A connection of a server, and the other end of its pipe, with `input` to read.
 fn server(simulation: &mut Simulation, capacity: usize, high_water: usize, input: &[u8]) -> (Ws, PipeEnd) {
-    let (local, remote) = simulation.pipe([1000, capacity]);
+    let (local, remote) = simulation.pipe([capacity, 0]);
     remote.output.borrow_mut().push(input);
     (open(local, simulation.clock(), Role::Server, high_water), remote)
 }
@@ -59,7 +59,7 @@ fn texts(texts: &[&str]) -> Vec<u8> {
 fn f35_recv_batch_passes_what_recv_receives() {
     let run = |role, deflate, high_water, cancel, seed| {
         let mut simulation = Simulation::new(seed).migrating(seed % 2 == 0);
-        let (mut local, mut remote) = simulation.pipe([300, 50]);
+        let (mut local, mut remote) = simulation.pipe([50, 0]);
         local.faults = Faults {
             max_len: 300,
             pending: 20,
@@ -94,8 +94,10 @@ fn f35_recv_batch_passes_what_recv_receives() {
         simulation.run(vec![
             Box::pin(async {
                 for call in 0.. {
-                    if call == 2 {
-                        let message = canceller.retry(async || ws.recv().await).await.unwrap().unwrap();
+                    if call % 3 == 1 {
+                        let Some(message) = canceller.retry(async || ws.recv().await).await.unwrap() else {
+                            break;
+                        };
                         canceller.retry(async || ws.feed(&message).await).await.unwrap();
                         passed.push(message);
                         continue;

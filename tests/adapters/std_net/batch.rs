@@ -115,7 +115,7 @@ fn a_batch_ends_at_the_high_water_mark() {
     let message = "a".repeat(50);
     let input = texts(Role::Client, &[&*message; 10]);
     let mut script = ScriptedTransport::reading([input]);
-    script.writes = [Ok(30), Err(ErrorKind::WouldBlock), Err(ErrorKind::WouldBlock)].into();
+    script.writes = [Ok(2), Err(ErrorKind::WouldBlock), Err(ErrorKind::WouldBlock)].into();
     let settings = Settings::new().high_water(100);
     let mut ws = WebSocket::upgraded(script, open(Role::Server, sockless::Config::default()), settings);
     assert_eq!(ws.recv_batch(echo).unwrap(), Some(2), "104 bytes");
