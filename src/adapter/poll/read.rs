@@ -62,15 +62,15 @@ pub(super) fn poll_receive_from<T: Transport, C: Clock, K: Take>(
             socket.end_poll(begun.take(), cx, false);
             break Poll::Pending;
         }
-        if matches!(socket.stage, Stage::TearingDown(_) | Stage::Ended) {
-            if let Some(taken) = take.taken() {
-                break Poll::Ready(Ok(Some(taken)));
+        // Neither changes between the messages of one input.
+        if !take.has_taken() {
+            if matches!(socket.stage, Stage::TearingDown(_) | Stage::Ended) {
+                begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
+                break socket.poll_end(input, cx, &mut take);
             }
-            begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
-            break socket.poll_end(input, cx, &mut take);
-        }
-        if let Err(error) = socket.driver.begin_receiving::<K::Call>() {
-            break Poll::Ready(Err(error));
+            if let Err(error) = socket.driver.begin_receiving::<K::Call>() {
+                break Poll::Ready(Err(error));
+            }
         }
         if K::APPENDS && socket.is_above_high_water() {
             if let Some(taken) = take.taken() {
@@ -142,6 +142,9 @@ pub(super) fn poll_receive_from<T: Transport, C: Clock, K: Take>(
             Err(error) => {
                 input.release();
                 socket.begin_teardown(Err(error.into()));
+                if let Some(taken) = take.taken() {
+                    break Poll::Ready(Ok(Some(taken)));
+                }
             }
         }
     };
