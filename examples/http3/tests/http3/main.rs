@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use quinn::{Endpoint, VarInt};
+use quinn::{ClientConfig, Endpoint, VarInt};
 use sockless::{
     Accept, ClientRequest, CloseCode, Config,
     adapter::{self, Settings},
@@ -73,10 +73,17 @@ struct Server {
 
 /// Returns an endpoint of a server, and one of a client that trusts it.
 fn endpoints() -> (Endpoint, Endpoint) {
+    endpoints_with(|_| {})
+}
+
+/// Returns the same, with a client whose settings are changed.
+fn endpoints_with(change: impl FnOnce(&mut ClientConfig)) -> (Endpoint, Endpoint) {
     let certificate = tls::Certificate::new(&["localhost"]).unwrap();
     let server = Endpoint::server(tls::server_config(&certificate).unwrap(), ANY_PORT).unwrap();
     let mut client = Endpoint::client(ANY_PORT).unwrap();
-    client.set_default_client_config(tls::client_config([certificate.der()]).unwrap());
+    let mut config = tls::client_config([certificate.der()]).unwrap();
+    change(&mut config);
+    client.set_default_client_config(config);
     (server, client)
 }
 
