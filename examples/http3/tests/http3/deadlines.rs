@@ -13,19 +13,16 @@ use sockless_http3::{
     server,
 };
 use tokio::{
-    runtime::Builder,
     sync::Notify,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 
-use crate::{Server, VALID, config, endpoints, endpoints_with, settings};
-
-/// Runs a test on the paused clock of tokio, which advances when all tasks wait.
-fn run_paused<F: Future>(test: F) -> F::Output {
-    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
-    runtime.unwrap().block_on(test)
-}
+use crate::{
+    Server, VALID,
+    carrier::{config, run_paused, settings},
+    endpoints, endpoints_with,
+};
 
 /// A request that does not arrive, or a part of one, is dropped after a while. Other streams are
 /// unharmed.

@@ -3,7 +3,10 @@
 use sockless::{Connection, Event, handshake::Negotiated};
 use sockless_http3::request::{Error, headers_frame};
 
-use crate::{Server, VALID, config, run};
+use crate::{
+    Server, VALID,
+    carrier::{config, run},
+};
 
 const H3_FRAME_UNEXPECTED: u64 = 0x105;
 const H3_FRAME_ERROR: u64 = 0x106;
