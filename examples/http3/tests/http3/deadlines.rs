@@ -78,12 +78,35 @@ fn a_server_without_an_answer_is_an_error() {
     });
 }
 
+/// A server that allows no streams of requests is an error for the client after a while.
+#[test]
+fn a_server_without_room_for_a_stream_is_an_error() {
+    run_paused(async {
+        let mut limits = TransportConfig::default();
+        limits.max_concurrent_bidi_streams(VarInt::from_u32(0));
+        let (server, client) = endpoints_with(|config, _| _ = config.transport_config(Arc::new(limits)));
+        let address = server.local_addr().unwrap();
+        tokio::spawn(async move {
+            let connection = server.accept().await.unwrap().await.unwrap();
+            server::serve(connection, std::future::pending(), |_| async {}).await
+        });
+        let http3 = Http3::connect(&client, address, "localhost").await.unwrap();
+        let request = sockless::ClientRequest::new("wss://localhost/").unwrap();
+        let started = Instant::now();
+        let Err(Error::Io(error)) = http3.open(&request, config(false), settings()).await else {
+            panic!("opened, or another error");
+        };
+        assert_eq!(error.to_string(), "no room for a stream from the server within 10s");
+        assert!(started.elapsed() < LIMIT + LIMIT / 2, "{:?}", started.elapsed());
+    });
+}
+
 type Serving = JoinHandle<Result<(), ConnectionError>>;
 
 /// Serves a client of QUIC with these limits. Returns its connection, what makes the server send
 /// GOAWAY, and the task of the server.
 async fn serve(limits: TransportConfig) -> (quinn::Connection, Arc<Notify>, Serving) {
-    let (endpoint, client) = endpoints_with(|config| _ = config.transport_config(Arc::new(limits)));
+    let (endpoint, client) = endpoints_with(|_, config| _ = config.transport_config(Arc::new(limits)));
     let connecting = client.connect(endpoint.local_addr().unwrap(), "localhost").unwrap();
     let shutdown = Arc::new(Notify::new());
     let told = shutdown.clone();

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use quinn::{ClientConfig, Endpoint, VarInt};
+use quinn::{ClientConfig, Endpoint, ServerConfig, VarInt};
 use sockless::{Accept, ClientRequest, Config, adapter};
 use sockless_http3::{
     STREAM_WINDOW, WebSocket,
@@ -51,17 +51,18 @@ struct Server {
 
 /// Returns an endpoint of a server, and one of a client that trusts it.
 fn endpoints() -> (Endpoint, Endpoint) {
-    endpoints_with(|_| {})
+    endpoints_with(|_, _| {})
 }
 
-/// Returns the same, with a client whose settings are changed.
-fn endpoints_with(change: impl FnOnce(&mut ClientConfig)) -> (Endpoint, Endpoint) {
+/// Returns the same, with settings that are changed.
+fn endpoints_with(change: impl FnOnce(&mut ServerConfig, &mut ClientConfig)) -> (Endpoint, Endpoint) {
     let certificate = tls::Certificate::new(&["localhost"]).unwrap();
-    let server = Endpoint::server(tls::server_config(&certificate).unwrap(), ANY_PORT).unwrap();
+    let mut server_config = tls::server_config(&certificate).unwrap();
+    let mut client_config = tls::client_config([certificate.der()]).unwrap();
+    change(&mut server_config, &mut client_config);
+    let server = Endpoint::server(server_config, ANY_PORT).unwrap();
     let mut client = Endpoint::client(ANY_PORT).unwrap();
-    let mut config = tls::client_config([certificate.der()]).unwrap();
-    change(&mut config);
-    client.set_default_client_config(config);
+    client.set_default_client_config(client_config);
     (server, client)
 }
 
