@@ -92,6 +92,8 @@ impl Http2 {
     ///
     /// Also returns the response, which has accepted the WebSocket.
     ///
+    /// The configuration of the engine is `config`; the one in `settings` is not used.
+    ///
     /// # Errors
     /// The request cannot be sent, the connection has failed, or the server violates the protocol
     /// or [refuses](Error::Refused).

@@ -169,6 +169,8 @@ impl Incoming {
     /// Accepts a WebSocket, or refuses a request that is not valid or comes from a page of another
     /// origin.
     ///
+    /// The configuration of the engine is `config`; the one in `settings` is not used.
+    ///
     /// # Errors
     /// The request was [refused](Error::Refused), or the stream or the connection is lost.
     pub async fn accept(mut self, accept: &Accept<'_>, config: Config, settings: Settings) -> Result<WebSocket, Error> {
