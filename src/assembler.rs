@@ -50,7 +50,7 @@ impl MessageSize {
         if is_first {
             *self = Self::default();
         }
-        // Both fit: a length is below 2^63 and the limit was not passed before.
+        // Both saturate only under limits that no peer can reach.
         self.bytes = self.bytes.saturating_add(len);
         if self.bytes > limits.size {
             return Err(ProtocolError::MessageTooBig {

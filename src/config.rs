@@ -132,6 +132,7 @@ impl Config {
     /// the message with [`send_fragment`](crate::Connection::send_fragment).
     ///
     /// What [`send_fragment`](crate::Connection::send_fragment),
+    /// [`send_fragment_header`](crate::Connection::send_fragment_header),
     /// [`send_header`](crate::Connection::send_header),
     /// [`send_in_place`](crate::Connection::send_in_place) and
     /// [`send_prepared`](crate::Connection::send_prepared) send is not divided. Default `None`: a

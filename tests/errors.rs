@@ -363,8 +363,8 @@ LocalHandshakeError::UserInfoInUrl
     a user name or a password precedes the host, and a WebSocket URL can have neither:
     ClientRequest::basic_auth sends them in a header (RFC 6455, section 3)
 LocalHandshakeError::InvalidCredentials
-    the user name has a colon, or the user name or the password has a control character (RFC 7617,
-    section 2)
+    the user name has a colon, or the user name or the password has a control character or is not UTF-8
+    (RFC 7617, section 2)
 LocalHandshakeError::InvalidProxyScheme
     the URL "socks5://"... of the proxy does not begin with "http://", and no other kind of proxy is
     supported (RFC 9110, section 4.2.1)
@@ -726,14 +726,49 @@ pub(super) const fn expected_status(error: RequestError) -> u16 {
         RequestError::HeadTooLong { .. } | RequestError::TooManyHeaders { .. } => 431,
         RequestError::UnsupportedProtocol { .. } => 501,
         RequestError::UnsupportedHttpVersion { .. } | RequestError::UnsupportedConnectVersion { .. } => 505,
-        _ => 400,
+        RequestError::Tls { .. }
+        | RequestError::InvalidFirstByte { .. }
+        | RequestError::InvalidRequestLine { .. }
+        | RequestError::InvalidHeaderLine { .. }
+        | RequestError::InvalidTarget { .. }
+        | RequestError::InvalidTargetByte { .. }
+        | RequestError::MissingHost
+        | RequestError::RepeatedHost
+        | RequestError::InvalidHost { .. }
+        | RequestError::UserInfoInHost
+        | RequestError::InvalidPort { .. }
+        | RequestError::RepeatedOrigin
+        | RequestError::InvalidOrigin { .. }
+        | RequestError::InvalidContentLength { .. }
+        | RequestError::DifferentContentLengths { .. }
+        | RequestError::ContentLength { .. }
+        | RequestError::TransferEncoding { .. }
+        | RequestError::MissingConnection
+        | RequestError::InvalidConnection { .. }
+        | RequestError::MissingKey
+        | RequestError::RepeatedKey
+        | RequestError::InvalidKey { .. }
+        | RequestError::EmptySubprotocolList
+        | RequestError::InvalidSubprotocol { .. }
+        | RequestError::RepeatedSubprotocol { .. }
+        | RequestError::EmptyExtensionList
+        | RequestError::InvalidExtensions { .. }
+        | RequestError::MissingPseudoHeader { .. }
+        | RequestError::RepeatedPseudoHeader { .. }
+        | RequestError::UnexpectedPseudoHeader { .. }
+        | RequestError::InvalidScheme { .. }
+        | RequestError::InvalidPath { .. }
+        | RequestError::DifferentHost { .. }
+        | RequestError::ConnectionHeader { .. }
+        | RequestError::TooMuchEarlyData { .. } => 400,
+        // None is listed.
+        _ => 0,
     }
 }
 
 /// The error of an extended CONNECT.
 fn connect(pseudo_headers: &[(&str, &str)], headers: &[(&str, &str)]) -> RequestError {
-    let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
-    Request::from_connect(pseudo_headers.iter().copied(), headers).unwrap_err()
+    Request::from_connect(pseudo_headers.iter().copied(), support::heads::listed(headers)).unwrap_err()
 }
 
 #[cfg(feature = "http")]

@@ -495,6 +495,14 @@ fn rfc8441_s5_an_extended_connect_of_the_http_crate() {
         too_long.to_http_connect(&Config::default()).map(|_| ()),
         Err(LocalHandshakeError::TargetTooLong { len: 70_001 })
     );
+    // The `http` crate has no percent-encoded hosts.
+    let encoded = ClientRequest::new("wss://ex%41mple.com/").unwrap();
+    assert_eq!(
+        encoded.to_http_connect(&Config::default()).map(|_| ()),
+        Err(LocalHandshakeError::InvalidHost {
+            host: quoted("ex%41mple.com")
+        })
+    );
 }
 
 /// R194 R204: The rules of an extended CONNECT apply to the types of the `http` crate. (F58: any

@@ -177,6 +177,37 @@ fn s10_4_a_message_in_progress_keeps_its_limit() {
     }
 }
 
+/// R137: So does a message that an [`InputBuffer`] has kept, whether the buffer still keeps it when
+/// it is complete or not.
+#[test]
+fn s10_4_a_message_that_a_buffer_has_kept_keeps_its_limit() {
+    for role in ROLES {
+        for left_to_the_connection in [false, true] {
+            let mut connection = open(role, Config::new().max_message_size(10));
+            let (mut buffer, mut out) = (InputBuffer::new(), Vec::new());
+            let message = data(role, 0x82, 8);
+            let (front, back) = message.split_at(message.len() - 3);
+            let fill = |buffer: &mut InputBuffer, bytes: &[u8]| {
+                buffer.room()[..bytes.len()].copy_from_slice(bytes);
+                buffer.filled(bytes.len());
+            };
+            fill(&mut buffer, front);
+            assert_eq!(buffer.receive(&mut connection, &mut out), Ok(None));
+            assert_eq!(buffer.unread_len(), front.len());
+            connection.set_max_message_size(5);
+            if left_to_the_connection {
+                assert_eq!(buffer.receive_all(&mut connection, &mut out), Ok(None));
+                assert_eq!(buffer.unread_len(), 0);
+            }
+            fill(&mut buffer, back);
+            assert_eq!(buffer.receive(&mut connection, &mut out), Ok(Some(binary(8))));
+            fill(&mut buffer, &data(role, 0x82, 6));
+            let error = buffer.receive(&mut connection, &mut out).unwrap_err();
+            assert_eq!(*error, too_big(6, 5));
+        }
+    }
+}
+
 /// A limit of zero admits empty messages, and the largest limit admits any.
 #[test]
 fn s10_4_the_limits_may_be_extreme() {

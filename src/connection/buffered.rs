@@ -1,14 +1,15 @@
-//! What an input buffer needs to keep a message until it is complete.
+//! What a buffer beside the connection needs: to take whole messages, and to keep one until it is
+//! complete.
 
-use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use super::Connection;
 use crate::{
     error::ProtocolError,
     event::Event,
     message::MessageKind,
-    receive::{BufferedMessage, Path},
-    utf8::{self, InvalidUtf8},
+    receive::{BufferedMessage, Path, borrow},
+    utf8::InvalidUtf8,
 };
 
 impl Connection {
@@ -38,12 +39,9 @@ impl Connection {
         (kind, data): (MessageKind, &'b mut [u8]),
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        match kind {
-            MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
-            MessageKind::Text => match utf8::validate(data) {
-                Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                Err(_) => Err(self.fail_buffered(InvalidUtf8, out)),
-            },
+        match borrow(kind, data) {
+            Ok(event) => Ok(Some(event)),
+            Err(error) => Err(self.fail_buffered(error, out)),
         }
     }
 
@@ -54,6 +52,21 @@ impl Connection {
             return None;
         }
         self.receiver.buffered_message(input)
+    }
+
+    /// Receives a message that the buffer does not keep any more, and that keeps the limit that it
+    /// began with.
+    pub(crate) fn receive_with_limit<'b>(
+        &mut self,
+        limit: u64,
+        input: &mut &'b mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        let next = self.receiver.max_message_size();
+        self.receiver.set_max_message_size(limit);
+        let received = self.receive(input, out);
+        self.receiver.set_max_message_size(next);
+        received
     }
 
     /// A buffered message is not UTF-8.

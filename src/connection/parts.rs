@@ -50,7 +50,9 @@ pub struct Parts {
     /// * with permessage-deflate, while a compressed message is in progress, of which nothing is in
     ///   `unread`, or while the peer may refer to earlier messages (context takeover);
     /// * after a Close frame was received, or the connection or its handshake failed: what follows
-    ///   is discarded.
+    ///   is discarded;
+    /// * with [`Delivery::Chunks`](crate::Delivery::Chunks), after the chunk before an invalid
+    ///   byte, while the error is not returned yet.
     pub lossless: bool,
 }
 

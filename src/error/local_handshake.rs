@@ -23,7 +23,7 @@ pub enum LocalHandshakeError {
     /// A user name or a password precedes the host (RFC 6455, section 3).
     UserInfoInUrl,
     /// The user name for the authentication scheme "Basic" has a colon, or the user name or the
-    /// password has a control character (RFC 7617, section 2).
+    /// password has a control character or is not UTF-8 (RFC 7617, section 2).
     InvalidCredentials,
     /// The URL of a proxy does not begin with `http://` (RFC 9110, section 4.2.1).
     InvalidProxyScheme {
@@ -165,7 +165,7 @@ impl fmt::Display for LocalHandshakeError {
                  ClientRequest::basic_auth sends them in a header (RFC 6455, section 3)",
             ),
             Self::InvalidCredentials => f.write_str(
-                "the user name has a colon, or the user name or the password has a control character \
+                "the user name has a colon, or the user name or the password has a control character or is not UTF-8 \
                  (RFC 7617, section 2)",
             ),
             Self::InvalidProxyScheme { url } => write!(

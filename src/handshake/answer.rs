@@ -5,10 +5,7 @@ use alloc::{format, string::String, vec::Vec};
 use super::{
     accept::Accept,
     accept_key::accept_key,
-    fields::{
-        check_added_connect_header, check_added_header, check_rejection_header, connection_of_rejection,
-        headers_of_status,
-    },
+    fields::{check_added_header, check_rejection_header, connection_of_rejection, headers_of_status},
     negotiated::Negotiated,
     own_extensions,
     request::Request,
@@ -81,13 +78,8 @@ impl Request<'_> {
         if let Some(response) = forwarded {
             own_extensions::check_forwarded(response.extensions(), self.extensions())?;
         }
-        let check_added = if self.is_connect() {
-            check_added_connect_header
-        } else {
-            check_added_header
-        };
         for (name, value) in accept.added_headers() {
-            check_added(name, value)?;
+            check_added_header(self.is_connect(), name, value)?;
         }
         let own = accept.own_extensions();
         let mut reserved = ReservedBits::NONE;

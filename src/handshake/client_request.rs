@@ -11,7 +11,7 @@ use super::{
     accept_key::{accept_key, base64},
     basic_auth::basic_credentials,
     expected::Expected,
-    fields::{check_added_connect_header, check_added_header, check_header, check_subprotocols},
+    fields::{check_added_header, check_header, check_subprotocols},
     own_extensions::{self, OwnOffer},
     request::Request,
     url::{Url, encode_target, split_authority},
@@ -347,13 +347,8 @@ impl ClientRequest {
         if let Some(origin) = &self.origin {
             check_header("Origin", origin)?;
         }
-        let check_added = if is_connect {
-            check_added_connect_header
-        } else {
-            check_added_header
-        };
         for (name, value) in &self.headers {
-            check_added(name, value)?;
+            check_added_header(is_connect, name, value)?;
         }
         if !self.extensions.is_empty() {
             self.check_extensions(offers_deflate)?;

@@ -7,7 +7,7 @@ use super::{
     origin::OriginRelation,
     request::Request,
     rules::{Fields, HeaderValues, Method, check_target_bytes},
-    url::public_excerpt,
+    url::{is_http, public_excerpt},
 };
 use crate::{
     error::{Excerpt, RequestError},
@@ -169,7 +169,7 @@ impl<'a> PseudoHeaders<'a> {
             });
         }
         let scheme = required(":scheme", scheme)?;
-        if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        if !is_http(scheme) {
             return Err(RequestError::InvalidScheme {
                 scheme: public_excerpt(scheme),
             });

@@ -251,7 +251,7 @@ fn add_own<'a>(own: &mut Vec<OwnAnswer<'a>>, offer: &OwnOffer, answer: Extension
     }
     if own
         .iter()
-        .any(|(_, earlier)| offer.reserved.without(*earlier) != offer.reserved)
+        .any(|(_, earlier)| !offer.reserved.intersection(*earlier).is_empty())
     {
         return Err(ResponseError::ReservedBitConflict { name });
     }

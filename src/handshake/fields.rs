@@ -24,21 +24,16 @@ fn is_reserved(name: &str) -> bool {
             .is_some_and(|front| front.eq_ignore_ascii_case(PREFIX))
 }
 
-/// Checks a header that the caller adds to a request or to an acceptance.
-pub(super) fn check_added_header(name: &str, value: &str) -> Result<(), LocalHandshakeError> {
+/// Checks a header that the caller adds to a request or to an acceptance; `is_connect`: of an
+/// extended CONNECT.
+pub(super) fn check_added_header(is_connect: bool, name: &str, value: &str) -> Result<(), LocalHandshakeError> {
     check_header(name, value)?;
     if is_reserved(name) {
         return Err(LocalHandshakeError::ReservedHeader {
             name: name_excerpt(name),
         });
     }
-    Ok(())
-}
-
-/// Checks a header that the caller adds to an extended CONNECT or to its acceptance.
-pub(super) fn check_added_connect_header(name: &str, value: &str) -> Result<(), LocalHandshakeError> {
-    check_added_header(name, value)?;
-    if is_connection_specific(name, value.as_bytes()) {
+    if is_connect && is_connection_specific(name, value.as_bytes()) {
         return Err(LocalHandshakeError::ConnectionHeader {
             name: name_excerpt(name),
         });

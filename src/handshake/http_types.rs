@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, uri::Authority};
 
 use super::{
     accept::Accept,
@@ -11,6 +11,7 @@ use super::{
     fields::{connection_of_rejection, headers_of_status, name_excerpt},
     negotiated::Negotiated,
     request::Request,
+    url::{is_http, public_excerpt},
 };
 use crate::{
     config::Config,
@@ -30,6 +31,12 @@ impl<'b> Request<'b> {
             });
         }
         let uri = request.uri();
+        // An authority alone is no target of GET, nor is a URI of another scheme.
+        if uri.authority().is_some() && !uri.scheme_str().is_some_and(is_http) {
+            return Err(RequestError::InvalidTarget {
+                target: public_excerpt(format!("{uri}")),
+            });
+        }
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let authority = uri.authority().map(|authority| authority.as_str());
         Self::from_split_target(request.method().as_str(), target, authority, fields(request.headers()))
@@ -93,11 +100,7 @@ impl<'b> Request<'b> {
     ) -> Result<(http::Response<()>, Negotiated), LocalHandshakeError> {
         let (list, negotiated) = self.acceptance(accept, config)?;
         let mut response = http::Response::new(());
-        *response.status_mut() = if self.is_connect() {
-            StatusCode::OK
-        } else {
-            StatusCode::SWITCHING_PROTOCOLS
-        };
+        *response.status_mut() = StatusCode::from_u16(self.acceptance_status()).unwrap_or_default();
         *response.headers_mut() = header_map(list)?;
         Ok((response, negotiated))
     }
@@ -170,14 +173,19 @@ impl ClientRequest {
     pub fn to_http_connect(&self, config: &Config) -> Result<(http::Request<()>, Expected), LocalHandshakeError> {
         let (list, expected) = self.connect_fields(config)?;
         let [_, _, (_, scheme), (_, authority), (_, path)] = list.pseudo_headers;
+        // The crate refuses percent-encoded hosts.
+        let authority = Authority::try_from(authority).map_err(|_| LocalHandshakeError::InvalidHost {
+            host: Excerpt::new(self.host().as_bytes()),
+        })?;
         let uri = Uri::builder()
             .scheme(scheme.as_str())
-            .authority(authority.as_str())
+            .authority(authority)
             .path_and_query(path);
         let mut request = http::Request::new(());
         *request.method_mut() = Method::CONNECT;
         *request.version_mut() = Version::HTTP_2;
-        // The crate accepts every byte that `ClientRequest` does, but limits the length.
+        // Of the target, the crate accepts every byte that `ClientRequest` does, but limits the
+        // length.
         *request.uri_mut() = uri.build().map_err(|_| LocalHandshakeError::TargetTooLong {
             len: self.target().len(),
         })?;

@@ -52,7 +52,7 @@ pub(super) fn check_answers<'a>(
         if earlier.any(|(text, _)| parse(text).is_ok_and(|extension| extension.name() == name)) {
             return Err(LocalHandshakeError::RepeatedExtension { name: excerpt });
         }
-        if bits.without(reserved) != *bits {
+        if !bits.intersection(reserved).is_empty() {
             return Err(LocalHandshakeError::ReservedBitConflict { name: excerpt });
         }
         reserved = reserved.union(*bits);

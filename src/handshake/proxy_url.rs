@@ -48,11 +48,11 @@ impl ProxyUrl {
 }
 
 /// Checks what the caller puts into a CONNECT request: the authority, and added headers.
-pub(crate) fn check_connect(authority: &str, headers: &[(String, String)]) -> Result<(), LocalHandshakeError> {
+pub(crate) fn check_tunnel(authority: &str, headers: &[(String, String)]) -> Result<(), LocalHandshakeError> {
     split_authority(authority).map_err(|error| error.in_url(false))?;
     headers
         .iter()
-        .try_for_each(|(name, value)| check_added_header(name, value))
+        .try_for_each(|(name, value)| check_added_header(false, name, value))
 }
 
 fn parse_user_info(user_info: &str) -> Result<(String, String), LocalHandshakeError> {

@@ -206,7 +206,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Checks what only a WebSocket handshake over HTTP/1.1 must have. Returns the key.
+    /// Checks what a WebSocket handshake over HTTP/1.1 must have. Returns the key.
     fn check_handshake(
         &self,
         headers: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,

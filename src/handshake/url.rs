@@ -74,6 +74,11 @@ fn is_one_of(scheme: &str, schemes: [&str; 2]) -> bool {
     schemes.iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
+/// Returns whether a scheme is that of HTTP, with TLS or without.
+pub(super) fn is_http(scheme: &str) -> bool {
+    is_one_of(scheme, ["http", "https"])
+}
+
 /// An error in `host [ ":" port ]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthorityError<'a> {
@@ -148,7 +153,7 @@ pub(super) fn absolute_authority(target: &str) -> Option<&str> {
         return None;
     }
     let (scheme, rest) = target.split_once("://")?;
-    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+    if !is_http(scheme) {
         return None;
     }
     rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len()))

@@ -100,8 +100,9 @@ impl Kept {
             }
             Ok(Progress::Unsuitable) => {
                 message.restore(input);
+                let limit = message.limit();
                 self.message = None;
-                *slot = connection.receive(&mut input, out)?;
+                *slot = connection.receive_with_limit(limit, &mut input, out)?;
                 return Ok(input.len());
             }
             Err(error) => Err(error),

@@ -175,6 +175,7 @@ impl InputBuffer {
         connection: &mut Connection,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        debug_assert_eq!(self.wanted, self.kept.wanted());
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         if connection.takes_whole_messages() {
             if self.wanted == 0 {
@@ -218,9 +219,12 @@ impl InputBuffer {
         connection: &mut Connection,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        self.restore();
+        let limit = self.restore();
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        let result = connection.receive(&mut input, out);
+        let result = match limit {
+            Some(limit) => connection.receive_with_limit(limit, &mut input, out),
+            None => connection.receive(&mut input, out),
+        };
         self.start = self.end - input.len();
         result
     }
@@ -255,12 +259,13 @@ impl InputBuffer {
         }
     }
 
-    /// Undoes what was done with the payload of a message that is not complete.
-    fn restore(&mut self) {
+    /// Undoes what was done with the payload of a message that is not complete. Returns the limit
+    /// on its size, if there is one.
+    fn restore(&mut self) -> Option<u64> {
         self.wanted = 0;
-        if let Some(message) = self.kept.message.take() {
-            message.restore(self.buf.get_mut(self.start..self.end).unwrap_or_default());
-        }
+        let message = self.kept.message.take()?;
+        message.restore(self.buf.get_mut(self.start..self.end).unwrap_or_default());
+        Some(message.limit())
     }
 
     /// Makes room for a message that is longer than a read. It is moved at most once.

@@ -43,15 +43,14 @@ pub(crate) fn apply_and_check_ascii(data: &mut [u8], key: Option<[u8; 4]>) -> bo
     /// So short that it is still in the L1 cache when it is looked at, and a multiple of four
     /// bytes, so that the key is the same for each part.
     const PART: usize = 8 << 10;
-    let key = key.map(u32::from_le_bytes);
     #[cfg(feature = "simd")]
     if data.len() >= long::MIN_SIMD {
-        return long::xor_and_unite(data, key).is_ascii();
+        return long::xor_and_unite(data, key.map(u32::from_le_bytes)).is_ascii();
     }
     let mut bits = 0;
     for part in data.chunks_mut(PART) {
         if let Some(key) = key {
-            apply(part, key.to_le_bytes());
+            apply(part, key);
         }
         bits |= unite(part);
     }

@@ -37,7 +37,7 @@ use crate::{
     escaped::RedactedFields,
     handshake::{
         basic_auth::basic_credentials,
-        proxy_url::{ProxyUrl, check_connect},
+        proxy_url::{ProxyUrl, check_tunnel},
     },
     http::write_field,
 };
@@ -131,7 +131,7 @@ impl Proxy {
             _ if host.starts_with('[') || !host.contains(':') => format!("{host}:{port}"),
             _ => format!("[{host}]:{port}"),
         };
-        check_connect(&authority, &self.headers)?;
+        check_tunnel(&authority, &self.headers)?;
         for part in ["CONNECT ", &authority, " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }

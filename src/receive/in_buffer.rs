@@ -26,6 +26,8 @@ pub(crate) struct BufferedMessage {
     kind: MessageKind,
     /// The length of the frame, with its header.
     frame_len: usize,
+    /// The limit on the size of the message, which it began with.
+    limit: u64,
     /// The end of the payload that is unmasked.
     processed: usize,
     is_ascii: bool,
@@ -46,6 +48,11 @@ impl BufferedMessage {
     /// Returns the length of the frame, with its header.
     pub(crate) const fn frame_len(&self) -> usize {
         self.frame_len
+    }
+
+    /// Returns the limit on the size of the message.
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Returns the length of the frame, with its header, that has to arrive before
@@ -122,6 +129,7 @@ impl Receiver {
             header_len,
             kind,
             frame_len: len.saturating_add(header_len),
+            limit: self.max_message_size,
             processed: header_len,
             is_ascii: true,
             utf8: Validator::new(),

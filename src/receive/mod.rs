@@ -93,6 +93,11 @@ impl Receiver {
         self.fast_paths = false;
     }
 
+    /// Returns the limit on the size of the next message.
+    pub(crate) const fn max_message_size(&self) -> u64 {
+        self.max_message_size
+    }
+
     /// Sets the limit on the size of the next message.
     pub(crate) const fn set_max_message_size(&mut self, bytes: u64) {
         self.max_message_size = bytes;
@@ -373,7 +378,7 @@ impl From<Message<'static>> for Event<'static> {
 }
 
 #[inline(always)]
-fn borrow(kind: MessageKind, data: &[u8]) -> Result<Event<'_>, InvalidUtf8> {
+pub(crate) fn borrow(kind: MessageKind, data: &[u8]) -> Result<Event<'_>, InvalidUtf8> {
     match kind {
         MessageKind::Binary => Ok(Event::Binary(Cow::Borrowed(data))),
         MessageKind::Text => match utf8::validate(data) {

@@ -44,15 +44,8 @@ impl Sender {
         if kind == MessageKind::Text {
             utf8::validate(payload).map_err(|_| InvalidUtf8)?;
         }
-        let mut header = [0; Header::MAX_LEN];
         let key = self.next_key();
-        let used = wire::write(
-            FirstByte::new(kind.opcode(), true),
-            key,
-            payload.len() as u64,
-            &mut header,
-        );
-        *room = header;
+        let used = wire::write(FirstByte::new(kind.opcode(), true), key, payload.len() as u64, room);
         room.rotate_right(Header::MAX_LEN - used);
         unmask(payload, key);
         Ok(buf.get(Header::MAX_LEN - used..).unwrap_or_default())

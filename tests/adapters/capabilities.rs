@@ -5,7 +5,10 @@
 
 use std::{collections::BTreeMap, fs, net::TcpStream, path::Path};
 
-use sockless::{MessageKind, PreparedMessage, adapter::std_net};
+use sockless::{
+    MessageKind, PreparedMessage,
+    adapter::{Parts, std_net},
+};
 
 /// Every capability, with the functions of the engine that have it.
 const CAPABILITIES: &[(&str, &[&str])] = &[
@@ -212,6 +215,7 @@ macro_rules! columns {
 
 /// The columns of the blocking adapter.
 fn std_columns() -> [Column; 2] {
+    let _parts: fn(std_net::WebSocket<TcpStream>) -> Parts<TcpStream> = std_net::WebSocket::into_parts;
     columns!(
         std_net::WebSocket<TcpStream>,
         std_net::Reader<TcpStream, TcpStream>,

@@ -10,7 +10,7 @@ mod connect;
 mod faults;
 #[cfg(feature = "futures-io")]
 mod futures_io;
-#[cfg(feature = "hyper")]
+#[cfg(all(feature = "hyper", feature = "deflate"))]
 mod hyper;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 mod poll;

@@ -275,7 +275,7 @@ fn a_server_without_tls_has_a_readable_error() {
 /// byte for ever, is given up.
 #[test]
 fn f64_the_limit_covers_the_tls_handshake() {
-    let limit = Duration::from_millis(200);
+    let limit = Duration::from_millis(500);
     let settings = Settings::new().timeouts(Timeouts::none().handshake(limit));
     let options = Tls::local().options().settings(settings);
     let serve: [fn(TcpStream) -> Result<(), Error>; 2] = [
@@ -403,7 +403,7 @@ fn deadlines_are_kept_over_tls() {
 /// next call, which does not wait for another timeout.
 #[test]
 fn a_write_that_stalls_is_waited_for_once() {
-    const TIMEOUT: Duration = Duration::from_secs(2);
+    const TIMEOUT: Duration = Duration::from_millis(200);
     let (_client, server) = pair();
     let mut stream = server.into_parts().transport;
     stream.set_write_timeout(Some(TIMEOUT)).unwrap();
@@ -415,8 +415,12 @@ fn a_write_that_stalls_is_waited_for_once() {
                 matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
                 "{error}"
             );
-            assert!(started.elapsed() < TIMEOUT / 2, "the call before it has waited");
+            assert!(started.elapsed() < LIMIT / 2, "the call before it has waited");
             break;
+        }
+        if started.elapsed() >= TIMEOUT {
+            // It has waited, unless the machine was busy. To wait again would take long.
+            stream.set_write_timeout(Some(LIMIT)).unwrap();
         }
     }
 }

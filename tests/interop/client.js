@@ -2,9 +2,11 @@
 // client.js ECHO STRICT SCRIPT DEFLATE LIMITED
 'use strict';
 
-const { CLOSES, NO_PARAMS, REFUSALS, SIDES, UNICODE } = require('./harness');
+const { CLOSES, NO_PARAMS, SIDES, UNICODE } = require('./harness');
 const { Connection, binary, check, checkEqual, newId, refusal, run, text } = require('./harness');
 const { exchangeMessages, negotiated, openDeflate, params } = require('./harness');
+const { checkBothDirections, checkCloseByServer, checkDropByClient, checkEnding, checkFragments } = require('./harness');
+const { checkFragmentsOfServer, checkLimit, checkPings, checkPingsOfServer, checkRefusal, withConnection } = require('./harness');
 
 const [ECHO, STRICT, SCRIPT, DEFLATE, LIMITED] = process.argv.slice(2);
 const STRICT_SIZE = 65536;
@@ -12,15 +14,6 @@ const STRICT_SIZE = 65536;
 async function echoes(messages, url = ECHO, options = {}) {
   const connection = await Connection.open(url, options);
   for (const message of messages) await connection.echoes(message);
-  await connection.closeCleanly();
-}
-
-// Checks how a connection ended at the server: which side closed, clean or not, the code, the
-// reason.
-async function checkEnding(id, expected) {
-  const connection = await Connection.open(`${SCRIPT}script/${newId()}`);
-  connection.send(`ended ${id}`);
-  checkEqual('the ending at the server', await connection.next(), { text: expected });
   await connection.closeCleanly();
 }
 
@@ -38,20 +31,7 @@ check('1 MiB of binary', () => echoes([binary(1 << 20)]));
 
 check(
   'fragmented {} with a Ping between',
-  async (kind) => {
-    const whole = Buffer.from('ein € in Stücken, und eines davon leer');
-    const isBinary = kind === 'binary';
-    const connection = await Connection.open(ECHO);
-    // The euro sign is divided between two fragments.
-    connection.send(whole.subarray(0, 5), { binary: isBinary, fin: false });
-    connection.ws.ping('between');
-    connection.send(Buffer.alloc(0), { binary: isBinary, fin: false });
-    // The server answers before it has the rest of the message.
-    checkEqual('the Pong', await connection.next(), { pong: 'between' });
-    connection.send(whole.subarray(5), { binary: isBinary, fin: true });
-    await connection.receives(isBinary ? whole : whole.toString());
-    await connection.closeCleanly();
-  },
+  (kind) => withConnection(ECHO, (connection) => checkFragments(connection, kind === 'binary')),
   ['text', 'binary'],
 );
 
@@ -69,34 +49,12 @@ check('many small fragments', async () => {
 
 check('fragments from the server', () => echoes([text(10_000), binary(10_001)], STRICT));
 
-check('fragments from the server with a Ping between', async () => {
-  const connection = await Connection.open(`${SCRIPT}script/${newId()}`);
-  connection.send('fragments');
-  // The Ping arrives first, so it was sent between fragments.
-  checkEqual('first', await connection.next(), { ping: 'between' });
-  checkEqual('second', await connection.next(), { text: 'three € in fragments' });
-  await connection.closeCleanly();
-});
+check('fragments from the server with a Ping between', () =>
+  withConnection(`${SCRIPT}script/${newId()}`, checkFragmentsOfServer));
 
-check('Pings by the client', async () => {
-  const connection = await Connection.open(ECHO);
-  for (const payload of ['are you there', '', '\xff'.repeat(125)]) {
-    connection.ws.ping(Buffer.from(payload, 'latin1'));
-    checkEqual('the Pong', await connection.next(), { pong: payload });
-  }
-  await connection.closeCleanly();
-});
+check('Pings by the client', () => withConnection(ECHO, checkPings));
 
-check('Pings by the server', async () => {
-  const connection = await Connection.open(`${SCRIPT}script/${newId()}`);
-  for (const payload of ['are you there', 'x', 'ab'.repeat(62)]) {
-    connection.send(`ping ${payload}`);
-    checkEqual('first', await connection.next(), { ping: payload });
-    // The server confirms the Pong.
-    checkEqual('second', await connection.next(), { text: `pong ${payload}` });
-  }
-  await connection.closeCleanly();
-});
+check('Pings by the server', () => withConnection(`${SCRIPT}script/${newId()}`, checkPingsOfServer));
 
 check('200 messages without waiting for the echoes', async () => {
   const messages = Array.from({ length: 200 }, (_, n) => (n % 2 ? binary(n) : `${n}: ${'é'.repeat(n)}`));
@@ -106,14 +64,7 @@ check('200 messages without waiting for the echoes', async () => {
   await connection.closeCleanly();
 });
 
-check('200 messages of 100 kB without waiting', async () => {
-  // The messages exceed the buffers, so both directions must work at the same time.
-  const data = binary(100_000);
-  const connection = await Connection.open(ECHO);
-  for (let n = 0; n < 200; n += 1) connection.send(Buffer.concat([data, Buffer.from([n])]));
-  for (let n = 0; n < 200; n += 1) await connection.receives(Buffer.concat([data, Buffer.from([n])]));
-  await connection.closeCleanly();
-});
+check('200 messages of 100 kB without waiting', () => withConnection(ECHO, checkBothDirections));
 
 check("subprotocol: the server's preference", async () => {
   for (const protocols of [['chat.v1', 'chat.v2'], ['other', 'chat.v2', 'chat.v1']]) {
@@ -204,17 +155,7 @@ check('not compressed if the offer has no client_max_window_bits and the server 
   await connection.closeCleanly();
 });
 
-check(
-  'refused with {}',
-  async (status) => {
-    const [header, value, expected] = REFUSALS[status];
-    const { status: received, headers, body } = await refusal(`${SCRIPT}refuse/${status}`);
-    checkEqual('status', received, status);
-    checkEqual(header, headers[header], value);
-    checkEqual('body', body, expected);
-  },
-  [401, 403, 302],
-);
+check('refused with {}', (status) => checkRefusal(`${SCRIPT}refuse/${status}`, status), [401, 403, 302]);
 
 check('another origin refused with 403', async () => {
   const { status } = await refusal(STRICT, { origin: 'http://evil.example' });
@@ -237,32 +178,16 @@ check(
       // The server repeats the code without the reason.
       checkEqual('received', await connection.next(), { code: seen, reason: '' });
     }
-    await checkEnding(id, `Peer clean ${seen} ${reason}`);
+    // Which side closed, clean or not, the code, the reason.
+    await checkEnding(SCRIPT, id, `Peer clean ${seen} ${reason}`);
   },
   Object.keys(CLOSES),
 );
 
-check(
-  'close by the server: {}',
-  async (which) => {
-    const [code, reason] = CLOSES[which];
-    const seen = code ?? 1005;
-    const id = newId();
-    const connection = await Connection.open(`${SCRIPT}script/${id}`);
-    connection.send(code ? `close ${code} ${reason}` : 'close');
-    checkEqual('received', await connection.next(), { code: seen, reason });
-    // The library repeats the reason.
-    await checkEnding(id, `Us clean ${seen} ${reason}`);
-  },
-  Object.keys(CLOSES),
-);
+check('close by the server: {}', (which) => checkCloseByServer(SCRIPT, which, 'Us clean'), Object.keys(CLOSES));
 
-check('dropped by the client without a Close frame', async () => {
-  const id = newId();
-  const connection = await Connection.open(`${SCRIPT}echo/${id}`);
-  connection.ws.terminate();
-  await checkEnding(id, 'Transport unclean 1006 ');
-});
+check('dropped by the client without a Close frame', () =>
+  checkDropByClient(SCRIPT, newId(), 'Transport unclean 1006 '));
 
 check('dropped by the server without a Close frame', async () => {
   const connection = await Connection.open(`${SCRIPT}script/${newId()}`);
@@ -279,13 +204,7 @@ check('message over the limit of sockless: 1009', async () => {
   }
 });
 
-check('message over the limit of the library: 1009', async () => {
-  const id = newId();
-  const connection = await Connection.open(`${SCRIPT}echo/${id}`, { maxPayload: 1000 });
-  connection.send(binary(1001));
-  checkEqual('error of the client', await connection.next(), { error: 'Max payload size exceeded' });
-  await checkEnding(id, 'Peer clean 1009 ');
-});
+check('message over the limit of the library: 1009', () => checkLimit(SCRIPT, newId(), 'Peer clean'));
 
 check('invalid UTF-8: 1007', async () => {
   const invalid = [['caf\xe9'], ['valid so far', '\xf0\x9f', 'then invalid'], ['cut \xe2\x82']];

@@ -3,15 +3,16 @@
 client.py ECHO STRICT SCRIPT DEFLATE LIMITED
 """
 
-import asyncio
 import itertools
 import sys
 
 from websockets.exceptions import ConnectionClosed
 
-from harness import CLOSES, REFUSALS, SIDES, UNICODE
+from harness import CLOSES, SIDES, UNICODE
 from harness import binary, check, check_equal, closed, connect, frame, ids, refusal, run, text
 from harness import connect_deflate, exchange_messages, negotiated, params
+from harness import check_both_directions, check_close_by_server, check_drop_by_client, check_echoes, check_ending
+from harness import check_fragments, check_limit, check_pings, check_pings_of_server, check_refusal
 
 ECHO, STRICT, SCRIPT, DEFLATE, LIMITED = sys.argv[1:]
 STRICT_SIZE = 65536
@@ -19,17 +20,8 @@ STRICT_SIZE = 65536
 
 async def echoes(*messages, url=ECHO, **options):
     async with connect(url, **options) as ws:
-        for message in messages:
-            await ws.send(message)
-            check_equal("the echo", await ws.recv(), message)
+        await check_echoes(ws, *messages)
     check_equal("closed with", (ws.close_code, ws.close_reason), (1000, ""))
-
-
-async def check_ending(id, expected):
-    """Checks how a connection ended at the server: which side closed, clean or not, code, reason."""
-    async with connect(f"{SCRIPT}script/{next(ids)}") as ws:
-        await ws.send(f"ended {id}")
-        check_equal("the ending at the server", await ws.recv(), expected)
 
 
 @check("text")
@@ -75,23 +67,8 @@ async def _():
 
 @check("fragmented {} with a Ping between", "text", "binary")
 async def _(kind):
-    whole = "ein € in Stücken, und eines davon leer"
-    received = []
-
-    async def fragments():
-        # The euro sign is divided between two fragments.
-        yield whole.encode()[:5]
-        pong = await ws.ping(b"between")
-        yield b""
-        # The server answers before it has the rest of the message.
-        await pong
-        received.append("pong")
-        yield whole.encode()[5:]
-
     async with connect(ECHO) as ws:
-        await ws.send(fragments(), text=kind == "text")
-        check_equal("the echo", await ws.recv(), whole if kind == "text" else whole.encode())
-        check_equal("received before the message", received, ["pong"])
+        await check_fragments(ws, is_text=kind == "text")
 
 
 @check("many small fragments")
@@ -123,18 +100,13 @@ async def _():
 @check("Pings by the client")
 async def _():
     async with connect(ECHO) as ws:
-        for payload in [b"are you there", b"", b"\xff" * 125]:
-            # The library waits for the Pong with the same payload.
-            await (await ws.ping(payload))
+        await check_pings(ws)
 
 
 @check("Pings by the server")
 async def _():
     async with connect(f"{SCRIPT}script/{next(ids)}") as ws:
-        for payload in ["are you there", "x", "ab" * 62]:
-            await ws.send(f"ping {payload}")
-            # The server confirms the Pong.
-            check_equal("confirmed", await ws.recv(), f"pong {payload}")
+        await check_pings_of_server(ws)
 
 
 @check("200 messages without waiting for the echoes")
@@ -149,17 +121,8 @@ async def _():
 
 @check("200 messages from another task")
 async def _():
-    # The messages exceed the buffers, so both directions must work at the same time.
-    data = binary(100_000)
-
-    async def send():
-        for n in range(200):
-            await ws.send(data + bytes([n]))
-
-    async with connect(ECHO) as ws, asyncio.TaskGroup() as tasks:
-        tasks.create_task(send())
-        for n in range(200):
-            check_equal("in order", await ws.recv(), data + bytes([n]))
+    async with connect(ECHO) as ws:
+        await check_both_directions(ws)
 
 
 @check("subprotocol: the server's preference")
@@ -183,8 +146,7 @@ async def _():
     async with connect(ECHO, compression="deflate") as ws:
         check_equal("offered", "permessage-deflate" in ws.request.headers["Sec-WebSocket-Extensions"], True)
         check_equal("extensions", ws.response.headers.get("Sec-WebSocket-Extensions"), None)
-        await ws.send("a" * 1000)
-        check_equal("the echo", await ws.recv(), "a" * 1000)
+        await check_echoes(ws, "a" * 1000)
 
 
 def combinations():
@@ -235,8 +197,7 @@ async def _():
     async with connect_deflate(LIMITED, client_bits=None) as ws:
         check_equal("extensions", ws.protocol.extensions, [])
         check_equal("in the response", ws.response.headers.get("Sec-WebSocket-Extensions"), None)
-        await ws.send("a" * 1000)
-        check_equal("the echo", await ws.recv(), "a" * 1000)
+        await check_echoes(ws, "a" * 1000)
 
 
 @check("8 bits demanded from the client: announced as 9")
@@ -249,11 +210,7 @@ async def _():
 
 @check("refused with {}", 401, 403, 302)
 async def _(status):
-    header, value, body = REFUSALS[status]
-    response = await refusal(f"{SCRIPT}refuse/{status}")
-    check_equal("status", response.status_code, status)
-    check_equal(header, response.headers.get(header), value)
-    check_equal("body", response.body.decode(), body)
+    await check_refusal(f"{SCRIPT}refuse/{status}", status)
 
 
 @check("another origin refused with 403")
@@ -278,30 +235,18 @@ async def _(which):
         # The server repeats the code without the reason.
         check_equal("received", frame(end.rcvd), (seen, ""))
         check_equal("received then sent", end.rcvd_then_sent, False)
-    await check_ending(id, f"Peer clean {seen} {reason}")
+    # Which side closed, clean or not, the code, the reason.
+    await check_ending(SCRIPT, id, f"Peer clean {seen} {reason}")
 
 
 @check("close by the server: {}", *CLOSES)
 async def _(which):
-    code, reason = CLOSES[which]
-    seen = code or 1005
-    id = next(ids)
-    ws = await connect(f"{SCRIPT}script/{id}")
-    await ws.send(f"close {code} {reason}" if code else "close")
-    end = await closed(ws)
-    check_equal("received", frame(end.rcvd), (seen, reason))
-    check_equal("received then sent", end.rcvd_then_sent, True)
-    # The library repeats the reason.
-    await check_ending(id, f"Us clean {seen} {reason}")
+    await check_close_by_server(SCRIPT, which, "Us clean")
 
 
 @check("dropped by the client without a Close frame")
 async def _():
-    id = next(ids)
-    ws = await connect(f"{SCRIPT}echo/{id}")
-    ws.transport.abort()
-    await ws.wait_closed()
-    await check_ending(id, "Transport unclean 1006 ")
+    await check_drop_by_client(SCRIPT, next(ids), "Transport unclean 1006 ")
 
 
 @check("dropped by the server without a Close frame")
@@ -328,12 +273,7 @@ async def _():
 
 @check("message over the limit of the library: 1009")
 async def _():
-    id = next(ids)
-    ws = await connect(f"{SCRIPT}echo/{id}", max_size=1000)
-    await ws.send(binary(1001))
-    end = await closed(ws)
-    check_equal("sent", end.sent and end.sent.code, 1009)
-    await check_ending(id, f"Peer clean 1009 {end.sent.reason}")
+    await check_limit(SCRIPT, next(ids), "Peer clean")
 
 
 @check("invalid UTF-8: 1007")

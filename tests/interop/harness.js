@@ -215,6 +215,99 @@ async function refusal(url, options) {
   return { status: response.statusCode, headers: response.headers, body };
 }
 
+// Opens a connection, and closes it after the exchange.
+async function withConnection(url, exchange) {
+  const connection = await Connection.open(url);
+  await exchange(connection);
+  await connection.closeCleanly();
+}
+
+async function checkRefusal(url, status) {
+  const [header, value, expected] = REFUSALS[status];
+  const { status: received, headers, body } = await refusal(url);
+  checkEqual('status', received, status);
+  checkEqual(header, headers[header], value);
+  checkEqual('body', body, expected);
+}
+
+async function checkFragments(connection, isBinary) {
+  const whole = Buffer.from('ein € in Stücken, und eines davon leer');
+  // The euro sign is divided between two fragments.
+  connection.send(whole.subarray(0, 5), { binary: isBinary, fin: false });
+  connection.ws.ping('between');
+  connection.send(Buffer.alloc(0), { binary: isBinary, fin: false });
+  // The server answers before it has the rest of the message.
+  checkEqual('the Pong', await connection.next(), { pong: 'between' });
+  connection.send(whole.subarray(5), { binary: isBinary, fin: true });
+  await connection.receives(isBinary ? whole : whole.toString());
+}
+
+async function checkPings(connection) {
+  for (const payload of ['are you there', '', '\xff'.repeat(125)]) {
+    connection.ws.ping(Buffer.from(payload, 'latin1'));
+    checkEqual('the Pong', await connection.next(), { pong: payload });
+  }
+}
+
+// Sends messages that exceed the buffers, so that both directions must work at the same time.
+async function checkBothDirections(connection) {
+  const data = binary(100_000);
+  for (let n = 0; n < 200; n += 1) connection.send(Buffer.concat([data, Buffer.from([n])]));
+  for (let n = 0; n < 200; n += 1) await connection.receives(Buffer.concat([data, Buffer.from([n])]));
+}
+
+// The following take a connection to a server that takes commands, or the URL of that server, which
+// ends before the path.
+
+async function checkFragmentsOfServer(connection) {
+  connection.send('fragments');
+  // The Ping arrives first, so it was sent between fragments.
+  checkEqual('first', await connection.next(), { ping: 'between' });
+  checkEqual('second', await connection.next(), { text: 'three € in fragments' });
+}
+
+async function checkPingsOfServer(connection) {
+  for (const payload of ['are you there', 'x', 'ab'.repeat(62)]) {
+    connection.send(`ping ${payload}`);
+    checkEqual('first', await connection.next(), { ping: payload });
+    // The server confirms the Pong of the client.
+    checkEqual('second', await connection.next(), { text: `pong ${payload}` });
+  }
+}
+
+// Checks how the server has seen the end of a connection.
+function checkEnding(url, id, expected) {
+  return withConnection(`${url}script/${newId()}`, async (connection) => {
+    connection.send(`ended ${id}`);
+    checkEqual('the ending at the server', await connection.next(), { text: expected });
+  });
+}
+
+async function checkCloseByServer(url, which, ending) {
+  const [code, reason] = CLOSES[which];
+  const seen = code ?? 1005;
+  const id = newId();
+  const connection = await Connection.open(`${url}script/${id}`);
+  connection.send(code ? `close ${code} ${reason}` : 'close');
+  checkEqual('received', await connection.next(), { code: seen, reason });
+  // The library repeats the reason.
+  await checkEnding(url, id, `${ending} ${seen} ${reason}`);
+}
+
+async function checkDropByClient(url, id, ending) {
+  const connection = await Connection.open(`${url}echo/${id}`);
+  connection.ws.terminate();
+  await checkEnding(url, id, ending);
+}
+
+// Checks a message over the limit of the library.
+async function checkLimit(url, id, ending) {
+  const connection = await Connection.open(`${url}echo/${id}`, { maxPayload: 1000 });
+  connection.send(binary(1001));
+  checkEqual('error of the client', await connection.next(), { error: 'Max payload size exceeded' });
+  await checkEnding(url, id, `${ending} 1009 `);
+}
+
 async function runChecks() {
   for (const [name, run] of checks) {
     let timer;
@@ -238,6 +331,8 @@ async function runChecks() {
 const run = () => runChecks().then((status) => process.exit(status));
 
 module.exports = {
-  ...{ CLOSES, MIXED, NO_PARAMS, REFUSALS, SIDES, UNICODE },
+  ...{ CLOSES, MIXED, NO_PARAMS, SIDES, UNICODE },
   ...{ Connection, binary, check, checkEqual, exchangeMessages, negotiated, newId, openDeflate, params, refusal, run, text },
+  ...{ checkBothDirections, checkCloseByServer, checkDropByClient, checkEnding, checkFragments, checkFragmentsOfServer },
+  ...{ checkLimit, checkPings, checkPingsOfServer, checkRefusal, withConnection },
 };

@@ -179,6 +179,106 @@ async def refusal(url, **options):
     raise AssertionError("not refused")
 
 
+async def check_refusal(url, status):
+    header, value, body = REFUSALS[status]
+    response = await refusal(url)
+    check_equal("status", response.status_code, status)
+    check_equal(header, response.headers.get(header), value)
+    check_equal("body", response.body.decode(), body)
+
+
+async def check_echoes(ws, *messages):
+    for message in messages:
+        await ws.send(message)
+        check_equal("the echo", await ws.recv(), message)
+
+
+async def check_fragments(ws, is_text):
+    whole = "ein € in Stücken, und eines davon leer"
+    received = []
+
+    async def fragments():
+        # The euro sign is divided between two fragments.
+        yield whole.encode()[:5]
+        pong = await ws.ping(b"between")
+        yield b""
+        # The server answers before it has the rest of the message.
+        await pong
+        received.append("pong")
+        yield whole.encode()[5:]
+
+    await ws.send(fragments(), text=is_text)
+    check_equal("the echo", await ws.recv(), whole if is_text else whole.encode())
+    check_equal("received before the message", received, ["pong"])
+
+
+async def check_pings(ws):
+    for payload in [b"are you there", b"", b"\xff" * 125]:
+        # The library waits for the Pong with the same payload.
+        await (await ws.ping(payload))
+
+
+async def check_both_directions(ws):
+    """Sends messages that exceed the buffers, so that both directions must work at the same time."""
+    data = binary(100_000)
+
+    async def send():
+        for n in range(200):
+            await ws.send(data + bytes([n]))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(send())
+        for n in range(200):
+            check_equal("in order", await ws.recv(), data + bytes([n]))
+
+
+# The following take a connection to a server that takes commands, or the URL of that server, which
+# ends before the path.
+
+
+async def check_pings_of_server(ws):
+    for payload in ["are you there", "x", "ab" * 62]:
+        await ws.send(f"ping {payload}")
+        # The server confirms the Pong of the client.
+        check_equal("confirmed", await ws.recv(), f"pong {payload}")
+
+
+async def check_ending(url, id, expected):
+    """Checks how the server has seen the end of a connection."""
+    async with connect(f"{url}script/{next(ids)}") as ws:
+        await ws.send(f"ended {id}")
+        check_equal("the ending at the server", await ws.recv(), expected)
+
+
+async def check_close_by_server(url, which, ending):
+    code, reason = CLOSES[which]
+    seen = code or 1005
+    id = next(ids)
+    ws = await connect(f"{url}script/{id}")
+    await ws.send(f"close {code} {reason}" if code else "close")
+    end = await closed(ws)
+    check_equal("received", frame(end.rcvd), (seen, reason))
+    check_equal("received then sent", end.rcvd_then_sent, True)
+    # The library repeats the reason.
+    await check_ending(url, id, f"{ending} {seen} {reason}")
+
+
+async def check_drop_by_client(url, id, ending):
+    ws = await connect(f"{url}echo/{id}")
+    ws.transport.abort()
+    await ws.wait_closed()
+    await check_ending(url, id, ending)
+
+
+async def check_limit(url, id, ending):
+    """Checks a message over the limit of the library."""
+    ws = await connect(f"{url}echo/{id}", max_size=1000)
+    await ws.send(binary(1001))
+    end = await closed(ws)
+    check_equal("sent", end.sent and end.sent.code, 1009)
+    await check_ending(url, id, f"{ending} 1009 {end.sent.reason}")
+
+
 async def run_checks():
     for name, function, args in checks:
         try:

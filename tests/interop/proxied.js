@@ -5,16 +5,16 @@
 // with `interrupted` in it if it may end without a closing handshake.
 'use strict';
 
-const { CLOSES, REFUSALS, UNICODE } = require('./harness');
-const { Connection, binary, check, checkEqual, newId, refusal, run, text } = require('./harness');
+const { CLOSES, UNICODE } = require('./harness');
+const { Connection, binary, check, checkEqual, newId, run, text } = require('./harness');
 const { exchangeMessages, negotiated, openDeflate, params } = require('./harness');
+const { checkBothDirections, checkCloseByServer, checkDropByClient, checkEnding, checkFragments } = require('./harness');
+const { checkFragmentsOfServer, checkLimit, checkPings, checkPingsOfServer, checkRefusal, withConnection } = require('./harness');
 
 const [URL] = process.argv.slice(2);
 const WAYS = ['not compressed', 'compressed'];
 // The size of a message that the servers refuse.
 const TOO_LARGE = (2 << 20) + 1;
-
-const scripted = (options) => Connection.open(`${URL}script/${newId()}`, options);
 
 // Opens a connection to an echo, and checks that both ends have negotiated the same parameters.
 async function openEcho(way) {
@@ -28,12 +28,7 @@ async function openEcho(way) {
   return connection;
 }
 
-async function checkEnding(id, expected) {
-  const connection = await scripted();
-  connection.send(`ended ${id}`);
-  checkEqual('the ending at the server', await connection.next(), { text: expected });
-  await connection.closeCleanly();
-}
+const scripted = (exchange) => withConnection(`${URL}script/${newId()}`, exchange);
 
 // Adds a check of an echo for each way.
 const checkEcho = (name, exchange) =>
@@ -61,52 +56,16 @@ checkEcho('1 MiB of text and of binary', async (connection) => {
 });
 
 checkEcho('fragments with a Ping between', async (connection) => {
-  const whole = Buffer.from('ein € in Stücken, und eines davon leer');
-  for (const isBinary of [false, true]) {
-    // The euro sign is divided between two fragments.
-    connection.send(whole.subarray(0, 5), { binary: isBinary, fin: false });
-    connection.ws.ping('between');
-    connection.send(Buffer.alloc(0), { binary: isBinary, fin: false });
-    // The server answers before it has the rest of the message.
-    checkEqual('the Pong', await connection.next(), { pong: 'between' });
-    connection.send(whole.subarray(5), { binary: isBinary, fin: true });
-    await connection.receives(isBinary ? whole : whole.toString());
-  }
+  for (const isBinary of [false, true]) await checkFragments(connection, isBinary);
 });
 
-checkEcho('Pings by the client', async (connection) => {
-  for (const payload of ['are you there', '', '\xff'.repeat(125)]) {
-    connection.ws.ping(Buffer.from(payload, 'latin1'));
-    checkEqual('the Pong', await connection.next(), { pong: payload });
-  }
-});
+checkEcho('Pings by the client', checkPings);
 
-checkEcho('200 messages of 100 kB without waiting', async (connection) => {
-  // The messages exceed the buffers, so both directions must work at the same time.
-  const data = binary(100_000);
-  for (let n = 0; n < 200; n += 1) connection.send(Buffer.concat([data, Buffer.from([n])]));
-  for (let n = 0; n < 200; n += 1) await connection.receives(Buffer.concat([data, Buffer.from([n])]));
-});
+checkEcho('200 messages of 100 kB without waiting', checkBothDirections);
 
-check('fragments from the server with a Ping between', async () => {
-  const connection = await scripted();
-  connection.send('fragments');
-  // The Ping arrives first, so it was sent between fragments.
-  checkEqual('first', await connection.next(), { ping: 'between' });
-  checkEqual('second', await connection.next(), { text: 'three € in fragments' });
-  await connection.closeCleanly();
-});
+check('fragments from the server with a Ping between', () => scripted(checkFragmentsOfServer));
 
-check('Pings by the server', async () => {
-  const connection = await scripted();
-  for (const payload of ['are you there', 'x', 'ab'.repeat(62)]) {
-    connection.send(`ping ${payload}`);
-    checkEqual('first', await connection.next(), { ping: payload });
-    // The server confirms the Pong of the client.
-    checkEqual('second', await connection.next(), { text: `pong ${payload}` });
-  }
-  await connection.closeCleanly();
-});
+check('Pings by the server', () => scripted(checkPingsOfServer));
 
 // The settings of the server, the offer, and the negotiated parameters.
 for (const [settings, offer, expected] of [
@@ -143,17 +102,7 @@ check('subprotocols', async () => {
   }
 });
 
-check(
-  'refused with {}',
-  async (status) => {
-    const [header, value, expected] = REFUSALS[status];
-    const { status: received, headers, body } = await refusal(`${URL}refuse/${status}`);
-    checkEqual('status', received, status);
-    checkEqual(header, headers[header], value);
-    checkEqual('body', body, expected);
-  },
-  [401, 403, 302],
-);
+check('refused with {}', (status) => checkRefusal(`${URL}refuse/${status}`, status), [401, 403, 302]);
 
 check(
   'close by the client: {}',
@@ -167,31 +116,15 @@ check(
     else connection.ws.close();
     // The server repeats the code and the reason.
     checkEqual('received', await connection.next(), { code: seen, reason });
-    await checkEnding(id, `clean ${seen} ${reason}`);
+    await checkEnding(URL, id, `clean ${seen} ${reason}`);
   },
   Object.keys(CLOSES),
 );
 
-check(
-  'close by the server: {}',
-  async (which) => {
-    const [code, reason] = CLOSES[which];
-    const seen = code ?? 1005;
-    const id = newId();
-    const connection = await Connection.open(`${URL}script/${id}`);
-    connection.send(code ? `close ${code} ${reason}` : 'close');
-    checkEqual('received', await connection.next(), { code: seen, reason });
-    await checkEnding(id, `clean ${seen} ${reason}`);
-  },
-  Object.keys(CLOSES),
-);
+check('close by the server: {}', (which) => checkCloseByServer(URL, which, 'clean'), Object.keys(CLOSES));
 
-check('dropped by the client: 1001 for the server', async () => {
-  const id = `interrupted-${newId()}`;
-  const connection = await Connection.open(`${URL}echo/${id}`);
-  connection.ws.terminate();
-  await checkEnding(id, 'clean 1001 ');
-});
+check('dropped by the client: 1001 for the server', () =>
+  checkDropByClient(URL, `interrupted-${newId()}`, 'clean 1001 '));
 
 check('dropped by the server: 1014 for the client', async () => {
   const connection = await Connection.open(`${URL}script/interrupted-${newId()}`);
@@ -213,12 +146,6 @@ check('a message over the limit of the server: 1009', async () => {
   checkEqual('closed with', code, 1009);
 });
 
-check('a message over the limit of the client: 1009', async () => {
-  const id = `interrupted-${newId()}`;
-  const connection = await Connection.open(`${URL}echo/${id}`, { maxPayload: 1000 });
-  connection.send(binary(1001));
-  checkEqual('error of the client', await connection.next(), { error: 'Max payload size exceeded' });
-  await checkEnding(id, 'clean 1009 ');
-});
+check('a message over the limit of the client: 1009', () => checkLimit(URL, `interrupted-${newId()}`, 'clean'));
 
 run();

@@ -5,13 +5,14 @@ Each connection has a path of its own, by which tap.py finds it on the other sid
 with `interrupted` in it if it may end without a closing handshake.
 """
 
-import asyncio
 import sys
 from contextlib import asynccontextmanager
 
-from harness import CLOSES, REFUSALS, UNICODE
-from harness import binary, check, check_equal, closed, connect, frame, ids, refusal, run, text
+from harness import CLOSES, UNICODE
+from harness import binary, check, check_equal, closed, connect, frame, ids, run, text
 from harness import connect_deflate, exchange_messages, negotiated, params
+from harness import check_both_directions, check_close_by_server, check_drop_by_client, check_echoes, check_ending
+from harness import check_fragments, check_limit, check_pings, check_pings_of_server, check_refusal
 
 [URL] = sys.argv[1:]
 WAYS = ["not compressed", "compressed"]
@@ -33,80 +34,42 @@ async def open_echo(way):
     check_equal("closed with", (ws.close_code, ws.close_reason), (1000, ""))
 
 
-async def echoes(ws, *messages):
-    for message in messages:
-        await ws.send(message)
-        check_equal("the echo", await ws.recv(), message)
-
-
-async def check_ending(id, expected):
-    async with connect(f"{URL}script/{next(ids)}") as ws:
-        await ws.send(f"ended {id}")
-        check_equal("the ending at the server", await ws.recv(), expected)
-
-
 @check("text and binary, {}", *WAYS)
 async def _(way):
     async with open_echo(way) as ws:
-        await echoes(ws, "hello", UNICODE, "", binary(256), b"", "the end")
+        await check_echoes(ws, "hello", UNICODE, "", binary(256), b"", "the end")
 
 
 @check("sizes around those of the headers, {}", *WAYS)
 async def _(way):
     sizes = [125, 126, 127, 65535, 65536]
     async with open_echo(way) as ws:
-        await echoes(ws, *map(binary, sizes), *map(text, sizes))
+        await check_echoes(ws, *map(binary, sizes), *map(text, sizes))
 
 
 @check("1 MiB of text and of binary, {}", *WAYS)
 async def _(way):
     async with open_echo(way) as ws:
-        await echoes(ws, text(1 << 20), binary(1 << 20))
+        await check_echoes(ws, text(1 << 20), binary(1 << 20))
 
 
 @check("fragments with a Ping between, {}", *WAYS)
 async def _(way):
-    whole = "ein € in Stücken, und eines davon leer"
-
-    async def fragments(ws, pongs):
-        # The euro sign is divided between two fragments.
-        yield whole.encode()[:5]
-        pong = await ws.ping(b"between")
-        yield b""
-        # The server answers before it has the rest of the message.
-        await pong
-        pongs.append("pong")
-        yield whole.encode()[5:]
-
     async with open_echo(way) as ws:
         for is_text in [True, False]:
-            pongs = []
-            await ws.send(fragments(ws, pongs), text=is_text)
-            check_equal("the echo", await ws.recv(), whole if is_text else whole.encode())
-            check_equal("received before the message", pongs, ["pong"])
+            await check_fragments(ws, is_text)
 
 
 @check("Pings by the client, {}", *WAYS)
 async def _(way):
     async with open_echo(way) as ws:
-        for payload in [b"are you there", b"", b"\xff" * 125]:
-            # The library waits for the Pong with the same payload.
-            await (await ws.ping(payload))
+        await check_pings(ws)
 
 
 @check("200 messages of 100 kB from another task, {}", *WAYS)
 async def _(way):
-    # The messages exceed the buffers, so both directions must work at the same time.
-    data = binary(100_000)
-
-    async def send(ws):
-        for n in range(200):
-            await ws.send(data + bytes([n]))
-
-    async with open_echo(way) as ws, asyncio.TaskGroup() as tasks:
-        tasks.create_task(send(ws))
-        for n in range(200):
-            check_equal("in order", await ws.recv(), data + bytes([n]))
+    async with open_echo(way) as ws:
+        await check_both_directions(ws)
 
 
 @check("fragments from the server with a Ping between")
@@ -121,10 +84,7 @@ async def _():
 @check("Pings by the server")
 async def _():
     async with connect(f"{URL}script/{next(ids)}") as ws:
-        for payload in ["are you there", "x", "ab" * 62]:
-            await ws.send(f"ping {payload}")
-            # The server confirms the Pong of the client.
-            check_equal("confirmed", await ws.recv(), f"pong {payload}")
+        await check_pings_of_server(ws)
 
 
 # The settings of the server, the offer, and the negotiated parameters.
@@ -151,7 +111,7 @@ for settings, offer, expected in [
 async def _():
     async with connect(f"{URL}echo/{next(ids)}", compression="deflate") as ws:
         check_equal("extensions", ws.protocol.extensions, [])
-        await echoes(ws, "a" * 1000)
+        await check_echoes(ws, "a" * 1000)
 
 
 @check("subprotocols")
@@ -163,11 +123,7 @@ async def _():
 
 @check("refused with {}", 401, 403, 302)
 async def _(status):
-    header, value, body = REFUSALS[status]
-    response = await refusal(f"{URL}refuse/{status}")
-    check_equal("status", response.status_code, status)
-    check_equal(header, response.headers.get(header), value)
-    check_equal("body", response.body.decode(), body)
+    await check_refusal(f"{URL}refuse/{status}", status)
 
 
 @check("close by the client: {}", *CLOSES)
@@ -176,35 +132,23 @@ async def _(which):
     seen = code or 1005
     id = next(ids)
     ws = await connect(f"{URL}echo/{id}")
-    await echoes(ws, "before")
+    await check_echoes(ws, "before")
     await ws.close(code, reason)
     end = await closed(ws)
     # The server repeats the code and the reason.
     check_equal("received", frame(end.rcvd), (seen, reason))
     check_equal("received then sent", end.rcvd_then_sent, False)
-    await check_ending(id, f"clean {seen} {reason}")
+    await check_ending(URL, id, f"clean {seen} {reason}")
 
 
 @check("close by the server: {}", *CLOSES)
 async def _(which):
-    code, reason = CLOSES[which]
-    seen = code or 1005
-    id = next(ids)
-    ws = await connect(f"{URL}script/{id}")
-    await ws.send(f"close {code} {reason}" if code else "close")
-    end = await closed(ws)
-    check_equal("received", frame(end.rcvd), (seen, reason))
-    check_equal("received then sent", end.rcvd_then_sent, True)
-    await check_ending(id, f"clean {seen} {reason}")
+    await check_close_by_server(URL, which, "clean")
 
 
 @check("dropped by the client: 1001 for the server")
 async def _():
-    id = f"interrupted-{next(ids)}"
-    ws = await connect(f"{URL}echo/{id}")
-    ws.transport.abort()
-    await ws.wait_closed()
-    await check_ending(id, "clean 1001 ")
+    await check_drop_by_client(URL, f"interrupted-{next(ids)}", "clean 1001 ")
 
 
 @check("dropped by the server: 1014 for the client")
@@ -233,12 +177,7 @@ async def _():
 
 @check("a message over the limit of the client: 1009")
 async def _():
-    id = f"interrupted-{next(ids)}"
-    ws = await connect(f"{URL}echo/{id}", max_size=1000)
-    await ws.send(binary(1001))
-    end = await closed(ws)
-    check_equal("sent", end.sent and end.sent.code, 1009)
-    await check_ending(id, f"clean 1009 {end.sent.reason}")
+    await check_limit(URL, f"interrupted-{next(ids)}", "clean")
 
 
 run()

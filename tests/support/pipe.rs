@@ -192,6 +192,10 @@ impl Transport for PipeEnd {
     }
 
     fn poll_write_vectored(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        assert!(
+            self.vectored != Vectored::No || slices.len() == 1,
+            "it has no vectored writes"
+        );
         let mut channel = self.output.borrow_mut();
         let max_len = match self.faults.inject(cx, &mut channel.write_waker) {
             Poll::Ready(Ok(max_len)) => max_len,

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use sockless::Role;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -18,6 +19,20 @@ pub fn events(function: impl FnOnce()) -> Vec<String> {
     with_default(collector.clone(), function);
     let events = collector.0.lock().unwrap();
     events.clone()
+}
+
+/// The name of a role in an event.
+pub const fn name(role: Role) -> &'static str {
+    match role {
+        Role::Client => "client",
+        Role::Server => "server",
+    }
+}
+
+/// The event of a connection that has opened, without subprotocol and extensions.
+pub fn opened(role: Role) -> String {
+    let name = name(role);
+    format!("DEBUG connection opened role=\"{name}\" has_subprotocol=false deflate=None")
 }
 
 #[derive(Clone, Default)]

@@ -9,20 +9,8 @@ use support::{
     ROLES, frame, peer_of,
     pipe::{Simulation, Task},
     polled::{Ws, open_with_timeouts, seconds, settings},
-    trace::events,
+    trace::{events, name, opened},
 };
-
-const fn name(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Server => "server",
-    }
-}
-
-fn opened(role: Role) -> String {
-    let name = name(role);
-    format!("DEBUG connection opened role=\"{name}\" has_subprotocol=false deflate=None")
-}
 
 /// Both ends of a connection of the crate, from the handshake to the end: four events, in any
 /// order.

@@ -105,7 +105,8 @@ fn f49_a_reader_answers_pings_without_a_writer() {
             let mut simulation = Simulation::new(seed);
             let (mut local, mut remote) = simulation.pipe([20, 20]);
             local.faults = Faults::random(seed);
-            let (mut reader, _writer) = open(local, simulation.clock(), role, 60).split();
+            // The writer is dropped.
+            let (mut reader, _) = open(local, simulation.clock(), role, 60).split();
             let pings = [frame(peer, 0x89, b"ping").repeat(60), frame(peer, 0x81, b"text")].concat();
             let pong = frame(role, 0x8A, b"ping").len();
             remote.output.borrow_mut().push(&pings);

@@ -3,13 +3,13 @@
 use std::io::{self, BufRead, ErrorKind, Read};
 
 use sockless::{
-    Chunk, CloseCode, Delivery, Event, Message, MessageKind, ProtocolError, Role,
+    Chunk, CloseCode, Config, Delivery, Event, Message, MessageKind, ProtocolError, Role,
     adapter::{
         Error,
         std_net::{Reader, WebSocket},
     },
 };
-use support::{ROLES, frame, peer_of};
+use support::{ROLES, frame, open, peer_of, too_big};
 
 use super::shared_script::{SharedScript, halves, inner, reads, whole};
 use super::{ScriptedTransport, close, closed_with, io_kind};
@@ -192,6 +192,22 @@ fn what_a_dropped_reader_skips_is_checked() {
     assert!(ws.reader().unwrap().is_some());
     let error = ws.recv_chunk().unwrap_err();
     assert!(matches!(error, Error::Protocol(error) if *error == ProtocolError::InvalidUtf8));
+    let input = [
+        frame(Role::Client, 0x02, b"begin"),
+        frame(Role::Client, 0x80, b"too large"),
+    ]
+    .concat();
+    let engine = open(
+        Role::Server,
+        Config::new().delivery(Delivery::Chunks).max_message_size(10),
+    );
+    let mut ws = WebSocket::upgraded(reads(&input, 4), engine, Config::default());
+    assert!(ws.reader().unwrap().is_some());
+    let error = ws.recv_chunk().unwrap_err();
+    assert!(
+        matches!(error, Error::Protocol(error) if *error == too_big(14, 10)),
+        "the message is too large"
+    );
 }
 
 /// `recv_chunk` and a reader share a message: what one has returned, the other does not.

@@ -14,24 +14,12 @@ use support::{
     ROLES, frame,
     heads::{REQUEST_FIELDS, head},
     peer_of,
-    trace::events,
+    trace::{events, name, opened},
 };
 
 use super::{ScriptedTransport, close, open_over};
 
-const OPENED: &str = "DEBUG connection opened role=\"server\" has_subprotocol=false deflate=None";
 const DROPPED: &str = "DEBUG connection dropped role=\"server\"";
-
-const fn name(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Server => "server",
-    }
-}
-
-fn opened(role: Role) -> String {
-    OPENED.replace("server", name(role))
-}
 
 /// The request of a web page of the server's own origin, with secrets everywhere.
 fn secret_request() -> Vec<u8> {
@@ -65,7 +53,7 @@ fn a_connection_is_traced_without_what_it_carries() {
         assert!(ws.recv().unwrap().is_none());
     });
     let expected = [
-        OPENED.replace("has_subprotocol=false", "has_subprotocol=true"),
+        opened(Role::Server).replace("has_subprotocol=false", "has_subprotocol=true"),
         "DEBUG connection closed role=\"server\" code=1000 by=Peer is_clean=true".to_owned(),
     ];
     assert_eq!(found, expected);
@@ -154,8 +142,11 @@ fn the_end_of_halves_is_traced_once() {
 #[test]
 fn a_dropped_connection_is_traced() {
     let ws = || open_over(Role::Server, ScriptedTransport::default());
-    assert_eq!(events(|| drop(ws())), [OPENED, DROPPED]);
-    assert_eq!(events(|| drop(ws().into_parts())), [OPENED, DROPPED]);
+    assert_eq!(events(|| drop(ws())), [opened(Role::Server), DROPPED.to_owned()]);
+    assert_eq!(
+        events(|| drop(ws().into_parts())),
+        [opened(Role::Server), DROPPED.to_owned()]
+    );
 }
 
 /// The handshakes that do not open a connection, in both roles.

@@ -16,7 +16,7 @@ pub trait Peer {
 
     fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static;
 
-    /// Returns `None` if it would be the one of another peer.
+    /// Returns `None` for a variant that sends as another peer does.
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static>;
 
     /// Returns a function that reads a request from the wire and answers it. Its buffers may be

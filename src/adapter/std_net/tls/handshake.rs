@@ -1,0 +1,115 @@
+//! The TLS handshake over a blocking TCP stream.
+
+use alloc::{sync::Arc, vec::Vec};
+use core::time::Duration;
+use std::{
+    io::{ErrorKind, Write},
+    net::TcpStream,
+};
+
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+
+use super::{TlsStream, records::Received};
+use crate::adapter::{
+    Error,
+    std_net::limit::Limit,
+    tls::{client_config, explain, failed, server_name},
+};
+
+impl TlsStream {
+    /// Connects as a client, over a TCP stream that is connected to the server. `host` is the name
+    /// or the IP address that the certificate must have; a name is sent by SNI. `limit` ends the
+    /// handshake.
+    ///
+    /// The list for ALPN in the configuration is replaced by `http/1.1`.
+    ///
+    /// # Errors
+    /// The handshake failed: [`Error::Tls`]. The transport failed, or the limit has passed.
+    pub fn connect(
+        tcp: TcpStream,
+        host: &str,
+        config: &Arc<ClientConfig>,
+        limit: impl Into<Option<Duration>>,
+    ) -> Result<Self, Error> {
+        Self::connect_within(tcp, host, Some(config), &[], Limit::new(limit.into()))
+    }
+
+    /// `unread` was read from the stream.
+    pub(in crate::adapter::std_net) fn connect_within(
+        tcp: TcpStream,
+        host: &str,
+        config: Option<&ClientConfig>,
+        unread: &[u8],
+        limit: Limit,
+    ) -> Result<Self, Error> {
+        let failed = |error| failed(Some(host), error);
+        let config = client_config(config).map_err(failed)?;
+        let connection = ClientConnection::new(config, server_name(host)?).map_err(failed)?;
+        Self::handshake(tcp, connection.into(), Some(host), unread, limit)
+    }
+
+    /// Accepts a client, over a TCP stream. `limit` ends the handshake.
+    ///
+    /// A browser that offers HTTP/2 by ALPN needs a configuration that chooses `http/1.1`.
+    ///
+    /// # Errors
+    /// The handshake failed: [`Error::Tls`]. The transport failed, or the limit has passed.
+    pub fn accept(
+        tcp: TcpStream,
+        config: Arc<ServerConfig>,
+        limit: impl Into<Option<Duration>>,
+    ) -> Result<Self, Error> {
+        let connection = ServerConnection::new(config).map_err(|error| failed(None, error))?;
+        Self::handshake(tcp, connection.into(), None, &[], Limit::new(limit.into()))
+    }
+
+    fn handshake(
+        tcp: TcpStream,
+        mut connection: rustls::Connection,
+        host: Option<&str>,
+        unread: &[u8],
+        limit: Limit,
+    ) -> Result<Self, Error> {
+        let owner_timeouts = (tcp.read_timeout()?, tcp.write_timeout()?);
+        let mut received = Received::new(unread);
+        shake_hands(&tcp, &mut connection, host, &mut received, limit)?;
+        tcp.set_read_timeout(owner_timeouts.0)?;
+        tcp.set_write_timeout(owner_timeouts.1)?;
+        Ok(Self::new(tcp, connection, received))
+    }
+}
+
+/// Reads and writes until the handshake is complete.
+fn shake_hands(
+    mut tcp: &TcpStream,
+    connection: &mut rustls::Connection,
+    host: Option<&str>,
+    received: &mut Received,
+    limit: Limit,
+) -> Result<(), Error> {
+    loop {
+        let processed = received.process(connection);
+        // The peer gets the alert for an error.
+        while connection.wants_write() {
+            let mut record = Vec::new();
+            connection.write_tls(&mut record)?;
+            let mut rest = &record[..];
+            while !rest.is_empty() {
+                let written = limit.write(tcp, || (&mut tcp).write(rest));
+                let len = match (&processed, written) {
+                    (Ok(_), written) => written?,
+                    (Err(_), Ok(len)) => len,
+                    (Err(_), Err(_)) => break,
+                };
+                rest = rest.get(len..).unwrap_or_default();
+            }
+        }
+        let has_processed = processed.map_err(|error| explain(host, error))?;
+        if !connection.is_handshaking() {
+            return Ok(());
+        }
+        if !has_processed && limit.read(tcp, || received.fill(tcp))? == 0 {
+            return Err(explain(host, ErrorKind::UnexpectedEof.into()));
+        }
+    }
+}
