@@ -1,21 +1,12 @@
 //! A call that passes all messages of one read to a function, with the output for its answers.
 
-use core::{
-    fmt,
-    ops::{
-        ControlFlow::{self, Continue},
-        DerefMut,
-    },
-};
+use core::fmt;
 
-use super::{AsMessage, Error, driver::Driver, take::Take, write_state::WriteState};
-use crate::{Event, Message, PreparedMessage, SendError};
-
-#[cfg(doc)]
-use super::std_net::WebSocket;
+use super::{AsMessage, Error, driver::Driver, write_state::WriteState};
+use crate::{PreparedMessage, SendError};
 
 /// The output of a connection, for a function that is passed messages: see
-/// [`WebSocket::recv_batch`] of each adapter.
+/// [`recv_batch`](crate::adapter::std_net::WebSocket::recv_batch) of each adapter.
 ///
 /// What is appended is written by the next call that receives, before it waits, or by the next
 /// `flush`.
@@ -23,7 +14,7 @@ pub struct Batch<'a> {
     driver: &'a mut Driver,
     /// `None`: only the next write tells whether writing has failed.
     write_state: Option<&'a WriteState>,
-    is_stopped: bool,
+    pub(super) is_stopped: bool,
 }
 
 impl<'a> Batch<'a> {
@@ -91,70 +82,4 @@ impl fmt::Debug for Batch<'_> {
 pub(super) trait Answered: AsMut<Driver> {
     /// Returns what appends to the output.
     fn batch(&mut self) -> Batch<'_>;
-}
-
-/// Passes the messages of one read to a function of the application.
-pub(super) struct Each<'a, F> {
-    function: &'a mut F,
-    /// How many messages it was passed.
-    passed: usize,
-    /// The function has ended the batch.
-    is_ended: bool,
-    /// What it has failed with.
-    failure: Option<Error>,
-}
-
-impl<'a, F> Each<'a, F> {
-    pub(super) const fn new(function: &'a mut F) -> Self {
-        Self {
-            function,
-            passed: 0,
-            is_ended: false,
-            failure: None,
-        }
-    }
-}
-
-impl<F: FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>> Take for Each<'_, F> {
-    type Output = Result<usize, Error>;
-    type Call = Message<'static>;
-
-    const APPENDS: bool = true;
-
-    #[inline]
-    fn message<G: DerefMut<Target: Answered>>(
-        &mut self,
-        message: Message<'_>,
-        mut guard: G,
-    ) -> ControlFlow<Option<Self::Output>, G> {
-        self.passed += 1;
-        let mut batch = guard.batch();
-        let result = (self.function)(message, &mut batch);
-        self.is_ended = batch.is_stopped;
-        if let Err(error) = result {
-            (self.is_ended, self.failure) = (true, Some(error));
-        }
-        Continue(guard)
-    }
-
-    #[inline]
-    fn event(&mut self, _event: Event<'_>) -> Option<Self::Output> {
-        None
-    }
-
-    #[inline]
-    fn is_ended(&self) -> bool {
-        self.is_ended
-    }
-
-    #[inline]
-    fn has_taken(&self) -> bool {
-        self.passed > 0
-    }
-
-    #[inline]
-    fn taken(&mut self) -> Option<Self::Output> {
-        self.has_taken()
-            .then(|| self.failure.take().map_or(Ok(self.passed), Err))
-    }
 }

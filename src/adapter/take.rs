@@ -3,12 +3,16 @@
 use core::{
     marker::PhantomData,
     ops::{
-        ControlFlow::{self, Break},
+        ControlFlow::{self, Break, Continue},
         DerefMut,
     },
 };
 
-use super::{batch::Answered, received::FromEvent};
+use super::{
+    Error,
+    batch::{Answered, Batch},
+    received::FromEvent,
+};
 use crate::{Event, Message};
 
 /// Takes what a call is to return from what the engine has received.
@@ -101,5 +105,71 @@ impl<R, F: FnOnce(Message<'_>) -> R> Take for Borrow<'_, F> {
     #[inline]
     fn event(&mut self, _event: Event<'_>) -> Option<R> {
         None
+    }
+}
+
+/// Passes the messages of one read to a function of the application.
+pub(super) struct Each<'a, F> {
+    function: &'a mut F,
+    /// How many messages it was passed.
+    passed: usize,
+    /// The function has ended the batch.
+    is_ended: bool,
+    /// What it has failed with.
+    failure: Option<Error>,
+}
+
+impl<'a, F> Each<'a, F> {
+    pub(super) const fn new(function: &'a mut F) -> Self {
+        Self {
+            function,
+            passed: 0,
+            is_ended: false,
+            failure: None,
+        }
+    }
+}
+
+impl<F: FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>> Take for Each<'_, F> {
+    type Output = Result<usize, Error>;
+    type Call = Message<'static>;
+
+    const APPENDS: bool = true;
+
+    #[inline]
+    fn message<G: DerefMut<Target: Answered>>(
+        &mut self,
+        message: Message<'_>,
+        mut guard: G,
+    ) -> ControlFlow<Option<Self::Output>, G> {
+        self.passed += 1;
+        let mut batch = guard.batch();
+        let result = (self.function)(message, &mut batch);
+        self.is_ended = batch.is_stopped;
+        if let Err(error) = result {
+            (self.is_ended, self.failure) = (true, Some(error));
+        }
+        Continue(guard)
+    }
+
+    #[inline]
+    fn event(&mut self, _event: Event<'_>) -> Option<Self::Output> {
+        None
+    }
+
+    #[inline]
+    fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    #[inline]
+    fn has_taken(&self) -> bool {
+        self.passed > 0
+    }
+
+    #[inline]
+    fn taken(&mut self) -> Option<Self::Output> {
+        self.has_taken()
+            .then(|| self.failure.take().map_or(Ok(self.passed), Err))
     }
 }

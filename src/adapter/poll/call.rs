@@ -18,10 +18,9 @@ use crate::{
     Message, MessageKind, PreparedMessage, SendError,
     adapter::{
         AsMessage, Batch, Error,
-        batch::Each,
         driver::{Driver, Outgoing, SenderId},
         received::FromEvent,
-        take::{Borrow, Owned, Take},
+        take::{Borrow, Each, Owned, Take},
     },
 };
 

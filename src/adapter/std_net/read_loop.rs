@@ -12,9 +12,8 @@ use crate::{
     Event, Message, ProtocolError, State,
     adapter::{
         Batch, Error,
-        batch::Each,
         received::{FromEvent, Received, Source},
-        take::{Borrow, Owned, Take},
+        take::{Borrow, Each, Owned, Take},
     },
 };
 
