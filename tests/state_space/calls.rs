@@ -96,11 +96,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The text of the message with this number: it has a code point of two bytes, and, if messages
-    /// are compressed, something to compress.
+    /// The text of the message with this number: it has a code point of two bytes. If messages are
+    /// compressed, every other one gets smaller, and refers to the one before it.
     pub fn text(self, number: usize) -> String {
-        let repeated = if self.compressed { "aaaaaaaaaaaaaaaa" } else { "" };
-        format!("{repeated}{number}ü")
+        let front = match (self.compressed, number % 2) {
+            (false, _) => "",
+            (true, 0) => "wxyz",
+            (true, _) => "aaaaaaaaaaaaaaaawxyz",
+        };
+        format!("{front}{number}ü")
     }
 
     /// A fragment of the message with this number. It ends inside of a code point, unless it is the

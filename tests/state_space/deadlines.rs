@@ -21,17 +21,8 @@ use super::{
     explore::{Model, Violation, require, require_equal},
     network,
     setup::Setup,
+    times::{Limits, Times},
 };
-
-/// The timeouts of both ends in seconds; 0 is none.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub handshake: u64,
-    pub ping: u64,
-    pub pong: u64,
-    pub idle: u64,
-    pub close: u64,
-}
 
 #[derive(Clone, Copy, Debug)]
 pub struct TimedSetup {
@@ -45,46 +36,6 @@ pub enum TimedAction {
     Event(Action),
     /// A second passes.
     Second,
-}
-
-/// When things have happened to an end, in seconds: what its deadlines follow from.
-#[derive(Clone, Copy, Debug, Default)]
-struct Times {
-    opened: Option<u64>,
-    last_message: u64,
-    last_alive: u64,
-    /// When the Ping was sent that is not answered.
-    pinged: Option<u64>,
-    /// The application has sent a Ping after it.
-    has_other_ping: bool,
-    /// The deadline for messages has passed since the last one.
-    idle: bool,
-    closing: Option<u64>,
-    ended: bool,
-    pings: u64,
-}
-
-impl Times {
-    /// The next deadline.
-    fn deadline(&self, limits: &Limits) -> Option<u64> {
-        match (self.ended, self.closing, self.opened) {
-            (true, _, _) => None,
-            (false, Some(closing), _) => Some(closing + limits.close),
-            (false, None, None) => Some(limits.handshake),
-            (false, None, Some(_)) => {
-                let alive = match self.pinged {
-                    Some(pinged) => pinged.max(self.last_alive) + limits.pong,
-                    None => self.last_alive + limits.ping,
-                };
-                let has_idle = limits.idle > 0 && !self.idle;
-                Some(alive.min(if has_idle {
-                    self.last_message + limits.idle
-                } else {
-                    alive
-                }))
-            }
-        }
-    }
 }
 
 struct Clocked {

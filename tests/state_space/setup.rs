@@ -19,6 +19,7 @@ pub struct Setup {
     /// The conversation begins with the opening handshake.
     pub handshake: bool,
     pub no_context_takeover: bool,
+    pub max_message_size: u64,
     /// What happens before the exploration.
     pub prefix: &'static [Action],
     pub calls: &'static [Call],
@@ -37,6 +38,7 @@ pub const OPEN: Setup = Setup {
     server: AUTOMATIC,
     handshake: false,
     no_context_takeover: false,
+    max_message_size: 1000,
     prefix: &[],
     calls: &[Call::Text, Call::Fragment, Call::LastFragment, Call::Ping, Call::Close],
     amounts: &[Amount::Byte, Amount::All],
@@ -105,6 +107,7 @@ impl Setup {
             .auto_pong(!settings.manual)
             .auto_close(!settings.manual)
             .delivery(delivery)
+            .max_message_size(self.max_message_size)
             .fragment_size(settings.divided.then_some(std::num::NonZeroUsize::MIN));
         #[cfg(feature = "deflate")]
         let config = config.deflate(settings.compressed.then(|| {
