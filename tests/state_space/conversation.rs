@@ -247,6 +247,10 @@ impl Conversation {
     fn finish(&mut self) -> Result<(), Violation> {
         self.check_refusals()?;
         self.note(|| "then everything arrives, and the applications answer".to_owned());
+        // The server leaves its message in progress.
+        if self.end(Role::Client).in_message {
+            self.call(Role::Client, Call::LastFragment)?;
+        }
         self.run_until_quiet()?;
         if !self.has_ended() {
             self.call(Role::Client, Call::Close)?;

@@ -137,7 +137,7 @@ fn divided_messages() {
 fn closes() {
     check_conversation(&Setup {
         name: "closes",
-        server: MANUAL,
+        client: MANUAL,
         calls: &[
             Call::Ping,
             Call::Close,
