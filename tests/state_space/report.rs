@@ -28,13 +28,16 @@ pub fn check_row(name: &str, counts: Counts) {
     let _guard = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
     let page = fs::read_to_string(PAGE).unwrap();
     let begin = format!("| {name} | ");
-    let row = format!("{begin}{} | {} | {} |", counts.depth, counts.states, counts.transitions);
-    let lines: Vec<_> = page
-        .lines()
-        .map(|line| if line.starts_with(&begin) { &row } else { line })
-        .collect();
+    let row = format!("{begin}{} | {} | {} | ", counts.depth, counts.states, counts.transitions);
+    // The cells after these are measured by hand.
+    let update = |line: &str| match line.strip_prefix(&begin) {
+        Some(cells) => row.clone() + cells.splitn(4, " | ").nth(3).unwrap_or_default(),
+        None => line.to_owned(),
+    };
+    let lines: Vec<_> = page.lines().map(update).collect();
     let expected = lines.join("\n") + "\n";
-    assert!(lines.contains(&&row[..]), "docs/TESTING.md has no row for {name:?}");
+    let is_listed = lines.iter().any(|line| line.starts_with(&row));
+    assert!(is_listed, "docs/TESTING.md has no row for {name:?}");
     if std::env::var_os("BLESS").is_some() {
         fs::write(PAGE, &expected).unwrap();
     } else {
