@@ -11,7 +11,7 @@ use super::{
 
 /// What an application can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
+pub(super) enum Call {
     Accept,
     Reject,
     Text,
@@ -41,7 +41,7 @@ pub enum Call {
 
 impl Call {
     /// All calls whose refusal is checked in every state.
-    pub const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Accept,
         Self::Reject,
         Self::Text,
@@ -84,21 +84,21 @@ impl fmt::Display for Call {
 
 /// How an end is configured.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
+pub(super) struct Settings {
     /// The application answers Pings and Close frames.
-    pub manual: bool,
+    pub(super) manual: bool,
     /// Messages are delivered in chunks.
-    pub chunks: bool,
+    pub(super) chunks: bool,
     /// A message is sent in frames of one byte.
-    pub divided: bool,
+    pub(super) divided: bool,
     /// Messages are compressed, so that their frames are not known beforehand.
-    pub compressed: bool,
+    pub(super) compressed: bool,
 }
 
 impl Settings {
     /// The text of the message with this number: it has a code point of two bytes. If messages are
     /// compressed, every other one gets smaller, and refers to the one before it.
-    pub fn text(self, number: usize) -> String {
+    pub(super) fn text(self, number: usize) -> String {
         let front = match (self.compressed, number % 2) {
             (false, _) => "",
             (true, 0) => "wxyz",
@@ -109,7 +109,7 @@ impl Settings {
 
     /// A fragment of the message with this number. It ends inside of a code point, unless it is the
     /// last one.
-    pub fn fragment(self, sent: usize, in_message: bool, call: Call) -> Vec<u8> {
+    pub(super) fn fragment(self, sent: usize, in_message: bool, call: Call) -> Vec<u8> {
         let digit = b'0' + u8::try_from(sent).unwrap_or_default();
         match (in_message, call == Call::LastFragment) {
             (false, false) => vec![digit, 0xC3],
@@ -122,11 +122,11 @@ impl Settings {
 
 /// A frame that has to be written.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Expected {
+pub(super) struct Expected {
     /// The first byte, without RSV1.
-    pub first: u8,
+    pub(super) first: u8,
     /// `None` if it may be compressed.
-    pub payload: Option<Vec<u8>>,
+    pub(super) payload: Option<Vec<u8>>,
 }
 
 impl Expected {
@@ -135,11 +135,11 @@ impl Expected {
         Self { first, payload }
     }
 
-    pub const fn pong(payload: Vec<u8>) -> Self {
+    pub(super) const fn pong(payload: Vec<u8>) -> Self {
         Self::new(FIN | PONG, payload)
     }
 
-    pub fn close(body: Option<&(u16, String)>) -> Self {
+    pub(super) fn close(body: Option<&(u16, String)>) -> Self {
         let payload = body.map(|(code, reason)| [&code.to_be_bytes(), reason.as_bytes()].concat());
         Self::new(FIN | CLOSE, payload.unwrap_or_default())
     }
@@ -157,7 +157,7 @@ impl fmt::Debug for Expected {
 
 impl Endpoint {
     /// How a call has to fail now; `None` if it is permitted.
-    pub fn refusal(&self, call: Call) -> Option<String> {
+    pub(super) fn refusal(&self, call: Call) -> Option<String> {
         let state = self.expected_state();
         let has_close = self.close_sent.is_some() || self.close_received.is_some();
         let refused = match call {
@@ -205,7 +205,7 @@ impl Endpoint {
     }
 
     /// The frames that a call has to write, if it is permitted.
-    pub fn expected_frames(&self, call: Call) -> Vec<Expected> {
+    pub(super) fn expected_frames(&self, call: Call) -> Vec<Expected> {
         let number = self.sent.len();
         match call {
             Call::Text => self.message_frames(&self.settings.text(number).into_bytes()),
@@ -237,7 +237,7 @@ impl Endpoint {
     }
 
     /// The content of the Close frame that a call sends.
-    pub fn close_body(&self, call: Call) -> CloseBody {
+    pub(super) fn close_body(&self, call: Call) -> CloseBody {
         let (code, reason) = match (call, self.role) {
             (Call::Close, Role::Client) => (4000, ""),
             (Call::Close, Role::Server) => (1001, "x"),

@@ -16,7 +16,7 @@ use super::{
 
 /// How much of what is on the way arrives at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Amount {
+pub(super) enum Amount {
     Byte,
     /// All bytes but the last.
     AllButOne,
@@ -25,7 +25,7 @@ pub enum Amount {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(super) enum Action {
     Call(Role, Call),
     /// What this end has written arrives at the other.
     Deliver(Role, Amount),
@@ -35,13 +35,13 @@ pub enum Action {
     Break,
 }
 
-pub struct Conversation {
-    pub setup: Setup,
-    pub ends: [Endpoint; 2],
+pub(super) struct Conversation {
+    pub(super) setup: Setup,
+    pub(super) ends: [Endpoint; 2],
     log: Option<Log>,
 }
 
-pub const fn index(role: Role) -> usize {
+pub(super) const fn index(role: Role) -> usize {
     match role {
         Role::Client => 0,
         Role::Server => 1,
@@ -49,7 +49,7 @@ pub const fn index(role: Role) -> usize {
 }
 
 impl Conversation {
-    pub fn end(&self, role: Role) -> &Endpoint {
+    pub(super) fn end(&self, role: Role) -> &Endpoint {
         &self.ends[index(role)]
     }
 
@@ -57,20 +57,20 @@ impl Conversation {
         &mut self.ends[index(role)]
     }
 
-    pub fn note(&mut self, line: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(log) = &mut self.log {
             log.push(line());
         }
     }
 
     /// Whether a call can be made, and the RFC permits it.
-    pub fn is_possible(&self, role: Role, call: Call) -> bool {
+    pub(super) fn is_possible(&self, role: Role, call: Call) -> bool {
         let end = self.end(role);
         end.output.ends_at.is_none() && end.refusal(call).is_none()
     }
 
     /// Makes a call, if it is possible.
-    pub fn call(&mut self, role: Role, call: Call) -> Result<(), Violation> {
+    pub(super) fn call(&mut self, role: Role, call: Call) -> Result<(), Violation> {
         if !self.is_possible(role, call) {
             return Ok(());
         }
@@ -93,14 +93,14 @@ impl Conversation {
     }
 
     /// Delivers up to `len` bytes that `sender` has written, or, if there are none, the end.
-    pub fn deliver(&mut self, sender: Role, len: usize) -> Result<(), Violation> {
+    pub(super) fn deliver(&mut self, sender: Role, len: usize) -> Result<(), Violation> {
         let receiver = peer_of(sender);
         let output = &mut self.end_mut(sender).output;
         let (len, in_flight) = (len.min(output.in_flight()), output.in_flight());
         if len == 0 {
             return self.deliver_end(sender);
         }
-        let mut bytes = output.take(len);
+        let bytes = output.take(len);
         if let Some(log) = &mut self.log {
             log.deliver(sender, len, in_flight - len);
         }
@@ -108,7 +108,7 @@ impl Conversation {
             self.end(receiver).output.frames.len(),
             self.end(receiver).received.len(),
         );
-        let result = self.end_mut(receiver).receive(&mut bytes);
+        let result = self.end_mut(receiver).receive(bytes);
         let received = self.end(receiver).received[items..].to_vec();
         for item in received {
             self.note(|| format!("    {} receives {item}", network::name(receiver)));
@@ -141,13 +141,13 @@ impl Conversation {
     }
 
     /// Whether nothing is on the way.
-    pub fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         let mut outputs = self.ends.iter().map(|end| &end.output);
         outputs.all(|output| output.in_flight() == 0 && !output.end_is_next())
     }
 
     /// Makes the calls that applications have to make.
-    pub fn answer(&mut self) -> Result<bool, Violation> {
+    pub(super) fn answer(&mut self) -> Result<bool, Violation> {
         let mut has_answered = false;
         for role in ROLES {
             let end = self.end(role);
@@ -172,7 +172,7 @@ impl Conversation {
     }
 
     /// Delivers and answers until nothing is on the way.
-    pub fn run_until_quiet(&mut self) -> Result<(), Violation> {
+    pub(super) fn run_until_quiet(&mut self) -> Result<(), Violation> {
         for _ in 0..10_000 {
             for role in ROLES {
                 let piece = self.setup.piece;
@@ -190,7 +190,7 @@ impl Conversation {
     }
 
     /// An end closes its direction, if it may.
-    pub fn close_transport(&mut self, role: Role) {
+    pub(super) fn close_transport(&mut self, role: Role) {
         let peer_has_ended = self.end(peer_of(role)).output.end_delivered;
         let end = self.end_mut(role);
         let closes = match end.engine.teardown() {
@@ -204,7 +204,7 @@ impl Conversation {
     }
 
     /// The direction of an end is over after what it has written.
-    pub fn end_direction(&mut self, role: Role) {
+    pub(super) fn end_direction(&mut self, role: Role) {
         let output = &mut self.end_mut(role).output;
         if output.ends_at.is_none() {
             output.ends_at = Some(output.written.len());

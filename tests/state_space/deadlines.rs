@@ -25,14 +25,14 @@ use super::{
 };
 
 #[derive(Clone, Copy, Debug)]
-pub struct TimedSetup {
-    pub conversation: Setup,
-    pub limits: Limits,
-    pub prefix: &'static [TimedAction],
+pub(super) struct TimedSetup {
+    pub(super) conversation: Setup,
+    pub(super) limits: Limits,
+    pub(super) prefix: &'static [TimedAction],
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum TimedAction {
+pub(super) enum TimedAction {
     Event(Action),
     /// A second passes.
     Second,
@@ -49,7 +49,7 @@ struct Clocked {
     timed_out: Option<Due>,
 }
 
-pub struct TimedConversation {
+pub(super) struct TimedConversation {
     setup: TimedSetup,
     inner: Conversation,
     clocked: [Clocked; 2],

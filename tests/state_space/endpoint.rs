@@ -14,11 +14,11 @@ use super::{
 };
 
 /// The code and the reason of a Close frame; `None` if it is empty.
-pub type CloseBody = Option<(u16, String)>;
+pub(super) type CloseBody = Option<(u16, String)>;
 
 /// What an end has received.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Item {
+pub(super) enum Item {
     Message(MessageKind, Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -39,7 +39,7 @@ impl fmt::Display for Item {
 
 /// How far the opening handshake is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Opening {
+pub(super) enum Opening {
     Begun,
     /// Server: the application has the request.
     Deciding,
@@ -49,36 +49,36 @@ pub enum Opening {
 
 /// A message that the application has sent, or begun to send.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Sent {
-    pub kind: MessageKind,
-    pub data: Vec<u8>,
+pub(super) struct Sent {
+    pub(super) kind: MessageKind,
+    pub(super) data: Vec<u8>,
 }
 
 #[derive(Debug)]
-pub struct Endpoint {
-    pub role: Role,
-    pub settings: Settings,
-    pub engine: Connection,
-    pub output: Direction,
-    pub opening: Opening,
-    pub request: Option<Request<'static>>,
-    pub close_sent: Option<CloseBody>,
-    pub close_received: Option<CloseBody>,
-    pub closed_by: Option<ClosedBy>,
-    pub error: Option<ProtocolError>,
-    pub sent: Vec<Sent>,
+pub(super) struct Endpoint {
+    pub(super) role: Role,
+    pub(super) settings: Settings,
+    pub(super) engine: Connection,
+    pub(super) output: Direction,
+    pub(super) opening: Opening,
+    pub(super) request: Option<Request<'static>>,
+    pub(super) close_sent: Option<CloseBody>,
+    pub(super) close_received: Option<CloseBody>,
+    pub(super) closed_by: Option<ClosedBy>,
+    pub(super) error: Option<ProtocolError>,
+    pub(super) sent: Vec<Sent>,
     /// The last of the messages sent is not complete.
-    pub in_message: bool,
-    pub received: Vec<Item>,
+    pub(super) in_message: bool,
+    pub(super) received: Vec<Item>,
     /// What has arrived, in chunks, of a message that is not complete.
-    pub chunks: Vec<u8>,
+    pub(super) chunks: Vec<u8>,
     /// The Pings that the application has to answer.
-    pub pings: VecDeque<Vec<u8>>,
-    pub pings_sent: usize,
+    pub(super) pings: VecDeque<Vec<u8>>,
+    pub(super) pings_sent: usize,
 }
 
 impl Endpoint {
-    pub fn new(role: Role, settings: Settings, engine: Connection, opening: Opening) -> Self {
+    pub(super) fn new(role: Role, settings: Settings, engine: Connection, opening: Opening) -> Self {
         let mut output = Direction::new(role);
         output.head = (opening == Opening::Accepted).then_some(0);
         Self {
@@ -102,7 +102,7 @@ impl Endpoint {
     }
 
     /// The state that RFC 6455 has for what has happened.
-    pub fn expected_state(&self) -> State {
+    pub(super) fn expected_state(&self) -> State {
         let closes = [&self.close_sent, &self.close_received].map(|close| usize::from(close.is_some()));
         match (self.opening, closes.iter().sum()) {
             _ if self.error.is_some() => State::Closed,
@@ -114,7 +114,7 @@ impl Endpoint {
     }
 
     /// Makes a call that is permitted, and checks what it writes.
-    pub fn call(&mut self, call: Call) -> Result<(), Violation> {
+    pub(super) fn call(&mut self, call: Call) -> Result<(), Violation> {
         let expected = self.expected_frames(call);
         self.make(call)
             .map_err(|error| Violation::new("a call that the RFC permits is accepted", format!("{call}: {error}")))?;
@@ -124,7 +124,7 @@ impl Endpoint {
 
     /// Makes a call that is not permitted. It has to fail in the expected way, and to write
     /// nothing.
-    pub fn call_refused(&mut self, call: Call, expected: &str) -> Result<(), Violation> {
+    pub(super) fn call_refused(&mut self, call: Call, expected: &str) -> Result<(), Violation> {
         let before = self.output.written.len();
         let result = self.make(call);
         let end = network::name(self.role);
@@ -141,7 +141,7 @@ impl Endpoint {
     }
 
     /// All that the engine shows.
-    pub fn shown(&self) -> String {
+    pub(super) fn shown(&self) -> String {
         let engine = &self.engine;
         format!(
             "{engine:?} {:?} {:?} {:?} {}",
@@ -198,7 +198,7 @@ impl Endpoint {
     }
 
     /// The client sends text in fragments, the server binary data.
-    pub const fn fragment_kind(&self) -> MessageKind {
+    pub(super) const fn fragment_kind(&self) -> MessageKind {
         match self.role {
             Role::Client => MessageKind::Text,
             Role::Server => MessageKind::Binary,
@@ -243,7 +243,7 @@ impl Endpoint {
     }
 
     /// Checks the frames that were written since the last call.
-    pub fn check_written(&mut self, expected: &[Expected]) -> Result<(), Violation> {
+    pub(super) fn check_written(&mut self, expected: &[Expected]) -> Result<(), Violation> {
         let from = self.output.read_frames()?;
         let written = &self.output.frames[from..];
         let agree = written.len() == expected.len()
@@ -265,7 +265,7 @@ impl Endpoint {
     }
 
     /// Checks what the engine says of itself against what has happened.
-    pub fn check(&self) -> Result<(), Violation> {
+    pub(super) fn check(&self) -> Result<(), Violation> {
         let end = network::name(self.role);
         let expected = self.expected_state();
         require_equal(&self.engine.state(), &expected, "the state is that of the RFC", end)?;
@@ -301,7 +301,7 @@ impl Endpoint {
     }
 
     /// Whether both Close frames have passed, and nothing went wrong.
-    pub const fn is_clean(&self) -> bool {
+    pub(super) const fn is_clean(&self) -> bool {
         self.close_sent.is_some() && self.close_received.is_some() && self.error.is_none()
     }
 }

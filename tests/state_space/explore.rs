@@ -10,13 +10,13 @@ use std::{
 
 /// A rule that a conversation has broken.
 #[derive(Clone, Debug)]
-pub struct Violation {
-    pub rule: &'static str,
-    pub text: String,
+pub(super) struct Violation {
+    pub(super) rule: &'static str,
+    pub(super) text: String,
 }
 
 impl Violation {
-    pub fn new(rule: &'static str, text: impl fmt::Display) -> Self {
+    pub(super) fn new(rule: &'static str, text: impl fmt::Display) -> Self {
         let text = text.to_string();
         Self { rule, text }
     }
@@ -29,7 +29,7 @@ impl fmt::Display for Violation {
 }
 
 /// Fails with `rule`, unless `holds`.
-pub fn require(holds: bool, rule: &'static str, text: impl FnOnce() -> String) -> Result<(), Violation> {
+pub(super) fn require(holds: bool, rule: &'static str, text: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds {
         Ok(())
     } else {
@@ -38,7 +38,7 @@ pub fn require(holds: bool, rule: &'static str, text: impl FnOnce() -> String) -
 }
 
 /// Fails with `rule`, unless the two are equal.
-pub fn require_equal<T: PartialEq + fmt::Debug>(
+pub(super) fn require_equal<T: PartialEq + fmt::Debug>(
     actual: &T,
     expected: &T,
     rule: &'static str,
@@ -50,7 +50,7 @@ pub fn require_equal<T: PartialEq + fmt::Debug>(
 }
 
 /// What is explored: states that are made by actions.
-pub trait Model: Sized {
+pub(super) trait Model: Sized {
     type Setup;
     type Action: Copy + fmt::Debug;
 
@@ -85,17 +85,17 @@ pub trait Model: Sized {
 
 /// What an exploration has done.
 #[derive(Clone, Copy, Debug)]
-pub struct Counts {
-    pub depth: usize,
-    pub states: usize,
-    pub transitions: usize,
-    pub time: Duration,
+pub(super) struct Counts {
+    pub(super) depth: usize,
+    pub(super) states: usize,
+    pub(super) transitions: usize,
+    pub(super) time: Duration,
 }
 
 /// A sequence of actions that leads to a violation.
-pub struct Counterexample<A> {
-    pub violation: Violation,
-    pub actions: Vec<A>,
+pub(super) struct Counterexample<A> {
+    pub(super) violation: Violation,
+    pub(super) actions: Vec<A>,
 }
 
 /// A state: the one before it, and the action that leads from there.
@@ -104,7 +104,7 @@ struct Node<A> {
     action: Option<A>,
 }
 
-pub fn explore<M: Model>(setup: &M::Setup, depth: usize) -> Result<Counts, Counterexample<M::Action>> {
+pub(super) fn explore<M: Model>(setup: &M::Setup, depth: usize) -> Result<Counts, Counterexample<M::Action>> {
     let begin = Instant::now();
     let mut nodes = vec![Node {
         before: 0,
@@ -188,7 +188,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Whether all of it, with every ending, is without a violation; and what happens.
-pub fn run<M: Model>(setup: &M::Setup, actions: &[M::Action]) -> (Vec<String>, Result<(), Violation>) {
+pub(super) fn run<M: Model>(setup: &M::Setup, actions: &[M::Action]) -> (Vec<String>, Result<(), Violation>) {
     let mut last = (Vec::new(), Ok(()));
     for ending in 0..M::endings(setup) {
         last = run_to::<M>(setup, actions, ending);
@@ -216,7 +216,7 @@ fn run_to<M: Model>(setup: &M::Setup, actions: &[M::Action], ending: usize) -> (
 
 /// Leaves out actions, also of those that every conversation begins with, while the same rule is
 /// broken.
-pub fn minimize<M: Model>(setup: &M::Setup, found: Counterexample<M::Action>) -> Counterexample<M::Action> {
+pub(super) fn minimize<M: Model>(setup: &M::Setup, found: Counterexample<M::Action>) -> Counterexample<M::Action> {
     let mut smallest = found;
     smallest.actions = M::prefix(setup).iter().copied().chain(smallest.actions).collect();
     loop {

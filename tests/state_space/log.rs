@@ -9,7 +9,7 @@ use super::network::name;
 
 /// What has happened, a line each.
 #[derive(Default)]
-pub struct Log {
+pub(super) struct Log {
     lines: Vec<String>,
     /// Who has written the bytes of the last delivery, in how many pieces they arrived, how many
     /// they were, and how many are left. Deliveries without an effect are one line.
@@ -17,12 +17,12 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn push(&mut self, line: String) {
+    pub(super) fn push(&mut self, line: String) {
         self.end_delivery();
         self.lines.push(line);
     }
 
-    pub fn deliver(&mut self, sender: Role, len: usize, left: usize) {
+    pub(super) fn deliver(&mut self, sender: Role, len: usize, left: usize) {
         let (pieces, before) = match self.delivery {
             Some((same, pieces, before, _)) if same == sender => (pieces, before),
             _ => {
@@ -33,7 +33,7 @@ impl Log {
         self.delivery = Some((sender, pieces + 1, before + len, left));
     }
 
-    pub fn take(&mut self) -> Vec<String> {
+    pub(super) fn take(&mut self) -> Vec<String> {
         self.end_delivery();
         mem::take(&mut self.lines)
     }

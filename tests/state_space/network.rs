@@ -6,32 +6,32 @@ use sockless::Role;
 
 use super::explore::{Violation, require};
 
-pub const FIN: u8 = 0x80;
-pub const RSV1: u8 = 0x40;
-pub const CONTINUATION: u8 = 0;
-pub const TEXT: u8 = 1;
-pub const BINARY: u8 = 2;
-pub const CLOSE: u8 = 8;
-pub const PING: u8 = 9;
-pub const PONG: u8 = 10;
+pub(super) const FIN: u8 = 0x80;
+pub(super) const RSV1: u8 = 0x40;
+pub(super) const CONTINUATION: u8 = 0;
+pub(super) const TEXT: u8 = 1;
+pub(super) const BINARY: u8 = 2;
+pub(super) const CLOSE: u8 = 8;
+pub(super) const PING: u8 = 9;
+pub(super) const PONG: u8 = 10;
 
 /// A frame that was written, read without the crate.
 #[derive(Clone, Debug)]
-pub struct Frame {
-    pub first: u8,
-    pub payload: Vec<u8>,
-    pub key: Option<[u8; 4]>,
+pub(super) struct Frame {
+    pub(super) first: u8,
+    pub(super) payload: Vec<u8>,
+    pub(super) key: Option<[u8; 4]>,
     /// Where the payload begins, and where the frame ends, in all that was written.
-    pub payload_start: usize,
-    pub end: usize,
+    pub(super) payload_start: usize,
+    pub(super) end: usize,
 }
 
 impl Frame {
-    pub const fn opcode(&self) -> u8 {
+    pub(super) const fn opcode(&self) -> u8 {
         self.first & 0x0F
     }
 
-    pub const fn is_last(&self) -> bool {
+    pub(super) const fn is_last(&self) -> bool {
         self.first & FIN != 0
     }
 
@@ -91,23 +91,23 @@ impl fmt::Display for Frame {
 
 /// All that one end writes.
 #[derive(Debug)]
-pub struct Direction {
-    pub sender: Role,
+pub(super) struct Direction {
+    pub(super) sender: Role,
     /// Everything that was ever written; a call that sends appends to it.
-    pub written: Vec<u8>,
+    pub(super) written: Vec<u8>,
     /// How much of it has arrived.
-    pub delivered: usize,
+    pub(super) delivered: usize,
     /// Where the frames begin: after the head of the opening handshake.
-    pub head: Option<usize>,
-    pub frames: Vec<Frame>,
+    pub(super) head: Option<usize>,
+    pub(super) frames: Vec<Frame>,
     /// The direction ends after this many bytes: more is lost.
-    pub ends_at: Option<usize>,
+    pub(super) ends_at: Option<usize>,
     /// The receiver has been told of the end.
-    pub end_delivered: bool,
+    pub(super) end_delivered: bool,
 }
 
 impl Direction {
-    pub const fn new(sender: Role) -> Self {
+    pub(super) const fn new(sender: Role) -> Self {
         Self {
             sender,
             written: Vec::new(),
@@ -120,17 +120,17 @@ impl Direction {
     }
 
     /// How many bytes are on the way.
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.ends_at.unwrap_or(self.written.len()) - self.delivered
     }
 
     /// Whether the end of the direction is the next that arrives.
-    pub fn end_is_next(&self) -> bool {
+    pub(super) fn end_is_next(&self) -> bool {
         self.ends_at == Some(self.delivered) && !self.end_delivered
     }
 
     /// Takes bytes that arrive.
-    pub fn take(&mut self, len: usize) -> Vec<u8> {
+    pub(super) fn take(&mut self, len: usize) -> Vec<u8> {
         let from = self.delivered;
         self.delivered += len;
         self.written[from..self.delivered].to_vec()
@@ -138,7 +138,7 @@ impl Direction {
 
     /// Reads the frames that were written since the last call; they are whole. Returns the index of
     /// the first of them.
-    pub fn read_frames(&mut self) -> Result<usize, Violation> {
+    pub(super) fn read_frames(&mut self) -> Result<usize, Violation> {
         let known = self.frames.len();
         let mut start = self.frames.last().map(|frame| frame.end).or(self.head).unwrap_or(0);
         while start < self.written.len() {
@@ -158,12 +158,12 @@ impl Direction {
     }
 
     /// The frames that have arrived as a whole.
-    pub fn arrived(&self) -> impl Iterator<Item = &Frame> {
+    pub(super) fn arrived(&self) -> impl Iterator<Item = &Frame> {
         self.frames.iter().filter(|frame| frame.end <= self.delivered)
     }
 }
 
-pub const fn name(role: Role) -> &'static str {
+pub(super) const fn name(role: Role) -> &'static str {
     match role {
         Role::Client => "client",
         Role::Server => "server",

@@ -13,8 +13,8 @@ use super::{
 
 impl Endpoint {
     /// Receives bytes, which an honest end has sent.
-    pub fn receive(&mut self, bytes: &mut [u8]) -> Result<(), Violation> {
-        let (mut input, mut replies) = (bytes, Vec::new());
+    pub(super) fn receive(&mut self, mut bytes: Vec<u8>) -> Result<(), Violation> {
+        let (mut input, mut replies) = (&mut bytes[..], Vec::new());
         loop {
             match self.engine.receive(&mut input, &mut self.output.written) {
                 Ok(None) => break,
@@ -98,7 +98,7 @@ impl Endpoint {
 
     /// Tells the connection that its input has ended. `refusal_begun`: the head of a refusal has
     /// arrived.
-    pub fn receive_end(&mut self, refusal_begun: bool) -> Result<(), Violation> {
+    pub(super) fn receive_end(&mut self, refusal_begun: bool) -> Result<(), Violation> {
         let result = self.engine.receive_eof();
         let rule = "the end of the transport is reported as it is";
         let expected = match (self.error, self.expected_state()) {

@@ -10,7 +10,7 @@ use super::explore::{Counterexample, Counts, Model, minimize, run};
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/TESTING.md");
 
 /// The smallest conversation that has the violation, one call or delivery a line.
-pub fn conversation<M: Model>(name: &str, setup: &M::Setup, found: Counterexample<M::Action>) -> String {
+pub(super) fn conversation<M: Model>(name: &str, setup: &M::Setup, found: Counterexample<M::Action>) -> String {
     let len = M::prefix(setup).len() + found.actions.len();
     let smallest = minimize::<M>(setup, found);
     let (log, _) = run::<M>(setup, &smallest.actions);
@@ -23,12 +23,15 @@ pub fn conversation<M: Model>(name: &str, setup: &M::Setup, found: Counterexampl
 }
 
 /// Asserts that the page of the docs has the counts, or writes them.
-pub fn check_row(name: &str, counts: Counts) {
+pub(super) fn check_row(name: &str, counts: Counts) {
     static WRITER: Mutex<()> = Mutex::new(());
     let _guard = WRITER.lock().unwrap_or_else(PoisonError::into_inner);
     let page = fs::read_to_string(PAGE).unwrap();
     let begin = format!("| {name} | ");
-    let row = format!("{begin}{} | {} | {} | ", counts.depth, counts.states, counts.transitions);
+    let row = format!(
+        "{begin}{} | {} | {} | ",
+        counts.depth, counts.states, counts.transitions
+    );
     // The cells after these are measured by hand.
     let update = |line: &str| match line.strip_prefix(&begin) {
         Some(cells) => row.clone() + cells.splitn(4, " | ").nth(3).unwrap_or_default(),

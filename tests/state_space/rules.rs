@@ -12,7 +12,7 @@ use super::{
 
 impl Conversation {
     /// Checks everything that has to hold in every state.
-    pub fn check_state(&self) -> Result<(), Violation> {
+    pub(super) fn check_state(&self) -> Result<(), Violation> {
         for role in ROLES {
             let end = self.end(role);
             end.check()?;

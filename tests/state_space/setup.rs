@@ -12,31 +12,33 @@ use super::{
 
 /// A configuration of both ends, and what can happen.
 #[derive(Clone, Copy, Debug)]
-pub struct Setup {
-    pub name: &'static str,
-    pub client: Settings,
-    pub server: Settings,
+pub(super) struct Setup {
+    pub(super) name: &'static str,
+    pub(super) client: Settings,
+    pub(super) server: Settings,
     /// The conversation begins with the opening handshake.
-    pub handshake: bool,
-    pub no_context_takeover: bool,
-    pub max_message_size: u64,
+    pub(super) handshake: bool,
+    #[cfg(feature = "deflate")]
+    pub(super) no_context_takeover: bool,
+    pub(super) max_message_size: u64,
     /// What happens before the exploration.
-    pub prefix: &'static [Action],
-    pub calls: &'static [Call],
-    pub amounts: &'static [Amount],
+    pub(super) prefix: &'static [Action],
+    pub(super) calls: &'static [Call],
+    pub(super) amounts: &'static [Amount],
     /// The transport can end.
-    pub breaks: bool,
+    pub(super) breaks: bool,
     /// How many bytes arrive at a time at the end of each conversation.
-    pub piece: usize,
-    pub depth: usize,
+    pub(super) piece: usize,
+    pub(super) depth: usize,
 }
 
 /// An open connection with automatic replies, whose messages are delivered whole.
-pub const OPEN: Setup = Setup {
+pub(super) const OPEN: Setup = Setup {
     name: "",
     client: AUTOMATIC,
     server: AUTOMATIC,
     handshake: false,
+    #[cfg(feature = "deflate")]
     no_context_takeover: false,
     max_message_size: 1000,
     prefix: &[],
@@ -47,34 +49,34 @@ pub const OPEN: Setup = Setup {
     depth: 0,
 };
 
-pub const AUTOMATIC: Settings = Settings {
+pub(super) const AUTOMATIC: Settings = Settings {
     manual: false,
     chunks: false,
     divided: false,
     compressed: false,
 };
 
-pub const MANUAL: Settings = Settings {
+pub(super) const MANUAL: Settings = Settings {
     manual: true,
     ..AUTOMATIC
 };
 
-pub const CHUNKS: Settings = Settings {
+pub(super) const CHUNKS: Settings = Settings {
     chunks: true,
     ..AUTOMATIC
 };
 
-pub const MANUAL_CHUNKS: Settings = Settings { chunks: true, ..MANUAL };
+pub(super) const MANUAL_CHUNKS: Settings = Settings { chunks: true, ..MANUAL };
 
 #[cfg(feature = "deflate")]
-pub const COMPRESSED: Settings = Settings {
+pub(super) const COMPRESSED: Settings = Settings {
     compressed: true,
     ..AUTOMATIC
 };
 
 impl Setup {
     /// The two ends before anything happens.
-    pub fn ends(&self) -> [Endpoint; 2] {
+    pub(super) fn ends(&self) -> [Endpoint; 2] {
         let (client, server) = (self.config(self.client), self.config(self.server));
         if self.handshake {
             let request = ClientRequest::new("ws://h/").unwrap();

@@ -2,34 +2,34 @@
 
 /// The timeouts of both ends in seconds; 0 is none.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub handshake: u64,
-    pub ping: u64,
-    pub pong: u64,
-    pub idle: u64,
-    pub close: u64,
+pub(super) struct Limits {
+    pub(super) handshake: u64,
+    pub(super) ping: u64,
+    pub(super) pong: u64,
+    pub(super) idle: u64,
+    pub(super) close: u64,
 }
 
 /// When things have happened to an end, in seconds: what its deadlines follow from.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Times {
-    pub opened: Option<u64>,
-    pub last_message: u64,
-    pub last_alive: u64,
+pub(super) struct Times {
+    pub(super) opened: Option<u64>,
+    pub(super) last_message: u64,
+    pub(super) last_alive: u64,
     /// When the Ping was sent that is not answered.
-    pub pinged: Option<u64>,
+    pub(super) pinged: Option<u64>,
     /// The application has sent a Ping after it.
-    pub has_other_ping: bool,
+    pub(super) has_other_ping: bool,
     /// The deadline for messages has passed since the last one.
-    pub idle: bool,
-    pub closing: Option<u64>,
-    pub ended: bool,
-    pub pings: u64,
+    pub(super) idle: bool,
+    pub(super) closing: Option<u64>,
+    pub(super) ended: bool,
+    pub(super) pings: u64,
 }
 
 impl Times {
     /// The next deadline.
-    pub fn deadline(&self, limits: &Limits) -> Option<u64> {
+    pub(super) fn deadline(&self, limits: &Limits) -> Option<u64> {
         match (self.ended, self.closing, self.opened) {
             (true, _, _) => None,
             (false, Some(closing), _) => Some(closing + limits.close),
