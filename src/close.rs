@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// The content of a Close frame that has a body (RFC 6455, section 5.5.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_structs, reason = "the protocol has these two")]
 pub struct CloseFrame<'b> {
     /// Why the connection is closed.
     pub code: CloseCode,

@@ -7,6 +7,7 @@ use core::fmt;
 /// A newtype and not an enum: 3000 to 4999 belong to libraries and applications, which write
 /// `CloseCode(4000)`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_structs, reason = "a wrapper and nothing else")]
 pub struct CloseCode(pub u16);
 
 impl CloseCode {

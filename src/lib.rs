@@ -141,7 +141,8 @@
         clippy::expect_used,
         clippy::indexing_slicing,
         clippy::panic,
-        clippy::exhaustive_enums
+        clippy::exhaustive_enums,
+        clippy::exhaustive_structs
     )
 )]
 
