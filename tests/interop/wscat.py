@@ -1,8 +1,9 @@
 """Runs `wscat` against a server with another library: server.py documents the paths.
 
-    wscat.py WSCAT URL PROXY
+    wscat.py WSCAT URL PROXY [OPTION]...
 
-WSCAT is the program, URL the server (ws://HOST:PORT/), PROXY a proxy with its credentials.
+WSCAT is the program, URL the server (ws://HOST:PORT/), PROXY a proxy with its credentials. The options
+are added to each command line.
 """
 
 import subprocess
@@ -12,7 +13,7 @@ TIMEOUT = 60  # seconds
 
 
 def run(args, data=b""):
-    done = subprocess.run([wscat, *args], input=data, capture_output=True, timeout=TIMEOUT, check=False)
+    done = subprocess.run([wscat, *options, *args], input=data, capture_output=True, timeout=TIMEOUT, check=False)
     return done.returncode, done.stdout, done.stderr.decode()
 
 
@@ -29,7 +30,7 @@ def after_parameters(out):
     return out.count(b"\n") == 2 and out.endswith(b"\nhello\n")
 
 
-wscat, url, proxy = sys.argv[1:]
+wscat, url, proxy, *options = sys.argv[1:]
 anonymous = "http://" + proxy.rpartition("@")[2]
 megabyte = b"x" * (1 << 20) + b"\n"
 echo, script = url + "echo/", url + "script/"
