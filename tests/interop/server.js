@@ -129,6 +129,8 @@ server.on('upgrade', (request, socket, head) => {
   // The response of an HTTP server without a WebSocket at this path, sent by Node itself.
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
+  // A proxy would send another request on the connection.
+  response.shouldKeepAlive = false;
   response.writeHead(503);
   response.write('in two');
   response.end(' pieces\n');
