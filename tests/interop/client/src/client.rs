@@ -390,7 +390,7 @@ fn pipelined(server: &Server) -> Result<(), Failure> {
     close_cleanly(&mut ws)
 }
 
-/// The messages exceed the buffers, so both directions must work at the check_equal time.
+/// The messages exceed the buffers, so both directions must work at the same time.
 fn pipelined_halves(server: &Server) -> Result<(), Failure> {
     const LEN: usize = 100_000;
     let (ws, _) = server.open("echo")?;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Config, Message,
+    ClientRequest, CloseCode, Config, Message,
     adapter::{AsMessage, Error, std_net::WebSocket},
     deflate::{DeflateConfig, WindowBits},
 };
@@ -211,10 +211,34 @@ impl Write for CountingStream {
     }
 }
 
+/// Connects to the server, through the proxy if there is one.
+fn connect_tcp(server: &Server, request: &ClientRequest) -> Result<TcpStream, Failure> {
+    let Some(proxy) = &server.proxy else {
+        return Ok(TcpStream::connect((request.host(), request.port()))?);
+    };
+    let mut tcp = TcpStream::connect((proxy.host(), proxy.port()))?;
+    let mut out = Vec::new();
+    let mut tunnel = proxy.connect(request.host(), request.port(), &Config::new(), &mut out)?;
+    tcp.write_all(&out)?;
+    let mut buffer = [0; 1024];
+    loop {
+        let read = tcp.read(&mut buffer)?;
+        if read == 0 {
+            return Err("the proxy closed the connection".into());
+        }
+        let mut input = &mut buffer[..read];
+        if tunnel.receive(&mut input)?.is_some() {
+            // The server waits for the request.
+            check_equal("bytes after the response of the proxy", input.len(), 0)?;
+            return Ok(tcp);
+        }
+    }
+}
+
 /// Checks the negotiated parameters, exchanges all messages, and checks that they were compressed.
 fn compressed(server: &Server, requested: Params, config: DeflateConfig, negotiated: Params) -> Result<(), Failure> {
     let (request, _) = server.request(&format!("deflate/{requested}"))?;
-    let tcp = TcpStream::connect((request.host(), request.port()))?;
+    let tcp = connect_tcp(server, &request)?;
     tcp.set_nodelay(true)?;
     let stream = CountingStream {
         tcp: Arc::new(tcp),
