@@ -16,9 +16,9 @@ use crate::{
 /// An event borrows from the input slice, never from the connection: the caller can send while it
 /// holds one. What is whole in one input is borrowed from it; what had to be assembled is owned.
 #[derive(Clone, PartialEq, Eq)]
-// With a tag of its own, no payload is stored in narrower steps than it is loaded in:
-// docs/DESIGN.md.
-#[repr(u8)]
+// With a tag of one word, nothing is stored in narrower steps than it is loaded in, not even
+// padding: docs/DESIGN.md.
+#[repr(usize)]
 #[non_exhaustive]
 pub enum Event<'b> {
     /// Server: a client asks to open a connection, and its request is valid. The caller answers

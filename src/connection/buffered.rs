@@ -1,15 +1,15 @@
 //! What a buffer beside the connection needs: to take whole messages, and to keep one until it is
 //! complete.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 
 use super::Connection;
 use crate::{
     error::ProtocolError,
     event::Event,
     message::MessageKind,
-    receive::{BufferedMessage, Path, borrow},
-    utf8::InvalidUtf8,
+    receive::{BufferedMessage, Path},
+    utf8::{self, InvalidUtf8},
 };
 
 impl Connection {
@@ -31,17 +31,21 @@ impl Connection {
 
     /// The event of a message that was [taken](Self::whole_payload).
     ///
-    /// Two calls, and not one that returns the event in an `Option`: the event would be moved,
-    /// which costs a short message 15 % more instructions.
+    /// Two calls, and not one that returns the event in an `Option`, and no call of
+    /// `receive::borrow`: the event would be moved, which costs a short message 15 % or 4 % more
+    /// instructions.
     #[inline(always)]
     pub(crate) fn whole_message<'b>(
         &mut self,
         (kind, data): (MessageKind, &'b mut [u8]),
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        match borrow(kind, data) {
-            Ok(event) => Ok(Some(event)),
-            Err(error) => Err(self.fail_buffered(error, out)),
+        match kind {
+            MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
+            MessageKind::Text => match utf8::validate(data) {
+                Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                Err(_) => Err(self.fail_buffered(InvalidUtf8, out)),
+            },
         }
     }
 

@@ -14,12 +14,18 @@ use crate::{
 /// headers.
 pub(super) const READ_LEN: usize = (16 << 10) + 16 * 8;
 
+/// How many bytes are read at most in a long text that is not masked. A longer read would rarely
+/// fill the room, and so would not show that more has arrived.
+pub(super) const TEXT_READ_LEN: usize = 64 << 10;
+
 /// The incomplete message that is kept in the buffer.
 pub(super) struct Kept {
     /// The message that begins at `start`, if bytes of it are missing and its header is there.
     pub(super) message: Option<BufferedMessage>,
     /// The longest message that was kept and has ended since `room` was called.
     pub(super) longest: usize,
+    /// Whether the last read filled the room.
+    pub(super) is_room_full: bool,
 }
 
 impl Kept {
@@ -27,6 +33,7 @@ impl Kept {
         Self {
             message: None,
             longest: 0,
+            is_room_full: false,
         }
     }
 
@@ -91,7 +98,7 @@ impl Kept {
         let Some(message) = &mut self.message else {
             return Ok(input.len());
         };
-        let result = match message.advance(input) {
+        let result = match message.advance(input, self.is_room_full) {
             Ok(Progress::Incomplete) => return Ok(input.len()),
             Ok(Progress::Complete) => {
                 self.longest = self.longest.max(message.frame_len());

@@ -5,7 +5,7 @@ mod kept;
 use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, mem};
 
-use self::kept::{Kept, READ_LEN};
+use self::kept::{Kept, READ_LEN, TEXT_READ_LEN};
 use crate::{
     connection::Connection, error::ProtocolError, event::Event, frame::header::Header, receive::BufferedMessage,
 };
@@ -57,19 +57,21 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// The events, the errors and the output are those of [`Connection::receive`], read for read. The
-/// difference is what is borrowed: a message in one frame that arrives in pieces stays in this
+/// The events, the errors and the output are those of [`Connection::receive`], read for read, but
+/// for the moment at which invalid text fails on a client. The other difference is what is
+/// borrowed: a message in one frame that arrives in pieces stays in this
 /// buffer until it is complete, and is borrowed from it. [`Connection::receive`] would copy it.
 /// Fragmented and compressed messages are assembled by the connection, as always, and so is text
 /// that is not ASCII, once more than 1 KiB of it has arrived and bytes are still missing: in the
 /// buffer, it would have to be validated twice.
 ///
 /// **Text** is validated as it arrives. It fails at the first byte that cannot be UTF-8, whether
-/// the message is complete or not.
+/// the message is complete or not. On a client, a read that fills `room` postpones that to the next
+/// read, which probably does not wait: text in bulk is validated once, when it is complete.
 ///
 /// **Reads.** Between messages, `room` is at most 16 KiB and 128 bytes long. In a message that is
 /// longer than that, it ends where the message ends, so that the next one begins at the front of
-/// the buffer, and nothing has to be moved.
+/// the buffer, and nothing has to be moved; in text, on a client, it is at most 64 KiB long.
 ///
 /// **Memory.** A new buffer holds no heap. The first `room` allocates 16 KiB and 128 bytes. In a
 /// longer message, the buffer grows to at most twice what has arrived of the message, and never
@@ -82,6 +84,8 @@ pub struct InputBuffer {
     buf: Vec<u8>,
     start: usize,
     end: usize,
+    /// The end of what `room` has returned.
+    room_end: usize,
     /// While fewer bytes are unread, there is nothing to do for the message in `kept`. 0: there is
     /// none.
     wanted: usize,
@@ -117,6 +121,7 @@ impl InputBuffer {
             buf: Vec::new(),
             start: 0,
             end: 0,
+            room_end: 0,
             wanted: 0,
             max_len: if bytes > READ_LEN { bytes } else { READ_LEN },
             read_len: READ_LEN,
@@ -140,9 +145,12 @@ impl InputBuffer {
     pub fn room(&mut self) -> &mut [u8] {
         let end = match &self.kept.message {
             Some(message) if message.frame_len() > self.read_len.max(self.unread_len()) => {
-                let frame_len = message.frame_len();
+                let (frame_len, max) = match message.is_unmasked_text() {
+                    true => (message.frame_len(), self.read_len.max(TEXT_READ_LEN)),
+                    false => (message.frame_len(), usize::MAX),
+                };
                 self.make_room_in_message(frame_len);
-                self.start.saturating_add(frame_len)
+                self.start.saturating_add(frame_len).min(self.end.saturating_add(max))
             }
             message => {
                 let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
@@ -151,6 +159,7 @@ impl InputBuffer {
             }
         };
         let end = end.min(self.buf.len());
+        self.room_end = end;
         self.buf.get_mut(self.end..end).unwrap_or_default()
     }
 
@@ -191,6 +200,7 @@ impl InputBuffer {
                 return Ok(None);
             }
         }
+        self.kept.is_room_full = self.end == self.room_end;
         // A slot, as in `Connection::receive`.
         let mut event = None;
         let left = self.kept.receive(connection, input, self.max_len, out, &mut event);
@@ -269,6 +279,7 @@ impl InputBuffer {
     }
 
     /// Makes room for a message that is longer than a read. It is moved at most once.
+    #[inline(never)]
     fn make_room_in_message(&mut self, frame_len: usize) {
         if self.buf.len() - self.start < frame_len {
             self.move_to_front();

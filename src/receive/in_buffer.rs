@@ -65,13 +65,23 @@ impl BufferedMessage {
         self.frame_len.min(self.processed.saturating_add(part))
     }
 
-    /// Takes what has arrived. `input` begins with the header.
-    pub(crate) fn advance(&mut self, input: &mut [u8]) -> Result<Progress, InvalidUtf8> {
+    /// Whether it is text that is not masked. (What unmasks text looks for ASCII in the same pass.)
+    pub(crate) fn is_unmasked_text(&self) -> bool {
+        self.kind == MessageKind::Text && self.header.mask.is_none()
+    }
+
+    /// Takes what has arrived. `input` begins with the header. If `is_room_full`, more has probably
+    /// arrived already.
+    pub(crate) fn advance(&mut self, input: &mut [u8], is_room_full: bool) -> Result<Progress, InvalidUtf8> {
         if input.len() < self.wanted() {
             return Ok(Progress::Incomplete);
         }
         let end = input.len().min(self.frame_len);
         let is_complete = end == self.frame_len;
+        // Validation in pieces is a pass of its own here. It is for the time of waiting.
+        if is_room_full && !is_complete && self.is_unmasked_text() {
+            return Ok(Progress::Incomplete);
+        }
         let arrived = input.get_mut(self.processed..end).unwrap_or_default();
         let start = self.processed - self.header_len;
         self.processed = end;

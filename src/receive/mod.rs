@@ -378,7 +378,7 @@ impl From<Message<'static>> for Event<'static> {
 }
 
 #[inline(always)]
-pub(crate) fn borrow(kind: MessageKind, data: &[u8]) -> Result<Event<'_>, InvalidUtf8> {
+fn borrow(kind: MessageKind, data: &[u8]) -> Result<Event<'_>, InvalidUtf8> {
     match kind {
         MessageKind::Binary => Ok(Event::Binary(Cow::Borrowed(data))),
         MessageKind::Text => match utf8::validate(data) {
