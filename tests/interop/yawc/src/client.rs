@@ -185,6 +185,7 @@ impl Client {
         ws.send(Frame::close(CloseCode::from(code), "bye")).await?;
         let close = ws.next_frame().await?;
         check_equal("the Close", close.close_code().map(u16::from), Some(code))?;
+        drop(ws);
         self.check_ending(script, &id.to_string(), &format!("Peer clean {code} bye"))
             .await
     }
@@ -197,6 +198,7 @@ impl Client {
         check_equal("the Close", got, (Some(code), Some("bye")))?;
         // The crate answers it while it is polled.
         while ws.next_frame().await.is_ok() {}
+        drop(ws);
         // The crate repeats the reason.
         self.check_ending(script, id, &format!("Us clean {code} bye")).await
     }
