@@ -1,6 +1,7 @@
 """Writes the table of peers in docs/CONFORMANCE.md from the outcomes that `run` has kept.
 
-    table.py RESULTS PAIRING...
+    table.py write RESULTS PAIRING...
+    table.py check PAIRING...          whether the table has these pairings
 
 RESULTS has a file for each pairing, named after it: lines `ok - PAIRING: CHECK`, and `not ok`, `skipped`.
 """
@@ -81,14 +82,13 @@ def row(results, pairing):
         outcome, _, check = line.partition(" - ")
         outcomes[outcome] += 1
         compressed += outcome == "ok" and bool(COMPRESSION.search(check))
-    # A check that skips itself would be there for another pairing.
     failed = outcomes["not ok"]
     result = f"{failed} failed" if failed else "passed"
     cells = [f"`{pairing}`", *describe(pairing), outcomes["ok"], compressed, result]
     return "| " + " | ".join(map(str, cells)) + " |\n"
 
 
-def main(results, *pairings):
+def write(results, *pairings):
     page = PAGE.read_text()
     head, begin, rest = page.partition(BEGIN)
     _, end, tail = rest.partition(END)
@@ -99,4 +99,11 @@ def main(results, *pairings):
     PAGE.write_text(f"{head}{begin}\n{table}{end}{tail}")
 
 
-main(*sys.argv[1:])
+def check(*pairings):
+    table = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
+    listed = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    if listed != list(pairings):
+        sys.exit(f"{PAGE.name} is out of date: tests/interop/run --table. Differences: {set(listed) ^ set(pairings)}")
+
+
+{"write": write, "check": check}[sys.argv[1]](*sys.argv[2:])

@@ -27,8 +27,8 @@ fn echo() -> String {
     format!("ws://localhost:{port}/")
 }
 
-/// Starts a proxy for the user `ann` with the password `secret`. Returns its address too, or `None`,
-/// and says so, if there is no `microsocks` on this computer.
+/// Starts a proxy for the user `ann` with the password `secret`. Returns its address too, or
+/// `None`, and says so, if there is no `microsocks` on this computer.
 fn proxy(test: &str) -> Option<(Process, String)> {
     if Command::new("microsocks").arg("-h").output().is_err() {
         // Not `eprintln`, whose output is shown only for tests that fail.

@@ -5,8 +5,8 @@
 //! interop_client ws://ADDRESS/ websockets|ws [--proxy http://USER:PASSWORD@PROXY] [--down URL]
 //! ```
 //!
-//! With `--down`, the first address is that of a reverse proxy, which has a server that does not run
-//! behind the other URL. `EVERY` in the environment: see `compressed::checks`.
+//! With `--down`, the first address is that of a reverse proxy, which has a server that does not
+//! run behind the other URL. `EVERY` in the environment: see `compressed::checks`.
 
 mod compressed;
 

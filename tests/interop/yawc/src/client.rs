@@ -4,7 +4,8 @@
 //! yawc_client http1|http2 ECHO [SCRIPT]
 //! ```
 //!
-//! ECHO is an echo server with permessage-deflate, SCRIPT the server of `../../client/src/server.rs`.
+//! ECHO is an echo server with permessage-deflate, SCRIPT the server of
+//! `../../client/src/server.rs`.
 
 use std::{env, error::Error, process::ExitCode, time::Duration};
 

@@ -1,9 +1,9 @@
-//! A server with `yawc` for the client with `sockless`, over HTTP/1.1 and HTTP/2. It has some of the paths
-//! of `../../server.py`:
+//! A server with `yawc` for the client with `sockless`, over HTTP/1.1 and HTTP/2. It has some of the
+//! paths of `../../server.py`:
 //!
 //! * `/echo/ID` echoes.
-//! * `/deflate/SETTINGS/ID` echoes with compression. Its first message has what the response says of
-//!   extensions. The settings are not read.
+//! * `/deflate/SETTINGS/ID` echoes with compression. Its first message has what the response says
+//!   of extensions. The settings are not read.
 //! * `/script/ID` executes the commands in text messages: `ping PAYLOAD` and `close CODE REASON`.
 //! * `/refuse/401` refuses the handshake.
 
