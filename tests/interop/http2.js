@@ -1,10 +1,10 @@
 // Opens WebSockets over HTTP/2 (RFC 8441) with the client of Node.js, which knows nothing of
 // WebSockets, on an echo server:
 //
-//   node http2.js URL [PROXY]
+//   node http2.js URL SERVER [PROXY]
 //
 // URL: an echo server with permessage-deflate for messages of any length, as `http://HOST:PORT/`.
-// PROXY: the proxy before the server, which has HTTP/1.1 behind it, or HTTP/2 if the name ends in
+// SERVER: its name. PROXY: the proxy before the server, which has HTTP/1.1 behind it, or HTTP/2 if the name ends in
 // `-http2`.
 'use strict';
 
@@ -20,7 +20,7 @@ const PING = 9;
 const PONG = 10;
 const DEFLATE = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover';
 const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
-const proxy = process.argv[3] ?? '';
+const [server, proxy = ''] = process.argv.slice(3);
 const isTranslated = proxy !== '' && !proxy.endsWith('-http2');
 const url = new URL(process.argv[2].replace(/^ws:/, 'http:'));
 
@@ -254,8 +254,14 @@ async function checkStalled() {
 }
 
 const STALLED = 'a WebSocket that is not read leaves the others unharmed';
-// Node.js waits for ever here, and not with HAProxy before HTTP/1.1, nor with nghttpx before HTTP/2.
-if (proxy === 'haproxy-http2') console.log(`skipped - ${STALLED}: HAProxy 2.6 stops all streams of its HTTP/2 connection to the server`);
+const stalls = {
+  // See examples/frameworks: the others go on only if they are faster.
+  axum: '`axum::serve` has one window for a stream and for all of them together',
+  // Node.js waits for ever here, and not with HAProxy before HTTP/1.1, nor with nghttpx before HTTP/2.
+  'haproxy-http2': 'HAProxy 2.6 stops all streams of its HTTP/2 connection to the server',
+};
+const reason = stalls[server] ?? stalls[proxy];
+if (reason) console.log(`skipped - ${STALLED}: ${reason}`);
 else check(STALLED, checkStalled);
 
 run();

@@ -1,5 +1,5 @@
-//! A client through a SOCKS5 proxy (RFC 1928): a crate for SOCKS opens the tunnel, and the handshake
-//! of the WebSocket takes place inside of it.
+//! A client through a SOCKS5 proxy (RFC 1928): a crate for SOCKS opens the tunnel, and the opening
+//! handshake takes place inside of it.
 //!
 //! ```text
 //! cargo run --release --bin socks -- --user ann:secret 127.0.0.1:1080 ws://echo.example/

@@ -1,5 +1,5 @@
-//! A server with `yawc` for the client with `sockless`, over HTTP/1.1 and HTTP/2. It has some of the
-//! paths of `../../server.py`:
+//! A server with `yawc` for the client with `sockless`, over HTTP/1.1 and HTTP/2. It has some of
+//! the paths of `../../server.py`:
 //!
 //! * `/echo/ID` echoes.
 //! * `/deflate/SETTINGS/ID` echoes with compression. Its first message has what the response says
