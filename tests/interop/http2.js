@@ -4,8 +4,8 @@
 //   node http2.js URL SERVER [PROXY]
 //
 // URL: an echo server with permessage-deflate for messages of any length, as `http://HOST:PORT/`.
-// SERVER: its name. PROXY: the proxy before the server, which has HTTP/1.1 behind it, or HTTP/2 if the name ends in
-// `-http2`.
+// SERVER: its name. PROXY: the proxy before the server, which has HTTP/1.1 behind it, or HTTP/2 if the
+// name ends in `-http2`.
 'use strict';
 
 const http2 = require('node:http2');
