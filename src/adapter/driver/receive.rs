@@ -48,15 +48,15 @@ impl Driver {
         let read_at = source.read_at();
         let out_len = self.out.len();
         // An `Event` is large, and moving it costs more than receiving it: messages are taken out
-        // of it at once.
+        // of it at once. They are returned at once too: they have appended nothing to the output.
         let received = match source.receive(&mut self.engine, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
                 self.timers.received(read_at);
-                Ok(Received::Message(Message::Binary(data)))
+                return Ok(Received::Message(Message::Binary(data)));
             }
             Ok(Some(Event::Text(text))) => {
                 self.timers.received(read_at);
-                Ok(Received::Message(Message::Text(text)))
+                return Ok(Received::Message(Message::Text(text)));
             }
             Ok(Some(Event::Chunk(chunk))) => {
                 self.timers.received(read_at);
@@ -140,7 +140,7 @@ impl Driver {
 
 #[cold]
 fn wrong_delivery() -> Error {
-    let text = "recv and recv_with return whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk, \
+    let text = "recv, recv_with and recv_batch return whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk, \
                 reader or recv_event";
     io::Error::new(io::ErrorKind::InvalidInput, text).into()
 }
