@@ -83,7 +83,7 @@ pub(super) fn poll_receive_from<T: Transport, C: Clock, K: Take>(
             }
             continue;
         }
-        match socket.driver.receive(input) {
+        match socket.driver.receive(input, take.has_taken()) {
             Ok(Received::Message(message)) => {
                 socket.end_poll(begun.take(), cx, false);
                 if !K::APPENDS {

@@ -101,7 +101,7 @@ impl<R: Read> ReadLoop<R> {
                 return Ok(ended);
             }
             let mut core = connection.core();
-            let failure = match core.driver.receive(&mut self.input) {
+            let failure = match core.driver.receive(&mut self.input, take.has_taken()) {
                 Ok(Received::Message(message)) => match take.message(message, core) {
                     Continue(_) if take.is_ended() => return Ok(take.taken()),
                     Continue(_) => continue,
