@@ -183,6 +183,8 @@ pub mod deflate;
 #[cfg(all(feature = "alloc", not(feature = "deflate")))]
 #[path = "deflate/stub.rs"]
 mod deflate;
+#[cfg(all(doc, not(doctest)))]
+pub mod docs;
 #[cfg(feature = "alloc")]
 mod escaped;
 #[cfg(feature = "alloc")]
