@@ -61,7 +61,7 @@ use crate::{
 /// times as much while the buffer grows; never more than that of
 /// [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
 /// inflated, and the inflater, the deflater and their windows are added once they are used:
-/// `docs/DEFLATE.md` has the figures.
+/// the page [permessage-deflate](crate::docs::deflate#memory) has the figures.
 pub struct Connection {
     phase: Phase,
     /// The result of [`compute_path`](Self::compute_path), updated after every change of what that
