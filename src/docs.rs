@@ -59,6 +59,11 @@ page!(
     "Known failures of implementations, with their tests."
 );
 page!(
+    testing,
+    "../docs/TESTING.md",
+    "How the crate is tested, and with which commands."
+);
+page!(
     state,
     "../docs/STATE.md",
     "Every state and transition, and what may be sent in which state."

@@ -475,7 +475,8 @@ adapter::Error::Io
     the connection to "example.com" needs TLS, because the scheme of its URL is "wss" or "https":
     enable the feature "rustls" of sockless, or use `client` with a TLS stream (RFC 6455, section 3)
 adapter::Error::TimedOut
-    the peer did not complete the opening handshake within Timeouts::handshake = 10s
+    the peer did not complete the opening handshake within 10s (Timeouts::handshake, or the limit of
+    the call)
 adapter::Error::TimedOut
     the peer did not answer a Ping within Timeouts::pong = 1.5s
 adapter::Error::TimedOut

@@ -54,6 +54,8 @@ mod proxy;
 #[cfg(feature = "alloc")]
 mod secrets;
 #[cfg(feature = "alloc")]
+mod state_space;
+#[cfg(feature = "alloc")]
 mod timers;
 
 #[cfg(feature = "laws")]

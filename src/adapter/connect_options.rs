@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 
 use super::Settings;
-use crate::{Config, proxy::Proxy};
+use crate::{ClientRequest, Config, proxy::Proxy};
 
 /// How `connect_with` of an adapter connects: the [`Settings`] of the connection, a proxy, and TLS.
 ///
@@ -69,6 +69,14 @@ impl ConnectOptions {
     pub fn tls_config(mut self, config: Arc<rustls::ClientConfig>) -> Self {
         self.tls_config = Some(config);
         self
+    }
+
+    /// Returns the host and the port to connect to: those of the proxy, or of the server.
+    pub(super) fn first_hop<'a>(&'a self, request: &'a ClientRequest) -> (&'a str, u16) {
+        match &self.proxy {
+            Some(proxy) => (proxy.host(), proxy.port()),
+            None => (request.host(), request.port()),
+        }
     }
 }
 

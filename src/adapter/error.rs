@@ -24,11 +24,14 @@ pub enum Error {
     /// The transport failed.
     Io(io::Error),
     /// The peer was silent for longer than one of the [`Timeouts`](crate::timers::Timeouts) allows:
-    /// during the opening handshake, after a Ping, or during the closing handshake.
+    /// during the opening handshake, after a Ping, or during the closing handshake. Or connecting
+    /// took longer than the limit that the call was given.
     TimedOut {
         /// The deadline that was missed: [`Due::Handshake`], [`Due::Pong`] or [`Due::Close`].
+        /// Connecting, with a proxy and TLS, belongs to the opening handshake.
         due: Due,
-        /// The time that the setting gave.
+        /// The time that the setting gave, or the limit that the call was given, as that of
+        /// [`connect_tcp`](super::std_net::connect_tcp).
         limit: Duration,
     },
     /// The peer violated the protocol, or its request was not [allowed](crate::Accept), or the
@@ -61,7 +64,13 @@ impl fmt::Display for Error {
             Self::Io(error) => fmt::Display::fmt(error, f),
             Self::TimedOut { due, limit } => {
                 let (what, setting) = match due {
-                    Due::Handshake => ("complete the opening handshake", "handshake"),
+                    Due::Handshake => {
+                        return write!(
+                            f,
+                            "the peer did not complete the opening handshake within {limit:?} (Timeouts::handshake, \
+                             or the limit of the call)"
+                        );
+                    }
                     Due::Close => ("complete the closing handshake", "close"),
                     Due::Ping(_) | Due::Pong | Due::Idle => ("answer a Ping", "pong"),
                 };

@@ -35,8 +35,8 @@ fn unexpected_end() -> Error {
 /// Returns the error of a `wss` URL in a build without TLS.
 pub(super) fn needs_tls(request: &ClientRequest, feature: &str) -> Error {
     let text = format!(
-        "the connection to {} needs TLS, because the scheme of its URL is \"wss\" or \"https\": enable the feature {feature:?} of \
-         sockless, or use `client` with a TLS stream (RFC 6455, section 3)",
+        "the connection to {} needs TLS, because the scheme of its URL is \"wss\" or \"https\": enable the feature \
+         {feature:?} of sockless, or use `client` with a TLS stream (RFC 6455, section 3)",
         Excerpt::new(request.host().as_bytes())
     );
     io::Error::new(io::ErrorKind::Unsupported, text).into()

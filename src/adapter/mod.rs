@@ -6,7 +6,7 @@
 //! | `tokio` | tokio's `AsyncRead` and `AsyncWrite` (feature `tokio`) |
 //! | `futures_io` | the traits of the `futures-io` crate: smol, async-std (feature `futures-io`) |
 //! | `hyper` | what hyper and axum have upgraded, over HTTP/1.1 or HTTP/2 (feature `hyper`) |
-//! | `poll` | any other executor (either of these features) |
+//! | `poll` | any other executor (feature `tokio` or `futures-io`) |
 //!
 //! An adapter reads, writes and keeps the deadlines. All of its state is in its struct: the engine,
 //! the input that is not processed yet, and the output that is not written yet. A call on an open

@@ -33,10 +33,13 @@ pub(super) fn explain(host: Option<&str>, error: io::Error) -> Error {
 /// Returns the configuration for a connection: the caller's, or the default one, which connections
 /// share so that they can resume sessions. Its list for ALPN is the protocol of the opening
 /// handshake.
-pub(super) fn client_config(own: Option<&ClientConfig>) -> Result<Arc<ClientConfig>, rustls::Error> {
+pub(super) fn client_config(own: Option<&Arc<ClientConfig>>) -> Result<Arc<ClientConfig>, rustls::Error> {
     static DEFAULT: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     if let Some(own) = own {
-        let mut config = own.clone();
+        if own.alpn_protocols == [HTTP_1_1] {
+            return Ok(Arc::clone(own));
+        }
+        let mut config = ClientConfig::clone(own);
         config.alpn_protocols = vec![HTTP_1_1.to_owned()];
         return Ok(Arc::new(config));
     }
@@ -59,4 +62,22 @@ pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
         let error = "it is neither a DNS name nor an IP address, so that no certificate can have it";
         failed(Some(host), rustls::Error::General(error.to_owned()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only a configuration with another list for ALPN is cloned.
+    #[test]
+    fn a_configuration_that_fits_is_shared() {
+        let fits = client_config(None).unwrap();
+        assert!(Arc::ptr_eq(&client_config(Some(&fits)).unwrap(), &fits));
+        let mut other = ClientConfig::clone(&fits);
+        for protocols in [vec![], vec![b"h2".to_vec()], vec![b"h2".to_vec(), HTTP_1_1.to_owned()]] {
+            other.alpn_protocols = protocols;
+            let replaced = client_config(Some(&Arc::new(other.clone()))).unwrap();
+            assert_eq!(replaced.alpn_protocols, [HTTP_1_1]);
+        }
+    }
 }

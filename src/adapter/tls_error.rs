@@ -47,7 +47,10 @@ impl fmt::Display for TlsError {
             rustls::Error::General(text) => f.write_str(text)?,
             error => write!(f, "{error}")?,
         }
-        f.write_str(" (RFC 6455, section 4.1)")
+        f.write_str(match self.host {
+            Some(_) => " (RFC 6455, section 4.1)",
+            None => " (RFC 6455, section 4.2.2)",
+        })
     }
 }
 

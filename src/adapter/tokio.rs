@@ -100,10 +100,7 @@ pub async fn connect_with(
     let ConnectOptions { settings, proxy, .. } = &options;
     let started = poll::Clock::now(&Clock::default());
     let limit = Limit::new(settings.timeouts.handshake);
-    let (host, port) = match proxy {
-        Some(proxy) => (proxy.host(), proxy.port()),
-        None => (request.host(), request.port()),
-    };
+    let (host, port) = options.first_hop(request);
     let tcp = connect_tcp_within(host, port, limit).await?;
     let unread = match proxy {
         Some(proxy) => tunnel::open(&tcp, proxy, request, &settings.config, limit).await?,
@@ -111,7 +108,7 @@ pub async fn connect_with(
     };
     #[cfg(feature = "tokio-rustls")]
     if request.is_secure() {
-        let tls = tls::connect(tcp, request.host(), options.tls_config.as_deref(), &unread, limit).await?;
+        let tls = tls::connect(tcp, request.host(), options.tls_config.as_ref(), &unread, limit).await?;
         let stream = Io(MaybeTlsStream::Tls(tls));
         return WebSocket::connect(stream, Clock::default(), request, settings, &[], started).await;
     }

@@ -308,8 +308,8 @@ impl Connection {
     /// Returns how many bytes of the message in progress are assembled: what has arrived of a large
     /// message before its event is returned.
     ///
-    /// It is 0 between messages, and with [`Delivery::Chunks`], where
-    /// nothing is assembled.
+    /// It is 0 between messages. With [`Delivery::Chunks`] nothing is assembled, but the beginning
+    /// of a code point waits for the rest of it: it is at most 3.
     #[must_use]
     pub fn assembled_len(&self) -> usize {
         self.receiver.assembled_len()

@@ -14,7 +14,7 @@ use super::{
     fields::{check_added_header, check_header, check_subprotocols},
     own_extensions::{self, OwnOffer},
     request::Request,
-    url::{Url, encode_target, split_authority},
+    url::{Url, encode_target, split_authority, without_brackets},
 };
 use crate::{
     config::Config,
@@ -219,7 +219,7 @@ impl ClientRequest {
     /// Returns the host to connect to, an IPv6 address without its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.url.host.trim_start_matches('[').trim_end_matches(']')
+        without_brackets(&self.url.host)
     }
 
     /// Returns the port to connect to: that of the URL, or 80 for `ws` and 443 for `wss` (RFC 6455,

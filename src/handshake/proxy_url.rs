@@ -4,13 +4,13 @@ use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use super::{
     fields::check_added_header,
-    url::{public_excerpt, split_authority},
+    url::{percent_encoded, public_excerpt, split_authority, split_resource, without_brackets},
 };
 use crate::error::LocalHandshakeError;
 
 /// The parts of `http://[user[:password]@]host[:port]`.
 pub(crate) struct ProxyUrl {
-    /// With the brackets of an IPv6 address.
+    /// An IPv6 address has no brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
     /// The user name and the password.
@@ -27,8 +27,7 @@ impl ProxyUrl {
                 });
             }
         };
-        let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, resource) = rest.split_at(authority_len);
+        let (authority, resource) = split_resource(rest);
         if !matches!(resource, "" | "/") {
             return Err(LocalHandshakeError::PathInProxyUrl {
                 url: public_excerpt(url),
@@ -40,7 +39,7 @@ impl ProxyUrl {
         };
         let (host, port) = split_authority(address).map_err(|error| error.in_url(false))?;
         Ok(Self {
-            host: host.to_owned(),
+            host: without_brackets(host).to_owned(),
             port: port.unwrap_or(80),
             credentials: user_info.map(parse_user_info).transpose()?,
         })
@@ -64,14 +63,11 @@ fn parse_user_info(user_info: &str) -> Result<(String, String), LocalHandshakeEr
 /// as in browsers.
 fn percent_decode(text: &str) -> Result<String, LocalHandshakeError> {
     let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, next)) = rest.split_first() {
-        let encoded = next
-            .first_chunk()
-            .filter(|digits| byte == b'%' && digits.iter().all(u8::is_ascii_hexdigit))
-            .and_then(|digits: &[u8; 2]| u8::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok());
+    let mut offset = 0;
+    while let Some(&byte) = text.as_bytes().get(offset) {
+        let encoded = percent_encoded(text, offset);
         decoded.push(encoded.unwrap_or(byte));
-        rest = next.get(if encoded.is_some() { 2 } else { 0 }..).unwrap_or_default();
+        offset += if encoded.is_some() { 3 } else { 1 };
     }
     String::from_utf8(decoded).map_err(|_| LocalHandshakeError::InvalidCredentials)
 }

@@ -35,8 +35,7 @@ impl Url {
                 });
             }
         };
-        let authority_len = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, resource) = rest.split_at(authority_len);
+        let (authority, resource) = split_resource(rest);
         // An `@` in the rest can be the end of a password that has a slash by mistake.
         let has_password = resource.contains('@');
         let (host, port) = split_authority(authority).map_err(|error| error.in_url(has_password))?;
@@ -77,6 +76,19 @@ fn is_one_of(scheme: &str, schemes: [&str; 2]) -> bool {
 /// Returns whether a scheme is that of HTTP, with TLS or without.
 pub(super) fn is_http(scheme: &str) -> bool {
     is_one_of(scheme, ["http", "https"])
+}
+
+/// Splits what follows the `://` of a URL into the authority, and the path, query and fragment (RFC
+/// 3986, section 3.2).
+pub(super) fn split_resource(rest: &str) -> (&str, &str) {
+    rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+}
+
+/// Returns a host without the brackets of an IPv6 address.
+pub(super) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
 }
 
 /// An error in `host [ ":" port ]`.
@@ -156,7 +168,7 @@ pub(super) fn absolute_authority(target: &str) -> Option<&str> {
     if !is_http(scheme) {
         return None;
     }
-    rest.get(..rest.find(['/', '?', '#']).unwrap_or(rest.len()))
+    Some(split_resource(rest).0)
 }
 
 /// Percent-encodes `path-abempty [ "?" query ]`, beginning with a slash, where RFC 3986 needs it
@@ -188,7 +200,7 @@ pub(super) fn encode_target(target: &str) -> Result<String, LocalHandshakeError>
                 offset,
             });
         }
-        if is_target_byte(byte) || is_percent_encoded(target, offset) {
+        if is_target_byte(byte) || percent_encoded(target, offset).is_some() {
             encoded.push(char::from(byte));
         } else {
             encoded += &format!("%{byte:02X}");
@@ -204,18 +216,19 @@ pub(super) fn public_excerpt(url: impl AsRef<[u8]>) -> Excerpt {
 
 /// Returns the length of the `reg-name` at the start of a text (RFC 3986, section 3.2.2).
 fn reg_name_len(text: &str) -> usize {
-    let is_part = |offset, byte| is_unreserved(byte) || is_sub_delim(byte) || is_percent_encoded(text, offset);
+    let is_part = |offset, byte| is_unreserved(byte) || is_sub_delim(byte) || percent_encoded(text, offset).is_some();
     let mut bytes = text.bytes().enumerate();
     bytes
         .position(|(offset, byte)| !is_part(offset, byte))
         .unwrap_or(text.len())
 }
 
-/// Returns whether a percent-encoded byte begins at an offset (RFC 3986, section 2.1).
-fn is_percent_encoded(text: &str, offset: usize) -> bool {
-    match text.as_bytes().get(offset..) {
-        Some([b'%', high, low, ..]) => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
-        _ => false,
+/// Returns the byte whose percent-encoding begins at an offset (RFC 3986, section 2.1).
+pub(super) fn percent_encoded(text: &str, offset: usize) -> Option<u8> {
+    let digit = |byte| char::from(byte).to_digit(16);
+    match *text.as_bytes().get(offset..)? {
+        [b'%', high, low, ..] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+        _ => None,
     }
 }
 

@@ -47,7 +47,7 @@ use crate::{
 /// The `Debug` output has `<redacted>` in place of credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// With the brackets of an IPv6 address.
+    /// An IPv6 address has no brackets.
     host: String,
     port: u16,
     headers: Vec<(String, String)>,
@@ -102,7 +102,7 @@ impl Proxy {
     /// Returns the host to connect to, an IPv6 address without its brackets.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.host.trim_start_matches('[').trim_end_matches(']')
+        &self.host
     }
 
     /// Returns the port to connect to.

@@ -3,6 +3,7 @@
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    num::NonZeroUsize,
     sync::{Arc, OnceLock},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -16,7 +17,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use sockless::{
-    Accept, ClientRequest, CloseCode, Message, ProtocolError,
+    Accept, ClientRequest, CloseCode, Config, Message, ProtocolError,
     adapter::{
         ConnectOptions, Error, Settings,
         std_net::{self, MaybeTlsStream, Socket, TlsStream, WebSocket},
@@ -313,6 +314,7 @@ fn a_client_without_tls_is_an_error_of_the_server() {
         text.starts_with("the TLS handshake with the client failed: what the peer sent is not TLS: "),
         "{text}"
     );
+    assert!(text.ends_with(" (RFC 6455, section 4.2.2)"), "{text}");
     // The alert is no HTTP response.
     let error = client.join().unwrap().unwrap_err();
     assert!(matches!(error, Error::Protocol(_)), "{error:?}");
@@ -399,30 +401,55 @@ fn deadlines_are_kept_over_tls() {
     silent.join().unwrap().unwrap();
 }
 
-/// A peer that reads nothing: what the socket does not take before its timeout is reported by the
-/// next call, which does not wait for another timeout.
+/// A peer that reads nothing: that the socket has not taken all is reported by the next call, which
+/// does not wait for the socket again.
 #[test]
 fn a_write_that_stalls_is_waited_for_once() {
-    const TIMEOUT: Duration = Duration::from_millis(200);
     let (_client, server) = pair();
     let mut stream = server.into_parts().transport;
-    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(LIMIT)).unwrap();
     // Until the buffers of both sockets are full.
-    loop {
+    let (error, waited) = loop {
+        stream.get_ref().set_nonblocking(true).unwrap();
+        assert_eq!(stream.write(&[0; 16 << 10]).unwrap(), 16 << 10);
+        stream.get_ref().set_nonblocking(false).unwrap();
         let started = Instant::now();
-        if let Err(error) = stream.write(&[0; 16 << 10]) {
-            assert!(
-                matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
-                "{error}"
-            );
-            assert!(started.elapsed() < LIMIT / 2, "the call before it has waited");
-            break;
+        if let Err(error) = stream.flush() {
+            break (error, started.elapsed());
         }
-        if started.elapsed() >= TIMEOUT {
-            // It has waited, unless the machine was busy. To wait again would take long.
-            stream.set_write_timeout(Some(LIMIT)).unwrap();
-        }
+    };
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert!(waited < LIMIT / 2, "{waited:?}");
+}
+
+/// A message in fragments over TLS, to a peer that begins to read after a write has timed out: the
+/// write is tried again until the deadline, and all of the message arrives.
+#[test]
+fn a_write_of_fragments_that_stalls_is_continued() {
+    const LEN: usize = 12 << 20;
+    let ping = Duration::from_secs(1);
+    let (listener, port) = listen();
+    let server = thread::spawn(move || {
+        let tls = TlsStream::accept(listener.accept()?.0, Arc::clone(&Tls::local().server), LIMIT)?;
+        let settings = Settings::new()
+            .config(Config::new().fragment_size(NonZeroUsize::new(20_000)))
+            .timeouts(Timeouts::none().ping(ping));
+        std_net::incoming(tls, settings)?.accept(&Accept::new())
+    });
+    let request = ClientRequest::new(&format!("wss://localhost:{port}/")).unwrap();
+    let settings = Settings::new().config(Config::new().max_message_size(LEN as u64));
+    let options = Tls::local().options().settings(settings);
+    let (mut client, _response) = std_net::connect_with(&request, options).unwrap();
+    let mut server = server.join().unwrap().unwrap();
+    let tcp = server.get_ref().get_ref().try_clone().unwrap();
+    let sending = thread::spawn(move || server.send(vec![7; LEN]).map(|()| server));
+    // The first attempt has most of the time until the Ping, the second one has the rest.
+    while !sending.is_finished() && tcp.write_timeout().unwrap().is_none_or(|timeout| timeout > ping / 4) {
+        thread::sleep(Duration::from_millis(1));
     }
+    let received = client.recv();
+    let _server = sending.join().unwrap().unwrap();
+    assert_eq!(received.unwrap().unwrap().as_bytes(), vec![7; LEN]);
 }
 
 /// The peer's records arrive byte by byte, for longer than the deadline: the deadline ends the

@@ -35,8 +35,8 @@
 //!
 //! What the broker guarantees is not built again here: it orders and stores the lines, and drops
 //! those that are published twice. If a server is killed, its guests lose their connections, and
-//! the messages that it had announced as delayed are lost with it. The limits for each address are
-//! those of [`examples/chat`](../../chat), and are not repeated here.
+//! the messages that it had announced as delayed are lost with it. The limits for each address and
+//! the check of the host name are in [`examples/chat`](../../chat), and are not repeated here.
 
 mod broker;
 #[path = "../../chat/bucket.rs"]
@@ -185,7 +185,9 @@ async fn serve(chat: &Arc<Chat>, tcp: TcpStream, permit: Option<OwnedSemaphorePe
         return incoming.reject(200, &[HTML], PAGE).await;
     }
     let name = text::name_in(query);
-    // Pages of the chat's own origin may connect. Others get a response with status 403.
+    // Pages of another origin get a response with status 403. A page whose host name leads to this
+    // address ("DNS rebinding") has the origin of the chat: `examples/chat` knows its hosts, and
+    // refuses that too.
     let ws = incoming.accept(&Accept::new()).await?;
     guest::serve(chat, ws, name.as_deref(), permit).await
 }

@@ -60,7 +60,8 @@ impl<C: Clock> Application for Lamp<C> {
     fn on_event(&mut self, ws: &mut Connection, event: Event<'_>, out: &mut Vec<u8>) {
         // Sending fails only after a Close frame. Then the message needs no reply.
         let _result = match event {
-            // Web pages that the lamp has not served may not switch it.
+            // Pages of other sites may not switch the lamp, except one whose host name leads to it
+            // ("DNS rebinding"). A lamp that knows its names refuses that too: `Accept::hosts`.
             Event::Request(request) => match ws.accept(&request, &Accept::new(), out) {
                 Ok(_) => Ok(()),
                 Err(_) => ws.reject(403, &[], b"", out).or(Ok(())),

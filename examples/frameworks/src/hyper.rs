@@ -64,6 +64,8 @@ async fn serve(tcp: TcpStream, config: Config) -> Result<(), BoxError> {
         .keep_alive_timeout(Duration::from_secs(30))
         .enable_connect_protocol()
         .initial_stream_window_size(64 << 10)
+        // More than the windows of all streams, of which hyper allows 200 at a time: WebSockets
+        // that nobody reads do not stall the others.
         .initial_connection_window_size(16 << 20);
     let first = Notify::new();
     let service = service_fn(|request| {

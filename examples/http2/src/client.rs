@@ -92,6 +92,8 @@ impl Http2 {
     ///
     /// Also returns the response, which has accepted the WebSocket.
     ///
+    /// The configuration of the engine is `config`; the one in `settings` is not used.
+    ///
     /// # Errors
     /// The request cannot be sent, the connection has failed, or the server violates the protocol
     /// or [refuses](Error::Refused).
@@ -146,8 +148,12 @@ async fn within<T>(what: &str, limit: Duration, waiting: impl Future<Output = Re
     }
 }
 
-/// Returns the engine of a WebSocket, with a seed for its mask keys from the operating system.
-fn engine(negotiated: &Negotiated, config: Config) -> Result<Connection, Error> {
+/// Returns the engine of a WebSocket on a stream of [`open_stream`](Http2::open_stream), with a
+/// seed for its mask keys from the operating system.
+///
+/// # Errors
+/// The operating system has no random bytes.
+pub fn engine(negotiated: &Negotiated, config: Config) -> Result<Connection, Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     Ok(Connection::upgraded_client(negotiated, config, seed))

@@ -97,9 +97,12 @@ impl Http3 {
         Ok(Self { handle })
     }
 
-    /// Opens a WebSocket on a stream of its own. Waits while the server allows no more streams.
+    /// Opens a WebSocket on a stream of its own. Waits while the server allows no more streams, at
+    /// most for [`LIMIT`].
     ///
     /// Also returns the fields of the response, which has accepted the WebSocket.
+    ///
+    /// The configuration of the engine is `config`; the one in `settings` is not used.
     ///
     /// # Errors
     /// The request cannot be sent, the connection has failed, or the server violates the protocol
@@ -116,8 +119,9 @@ impl Http3 {
         if server.borrow().is_going_away {
             return Err(Error::GoingAway);
         }
+        let opening = async { Ok(connection.open_bi().await.map_err(io::Error::from)?) };
+        let (send, recv) = within("room for a stream", opening).await?;
         let (mut stream, response) = within("response", async {
-            let (send, recv) = connection.open_bi().await.map_err(io::Error::from)?;
             let recv = Receiver::new(connection.clone(), recv);
             let mut stream = Stream::new(send, recv, Some(self.handle.clone()));
             stream.send_frames(&frame).await?;
@@ -177,7 +181,7 @@ async fn within<T>(what: &str, waiting: impl Future<Output = Result<T, Error>>) 
     match timeout(LIMIT, waiting).await {
         Ok(result) => result,
         Err(_) => {
-            let text = format!("the server has sent no {what} within {LIMIT:?}");
+            let text = format!("no {what} from the server within {LIMIT:?}");
             Err(Error::Io(io::Error::new(io::ErrorKind::TimedOut, text)))
         }
     }

@@ -43,8 +43,8 @@ const MAX_UNIDIRECTIONAL: u32 = 8;
 /// The limit on the headers of a request or response, in bytes.
 pub const MAX_HEADERS: u32 = 16 << 10;
 
-/// How long a peer may take: for its settings, for a request or a response, and for the body of a
-/// refusal.
+/// How long a peer may take: for its settings, for room for a control stream, for a request or a
+/// response, and for the body of a refusal.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// The parameters of QUIC for either role. `requests`: how many streams the peer may open.

@@ -13,6 +13,7 @@ use http3::{
     qpack::{self, HeaderField},
 };
 use quinn::{Connection, ReadError, WriteError};
+use tokio::task::coop;
 
 use crate::{MAX_HEADERS, quic::varint};
 
@@ -324,6 +325,8 @@ impl Receiver {
         if self.has_ended {
             return Poll::Ready(Ok(0));
         }
+        // Frames that are skipped may arrive as fast as they are read: other tasks get their turn.
+        let budget = ready!(coop::poll_proceed(cx));
         let start = self.input.len();
         self.input.resize(start + READ_SIZE, 0);
         let read = self.recv.poll_read(cx, &mut self.input[start..]);
@@ -333,6 +336,7 @@ impl Receiver {
         };
         self.input.truncate(start + len);
         let read = ready!(read);
+        budget.made_progress();
         self.has_ended = !matches!(read, Ok(1..));
         Poll::Ready(read.map_err(Error::from))
     }

@@ -13,11 +13,15 @@ use sockless::{
     adapter::{self, Settings},
     error::{LocalHandshakeError, RequestError},
 };
-use tokio::{io::AsyncWriteExt, task::JoinSet, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
 
 use crate::{
     LIMIT, MAX_HEADERS, WebSocket,
-    quic::{self, BidiStream},
+    quic::{self, BidiStream, varint},
     request::{self, Fields, Receiver, headers_frame},
     stream::Stream,
 };
@@ -29,7 +33,8 @@ use crate::{
 /// the tasks, and closes the connection.
 ///
 /// # Errors
-/// The connection is lost, or the client violates HTTP/3. All streams report it too.
+/// The connection is lost, the client violates HTTP/3, or it leaves no room for the control stream.
+/// All streams report it too.
 pub async fn serve<F>(
     connection: quinn::Connection,
     shutdown: impl Future<Output = ()>,
@@ -44,25 +49,29 @@ where
         // SETTINGS_ENABLE_CONNECT_PROTOCOL = 1 (RFC 9220, section 3).
         .enable_extended_connect(true)
         .send_grease(false);
-    let mut http3: Http3 = builder.build(quic::Connection::new(connection.clone())).await?;
+    let building = builder.build(quic::Connection::new(connection.clone()));
+    let mut http3: Http3 = send_control(&connection, building).await?;
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     // The first request that is not accepted any more.
     let (mut goaway, mut next): (Option<StreamId>, u64) = (None, 0);
+    // Not at once: the client receives what was sent last.
+    let mut ends_at = None;
     let served = loop {
-        let is_idle = goaway.is_some() && tasks.is_empty();
+        if goaway.is_some() && tasks.is_empty() {
+            ends_at.get_or_insert_with(|| Instant::now() + LIMIT);
+        }
         let accepted = tokio::select! {
             accepted = poll_fn(|cx| poll_request(&mut http3, cx)) => accepted,
             () = &mut shutdown, if goaway.is_none() => {
                 let first = StreamId::try_from(next).expect("a stream id");
-                match http3.inner.shutdown(&mut goaway, first).await {
+                match send_control(&connection, http3.inner.shutdown(&mut goaway, first)).await {
                     Ok(()) => continue,
                     Err(error) => Err(error),
                 }
             }
             Some(_) = tasks.join_next() => continue,
-            // Not at once: the client receives what was sent last.
-            () = tokio::time::sleep(LIMIT), if is_idle => break Ok(()),
+            () = sleep_until(ends_at.unwrap_or_else(Instant::now)), if ends_at.is_some() => break Ok(()),
         };
         let (send, recv) = match accepted {
             Ok(stream) => stream.into_parts(),
@@ -88,6 +97,21 @@ where
         Err(error) if error.is_h3_no_error() => Ok(()),
         served => served,
     }
+}
+
+/// Sends something on the control stream, with a limit on the time, after which the connection
+/// closes.
+async fn send_control<T>(
+    connection: &quinn::Connection,
+    sending: impl Future<Output = Result<T, ConnectionError>>,
+) -> Result<T, ConnectionError> {
+    let mut sending = pin!(sending);
+    if let Ok(sent) = timeout(LIMIT, sending.as_mut()).await {
+        return sent;
+    }
+    connection.close(varint(Code::H3_INTERNAL_ERROR), b"no room for the control stream");
+    // It has failed by that.
+    sending.await
 }
 
 type Http3 = http3::server::Connection<quic::Connection, Bytes>;
@@ -144,6 +168,8 @@ impl Incoming {
 
     /// Accepts a WebSocket, or refuses a request that is not valid or comes from a page of another
     /// origin.
+    ///
+    /// The configuration of the engine is `config`; the one in `settings` is not used.
     ///
     /// # Errors
     /// The request was [refused](Error::Refused), or the stream or the connection is lost.

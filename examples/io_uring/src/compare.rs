@@ -14,21 +14,19 @@
 //! Both servers run with the same options of the compiler. Linux only. Needs `ulimit -n` above the
 //! number of connections. `docs/PERFORMANCE.md` has figures.
 
-use std::fs;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net;
+#[path = "../../../benches/comparison/src/bin/echo/connection.rs"]
+mod connection;
+
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use connection::{Connection, TIMEOUT, write_header};
+use mio::{Events, Interest, Poll, Token};
 
 const SERVERS: [&str; 2] = ["echo_mio", "echo_uring"];
-/// The maximum time until the next byte of a server.
-const TIMEOUT: Duration = Duration::from_secs(20);
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 struct Server {
     child: Child,
@@ -40,13 +38,6 @@ struct Client {
     poll: Poll,
     connections: Vec<Connection>,
     buffer: Vec<u8>,
-}
-
-struct Connection {
-    tcp: TcpStream,
-    /// How much of the message is written, and how much of the echo is read.
-    written: usize,
-    read: usize,
 }
 
 /// The bytes of a message and of its echo.
@@ -130,17 +121,10 @@ impl Server {
         Self { child, address }
     }
 
-    /// Returns the processor time of all threads, those of the kernel among them, in nanoseconds.
-    /// The kernel updates it when a thread stops running, so this waits until they are idle.
+    /// Returns the processor time that the server has used, in nanoseconds. Waits until it is idle.
     fn processor_time(&self) -> u64 {
         thread::sleep(Duration::from_millis(5));
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the server runs");
-        let time = |task: io::Result<fs::DirEntry>| {
-            // A thread that has just ended has no file.
-            let schedstat = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-            schedstat.split(' ').next()?.parse::<u64>().ok()
-        };
-        tasks.filter_map(time).sum()
+        connection::processor_time(self.child.id())
     }
 }
 
@@ -156,19 +140,13 @@ impl Work {
         let key = [0x37, 0xFA, 0x21, 0x3D];
         let payload: Vec<u8> = (0..size).map(|at| (at * 7 + at / 251) as u8).collect();
         let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
-        let (mut sent, mut expected) = (header(size, 0x80), header(size, 0));
+        let (mut sent, mut expected) = (Vec::new(), Vec::new());
+        write_header(size, 0x80, &mut sent);
         sent.extend(key);
         sent.extend(masked);
+        write_header(size, 0, &mut expected);
         expected.extend(&payload);
         Self { sent, expected }
-    }
-}
-
-/// Returns a frame header without the key (RFC 6455, section 5.2).
-fn header(len: usize, masked: u8) -> Vec<u8> {
-    match u16::try_from(len).expect("no message is longer") {
-        len @ 0..126 => vec![0x82, masked | len as u8],
-        len => [&[0x82, masked | 126][..], &len.to_be_bytes()].concat(),
     }
 }
 
@@ -176,11 +154,10 @@ impl Client {
     fn connect(server: &Server, number: usize) -> io::Result<Self> {
         let (poll, mut connections) = (Poll::new()?, Vec::new());
         for index in 0..number {
-            let mut tcp = TcpStream::from_std(open(server)?);
-            poll.registry()
-                .register(&mut tcp, Token(index), Interest::READABLE | Interest::WRITABLE)?;
-            let (written, read) = (usize::MAX, usize::MAX);
-            connections.push(Connection { tcp, written, read });
+            let mut connection = Connection::open(&server.address)?;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            poll.registry().register(&mut connection.tcp, Token(index), interest)?;
+            connections.push(connection);
         }
         let buffer = vec![0; 256 << 10];
         Ok(Self {
@@ -206,8 +183,7 @@ impl Client {
     fn turn(&mut self, active: usize, work: &Work) -> io::Result<()> {
         let step = self.connections.len() / active;
         for connection in self.connections.iter_mut().step_by(step).take(active) {
-            (connection.written, connection.read) = (0, 0);
-            connection.write(&work.sent)?;
+            connection.begin(&work.sent)?;
         }
         let (mut events, mut busy) = (Events::with_capacity(1024), active);
         while busy > 0 {
@@ -217,62 +193,13 @@ impl Client {
             }
             for event in &events {
                 let connection = &mut self.connections[event.token().0];
-                if connection.read < work.expected.len() {
+                if !connection.is_done(&work.expected) {
                     connection.write(&work.sent)?;
                     connection.read(&work.expected, &mut self.buffer)?;
-                    busy -= usize::from(connection.read == work.expected.len());
+                    busy -= usize::from(connection.is_done(&work.expected));
                 }
             }
         }
         Ok(())
     }
-}
-
-impl Connection {
-    fn write(&mut self, sent: &[u8]) -> io::Result<()> {
-        while self.written < sent.len() {
-            match self.tcp.write(&sent[self.written..]) {
-                Ok(n) => self.written += n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, expected: &[u8], buffer: &mut [u8]) -> io::Result<()> {
-        // After the last byte of an echo, the server sends nothing. So no event is missed.
-        while self.read < expected.len() {
-            let n = match self.tcp.read(buffer) {
-                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-                Ok(n) => n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            };
-            if expected.get(self.read..self.read + n) != Some(&buffer[..n]) {
-                return Err(io::Error::other("the echo differs from the message"));
-            }
-            self.read += n;
-        }
-        Ok(())
-    }
-}
-
-/// Opens a connection and runs the handshake.
-fn open(server: &Server) -> io::Result<net::TcpStream> {
-    let mut tcp = net::TcpStream::connect(&server.address)?;
-    tcp.set_nodelay(true)?;
-    tcp.set_read_timeout(Some(TIMEOUT))?;
-    tcp.write_all(REQUEST)?;
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        tcp.read_exact(&mut byte)?;
-        head.push(byte[0]);
-    }
-    if !head.starts_with(b"HTTP/1.1 101 ") {
-        return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
-    }
-    tcp.set_nonblocking(true)?;
-    Ok(tcp)
 }

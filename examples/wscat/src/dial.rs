@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use sockless::{
-    Config, Connection,
+    Config,
     adapter::{
         Error,
         tokio::{WebSocket, client, connect_tcp, upgraded},
@@ -182,9 +182,7 @@ impl Opening<'_> {
             .await
             .map_err(failed)?;
         let (stream, response, negotiated) = connection.open_stream(request, config).await.map_err(failed)?;
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(Failure::no_connection)?;
-        let engine = Connection::upgraded_client(&negotiated, config.clone(), seed);
+        let engine = http2::engine(&negotiated, config.clone()).map_err(failed)?;
         let stream: Box<dyn Transport> = Box::new(stream);
         Ok((upgraded(stream, engine, settings.clone()), Head::http2(&response)))
     }

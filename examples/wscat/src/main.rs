@@ -16,6 +16,8 @@ use std::{
     process,
 };
 
+use tokio::{signal, task::spawn_blocking};
+
 use crate::{
     exit::{Exit, Failure},
     options::{Command, HELP, Options},
@@ -56,19 +58,29 @@ fn connect(options: &Options) -> Exit {
         }
     };
     let output = Output::start(options);
-    let exit = runtime.block_on(async {
+    runtime.block_on(async {
         let ended = match dial::open(options, &output).await {
             Ok(ws) => session::run(ws, options, &output).await,
             Err(failure) => Err(failure),
         };
-        match ended {
-            Ok(exit) => exit,
-            Err(Failure { exit, text }) => {
-                output.status(&text).await;
-                exit
-            }
+        tokio::select! {
+            exit = finish(ended, output) => exit,
+            // Nobody reads the output.
+            _ = signal::ctrl_c() => process::exit(Exit::Interrupted as i32),
         }
-    });
-    output.finish();
+    })
+}
+
+/// Writes what is left, and why the program ends.
+async fn finish(ended: Result<Exit, Failure>, output: Output) -> Exit {
+    let exit = match ended {
+        Ok(exit) => exit,
+        Err(Failure { exit, text }) => {
+            output.status(&text).await;
+            exit
+        }
+    };
+    // A panic was reported.
+    let _result = spawn_blocking(move || output.finish()).await;
     exit
 }

@@ -245,13 +245,6 @@ impl Driver {
         }
     }
 
-    /// Notes that the transport has ended: see [`Connection::receive_eof`].
-    pub(in crate::adapter) fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
-        self.engine
-            .receive_eof()
-            .inspect_err(|_| self.trace.ended(&self.engine))
-    }
-
     /// Tells subscribers of `tracing` how the connection has ended. Only the first call counts.
     pub(in crate::adapter) fn trace_end(&mut self) {
         self.trace.ended(&self.engine);

@@ -129,7 +129,7 @@ fn race<T: Send + 'static>(
             Step::Wait(until) => until,
             Step::Failed(error) => return Err(limit.explain(error)),
         };
-        let left = wait_until.into_iter().chain(limit.deadline).min();
+        let left = wait_until.into_iter().chain(limit.deadline()).min();
         let attempt = match left {
             Some(at) => attempts.recv_timeout(at.saturating_duration_since(Instant::now())),
             None => attempts.recv().map_err(RecvTimeoutError::from),
@@ -155,11 +155,6 @@ mod tests {
     use super::*;
     use crate::timers::Due;
 
-    const NO_LIMIT: Limit = Limit {
-        limit: None,
-        deadline: None,
-    };
-
     fn address(number: u8) -> SocketAddr {
         SocketAddr::from(([192, 0, 2, number], 80))
     }
@@ -168,7 +163,7 @@ mod tests {
     /// without a limit.
     #[test]
     fn f64_a_silent_address_does_not_block_the_others() {
-        for limit in [NO_LIMIT, Limit::new(Some(Duration::from_secs(3600)))] {
+        for limit in [Limit::new(None), Limit::new(Some(Duration::from_secs(3600)))] {
             let silent = Arc::new(std::sync::Barrier::new(2));
             let connect = {
                 let silent = Arc::clone(&silent);
@@ -201,7 +196,7 @@ mod tests {
         assert!(matches!(error, Error::TimedOut { due: Due::Handshake, limit } if limit == Duration::from_millis(50)));
 
         let refuse = |_, _| Err::<(), _>(ErrorKind::ConnectionRefused.into());
-        let error = race([1, 2].map(address).to_vec(), NO_LIMIT, refuse).unwrap_err();
+        let error = race([1, 2].map(address).to_vec(), Limit::new(None), refuse).unwrap_err();
         assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused));
     }
 }

@@ -2,20 +2,18 @@
 
 use core::time::Duration;
 use std::{
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write},
     net::TcpStream,
     time::Instant,
 };
 
-use super::socket_timeout::MIN_TIMEOUT;
+use super::socket::{MIN_TIMEOUT, is_timeout};
 use crate::{adapter::Error, timers::Due};
 
-/// The time for connecting: for the resolution of the name, TCP, a proxy and TLS.
+/// The time for connecting, for the resolution of the name, TCP, a proxy and TLS; and when it has
+/// passed.
 #[derive(Clone, Copy)]
-pub(super) struct Limit {
-    pub(super) limit: Option<Duration>,
-    pub(super) deadline: Option<Instant>,
-}
+pub(super) struct Limit(Option<(Duration, Instant)>);
 
 impl Limit {
     pub(super) fn new(limit: Option<Duration>) -> Self {
@@ -24,15 +22,16 @@ impl Limit {
 
     /// The limit of what began at `started`.
     pub(super) fn since(started: Instant, limit: Option<Duration>) -> Self {
-        Self {
-            limit,
-            deadline: limit.and_then(|limit| started.checked_add(limit)),
-        }
+        Self(limit.and_then(|limit| Some((limit, started.checked_add(limit)?))))
+    }
+
+    pub(super) fn deadline(self) -> Option<Instant> {
+        self.0.map(|(_, deadline)| deadline)
     }
 
     /// The time that is left; `None` without a limit.
     pub(super) fn left(self) -> Option<Duration> {
-        self.deadline
+        self.deadline()
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
@@ -41,8 +40,8 @@ impl Limit {
     }
 
     pub(super) fn timed_out(self) -> Error {
-        match self.limit {
-            Some(limit) => Error::TimedOut {
+        match self.0 {
+            Some((limit, _)) => Error::TimedOut {
                 due: Due::Handshake,
                 limit,
             },
@@ -63,9 +62,14 @@ impl Limit {
         self.attempt(|timeout| tcp.set_read_timeout(timeout), call)
     }
 
-    /// Calls a function that writes, which returns when the limit has passed.
-    pub(super) fn write<V>(self, tcp: &TcpStream, call: impl FnMut() -> io::Result<V>) -> Result<V, Error> {
-        self.attempt(|timeout| tcp.set_write_timeout(timeout), call)
+    /// Writes all bytes, until the limit has passed.
+    pub(super) fn write_all(self, mut tcp: &TcpStream, mut bytes: &[u8]) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let set_timeout = |timeout| tcp.set_write_timeout(timeout);
+            let len = self.attempt(set_timeout, || tcp.write(bytes))?;
+            bytes = bytes.get(len..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     fn attempt<V>(
@@ -85,7 +89,7 @@ impl Limit {
             match call() {
                 Ok(value) => return Ok(value),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error) if is_timeout(&error) => {
                     // A stream in non-blocking mode returns at once. A retry would be a busy loop.
                     if left.is_none_or(|left| started.elapsed() < left / 2) {
                         return Err(error.into());
@@ -95,4 +99,14 @@ impl Limit {
             }
         }
     }
+}
+
+/// Calls a function that reads and writes within a limit, and sets the timeouts of the socket as
+/// they were. After an error, they stay changed: the socket is not used any more.
+pub(super) fn keep_timeouts<V>(tcp: &TcpStream, call: impl FnOnce() -> Result<V, Error>) -> Result<V, Error> {
+    let (read_timeout, write_timeout) = (tcp.read_timeout()?, tcp.write_timeout()?);
+    let value = call()?;
+    tcp.set_read_timeout(read_timeout)?;
+    tcp.set_write_timeout(write_timeout)?;
+    Ok(value)
 }

@@ -59,7 +59,7 @@ pub use self::{
     websocket::WebSocket,
     writer::Writer,
 };
-use self::{limit::Limit, socket_timeout::SocketHooks};
+use self::{limit::Limit, socket::SocketHooks};
 use super::{ConnectOptions, Error, Settings, handshake};
 use crate::{Accept, ClientRequest, Connection, handshake::Response};
 
@@ -98,10 +98,7 @@ pub fn connect_with(
     let ConnectOptions { settings, proxy, .. } = &options;
     let started = Instant::now();
     let limit = Limit::since(started, settings.timeouts.handshake);
-    let (host, port) = match proxy {
-        Some(proxy) => (proxy.host(), proxy.port()),
-        None => (request.host(), request.port()),
-    };
+    let (host, port) = options.first_hop(request);
     let tcp = connect::connect_tcp_within(host, port, limit)?;
     let unread = match proxy {
         Some(proxy) => tunnel::open(&tcp, proxy, request, &settings.config, limit)?,
@@ -109,7 +106,7 @@ pub fn connect_with(
     };
     #[cfg(feature = "rustls")]
     if request.is_secure() {
-        let stream = TlsStream::connect_within(tcp, request.host(), options.tls_config.as_deref(), &unread, limit)?;
+        let stream = TlsStream::connect_within(tcp, request.host(), options.tls_config.as_ref(), &unread, limit)?;
         let stream = MaybeTlsStream::Tls(stream);
         return WebSocket::connect(stream, request, settings, Some(SocketHooks::of()), &[], started);
     }
@@ -164,10 +161,7 @@ pub fn upgraded<S: Socket>(stream: S, engine: Connection, settings: impl Into<Se
 /// Returns whether an error of a stream ends the connection. After another one, the call can be
 /// repeated.
 fn is_fatal(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::WriteZero
-    )
+    !socket::is_timeout(error) && error.kind() != ErrorKind::WriteZero
 }
 
 /// Returns the result of writing bytes that were taken already: an error after which the rest can

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Settings, WebSocket, access::Core, read_loop::ReadLoop, socket_timeout::SocketHooks, websocket::Whole,
+    Settings, WebSocket, access::Core, read_loop::ReadLoop, socket::SocketHooks, websocket::Whole,
     write_loop::WriteLoop,
 };
 use crate::{

@@ -7,13 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    access::Access,
-    input::Input,
-    is_fatal,
-    socket_timeout::{SocketHooks, SocketTimeout},
-    unless_fatal,
-};
+use super::{access::Access, input::Input, is_fatal, socket::SocketHooks, socket_timeout::SocketTimeout, unless_fatal};
 use crate::{
     Event, Message, ProtocolError, State,
     adapter::{
@@ -153,10 +147,7 @@ impl<R: Read> ReadLoop<R> {
         take: &mut K,
     ) -> Result<ControlFlow<Option<K::Output>>, Error> {
         if let Some(error) = failure {
-            // The peer may not read any more.
-            let _written = connection.flush();
-            self.teardown(connection);
-            return Err(error.into());
+            return Err(self.fail(connection, error));
         }
         let state = {
             let driver = &mut connection.core().driver;
@@ -178,7 +169,10 @@ impl<R: Read> ReadLoop<R> {
     /// refusal.
     fn read_or_abort(&mut self, connection: &mut impl Duplex<R>) -> Result<Option<Event<'static>>, Error> {
         match self.read(connection) {
-            Ok(0) => Ok(connection.core().driver.receive_eof()?),
+            Ok(0) => {
+                let ended = connection.core().driver.engine.receive_eof();
+                ended.map_err(|error| self.fail(connection, error))
+            }
             Ok(_) => Ok(None),
             Err(Error::Io(error)) if !is_fatal(&error) => Err(error.into()),
             Err(error) => self.abort(connection, error),
@@ -222,6 +216,14 @@ impl<R: Read> ReadLoop<R> {
                 }
             }
         }
+    }
+
+    /// Ends a connection that has failed, because of a violation or the end of the stream.
+    fn fail(&mut self, connection: &mut impl Duplex<R>, error: Box<ProtocolError>) -> Error {
+        // The peer may not read any more.
+        let _written = connection.flush();
+        self.teardown(connection);
+        error.into()
     }
 
     /// Ends a connection whose stream has failed, or whose peer has missed a deadline. Returns the

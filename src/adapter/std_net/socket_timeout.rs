@@ -1,48 +1,9 @@
-//! Socket options: what a connection can do with its stream besides reading and writing.
+//! The timeout of a read or a write of a connection.
 
 use core::time::Duration;
-use std::{
-    io::{self, ErrorKind},
-    net::Shutdown,
-    time::Instant,
-};
+use std::{io, time::Instant};
 
-use super::socket::Socket;
-use crate::Teardown;
-
-/// The shortest timeout that is set: sockets refuse a timeout of zero.
-pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);
-
-/// The functions of a stream besides reading and writing.
-pub(super) struct SocketHooks<S> {
-    read_timeout: TimeoutOption<S>,
-    write_timeout: TimeoutOption<S>,
-    /// Closes the stream of a closed connection. Waits for the peer until the deadline at most.
-    pub(super) teardown: fn(&mut S, Teardown, Option<Instant>),
-}
-
-/// How to get and to set one of the timeouts of a stream.
-#[derive(Clone, Copy)]
-struct TimeoutOption<S> {
-    get: fn(&S) -> io::Result<Option<Duration>>,
-    set: fn(&S, Option<Duration>) -> io::Result<()>,
-}
-
-impl<S: Socket> SocketHooks<S> {
-    pub(super) fn of() -> Self {
-        Self {
-            read_timeout: TimeoutOption {
-                get: S::read_timeout,
-                set: S::set_read_timeout,
-            },
-            write_timeout: TimeoutOption {
-                get: S::write_timeout,
-                set: S::set_write_timeout,
-            },
-            teardown,
-        }
-    }
-}
+use super::socket::{MIN_TIMEOUT, SocketHooks, TimeoutOption, is_timeout};
 
 /// The timeout of one direction of a stream: the next deadline of the connection, or the timeout
 /// that the owner of the stream has set, whichever comes first.
@@ -146,7 +107,7 @@ impl<S> SocketTimeout<S> {
         let Some(set_value) = self.set_value else {
             return false;
         };
-        if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+        if !is_timeout(error) {
             return false;
         }
         // A stream in non-blocking mode returns at once. A retry would be a busy loop.
@@ -164,28 +125,4 @@ impl<S> SocketTimeout<S> {
         }
         has_time
     }
-}
-
-/// Closes a stream in an orderly way (RFC 6455, section 7.1.1). Closing a socket with unread bytes
-/// sends a reset, which can destroy the Close frame on its way to the peer.
-fn teardown<S: Socket>(stream: &mut S, teardown: Teardown, deadline: Option<Instant>) {
-    let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    // TLS has something to write at its end. A timeout of zero is an error.
-    let _error = stream.set_write_timeout(left().map(|left| left.max(MIN_TIMEOUT)));
-    if teardown == Teardown::Close && stream.shutdown(Shutdown::Write).is_err() {
-        return;
-    }
-    let mut sink = [0; 1024];
-    loop {
-        // A timeout of zero is an error and ends the loop.
-        if stream.set_read_timeout(left()).is_err() {
-            break;
-        }
-        match stream.read(&mut sink) {
-            Ok(1..) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Ok(0) | Err(_) => break,
-        }
-    }
-    let _closed = stream.shutdown(Shutdown::Both);
 }

@@ -10,7 +10,8 @@ use std::{
 use super::{
     access::{Access, Core},
     is_fatal,
-    socket_timeout::{SocketHooks, SocketTimeout},
+    socket::SocketHooks,
+    socket_timeout::SocketTimeout,
 };
 use crate::adapter::{
     Error,
@@ -227,7 +228,9 @@ impl<W: Write> WriteLoop<W> {
                 Ok(len) => {
                     unwritten.advance(len, next_len);
                     if unwritten.state.is_interleaving() && unwritten.len() > 0 {
-                        return Ok(());
+                        // A TLS stream takes all bytes before it times out, and its flush returns
+                        // the error: in the attempt that has waited, not in the next one.
+                        break;
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

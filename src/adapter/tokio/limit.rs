@@ -6,20 +6,15 @@ use tokio::time::{self, Instant};
 
 use crate::{adapter::Error, timers::Due};
 
-/// The time for connecting: for the resolution of the name, TCP, a proxy and TLS.
+/// The time for connecting, for the resolution of the name, TCP, a proxy and TLS; and when it has
+/// passed.
 #[derive(Clone, Copy)]
-pub(super) struct Limit {
-    limit: Option<Duration>,
-    deadline: Option<Instant>,
-}
+pub(super) struct Limit(Option<(Duration, Instant)>);
 
 impl Limit {
     /// The limit of what begins now.
     pub(super) fn new(limit: Option<Duration>) -> Self {
-        Self {
-            limit,
-            deadline: limit.and_then(|limit| Instant::now().checked_add(limit)),
-        }
+        Self(limit.and_then(|limit| Some((limit, Instant::now().checked_add(limit)?))))
     }
 
     /// Waits for a future until the limit has passed.
@@ -27,7 +22,7 @@ impl Limit {
     where
         Error: From<E>,
     {
-        let (Some(limit), Some(deadline)) = (self.limit, self.deadline) else {
+        let Some((limit, deadline)) = self.0 else {
             return Ok(connecting.await?);
         };
         match time::timeout_at(deadline, connecting).await {

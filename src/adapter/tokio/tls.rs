@@ -1,6 +1,6 @@
 //! TLS with `tokio-rustls`.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, sync::Arc};
 use std::io;
 
 use rustls::{ClientConfig, ClientConnection};
@@ -18,7 +18,7 @@ use crate::adapter::{
 pub(super) async fn connect(
     tcp: TcpStream,
     host: &str,
-    config: Option<&ClientConfig>,
+    config: Option<&Arc<ClientConfig>>,
     unread: &[u8],
     limit: Limit,
 ) -> Result<Box<TlsStream<TcpStream>>, Error> {

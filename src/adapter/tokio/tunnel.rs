@@ -39,12 +39,8 @@ async fn exchange(tcp: &TcpStream, mut out: &[u8], connect: &mut Connect) -> Res
         let Some(len) = unless_spurious(tcp.try_read(&mut buf))? else {
             continue;
         };
-        if len == 0 {
-            connect.receive_eof()?;
-        }
-        let mut input = buf.get_mut(..len).unwrap_or_default();
-        if connect.receive(&mut input)?.is_some() {
-            return Ok(input.to_vec());
+        if let Some(unread) = tunnel::received(connect, buf.get_mut(..len).unwrap_or_default())? {
+            return Ok(unread);
         }
     }
 }

@@ -316,3 +316,21 @@ fn f35_a_write_continues_after_a_timeout_over_tcp() {
         assert!(frames(Role::Server, &bytes) == expected, "{} bytes", bytes.len());
     });
 }
+
+/// R106: after the end of the transport without a Close frame, too, the call that reports the end
+/// closes the stream first. A peer that has closed only its sending side sees it, although the
+/// application keeps the connection.
+#[test]
+fn s7_1_1_the_stream_is_closed_after_an_end_without_a_close_frame() {
+    let (mut client, mut server) = raw_client_and_server();
+    client.write_all(&[0x81, 0x85, 0, 0]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(received(server.recv()), Err(ProtocolError::UnexpectedEof));
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+
+    let (mut client, server) = raw_client_and_server();
+    let (mut reader, _writer) = server.split().unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(received(reader.recv()), Err(ProtocolError::UnexpectedEof));
+    assert_eq!(client.read(&mut [0]).unwrap(), 0);
+}

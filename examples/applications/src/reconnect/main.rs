@@ -31,7 +31,7 @@ usage: reconnect serve [--listen ADDRESS] --directory DIRECTORY
 
 The path of the URL is the name of the client: at most 32 lower-case letters and digits. A name is
 used by one client at a time. The server takes a new client only if its directory has fewer than 100
-files.";
+files, and lines only up to 64 MiB for each client.";
 
 fn main() -> ExitCode {
     run_async("reconnect", HELP, application)

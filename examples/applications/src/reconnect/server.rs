@@ -11,7 +11,10 @@ use std::{
 
 use sockless::{
     Accept, CloseCode,
-    adapter::{Settings, std_net},
+    adapter::{
+        Settings,
+        std_net::{self, WebSocket},
+    },
 };
 use sockless_applications::{AnyError, serve_each_on_threads};
 
@@ -20,10 +23,14 @@ use sockless_applications::{AnyError, serve_each_on_threads};
 const MAX_CLIENTS: usize = 100;
 /// The longest name of a client, in bytes.
 const MAX_NAME_LEN: usize = 32;
+/// The longest file of a client, in bytes. It is read when the client comes for the first time.
+const MAX_LOG_LEN: u64 = 64 << 20;
 
 /// The lines of one client.
 struct Log {
     file: File,
+    /// How long the file is, in bytes.
+    len: u64,
     count: u64,
     /// The number of the last connection. Those before are lost to the client, but what they have
     /// sent may still be on its way.
@@ -45,8 +52,9 @@ fn receive(tcp: TcpStream, directory: &Path, logs: &Logs) -> Result<(), AnyError
     if !is_name(&name) {
         return Ok(incoming.reject(404, &[], b"the path is no name of a client\n")?);
     }
-    let Some(log) = open(logs, directory, name)? else {
-        return Ok(incoming.reject(403, &[], b"there are too many clients\n")?);
+    let log = match open(logs, directory, name)? {
+        Ok(log) => log,
+        Err(reason) => return Ok(incoming.reject(403, &[], format!("{reason}\n").as_bytes())?),
     };
     let mut ws = incoming.accept(&Accept::new())?;
     let connection = {
@@ -57,20 +65,32 @@ fn receive(tcp: TcpStream, directory: &Path, logs: &Logs) -> Result<(), AnyError
     };
     while let Some(message) = ws.recv()? {
         let Some(line) = message.as_text().filter(|text| !text.contains('\n')) else {
-            ws.close(CloseCode::POLICY_VIOLATION, "a message has to be one line of text")?;
-            continue;
+            return refuse(ws, "a message has to be one line of text");
         };
+        let line = format!("{line}\n");
         let mut log = lock(&log);
         if log.connection != connection {
             return Err("the client has connected again".into());
         }
+        if log.len + line.len() as u64 > MAX_LOG_LEN {
+            drop(log);
+            return refuse(ws, "the file of the client is full");
+        }
         // In one call, and then confirmed. It survives the end of this process; for more, call
         // `sync_data`.
-        log.file.write_all(format!("{line}\n").as_bytes())?;
+        log.file.write_all(line.as_bytes())?;
+        log.len += line.len() as u64;
         log.count += 1;
         // The confirmations of all lines of one read leave in one write.
         ws.feed(log.count.to_string())?;
     }
+    Ok(())
+}
+
+/// Closes the connection. What arrives meanwhile is not written: a line before it is missing.
+fn refuse(mut ws: WebSocket<TcpStream>, reason: &str) -> Result<(), AnyError> {
+    ws.close(CloseCode::POLICY_VIOLATION, reason)?;
+    while ws.recv()?.is_some() {}
     Ok(())
 }
 
@@ -79,17 +99,20 @@ fn is_name(text: &str) -> bool {
     (1..=MAX_NAME_LEN).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
-/// Returns the lines of a client. `None`: it is a new one, and there are too many.
-fn open(logs: &Logs, directory: &Path, name: String) -> io::Result<Option<Arc<Mutex<Log>>>> {
+/// Returns the lines of a client, or why it is refused.
+fn open(logs: &Logs, directory: &Path, name: String) -> io::Result<Result<Arc<Mutex<Log>>, &'static str>> {
     let mut logs = lock(logs);
     if let Some(log) = logs.get(&name) {
-        return Ok(Some(Arc::clone(log)));
+        return Ok(Ok(Arc::clone(log)));
     }
     let path = directory.join(&name);
     if !path.exists() && fs::read_dir(directory)?.count() >= MAX_CLIENTS {
-        return Ok(None);
+        return Ok(Err("there are too many clients"));
     }
     let file = File::options().read(true).append(true).create(true).open(&path)?;
+    if file.metadata()?.len() > MAX_LOG_LEN {
+        return Ok(Err("the file of the client is too long"));
+    }
     let lines = fs::read(&path)?;
     // The last line may be cut off. It was not confirmed.
     let len = lines.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -97,11 +120,12 @@ fn open(logs: &Logs, directory: &Path, name: String) -> io::Result<Option<Arc<Mu
     let count = lines[..len].iter().filter(|byte| **byte == b'\n').count() as u64;
     let log = Arc::new(Mutex::new(Log {
         file,
+        len: len as u64,
         count,
         connection: 0,
     }));
     logs.insert(name, Arc::clone(&log));
-    Ok(Some(log))
+    Ok(Ok(log))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -92,6 +92,32 @@ fn the_number_of_clients_is_limited() {
     assert_eq!(fs::read_to_string(directory.join("client7")).unwrap(), "a line\n");
 }
 
+/// The file of a client is limited: it takes lines up to 64 MiB, and a longer one is not read.
+#[test]
+fn the_lines_of_a_client_are_limited() {
+    const MAX_LEN: usize = 64 << 20;
+    let directory = directory("full");
+    let write = |name: &str, len: usize| {
+        let mut lines = vec![b'x'; len];
+        lines[len - 1] = b'\n';
+        fs::write(directory.join(name), lines).unwrap();
+    };
+    write("ada", MAX_LEN - 5);
+    write("bob", MAX_LEN + 1);
+    let (_server, url) = Process::serve(RECONNECT, &["serve", "--directory", directory.to_str().unwrap()]);
+    let mut ada = client(&format!("{url}ada"));
+    // The second one does not fit, and the third one would not follow the first one.
+    ada.input(["last".into(), "xx".into(), String::new()]);
+    let (status, _, stderr) = ada.end();
+    assert_eq!(status, Some(1), "{stderr}");
+    assert!(stderr.contains("1008"), "{stderr}");
+    let lines = fs::read(directory.join("ada")).unwrap();
+    assert!(lines.len() == MAX_LEN && lines.ends_with(b"x\nlast\n"));
+    let (status, _, stderr) = client(&format!("{url}bob")).end();
+    assert_eq!(status, Some(1), "{stderr}");
+    assert!(stderr.contains("with status 403 instead of 101"), "{stderr}");
+}
+
 /// A client that starts before its server.
 #[test]
 fn a_server_that_is_not_there_yet() {

@@ -9,15 +9,10 @@ use sockless_http2::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},
-    runtime::Builder,
     time::Instant,
 };
 
-/// Runs a test on the paused clock of tokio, which advances when all tasks wait.
-fn run_paused<F: Future>(test: F) -> F::Output {
-    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
-    runtime.unwrap().block_on(test)
-}
+use crate::carrier::{config, run_paused, settings};
 
 /// A client that sends nothing, or a part of what tells HTTP/2 from HTTP/1.1, or a part of a
 /// request, is dropped after a while.
@@ -59,7 +54,7 @@ fn a_server_without_an_answer_is_an_error() {
         tokio::spawn(server::serve(transport, |_| std::future::pending()));
         let http2 = Http2::connect(client).await.unwrap();
         let request = sockless::ClientRequest::new("ws://localhost/").unwrap();
-        let opened = http2.open(&request, crate::config(false), crate::settings()).await;
+        let opened = http2.open(&request, config(false), settings()).await;
         let Err(Error::Io(error)) = opened else {
             panic!("opened, or another error");
         };

@@ -1,56 +1,42 @@
 //! WebSockets over HTTP/2 on the loopback interface: the client of this package, and a server on
 //! hyper.
 
+#[path = "../carrier/mod.rs"]
+mod carrier;
 mod deadlines;
 mod endings;
-mod messages;
+mod http1;
 mod refusals;
-mod stalled;
 
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use http::{Request, Response};
 use sockless::{
     Accept, ClientRequest, Config,
     adapter::{self, Settings, hyper},
-    deflate::DeflateConfig,
 };
 use sockless_http2::{
-    client::{Error, Http2, WebSocket},
+    STREAM_WINDOW,
+    client::{Error, Http2 as Carrier, WebSocket},
     server,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, mpsc},
-    time::timeout,
 };
 
-/// How long a test may take. Most take milliseconds.
-const TEST_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::carrier::{config, endings::is_eof, serve, settings};
 
-/// Runs a test on two threads.
-fn run<F: Future>(test: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { timeout(TEST_TIMEOUT, test).await })
-        .expect("the test ends before the timeout")
-}
+/// How many WebSockets one connection carries besides one that is stalled.
+const MANY: usize = 999;
 
-/// With compression of every message, or without.
-fn config(compressed: bool) -> Config {
-    Config::new().deflate(compressed.then(|| DeflateConfig::new().threshold(0)))
-}
-
-fn settings() -> Settings {
-    Settings::new()
+/// Whether a connection or a stream was lost. A server on hyper does not tell a reset from the end
+/// of the stream.
+fn is_lost(error: &adapter::Error) -> bool {
+    matches!(error, adapter::Error::Io(_)) || is_eof(error)
 }
 
 /// A server in the same process. It echoes messages, except those of `/unread`, which it does not
@@ -68,8 +54,10 @@ struct Server {
 }
 
 impl Server {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    fn start() -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
         let (send, ends) = mpsc::unbounded_channel();
         let (shutdown, drop, ended) = <(Arc<Notify>, Arc<Notify>, Arc<Mutex<usize>>)>::default();
@@ -110,13 +98,13 @@ impl Server {
         tcp
     }
 
-    async fn connect(&self) -> Http2 {
-        Http2::connect(self.tcp().await).await.unwrap()
+    async fn connect(&self) -> Carrier {
+        Carrier::connect(self.tcp().await).await.unwrap()
     }
 
-    async fn open(&self, http2: &Http2, path: &str, config: Config) -> Result<WebSocket, Error> {
+    async fn open(&self, carrier: &Carrier, path: &str, config: Config) -> Result<WebSocket, Error> {
         let request = ClientRequest::new(&format!("ws://{}{path}", self.address))?;
-        let (ws, _response) = http2.open(&request, config, settings()).await?;
+        let (ws, _response) = carrier.open(&request, config, settings()).await?;
         Ok(ws)
     }
 
@@ -151,26 +139,14 @@ fn respond<B>(mut request: Request<B>, ends: &Ends) -> Response<String> {
     match hyper::upgrade(&mut request, &Accept::new(), settings) {
         Ok((response, upgrade)) => {
             tokio::spawn(async move {
-                let end = serve(upgrade, &path).await;
+                let end = match upgrade.await {
+                    Ok(ws) => serve(ws, &path).await,
+                    Err(error) => Err(error),
+                };
                 let _closed = ends.send((path, end));
             });
             response
         }
         Err(rejection) => rejection.into_http(),
     }
-}
-
-async fn serve(upgrade: hyper::Upgrade, path: &str) -> Result<String, adapter::Error> {
-    let mut ws = upgrade.await?;
-    if path.starts_with("/unread") {
-        std::future::pending::<()>().await;
-    }
-    if path.starts_with("/drop") {
-        ws.recv().await?;
-        return Ok("dropped".to_owned());
-    }
-    while let Some(message) = ws.recv().await? {
-        ws.feed(message).await?;
-    }
-    Ok(ws.close_status().unwrap().to_string())
 }

@@ -14,7 +14,10 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::{Server, config, run};
+use crate::{
+    Server,
+    carrier::{config, run},
+};
 
 /// A client of HTTP/2 that sends what it is told to.
 async fn raw_client(server: &Server) -> SendRequest<bytes::Bytes> {
@@ -120,7 +123,7 @@ fn f58_invalid_requests_are_refused() {
         ),
     ];
     run(async {
-        let server = Server::start().await;
+        let server = Server::start();
         let client = raw_client(&server).await;
         for (name, change, status, header) in rows {
             let mut request = request(&server);
@@ -142,7 +145,7 @@ fn f58_invalid_requests_are_refused() {
 #[test]
 fn a_refusal_is_reported() {
     run(async {
-        let server = Server::start().await;
+        let server = Server::start();
         let http2 = server.connect().await;
         let url = format!("ws://{}/echo", server.address);
         let request = sockless::ClientRequest::new(&url).unwrap();
@@ -231,7 +234,7 @@ fn f58_malformed_requests_end_one_stream() {
         ("sec-websocket-version", "13"),
     ];
     run(async {
-        let server = Server::start().await;
+        let server = Server::start();
         let (kind, _, payload) = first_frame(&server, 1, &valid).await;
         assert_eq!((kind, payload[0]), (HEADERS, STATUS_200));
         for (name, expected) in [

@@ -1,9 +1,18 @@
 //! Frames of HTTP/3, cut and mixed in any way.
 
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+
 use sockless::{Connection, Event, handshake::Negotiated};
 use sockless_http3::request::{Error, headers_frame};
+use tokio::{
+    task::coop::{consume_budget, has_budget_remaining},
+    time::sleep,
+};
 
-use crate::{Server, VALID, config, run};
+use crate::{
+    Server, VALID,
+    carrier::{config, run, run_paused},
+};
 
 const H3_FRAME_UNEXPECTED: u64 = 0x105;
 const H3_FRAME_ERROR: u64 = 0x106;
@@ -130,5 +139,25 @@ fn long_headers_end_one_stream() {
             assert_eq!(code.to_string(), "H3_EXCESSIVE_LOAD");
         }
         raw.check().await;
+    });
+}
+
+/// A stream whose bytes arrive as fast as they are read does not keep its thread: a read counts
+/// towards the budget that tokio gives a task before others run.
+#[test]
+fn reads_count_towards_the_budget_of_the_task() {
+    run_paused(async {
+        let server = Server::start();
+        let raw = server.raw().await;
+        let (_send, mut recv) = raw.send(&headers_frame(VALID).unwrap()).await;
+        // The response arrives.
+        sleep(Duration::from_secs(1)).await;
+        while has_budget_remaining() {
+            consume_budget().await;
+        }
+        let mut headers = pin!(recv.headers());
+        let is_pending = poll_fn(|cx| Poll::Ready(headers.as_mut().poll(cx).is_pending())).await;
+        assert!(is_pending, "it reads without a budget");
+        assert_eq!(headers.await.unwrap().unwrap().status(), Some(200));
     });
 }

@@ -1,60 +1,38 @@
 //! WebSockets over HTTP/3 on the loopback interface: the client and the server of this package.
 
+#[path = "../../../http2/tests/carrier/mod.rs"]
+mod carrier;
 mod deadlines;
 mod endings;
 mod frames;
-mod messages;
 mod refusals;
-mod stalled;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 
-use quinn::{Endpoint, VarInt};
-use sockless::{
-    Accept, ClientRequest, CloseCode, Config,
-    adapter::{self, Settings},
-    deflate::DeflateConfig,
-};
+use quinn::{ClientConfig, Endpoint, ServerConfig, VarInt};
+use sockless::{Accept, ClientRequest, Config, adapter};
 use sockless_http3::{
-    WebSocket,
-    client::{Error, Http3},
+    STREAM_WINDOW, WebSocket,
+    client::{Error, Http3 as Carrier},
     request::{Receiver, headers_frame},
     server::{self, Incoming},
     tls,
 };
-use tokio::{
-    sync::{Notify, mpsc},
-    time::timeout,
-};
+use tokio::sync::{Notify, mpsc};
 
-/// How long a test may take. Most take milliseconds.
-const TEST_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::carrier::{config, serve, settings};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Runs a test on two threads.
-fn run<F: Future>(test: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { timeout(TEST_TIMEOUT, test).await })
-        .expect("the test ends before the timeout")
-}
+/// How many WebSockets one connection carries besides one that is stalled.
+const MANY: usize = 300;
 
-/// With compression of every message, or without.
-fn config(compressed: bool) -> Config {
-    Config::new().deflate(compressed.then(|| DeflateConfig::new().threshold(0)))
-}
-
-fn settings() -> Settings {
-    Settings::new()
+/// Whether a connection was lost.
+fn is_lost(error: &adapter::Error) -> bool {
+    matches!(error, adapter::Error::Io(_))
 }
 
 /// A server in the same process. It echoes messages, except those of `/unread`, which it does not
@@ -73,10 +51,18 @@ struct Server {
 
 /// Returns an endpoint of a server, and one of a client that trusts it.
 fn endpoints() -> (Endpoint, Endpoint) {
+    endpoints_with(|_, _| {})
+}
+
+/// Returns the same, with settings that are changed.
+fn endpoints_with(change: impl FnOnce(&mut ServerConfig, &mut ClientConfig)) -> (Endpoint, Endpoint) {
     let certificate = tls::Certificate::new(&["localhost"]).unwrap();
-    let server = Endpoint::server(tls::server_config(&certificate).unwrap(), ANY_PORT).unwrap();
+    let mut server_config = tls::server_config(&certificate).unwrap();
+    let mut client_config = tls::client_config([certificate.der()]).unwrap();
+    change(&mut server_config, &mut client_config);
+    let server = Endpoint::server(server_config, ANY_PORT).unwrap();
     let mut client = Endpoint::client(ANY_PORT).unwrap();
-    client.set_default_client_config(tls::client_config([certificate.der()]).unwrap());
+    client.set_default_client_config(client_config);
     (server, client)
 }
 
@@ -110,8 +96,8 @@ impl Server {
         server
     }
 
-    async fn connect(&self) -> Http3 {
-        Http3::connect(&self.client, self.address, "localhost").await.unwrap()
+    async fn connect(&self) -> Carrier {
+        Carrier::connect(&self.client, self.address, "localhost").await.unwrap()
     }
 
     /// A client of QUIC, which has sent empty settings.
@@ -130,8 +116,8 @@ impl Server {
         ClientRequest::new(&format!("wss://{}{path}", self.address)).unwrap()
     }
 
-    async fn open(&self, http3: &Http3, path: &str, config: Config) -> Result<WebSocket, Error> {
-        let (ws, _response) = http3.open(&self.request(path), config, settings()).await?;
+    async fn open(&self, carrier: &Carrier, path: &str, config: Config) -> Result<WebSocket, Error> {
+        let (ws, _response) = carrier.open(&self.request(path), config, settings()).await?;
         Ok(ws)
     }
 
@@ -157,23 +143,6 @@ async fn respond(incoming: Incoming, ends: Ends) {
     let path = fields.pseudo_headers().find(|(name, _)| *name == ":path").unwrap().1;
     let end = serve(ws, path).await;
     let _closed = ends.send((path.to_owned(), end));
-}
-
-async fn serve(mut ws: WebSocket, path: &str) -> Result<String, adapter::Error> {
-    if path.starts_with("/unread") {
-        std::future::pending::<()>().await;
-    }
-    if path.starts_with("/drop") {
-        ws.recv().await?;
-        return Ok("dropped".to_owned());
-    }
-    if path.starts_with("/close") {
-        ws.close(CloseCode::from(4001), "enough").await?;
-    }
-    while let Some(message) = ws.recv().await? {
-        ws.feed(message).await?;
-    }
-    Ok(ws.close_status().unwrap().to_string())
 }
 
 /// A client that sends what it is told to.

@@ -7,7 +7,11 @@ use sockless_http3::{
     request::{Error as StreamError, Fields, headers_frame},
 };
 
-use crate::{Raw, Server, VALID, config, endpoints, run};
+use crate::{
+    Raw, Server, VALID,
+    carrier::{config, run},
+    endpoints,
+};
 
 type Header = (&'static str, &'static str);
 

@@ -3,9 +3,12 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::Child,
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
+
+use sockless::CloseCode;
 
 use crate::{
     process::{end, start, wscat},
@@ -178,4 +181,40 @@ fn interrupts_end_the_program_although_nobody_reads_its_output() {
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+/// At the end of the connection, the program waits for the reader of its output, for the messages
+/// and for the report.
+#[cfg(unix)]
+#[test]
+fn interrupts_end_the_program_although_nobody_reads_the_last_of_its_output() {
+    // As many messages as are queued, while the first one is written: the report has no place.
+    for (code, queued) in [(1000, 0), (1011, 64)] {
+        let (tell, closed) = mpsc::channel();
+        let url = accepting(move |mut ws| {
+            ws.send("x".repeat(1 << 20)).unwrap();
+            for _ in 0..queued {
+                ws.send("x").unwrap();
+            }
+            ws.close(CloseCode(code), "").unwrap();
+            while let Ok(Some(_)) = ws.recv() {}
+            tell.send(()).unwrap();
+        });
+        let mut child = start(&["--wait", "forever", &url]);
+        // The rest of the output stays in the pipe.
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        closed.recv().unwrap();
+        // Before that, interrupts would end the connection instead.
+        thread::sleep(Duration::from_millis(300));
+        let started = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if started.elapsed() > Duration::from_secs(20) {
+                child.kill().unwrap();
+                panic!("it ignores interrupts");
+            }
+            interrupt(&child);
+            thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{code}");
+    }
 }

@@ -2,17 +2,14 @@
 
 use alloc::{sync::Arc, vec::Vec};
 use core::time::Duration;
-use std::{
-    io::{ErrorKind, Write},
-    net::TcpStream,
-};
+use std::{io::ErrorKind, net::TcpStream};
 
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
 use super::{TlsStream, records::Received};
 use crate::adapter::{
     Error,
-    std_net::limit::Limit,
+    std_net::limit::{Limit, keep_timeouts},
     tls::{client_config, explain, failed, server_name},
 };
 
@@ -38,7 +35,7 @@ impl TlsStream {
     pub(in crate::adapter::std_net) fn connect_within(
         tcp: TcpStream,
         host: &str,
-        config: Option<&ClientConfig>,
+        config: Option<&Arc<ClientConfig>>,
         unread: &[u8],
         limit: Limit,
     ) -> Result<Self, Error> {
@@ -70,18 +67,15 @@ impl TlsStream {
         unread: &[u8],
         limit: Limit,
     ) -> Result<Self, Error> {
-        let owner_timeouts = (tcp.read_timeout()?, tcp.write_timeout()?);
         let mut received = Received::new(unread);
-        shake_hands(&tcp, &mut connection, host, &mut received, limit)?;
-        tcp.set_read_timeout(owner_timeouts.0)?;
-        tcp.set_write_timeout(owner_timeouts.1)?;
+        keep_timeouts(&tcp, || shake_hands(&tcp, &mut connection, host, &mut received, limit))?;
         Ok(Self::new(tcp, connection, received))
     }
 }
 
 /// Reads and writes until the handshake is complete.
 fn shake_hands(
-    mut tcp: &TcpStream,
+    tcp: &TcpStream,
     connection: &mut rustls::Connection,
     host: Option<&str>,
     received: &mut Received,
@@ -93,15 +87,9 @@ fn shake_hands(
         while connection.wants_write() {
             let mut record = Vec::new();
             connection.write_tls(&mut record)?;
-            let mut rest = &record[..];
-            while !rest.is_empty() {
-                let written = limit.write(tcp, || (&mut tcp).write(rest));
-                let len = match (&processed, written) {
-                    (Ok(_), written) => written?,
-                    (Err(_), Ok(len)) => len,
-                    (Err(_), Err(_)) => break,
-                };
-                rest = rest.get(len..).unwrap_or_default();
+            let written = limit.write_all(tcp, &record);
+            if processed.is_ok() {
+                written?;
             }
         }
         let has_processed = processed.map_err(|error| explain(host, error))?;

@@ -153,7 +153,7 @@ impl TlsStream {
 impl Read for TlsStream {
     /// Returns 0 after the peer's `close_notify`. An end without it is `UnexpectedEof`.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut call = ReadCall::new();
+        let mut call = ReadCall::default();
         let read = self.read_within(buf, &mut call);
         call.end(&self.tcp);
         read

@@ -9,35 +9,28 @@ use std::{
 
 /// A call that reads more than once from the socket, and ends with the timeout of one read: so the
 /// bytes of a record that arrive one by one do not keep it from its deadline.
+#[derive(Default)]
 pub(super) struct ReadCall {
-    started: Instant,
-    reads: usize,
+    /// When the first read began.
+    started: Option<Instant>,
     /// The timeout of the socket, if it is changed.
     timeout: Option<Duration>,
 }
 
 impl ReadCall {
-    pub(super) fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            reads: 0,
-            timeout: None,
-        }
-    }
-
     /// Sets the timeout for the next read.
     pub(super) fn limit(&mut self, tcp: &TcpStream) -> io::Result<()> {
-        self.reads += 1;
-        if self.reads == 1 {
+        let Some(started) = self.started else {
+            self.started = Some(Instant::now());
             return Ok(());
-        }
+        };
         let Some(timeout) = self
             .timeout
             .map_or_else(|| tcp.read_timeout(), |timeout| Ok(Some(timeout)))?
         else {
             return Ok(());
         };
-        let elapsed = self.started.elapsed();
+        let elapsed = started.elapsed();
         // Each change is a system call, so the timeout may pass an eighth late.
         if elapsed > timeout / 8 {
             let left = timeout.saturating_sub(elapsed);

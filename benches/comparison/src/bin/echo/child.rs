@@ -1,14 +1,14 @@
 //! A server in a process of its own, and the processor time that it has used.
 
 use std::{
-    env, fs,
+    env,
     io::{self, BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio, exit},
     thread,
 };
 
-use crate::servers;
+use crate::{connection, servers};
 
 pub struct Server {
     pub name: String,
@@ -47,16 +47,9 @@ impl Server {
         }
     }
 
-    /// Returns the processor time of all threads, in nanoseconds. The kernel updates it when a
-    /// thread stops running, so it is exact only while all threads wait.
+    /// Returns the processor time that the server has used: see [`connection::processor_time`].
     pub fn processor_time(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid)).expect("the server runs");
-        let time = |task: io::Result<fs::DirEntry>| {
-            // A thread that has just ended has no file.
-            let schedstat = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-            schedstat.split(' ').next()?.parse::<u64>().ok()
-        };
-        tasks.filter_map(time).sum()
+        connection::processor_time(self.pid)
     }
 }
 

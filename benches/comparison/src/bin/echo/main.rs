@@ -20,6 +20,7 @@
 
 mod child;
 mod client;
+mod connection;
 mod servers;
 mod work;
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::connection::write_header;
+
 /// The number of connections at the same time.
 pub const CONNECTIONS: usize = 16;
 
@@ -35,18 +37,6 @@ impl Work {
             expected.extend(payload);
         }
         (sent, expected)
-    }
-}
-
-/// Appends a frame header without the key (RFC 6455, section 5.2).
-fn write_header(len: usize, masked: u8, out: &mut Vec<u8>) {
-    match len {
-        0..126 => out.extend([0x82, masked | len as u8]),
-        126..65536 => {
-            out.extend([0x82, masked | 126]);
-            out.extend((len as u16).to_be_bytes());
-        }
-        _ => unreachable!("no workload has such messages"),
     }
 }
 

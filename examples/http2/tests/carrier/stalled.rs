@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use sockless::{CloseCode, Message};
-use sockless_http3::{STREAM_WINDOW, WebSocket, client::Http3};
 use tokio::time::timeout;
 
-use crate::{Server, config, run};
+use super::{config, run};
+use crate::{Carrier, MANY, STREAM_WINDOW, Server, WebSocket};
 
 /// Sends until nothing is taken any more. Returns how many bytes were taken.
 async fn fill(ws: &mut WebSocket) -> usize {
@@ -31,10 +31,10 @@ async fn exchange(mut ws: WebSocket, rounds: usize) {
     assert_eq!(ws.recv().await.unwrap(), None);
 }
 
-async fn exchange_on_all(server: &Server, http3: &Http3, number: usize) {
+async fn exchange_on_all(server: &Server, carrier: &Carrier, number: usize) {
     let mut tasks = Vec::new();
     for _ in 0..number {
-        let ws = server.open(http3, "/echo", config(false)).await.unwrap();
+        let ws = server.open(carrier, "/echo", config(false)).await.unwrap();
         tasks.push(tokio::spawn(exchange(ws, 5)));
     }
     for task in tasks {
@@ -48,12 +48,12 @@ async fn exchange_on_all(server: &Server, http3: &Http3, number: usize) {
 fn a_client_that_does_not_receive_stalls_its_own_stream_only() {
     run(async {
         let server = Server::start();
-        let http3 = server.connect().await;
-        let mut stalled = server.open(&http3, "/echo", config(false)).await.unwrap();
+        let carrier = server.connect().await;
+        let mut stalled = server.open(&carrier, "/echo", config(false)).await.unwrap();
         let sent = fill(&mut stalled).await;
         // Its window in each direction, and what is buffered in between.
         assert!(sent < 30 * STREAM_WINDOW as usize, "{sent}");
-        exchange_on_all(&server, &http3, 300).await;
+        exchange_on_all(&server, &carrier, MANY).await;
         // Nothing is lost: it receives all of it when it begins to.
         let mut received = 0;
         while received < sent {
@@ -68,16 +68,16 @@ fn a_client_that_does_not_receive_stalls_its_own_stream_only() {
 fn a_server_that_does_not_receive_stalls_its_own_stream_only() {
     run(async {
         let server = Server::start();
-        let http3 = server.connect().await;
+        let carrier = server.connect().await;
         let mut stalled = Vec::new();
         for n in 0..20 {
             let path = format!("/unread/{n}");
-            stalled.push(server.open(&http3, &path, config(false)).await.unwrap());
+            stalled.push(server.open(&carrier, &path, config(false)).await.unwrap());
         }
         for ws in &mut stalled {
             let sent = fill(ws).await;
             assert!(sent < 4 * STREAM_WINDOW as usize, "{sent}");
         }
-        exchange_on_all(&server, &http3, 100).await;
+        exchange_on_all(&server, &carrier, 100).await;
     });
 }
