@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | threads | [`adapter::std_net`] | `connect(url)`, `accept(tcp)` |
 //! | tokio | [`adapter::tokio`], feature `tokio` | `connect(url).await`, `accept(tcp).await` |
-//! | smol, or other streams of `futures-io` | [`adapter::futures_io`], feature `futures-io` | `client`, `accept` |
+//! | smol, other executors | [`adapter::futures_io`], feature `futures-io` | `client`, `accept` |
 //! | hyper or axum | [`adapter::hyper`], feature `hyper` | `upgrade(&mut request, …)` |
 //! | an event loop, io_uring, HTTP/3, a device | [`Connection`] | `Connection::server`, `receive` |
 //!

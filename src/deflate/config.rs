@@ -58,7 +58,8 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets whether the server starts each message with an empty window (RFC 7692, section 7.1.1.1).
+    /// Sets whether the server starts each message with an empty window (RFC 7692, section
+    /// 7.1.1.1).
     ///
     /// A client that sets it demands it; so its inflater keeps no window between messages. Default
     /// `false`: messages of a connection are usually alike, and compress far better with what came
@@ -69,7 +70,8 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets whether the client starts each message with an empty window (RFC 7692, section 7.1.1.2).
+    /// Sets whether the client starts each message with an empty window (RFC 7692, section
+    /// 7.1.1.2).
     ///
     /// A server that sets it demands it; so its inflater keeps no window between messages. Default
     /// `false`, for the reason of
