@@ -15,7 +15,7 @@ use crate::{
 /// async fn serve<T: Transport, C: Clock>(incoming: Incoming<T, C>) -> Result<(), Error> {
 ///     if incoming.request().headers().get("authorization").is_none() {
 ///         let headers = [("WWW-Authenticate", "Basic realm=\"chat\"")];
-///         incoming.reject(401, &headers, b"who are you?").await?;
+///         incoming.reject(401, &headers, b"credentials are needed").await?;
 ///         return Ok(());
 ///     }
 ///     let chosen = incoming.request().choose_subprotocol(&["chat.v1"]);

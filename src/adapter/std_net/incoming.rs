@@ -21,7 +21,7 @@ use crate::{
 /// fn serve(incoming: Incoming<TcpStream>) -> Result<(), Error> {
 ///     if incoming.request().headers().get("authorization").is_none() {
 ///         let headers = [("WWW-Authenticate", "Basic realm=\"chat\"")];
-///         incoming.reject(401, &headers, b"who are you?")?;
+///         incoming.reject(401, &headers, b"credentials are needed")?;
 ///         return Ok(());
 ///     }
 ///     let chosen = incoming.request().choose_subprotocol(&["chat.v1"]);
