@@ -209,6 +209,7 @@ impl error::Error for Rejection {}
 /// It fails if the response was not sent: the client has gone, or another response was sent in its
 /// place. It has no deadline of its own: until the response is sent, hyper has the connection.
 #[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
 pub struct Upgrade {
     upgrade: OnUpgrade,
     max_write: usize,
