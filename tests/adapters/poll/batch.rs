@@ -16,8 +16,8 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation},
-    polled::{Ws, engine, message, open, settings},
+    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, Task},
+    polled::{Ws, engine, message, open, seconds, settings},
     reserved_opcode,
 };
 
@@ -321,6 +321,10 @@ fn answers_are_fragmented_and_prepared() {
     let written = remote.input.borrow().all_written.clone();
     let mut written = frames(Role::Server, &written);
     let pong = written.iter().position(|(first, _)| *first == 0x8A).unwrap();
+    assert_eq!(
+        pong, 0,
+        "the Pong is written before what was fed, at the first boundary"
+    );
     written.remove(pong);
     let data: Vec<u8> = written.iter().flat_map(|(_, data)| data.clone()).collect();
     assert_eq!(data, b"0123456789same for all0123same for all");
@@ -382,4 +386,28 @@ fn recv_batch_needs_whole_messages() {
         let chunk = ws.recv_chunk().await.unwrap().unwrap();
         assert_eq!(chunk.as_bytes(), b"text");
     });
+}
+
+/// Batches postpone the deadlines as other messages do: the timers note each of them.
+#[test]
+fn batches_postpone_the_deadlines() {
+    let mut simulation = Simulation::new(0);
+    let (local, mut remote) = simulation.pipe([1000, 1000]);
+    let timeouts = Timeouts::new().idle(seconds(10)).ping(seconds(5));
+    let engine = support::open(Role::Server, Config::new());
+    let mut ws = Ws::upgraded(local, simulation.clock(), engine, settings(1000, timeouts));
+    let mut pause = simulation.clock();
+    let local: Task<'_> = Box::pin(async move {
+        for _ in 0..20 {
+            assert_eq!(ws.recv_batch(|_, _| Ok(())).await.unwrap(), Some(2));
+        }
+    });
+    let remote: Task<'_> = Box::pin(async move {
+        for _ in 0..20 {
+            pause.sleep(seconds(3)).await;
+            remote.write_all(&texts(&["a", "b"])).await.unwrap();
+        }
+        assert_eq!(remote.read(usize::MAX).await, b"", "no Ping was sent");
+    });
+    simulation.run(vec![local, remote]);
 }
