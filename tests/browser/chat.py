@@ -91,6 +91,8 @@ class Program:
             text=True,
             errors="replace",
             start_new_session=True,
+            # A job in the background of a shell ignores it, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         threading.Thread(target=self._read, daemon=True).start()
 
