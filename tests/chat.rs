@@ -117,7 +117,7 @@ impl Chat {
 #[cfg(unix)]
 fn ignores_interrupts() -> bool {
     const INT: u64 = 1 << 1;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     ignored.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & INT > 0)
 }
