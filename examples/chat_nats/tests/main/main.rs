@@ -20,7 +20,9 @@ const NAMES: [&str; 2] = ["Ana on a (1): ", "Bob on b (1): "];
 /// Ana joined before he did, or after it, is a matter of time.
 fn from_joining(seen: &[String]) -> Vec<&str> {
     let lines = of_the_room(seen).into_iter();
-    lines.skip_while(|line| *line != "Bob on b (1) joined").collect()
+    let lines: Vec<_> = lines.skip_while(|line| *line != "Bob on b (1) joined").collect();
+    assert!(!lines.is_empty(), "{seen:?}");
+    lines
 }
 
 /// The example of the documentation: what two users see, line by line.
