@@ -9,9 +9,7 @@ use std::{
 
 use allocation_counter::measure;
 use sockless::{
-    CloseCode, Config, Delivery, Message, PreparedMessage, Role, SendError,
-    adapter::{Batch, Error},
-    timers::Timeouts,
+    CloseCode, Config, Delivery, Message, PreparedMessage, Role, SendError, adapter::Error, timers::Timeouts,
 };
 use support::{
     ROLES, frame, frames, peer_of,
@@ -20,12 +18,10 @@ use support::{
     reserved_opcode,
 };
 
-use super::poll_once;
-
-/// Answers a message with itself.
-fn echo(message: Message<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
-    batch.feed(message)
-}
+use super::{
+    super::{echo, texts},
+    poll_once,
+};
 
 /// A connection of a server, and the other end of its pipe, with `input` to read.
 fn server(simulation: &mut Simulation, capacity: usize, high_water: usize, input: &[u8]) -> (Ws, PipeEnd) {
@@ -40,14 +36,6 @@ fn payloads(remote: &PipeEnd) -> Vec<Vec<u8>> {
     frames(Role::Server, &written)
         .into_iter()
         .map(|(_, data)| data)
-        .collect()
-}
-
-/// Several text messages in a row.
-fn texts(texts: &[&str]) -> Vec<u8> {
-    texts
-        .iter()
-        .flat_map(|text| frame(Role::Client, 0x81, text.as_bytes()))
         .collect()
 }
 
@@ -150,7 +138,12 @@ fn f35_recv_batch_passes_what_recv_receives() {
 #[test]
 fn the_messages_of_one_read_are_one_batch() {
     let mut simulation = Simulation::new(0);
-    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(&["one", "two", "three"]));
+    let (mut ws, remote) = server(
+        &mut simulation,
+        1000,
+        1000,
+        &texts(Role::Client, &["one", "two", "three"]),
+    );
     simulation.block_on(async {
         assert_eq!(ws.recv_batch(echo).await.unwrap(), Some(3));
         assert_eq!(
@@ -173,7 +166,7 @@ fn the_end_comes_after_the_batch() {
             "no success" => frame(Role::Client, 0x88, &1011_u16.to_be_bytes()),
             _ => frame(Role::Client, 0x83, b""),
         };
-        let input = [texts(&["one", "two"]), last].concat();
+        let input = [texts(Role::Client, &["one", "two"]), last].concat();
         let mut simulation = Simulation::new(0);
         let (mut ws, remote) = server(&mut simulation, 1000, 1000, &input);
         remote.half_close();
@@ -201,7 +194,12 @@ fn the_end_comes_after_the_batch() {
 #[test]
 fn a_batch_ends_at_the_high_water_mark() {
     let mut simulation = Simulation::new(0);
-    let (mut ws, mut remote) = server(&mut simulation, 10, 100, &texts(&["a".repeat(50).as_str(); 20]));
+    let (mut ws, mut remote) = server(
+        &mut simulation,
+        10,
+        100,
+        &texts(Role::Client, &["a".repeat(50).as_str(); 20]),
+    );
     let mut passed = 0;
     let mut poll = |ws: &mut Ws| {
         let call = ws.recv_batch(|message, batch| {
@@ -214,7 +212,7 @@ fn a_batch_ends_at_the_high_water_mark() {
     assert_eq!(poll(&mut ws), (Poll::Ready(Some(2)), 2));
     assert_eq!(poll(&mut ws), (Poll::Ready(Some(1)), 3), "10 bytes were taken");
     assert_eq!(remote.output.borrow().in_flight(), 0, "all was read before");
-    let last = texts(&["the last"]);
+    let last = texts(Role::Client, &["the last"]);
     remote.output.borrow_mut().push(&last);
     assert_eq!(poll(&mut ws), (Poll::Pending, 3));
     assert_eq!(poll(&mut ws), (Poll::Pending, 3));
@@ -239,7 +237,7 @@ fn a_batch_ends_at_the_high_water_mark() {
 #[test]
 fn the_function_can_end_the_batch() {
     let mut simulation = Simulation::new(0);
-    let input = texts(&["one", "two", "three", "four", "five"]);
+    let input = texts(Role::Client, &["one", "two", "three", "four", "five"]);
     let (mut ws, remote) = server(&mut simulation, 1000, 1000, &input);
     simulation.block_on(async {
         let stopped = ws.recv_batch(|message, batch| {
@@ -265,7 +263,7 @@ fn the_function_can_end_the_batch() {
 #[test]
 fn what_cannot_be_sent_is_an_error() {
     let mut simulation = Simulation::new(0);
-    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(&["one", "two"]));
+    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(Role::Client, &["one", "two"]));
     simulation.block_on(async {
         ws.close(CloseCode::NORMAL, "").await.unwrap();
         let error = ws.recv_batch(echo).await.unwrap_err();
@@ -273,7 +271,7 @@ fn what_cannot_be_sent_is_an_error() {
     });
     drop((ws, remote));
 
-    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(&["one", "two"]));
+    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(Role::Client, &["one", "two"]));
     remote.input.borrow_mut().read_closed = true;
     simulation.block_on(async {
         assert!(ws.send("lost").await.is_err());
@@ -297,9 +295,9 @@ fn answers_are_fragmented_and_prepared() {
     let mut simulation = Simulation::new(0);
     let (local, remote) = simulation.pipe([1000, 1000]);
     let input = [
-        texts(&["0123456789"]),
+        texts(Role::Client, &["0123456789"]),
         frame(Role::Client, 0x89, b"?"),
-        texts(&["0123"]),
+        texts(Role::Client, &["0123"]),
     ]
     .concat();
     remote.output.borrow_mut().push(&input);
@@ -336,7 +334,7 @@ fn recv_batch_allocates_nothing() {
     let mut simulation = Simulation::new(0);
     let (mut ws, remote) = server(&mut simulation, 100_000, 10_000, &[]);
     remote.input.borrow_mut().reserve(100_000);
-    let input = texts(&["a message"; 20]);
+    let input = texts(Role::Client, &["a message"; 20]);
     remote.output.borrow_mut().reserve(2 * input.len());
     let mut batch = || {
         remote.output.borrow_mut().push(&input);
@@ -353,7 +351,12 @@ fn recv_batch_allocates_nothing() {
 #[test]
 fn a_function_that_panics_loses_its_message_alone() {
     let mut simulation = Simulation::new(0);
-    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(&["one", "two", "three"]));
+    let (mut ws, remote) = server(
+        &mut simulation,
+        1000,
+        1000,
+        &texts(Role::Client, &["one", "two", "three"]),
+    );
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let mut cx = Context::from_waker(Waker::noop());
         let call = ws.recv_batch(|message, batch| match message == Message::from("two") {
@@ -378,7 +381,7 @@ fn recv_batch_needs_whole_messages() {
     let config = Config::new().delivery(Delivery::Chunks);
     let engine = support::open(Role::Server, config);
     let mut ws = Ws::upgraded(local, simulation.clock(), engine, settings(1000, Timeouts::none()));
-    remote.output.borrow_mut().push(&texts(&["text"]));
+    remote.output.borrow_mut().push(&texts(Role::Client, &["text"]));
     simulation.block_on(async {
         let error = ws.recv_batch(echo).await.unwrap_err();
         assert!(error.to_string().contains("Delivery::Chunks"), "{error}");
@@ -404,7 +407,7 @@ fn batches_postpone_the_deadlines() {
     let remote: Task<'_> = Box::pin(async move {
         for _ in 0..20 {
             pause.sleep(seconds(3)).await;
-            remote.write_all(&texts(&["a", "b"])).await.unwrap();
+            remote.write_all(&texts(Role::Client, &["a", "b"])).await.unwrap();
         }
         assert_eq!(remote.read(usize::MAX).await, b"", "no Ping was sent");
     });
