@@ -10,6 +10,7 @@ use crate::{
         opcode::Opcode,
         payload::{Mask, unmask},
     },
+    mask,
     message::{Message, MessageKind},
     utf8::{InvalidUtf8, Piece, Validator, validate},
 };
@@ -145,6 +146,11 @@ impl MessageAssembler {
         admitted
     }
 
+    /// Returns how long the next fragment may be, if there may be one.
+    pub(crate) fn max_fragment(&self, limits: Limits) -> Option<u64> {
+        (self.size.fragments < limits.fragments).then(|| limits.size.saturating_sub(self.size.bytes))
+    }
+
     /// Returns how many more bytes the limit permits.
     pub(crate) fn room(&self, limits: Limits) -> usize {
         usize::try_from(limits.size.saturating_sub(self.size.bytes)).unwrap_or(usize::MAX)
@@ -190,31 +196,13 @@ impl MessageAssembler {
     /// Appends a piece that may be masked, of a frame of which `remaining` bytes are missing after
     /// it.
     pub(crate) fn append_masked(&mut self, piece: &mut [u8], mask: Mask, remaining: u64) -> Result<(), ProtocolError> {
-        if self.kind == MessageKind::Text {
-            unmask(piece, mask);
-            return self.append(piece, remaining);
-        }
-        if piece.is_empty() {
+        if let (MessageKind::Binary, Some(key), false) = (self.kind, mask, piece.is_empty()) {
+            // One pass: after an XOR in place, a copy would wait for what was just stored.
+            mask::append(piece, key, self.binary(piece.len(), remaining));
             return Ok(());
         }
-        self.append_binary(piece, mask, remaining);
-        Ok(())
-    }
-
-    fn append_binary(&mut self, piece: &[u8], mask: Mask, remaining: u64) {
-        if !matches!(self.buffer, Buffer::Binary(_)) {
-            let mut buffer = self.buffer.take_binary();
-            buffer.reserve(first_room(piece.len(), remaining));
-            self.buffer = Buffer::Binary(buffer);
-        }
-        if let Buffer::Binary(buffer) = &mut self.buffer {
-            // Two passes, and not the one of `mask::append`: what is assembled lies in a more
-            // distant cache than what was just read, and a plain copy brings it near in the fastest
-            // way.
-            let start = buffer.len();
-            buffer.extend_from_slice(piece);
-            unmask(buffer.get_mut(start..).unwrap_or_default(), mask);
-        }
+        unmask(piece, mask);
+        self.append(piece, remaining)
     }
 
     /// Appends a piece of a frame of which `remaining` bytes are missing after it.
@@ -223,7 +211,7 @@ impl MessageAssembler {
             return Ok(());
         }
         if self.kind == MessageKind::Binary {
-            self.append_binary(piece, None, remaining);
+            self.binary(piece.len(), remaining).extend_from_slice(piece);
             return Ok(());
         }
         let Piece {
@@ -237,6 +225,16 @@ impl MessageAssembler {
         buffer.extend(split);
         buffer.push_str(text);
         Ok(())
+    }
+
+    /// The bytes in progress, for a piece of `len` bytes of a frame of which `remaining` are
+    /// missing after it.
+    fn binary(&mut self, len: usize, remaining: u64) -> &mut Vec<u8> {
+        let buffer = self.buffer.binary();
+        if buffer.is_empty() {
+            buffer.reserve(first_room(len, remaining));
+        }
+        buffer
     }
 
     /// Copies a message that is here as a whole, while nothing is assembled.
@@ -359,6 +357,17 @@ impl Buffer {
             match self {
                 Self::Text(text) => return text,
                 Self::Spare(_) | Self::Binary(_) => *self = Self::Text(self.take_text()),
+            }
+        }
+    }
+
+    /// The bytes in progress.
+    #[inline]
+    fn binary(&mut self) -> &mut Vec<u8> {
+        loop {
+            match self {
+                Self::Binary(data) => return data,
+                Self::Spare(_) | Self::Text(_) => *self = Self::Binary(self.take_binary()),
             }
         }
     }

@@ -217,6 +217,58 @@ fn a_whole_frame_inside_a_message_is_not_a_message() {
     }
 }
 
+/// R063 R066 R079 R137: A whole fragment of a message in progress breaks the same rules on every
+/// path, and is limited in the same way.
+#[test]
+fn every_path_has_the_rules_on_whole_fragments() {
+    let config = || Config::new().max_message_size(1000).max_fragments(4);
+    for role in ROLES {
+        let peer = peer_of(role);
+        let begun = [frame(peer, 0x02, b"first"), frame(peer, 0x00, b"second")].concat();
+        let third = |first, payload: &[u8]| frame(peer, first, payload);
+        let error_of_mask = match role {
+            Role::Server => ProtocolError::UnmaskedFrame,
+            Role::Client => ProtocolError::MaskedFrame,
+        };
+        for (fragments, error, len) in [
+            (third(0x80, b"last"), None, Some(15)),
+            (third(0x80, &[0; 989]), None, Some(1000)),
+            (third(0x80, &[0; 990]), Some(too_big(1001, 1000)), None),
+            ([third(0x00, b"3"), third(0x80, b"4")].concat(), None, Some(13)),
+            (
+                [third(0x00, b""), third(0x00, b""), third(0x80, b"")].concat(),
+                Some(ProtocolError::TooManyFragments { limit: 4 }),
+                None,
+            ),
+            (third(0xC0, b"3"), Some(reserved_bits(0xC0)), None),
+            (third(0x82, b"3"), Some(interleaved_message(0x82)), None),
+            (frame(role, 0x80, b"3"), Some(error_of_mask), None),
+            (
+                frame_with_length_form(peer, 0x80, Length::Medium, b"3"),
+                Some(non_minimal_length(16)),
+                None,
+            ),
+            ([third(0x89, b"ping"), third(0x80, b"last")].concat(), None, Some(15)),
+        ] {
+            // With the message before them in one input, and alone.
+            for cut in [0, begun.len()] {
+                for mut connection in with_and_without_fast_paths(|| open(role, config())) {
+                    let bytes = [&begun[..], &fragments].concat();
+                    let (front, back) = bytes.split_at(cut);
+                    feed(&mut connection, front);
+                    let outcome = feed(&mut connection, back);
+                    assert_eq!(outcome.error, error, "{role:?} {fragments:02x?}");
+                    let message = outcome.events.iter().find_map(|event| match event {
+                        Event::Binary(data) => Some(data.len()),
+                        _ => None,
+                    });
+                    assert_eq!(message, len, "{role:?} {fragments:02x?}");
+                }
+            }
+        }
+    }
+}
+
 /// With chunk delivery, a whole message is one chunk.
 #[test]
 fn a_whole_message_is_a_chunk_with_chunk_delivery() {

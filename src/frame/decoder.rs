@@ -214,6 +214,14 @@ impl Decoder {
         }
     }
 
+    /// A fragment that continues the message was taken as a whole; `fin`: it is the last one.
+    #[inline(always)]
+    pub(super) const fn pass_fragment(&mut self, fin: bool) {
+        self.opcode = Opcode::Continuation;
+        self.fin = fin;
+        self.in_message = !fin;
+    }
+
     /// Keeps a header that breaks a rule.
     #[cold]
     fn stash_failed(&mut self, bytes: &[u8]) {

@@ -1,4 +1,5 @@
-//! The fast path for a whole message in one input, and how many bytes are missing for it.
+//! The fast paths for a whole message and for a whole fragment in one input, and how many bytes are
+//! missing for a message.
 //!
 //! It never returns an error. What is unusual or breaks a rule is "not mine": nothing is consumed,
 //! and the decoder finds it.
@@ -8,12 +9,14 @@ use core::mem;
 use super::{
     decoder::Decoder,
     header::Header,
+    opcode::Opcode,
+    payload::{Mask, unmask},
     wire::{
         FirstByte, KEY_LEN, LONG_HEADER_LEN, Length, MEDIUM_HEADER_LEN, MIN_HEADER_LEN, SecondByte, needs_16_bits,
         needs_64_bits,
     },
 };
-use crate::{mask, message::MessageKind, reserved_bits::ReservedBits};
+use crate::{message::MessageKind, reserved_bits::ReservedBits};
 
 /// Whether the first byte begins an unfragmented data frame with no reserved bit set but, if
 /// `RSV1`, the first; and which kind of message that is.
@@ -33,6 +36,17 @@ const fn message_kind<const RSV1: bool>(first: FirstByte) -> Option<MessageKind>
     }
 }
 
+/// Whether the first byte begins a fragment that continues a message, with no reserved bit set;
+/// and whether it is the last one.
+#[inline(always)]
+const fn continuation(first: FirstByte) -> Option<bool> {
+    if first.with_fin(false).0 == FirstByte::new(Opcode::Continuation, false).0 {
+        Some(first.fin())
+    } else {
+        None
+    }
+}
+
 impl Decoder {
     /// Takes an unfragmented data frame that is whole in `input`, with at most `max` bytes of
     /// payload, and unmasks it. With `RSV1`, one whose first reserved bit is set, and none without;
@@ -44,13 +58,36 @@ impl Decoder {
         max: u64,
     ) -> Option<(MessageKind, &'b mut [u8])> {
         debug_assert!(self.is_between_messages());
-        let (&[first, second], rest) = input.split_first_chunk::<MIN_HEADER_LEN>()?;
+        let &[first, _] = input.first_chunk::<MIN_HEADER_LEN>()?;
         let kind = message_kind::<RSV1>(FirstByte(first))?;
+        let (data, mask) = self.whole_frame(input, max)?;
+        unmask(data, mask);
+        Some((kind, data))
+    }
+
+    /// Takes a fragment that continues the message in progress, has no reserved bit and is whole in
+    /// `input`, with at most `max` bytes of payload. [`is_in_message`](Self::is_in_message) says
+    /// whether the message ends with it.
+    #[inline(always)]
+    pub(crate) fn whole_fragment<'b>(&mut self, input: &mut &'b mut [u8], max: u64) -> Option<(&'b mut [u8], Mask)> {
+        debug_assert!(self.is_between_frames() && self.is_in_message());
+        let &[first, _] = input.first_chunk::<MIN_HEADER_LEN>()?;
+        let fin = continuation(FirstByte(first))?;
+        let payload = self.whole_frame(input, max)?;
+        self.pass_fragment(fin);
+        Some(payload)
+    }
+
+    /// Takes the frame at the front of `input`, if all of it is there, its length is in the
+    /// shortest form and at most `max`, and the right end has masked it. Its first byte is not
+    /// looked at. Returns the payload, still masked.
+    #[inline(always)]
+    fn whole_frame<'b>(&self, input: &mut &'b mut [u8], max: u64) -> Option<(&'b mut [u8], Mask)> {
+        let (&[_, second], rest) = input.split_first_chunk::<MIN_HEADER_LEN>()?;
         let second = SecondByte(second);
         if self.has_wrong_mask(second) {
             return None;
         }
-        let masked = second.is_masked();
         // `Header::decode` parses this, too. One function for both takes 7 % more instructions for
         // a short message.
         let (len, rest, used) = match second.length() {
@@ -72,11 +109,11 @@ impl Decoder {
             }
             Length::Short(len) => (usize::from(len), rest, MIN_HEADER_LEN),
         };
-        let (key, available, used) = if masked {
+        let (mask, available, used) = if second.is_masked() {
             let (key, rest) = rest.split_first_chunk()?;
-            (*key, rest.len(), used + KEY_LEN)
+            (Some(*key), rest.len(), used + KEY_LEN)
         } else {
-            ([0; 4], rest.len(), used)
+            (None, rest.len(), used)
         };
         if len > available || len as u64 > max {
             return None;
@@ -84,10 +121,7 @@ impl Decoder {
         let (front, rest) = mem::take(input).split_at_mut_checked(used + len)?;
         *input = rest;
         let (_, data) = front.split_at_mut_checked(used)?;
-        if masked {
-            mask::apply(data, key);
-        }
-        Some((kind, data))
+        Some((data, mask))
     }
 
     /// Returns the kind, the header and the length of the header of an unfragmented data frame

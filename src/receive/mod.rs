@@ -2,6 +2,7 @@
 //! handshake: `connection/receive.rs` answers what it returns.
 
 mod compressed;
+mod fragments;
 mod in_buffer;
 mod path;
 mod pieces;
@@ -181,6 +182,11 @@ impl Receiver {
             };
             match result {
                 Ok(None) if input.is_empty() => return Ok(None),
+                Ok(None) if self.takes_fragments() => {
+                    if let Some(message) = self.receive_fragments(input)? {
+                        return Ok(Some(message.into()));
+                    }
+                }
                 Ok(None) => {}
                 result => return result,
             }

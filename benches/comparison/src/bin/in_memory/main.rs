@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo run --release --bin in_memory -- [--curves] [--rounds N] [--best] [--buffer BYTES]
-//!     [--csv FILE] [FILTER...]
+//!     [--csv FILE] [--peer TEXT] [FILTER...]
 //! ```
 //!
 //! It prints a table: the median over the rounds of the nanoseconds per message, and in parentheses
@@ -18,6 +18,7 @@
 //!   work.
 //! * `--curves` runs the workloads of the plots instead: more sizes, and reads of more lengths.
 //! * `--csv` writes the figures of the table to a file.
+//! * `--peer` selects the crates whose name contains it, beside `sockless`: for a profile.
 //!
 //! Another program measures the memory of a connection: `cargo run --release --bin memory`.
 
@@ -41,6 +42,7 @@ struct Options {
     best: bool,
     buffer: usize,
     csv: Option<String>,
+    peer: String,
     filters: Vec<String>,
 }
 
@@ -51,6 +53,7 @@ fn options() -> Options {
         best: false,
         buffer: work::BUFFER,
         csv: None,
+        peer: String::new(),
         filters: Vec::new(),
     };
     let mut args = std::env::args().skip(1);
@@ -61,6 +64,7 @@ fn options() -> Options {
             "--best" => options.best = true,
             "--buffer" => options.buffer = args.next().and_then(|n| n.parse().ok()).expect("--buffer BYTES"),
             "--csv" => options.csv = Some(args.next().expect("--csv FILE")),
+            "--peer" => options.peer = args.next().expect("--peer TEXT"),
             _ if arg.starts_with("--") => panic!("unknown option {arg}"),
             _ => options.filters.push(arg),
         }
@@ -93,7 +97,11 @@ fn calibrate(bench: &mut dyn Bench) -> u64 {
 }
 
 fn measure(work: &Work, options: &Options) -> Vec<Figure> {
-    let mut benches: Vec<_> = peers::ALL.iter().map(|(_, start)| start(work)).collect();
+    let peers = peers::ALL.iter().enumerate();
+    let is_selected = |(at, (name, _)): &(usize, &(&str, _))| *at == 0 || name.contains(&options.peer);
+    let mut benches: Vec<_> = peers
+        .map(|peer| if is_selected(&peer) { peer.1.1(work) } else { None })
+        .collect();
     let counts: Vec<u64> = benches
         .iter_mut()
         .map(|bench| bench.as_mut().map_or(0, |bench| calibrate(&mut **bench)))
