@@ -199,6 +199,11 @@ mod input_buffer;
 pub mod proxy;
 #[cfg(feature = "alloc")]
 mod receive;
+#[cfg(feature = "recording")]
+mod recorder;
+#[cfg(feature = "recording")]
+#[cfg_attr(docsrs, doc(cfg(feature = "recording")))]
+pub mod recording;
 #[cfg(feature = "alloc")]
 mod relay;
 #[cfg(feature = "alloc")]

@@ -13,9 +13,14 @@ use crate::{
 };
 
 impl Connection {
-    /// Whether the connection is open and between messages, and assembles them.
+    /// Whether the connection is open and between messages, and assembles them. A recorder sees what
+    /// the connection itself receives, so it is false for a connection that has one.
     #[inline(always)]
     pub(crate) fn takes_whole_messages(&self) -> bool {
+        #[cfg(feature = "recording")]
+        if self.recorder.is_some() {
+            return false;
+        }
         self.path == Path::Whole
     }
 

@@ -6,6 +6,7 @@ mod handshake;
 mod opening;
 mod parts;
 mod receive;
+mod recorded;
 mod send;
 
 use alloc::{boxed::Box, vec::Vec};
@@ -15,6 +16,8 @@ use self::opening::Opening;
 pub use self::parts::Parts;
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflatePool;
+#[cfg(feature = "recording")]
+use crate::recorder::Recorder;
 use crate::{
     close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
     config::{Config, Delivery},
@@ -77,6 +80,9 @@ pub struct Connection {
     /// What was negotiated: [`Negotiated`], in less space.
     subprotocol: Option<Box<str>>,
     deflate: Option<DeflateParams>,
+    /// Writes down what happens. Taken while it is at work.
+    #[cfg(feature = "recording")]
+    recorder: Option<Box<Recorder>>,
 }
 
 impl Connection {
@@ -162,6 +168,8 @@ impl Connection {
             close_status: None,
             subprotocol: None,
             deflate: None,
+            #[cfg(feature = "recording")]
+            recorder: None,
         }
     }
 

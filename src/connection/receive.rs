@@ -38,6 +38,10 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        #[cfg(feature = "recording")]
+        if self.recorder.is_some() {
+            return self.receive_recorded::<false>(input, out);
+        }
         self.receive_with::<false>(input, out)
     }
 
@@ -102,6 +106,10 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
+        #[cfg(feature = "recording")]
+        if self.recorder.is_some() {
+            return self.receive_recorded::<true>(input, out);
+        }
         self.receive_with::<true>(input, out)
     }
 
@@ -150,6 +158,10 @@ impl Connection {
     /// the transport too early (RFC 6455, section 7.1.5); or the error with which the connection
     /// failed before.
     pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
+        #[cfg(feature = "recording")]
+        if self.recorder.is_some() {
+            return self.receive_eof_recorded();
+        }
         if let Some(error) = self.failure() {
             return Err(error);
         }
@@ -169,7 +181,7 @@ impl Connection {
     }
 
     #[inline(always)]
-    fn receive_with<'b, const WHOLE: bool>(
+    pub(super) fn receive_with<'b, const WHOLE: bool>(
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
