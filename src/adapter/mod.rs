@@ -51,6 +51,7 @@ mod pieces;
 pub mod poll;
 mod race;
 mod received;
+mod recorders;
 mod settings;
 pub mod std_net;
 mod take;

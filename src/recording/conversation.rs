@@ -101,11 +101,7 @@ fn write_step(f: &mut Formatter<'_>, at: Duration, step: &Step<'_>) -> fmt::Resu
 
 const fn actor(call: &Call<'_>) -> &'static str {
     match call {
-        Call::Start(start) => match start {
-            Start::Server => "server",
-            Start::Client => "client",
-            Start::UpgradedServer | Start::UpgradedClient => "",
-        },
+        Call::Start(_) => "began",
         Call::ReceiveEof => "ended",
         Call::Accept { .. } => "accepted",
         Call::Reject(..) | Call::RejectNotAllowed => "rejected",
@@ -115,9 +111,14 @@ const fn actor(call: &Call<'_>) -> &'static str {
 
 fn write_call(f: &mut Formatter<'_>, call: &Call<'_>) -> fmt::Result {
     match *call {
-        Call::Start(Start::UpgradedServer) => f.write_str("upgraded server"),
-        Call::Start(Start::UpgradedClient) => f.write_str("upgraded client"),
-        Call::Start(_) | Call::Receive(_) | Call::RejectNotAllowed => Ok(()),
+        Call::Start(start) => f.write_str(match start {
+            Start::Server => "as a server",
+            Start::Client => "as a client",
+            Start::UpgradedServer => "as an upgraded server",
+            Start::UpgradedClient => "as an upgraded client",
+        }),
+        Call::RejectNotAllowed => f.write_str("the request, which is not allowed"),
+        Call::Receive(_) => Ok(()),
         Call::ReceiveEof => f.write_str("the transport"),
         Call::Accept { .. } => f.write_str("the request"),
         Call::Reject(status, body) => write!(f, "with {status} {}", Shown(body)),

@@ -21,7 +21,7 @@
 //! let recording = Recording::parse(text)?;
 //! recording.replay()?;
 //! assert_eq!(recording.conversation().to_string(), "\
-//!     0.000000            upgraded server
+//!     0.000000  began     as an upgraded server
 //!     0.000000  received  text \"hello\"
 //!     0.000250  sent      ping \"\"
 //! ");
@@ -32,6 +32,9 @@ mod conversation;
 mod entry;
 mod error;
 mod field;
+mod har;
+mod message;
+mod pcap;
 mod replay;
 mod step;
 

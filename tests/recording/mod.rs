@@ -1,5 +1,7 @@
 //! Connections that are recorded: the recorder, replay, and the committed recordings.
 
+#[cfg(feature = "std")]
+mod adapters;
 mod parse;
 mod recorder;
 mod recordings;
