@@ -117,6 +117,8 @@
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
 //! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
 //!   Implies `alloc`.
+//! * `recording`: connections that are recorded as text, replayed, and exported to HAR and pcap: see
+//!   `recording`. Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //! * `tracing`: events of the adapters for subscribers of the `tracing` crate, when a connection
 //!   opens, ends, or misses a deadline: see [`adapter`]. Implies `std`.

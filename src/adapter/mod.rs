@@ -35,6 +35,7 @@
 
 mod connect_options;
 mod driver;
+mod engines;
 mod error;
 #[cfg(feature = "futures-io")]
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
@@ -51,6 +52,7 @@ mod pieces;
 pub mod poll;
 mod race;
 mod received;
+#[cfg(feature = "recording")]
 mod recorders;
 mod settings;
 pub mod std_net;

@@ -11,10 +11,10 @@ use super::{
 /// How many bytes a packet carries.
 const MAX_SEGMENT: usize = 16 << 10;
 
-const SYN: u8 = 0x02;
-const FIN: u8 = 0x01;
-const PSH: u8 = 0x08;
-const ACK: u8 = 0x10;
+const FIN: u8 = 1;
+const SYN: u8 = 1 << 1;
+const PSH: u8 = 1 << 3;
+const ACK: u8 = 1 << 4;
 
 /// The link type of packets that begin with the header of IPv4 or IPv6.
 const LINKTYPE_RAW: u32 = 101;
@@ -26,7 +26,7 @@ impl Recording<'_> {
     ///
     /// Wireshark finds the WebSocket by the opening handshake. A recording of an upgraded
     /// connection has none: choose WebSocket with "Decode As", or `-d tcp.port==80,websocket`.
-    /// Payload that the connection never had, of `send_header`, is zeros.
+    /// Payload that the connection never had, of `send_header`, is a segment that is missing.
     ///
     /// # Errors
     /// Returns [`Redacted`](ReplayError::Redacted) if the recording does not have the bytes.
@@ -48,7 +48,7 @@ impl Recording<'_> {
                 Entry::Call(Call::SendHeader(_, len)) => unknown_len = len,
                 Entry::Result(Found::Out(data)) => {
                     pcap.data(at, pcap.is_client, &bytes(data)?);
-                    pcap.zeros(at, core::mem::take(&mut unknown_len));
+                    pcap.gap(core::mem::take(&mut unknown_len));
                 }
                 Entry::Result(Found::Borrowed(data)) => pcap.data(at, pcap.is_client, &bytes(data)?),
                 Entry::Result(Found::Error(_)) => unknown_len = 0,
@@ -88,17 +88,11 @@ impl Pcap {
         }
     }
 
-    /// Payload that was not recorded: at most as much as makes sense in a file.
-    fn zeros(&mut self, at: Duration, len: u64) {
-        let mut left = len.min(1 << 20);
-        while left > 0 {
-            let segment = [0; MAX_SEGMENT];
-            let len = left.min(MAX_SEGMENT as u64);
-            let bytes = segment
-                .get(..usize::try_from(len).unwrap_or_default())
-                .unwrap_or_default();
-            self.packet(at, self.is_client, PSH | ACK, bytes);
-            left -= len;
+    /// Payload that was not recorded.
+    fn gap(&mut self, len: u64) {
+        // Sequence numbers begin again after 2^32.
+        if let Some(sequence) = self.sequence.get_mut(usize::from(self.is_client)) {
+            *sequence = sequence.wrapping_add(len as u32);
         }
     }
 

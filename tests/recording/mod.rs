@@ -6,6 +6,8 @@ mod parse;
 mod recorder;
 mod recordings;
 
+pub(crate) use self::recordings::recordings;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -119,3 +119,51 @@ fn line_ends_of_both_kinds_are_read() {
         Recording::parse(&text).unwrap().replay().unwrap();
     }
 }
+
+#[cfg(feature = "laws")]
+mod laws {
+    use proptest::prelude::*;
+    use support::laws::recording::recording;
+
+    use crate::recording::recordings;
+
+    /// A committed recording with lines and bytes that were changed.
+    fn changed() -> impl Strategy<Value = Vec<u8>> {
+        let texts: Vec<String> = recordings().into_iter().map(|(_, text)| text).collect();
+        let changes = prop::collection::vec((any::<prop::sample::Index>(), 0..5_u8, 0x20..0x7F_u8), 0..4);
+        (prop::sample::select(texts), changes).prop_map(|(text, changes)| {
+            let mut lines: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
+            for (index, kind, byte) in changes {
+                let at = index.index(lines.len());
+                match kind {
+                    0 if lines.len() > 1 => _ = lines.remove(at),
+                    1 => lines.insert(at, lines[at].clone()),
+                    2 => lines.swap(at, 0),
+                    3 => {
+                        let len = lines[at].len();
+                        lines[at][index.index(len)] = byte;
+                    }
+                    _ => {
+                        let len = lines[at].len();
+                        lines[at].truncate(1 + index.index(len));
+                    }
+                }
+            }
+            lines.join(&b'\n')
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn a_changed_recording_is_parsed_and_replayed_without_panic(text in changed()) {
+            recording(&text);
+        }
+
+        #[test]
+        fn any_text_is_parsed(text in "(sockless recording 1\n)?((with|send|receive|event|close|at|set) [ -~]{0,20}\n){0,4}") {
+            recording(text.as_bytes());
+        }
+    }
+}

@@ -7,7 +7,7 @@ use sockless::recording::Recording;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recordings");
 
 /// The names and the texts of all recordings.
-fn recordings() -> Vec<(String, String)> {
+pub(crate) fn recordings() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(Path::new(FOLDER)).unwrap() {
         let path = entry.unwrap().path();

@@ -11,6 +11,7 @@
 //! * `laws/compressed.rs`: the laws of permessage-deflate
 //! * `laws/options.rs`, `laws/conversation.rs`: what a law reads from its bytes
 //! * `laws/endpoint.rs`: an endpoint under test, with a simulated application
+//! * `laws/recording.rs`: the law of recordings
 //! * `laws/reference.rs`: a slow and simple decoder to compare with
 //! * `script.rs`: the input and the expected output of the tests with faulty transports
 //! * `trace.rs`: the events that the adapters emit for `tracing`
