@@ -127,7 +127,7 @@ impl Pcap {
         ip.extend_from_slice(&(tcp_len + 20).to_be_bytes());
         ip.extend_from_slice(&self.packets.to_be_bytes());
         // Not to be fragmented, 64 hops, TCP, the checksum.
-        ip.extend_from_slice(&[0x40, 0, 64, 6, 0, 0]);
+        ip.extend_from_slice(&[1 << 6, 0, 64, 6, 0, 0]);
         ip.extend_from_slice(&addresses);
         set_checksum(&mut ip, 10, &[]);
 
