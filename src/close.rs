@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// The content of a Close frame that has a body (RFC 6455, section 5.5.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_structs, reason = "the protocol has these two")]
 pub struct CloseFrame<'b> {
     /// Why the connection is closed.
     pub code: CloseCode,
@@ -25,6 +26,7 @@ impl<'b> CloseFrame<'b> {
     pub const MAX_REASON: usize = Header::MAX_CONTROL_PAYLOAD - 2;
 
     /// Returns the content of a Close frame.
+    #[must_use]
     pub fn new(code: impl Into<CloseCode>, reason: impl Into<Cow<'b, str>>) -> Self {
         Self {
             code: code.into(),

@@ -6,7 +6,18 @@ use core::fmt;
 ///
 /// A newtype and not an enum: 3000 to 4999 belong to libraries and applications, which write
 /// `CloseCode(4000)`.
+///
+/// ```
+/// use sockless::CloseCode;
+///
+/// assert_eq!(CloseCode::TOO_BIG.0, 1009);
+/// assert_eq!(CloseCode::TOO_BIG.meaning(), Some("message too big"));
+/// assert!(CloseCode(4000).is_valid_on_wire());
+/// // 1006 says that no Close frame has arrived: none can have it.
+/// assert!(!CloseCode::ABNORMAL.is_valid_on_wire());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_structs, reason = "a wrapper and nothing else")]
 pub struct CloseCode(pub u16);
 
 impl CloseCode {

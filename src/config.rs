@@ -5,7 +5,7 @@ use core::num::NonZeroUsize;
 use crate::deflate::DeflateConfig;
 
 /// How received messages reach the caller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
     /// A message is one event, [`Event::Text`](crate::Event::Text) or
@@ -29,7 +29,7 @@ pub enum Delivery {
 /// let config = Config::new().max_message_size(64 << 10).delivery(Delivery::Chunks);
 /// let server = Connection::server(config);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {
     pub(crate) max_message_size: u64,
     pub(crate) max_fragments: u32,

@@ -15,6 +15,26 @@ use crate::{
 ///
 /// An event borrows from the input slice, never from the connection: the caller can send while it
 /// holds one. What is whole in one input is borrowed from it; what had to be assembled is owned.
+///
+/// ```
+/// use sockless::Event;
+///
+/// fn log(event: &Event<'_>) -> String {
+///     match event {
+///         Event::Request(request) => format!("{} for {}", request.target(), request.host()),
+///         Event::Open(response) => format!("open, subprotocol {:?}", response.subprotocol()),
+///         Event::Refused(refusal) => format!("refused with {}", refusal.response.status()),
+///         Event::Text(text) => format!("text, {} bytes", text.len()),
+///         Event::Binary(data) => format!("binary, {} bytes", data.len()),
+///         Event::Chunk(chunk) => format!("a chunk, the last: {}", chunk.message_end),
+///         Event::Close(Some(frame)) => format!("closed with {}", frame.code),
+///         // Ping, Pong, a Close frame without a code, and what a later version adds.
+///         _ => String::new(),
+///     }
+/// }
+///
+/// assert_eq!(log(&Event::Text("hello".into())), "text, 5 bytes");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 // With a tag of one word, nothing is stored in narrower steps than it is loaded in, not even
 // padding: docs/DESIGN.md.

@@ -1,8 +1,34 @@
-//! A WebSocket protocol engine without sockets: bytes in, events out, bytes out.
+//! WebSockets (RFC 6455) with compression (RFC 7692): an engine without sockets, bytes in, events
+//! out, bytes out, and adapters for std, tokio, smol, hyper and axum.
 //!
-//! `sockless` implements RFC 6455 and permessage-deflate (RFC 7692) as a pure state machine. It
-//! owns no socket, no buffer, no clock and no source of randomness: the caller passes the bytes
-//! that it has read and a `Vec` to append to, and gets events.
+//! # Which part to use
+//!
+//! | you have | use | first call |
+//! |---|---|---|
+//! | threads | [`adapter::std_net`] | `connect(url)`, `accept(tcp)` |
+//! | tokio | [`adapter::tokio`], feature `tokio` | `connect(url).await`, `accept(tcp).await` |
+//! | smol, other executors | [`adapter::futures_io`], feature `futures-io` | `client`, `accept` |
+//! | hyper or axum | [`adapter::hyper`], feature `hyper` | `upgrade(&mut request, …)` |
+//! | an event loop, io_uring, HTTP/3, a device | [`Connection`] | `Connection::server`, `receive` |
+//!
+//! A client with an adapter; `recv` answers Pings and the closing handshake, and keeps the
+//! deadlines:
+//!
+//! ```no_run
+//! use sockless::{CloseCode, adapter::std_net};
+//!
+//! let mut ws = std_net::connect("ws://127.0.0.1:9001/")?;
+//! ws.send("hello")?;
+//! println!("{:?}", ws.recv()?);
+//! ws.close(CloseCode::NORMAL, "")?;
+//! while ws.recv()?.is_some() {} // until both have closed; an error if that went wrong
+//! # Ok::<(), sockless::adapter::Error>(())
+//! ```
+//!
+//! # The model
+//!
+//! The engine owns no socket, no buffer, no clock and no source of randomness. The caller passes
+//! the bytes that it has read, and a `Vec` to append to, and gets events:
 //!
 //! ```text
 //!              borrowed                                              borrowed
@@ -16,6 +42,21 @@
 //!                  ▼
 //!           Event: borrows from the input, or owns what had to be assembled
 //! ```
+//!
+//! A connection begins with a request or a response, is [`Open`](State::Open), and ends with a
+//! Close frame in each direction, with a violation, or with the end of the transport:
+//!
+//! <div>
+#![doc = include_str!("../docs/states.svg")]
+//! </div>
+//!
+//! # The pages
+//!
+//! * [Embedding](docs::embedding): a loop of your own in five steps, and a section for each kind of
+//!   runtime, for TLS, proxies, HTTP/2, HTTP/3 and devices.
+//! * [Migrating](docs::migrating) from tungstenite, tokio-tungstenite, fastwebsockets and axum.
+//! * [Comparison](docs::compare), [security](docs::security), [compression](docs::deflate),
+//!   [performance](docs::performance), and the [other pages](docs).
 //!
 //! # A connection from start to end
 //!
@@ -98,8 +139,8 @@
 //! * Back pressure. A Pong is never longer than the Ping that caused it, except for a client's mask
 //!   key of four bytes, and besides there is at most one HTTP response and one Close frame. So it
 //!   is enough not to read while there is much to write.
-//! * The order: what to write when, when not to read, how to end. `docs/EMBEDDING.md`, beside the
-//!   source, has the whole contract as a list, and a section for each kind of runtime.
+//! * The order: what to write when, when not to read, how to end. The
+//!   [contract](docs::embedding#the-contract) is the whole list.
 //! * Policy: who may connect, and what a proxy does. By default, [`Accept`] allows web pages of the
 //!   server's own origin, and clients that are no browsers; it has settings for others. A proxy
 //!   that forwards frames does not change their fragmentation if an extension was negotiated that
@@ -117,8 +158,8 @@
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
 //! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
 //!   Implies `alloc`.
-//! * `recording`: connections that are recorded as text, replayed, and exported to HAR and pcap: see
-//!   `recording`. Implies `alloc`.
+//! * `recording`: connections that are recorded as text, replayed, and exported to HAR and pcap.
+//!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //! * `tracing`: events of the adapters for subscribers of the `tracing` crate, when a connection
 //!   opens, ends, or misses a deadline: see [`adapter`]. Implies `std`.
@@ -129,7 +170,22 @@
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
 //! it, except that `zlib-rs` compresses to other bytes, and that
 //! [`ProtocolError::TooManyDeflateBlocks`] is raised only where `miniz_oxide` inflates.
-
+//!
+#![cfg_attr(feature = "tokio", doc = "[`adapter::tokio`]: adapter::tokio")]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "[`adapter::tokio`]: https://docs.rs/sockless/latest/sockless/adapter/tokio/index.html"
+)]
+#![cfg_attr(feature = "futures-io", doc = "[`adapter::futures_io`]: adapter::futures_io")]
+#![cfg_attr(
+    not(feature = "futures-io"),
+    doc = "[`adapter::futures_io`]: https://docs.rs/sockless/latest/sockless/adapter/futures_io/index.html"
+)]
+#![cfg_attr(feature = "hyper", doc = "[`adapter::hyper`]: adapter::hyper")]
+#![cfg_attr(
+    not(feature = "hyper"),
+    doc = "[`adapter::hyper`]: https://docs.rs/sockless/latest/sockless/adapter/hyper/index.html"
+)]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -143,7 +199,8 @@
         clippy::expect_used,
         clippy::indexing_slicing,
         clippy::panic,
-        clippy::exhaustive_enums
+        clippy::exhaustive_enums,
+        clippy::exhaustive_structs
     )
 )]
 
@@ -185,6 +242,8 @@ pub mod deflate;
 #[cfg(all(feature = "alloc", not(feature = "deflate")))]
 #[path = "deflate/stub.rs"]
 mod deflate;
+#[cfg(all(doc, not(doctest)))]
+pub mod docs;
 #[cfg(feature = "alloc")]
 mod escaped;
 #[cfg(feature = "alloc")]
@@ -230,6 +289,6 @@ mod engine {
 }
 
 /// The examples of the README compile.
-#[cfg(all(doctest, feature = "std"))]
+#[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

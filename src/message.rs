@@ -54,11 +54,13 @@ pub enum Message<'a> {
 #[cfg(feature = "alloc")]
 impl<'a> Message<'a> {
     /// Returns a text message.
+    #[must_use]
     pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
         Self::Text(text.into())
     }
 
     /// Returns a binary message.
+    #[must_use]
     pub fn binary(data: impl Into<Cow<'a, [u8]>>) -> Self {
         Self::Binary(data.into())
     }

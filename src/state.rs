@@ -214,7 +214,12 @@ impl fmt::Display for Phase {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, format, fs, string::String, vec::Vec};
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        format, fs,
+        string::String,
+        vec::Vec,
+    };
 
     use super::{Command, Permission, Phase, Signal, State};
 
@@ -252,22 +257,8 @@ mod tests {
             "# The state machine\n\n\
              Written by a test from the table in `src/state.rs`, which is the one that runs.\n\
              `BLESS=1 cargo test --lib` writes it anew.\n\n\
-             ```mermaid\nstateDiagram-v2\n    [*] --> AwaitingRequest: server\n    [*] --> AwaitingResponse: client\n    \
-             [*] --> Open: upgraded\n",
+             ![The states of a connection][states.svg]\n\n| phase | `State` | frames are received |",
         );
-        for from in PHASES {
-            let mut arcs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for signal in SIGNALS {
-                match from.after(signal) {
-                    Some(to) if to != from => arcs.entry(format!("{to}")).or_default().push(format!("{signal:?}")),
-                    Some(_) | None => {}
-                }
-            }
-            for (to, signals) in arcs {
-                page += &format!("    {from} --> {to}: {}\n", signals.join(", "));
-            }
-        }
-        page += "    Closed --> [*]\n```\n\n| phase | `State` | frames are received |";
         for signal in SIGNALS {
             page += &format!(" {signal:?} |");
         }
@@ -298,7 +289,42 @@ mod tests {
             }
             page += "\n";
         }
-        page
+        page + "\n[states.svg]: states.svg\n"
+    }
+
+    /// The arrows of the picture: how a connection begins, and every transition to another phase.
+    fn arrows() -> BTreeSet<String> {
+        let beginnings = [
+            "[*] to AwaitingRequest: server",
+            "[*] to AwaitingResponse: client",
+            "[*] to Open: upgraded",
+        ];
+        let mut arrows = BTreeSet::from(beginnings.map(String::from));
+        for from in PHASES {
+            let mut signals: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for signal in SIGNALS {
+                match from.after(signal) {
+                    Some(to) if to != from => signals.entry(format!("{to}")).or_default().push(format!("{signal:?}")),
+                    Some(_) | None => {}
+                }
+            }
+            arrows.extend(
+                signals
+                    .iter()
+                    .map(|(to, signals)| format!("{from} to {to}: {}", signals.join(", "))),
+            );
+        }
+        arrows
+    }
+
+    /// Each arrow of the picture has its transition as a title.
+    #[test]
+    fn the_picture_of_the_docs_agrees_with_the_state_machine() {
+        let picture = include_str!("../docs/states.svg");
+        let titles = picture.split("<title>").skip(1);
+        let drawn: BTreeSet<&str> = titles.map(|rest| rest.split("</title>").next().unwrap()).collect();
+        let arrows = arrows();
+        assert_eq!(drawn, arrows.iter().map(String::as_str).collect());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     iter,
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     thread,
@@ -43,6 +43,7 @@ struct Chat {
 
 impl Drop for Chat {
     fn drop(&mut self) {
+        // What it started notices that it is gone, and ends too.
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
@@ -87,6 +88,14 @@ impl Chat {
 
     fn join(&self) -> WebSocket {
         self.join_as("").0
+    }
+
+    /// Sends a signal to the process, as Ctrl-C sends `INT`.
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(status.success());
     }
 
     /// Returns the status of the response to a request.
@@ -275,6 +284,60 @@ fn f71_each_guest_is_told_which_one_it_is() {
     }
 }
 
+/// A guest that joins gets the names of those who are there, and the others get its name.
+#[test]
+fn a_guest_that_joins_is_told_who_is_there() {
+    let chat = Chat::start(&[]);
+    let (mut one, _) = chat.join_as("");
+    let (two, _) = chat.join_as("?name=Ana");
+    let (mut three, _) = chat.join_as("");
+    assert_eq!(next_line(&mut three), "here: guest 1, Ana (2), guest 3");
+    drop(two);
+    let expected = [
+        "here: guest 1",
+        "guest 1 joined",
+        "Ana (2) joined",
+        "guest 3 joined",
+        "Ana (2) left",
+    ];
+    assert_eq!(lines_until(&mut one, "Ana (2) left"), expected);
+    let (mut four, _) = chat.join_as("");
+    assert_eq!(next_line(&mut four), "here: guest 1, guest 3, guest 4");
+}
+
+/// RFC 6455, section 7.4.1: a server that goes down closes with 1001. That is so for Ctrl-C, for a
+/// supervisor, and for a chat that is killed. Then its address is free.
+#[cfg(unix)]
+#[test]
+fn s7_4_1_a_chat_that_is_stopped_closes_with_1001() {
+    for signal in ["INT", "TERM", "KILL"] {
+        let mut chat = Chat::start(&[]);
+        let mut guests = [chat.join(), chat.join()];
+        // It does not answer the Close frame.
+        let _silent = chat.join();
+        assert_are_here(&mut guests);
+        chat.signal(signal);
+        for guest in &mut guests {
+            let end = iter::repeat_with(|| guest.recv()).find(|received| !matches!(received, Ok(Some(_))));
+            let status = guest.close_status().unwrap_or_else(|| panic!("{signal}: {end:?}"));
+            assert_eq!(status.code(), CloseCode::GOING_AWAY, "{signal}: {status:?}");
+        }
+        // The output ends when the last process ends that has it.
+        let mut rest = String::new();
+        chat.process.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        TcpListener::bind(&chat.address).unwrap();
+    }
+}
+
+/// With `--until-eof`, the end of the standard input ends the chat, with success.
+#[test]
+fn the_end_of_the_standard_input_can_end_the_chat() {
+    let output = output(&["--listen", "127.0.0.1:0", "--until-eof"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stdout.starts_with(b"chat: open http://127.0.0.1:"), "{output:?}");
+}
+
 /// A page whose host name leads to the address of the chat ("DNS rebinding") gets neither the page
 /// nor a WebSocket, although its host and its origin agree.
 #[test]
@@ -307,7 +370,8 @@ fn f83_the_chat_knows_its_own_hosts() {
     }
 }
 
-/// Errors of the command line and of the address are readable. The help is not an error.
+/// Errors of the command line and of the address are readable, and name the option for another
+/// address. The help is not an error.
 #[test]
 fn the_command_line_of_the_chat_is_checked() {
     let chat = Chat::start(&[]);
@@ -332,6 +396,9 @@ fn the_command_line_of_the_chat_is_checked() {
             (stdout.is_empty(), stderr.is_empty()),
             "{args:?}"
         );
+        if status == 1 {
+            assert!(err.ends_with("; --listen ADDRESS chooses another\n"), "{err}");
+        }
     }
 }
 
@@ -394,7 +461,9 @@ fn s7_2_3_the_page_waits_before_it_connects_again() {
     assert_eq!(PAGE.matches("connect()").count(), 2);
     assert_eq!(PAGE.matches("setTimeout(").count(), 1);
     let connect = body_of("connect");
-    assert!(connect.contains("setTimeout(connect, retryDelay());"), "{connect}");
+    // It connects at once only because the user has asked for it: with another name, or a button.
+    let delay = "const delay = hasNewName ? 0 : retryDelay();\n    timer = setTimeout(connect, delay);\n";
+    assert!(connect.contains(delay), "{connect}");
     assert!(connect.contains("failures += 1;"), "{connect}");
     let delay = body_of("retryDelay");
     for part in ["Math.random()", "2 ** failures", "Math.min(MAX_DELAY, "] {

@@ -3,7 +3,8 @@
 use allocation_counter::measure;
 use proptest::{collection::vec, prelude::*, test_runner::Config as Cases};
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, MessageKind, PreparedMessage, Role, SendError, State,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, MessageKind, PreparedMessage, Role,
+    SendError, State,
 };
 use support::{ROLES, feed, frame, frames, open};
 
@@ -35,6 +36,18 @@ proptest! {
         let mut server = open(Role::Server, Config::default());
         prop_assert!(server.prepared_frame(&binary).unwrap() == frame(Role::Server, FIN_BINARY, &data));
         prop_assert!(server.prepared_frame(&words).unwrap() == frame(Role::Server, FIN_TEXT, text.as_bytes()));
+    }
+}
+
+/// What was received can be passed on to many, whichever kind it is.
+#[test]
+fn a_message_that_was_received_can_be_prepared() {
+    for message in [Message::text("hello"), Message::binary(&b"\0\xFF"[..])] {
+        let prepared = PreparedMessage::from(&message);
+        assert_eq!(
+            (prepared.kind(), prepared.payload()),
+            (message.kind(), message.as_bytes())
+        );
     }
 }
 

@@ -126,6 +126,11 @@ impl Drop for Permit {
 }
 
 impl Limits {
+    /// Returns whether a connection is open that was admitted.
+    pub(crate) const fn has_connections(&self) -> bool {
+        self.connections > 0
+    }
+
     fn count(&mut self, address: IpAddr, now: Instant) -> Result<(), Refusal> {
         if self.connections >= MAX_CONNECTIONS {
             return Err(Refusal::ChatIsFull);

@@ -19,6 +19,8 @@
 //! | does not read | it is closed: the queue is full, or a write times out | `queue.rs` |
 //! | has a long name, or control characters or markup in it | the name is cleaned | `text.rs` |
 //! | is a page of another site, or uses another host name | 403 | `hosts.rs` |
+//!
+//! Ctrl-C ends the chat with a Close frame to each guest: see `shutdown.rs`.
 
 mod bucket;
 mod hosts;
@@ -26,14 +28,16 @@ mod limits;
 mod options;
 mod queue;
 mod room;
+mod shutdown;
 mod text;
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::{convert::Infallible, env, thread};
+use std::{env, thread};
 
 use sockless::adapter::std_net::{self, Reader, WebSocket, Writer};
 use sockless::adapter::{Error, Settings};
@@ -62,13 +66,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let args = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
-    match options::parse(args) {
-        Ok(Some(Options { listen, hosts })) => {
-            let Err(error) = run(&listen, hosts);
+    let args = env::args_os().skip(1);
+    let args: Vec<_> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+    match options::parse(args.iter().cloned()) {
+        Ok(Some(options)) => start(options, &args).unwrap_or_else(|error| {
             eprintln!("chat: {error}");
             ExitCode::FAILURE
-        }
+        }),
         Ok(None) => {
             print!("{HELP}");
             ExitCode::SUCCESS
@@ -80,6 +84,18 @@ fn main() -> ExitCode {
     }
 }
 
+#[cfg_attr(not(unix), allow(unused_variables))]
+fn start(options: Options, args: &[String]) -> io::Result<ExitCode> {
+    #[cfg(unix)]
+    if !options.until_eof {
+        return shutdown::run_in_child(args);
+    }
+    run(options).map(|()| ExitCode::SUCCESS)
+}
+
+/// Whether the chat shall end.
+static HAS_ENDED: AtomicBool = AtomicBool::new(false);
+
 /// What all connections share.
 struct Chat {
     /// The host names of the command line.
@@ -87,13 +103,24 @@ struct Chat {
     room: Mutex<Room>,
 }
 
-fn run(listen: &str, hosts: Vec<String>) -> io::Result<Infallible> {
+fn run(options: Options) -> io::Result<()> {
+    let Options {
+        listen,
+        hosts,
+        until_eof,
+    } = options;
     // On Unix, std sets SO_REUSEADDR: after a restart the address is free at once.
-    let listener = TcpListener::bind(listen)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}")))?;
+    let listener = TcpListener::bind(&listen).map_err(|error| {
+        let text = format!("cannot listen on {listen}: {error}; --listen ADDRESS chooses another");
+        io::Error::new(error.kind(), text)
+    })?;
+    let local = listener.local_addr()?;
     let mut stdout = io::stdout();
-    writeln!(stdout, "chat: open http://{}/", listener.local_addr()?)?;
+    writeln!(stdout, "chat: open http://{local}/")?;
     stdout.flush()?;
+    if until_eof {
+        shutdown::watch_stdin(&HAS_ENDED, local)?;
+    }
 
     let limits = Arc::new(Mutex::new(Limits::default()));
     let room = Mutex::new(Room::default());
@@ -105,13 +132,25 @@ fn run(listen: &str, hosts: Vec<String>) -> io::Result<Infallible> {
             lock(&chat.room).announce_summary();
         }
     })?;
+    accept_connections(&listener, &chat, &limits);
+    drop(listener);
+    shutdown::say_goodbye(&chat.room, &limits);
+    Ok(())
+}
+
+/// Serves connections until the chat ends.
+fn accept_connections(listener: &TcpListener, chat: &Arc<Chat>, limits: &Arc<Mutex<Limits>>) {
     loop {
-        let served = listener.accept().and_then(|(tcp, peer)| {
+        let accepted = listener.accept();
+        if HAS_ENDED.load(Ordering::SeqCst) {
+            return;
+        }
+        let served = accepted.and_then(|(tcp, peer)| {
             // Without a permit, the socket is closed at once.
-            let Some(permit) = limits::admit(&limits, peer.ip(), Instant::now()) else {
+            let Some(permit) = limits::admit(limits, peer.ip(), Instant::now()) else {
                 return Ok(());
             };
-            let chat = Arc::clone(&chat);
+            let chat = Arc::clone(chat);
             // Unlike `thread::spawn`, this does not panic when there are too many threads.
             thread::Builder::new()
                 .spawn(move || serve(&chat, tcp, peer, &permit))

@@ -1,6 +1,7 @@
 //! The guests, and what is said.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,8 @@ pub(crate) const MESSAGE_BURST: f64 = 16384.0;
 const BYTES_PER_SECOND: f64 = 1024.0;
 /// What a message costs besides its text, in bytes: five short messages in a second are allowed.
 const MESSAGE_COST: usize = 200;
+/// How many names the list of guests has. The others are counted.
+const MAX_LISTED: usize = 50;
 /// How often guests that were not announced by name are announced by number.
 pub(crate) const SUMMARY_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -27,6 +30,10 @@ pub(crate) struct Room {
     /// How many guests have joined and left that were not announced by name.
     joined: usize,
     left: usize,
+    /// Whether such a guest has joined or left since the last summary.
+    has_changed: bool,
+    /// What new guests are closed with, after the end of the chat.
+    closed: Option<Close>,
 }
 
 struct Guest {
@@ -40,27 +47,43 @@ struct Guest {
 }
 
 impl Room {
-    /// Adds a guest and returns its number. Its first line tells it its name.
+    /// Adds a guest and returns its number. Its first lines tell it its name and who is there.
     pub(crate) fn join(&mut self, name: Option<&str>, is_announced: bool, queue: Arc<Queue>) -> u64 {
         self.last_guest += 1;
         let number = self.last_guest;
         // Names are unique, because they contain the number.
         let name = name.map_or_else(|| format!("guest {number}"), |name| format!("{name} ({number})"));
+        if let Some(close) = self.closed {
+            queue.close(close);
+            return number;
+        }
         let bucket = Bucket::new(MESSAGE_BURST, BYTES_PER_SECOND, Instant::now());
-        queue.push(&format!("you are {name}").into());
         let guest = Guest {
             name: name.clone(),
             is_announced,
             bucket,
-            queue,
+            queue: Arc::clone(&queue),
         };
         self.guests.insert(number, guest);
+        queue.push(&format!("you are {name}").into());
+        queue.push(&self.list().into());
         if is_announced {
             self.broadcast(format!("{name} joined"));
         } else {
             self.joined += 1;
+            self.has_changed = true;
         }
         number
+    }
+
+    /// Returns a line with the guests. A name has no comma, and ends with a number.
+    fn list(&self) -> String {
+        let names = self.guests.values().take(MAX_LISTED).map(|guest| &*guest.name);
+        let names = names.collect::<Vec<_>>().join(", ");
+        match self.guests.len().saturating_sub(MAX_LISTED) {
+            0 => format!("here: {names}"),
+            others => format!("here: {names}, and {others} more"),
+        }
     }
 
     /// Sends what a guest says to all guests, or tells the guest why not.
@@ -102,11 +125,23 @@ impl Room {
         guest.queue.close(Close { code, reason });
         if guest.is_announced {
             self.broadcast(format!("{} left", guest.name));
-        } else if self.joined > 0 {
+            return;
+        }
+        self.has_changed = true;
+        if self.joined > 0 {
             // Nobody was told that it joined.
             self.joined -= 1;
         } else {
             self.left += 1;
+        }
+    }
+
+    /// Closes the connections of all guests, and of those that join from now on.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &'static str) {
+        let close = Close { code, reason };
+        self.closed = Some(close);
+        for guest in mem::take(&mut self.guests).values() {
+            guest.queue.close(close);
         }
     }
 
@@ -115,7 +150,7 @@ impl Room {
         self.dismiss(guest, CloseCode::NORMAL, "");
     }
 
-    /// Announces, in one line, the guests that were not announced by name.
+    /// Announces the guests that were not announced by name: how many they are, and who is there.
     pub(crate) fn announce_summary(&mut self) {
         let counts = [(self.joined, "joined"), (self.left, "left")];
         (self.joined, self.left) = (0, 0);
@@ -126,6 +161,9 @@ impl Room {
             .collect();
         if !parts.is_empty() {
             self.broadcast(parts.join(", "));
+        }
+        if mem::take(&mut self.has_changed) {
+            self.broadcast(self.list());
         }
     }
 
@@ -173,12 +211,18 @@ mod tests {
         room.say(ana, "hello", now);
         assert_eq!(
             lines(&two).unwrap(),
-            ["you are Ana (2)", "Ana (2) joined", "Ana (2): hello"]
+            [
+                "you are Ana (2)",
+                "here: guest 1, Ana (2)",
+                "Ana (2) joined",
+                "Ana (2): hello"
+            ]
         );
         room.leave(ana);
         assert_eq!(lines(&two), Err(""));
         let seen = [
             "you are guest 1",
+            "here: guest 1",
             "guest 1 joined",
             "Ana (2) joined",
             "Ana (2): hello",
@@ -197,16 +241,47 @@ mod tests {
             room.leave(guest);
         }
         room.announce_summary();
-        assert_eq!(lines(&reader).unwrap(), [""; 0]);
+        room.announce_summary();
+        assert_eq!(lines(&reader).unwrap(), ["here: guest 1"]);
 
         let guests: Vec<_> = (0..5).map(|_| join(&mut room, None, !ANNOUNCED).0).collect();
         room.announce_summary();
         room.announce_summary();
-        assert_eq!(lines(&reader).unwrap(), ["5 more joined"]);
+        let names: Vec<_> = (602..607).map(|number| format!("guest {number}")).collect();
+        let list = format!("here: guest 1, {}", names.join(", "));
+        assert_eq!(lines(&reader).unwrap(), ["5 more joined", &list]);
         guests.into_iter().for_each(|guest| room.leave(guest));
         join(&mut room, None, !ANNOUNCED);
         room.announce_summary();
-        assert_eq!(lines(&reader).unwrap(), ["1 more joined, 5 more left"]);
+        assert_eq!(
+            lines(&reader).unwrap(),
+            ["1 more joined, 5 more left", "here: guest 1, guest 607"]
+        );
+    }
+
+    #[test]
+    fn the_list_of_guests_has_a_number_of_names() {
+        let mut room = Room::default();
+        let guests: Vec<_> = (0..52).map(|_| join(&mut room, Some("Ana"), ANNOUNCED)).collect();
+        let (guest, queue) = guests.last().unwrap();
+        let list = lines(queue).unwrap().swap_remove(1);
+        assert!(list.starts_with("here: Ana (1), Ana (2), "), "{list}");
+        assert!(list.ends_with(", Ana (50), and 2 more"), "{list}");
+        room.leave(*guest);
+        room.leave(1);
+        let list = lines(&join(&mut room, None, ANNOUNCED).1).unwrap().swap_remove(1);
+        assert!(list.ends_with(", Ana (51), and 1 more"), "{list}");
+    }
+
+    #[test]
+    fn after_its_end_the_room_has_no_guests() {
+        let mut room = Room::default();
+        let (_, queue) = join(&mut room, None, ANNOUNCED);
+        room.close(CloseCode::GOING_AWAY, "the end");
+        assert_eq!(lines(&queue), Err("the end"));
+        let (guest, queue) = join(&mut room, None, ANNOUNCED);
+        assert_eq!(queue.next().unwrap_err().code, CloseCode::GOING_AWAY);
+        room.leave(guest);
     }
 
     #[test]
@@ -231,7 +306,7 @@ mod tests {
         for n in 0..1000 {
             room.say(guest, "hi", now + Duration::from_millis(200) * n);
         }
-        assert_eq!(lines(&queue).unwrap().len(), 2 + 1000);
+        assert_eq!(lines(&queue).unwrap().len(), 3 + 1000);
     }
 
     #[test]
@@ -242,7 +317,7 @@ mod tests {
         lines(&reader).unwrap();
         room.say(guest, &"x".repeat(3000), now);
         assert_eq!(
-            lines(&queue).unwrap()[2..],
+            lines(&queue).unwrap()[3..],
             ["not sent: a message may have at most 2000 characters, and this one has 3000"]
         );
         assert_eq!(lines(&reader).unwrap(), [""; 0]);

@@ -18,6 +18,23 @@ use crate::{
 /// `None`, because a `Stream` must end. A call that sends after the end, or that a deadline
 /// interrupts, returns [`Io`](Self::Io) with `NotConnected` or [`Send`](Self::Send); a flush after
 /// a clean end, when nothing is left to write, succeeds.
+///
+/// ```
+/// use sockless::{ProtocolError, adapter::Error};
+///
+/// /// Whether it is worth connecting again, after a pause (`timers::Backoff`).
+/// fn is_transient(error: &Error) -> bool {
+///     match error {
+///         Error::Io(_) | Error::TimedOut { .. } => true,
+///         // The connection dropped without a Close frame.
+///         Error::Protocol(error) => **error == ProtocolError::UnexpectedEof,
+///         // 1012: service restart; 1013: try again later.
+///         Error::Closed(status) => matches!(status.code().0, 1012 | 1013),
+///         Error::Refused(refusal) => refusal.response.status() >= 500,
+///         _ => false,
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

@@ -30,7 +30,8 @@
 //! hyper must serve the connection with upgrades (`with_upgrades` of `http1::Builder`,
 //! `serve_connection_with_upgrades` of hyper-util); axum does so. For HTTP/2, the server must
 //! announce the extended CONNECT (`enable_connect_protocol` of its `http2` settings); axum does so
-//! with its feature `http2`. `docs/EMBEDDING.md` has the settings of HTTP/2 that matter.
+//! with its feature `http2`. The page [Embedding](crate::docs::embedding#hyper-and-axum) has the
+//! settings of HTTP/2 that matter.
 
 use alloc::{format, string::String};
 use core::{
@@ -208,6 +209,7 @@ impl error::Error for Rejection {}
 /// It fails if the response was not sent: the client has gone, or another response was sent in its
 /// place. It has no deadline of its own: until the response is sent, hyper has the connection.
 #[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
 pub struct Upgrade {
     upgrade: OnUpgrade,
     max_write: usize,

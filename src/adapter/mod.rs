@@ -33,6 +33,7 @@
 //! receives and finds it. An event belongs to the span of the thread or task that makes the call. A
 //! subscriber must not use that connection: it may be locked.
 
+mod batch;
 mod connect_options;
 mod driver;
 mod engines;
@@ -73,7 +74,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "rustls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub use self::tls_error::TlsError;
-pub use self::{connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts, settings::Settings};
+pub use self::{
+    batch::Batch, connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts, settings::Settings,
+};
 
 /// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent
 /// whenever code of the application is called.

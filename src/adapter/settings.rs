@@ -63,6 +63,8 @@ impl Settings {
     /// A blocking adapter holds all that is fed. Before it appends a fragment, a Ping, a Pong, or
     /// what such a writer is given, to more than this, it writes the output.
     ///
+    /// `recv_batch` passes no message while more than this is unwritten.
+    ///
     /// Every adapter stops reading while more than this of replies, such as Pongs, is unwritten.
     #[must_use]
     pub const fn high_water(mut self, bytes: usize) -> Self {

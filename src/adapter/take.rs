@@ -1,8 +1,18 @@
 //! What the calls that receive make of what they receive.
 
-use core::{marker::PhantomData, ops::DerefMut};
+use core::{
+    marker::PhantomData,
+    ops::{
+        ControlFlow::{self, Break, Continue},
+        DerefMut,
+    },
+};
 
-use super::{driver::Driver, received::FromEvent};
+use super::{
+    Error,
+    batch::{Answered, Batch},
+    received::FromEvent,
+};
 use crate::{Event, Message};
 
 /// Takes what a call is to return from what the engine has received.
@@ -12,13 +22,41 @@ pub(super) trait Take {
     /// The kind of call, for [`Driver::begin_receiving`].
     type Call: FromEvent;
 
+    /// Whether messages may be answered while they are taken: none is taken while more output than
+    /// the high-water mark is unwritten.
+    const APPENDS: bool = false;
+
     /// Takes a message. `guard` leads to the driver, and is a lock in halves: if this may take
-    /// long, it is dropped first.
-    fn message(&mut self, message: Message<'_>, guard: impl DerefMut<Target: AsMut<Driver>>) -> Option<Self::Output>;
+    /// long, it is dropped first. Breaks with what the call returns, or returns the guard to take
+    /// the next message as well.
+    fn message<G: DerefMut<Target: Answered>>(
+        &mut self,
+        message: Message<'_>,
+        guard: G,
+    ) -> ControlFlow<Option<Self::Output>, G>;
 
     /// Takes an event that is not a message. `None` skips it: the adapter has done what it
     /// requires.
     fn event(&mut self, event: Event<'_>) -> Option<Self::Output>;
+
+    /// Returns whether no further message is to be taken.
+    #[inline]
+    fn is_ended(&self) -> bool {
+        false
+    }
+
+    /// Returns whether a message was taken, and the call goes on.
+    #[inline]
+    fn has_taken(&self) -> bool {
+        false
+    }
+
+    /// Returns what the call returns of the messages that it has taken, before it reads more, ends
+    /// the connection, or waits. `None`: it has taken none.
+    #[inline]
+    fn taken(&mut self) -> Option<Self::Output> {
+        None
+    }
 }
 
 /// Takes what `E` stands for, and borrows nothing.
@@ -35,9 +73,13 @@ impl<E: FromEvent> Take for Owned<E> {
     type Call = E;
 
     #[inline]
-    fn message(&mut self, message: Message<'_>, mut guard: impl DerefMut<Target: AsMut<Driver>>) -> Option<E> {
+    fn message<G: DerefMut<Target: Answered>>(
+        &mut self,
+        message: Message<'_>,
+        mut guard: G,
+    ) -> ControlFlow<Option<E>, G> {
         let driver = (*guard).as_mut();
-        Some(E::from_message(driver.take_owned(message)))
+        Break(Some(E::from_message(driver.take_owned(message))))
     }
 
     #[inline]
@@ -54,14 +96,80 @@ impl<R, F: FnOnce(Message<'_>) -> R> Take for Borrow<'_, F> {
     type Call = Message<'static>;
 
     #[inline]
-    fn message(&mut self, message: Message<'_>, guard: impl DerefMut<Target: AsMut<Driver>>) -> Option<R> {
+    fn message<G: DerefMut<Target: Answered>>(&mut self, message: Message<'_>, guard: G) -> ControlFlow<Option<R>, G> {
         // The function may use the other half.
         drop(guard);
-        self.0.take().map(|function| function(message))
+        Break(self.0.take().map(|function| function(message)))
     }
 
     #[inline]
     fn event(&mut self, _event: Event<'_>) -> Option<R> {
         None
+    }
+}
+
+/// Passes the messages of one read to a function of the application.
+pub(super) struct Each<'a, F> {
+    function: &'a mut F,
+    /// How many messages it was passed.
+    passed: usize,
+    /// The function has ended the batch.
+    is_ended: bool,
+    /// What it has failed with.
+    failure: Option<Error>,
+}
+
+impl<'a, F> Each<'a, F> {
+    pub(super) const fn new(function: &'a mut F) -> Self {
+        Self {
+            function,
+            passed: 0,
+            is_ended: false,
+            failure: None,
+        }
+    }
+}
+
+impl<F: FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>> Take for Each<'_, F> {
+    type Output = Result<usize, Error>;
+    type Call = Message<'static>;
+
+    const APPENDS: bool = true;
+
+    #[inline]
+    fn message<G: DerefMut<Target: Answered>>(
+        &mut self,
+        message: Message<'_>,
+        mut guard: G,
+    ) -> ControlFlow<Option<Self::Output>, G> {
+        self.passed += 1;
+        let mut batch = guard.batch();
+        let result = (self.function)(message, &mut batch);
+        self.is_ended = batch.is_stopped;
+        if let Err(error) = result {
+            (self.is_ended, self.failure) = (true, Some(error));
+        }
+        Continue(guard)
+    }
+
+    #[inline]
+    fn event(&mut self, _event: Event<'_>) -> Option<Self::Output> {
+        None
+    }
+
+    #[inline]
+    fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    #[inline]
+    fn has_taken(&self) -> bool {
+        self.passed > 0
+    }
+
+    #[inline]
+    fn taken(&mut self) -> Option<Self::Output> {
+        self.has_taken()
+            .then(|| self.failure.take().map_or(Ok(self.passed), Err))
     }
 }

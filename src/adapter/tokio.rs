@@ -1,12 +1,13 @@
 //! Connections over the streams and the clock of tokio: [`poll`] has the details.
 //!
-//! The runtime must have its timers enabled and, for sockets, its I/O driver.
+//! The runtime must have its timers enabled and, for sockets, its I/O driver. Import the functions
+//! and types, and not the module: its name would hide the crate `tokio`.
 //!
 //! ```no_run
-//! use sockless::{CloseCode, adapter::tokio};
+//! use sockless::{CloseCode, adapter::tokio::connect};
 //!
 //! # async fn run() -> Result<(), sockless::adapter::Error> {
-//! let mut ws = tokio::connect("ws://127.0.0.1:9001/").await?;
+//! let mut ws = connect("ws://127.0.0.1:9001/").await?;
 //! ws.send("hello").await?;
 //! if let Some(message) = ws.recv().await? {
 //!     println!("{message:?}");

@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Connection {
-    /// Whether the connection is open and between messages, and assembles them. A recorder sees what
-    /// the connection itself receives, so it is false for a connection that has one.
+    /// Whether the connection is open and between messages, and assembles them. False if it has a
+    /// recorder, which sees what the connection itself receives.
     #[inline(always)]
     pub(crate) fn takes_whole_messages(&self) -> bool {
         #[cfg(feature = "recording")]

@@ -54,6 +54,31 @@ use crate::{
 /// Pongs, the answer to a Close frame, and the Close frame that an error demands are in `out` when
 /// the call that caused them returns.
 ///
+/// ```
+/// use sockless::{Accept, Connection, Event};
+///
+/// /// Processes what a read has returned. Then, also after an error, the caller writes `out`.
+/// fn process(
+///     ws: &mut Connection,
+///     mut input: &mut [u8],
+///     out: &mut Vec<u8>,
+/// ) -> Result<(), Box<dyn std::error::Error>> {
+///     while let Some(event) = ws.receive(&mut input, out)? {
+///         match event {
+///             Event::Request(request) => ws.accept(&request, &Accept::new(), out)?,
+///             Event::Text(text) => ws.send_text(&text, out)?,
+///             Event::Binary(data) => ws.send_binary(&data, out)?,
+///             _ => {} // Pings and the Close frame are answered
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// // The end of the transport: an error, if it comes before the closing handshake.
+/// let mut ws = Connection::server(Default::default());
+/// assert!(ws.receive_eof().is_err());
+/// ```
+///
 /// **Purity.** The result of a call depends on the state and the arguments alone. For any way of
 /// cutting the input into pieces, the events, the errors and the output are the same (with chunk
 /// delivery, once adjacent chunks are joined).
@@ -64,7 +89,7 @@ use crate::{
 /// times as much while the buffer grows; never more than that of
 /// [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
 /// inflated, and the inflater, the deflater and their windows are added once they are used:
-/// `docs/DEFLATE.md` has the figures.
+/// the page [permessage-deflate](crate::docs::deflate#memory) has the figures.
 pub struct Connection {
     phase: Phase,
     /// The result of [`compute_path`](Self::compute_path), updated after every change of what that

@@ -8,7 +8,7 @@
 /// let bits = WindowBits::new(10).expect("8 to 15");
 /// let config = Config::new().deflate(DeflateConfig::new().client_max_window_bits(bits));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeflateConfig {
     pub(crate) server_max_window_bits: WindowBits,
     pub(crate) client_max_window_bits: WindowBits,
@@ -36,7 +36,7 @@ impl DeflateConfig {
         }
     }
 
-    /// Sets the largest window for what the server sends: 2^bits bytes.
+    /// Sets the largest window for what the server sends: 2^bits bytes (RFC 7692, section 7.1.2.1).
     ///
     /// A server keeps to it, and to less if the client asks for less. A client that sets it below
     /// 15 demands it, to save memory for its inflater, and servers may decline. Default 15: the
@@ -47,7 +47,7 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets the largest window for what the client sends: 2^bits bytes.
+    /// Sets the largest window for what the client sends: 2^bits bytes (RFC 7692, section 7.1.2.2).
     ///
     /// A client keeps to it, and to less if the server asks for less. A server that sets it below
     /// 15 demands it, to save memory for its inflater, and declines the offers of clients that
@@ -58,7 +58,8 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets whether the server starts each message with an empty window.
+    /// Sets whether the server starts each message with an empty window (RFC 7692, section
+    /// 7.1.1.1).
     ///
     /// A client that sets it demands it; so its inflater keeps no window between messages. Default
     /// `false`: messages of a connection are usually alike, and compress far better with what came
@@ -69,7 +70,8 @@ impl DeflateConfig {
         self
     }
 
-    /// Sets whether the client starts each message with an empty window.
+    /// Sets whether the client starts each message with an empty window (RFC 7692, section
+    /// 7.1.1.2).
     ///
     /// A server that sets it demands it; so its inflater keeps no window between messages. Default
     /// `false`, for the reason of

@@ -9,7 +9,7 @@ pub(super) const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 /// The negotiated parameters of permessage-deflate: limits on each direction, which both ends keep
 /// to (RFC 7692, section 7.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs, reason = "RFC 7692 has these four parameters")]
 pub struct DeflateParams {
     /// The server starts each message with an empty window.

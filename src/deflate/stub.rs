@@ -13,11 +13,11 @@ use alloc::{string::String, vec::Vec};
 use crate::{extensions::Extension, role::Role};
 
 /// No settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DeflateConfig {}
 
 /// No parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DeflateParams {}
 
 impl DeflateParams {

@@ -16,12 +16,8 @@ pub enum ProtocolError {
     /// Reserved bits are set, and no negotiated extension gives them a meaning (RFC 6455, section
     /// 5.2).
     ReservedBits {
-        /// The first reserved bit is set.
-        rsv1: bool,
-        /// The second reserved bit is set.
-        rsv2: bool,
-        /// The third reserved bit is set.
-        rsv3: bool,
+        /// The reserved bits that are set.
+        bits: ReservedBits,
     },
     /// The opcode is reserved (RFC 6455, section 5.2).
     ReservedOpcode {
@@ -132,9 +128,9 @@ impl ProtocolError {
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ReservedBits { rsv1, rsv2, rsv3 } => {
+            Self::ReservedBits { bits } => {
                 f.write_str("the peer sent a frame with ")?;
-                ReservedBits::new([*rsv1, *rsv2, *rsv3]).write_names(f)?;
+                bits.write_names(f)?;
                 f.write_str(" set, and no negotiated extension gives that a meaning (RFC 6455, section 5.2)")
             }
             Self::ReservedOpcode { opcode } => {

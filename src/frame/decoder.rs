@@ -287,8 +287,7 @@ impl Decoder {
         if set.without(allowed).is_empty() {
             return Ok(());
         }
-        let ReservedBits { rsv1, rsv2, rsv3 } = set;
-        Err(ProtocolError::ReservedBits { rsv1, rsv2, rsv3 })
+        Err(ProtocolError::ReservedBits { bits: set })
     }
 
     fn begin(&mut self, header: &Header) {

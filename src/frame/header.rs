@@ -19,6 +19,7 @@ use crate::{error::ProtocolError, reserved_bits::ReservedBits};
 /// # Ok::<(), sockless::ProtocolError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_structs, reason = "the protocol has these fields")]
 pub struct Header {
     /// Whether this is the last fragment of the message.
     pub fin: bool,

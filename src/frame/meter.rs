@@ -3,7 +3,7 @@
 use super::{header::Header, opcode::Opcode};
 
 /// What has passed in one direction of a connection: see [`Meter`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Traffic {
     /// The messages whose last frame is complete.

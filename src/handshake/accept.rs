@@ -12,6 +12,17 @@ use crate::{config::Config, deflate::DeflateConfig, escaped::RedactedFields, fra
 /// further headers of the response, and the limits and options of the connection, if they depend on
 /// the request.
 ///
+/// ```
+/// use sockless::{Accept, Config};
+///
+/// let small = Config::new().max_message_size(4096);
+/// let accept = Accept::new()
+///     .origins(&["https://example.com"]) // the pages that may connect
+///     .subprotocol(Some("chat.v1")) // one that the request offers: `Request::choose_subprotocol`
+///     .headers(&[("Set-Cookie", "seen=1")])
+///     .config(&small);
+/// ```
+///
 /// # Web pages of other sites
 ///
 /// Browsers do not apply the same-origin policy to WebSockets. Any page that a user visits can open

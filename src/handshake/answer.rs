@@ -62,30 +62,7 @@ impl Request<'_> {
         deflate: Option<&DeflateConfig>,
         mut write_field: impl FnMut(&str, &[u8]),
     ) -> Result<Negotiated, LocalHandshakeError> {
-        if !self.is_upgrade() {
-            return Err(LocalHandshakeError::NotAnUpgrade);
-        }
-        self.check_origin(accept)
-            .map_err(|error| LocalHandshakeError::NotAllowed { error })?;
-        if let Some(chosen) = accept.chosen_subprotocol() {
-            if !self.subprotocols().any(|offered| offered == chosen) {
-                return Err(LocalHandshakeError::SubprotocolNotOffered {
-                    subprotocol: Excerpt::new(chosen.as_bytes()),
-                });
-            }
-        }
-        let forwarded = accept.forwarded();
-        if let Some(response) = forwarded {
-            own_extensions::check_forwarded(response.extensions(), self.extensions())?;
-        }
-        for (name, value) in accept.added_headers() {
-            check_added_header(self.is_connect(), name, value)?;
-        }
-        let own = accept.own_extensions();
-        let mut reserved = ReservedBits::NONE;
-        if !own.is_empty() {
-            reserved = own_extensions::check_answers(own, self.extensions())?;
-        }
+        let reserved = self.check_acceptance(accept)?;
         if !self.is_connect() {
             write_field("Upgrade", b"websocket");
             write_field("Connection", b"Upgrade");
@@ -94,11 +71,12 @@ impl Request<'_> {
         if let Some(subprotocol) = accept.chosen_subprotocol() {
             write_field("Sec-WebSocket-Protocol", subprotocol.as_bytes());
         }
-        if let Some(response) = forwarded {
+        if let Some(response) = accept.forwarded() {
             for value in response.headers().get_all("sec-websocket-extensions") {
                 write_field("Sec-WebSocket-Extensions", value);
             }
         }
+        let own = accept.own_extensions();
         let deflate = accept
             .deflate(deflate)
             .filter(|_| {
@@ -119,6 +97,34 @@ impl Request<'_> {
             deflate.as_ref().map(|(_, params)| *params),
             reserved,
         ))
+    }
+
+    /// Returns the reserved bits of the caller's own extensions, if the request can be accepted
+    /// like that.
+    fn check_acceptance(&self, accept: &Accept<'_>) -> Result<ReservedBits, LocalHandshakeError> {
+        if !self.is_upgrade() {
+            return Err(LocalHandshakeError::NotAnUpgrade);
+        }
+        self.check_origin(accept)
+            .map_err(|error| LocalHandshakeError::NotAllowed { error })?;
+        if let Some(chosen) = accept.chosen_subprotocol() {
+            if !self.subprotocols().any(|offered| offered == chosen) {
+                return Err(LocalHandshakeError::SubprotocolNotOffered {
+                    subprotocol: Excerpt::new(chosen.as_bytes()),
+                });
+            }
+        }
+        if let Some(response) = accept.forwarded() {
+            own_extensions::check_forwarded(response.extensions(), self.extensions())?;
+        }
+        for (name, value) in accept.added_headers() {
+            check_added_header(self.is_connect(), name, value)?;
+        }
+        let own = accept.own_extensions();
+        if own.is_empty() {
+            return Ok(ReservedBits::NONE);
+        }
+        own_extensions::check_answers(own, self.extensions())
     }
 }
 

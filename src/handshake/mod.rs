@@ -5,6 +5,31 @@
 //! another HTTP implementation has parsed. [`Request::from_connect`] and
 //! [`ClientRequest::connect_fields`] are for the extended CONNECT of HTTP/2 (RFC 8441) and HTTP/3
 //! (RFC 9220).
+//! (RFC 9220).
+//!
+//! A client and a server that use other implementations of HTTP/1.1:
+//!
+//! ```
+//! use sockless::{Accept, ClientRequest, Config, Connection, Request};
+//!
+//! let config = Config::new();
+//! let request = ClientRequest::new("ws://example.com/chat")?;
+//! let nonce = [7; 16]; // from the operating system
+//! let (fields, expected) = request.fields(nonce, &config)?;
+//!
+//! // The server's implementation has parsed these.
+//! let headers = fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+//! let received = Request::from_list("GET", request.target(), headers)?;
+//! let (response, negotiated) = received.acceptance(&Accept::new(), &config)?;
+//! let server = Connection::upgraded_server(&negotiated, config.clone());
+//!
+//! // The response has the status 101. The client's implementation has parsed its headers.
+//! let headers = response.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+//! let negotiated = expected.check(headers)?;
+//! let seed = [8; 32]; // from the operating system
+//! let client = Connection::upgraded_client(&negotiated, config, seed);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod accept;
 mod accept_key;

@@ -22,6 +22,23 @@ use crate::{
 /// A request borrows from the input if the head is complete there. For a decision that takes time,
 /// [`into_owned`](Self::into_owned) copies it.
 ///
+/// ```
+/// use sockless::{Config, Connection, Event};
+///
+/// let mut head = *b"GET /chat?room=7 HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: https://example.com\r\n\
+///     Sec-WebSocket-Protocol: chat.v2, chat.v1\r\nCookie: session=1\r\n\r\n";
+/// let (mut ws, mut out) = (Connection::server(Config::new()), Vec::new());
+/// let event = ws.receive(&mut &mut head[..], &mut out)?;
+/// let Some(Event::Request(request)) = event else { panic!("{event:?}") };
+/// assert_eq!((request.host(), request.target()), ("example.com", "/chat?room=7"));
+/// assert_eq!(request.choose_subprotocol(&["chat.v1"]), Some("chat.v1"));
+/// assert_eq!(request.headers().get("cookie"), Some(&b"session=1"[..]));
+/// assert!(request.is_same_origin());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// The `Debug` output has `<redacted>` in place of the query string, and of the header values that
 /// [`Headers`] redacts.
 #[derive(Clone, PartialEq, Eq)]

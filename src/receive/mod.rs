@@ -368,8 +368,8 @@ impl Receiver {
     }
 }
 
-impl From<Message<'static>> for Event<'static> {
-    fn from(message: Message<'static>) -> Self {
+impl<'b> From<Message<'b>> for Event<'b> {
+    fn from(message: Message<'b>) -> Self {
         match message {
             Message::Text(text) => Event::Text(text),
             Message::Binary(data) => Event::Binary(data),

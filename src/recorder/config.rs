@@ -17,6 +17,10 @@ pub(crate) fn settings(config: &Config) -> Vec<(&'static str, u64)> {
 
 fn all(config: &Config) -> Vec<(&'static str, u64)> {
     let fragment_size = config.fragment_size.map_or(0, NonZeroUsize::get);
+    #[cfg_attr(
+        not(feature = "deflate"),
+        allow(unused_mut, reason = "the settings of deflate follow")
+    )]
     let mut settings = Vec::from([
         ("max_message_size", config.max_message_size),
         ("max_fragments", config.max_fragments.into()),

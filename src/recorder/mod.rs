@@ -205,7 +205,7 @@ impl Recorder {
             lines.line("with seed").secret(seed);
         }
         lines.line(name);
-        self.text.insert_str(0, "\n");
+        self.text.insert(0, '\n');
         self.text.insert_str(0, FIRST_LINE);
         self.finish(
             &Outcome {

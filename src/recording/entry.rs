@@ -48,6 +48,7 @@ pub(super) enum With<'a> {
 /// A setting that is changed.
 pub(super) enum Set {
     MaxMessageSize(u64),
+    #[cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "there is none"))]
     Compression(bool),
 }
 

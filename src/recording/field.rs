@@ -180,7 +180,7 @@ fn quoted_len(text: &[u8]) -> Option<usize> {
         at += match text.get(at..)? {
             [b'"', ..] => return Some(at),
             [b'\\', b'r' | b'n' | b't' | b'"' | b'\\', ..] => 2,
-            [b'\\', b'x', high, low, ..] => digit(*high).and(digit(*low)).map(|_| 4)?,
+            [b'\\', b'x', high, low, ..] => digit(*high).zip(digit(*low)).map(|_| 4)?,
             [b'\\', ..] | [] => return None,
             [b' '..=b'~', ..] => 1,
             _ => return None,

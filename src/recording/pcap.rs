@@ -158,8 +158,8 @@ fn set_checksum(header: &mut [u8], at: usize, before: &[u8]) {
         };
         sum + u32::from(word)
     });
-    let sum = (sum & 0xFFFF) + (sum >> 16);
-    let sum = (sum & 0xFFFF) + (sum >> 16);
+    let sum = (sum & u32::from(u16::MAX)) + (sum >> 16);
+    let sum = (sum & u32::from(u16::MAX)) + (sum >> 16);
     if let Some(place) = header.get_mut(at..at + 2) {
         place.copy_from_slice(&(!sum as u16).to_be_bytes());
     }

@@ -280,7 +280,7 @@ impl Step<'_> {
     }
 
     #[cfg(not(feature = "std"))]
-    fn reject_not_allowed(&mut self) -> Result<(), ReplayError> {
+    fn reject_not_allowed(&self) -> Result<(), ReplayError> {
         Err(self.impossible("the feature std is off"))
     }
 

@@ -15,7 +15,7 @@ use crate::{
         header::Header,
         wire::{self, FirstByte},
     },
-    message::MessageKind,
+    message::{Message, MessageKind},
     role::Role,
 };
 
@@ -70,6 +70,13 @@ pub struct PreparedMessage {
     frame: Frame,
     /// For each size of the window, once it is needed: the frame, if it is smaller.
     compressed: [Once<Option<Frame>>; WINDOW_SIZES],
+}
+
+/// Prepares a message, for example one that was received and goes to everybody else.
+impl From<&Message<'_>> for PreparedMessage {
+    fn from(message: &Message<'_>) -> Self {
+        Self::new(message.kind(), message.as_bytes())
+    }
 }
 
 /// A frame of a server.

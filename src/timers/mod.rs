@@ -60,7 +60,7 @@ pub use self::{backoff::Backoff, timeouts::Timeouts};
 const MAX_TIMEOUT: u64 = 100 * 365 * 86_400;
 
 /// What [`Timers::handle_timeout`] tells the caller to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a caller that leaves one out has a bug")]
 pub enum Due {
     /// The opening handshake took too long: drop the transport. Nothing follows.
@@ -233,6 +233,7 @@ where
     }
 
     /// Returns what to do now. Call it until it returns `None`.
+    #[must_use]
     pub fn handle_timeout(&mut self, now: I) -> Option<Due> {
         let (at, due) = self.next()?;
         if now < at {

@@ -10,7 +10,7 @@ use core::time::Duration;
 ///
 /// let timeouts = Timeouts::new().idle(Duration::from_secs(300)).ping(None);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timeouts {
     pub(crate) handshake: Option<Duration>,
     pub(super) ping: Option<Duration>,

@@ -11,7 +11,8 @@ use core::{
 use self::automaton::Utf8State;
 
 /// The error of bytes that no continuation can make valid UTF-8.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct InvalidUtf8;
 
 impl fmt::Display for InvalidUtf8 {
@@ -45,7 +46,8 @@ pub struct Validator {
 }
 
 /// What [`Validator::push`] found in a piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "its result says whether the text is valid"]
 #[non_exhaustive]
 pub struct Piece<'a> {
     /// The code point that began in an earlier piece and ends in this one; it precedes `text`.

@@ -17,6 +17,10 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
         "receive a message without a copy",
         &["receive", "receive_whole", "wanted"],
     ),
+    (
+        "receive and answer the messages of one read",
+        &["receive", "send_text", "send_binary"],
+    ),
     ("receive the pieces of a message", &["receive"]),
     ("receive one message as a reader", &["receive"]),
     ("receive every event", &["receive", "receive_eof"]),
@@ -102,6 +106,10 @@ macro_rules! columns {
         let whole = BTreeMap::from([
             ("receive a message", call!(&mut Whole, recv())),
             ("receive a message without a copy", call!(&mut Whole, recv_with(|_| ()))),
+            (
+                "receive and answer the messages of one read",
+                call!(&mut Whole, recv_batch(|message, batch| batch.feed(message))),
+            ),
             ("receive the pieces of a message", call!(&mut Whole, recv_chunk())),
             ("receive one message as a reader", call!(&mut Whole, reader())),
             ("receive every event", call!(&mut Whole, recv_event())),
@@ -156,6 +164,10 @@ macro_rules! columns {
             (
                 "receive a message without a copy",
                 call!(&mut Reader, recv_with(|_| ())),
+            ),
+            (
+                "receive and answer the messages of one read",
+                Gap("`recv_with`, and `feed` of the writer"),
             ),
             ("receive the pieces of a message", call!(&mut Reader, recv_chunk())),
             ("receive one message as a reader", call!(&mut Reader, reader())),

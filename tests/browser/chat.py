@@ -16,6 +16,35 @@ import time
 WAIT = 20  # maximum time of a condition, in seconds
 REQUEST_TIMEOUT = 60  # maximum time of a WebDriver command in seconds; one starts the browser
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of element references in WebDriver
+KEYS = {"Enter": "\ue007", "Tab": "\ue004"}
+# The contrast of text that is displayed: the list of what has less than WCAG 2.1 demands (1.4.3).
+LOW_CONTRAST = """
+const rgb = (color) => color.match(/[\\d.]+/g).map(Number);
+const luminance = (color) => rgb(color).slice(0, 3)
+    .map((part) => part / 255).map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, n) => sum + part * [0.2126, 0.7152, 0.0722][n], 0);
+const background = (element) => {
+    const color = getComputedStyle(element).backgroundColor;
+    return (rgb(color)[3] ?? 1) === 0 && element.parentElement ? background(element.parentElement) : color;
+};
+const low = [];
+const check = (element, pseudo, text) => {
+    const levels = [getComputedStyle(element, pseudo).color, background(element)].map(luminance).sort((a, b) => a - b);
+    const contrast = (levels[1] + 0.05) / (levels[0] + 0.05);
+    if (contrast < 4.5) low.push(`${text}: ${contrast.toFixed(2)}`);
+};
+const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+let texts = 0;
+while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (walker.currentNode.data.trim() && element.checkVisibility()) {
+        texts += 1;
+        check(element, null, walker.currentNode.data);
+    }
+}
+check(message, "::placeholder", message.placeholder);
+return [texts, low];
+"""
 FLAGS = [
     "--headless=new",
     "--disable-gpu",
@@ -134,8 +163,27 @@ class Page:
     def script(self, text):
         return self._call("POST", "/execute/sync", {"script": text, "args": []})
 
-    def log(self):
-        return self.script("return Array.from(document.querySelectorAll('#log > li'), li => li.textContent)")
+    def log(self, css="#log > li"):
+        """The lines of the log, without their times."""
+        return self.script(
+            f"""return Array.from(document.querySelectorAll({css!r}), (li) =>
+                [".name", ".text"].flatMap((css) => li.querySelector(css)?.textContent ?? []).join(": "));"""
+        )
+
+    def texts(self, css):
+        """The texts of the elements that are displayed."""
+        return self.script(
+            f"""return Array.from(document.querySelectorAll({css!r}))
+                .filter((element) => element.checkVisibility()).map((element) => element.textContent);"""
+        )
+
+    def set_media(self, scheme="light", width=0, height=0):
+        """Sets the colour scheme, and the size of the window unless it is 0."""
+        self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=0, mobile=width > 0)
+
+    def cdp(self, command, **params):
+        return self._call("POST", "/goog/cdp/execute", {"cmd": command, "params": params})
 
     def status(self):
         return self.script("return document.getElementById('status').textContent")
@@ -150,13 +198,19 @@ class Page:
         """Inserts text into the message field. It sends no key strokes, because chromedriver may not
         support them for characters outside the Basic Multilingual Plane."""
         self._call("POST", f"/element/{self._element('#message')}/click")
-        self._call("POST", "/goog/cdp/execute", {"cmd": "Input.insertText", "params": {"text": text}})
+        self.cdp("Input.insertText", text=text)
+
+    def press(self, key, css="#message"):
+        self._call("POST", f"/element/{self._element(css)}/value", {"text": KEYS[key]})
 
     def press_enter(self):
-        self._call("POST", f"/element/{self._element('#message')}/value", {"text": "\ue007"})
+        self.press("Enter")
+
+    def click(self, css):
+        self._call("POST", f"/element/{self._element(css)}/click")
 
     def click_send(self):
-        self._call("POST", f"/element/{self._element('#send')}/click")
+        self.click("#send")
 
     def wait_status(self, word):
         wait_until(f"{self.name}: status {word!r}", lambda: word in self.status().split())
@@ -299,20 +353,132 @@ class Test:
 
     def check_own_lines(self, page, others, guest, line):
         """A page shows which guest it is, and marks the lines of that guest and no others."""
-        if page.script("return document.getElementById('me').textContent") != f"you are {guest}":
+        if page.texts("#me") != [f"You are {guest}"]:
             raise Failure(f"{page.name} does not show that it is {guest}")
-        own = "return Array.from(document.querySelectorAll('#log > li.own'), li => li.textContent)"
-        if line not in page.script(own):
+        own = "#log > li.own"
+        if line not in page.log(own):
             raise Failure(f"{page.name} does not mark {line!r}")
         for other in others:
-            if line in other.script(own):
+            if line in other.log(own):
                 raise Failure(f"{other.name} marks {line!r} of {guest}")
+        # From the middle of the log: own lines are on the right, and those of others on the left.
+        sides = page.script(
+            """const middle = (element) => { const box = element.getBoundingClientRect(); return box.left + box.width / 2; };
+            return Array.from(log.querySelectorAll("li:not(.note)"), (li) =>
+                li.className.includes("own") === middle(li.querySelector(".text")) > middle(log));"""
+        )
+        if len(sides) < 3 or not all(sides):
+            raise Failure(f"{page.name}: lines on the wrong side: {sides}")
+
+    def check_times(self, page):
+        age = "Math.abs(Date.now() - new Date(li.querySelector('time').dateTime))"
+        ages = page.script(f"return Array.from(log.children, (li) => {age})")
+        if not ages or max(ages) > 1000 * WAIT * 2:
+            raise Failure(f"ages of the lines in milliseconds: {ages}")
+        if not all(re.fullmatch(r"\d\d:\d\d.*", time) for time in page.texts("#log > .note time")):
+            raise Failure(f"times: {page.texts('#log time')}")
+
+    def check_people(self, page, expected):
+        shown = ["#people summary", "#people li"]
+        wait_until(
+            f"{page.name}: a list of {expected}, which is {[page.texts(css) for css in shown]} at first",
+            lambda: [page.texts(css) for css in shown] == [[f"{len(expected)} here"], expected],
+        )
+
+    def check_new_name(self, page, other):
+        """The name is in the address of the page, so that it is there after a reload."""
+        before = len(other.log())
+        old = page.texts("#me strong")[0]
+        page.click("#rename")
+        page.script("document.getElementById('name').value = 'Ana <b>'")
+        page.press("Enter", "#name")
+        page.wait_status("connected")
+        new = other.wait_line(r"(Ana b \(\d+\)) joined", before)[1]
+        other.wait_line(re.escape(old) + " left", before)
+        wait_until(f"{page.name}: {new}", lambda: page.texts("#me strong") == [new])
+        self.check_people(page, [other.texts("#me strong")[0], f"{new} (you)"])
+        address = page.script("return location.search")
+        if address != "?name=Ana%20%3Cb%3E":
+            raise Failure(f"the query of the address is {address!r}")
+        return new
+
+    def check_contrast(self, page):
+        for scheme in ("light", "dark"):
+            page.set_media(scheme)
+            texts, low = page.script(LOW_CONTRAST)
+            if texts < 15 or low:
+                raise Failure(f"{scheme}: {texts} texts, of low contrast: {low}")
+
+    def check_phone(self, page):
+        """On the smallest phones, nothing is wider than the screen, and the message field is on it."""
+        page.set_media(width=320, height=560)
+        page.click("#people summary")
+        sizes = page.script(
+            """const [field, button] = [message, send].map((element) => element.getBoundingClientRect());
+            return [document.scrollingElement.scrollWidth, scroll.scrollWidth - scroll.clientWidth, field.width > 100,
+                field.bottom <= innerHeight && button.right <= innerWidth, scroll.clientHeight > 150];"""
+        )
+        page.click("#people summary")
+        page.set_media()
+        if sizes != [320, 0, True, True, True]:
+            raise Failure(f"width of the page, overflow of the log, size and place of the controls, size of the log: {sizes}")
+
+    def check_keyboard(self, page):
+        """Every control is reached with the Tab key, and shows that it has the focus."""
+        expected = ["rename", "summary", "scroll", "message", "send"]
+        reached = []
+        for _ in range(3 * len(expected)):
+            page.cdp("Input.dispatchKeyEvent", type="rawKeyDown", key="Tab", code="Tab", windowsVirtualKeyCode=9)
+            page.cdp("Input.dispatchKeyEvent", type="keyUp", key="Tab", code="Tab", windowsVirtualKeyCode=9)
+            reached += page.script(
+                """const focused = document.activeElement, style = getComputedStyle(focused);
+                const is_seen = style.outlineStyle === "solid" && parseInt(style.outlineWidth) >= 2;
+                return focused === document.body ? [] : [is_seen ? focused.id || focused.localName : "nothing seen"];"""
+            )
+        if expected not in (reached[n : n + len(expected)] for n in range(len(reached))):
+            raise Failure(f"the Tab key reaches {reached}")
+
+    def check_screen_reader(self, page):
+        """The roles and names that a screen reader gets."""
+        nodes = page.cdp("Accessibility.getFullAXTree")["nodes"]
+        seen = {(node["role"]["value"], node.get("name", {}).get("value")) for node in nodes if "role" in node}
+        expected = {("log", "Messages"), ("textbox", "Message"), ("button", "Send"), ("button", "Change name"), ("list", "Who is here")}
+        status = any(role == "status" for role, _ in seen)
+        if expected - seen or not status:
+            raise Failure(f"not there for a screen reader: {expected - seen}, status: {status}")
+
+    def check_countdown(self, page):
+        """The page counts the seconds down, and does not say each to a screen reader."""
+        page.script("failures = 5")
+        first = wait_until("a long delay", lambda: self.seconds_left(page) > 7 and self.seconds_left(page))
+        wait_until("less of the same delay", lambda: first > self.seconds_left(page) > first - 4)
+        if page.script("return document.getElementById('countdown').closest('[aria-live], [role=status]')"):
+            raise Failure("the countdown is in a live region")
+
+    def seconds_left(self, page):
+        """The number that the page shows before it connects again, or 0."""
+        return next((int(text.split()[1]) for text in page.texts("#countdown") if re.fullmatch(r"in \d+ s", text)), 0)
+
+    def check_retry_button(self, page):
+        before = page.script("return attempts.length")
+        page.click("#retry")
+        wait_until("an attempt to connect", lambda: page.script("return attempts.length") > before, 2)
+        # The delays are short again.
+        wait_until("the button", lambda: page.texts("#retry"))
+        page.script("failures = 0; retry.click()")
+
+    def check_end(self, page):
+        """Ctrl-C at the terminal of the chat."""
+        before = len(page.log())
+        os.kill(self.servers[-1].process.pid, signal.SIGINT)
+        page.wait_line("the chat has ended; this page connects again when it is back", before)
 
     def run(self):
         check = self.check
         url, port = check("the server prints its address", self.start_server, 0)
         self.start_browser()
         first = check("a page connects", self.open_page, "first page", url)
+        first.wait_line(r"guest \d+ joined")
         before = len(first.log())
         second = check("a second page connects", self.open_page, "second page", url)
         guest = check(
@@ -330,18 +496,34 @@ class Test:
         check("markup is shown as text", self.check_markup, first, second)
         check("a message has the name with which the second page joined", self.check_name, guest, line)
         check("the second page marks its own messages", self.check_own_lines, second, [first], guest, line)
+        check("lines have times", self.check_times, first)
+        me = first.texts("#me strong")[0]
+        check("the first page lists who is there", self.check_people, first, [f"{me} (you)", guest])
+        check("the second page lists who is there", self.check_people, second, [me, f"{guest} (you)"])
+        check("text has enough contrast in light and dark", self.check_contrast, first)
+        check("a phone shows the whole page", self.check_phone, first)
+        check("the keyboard reaches every control", self.check_keyboard, first)
+        check("a screen reader gets names and roles", self.check_screen_reader, first)
+        guest = check("a guest can have a name", self.check_new_name, second, first)
         check("the delays before a retry are random and grow", self.check_delays, first)
         self.pages.remove(second)
         second.close()
         check("the first page sees the second one leave", first.wait_line, re.escape(guest) + " left", before)
+        check("the list is shorter then", self.check_people, first, [f"{me} (you)"])
 
         check("the page shows that the connection is lost", self.stop_server, first)
         check("without a connection, sending is disabled and the text is kept", self.check_sending_is_disabled, first)
         check("the page retries", self.check_retries, first)
+        check("the page counts the seconds down", self.check_countdown, first)
+        check("a button connects at once", self.check_retry_button, first)
         self.start_server(port)
         check("the page reconnects", first.wait_status, "connected")
         check("a message is sent after the reconnect", self.send_message, first, [], "still here", first.press_enter)
         check("after a second stop of the server the delay is short", self.check_delay_after_second_stop, first)
+        self.start_server(port)
+        first.script("retry.hidden || retry.click()")
+        check("the page reconnects", first.wait_status, "connected")
+        check("the page says that the chat has ended", self.check_end, first)
 
     def print_state(self):
         """Prints the pages and the output of the programs after a failure."""

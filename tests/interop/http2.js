@@ -1,9 +1,11 @@
 // Opens WebSockets over HTTP/2 (RFC 8441) with the client of Node.js, which knows nothing of
 // WebSockets, on an echo server:
 //
-//   node http2.js URL
+//   node http2.js URL SERVER [PROXY]
 //
 // URL: an echo server with permessage-deflate for messages of any length, as `http://HOST:PORT/`.
+// SERVER: its name. PROXY: the proxy before the server, which has HTTP/1.1 behind it, or HTTP/2 if the
+// name ends in `-http2`.
 'use strict';
 
 const http2 = require('node:http2');
@@ -18,6 +20,8 @@ const PING = 9;
 const PONG = 10;
 const DEFLATE = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover';
 const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
+const [server, proxy = ''] = process.argv.slice(3);
+const isTranslated = proxy !== '' && !proxy.endsWith('-http2');
 const url = new URL(process.argv[2].replace(/^ws:/, 'http:'));
 
 // Returns a masked frame.
@@ -113,6 +117,13 @@ class WebSocket {
     this.send(CLOSE, Buffer.from([code >> 8, code & 255]));
     const received = await this.next();
     checkEqual('Close', [received.opcode, received.payload?.readUInt16BE(0)], [CLOSE, code]);
+    await this.ends();
+  }
+
+  // Checks that the stream ends.
+  async ends() {
+    // Apache passes the end of the server on after that of the client.
+    if (proxy === 'apache') this.stream.end();
     checkEqual('the end', await this.next(), { end: true });
     this.stream.end();
   }
@@ -155,7 +166,8 @@ check('the server enables the extended CONNECT', async () => {
 check('messages without compression', async () => {
   const ws = await open();
   checkEqual('extensions', ws.headers['sec-websocket-extensions'], undefined);
-  checkEqual('accept', ws.headers['sec-websocket-accept'], undefined);
+  // HAProxy passes the header of HTTP/1.1 on.
+  if (!isTranslated) checkEqual('accept', ws.headers['sec-websocket-accept'], undefined);
   for (const length of [0, 1, 125, 126, 65535, 65536, 1 << 20]) await ws.echo(BINARY, binary(length));
   await ws.echo(TEXT, Buffer.from('naïve 🦀'));
   await ws.close();
@@ -191,14 +203,20 @@ check('100 WebSockets on one connection', async () => {
   await Promise.all(Array.from({ length: 100 }, (_, n) => one(n)));
 });
 
+// A request that a proxy has translated to HTTP/1.1 is refused with the status for that.
+const translated = (status) => (isTranslated ? 426 : status);
+const allowed = isTranslated ? {} : { allow: 'CONNECT' };
 const refused = {
-  'an unknown :protocol: 501': [{ ':protocol': 'connect-udp' }, 501, {}],
-  'another method: 405': [{ ':method': 'GET', ':protocol': undefined }, 405, { allow: 'CONNECT' }],
-  'another version: 400': [{ 'sec-websocket-version': '8' }, 400, { 'sec-websocket-version': '13' }],
-  'a page of another origin: 403': [{ origin: 'https://evil.example' }, 403, {}],
+  'another method': [{ ':method': 'GET', ':protocol': undefined }, translated(405), allowed],
+  'another version': [{ 'sec-websocket-version': '8' }, translated(400), { 'sec-websocket-version': '13' }],
+  'a page of another origin': [{ origin: 'https://evil.example' }, 403, {}],
 };
+const [product] = proxy.split('-');
+const refusesProtocol = ['nghttpx', 'apache'].includes(product);
+if (refusesProtocol) console.log(`skipped - an unknown :protocol: ${product} refuses it itself`);
+else refused['an unknown :protocol'] = [{ ':protocol': 'connect-udp' }, translated(501), {}];
 for (const [name, [headers, status, expected]] of Object.entries(refused)) {
-  check(name, async () => {
+  check(`${name}: ${status}`, async () => {
     const { stream, response } = await request(headers);
     checkEqual('status', response[':status'], status);
     for (const [field, value] of Object.entries(expected)) checkEqual(field, response[field], value);
@@ -214,8 +232,7 @@ check('a violation: Close with 1002, then the end of the stream', async () => {
   ws.send(BINARY, binary(10), { mask: false });
   const received = await ws.next();
   checkEqual('Close', [received.opcode, received.payload.readUInt16BE(0)], [CLOSE, 1002]);
-  checkEqual('the end', await ws.next(), { end: true });
-  ws.stream.end();
+  await ws.ends();
 });
 
 check('a reset inside a frame leaves the others unharmed', async () => {
@@ -227,13 +244,24 @@ check('a reset inside a frame leaves the others unharmed', async () => {
   await other.close();
 });
 
-check('a WebSocket that is not read leaves the others unharmed', async () => {
+async function checkStalled() {
   const [other, stalled] = [await open(), await open()];
   stalled.stream.pause();
   for (let n = 0; n < 100; n++) stalled.send(BINARY, binary(16_384));
   for (let n = 0; n < 20; n++) await other.echo(BINARY, binary(16_384));
   await other.close();
   stalled.stream.close(http2.constants.NGHTTP2_CANCEL);
-});
+}
+
+const STALLED = 'a WebSocket that is not read leaves the others unharmed';
+const stalls = {
+  // See examples/frameworks: the others go on only if they are faster.
+  axum: '`axum::serve` has one window for a stream and for all of them together',
+  // Node.js waits for ever here, and not with HAProxy before HTTP/1.1, nor with nghttpx before HTTP/2.
+  'haproxy-http2': 'HAProxy 2.6 stops all streams of its HTTP/2 connection to the server',
+};
+const reason = stalls[server] ?? stalls[proxy];
+if (reason) console.log(`skipped - ${STALLED}: ${reason}`);
+else check(STALLED, checkStalled);
 
 run();

@@ -127,8 +127,12 @@ server.on('upgrade', (request, socket, head) => {
     return wss.handleUpgrade(request, socket, head, connected);
   }
   // The response of an HTTP server without a WebSocket at this path, sent by Node itself.
+  // A proxy that has the response may reset the connection.
+  socket.on('error', (error) => console.error(`${request.url}: ${error.message}`));
   const response = new http.ServerResponse(request);
   response.assignSocket(socket);
+  // A proxy would send another request on the connection.
+  response.shouldKeepAlive = false;
   response.writeHead(503);
   response.write('in two');
   response.end(' pieces\n');

@@ -6,6 +6,7 @@ mod parse;
 mod recorder;
 mod recordings;
 
+#[cfg(feature = "laws")]
 pub(crate) use self::recordings::recordings;
 
 use std::sync::{Arc, Mutex};

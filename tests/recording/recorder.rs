@@ -7,7 +7,9 @@ use sockless::{
     recording::{Recording, ReplayError},
 };
 
-use super::{Ends, SEED, Tape, replay};
+#[cfg(feature = "deflate")]
+use super::SEED;
+use super::{Ends, Tape, replay};
 
 fn request() -> ClientRequest {
     ClientRequest::new("wss://example.com:8443/chat?room=1")

@@ -1,14 +1,15 @@
 //! The errors that tests expect, from the bytes that cause them.
 
-use sockless::{ProtocolError, error::Excerpt};
+use sockless::{ProtocolError, error::Excerpt, frame::ReservedBits};
 
 /// The error of a first byte whose reserved bits are not permitted.
 pub fn reserved_bits(first: u8) -> ProtocolError {
-    ProtocolError::ReservedBits {
+    let bits = ReservedBits {
         rsv1: first / 64 % 2 == 1,
         rsv2: first / 32 % 2 == 1,
         rsv3: first / 16 % 2 == 1,
-    }
+    };
+    ProtocolError::ReservedBits { bits }
 }
 
 /// The error of a first byte whose opcode is reserved.

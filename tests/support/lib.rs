@@ -63,3 +63,8 @@ pub use heads::REQUEST;
 #[cfg(all(doctest, feature = "hyper", feature = "futures-io"))]
 #[doc = include_str!("../../docs/EMBEDDING.md")]
 struct Embedding;
+
+/// The examples of docs/MIGRATING.md compile.
+#[cfg(all(doctest, feature = "hyper"))]
+#[doc = include_str!("../../docs/MIGRATING.md")]
+struct Migrating;

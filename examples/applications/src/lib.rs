@@ -10,6 +10,7 @@
 //! | `proxy` | frames passed on, compressed or not: `Relay` |
 //! | `game` | binary messages with an id and a protobuf, limits, deadlines and bounded queues |
 //! | `reconnect` | a client that survives a restart of its server: `Backoff` |
+//! | `socks` | a client through a SOCKS5 proxy: `client`, over a stream that is connected already |
 
 use std::{error::Error, net, process::ExitCode, str::FromStr, thread, time::Duration};
 

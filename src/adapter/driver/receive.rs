@@ -35,7 +35,8 @@ impl Driver {
     }
 
     /// Takes the next event off the front of the input. A message that lies whole in the input is
-    /// borrowed from it.
+    /// borrowed from it. `is_noted` says that a message of the same read was received before, and
+    /// the timers have noted it.
     #[inline(always)]
     #[allow(
         clippy::inline_always,
@@ -44,19 +45,24 @@ impl Driver {
     pub(in crate::adapter) fn receive<'a>(
         &mut self,
         source: &'a mut impl Source,
+        is_noted: bool,
     ) -> Result<Received<'a>, Box<ProtocolError>> {
         let read_at = source.read_at();
         let out_len = self.out.len();
         // An `Event` is large, and moving it costs more than receiving it: messages are taken out
-        // of it at once.
+        // of it at once. They are returned at once too: they have appended nothing to the output.
         let received = match source.receive(&mut self.engine, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
-                self.timers.received(read_at);
-                Ok(Received::Message(Message::Binary(data)))
+                if !is_noted {
+                    self.timers.received(read_at);
+                }
+                return Ok(Received::Message(Message::Binary(data)));
             }
             Ok(Some(Event::Text(text))) => {
-                self.timers.received(read_at);
-                Ok(Received::Message(Message::Text(text)))
+                if !is_noted {
+                    self.timers.received(read_at);
+                }
+                return Ok(Received::Message(Message::Text(text)));
             }
             Ok(Some(Event::Chunk(chunk))) => {
                 self.timers.received(read_at);
@@ -140,7 +146,7 @@ impl Driver {
 
 #[cold]
 fn wrong_delivery() -> Error {
-    let text = "recv and recv_with return whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk, \
+    let text = "recv, recv_with and recv_batch return whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk, \
                 reader or recv_event";
     io::Error::new(io::ErrorKind::InvalidInput, text).into()
 }

@@ -6,14 +6,21 @@ use core::{
 };
 use std::io;
 
-use super::{Clock, Transport, access::Access, input::Input, read::poll_receive, socket::Socket, waiting::Interest};
+use super::{
+    Clock, Transport,
+    access::Access,
+    input::Input,
+    read::{poll_receive, poll_receive_from},
+    socket::Socket,
+    waiting::Interest,
+};
 use crate::{
     Message, MessageKind, PreparedMessage, SendError,
     adapter::{
-        AsMessage, Error,
+        AsMessage, Batch, Error,
         driver::{Driver, Outgoing, SenderId},
         received::FromEvent,
-        take::{Borrow, Owned, Take},
+        take::{Borrow, Each, Owned, Take},
     },
 };
 
@@ -110,6 +117,19 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
     ) -> impl Future<Output = Result<Option<R>, Error>> {
         let mut function = Some(function);
         poll_fn(move |cx| self.poll_receive(input, cx, Borrow(&mut function)))
+    }
+
+    /// Waits for messages and passes those of one read to a function, borrowed.
+    pub(super) fn receive_batch(
+        mut self,
+        input: &'a mut Input,
+        mut function: impl FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>,
+    ) -> impl Future<Output = Result<Option<usize>, Error>> {
+        poll_fn(move |cx| {
+            // Without `poll_receive`, which has the loop, and the function in it, twice.
+            let passed = self.poll(|socket, _| poll_receive_from(socket, input, cx, Each::new(&mut function)));
+            passed.map(|passed| passed?.transpose())
+        })
     }
 
     /// Appends a message when there is room.

@@ -1,10 +1,16 @@
 //! Receiving to the buffer of the caller.
 
-use core::{marker::PhantomData, ops::DerefMut};
+use core::{
+    marker::PhantomData,
+    ops::{
+        ControlFlow::{self, Break},
+        DerefMut,
+    },
+};
 
 use crate::{
     Event, Message, MessageKind,
-    adapter::{driver::Driver, pieces::Unread, received::FromEvent, take::Take},
+    adapter::{batch::Answered, pieces::Unread, received::FromEvent, take::Take},
 };
 
 /// Copies a piece of a message to the front of `buf`, and the rest of the piece to `unread`.
@@ -45,8 +51,12 @@ impl<E: FromEvent> Take for Copy<'_, E> {
     type Output = Copied;
     type Call = E;
 
-    fn message(&mut self, message: Message<'_>, _guard: impl DerefMut<Target: AsMut<Driver>>) -> Option<Copied> {
-        Some(self.copy(message, true))
+    fn message<G: DerefMut<Target: Answered>>(
+        &mut self,
+        message: Message<'_>,
+        _guard: G,
+    ) -> ControlFlow<Option<Copied>, G> {
+        Break(Some(self.copy(message, true)))
     }
 
     fn event(&mut self, event: Event<'_>) -> Option<Copied> {

@@ -8,6 +8,25 @@ use crate::{
 };
 
 /// A client's request that the application decides on.
+///
+/// ```
+/// use sockless::{Accept, adapter::{Error, poll::{Clock, Incoming, Transport}}};
+///
+/// async fn serve<T: Transport, C: Clock>(incoming: Incoming<T, C>) -> Result<(), Error> {
+///     if incoming.request().headers().get("authorization").is_none() {
+///         let headers = [("WWW-Authenticate", "Basic realm=\"chat\"")];
+///         incoming.reject(401, &headers, b"credentials are needed").await?;
+///         return Ok(());
+///     }
+///     let chosen = incoming.request().choose_subprotocol(&["chat.v1"]);
+///     let accept = Accept::new().subprotocol(chosen);
+///     let mut ws = incoming.accept(&accept).await?;
+///     while let Some(message) = ws.recv().await? {
+///         ws.send(message).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Incoming<T, C = ()> {
     ws: WebSocket<T, C>,

@@ -40,7 +40,7 @@ impl Input {
         self.buf.get(self.start..self.end).unwrap_or_default()
     }
 
-    const fn is_empty(&self) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
         self.start == self.end
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`WebSocket`] needs a [`Transport`] and a [`Clock`]. `adapter::tokio` and
 //! `adapter::futures_io` have both for the streams of tokio and of the `futures-io` crate. For
-//! another executor, implement the two traits: `docs/EMBEDDING.md` has an example.
+//! another executor, implement the two traits: the page
+//! [Embedding](crate::docs::embedding#any-other-executor) has an example.
 //!
 //! # Cancelling
 //!

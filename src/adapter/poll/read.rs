@@ -1,7 +1,10 @@
 //! The loop that reads from a polled transport.
 
 use core::{
-    ops::DerefMut,
+    ops::{
+        ControlFlow::{Break, Continue},
+        DerefMut,
+    },
     task::{Context, Poll, ready},
 };
 
@@ -39,39 +42,67 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
     }
 }
 
+/// Does the same with a socket, or with a lock on it.
 #[inline]
-fn poll_receive_from<T: Transport, C: Clock, K: Take>(
+pub(super) fn poll_receive_from<T: Transport, C: Clock, K: Take>(
     mut guard: impl DerefMut<Target = Socket<T, C>>,
     input: &mut Input,
     cx: &mut Context<'_>,
     mut take: K,
 ) -> Poll<Result<Option<K::Output>, Error>> {
-    let socket = &mut *guard;
     // A poll that finds a message in the input has nothing to wait for, and does not begin. When
     // the task waits, all input is processed, so that it is not registered then.
     let mut begun = None;
     let mut reads = 0;
     let result = loop {
+        let socket = &mut *guard;
         if reads == MAX_READS {
             cx.waker().wake_by_ref();
             // It is woken already, and there may be input.
             socket.end_poll(begun.take(), cx, false);
             break Poll::Pending;
         }
-        if matches!(socket.stage, Stage::TearingDown(_) | Stage::Ended) {
+        // Neither changes between the messages of one input.
+        if !take.has_taken() {
+            if matches!(socket.stage, Stage::TearingDown(_) | Stage::Ended) {
+                begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
+                break socket.poll_end(input, cx, &mut take);
+            }
+            if let Err(error) = socket.driver.begin_receiving::<K::Call>() {
+                break Poll::Ready(Err(error));
+            }
+        }
+        if K::APPENDS && socket.is_above_high_water() {
+            if let Some(taken) = take.taken() {
+                break Poll::Ready(Ok(Some(taken)));
+            }
             begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
-            break socket.poll_end(input, cx, &mut take);
+            // If writing fails, the peer may have sent the reason, and that is still to be read.
+            if socket.poll_room(cx).is_pending() {
+                break Poll::Pending;
+            }
+            continue;
         }
-        if let Err(error) = socket.driver.begin_receiving::<K::Call>() {
-            break Poll::Ready(Err(error));
-        }
-        match socket.driver.receive(input) {
+        match socket.driver.receive(input, take.has_taken()) {
             Ok(Received::Message(message)) => {
-                socket.release_output();
-                socket.end_poll(begun, cx, false);
-                let output = take.message(message, guard);
-                input.release();
-                return Poll::Ready(Ok(output));
+                socket.end_poll(begun.take(), cx, false);
+                if !K::APPENDS {
+                    socket.release_output();
+                } else if !take.has_taken() {
+                    socket.begin_appending();
+                }
+                match take.message(message, guard) {
+                    Continue(returned) => {
+                        guard = returned;
+                        if input.is_empty() || take.is_ended() {
+                            break Poll::Ready(Ok(take.taken()));
+                        }
+                    }
+                    Break(taken) => {
+                        input.release();
+                        return Poll::Ready(Ok(taken));
+                    }
+                }
             }
             Ok(Received::Event(event)) => {
                 if !matches!(event, Event::Chunk(_)) {
@@ -96,6 +127,9 @@ fn poll_receive_from<T: Transport, C: Clock, K: Take>(
             Ok(Received::Skipped) => {}
             Ok(Received::NeedsInput) => {
                 socket.driver.input_processed(0, input.read_at);
+                if let Some(taken) = take.taken() {
+                    break Poll::Ready(Ok(Some(taken)));
+                }
                 begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
                 input.release();
                 reads += 1;
@@ -108,10 +142,17 @@ fn poll_receive_from<T: Transport, C: Clock, K: Take>(
             Err(error) => {
                 input.release();
                 socket.begin_teardown(Err(error.into()));
+                if let Some(taken) = take.taken() {
+                    break Poll::Ready(Ok(Some(taken)));
+                }
             }
         }
     };
-    socket.end_poll(begun, cx, result.is_pending());
+    if K::APPENDS {
+        guard.release_output();
+        input.release();
+    }
+    guard.end_poll(begun, cx, result.is_pending());
     result
 }
 

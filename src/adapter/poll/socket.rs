@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Connection, State,
-    adapter::{Error, Parts, driver::Driver, write_state::WriteState},
+    adapter::{Batch, Error, Parts, batch::Answered, driver::Driver, write_state::WriteState},
     handshake::Refusal,
 };
 
@@ -68,6 +68,13 @@ impl<T, C> AsMut<Driver> for Socket<T, C> {
     #[inline]
     fn as_mut(&mut self) -> &mut Driver {
         &mut self.driver
+    }
+}
+
+impl<T, C> Answered for Socket<T, C> {
+    #[inline]
+    fn batch(&mut self) -> Batch<'_> {
+        Batch::new(&mut self.driver, Some(&self.write_state))
     }
 }
 

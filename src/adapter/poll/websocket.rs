@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Chunk, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage,
-    adapter::{AsMessage, Error, Parts, take::Owned},
+    adapter::{AsMessage, Batch, Error, Parts, take::Owned},
     handshake::Negotiated,
 };
 
@@ -118,6 +118,42 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     ) -> impl Future<Output = Result<Option<R>, Error>> {
         let (call, input) = self.reading();
         call.receive_with(input, function)
+    }
+
+    /// Waits for messages and passes each that one read has brought to `function`, borrowed as by
+    /// [`recv_with`](Self::recv_with), with the output for its answers: the fastest way to receive
+    /// and to answer many short messages.
+    ///
+    /// Returns how many messages `function` was passed, at least one. `None` is that of
+    /// [`recv`](Self::recv). The answers are written by the next call that receives, before it
+    /// waits, or by the next [`flush`](Self::flush).
+    ///
+    /// A batch ends early where an error is found, which the next call reports; after
+    /// [`Batch::stop`]; and while more than [`Settings::high_water`] bytes are unwritten: the next
+    /// call waits until they are written before it passes another message, and does not read
+    /// meanwhile, see [`send`](Self::send). So the memory for the answers is bounded by that
+    /// setting and the answer to one message.
+    ///
+    /// Cancelled, it has passed no message.
+    ///
+    /// ```
+    /// use sockless::adapter::{Error, poll::{Clock, Transport, WebSocket}};
+    ///
+    /// async fn echo<T: Transport, C: Clock>(mut ws: WebSocket<T, C>) -> Result<(), Error> {
+    ///     while ws.recv_batch(|message, batch| batch.feed(message)).await?.is_some() {}
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv), and that of `function`, which ends the call: the messages
+    /// after it are left for the next one.
+    pub fn recv_batch(
+        &mut self,
+        function: impl FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>,
+    ) -> impl Future<Output = Result<Option<usize>, Error>> {
+        let (call, input) = self.reading();
+        call.receive_batch(input, function)
     }
 
     /// Waits for the next piece of a message, as it arrives: for messages that are large or without

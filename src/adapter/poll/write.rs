@@ -25,7 +25,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         self.poll_as(interest, cx, |socket, cx| socket.poll_room(cx))
     }
 
-    fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_room(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         while self.is_above_high_water() {
             if let Poll::Ready(written) = self.poll_write(cx) {
                 return Poll::Ready(written);
@@ -44,12 +44,19 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         &mut self,
         append: impl FnOnce(&mut Driver) -> Result<(), SendError>,
     ) -> Result<(), SendError> {
+        self.begin_appending();
+        append(&mut self.driver)
+    }
+
+    /// Prepares the output for messages or fragments.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Connection::send_text`")]
+    pub(super) fn begin_appending(&mut self) {
         self.reserve_output();
         // The next byte of the output begins a frame.
         if self.driver.engine.fragments_messages() {
             self.write_state.begin_frames(self.driver.out.len());
         }
-        append(&mut self.driver)
     }
 
     /// Appends a large message to the output, and writes what the transport takes now. What it
@@ -203,7 +210,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         !self.is_above_high_water() && !self.write_state.has_failed()
     }
 
-    fn is_above_high_water(&self) -> bool {
+    pub(super) fn is_above_high_water(&self) -> bool {
         self.unwritten_len() > self.driver.high_water
     }
 

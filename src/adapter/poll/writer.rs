@@ -27,6 +27,28 @@ use crate::{
 
 /// The writing half of a [`WebSocket`]. It is a `Sink` of messages. Clones write to the same
 /// connection, one message at a time.
+///
+/// ```
+/// use sockless::{CloseCode, adapter::{Error, poll::{Clock, Transport, WebSocket}}};
+///
+/// /// Returns two futures for two tasks, such as those of `tokio::spawn`.
+/// fn converse<T: Transport, C: Clock>(
+///     ws: WebSocket<T, C>,
+/// ) -> (impl Future<Output = Result<(), Error>>, impl Future<Output = Result<(), Error>>) {
+///     let (mut reader, writer) = ws.split();
+///     let receive = async move {
+///         while let Some(message) = reader.recv().await? {
+///             println!("{message}");
+///         }
+///         Ok(())
+///     };
+///     let send = async move {
+///         writer.send("hello").await?;
+///         writer.close(CloseCode::NORMAL, "").await // `receive` ends when the peer has answered
+///     };
+///     (receive, send)
+/// }
+/// ```
 pub struct Writer<T, C = ()> {
     pub(super) shared: Arc<Shared<T, C>>,
     /// That of the `Sink`, and of messages that [`send_fragment`](Self::send_fragment) sends. Other

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::{mem, ops::DerefMut, time::Duration};
 use std::{sync::Mutex, time::Instant};
 
-use crate::adapter::{driver::Driver, lock, write_state::WriteState};
+use crate::adapter::{Batch, batch::Answered, driver::Driver, lock, write_state::WriteState};
 
 /// The shortest interval at which a reader checks the deadlines while another thread may start the
 /// closing handshake.
@@ -31,6 +31,13 @@ impl AsMut<Driver> for Core {
     }
 }
 
+impl Answered for Core {
+    #[inline]
+    fn batch(&mut self) -> Batch<'_> {
+        Batch::new(&mut self.driver, None)
+    }
+}
+
 impl Core {
     pub(super) const fn new(driver: Driver, close_timeout: Option<Duration>) -> Self {
         Self {
@@ -52,6 +59,12 @@ impl Core {
     /// Returns how many bytes of output are not written.
     pub(super) fn pending_bytes(&self) -> usize {
         self.unwritten_len + self.driver.pending_bytes()
+    }
+
+    /// Returns whether more output is unwritten than the high-water mark.
+    #[inline]
+    pub(super) fn is_above_high_water(&self) -> bool {
+        self.pending_bytes() > self.driver.high_water
     }
 
     /// Moves the output to the end of `buf`, and control frames to where `state` writes them next.

@@ -13,6 +13,26 @@ use crate::{
 };
 
 /// A client's request that the application decides on.
+///
+/// ```
+/// use std::net::TcpStream;
+/// use sockless::{Accept, adapter::{Error, std_net::Incoming}};
+///
+/// fn serve(incoming: Incoming<TcpStream>) -> Result<(), Error> {
+///     if incoming.request().headers().get("authorization").is_none() {
+///         let headers = [("WWW-Authenticate", "Basic realm=\"chat\"")];
+///         incoming.reject(401, &headers, b"credentials are needed")?;
+///         return Ok(());
+///     }
+///     let chosen = incoming.request().choose_subprotocol(&["chat.v1"]);
+///     let accept = Accept::new().subprotocol(chosen);
+///     let mut ws = incoming.accept(&accept)?;
+///     while let Some(message) = ws.recv()? {
+///         ws.send(message)?;
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Incoming<S> {
     ws: WebSocket<S>,

@@ -11,9 +11,9 @@ use super::{access::Access, input::Input, is_fatal, socket::SocketHooks, socket_
 use crate::{
     Event, Message, ProtocolError, State,
     adapter::{
-        Error,
+        Batch, Error,
         received::{FromEvent, Received, Source},
-        take::{Borrow, Owned, Take},
+        take::{Borrow, Each, Owned, Take},
     },
 };
 
@@ -83,6 +83,16 @@ impl<R: Read> ReadLoop<R> {
         self.receive(connection, &mut Borrow(&mut Some(function)))
     }
 
+    /// Waits for messages and passes those of one read to `function`, borrowed. The core is locked
+    /// then. Returns how many they were. `None`: the connection ended well.
+    pub(super) fn next_batch(
+        &mut self,
+        connection: &mut impl Duplex<R>,
+        mut function: impl FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>,
+    ) -> Result<Option<usize>, Error> {
+        self.receive(connection, &mut Each::new(&mut function))?.transpose()
+    }
+
     /// Waits for the next event that `take` takes. `None`: the connection ended well.
     fn receive<K: Take>(&mut self, connection: &mut impl Duplex<R>, take: &mut K) -> Result<Option<K::Output>, Error> {
         connection.core().driver.begin_receiving::<K::Call>()?;
@@ -91,8 +101,12 @@ impl<R: Read> ReadLoop<R> {
                 return Ok(ended);
             }
             let mut core = connection.core();
-            let failure = match core.driver.receive(&mut self.input) {
-                Ok(Received::Message(message)) => return Ok(take.message(message, core)),
+            let failure = match core.driver.receive(&mut self.input, take.has_taken()) {
+                Ok(Received::Message(message)) => match take.message(message, core) {
+                    Continue(_) if take.is_ended() => return Ok(take.taken()),
+                    Continue(_) => continue,
+                    Break(taken) => return Ok(taken),
+                },
                 Ok(Received::Event(event)) => match take.event(event) {
                     None => continue,
                     event => return Ok(event),
@@ -106,6 +120,10 @@ impl<R: Read> ReadLoop<R> {
                 Err(error) => Some(error),
             };
             drop(core);
+            // A failure is found again.
+            if let Some(taken) = take.taken() {
+                return Ok(Some(taken));
+            }
             if let Break(ended) = self.after_input(connection, failure, take)? {
                 return Ok(ended);
             }
@@ -119,6 +137,16 @@ impl<R: Read> ReadLoop<R> {
         connection: &mut impl Duplex<R>,
         take: &mut K,
     ) -> Result<ControlFlow<Option<K::Output>>, Error> {
+        let is_full = K::APPENDS && connection.core().is_above_high_water();
+        if self.held_event.is_some() || is_full {
+            if let Some(taken) = take.taken() {
+                return Ok(Break(Some(taken)));
+            }
+        }
+        if is_full {
+            // After a fatal error, nothing is left to write.
+            unless_fatal(connection.flush())?;
+        }
         if self.held_event.is_some() {
             // A reply is written at once. What was fed waits until the input is processed. If this
             // fails, a later call returns the event.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     Chunk, CloseCode, CloseStatus, Connection, Event, Message, PreparedMessage, SendError,
     adapter::{
-        AsMessage, Error, Parts,
+        AsMessage, Batch, Error, Parts,
         driver::{Driver, Outgoing},
     },
     handshake::Negotiated,
@@ -156,6 +156,40 @@ impl<S: Read + Write> WebSocket<S> {
     /// Those of [`recv`](Self::recv).
     pub fn recv_with<V>(&mut self, take: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
         self.reader.next_with(&mut self.whole, take)
+    }
+
+    /// Waits for messages and passes each that one read has brought to `function`, borrowed as by
+    /// [`recv_with`](Self::recv_with), with the output for its answers: the fastest way to receive
+    /// and to answer many short messages.
+    ///
+    /// Returns how many messages `function` was passed, at least one. `None` is that of
+    /// [`recv`](Self::recv). The answers are written by the next call that receives, before it
+    /// waits, or by the next [`flush`](Self::flush).
+    ///
+    /// A batch ends early where an event is to be answered or an error is found, which the next
+    /// call reports; after [`Batch::stop`]; and while more than [`Settings::high_water`] bytes are
+    /// unwritten: the next call writes them before it passes another message. So a peer that does
+    /// not read its answers is not read from, and the memory for them is bounded by that setting
+    /// and the answer to one message.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use sockless::adapter::{Error, std_net::WebSocket};
+    ///
+    /// fn echo<S: Read + Write>(ws: &mut WebSocket<S>) -> Result<(), Error> {
+    ///     while ws.recv_batch(|message, batch| batch.feed(message))?.is_some() {}
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`recv`](Self::recv), and that of `function`, which ends the call: the messages
+    /// after it are left for the next one.
+    pub fn recv_batch(
+        &mut self,
+        function: impl FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>,
+    ) -> Result<Option<usize>, Error> {
+        self.reader.next_batch(&mut self.whole, function)
     }
 
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,

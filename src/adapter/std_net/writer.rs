@@ -22,6 +22,23 @@ use crate::{
 };
 
 /// The writing half of a [`WebSocket`]. Clones write to the same connection, one message at a time.
+///
+/// ```
+/// use std::{net::TcpStream, thread};
+/// use sockless::{CloseCode, adapter::{Error, std_net::WebSocket}};
+///
+/// fn converse(ws: WebSocket<TcpStream>) -> Result<(), Error> {
+///     let (mut reader, writer) = ws.split()?;
+///     let sender = thread::spawn(move || -> Result<(), Error> {
+///         writer.send("hello")?;
+///         writer.close(CloseCode::NORMAL, "")
+///     });
+///     while let Some(message) = reader.recv()? {
+///         println!("{message}");
+///     }
+///     sender.join().expect("no panic")
+/// }
+/// ```
 pub struct Writer<W> {
     pub(super) shared: Arc<Shared<W>>,
     /// That of the fragments which this handle sends.

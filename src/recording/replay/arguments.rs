@@ -136,18 +136,22 @@ impl Arguments {
     }
 
     #[cfg(not(feature = "deflate"))]
+    #[allow(
+        clippy::unused_self,
+        clippy::needless_pass_by_ref_mut,
+        reason = "as with the feature"
+    )]
     fn take_deflate(&mut self, _bits: [u8; 2], _no_takeover: [bool; 2]) -> Result<(), Reason> {
         Err(Reason::new("the feature deflate is off"))
     }
 
     pub(super) fn negotiated(&self) -> Negotiated {
-        Negotiated {
-            subprotocol: self.subprotocols.first().map(|name| name.as_str().into()),
-            reserved: self.reserved,
-            #[cfg(feature = "deflate")]
-            deflate: self.deflate,
-            ..Negotiated::default()
-        }
+        #[cfg(feature = "deflate")]
+        let deflate = self.deflate;
+        #[cfg(not(feature = "deflate"))]
+        let deflate = None;
+        let subprotocol = self.subprotocols.first().map(|name| name.as_str().into());
+        Negotiated::new(subprotocol, deflate, self.reserved)
     }
 
     pub(super) fn request(&self) -> Result<ClientRequest, Reason> {

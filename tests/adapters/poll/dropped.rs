@@ -170,10 +170,12 @@ fn f61_every_kind_of_dropped_call_keeps_no_waker() {
             End::Whole(ws) => {
                 drop_pending!("recv", ws.recv());
                 drop_pending!("recv_with", ws.recv_with(|_| ()));
+                drop_pending!("recv_batch", ws.recv_batch(|_, _| Ok(())));
                 drop_pending!("recv_chunk", ws.recv_chunk());
                 drop_pending!("recv_event", ws.recv_event());
                 drop_pending!("reader", async { ws.reader().await.map(|_| ()) });
                 drop_pending!("send", ws.send(vec![0; 100]));
+                drop_pending!("recv_batch, without room", ws.recv_batch(|_, _| Ok(())));
                 drop_pending!("feed", ws.feed("more"));
                 drop_pending!("send_prepared", ws.send_prepared(&prepared));
                 drop_pending!("send_fragment", ws.send_fragment(MessageKind::Text, b"", true));

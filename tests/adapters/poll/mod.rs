@@ -1,5 +1,6 @@
 //! Polled connections over in-memory pipes.
 
+mod batch;
 mod borrowed;
 mod byte_streams;
 mod cancel;

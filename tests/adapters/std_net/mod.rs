@@ -1,6 +1,7 @@
 //! The blocking adapter: over scripted transports with short reads and writes, and over TCP on the
 //! loopback interface.
 
+mod batch;
 mod byte_streams;
 mod deadlines;
 mod faults;

@@ -2,8 +2,11 @@
 //! documents the paths.
 //!
 //! ```text
-//! interop_client ws://ADDRESS/ websockets|ws [http://USER:PASSWORD@PROXY]
+//! interop_client ws://ADDRESS/ websockets|ws [--proxy http://USER:PASSWORD@PROXY] [--down URL]
 //! ```
+//!
+//! With `--down`, the first address is that of a reverse proxy, which has a server that does not
+//! run behind the other URL. `EVERY` in the environment: see `compressed::checks`.
 
 mod compressed;
 
@@ -104,24 +107,59 @@ const CHECKS: &[(&str, Function)] = &[
     ("invalid UTF-8: 1007", invalid_utf8),
     ("refused by the proxy without credentials: 407", refused_by_proxy),
     ("refused by the proxy for a port on which nothing listens", nowhere),
+    ("refused by the reverse proxy if the server does not run", down),
 ];
 
+const USAGE: &str =
+    "usage: interop_client ws://ADDRESS/ websockets|ws [--proxy http://USER:PASSWORD@PROXY] [--down URL]";
+
+/// The command line.
+struct Options {
+    url: String,
+    library: Library,
+    proxy: Option<Proxy>,
+    down: Option<String>,
+}
+
+fn parse(mut args: impl Iterator<Item = String>) -> Option<Options> {
+    let mut options = Options {
+        url: args.next()?,
+        library: Library::named(&args.next()?)?,
+        proxy: None,
+        down: None,
+    };
+    while let Some(name) = args.next() {
+        match name.as_str() {
+            "--proxy" => options.proxy = Some(Proxy::new(&args.next()?).ok()?),
+            "--down" => options.down = Some(args.next()?),
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
 fn main() -> ExitCode {
-    let mut args = env::args().skip(1);
-    let (Some(url), Some(library)) = (args.next(), args.next().and_then(|name| Library::named(&name))) else {
-        eprintln!("usage: interop_client ws://ADDRESS/ websockets|ws [http://USER:PASSWORD@PROXY]");
+    let Some(Options {
+        url,
+        library,
+        proxy,
+        down,
+    }) = parse(env::args().skip(1))
+    else {
+        eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let proxy = args.next().map(|url| Proxy::new(&url).expect("the URL of a proxy"));
+    let every = env::var("EVERY").ok().and_then(|every| every.parse().ok()).unwrap_or(1);
     let checks = CHECKS
         .iter()
         .map(|(name, check)| ((*name).to_owned(), Box::new(check) as Check))
-        .chain(compressed::checks(library));
+        .chain(compressed::checks(library, every));
     for (number, (name, check)) in checks.enumerate() {
         let (done, outcome) = mpsc::channel();
         let server = Server {
             url: url.clone(),
             proxy: proxy.clone(),
+            down: down.clone(),
             next_id: Cell::new(100 * number),
         };
         // In a thread, so that the timeout covers all blocking calls.
@@ -163,6 +201,8 @@ struct Server {
     url: String,
     /// With credentials.
     proxy: Option<Proxy>,
+    /// Of a server that does not run, behind a reverse proxy.
+    down: Option<String>,
     next_id: Cell<usize>,
 }
 
@@ -350,7 +390,7 @@ fn pipelined(server: &Server) -> Result<(), Failure> {
     close_cleanly(&mut ws)
 }
 
-/// The messages exceed the buffers, so both directions must work at the check_equal time.
+/// The messages exceed the buffers, so both directions must work at the same time.
 fn pipelined_halves(server: &Server) -> Result<(), Failure> {
     const LEN: usize = 100_000;
     let (ws, _) = server.open("echo")?;
@@ -432,6 +472,25 @@ fn nowhere(server: &Server) -> Result<(), Failure> {
         return Err(format!("status {status}").into());
     }
     Ok(())
+}
+
+fn down(server: &Server) -> Result<(), Failure> {
+    let url = server.down.as_ref().ok_or(Skip("there is no reverse proxy"))?;
+    match server.connect(&ClientRequest::new(url)?, Config::default()) {
+        Err(Error::Refused(refusal)) => {
+            let status = refusal.response.status();
+            check_equal(
+                &format!("status {status}: 502 or 503"),
+                [502, 503].contains(&status),
+                true,
+            )?;
+            let body = String::from_utf8_lossy(&refusal.body);
+            check_equal(&format!("a page: {body}"), body.contains("html"), true)?;
+            check_equal("complete", refusal.is_complete, true)
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => Err("not refused".into()),
+    }
 }
 
 fn refused(server: &Server, status: u16, header: &str, value: &str, body: &str) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use sockless::{
-    CloseCode, Config, Message,
+    ClientRequest, CloseCode, Config, Message,
     adapter::{AsMessage, Error, std_net::WebSocket},
     deflate::{DeflateConfig, WindowBits},
 };
@@ -74,7 +74,8 @@ impl Params {
     }
 }
 
-pub(crate) fn checks(library: Library) -> Vec<(String, Check)> {
+/// The checks. With `every` 17, one of 17 combinations of the parameters is checked.
+pub(crate) fn checks(library: Library, every: usize) -> Vec<(String, Check)> {
     let mut checks: Vec<(String, Check)> = vec![(
         "permessage-deflate offered, not negotiated".to_owned(),
         Box::new(|server| not_compressed(server, "echo", DeflateConfig::default())),
@@ -85,6 +86,9 @@ pub(crate) fn checks(library: Library) -> Vec<(String, Check)> {
     for flags in 0..4 {
         for server_bits in min_server_bits..=15 {
             for client_bits in 8..=15 {
+                if (usize::from(flags) * 64 + usize::from(server_bits) * 8 + usize::from(client_bits)) % every > 0 {
+                    continue;
+                }
                 let no_takeover = [flags & 1 != 0, flags & 2 != 0];
                 let requested = Params {
                     no_takeover,
@@ -207,10 +211,34 @@ impl Write for CountingStream {
     }
 }
 
+/// Connects to the server, through the proxy if there is one.
+fn connect_tcp(server: &Server, request: &ClientRequest) -> Result<TcpStream, Failure> {
+    let Some(proxy) = &server.proxy else {
+        return Ok(TcpStream::connect((request.host(), request.port()))?);
+    };
+    let mut tcp = TcpStream::connect((proxy.host(), proxy.port()))?;
+    let mut out = Vec::new();
+    let mut tunnel = proxy.connect(request.host(), request.port(), &Config::new(), &mut out)?;
+    tcp.write_all(&out)?;
+    let mut buffer = [0; 1024];
+    loop {
+        let read = tcp.read(&mut buffer)?;
+        if read == 0 {
+            return Err("the proxy closed the connection".into());
+        }
+        let mut input = &mut buffer[..read];
+        if tunnel.receive(&mut input)?.is_some() {
+            // The server waits for the request.
+            check_equal("bytes after the response of the proxy", input.len(), 0)?;
+            return Ok(tcp);
+        }
+    }
+}
+
 /// Checks the negotiated parameters, exchanges all messages, and checks that they were compressed.
 fn compressed(server: &Server, requested: Params, config: DeflateConfig, negotiated: Params) -> Result<(), Failure> {
     let (request, _) = server.request(&format!("deflate/{requested}"))?;
-    let tcp = TcpStream::connect((request.host(), request.port()))?;
+    let tcp = connect_tcp(server, &request)?;
     tcp.set_nodelay(true)?;
     let stream = CountingStream {
         tcp: Arc::new(tcp),

@@ -2,12 +2,15 @@
 //! buffer. A server on the internet needs deadlines: see `echo_mio` in `examples/runtimes`.
 
 use std::{
+    cell::RefCell,
     io::{self, ErrorKind, Read, Write},
     mem,
     net::TcpListener,
 };
 
 use mio::{Events, Interest, Poll, Token, event::Event, net::TcpStream};
+
+use super::tokio::serve;
 
 const LISTENER: Token = Token(usize::MAX);
 /// The maximum length of a read.
@@ -98,4 +101,46 @@ impl<S: Session> Connection<S> {
         self.backlog.extend_from_slice(rest);
         Ok(())
     }
+}
+
+/// The same loop on tokio's current-thread runtime: a task for each connection, its buffers those
+/// of the thread, and no deadlines. What it takes longer than the loop on mio is the cost of the
+/// runtime.
+pub fn run_on_tokio<S: Session + Send + 'static>(listener: TcpListener) {
+    serve(listener, |tcp| async move {
+        let mut session = S::default();
+        while tcp.readable().await.is_ok() && exchange(&tcp, &mut session).await.is_ok() {}
+    });
+}
+
+thread_local! {
+    static BUFFERS: RefCell<(Vec<u8>, Vec<u8>)> = RefCell::new((vec![0; INPUT_SIZE], Vec::new()));
+}
+
+/// Reads once and answers.
+async fn exchange<S: Session>(tcp: &tokio::net::TcpStream, session: &mut S) -> io::Result<()> {
+    let backlog = BUFFERS.with_borrow_mut(|(input, out)| {
+        let n = match tcp.try_read(input) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(n) => n,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        out.clear();
+        session.receive(&mut input[..n], out);
+        let written = match tcp.try_write(out) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            written => written?,
+        };
+        Ok(out[written..].to_vec())
+    })?;
+    let mut rest = &backlog[..];
+    while !rest.is_empty() {
+        tcp.writable().await?;
+        match tcp.try_write(rest) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            written => rest = &rest[written?..],
+        }
+    }
+    Ok(())
 }

@@ -13,9 +13,11 @@ use std::net::TcpListener;
 type RunServer = fn(TcpListener);
 
 /// The columns of the table.
-pub const ALL: [(&str, RunServer); 14] = [
+pub const ALL: [(&str, RunServer); 17] = [
     ("floor", bare::run::<floor::Floor>),
     ("sockless mio", bare::run::<sockless::Bare>),
+    ("sockless tokio loop", bare::run_on_tokio::<sockless::Bare>),
+    ("sockless tokio batch", sockless::tokio_batch),
     ("sockless tokio", sockless::tokio),
     ("sockless smol", sockless::smol),
     ("tokio-tungstenite", tokio::tungstenite),
@@ -26,6 +28,7 @@ pub const ALL: [(&str, RunServer); 14] = [
     ("sockudo-ws batched", tokio::sockudo_batched),
     ("fastwebsockets", tokio::fastwebsockets),
     // A thread for each connection.
+    ("sockless std batch", threads::sockless_batch),
     ("sockless std", threads::sockless),
     ("tungstenite", threads::tungstenite),
     ("floor threads", threads::floor),

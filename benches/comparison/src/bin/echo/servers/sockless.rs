@@ -44,6 +44,19 @@ async fn echo<T: Transport, C: Clock>(mut ws: WebSocket<T, C>) -> Result<(), Err
     Ok(())
 }
 
+/// The same with the call for many short messages.
+async fn echo_batches<T: Transport, C: Clock>(mut ws: WebSocket<T, C>) -> Result<(), Error> {
+    while ws.recv_batch(|message, batch| batch.feed(message)).await?.is_some() {}
+    Ok(())
+}
+
+pub fn tokio_batch(listener: TcpListener) {
+    serve(listener, |tcp| async move {
+        let ws = sockless::adapter::tokio::accept(tcp).await.unwrap();
+        _ = echo_batches(ws).await;
+    });
+}
+
 pub fn tokio(listener: TcpListener) {
     serve(listener, |tcp| async move {
         let ws = sockless::adapter::tokio::accept(tcp).await.unwrap();

@@ -26,6 +26,13 @@ pub fn sockless(listener: TcpListener) {
     });
 }
 
+pub fn sockless_batch(listener: TcpListener) {
+    serve(listener, |tcp| {
+        let mut ws = sockless::adapter::std_net::accept(tcp).unwrap();
+        while let Ok(Some(_)) = ws.recv_batch(|message, batch| batch.feed(message)) {}
+    });
+}
+
 pub fn tungstenite(listener: TcpListener) {
     serve(listener, |tcp| {
         let mut ws = tungstenite::accept(tcp).unwrap();
