@@ -74,7 +74,7 @@ impl Pcap {
     fn begin(&mut self, at: Duration, start: Start) {
         self.is_client = start.is_client();
         // The magic number of times in microseconds, version 2.4, the longest packet.
-        for word in [0xA1B2_C3D4, 2 | 4 << 16, 0, 0, 65_535, LINKTYPE_RAW] {
+        for word in [0xA1B2_C3D4, 2 | 4 << 16, 0, 0, u16::MAX.into(), LINKTYPE_RAW] {
             self.file.extend_from_slice(&u32::to_le_bytes(word));
         }
         self.packet(at, true, SYN, &[]);
