@@ -12,7 +12,7 @@
 //! sockless recording 1
 //! upgraded_server
 //! at 0.000000
-//! receive \"\\x81\\x85\\x00\\x00\\x00\\x00hello\"
+//! receive 0x81850000000068656c6c6f
 //! event text \"hello\"
 //! at 0.000250
 //! ping \"\"
