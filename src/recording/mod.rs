@@ -20,11 +20,12 @@
 //! ";
 //! let recording = Recording::parse(text)?;
 //! recording.replay()?;
-//! assert_eq!(recording.conversation().to_string(), "\
-//!     0.000000  began     as an upgraded server
-//!     0.000000  received  text \"hello\"
-//!     0.000250  sent      ping \"\"
-//! ");
+//! let lines = [
+//!     "    0.000000  began     as an upgraded server\n",
+//!     "    0.000000  received  text \"hello\"\n",
+//!     "    0.000250  sent      ping \"\"\n",
+//! ];
+//! assert_eq!(recording.conversation().to_string(), lines.concat());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
