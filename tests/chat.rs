@@ -94,7 +94,11 @@ impl Chat {
     #[cfg(unix)]
     fn signal(&self, name: &str) {
         let id = self.process.id().to_string();
-        let status = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        // The command of the shell: not every system has a program of that name.
+        let kill = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, &id])
+            .status();
+        let status = kill.unwrap();
         assert!(status.success());
     }
 
@@ -106,6 +110,16 @@ impl Chat {
         BufReader::new(tcp).read_line(&mut line).unwrap();
         line.split(' ').nth(1).expect(&line).to_owned()
     }
+}
+
+/// Returns whether this process ignores `INT`, as a job in the background of a shell does, and so
+/// does what it starts.
+#[cfg(unix)]
+fn ignores_interrupts() -> bool {
+    const INT: u64 = 1 << 1;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & INT > 0)
 }
 
 /// Returns the next line that the chat sends to a guest.
@@ -306,11 +320,14 @@ fn a_guest_that_joins_is_told_who_is_there() {
 }
 
 /// RFC 6455, section 7.4.1: a server that goes down closes with 1001. That is so for Ctrl-C, for a
-/// supervisor, and for a chat that is killed. Then its address is free.
+/// signal to the parent alone, and for a chat that is killed. Then its address is free.
 #[cfg(unix)]
 #[test]
 fn s7_4_1_a_chat_that_is_stopped_closes_with_1001() {
     for signal in ["INT", "TERM", "KILL"] {
+        if signal == "INT" && ignores_interrupts() {
+            continue;
+        }
         let mut chat = Chat::start(&[]);
         let mut guests = [chat.join(), chat.join()];
         // It does not answer the Close frame.

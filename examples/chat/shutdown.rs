@@ -3,7 +3,8 @@
 //! The standard library has no handlers for signals. On Unix, the chat therefore runs in a child
 //! process, in a process group of its own, so that the signals of the terminal end the parent only.
 //! The parent holds the other end of the child's standard input. Whatever ends the parent, the
-//! child sees the end of its input, says goodbye, and ends.
+//! child sees the end of its input, closes the connections of its guests, and ends. A supervisor
+//! must signal the parent only (`KillMode=process` of systemd).
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};

@@ -19,7 +19,7 @@ use crate::{Event, Message};
 pub(super) trait Take {
     /// What the call returns.
     type Output;
-    /// The kind of call, for [`Driver::begin_receiving`].
+    /// The kind of call, for `begin_receiving` of the driver.
     type Call: FromEvent;
 
     /// Whether messages may be answered while they are taken: none is taken while more output than

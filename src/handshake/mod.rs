@@ -5,7 +5,6 @@
 //! another HTTP implementation has parsed. [`Request::from_connect`] and
 //! [`ClientRequest::connect_fields`] are for the extended CONNECT of HTTP/2 (RFC 8441) and HTTP/3
 //! (RFC 9220).
-//! (RFC 9220).
 //!
 //! A client and a server that use other implementations of HTTP/1.1:
 //!

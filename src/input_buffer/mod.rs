@@ -281,7 +281,7 @@ impl InputBuffer {
     /// Makes room for a message that is longer than a read. It is moved at most once.
     #[inline(never)]
     fn make_room_in_message(&mut self, frame_len: usize) {
-        if self.buf.len() - self.start < frame_len {
+        if self.start > 0 && self.buf.len() - self.start < frame_len {
             self.move_to_front();
         }
         // A buffer that is nearly full, so that the cost of growing is linear too.

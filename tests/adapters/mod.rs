@@ -23,7 +23,11 @@ mod tls;
 #[cfg(feature = "tokio")]
 mod tokio;
 
-use sockless::{Config, Connection, Role};
+use sockless::{
+    Config, Connection, Message, Role,
+    adapter::{Batch, Error},
+};
+use support::frame;
 
 /// Returns first frames of a binary message that is not complete: the first byte, and the payload.
 /// Compressed ones, if the crate has permessage-deflate, hold nothing, a part of the header of a
@@ -38,6 +42,19 @@ fn begun_messages() -> &'static [(u8, &'static [u8])] {
         (0x42, b"\x4A\x49\x2C\x49\x04"),
     ];
     if cfg!(feature = "deflate") { &ALL } else { &ALL[..2] }
+}
+
+/// Answers a message with itself.
+fn echo(message: Message<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
+    batch.feed(message)
+}
+
+/// Text messages in a row.
+fn texts(sender: Role, texts: &[&str]) -> Vec<u8> {
+    texts
+        .iter()
+        .flat_map(|text| frame(sender, 0x81, text.as_bytes()))
+        .collect()
 }
 
 /// An open connection, with permessage-deflate if the crate has it.
@@ -60,7 +77,7 @@ fn engine_if(is_compressed: bool, role: Role) -> Connection {
 
 /// Asserts that the opening handshake was not complete in time.
 #[cfg(feature = "tokio")]
-fn assert_handshake_timed_out(error: &sockless::adapter::Error) {
+fn assert_handshake_timed_out(error: &Error) {
     use sockless::{adapter::Error, timers::Due};
 
     let is_timeout = matches!(

@@ -85,12 +85,14 @@ class Program:
         self.process = subprocess.Popen(
             command,
             env=env,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,
+            # A job in the background of a shell ignores it, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -246,12 +248,14 @@ class Test:
         print(f"ok - {name}", flush=True)
         return value
 
-    def start_server(self, port):
+    def start_server(self, port, is_one_process=True):
+        """Starts the chat. If it is one process, killing it loses the connections."""
         command = os.environ.get("CHAT")
         if command:
             command = shlex.split(command)
         else:
             command = [os.path.join(os.environ.get("CARGO_TARGET_DIR", "target"), "release/examples/chat")]
+            command += ["--until-eof"] if is_one_process else []
         server = Program(command + ["--listen", f"127.0.0.1:{port}"])
         self.servers.append(server)
         ready = server.wait_line(r"^chat: open (http://127\.0\.0\.1:(\d+)/)$")
@@ -310,6 +314,8 @@ class Test:
         )
         self.servers[-1].kill()
         page.wait_status("reconnecting")
+        if any("the chat has ended" in line for line in page.log()):
+            raise Failure("a lost connection is shown as the end of the chat")
 
     def check_sending_is_disabled(self, page):
         if page.can_send():
@@ -520,7 +526,7 @@ class Test:
         check("the page reconnects", first.wait_status, "connected")
         check("a message is sent after the reconnect", self.send_message, first, [], "still here", first.press_enter)
         check("after a second stop of the server the delay is short", self.check_delay_after_second_stop, first)
-        self.start_server(port)
+        self.start_server(port, is_one_process=False)
         first.script("retry.hidden || retry.click()")
         check("the page reconnects", first.wait_status, "connected")
         check("the page says that the chat has ended", self.check_end, first)

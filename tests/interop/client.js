@@ -200,7 +200,10 @@ check('dropped by the server without a Close frame', async () => {
 
 check('message over the limit of sockless: 1009', async () => {
   await echoes([binary(STRICT_SIZE), text(STRICT_SIZE)], STRICT);
-  for (const pieces of [[binary(STRICT_SIZE + 1)], [binary(1 << 20)], [binary(STRICT_SIZE), Buffer.from('1')]]) {
+  const messages = [[binary(STRICT_SIZE + 1)], [binary(STRICT_SIZE), Buffer.from('1')]];
+  // The server ends its side while much is on the way to it. A proxy may give up both sides then.
+  if (!process.env.VIA) messages.push([binary(1 << 20)]);
+  for (const pieces of messages) {
     const connection = await Connection.open(STRICT);
     for (const piece of pieces) connection.send(piece, { fin: piece === pieces.at(-1) });
     checkEqual('closed with', await connection.next(), { code: 1009, reason: '' });

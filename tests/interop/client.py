@@ -264,7 +264,11 @@ async def _():
 @check("message over the limit of sockless: 1009")
 async def _():
     await echoes(binary(STRICT_SIZE), text(STRICT_SIZE), url=STRICT)
-    for message in [binary(STRICT_SIZE + 1), binary(1 << 20), [binary(STRICT_SIZE), b"1"]]:
+    messages = [binary(STRICT_SIZE + 1), [binary(STRICT_SIZE), b"1"]]
+    # The server ends its side while much is on the way to it. A proxy may give up both sides then.
+    if not os.environ.get("VIA"):
+        messages.append(binary(1 << 20))
+    for message in messages:
         ws = await connect(STRICT)
         try:
             await ws.send(message)

@@ -255,7 +255,7 @@ async function checkStalled() {
 
 const STALLED = 'a WebSocket that is not read leaves the others unharmed';
 const stalls = {
-  // See examples/frameworks: the others go on only if they are faster.
+  // See docs/EMBEDDING.md, "Windows". The others go on only if they are faster.
   axum: '`axum::serve` has one window for a stream and for all of them together',
   // Node.js waits for ever here, and not with HAProxy before HTTP/1.1, nor with nghttpx before HTTP/2.
   'haproxy-http2': 'HAProxy 2.6 stops all streams of its HTTP/2 connection to the server',

@@ -19,6 +19,7 @@ PAGE = HERE.parent.parent / "docs" / "CONFORMANCE.md"
 BEGIN, END = "<!-- tests/interop/run --table: begin -->", "<!-- tests/interop/run --table: end -->"
 # Checks that exchange compressed messages, or negotiate compression.
 COMPRESSION = re.compile(r"compress|deflate|bits demanded|smaller window", re.IGNORECASE)
+UNCOMPRESSED = re.compile(r"not compressed|without compression|not negotiated")
 
 
 def output(*command):
@@ -51,7 +52,7 @@ VERSIONS = {
 
 
 def describe(pairing):
-    """Returns the peer, its role, the program of sockless, and the way in."""
+    """Returns the peer, its role, the program of sockless, and the transport."""
     base, _, via = pairing.partition("-via-")
     proxy, _, behind = via.partition("-")
     if "-to-" in base:
@@ -81,7 +82,7 @@ def row(results, pairing):
     for line in (results / pairing).read_text().splitlines():
         outcome, _, check = line.partition(" - ")
         outcomes[outcome] += 1
-        compressed += outcome == "ok" and bool(COMPRESSION.search(check))
+        compressed += outcome == "ok" and bool(COMPRESSION.search(check)) and not UNCOMPRESSED.search(check)
     failed = outcomes["not ok"]
     result = f"{failed} failed" if failed else "passed"
     cells = [f"`{pairing}`", *describe(pairing), outcomes["ok"], compressed, result]
@@ -93,7 +94,7 @@ def write(results, *pairings):
     head, begin, rest = page.partition(BEGIN)
     _, end, tail = rest.partition(END)
     assert begin and end, f"{PAGE} has no place for the table"
-    table = "| pairing | peer | its role | sockless | way in | checks passed | of them with compression | result |\n"
+    table = "| pairing | peer | its role | sockless | transport | checks passed | of them with compression | result |\n"
     table += "|---|---|---|---|---|---|---|---|\n"
     table += "".join(row(Path(results), pairing) for pairing in pairings)
     PAGE.write_text(f"{head}{begin}\n{table}{end}{tail}")

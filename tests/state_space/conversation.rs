@@ -3,14 +3,13 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use sockless::{Role, State, Teardown};
-use support::{ROLES, peer_of};
+use support::{ROLES, peer_of, role_name};
 
 use super::{
     calls::Call,
     endpoint::{Endpoint, Opening},
     explore::{Model, Violation, require, require_equal},
     log::Log,
-    network,
     setup::Setup,
 };
 
@@ -75,7 +74,7 @@ impl Conversation {
             return Ok(());
         }
         let known = self.end(role).output.frames.len();
-        self.note(|| format!("{}: {call}", network::name(role)));
+        self.note(|| format!("{}: {call}", role_name(role)));
         let result = self.end_mut(role).call(call);
         self.note_written(role, known);
         result
@@ -85,7 +84,7 @@ impl Conversation {
         let frames = &self.end(role).output.frames;
         let lines: Vec<_> = frames[known..]
             .iter()
-            .map(|frame| format!("    {} writes {frame}", network::name(role)))
+            .map(|frame| format!("    {} writes {frame}", role_name(role)))
             .collect();
         for line in lines {
             self.note(|| line);
@@ -111,7 +110,7 @@ impl Conversation {
         let result = self.end_mut(receiver).receive(bytes);
         let received = self.end(receiver).received[items..].to_vec();
         for item in received {
-            self.note(|| format!("    {} receives {item}", network::name(receiver)));
+            self.note(|| format!("    {} receives {item}", role_name(receiver)));
         }
         self.note_written(receiver, known);
         result
@@ -125,7 +124,7 @@ impl Conversation {
         output.end_delivered = true;
         let has_body = output.delivered >= self.refusal_head_end(sender);
         let is_refusal = self.end(sender).opening == Opening::Refused && has_body;
-        self.note(|| format!("network: the direction from the {} ends", network::name(sender)));
+        self.note(|| format!("network: the direction from the {} ends", role_name(sender)));
         self.end_mut(peer_of(sender)).receive_end(is_refusal)
     }
 
@@ -208,7 +207,7 @@ impl Conversation {
         let output = &mut self.end_mut(role).output;
         if output.ends_at.is_none() {
             output.ends_at = Some(output.written.len());
-            self.note(|| format!("{}: its direction ends", network::name(role)));
+            self.note(|| format!("{}: its direction ends", role_name(role)));
         }
     }
 
@@ -261,7 +260,7 @@ impl Conversation {
         self.check_refusals()?;
         for role in ROLES {
             let end = self.end(role);
-            let name = network::name(role);
+            let name = role_name(role);
             require_equal(
                 &end.engine.state(),
                 &State::Closed,

@@ -12,14 +12,13 @@ use sockless::{
     Role, State,
     timers::{Due, Timeouts, Timers},
 };
-use support::{ROLES, peer_of};
+use support::{ROLES, peer_of, role_name};
 
 use super::{
     calls::Call,
     conversation::{Action, Amount, Conversation, index},
     endpoint::{Item, Opening},
     explore::{Model, Violation, require, require_equal},
-    network,
     setup::Setup,
     times::{Limits, Times},
 };
@@ -150,7 +149,7 @@ impl TimedConversation {
                 let clocked = &mut self.clocked[index(role)];
                 let expected = clocked.times.deadline(&limits).is_some_and(|deadline| deadline <= now);
                 let due = clocked.timers.handle_timeout(at);
-                let name = network::name(role);
+                let name = role_name(role);
                 require(due.is_some() == expected, "what is due is due at its time", || {
                     format!("{name}: {due:?} at {now} s: {:?}", clocked.times)
                 })?;
@@ -164,7 +163,7 @@ impl TimedConversation {
     }
 
     fn act(&mut self, role: Role, due: Due) -> Result<(), Violation> {
-        self.inner.note(|| format!("{}: {due:?} is due", network::name(role)));
+        self.inner.note(|| format!("{}: {due:?} is due", role_name(role)));
         let (now, clocked) = (self.now, &mut self.clocked[index(role)]);
         let call = match due {
             Due::Ping(payload) => {
@@ -229,7 +228,7 @@ impl TimedConversation {
         require_equal(&after, &before, rule, "what ended the client and the server")?;
         for role in ROLES {
             let is_over = self.is_over(role);
-            require(is_over, "every conversation ends", || network::name(role).to_owned())?;
+            require(is_over, "every conversation ends", || role_name(role).to_owned())?;
         }
         Ok(())
     }
@@ -252,7 +251,7 @@ impl TimedConversation {
         for role in silent {
             let is_over = self.is_over(*role);
             require(is_over, "a silent peer is given up in time", || {
-                network::name(*role).to_owned()
+                role_name(*role).to_owned()
             })?;
         }
         Ok(())
@@ -319,7 +318,7 @@ impl Model for TimedConversation {
         for role in ROLES {
             let clocked = &self.clocked[index(role)];
             let deadline = clocked.times.deadline(&self.setup.limits).map(Duration::from_secs);
-            let name = network::name(role);
+            let name = role_name(role);
             let next = clocked.timers.poll_timeout();
             require_equal(
                 &next,

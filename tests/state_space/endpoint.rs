@@ -7,10 +7,12 @@ use std::{collections::VecDeque, fmt};
 
 use sockless::{Accept, CloseCode, ClosedBy, Connection, MessageKind, ProtocolError, Request, Role, State, Teardown};
 
+use support::role_name;
+
 use super::{
     calls::{Call, Expected, Settings},
     explore::{Violation, require, require_equal},
-    network::{self, Direction, RSV1},
+    network::{Direction, RSV1},
 };
 
 /// The code and the reason of a Close frame; `None` if it is empty.
@@ -127,7 +129,7 @@ impl Endpoint {
     pub(super) fn call_refused(&mut self, call: Call, expected: &str) -> Result<(), Violation> {
         let before = self.output.written.len();
         let result = self.make(call);
-        let end = network::name(self.role);
+        let end = role_name(self.role);
         let agrees = result.as_ref().err().is_some_and(|error| error == expected);
         require(agrees, "a call that the RFC forbids is refused", || {
             format!("{end}: {call}: {result:?}, where {expected} is expected")
@@ -259,14 +261,14 @@ impl Endpoint {
             let written: Vec<_> = written.iter().map(ToString::to_string).collect();
             format!(
                 "the {} has written {written:?}, where {expected:?} is expected",
-                network::name(self.role)
+                role_name(self.role)
             )
         })
     }
 
     /// Checks what the engine says of itself against what has happened.
     pub(super) fn check(&self) -> Result<(), Violation> {
-        let end = network::name(self.role);
+        let end = role_name(self.role);
         let expected = self.expected_state();
         require_equal(&self.engine.state(), &expected, "the state is that of the RFC", end)?;
         let teardown = match (expected, self.role) {

@@ -3,9 +3,7 @@
 use std::mem;
 
 use sockless::Role;
-use support::peer_of;
-
-use super::network::name;
+use support::{peer_of, role_name};
 
 /// What has happened, a line each.
 #[derive(Default)]
@@ -40,7 +38,7 @@ impl Log {
 
     fn end_delivery(&mut self) {
         if let Some((sender, pieces, len, left)) = self.delivery.take() {
-            let (from, to) = (name(sender), name(peer_of(sender)));
+            let (from, to) = (role_name(sender), role_name(peer_of(sender)));
             let all = len + left;
             let pieces = if pieces > 1 {
                 format!(", in {pieces} pieces")

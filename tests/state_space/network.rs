@@ -4,6 +4,8 @@ use std::fmt;
 
 use sockless::Role;
 
+use support::role_name;
+
 use super::explore::{Violation, require};
 
 pub(super) const FIN: u8 = 0x80;
@@ -146,7 +148,7 @@ impl Direction {
                 let bytes = self.written[start..].escape_ascii();
                 return Err(Violation::new(
                     "a call writes whole frames",
-                    format!("\"{bytes}\" is no frame of the {}", name(self.sender)),
+                    format!("\"{bytes}\" is no frame of the {}", role_name(self.sender)),
                 ));
             };
             let is_fresh = frame.key.is_none() || self.frames.iter().all(|other| other.key != frame.key);
@@ -160,12 +162,5 @@ impl Direction {
     /// The frames that have arrived as a whole.
     pub(super) fn arrived(&self) -> impl Iterator<Item = &Frame> {
         self.frames.iter().filter(|frame| frame.end <= self.delivered)
-    }
-}
-
-pub(super) const fn name(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Server => "server",
     }
 }

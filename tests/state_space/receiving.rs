@@ -4,11 +4,12 @@ use std::mem;
 
 use sockless::{ClosedBy, Event, MessageKind, ProtocolError, State};
 
+use support::role_name;
+
 use super::{
     calls::{Call, Expected},
     endpoint::{CloseBody, Endpoint, Item, Opening},
     explore::{Violation, require, require_equal},
-    network,
 };
 
 impl Endpoint {
@@ -27,7 +28,7 @@ impl Endpoint {
     }
 
     fn no_error(&self, error: &ProtocolError) -> Violation {
-        let end = network::name(self.role);
+        let end = role_name(self.role);
         Violation::new("honest ends find no violation", format!("the {end} fails: {error:?}"))
     }
 
@@ -118,6 +119,6 @@ impl Endpoint {
             self.closed_by.get_or_insert(ClosedBy::Transport);
         }
         let result = result.map_err(|error| *error);
-        require_equal(&result, &expected.map_or(Ok(None), Err), rule, network::name(self.role))
+        require_equal(&result, &expected.map_or(Ok(None), Err), rule, role_name(self.role))
     }
 }

@@ -1,13 +1,13 @@
 //! What has to hold in every state of a conversation.
 
 use sockless::{MessageKind, Role};
-use support::{ROLES, peer_of};
+use support::{ROLES, peer_of, role_name};
 
 use super::{
     conversation::Conversation,
     endpoint::Item,
     explore::{Violation, require, require_equal},
-    network::{self, CLOSE, PING, PONG},
+    network::{CLOSE, PING, PONG},
 };
 
 impl Conversation {
@@ -18,7 +18,7 @@ impl Conversation {
             end.check()?;
             let closes = end.output.frames.iter().filter(|frame| frame.opcode() == CLOSE).count();
             require(closes <= 1, "an end sends at most one Close frame", || {
-                format!("the {} has sent {closes}", network::name(role))
+                format!("the {} has sent {closes}", role_name(role))
             })?;
             self.check_received(role)?;
             // What an end has received, the other one has sent.
@@ -28,7 +28,7 @@ impl Conversation {
                     &Some(received),
                     &sent.as_ref(),
                     "the reports of the close agree",
-                    network::name(role),
+                    role_name(role),
                 )?;
             }
         }
@@ -60,7 +60,7 @@ impl Conversation {
             }
         }
         let rule = "what is sent arrives, in order and whole";
-        require_equal(&end.received, &items, rule, network::name(receiver))?;
+        require_equal(&end.received, &items, rule, role_name(receiver))?;
         if has_close || end.error.is_some() {
             return Ok(());
         }
@@ -80,7 +80,7 @@ impl Conversation {
     /// Checks the message in progress, of which `partial` has arrived.
     fn check_partial(&self, receiver: Role, kind: Option<MessageKind>, mut partial: Vec<u8>) -> Result<(), Violation> {
         let end = self.end(receiver);
-        let name = network::name(receiver);
+        let name = role_name(receiver);
         if end.settings.compressed {
             let sent = &self.end(peer_of(receiver)).sent;
             let is_prefix = end.chunks.is_empty() || sent.iter().any(|message| message.data.starts_with(&end.chunks));

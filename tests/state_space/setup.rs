@@ -1,4 +1,4 @@
-//! The configurations that are explored, each to a depth that takes about a second.
+//! What a configuration is, and the two ends of it.
 
 #[cfg(feature = "deflate")]
 use sockless::deflate::DeflateConfig;

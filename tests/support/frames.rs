@@ -92,6 +92,14 @@ pub fn frames(sender: Role, mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
+/// What a role is called.
+pub const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Client => "client",
+        Role::Server => "server",
+    }
+}
+
 /// The other role.
 pub fn peer_of(role: Role) -> Role {
     match role {

@@ -55,7 +55,7 @@ pub use errors::{
 pub use feed::{Outcome, feed, feed_bytewise, feed_cut, open, upgraded, without_fast_paths};
 #[cfg(feature = "deflate")]
 pub use feed::{params, with_deflate};
-pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of};
+pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of, role_name};
 #[cfg(feature = "alloc")]
 pub use heads::REQUEST;
 

@@ -115,6 +115,16 @@ impl Faults {
         }
     }
 
+    /// Now and then, a call is pending or interrupted.
+    pub fn slow(max_len: usize, seed: u64) -> Self {
+        Self {
+            max_len,
+            pending: 20,
+            interrupted: 5,
+            rng: Rng(seed),
+        }
+    }
+
     pub fn random(seed: u64) -> Self {
         let mut rng = Rng(seed);
         Self {

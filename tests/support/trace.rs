@@ -13,6 +13,8 @@ use tracing::{
     subscriber::with_default,
 };
 
+use crate::role_name;
+
 /// Calls a function. Returns the events of this thread meanwhile, as `LEVEL message field=value …`.
 pub fn events(function: impl FnOnce()) -> Vec<String> {
     let collector = Collector::default();
@@ -21,17 +23,9 @@ pub fn events(function: impl FnOnce()) -> Vec<String> {
     events.clone()
 }
 
-/// The name of a role in an event.
-pub const fn name(role: Role) -> &'static str {
-    match role {
-        Role::Client => "client",
-        Role::Server => "server",
-    }
-}
-
 /// The event of a connection that has opened, without subprotocol and extensions.
 pub fn opened(role: Role) -> String {
-    let name = name(role);
+    let name = role_name(role);
     format!("DEBUG connection opened role=\"{name}\" has_subprotocol=false deflate=None")
 }
 

@@ -23,8 +23,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use connection::{Connection, TIMEOUT, write_header};
+use connection::{Connection, TIMEOUT};
 use mio::{Events, Interest, Poll, Token};
+use sockless::Role;
+use support::frame;
 
 const SERVERS: [&str; 2] = ["echo_mio", "echo_uring"];
 
@@ -137,15 +139,8 @@ impl Drop for Server {
 
 impl Work {
     fn new(size: usize) -> Self {
-        let key = [0x37, 0xFA, 0x21, 0x3D];
         let payload: Vec<u8> = (0..size).map(|at| (at * 7 + at / 251) as u8).collect();
-        let masked = payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key);
-        let (mut sent, mut expected) = (Vec::new(), Vec::new());
-        write_header(size, 0x80, &mut sent);
-        sent.extend(key);
-        sent.extend(masked);
-        write_header(size, 0, &mut expected);
-        expected.extend(&payload);
+        let [sent, expected] = [Role::Client, Role::Server].map(|sender| frame(sender, 0x82, &payload));
         Self { sent, expected }
     }
 }

@@ -146,8 +146,8 @@ impl Driver {
 
 #[cold]
 fn wrong_delivery() -> Error {
-    let text = "recv, recv_with and recv_batch return whole messages, and Config::delivery is Delivery::Chunks: call recv_chunk, \
-                reader or recv_event";
+    let text = "recv, recv_with and recv_batch return whole messages, and Config::delivery is Delivery::Chunks: \
+                call recv_chunk, reader or recv_event";
     io::Error::new(io::ErrorKind::InvalidInput, text).into()
 }
 

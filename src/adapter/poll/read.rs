@@ -51,7 +51,8 @@ pub(super) fn poll_receive_from<T: Transport, C: Clock, K: Take>(
     mut take: K,
 ) -> Poll<Result<Option<K::Output>, Error>> {
     // A poll that finds a message in the input has nothing to wait for, and does not begin. When
-    // the task waits, all input is processed, so that it is not registered then.
+    // the task waits, all input is processed, so that it is not registered then; or, in a batch, it
+    // waits for room, and is woken when there is some.
     let mut begun = None;
     let mut reads = 0;
     let result = loop {

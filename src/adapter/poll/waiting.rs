@@ -19,8 +19,9 @@
 //!    locked.
 //! 8. A poll that finds a message in the input, or room in the output of a whole connection, does
 //!    not wait, read or write, and does not begin. It leaves nothing behind: a task that waits has
-//!    processed all input, so its interest is registered only while there is none. A poll that
-//!    finds another event begins late, and wakes the others: after a Pong, the next deadline may be
+//!    processed all input, so its interest is registered only while there is none; or it waits for
+//!    room before the next message of a batch, and all that makes room wakes it. A poll that finds
+//!    another event begins late, and wakes the others: after a Pong, the next deadline may be
 //!    nearer.
 //! 9. Nothing that can be dropped with a task locks the socket when it is dropped: that may happen
 //!    while the socket is locked. A writer that is dropped in the middle of a message notes it in

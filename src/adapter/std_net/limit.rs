@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::socket::{MIN_TIMEOUT, is_timeout};
-use crate::{adapter::Error, timers::Due};
+use crate::{
+    adapter::{Error, write_state::write_zero},
+    timers::Due,
+};
 
 /// The time for connecting, for the resolution of the name, TCP, a proxy and TLS; and when it has
 /// passed.
@@ -66,8 +69,10 @@ impl Limit {
     pub(super) fn write_all(self, mut tcp: &TcpStream, mut bytes: &[u8]) -> Result<(), Error> {
         while !bytes.is_empty() {
             let set_timeout = |timeout| tcp.set_write_timeout(timeout);
-            let len = self.attempt(set_timeout, || tcp.write(bytes))?;
-            bytes = bytes.get(len..).unwrap_or_default();
+            bytes = match self.attempt(set_timeout, || tcp.write(bytes))? {
+                0 => return Err(Error::Io(write_zero(bytes.len()))),
+                len => bytes.get(len..).unwrap_or_default(),
+            };
         }
         Ok(())
     }

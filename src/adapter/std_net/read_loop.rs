@@ -199,7 +199,12 @@ impl<R: Read> ReadLoop<R> {
         match self.read(connection) {
             Ok(0) => {
                 let ended = connection.core().driver.engine.receive_eof();
-                ended.map_err(|error| self.fail(connection, error))
+                ended.map_err(|error| {
+                    // Without waiting for a writer in another thread, which may wait for this peer.
+                    let _written = connection.flush_replies();
+                    self.teardown(connection);
+                    error.into()
+                })
             }
             Ok(_) => Ok(None),
             Err(Error::Io(error)) if !is_fatal(&error) => Err(error.into()),
@@ -246,7 +251,7 @@ impl<R: Read> ReadLoop<R> {
         }
     }
 
-    /// Ends a connection that has failed, because of a violation or the end of the stream.
+    /// Ends a connection that has failed because of a violation.
     fn fail(&mut self, connection: &mut impl Duplex<R>, error: Box<ProtocolError>) -> Error {
         // The peer may not read any more.
         let _written = connection.flush();

@@ -9,24 +9,19 @@ use std::{
 
 use allocation_counter::measure;
 use sockless::{
-    CloseCode, Config, Delivery, Message, PreparedMessage, Role, SendError,
-    adapter::{Batch, Error},
-    handshake::Negotiated,
-    timers::Timeouts,
+    CloseCode, Config, Delivery, Message, PreparedMessage, Role, SendError, adapter::Error, timers::Timeouts,
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation},
-    polled::{Ws, engine, message, open, settings},
+    pipe::{Cancel, Canceller, Faults, PipeEnd, Simulation, Task},
+    polled::{Ws, engine, message, open, seconds, settings},
     reserved_opcode,
 };
 
-use super::poll_once;
-
-/// Answers a message with itself.
-fn echo(message: Message<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
-    batch.feed(message)
-}
+use super::{
+    super::{echo, texts},
+    poll_once,
+};
 
 /// A connection of a server, and the other end of its pipe, with `input` to read.
 fn server(simulation: &mut Simulation, capacity: usize, high_water: usize, input: &[u8]) -> (Ws, PipeEnd) {
@@ -44,14 +39,6 @@ fn payloads(remote: &PipeEnd) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Several text messages in a row.
-fn texts(texts: &[&str]) -> Vec<u8> {
-    texts
-        .iter()
-        .flat_map(|text| frame(Role::Client, 0x81, text.as_bytes()))
-        .collect()
-}
-
 /// F35: `recv_batch` passes the messages of `recv`, in any mix of the two, each once and in order,
 /// and their answers are sent in order; its future may be dropped at any await point, those where
 /// it waits for room in the output included.
@@ -60,12 +47,7 @@ fn f35_recv_batch_passes_what_recv_receives() {
     let run = |role, deflate, high_water, cancel, seed| {
         let mut simulation = Simulation::new(seed).migrating(seed % 2 == 0);
         let (mut local, mut remote) = simulation.pipe([50, 0]);
-        local.faults = Faults {
-            max_len: 300,
-            pending: 20,
-            interrupted: 5,
-            rng: Rng(seed),
-        };
+        local.faults = Faults::slow(300, seed);
         let mut peer = engine(peer_of(role), deflate);
         let mut out = Vec::new();
         let sent: Vec<_> = [0, 5, 100, 30, 700, 1, 2, 3, 90, 4]
@@ -156,7 +138,12 @@ fn f35_recv_batch_passes_what_recv_receives() {
 #[test]
 fn the_messages_of_one_read_are_one_batch() {
     let mut simulation = Simulation::new(0);
-    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(&["one", "two", "three"]));
+    let (mut ws, remote) = server(
+        &mut simulation,
+        1000,
+        1000,
+        &texts(Role::Client, &["one", "two", "three"]),
+    );
     simulation.block_on(async {
         assert_eq!(ws.recv_batch(echo).await.unwrap(), Some(3));
         assert_eq!(
@@ -179,7 +166,7 @@ fn the_end_comes_after_the_batch() {
             "no success" => frame(Role::Client, 0x88, &1011_u16.to_be_bytes()),
             _ => frame(Role::Client, 0x83, b""),
         };
-        let input = [texts(&["one", "two"]), last].concat();
+        let input = [texts(Role::Client, &["one", "two"]), last].concat();
         let mut simulation = Simulation::new(0);
         let (mut ws, remote) = server(&mut simulation, 1000, 1000, &input);
         remote.half_close();
@@ -207,7 +194,12 @@ fn the_end_comes_after_the_batch() {
 #[test]
 fn a_batch_ends_at_the_high_water_mark() {
     let mut simulation = Simulation::new(0);
-    let (mut ws, mut remote) = server(&mut simulation, 10, 100, &texts(&["a".repeat(50).as_str(); 20]));
+    let (mut ws, mut remote) = server(
+        &mut simulation,
+        10,
+        100,
+        &texts(Role::Client, &["a".repeat(50).as_str(); 20]),
+    );
     let mut passed = 0;
     let mut poll = |ws: &mut Ws| {
         let call = ws.recv_batch(|message, batch| {
@@ -219,22 +211,25 @@ fn a_batch_ends_at_the_high_water_mark() {
     // Two are 104 bytes.
     assert_eq!(poll(&mut ws), (Poll::Ready(Some(2)), 2));
     assert_eq!(poll(&mut ws), (Poll::Ready(Some(1)), 3), "10 bytes were taken");
+    assert_eq!(remote.output.borrow().in_flight(), 0, "all was read before");
+    let last = texts(Role::Client, &["the last"]);
+    remote.output.borrow_mut().push(&last);
     assert_eq!(poll(&mut ws), (Poll::Pending, 3));
     assert_eq!(poll(&mut ws), (Poll::Pending, 3));
     assert!(ws.pending_bytes() <= 152, "{}", ws.pending_bytes());
-    assert!(remote.output.borrow().in_flight() == 0, "all was read before");
+    assert_eq!(remote.output.borrow().in_flight(), last.len(), "nothing is read");
     simulation.run(vec![
         Box::pin(async {
             let mut rest = 0;
-            while rest < 17 {
+            while rest < 18 {
                 rest += ws.recv_batch(echo).await.unwrap().unwrap();
                 assert!(ws.pending_bytes() <= 152, "{}", ws.pending_bytes());
             }
             ws.flush().await.unwrap();
         }),
-        Box::pin(async { assert_eq!(remote.read(20 * 52).await.len(), 20 * 52) }),
+        Box::pin(async { assert_eq!(remote.read(20 * 52 + 10).await.len(), 20 * 52 + 10) }),
     ]);
-    assert_eq!(payloads(&remote).len(), 20);
+    assert_eq!(payloads(&remote).len(), 21);
 }
 
 /// After `stop`, and after an error of the function, the rest of the batch is left for the next
@@ -242,7 +237,7 @@ fn a_batch_ends_at_the_high_water_mark() {
 #[test]
 fn the_function_can_end_the_batch() {
     let mut simulation = Simulation::new(0);
-    let input = texts(&["one", "two", "three", "four", "five"]);
+    let input = texts(Role::Client, &["one", "two", "three", "four", "five"]);
     let (mut ws, remote) = server(&mut simulation, 1000, 1000, &input);
     simulation.block_on(async {
         let stopped = ws.recv_batch(|message, batch| {
@@ -268,7 +263,7 @@ fn the_function_can_end_the_batch() {
 #[test]
 fn what_cannot_be_sent_is_an_error() {
     let mut simulation = Simulation::new(0);
-    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(&["one", "two"]));
+    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(Role::Client, &["one", "two"]));
     simulation.block_on(async {
         ws.close(CloseCode::NORMAL, "").await.unwrap();
         let error = ws.recv_batch(echo).await.unwrap_err();
@@ -276,7 +271,7 @@ fn what_cannot_be_sent_is_an_error() {
     });
     drop((ws, remote));
 
-    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(&["one", "two"]));
+    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(Role::Client, &["one", "two"]));
     remote.input.borrow_mut().read_closed = true;
     simulation.block_on(async {
         assert!(ws.send("lost").await.is_err());
@@ -300,15 +295,20 @@ fn answers_are_fragmented_and_prepared() {
     let mut simulation = Simulation::new(0);
     let (local, remote) = simulation.pipe([1000, 1000]);
     let input = [
-        texts(&["0123456789"]),
+        texts(Role::Client, &["0123456789"]),
         frame(Role::Client, 0x89, b"?"),
-        texts(&["0123"]),
+        texts(Role::Client, &["0123"]),
     ]
     .concat();
     remote.output.borrow_mut().push(&input);
     let config = Config::new().fragment_size(std::num::NonZeroUsize::new(4));
-    let engine = support::upgraded(Role::Server, &Negotiated::default(), config);
-    let mut ws = Ws::upgraded(local, simulation.clock(), engine, settings(1000, Timeouts::none()));
+    let mut engine = support::open(Role::Server, config.clone());
+    let mut ws = Ws::upgraded(
+        local,
+        simulation.clock(),
+        support::open(Role::Server, config),
+        settings(1000, Timeouts::none()),
+    );
     let prepared = PreparedMessage::text("same for all");
     simulation.block_on(async {
         let count = ws.recv_batch(|message, batch| {
@@ -318,22 +318,23 @@ fn answers_are_fragmented_and_prepared() {
         assert_eq!(count.await.unwrap(), Some(2));
         ws.flush().await.unwrap();
     });
+    // The Pong is written before what was fed, at the first boundary.
+    let mut expected = frame(Role::Server, 0x8A, b"?");
+    for text in ["0123456789", "0123"] {
+        engine.send_text(text, &mut expected).unwrap();
+        engine.send_prepared(&prepared, &mut expected).unwrap();
+    }
     let written = remote.input.borrow().all_written.clone();
-    let mut written = frames(Role::Server, &written);
-    let pong = written.iter().position(|(first, _)| *first == 0x8A).unwrap();
-    written.remove(pong);
-    let data: Vec<u8> = written.iter().flat_map(|(_, data)| data.clone()).collect();
-    assert_eq!(data, b"0123456789same for all0123same for all");
-    assert!(written.iter().all(|(_, data)| data.len() <= 12), "{written:?}");
+    assert_eq!(frames(Role::Server, &written), frames(Role::Server, &expected));
 }
 
-/// A steady stream of messages allocates nothing, and a batch without answers keeps no buffer.
+/// A steady stream of messages allocates nothing.
 #[test]
 fn recv_batch_allocates_nothing() {
     let mut simulation = Simulation::new(0);
     let (mut ws, remote) = server(&mut simulation, 100_000, 10_000, &[]);
     remote.input.borrow_mut().reserve(100_000);
-    let input = texts(&["a message"; 20]);
+    let input = texts(Role::Client, &["a message"; 20]);
     remote.output.borrow_mut().reserve(2 * input.len());
     let mut batch = || {
         remote.output.borrow_mut().push(&input);
@@ -350,7 +351,12 @@ fn recv_batch_allocates_nothing() {
 #[test]
 fn a_function_that_panics_loses_its_message_alone() {
     let mut simulation = Simulation::new(0);
-    let (mut ws, remote) = server(&mut simulation, 1000, 1000, &texts(&["one", "two", "three"]));
+    let (mut ws, remote) = server(
+        &mut simulation,
+        1000,
+        1000,
+        &texts(Role::Client, &["one", "two", "three"]),
+    );
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let mut cx = Context::from_waker(Waker::noop());
         let call = ws.recv_batch(|message, batch| match message == Message::from("two") {
@@ -373,13 +379,37 @@ fn recv_batch_needs_whole_messages() {
     let mut simulation = Simulation::new(0);
     let (local, remote) = simulation.pipe([1000, 0]);
     let config = Config::new().delivery(Delivery::Chunks);
-    let engine = support::upgraded(Role::Server, &Negotiated::default(), config);
+    let engine = support::open(Role::Server, config);
     let mut ws = Ws::upgraded(local, simulation.clock(), engine, settings(1000, Timeouts::none()));
-    remote.output.borrow_mut().push(&texts(&["text"]));
+    remote.output.borrow_mut().push(&texts(Role::Client, &["text"]));
     simulation.block_on(async {
         let error = ws.recv_batch(echo).await.unwrap_err();
         assert!(error.to_string().contains("Delivery::Chunks"), "{error}");
         let chunk = ws.recv_chunk().await.unwrap().unwrap();
         assert_eq!(chunk.as_bytes(), b"text");
     });
+}
+
+/// Batches postpone the deadlines as other messages do: the timers note each of them.
+#[test]
+fn batches_postpone_the_deadlines() {
+    let mut simulation = Simulation::new(0);
+    let (local, mut remote) = simulation.pipe([1000, 1000]);
+    let timeouts = Timeouts::new().idle(seconds(10)).ping(seconds(5));
+    let engine = support::open(Role::Server, Config::new());
+    let mut ws = Ws::upgraded(local, simulation.clock(), engine, settings(1000, timeouts));
+    let mut pause = simulation.clock();
+    let local: Task<'_> = Box::pin(async move {
+        for _ in 0..20 {
+            assert_eq!(ws.recv_batch(|_, _| Ok(())).await.unwrap(), Some(2));
+        }
+    });
+    let remote: Task<'_> = Box::pin(async move {
+        for _ in 0..20 {
+            pause.sleep(seconds(3)).await;
+            remote.write_all(&texts(Role::Client, &["a", "b"])).await.unwrap();
+        }
+        assert_eq!(remote.read(usize::MAX).await, b"", "no Ping was sent");
+    });
+    simulation.run(vec![local, remote]);
 }

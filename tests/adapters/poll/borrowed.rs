@@ -6,7 +6,7 @@ use allocation_counter::measure;
 use sockless::{CloseCode, Config, Delivery, Message, Role, handshake::Negotiated, timers::Timeouts};
 use support::{
     ROLES, peer_of,
-    pipe::{Cancel, Canceller, Faults, Rng, Simulation},
+    pipe::{Cancel, Canceller, Faults, Simulation},
     polled::{Ws, engine, message, open, settings},
 };
 
@@ -19,12 +19,7 @@ fn f35_recv_with_receives_what_recv_receives() {
     let run = |role, deflate, in_halves, cancel, seed| {
         let mut simulation = Simulation::new(seed);
         let (mut local, remote) = simulation.pipe([50, 0]);
-        local.faults = Faults {
-            max_len: 120,
-            pending: 20,
-            interrupted: 5,
-            rng: Rng(seed),
-        };
+        local.faults = Faults::slow(120, seed);
         let mut peer = engine(peer_of(role), deflate);
         let mut out = Vec::new();
         let messages: Vec<_> = [0, 5, 700, 30, 4000, 1].map(|len| message(len, len)).into();

@@ -6,7 +6,7 @@ use std::{cell::RefCell, rc::Rc};
 use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Message, Role, timers::Timeouts};
 use support::{
     ROLES, peer_of,
-    pipe::{self, Cancel, Canceller, Faults, Simulation},
+    pipe::{Cancel, Canceller, Faults, Simulation},
     polled::{Ws, engine, message, settings},
 };
 
@@ -40,12 +40,7 @@ impl Case {
     fn run(self, input: &[u8], script: impl AsyncFnOnce(&mut End, &Canceller, &mut Vec<Event<'static>>)) -> Outcome {
         let mut simulation = Simulation::new(self.seed);
         let (mut local, mut remote) = simulation.pipe([50, 0]);
-        local.faults = Faults {
-            max_len: 120,
-            pending: 20,
-            interrupted: 5,
-            rng: pipe::Rng(self.seed),
-        };
+        local.faults = Faults::slow(120, self.seed);
         remote.output.borrow_mut().push(input);
         remote.half_close();
         let settings = settings(HIGH_WATER, Timeouts::none());

@@ -10,7 +10,7 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Cancel, Canceller, Faults, Rng, Simulation, yield_now},
+    pipe::{Cancel, Canceller, Faults, Simulation, yield_now},
     polled::{self, Ws, message, seconds, settings},
 };
 
@@ -59,12 +59,7 @@ impl Case {
     fn run(self, input: &[u8], script: impl AsyncFnOnce(&mut End, &Canceller)) -> (usize, Vec<(u8, Vec<u8>)>) {
         let mut simulation = Simulation::new(self.seed).migrating(self.seed % 2 == 0);
         let (mut local, mut remote) = simulation.pipe([50, 0]);
-        local.faults = Faults {
-            max_len: 90,
-            pending: 20,
-            interrupted: 5,
-            rng: Rng(self.seed),
-        };
+        local.faults = Faults::slow(90, self.seed);
         remote.output.borrow_mut().push(input);
         remote.half_close();
         let engine = engine(self.role, self.deflate, self.delivery);

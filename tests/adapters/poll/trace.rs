@@ -9,7 +9,8 @@ use support::{
     ROLES, frame, peer_of,
     pipe::{Simulation, Task},
     polled::{Ws, open_with_timeouts, seconds, settings},
-    trace::{events, name, opened},
+    role_name,
+    trace::{events, opened},
 };
 
 /// Both ends of a connection of the crate, from the handshake to the end: four events, in any
@@ -82,7 +83,7 @@ fn a_failure_is_traced_once() {
                 });
                 simulation.run(vec![local, remote]);
             });
-            let name = name(role);
+            let name = role_name(role);
             let missed = deadline
                 .map(|deadline| format!("INFO deadline missed role=\"{name}\" deadline=\"{deadline}\" limit=20s"));
             let failed = format!("INFO connection failed role=\"{name}\" error={text}");

@@ -157,12 +157,7 @@ fn f35_a_cancelled_large_send_writes_a_whole_frame_or_nothing() {
         let mut simulation = Simulation::new(3);
         let (mut local, mut remote) = simulation.pipe([9000, 0]);
         local.vectored = vectored;
-        local.faults = Faults {
-            max_len: 20_000,
-            pending: 20,
-            interrupted: 5,
-            rng: Rng(3),
-        };
+        local.faults = Faults::slow(20_000, 3);
         let mut end = End::new(open(local, simulation.clock(), Role::Server, 300), in_halves);
         let canceller = Canceller::new(cancel);
         let done = RefCell::new(Vec::new());

@@ -10,7 +10,7 @@ use std::{
 use sockless::{CloseCode, Event, MessageKind, PreparedMessage, Role, SendError, adapter::Error, timers::Timeouts};
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Cancel, Canceller, Faults, Rng, Simulation},
+    pipe::{Cancel, Canceller, Faults, Simulation},
     polled::{Ws, engine, message, open, seconds, settings},
 };
 
@@ -50,12 +50,7 @@ fn frames_of(
 fn bytes_of(role: Role, deflate: bool, in_halves: bool, seed: u64, script: impl AsyncFnOnce(&mut End)) -> Vec<u8> {
     let mut simulation = Simulation::new(seed).migrating(seed % 2 == 0);
     let (mut local, mut remote) = simulation.pipe([700, 0]);
-    local.faults = Faults {
-        max_len: 3000,
-        pending: 20,
-        interrupted: 5,
-        rng: Rng(seed),
-    };
+    local.faults = Faults::slow(3000, seed);
     let ws = Ws::upgraded(
         local,
         simulation.clock(),

@@ -4,27 +4,16 @@ use std::io::{self, ErrorKind};
 
 use sockless::{
     CloseCode, Delivery, Message, PreparedMessage, Role, SendError,
-    adapter::{Batch, Error, Settings, std_net::WebSocket},
+    adapter::{Error, Settings, std_net::WebSocket},
 };
 use support::{ROLES, frame, frames, open, peer_of, reserved_opcode};
 
 use super::{
+    super::{echo, texts},
     ScriptedTransport, close, io_kind, is_timeout, open_over,
     shared_script::{reads, whole},
     text,
 };
-
-/// Answers a message with itself.
-fn echo(message: Message<'_>, batch: &mut Batch<'_>) -> Result<(), Error> {
-    batch.feed(message)
-}
-
-fn texts(sender: Role, texts: &[&str]) -> Vec<u8> {
-    texts
-        .iter()
-        .flat_map(|text| frame(sender, 0x81, text.as_bytes()))
-        .collect()
-}
 
 /// Receives in batches until the end, and answers. Returns how many messages each batch had.
 fn echo_all(ws: &mut WebSocket<ScriptedTransport>) -> Vec<usize> {

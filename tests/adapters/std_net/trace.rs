@@ -13,8 +13,8 @@ use sockless::{
 use support::{
     ROLES, frame,
     heads::{REQUEST_FIELDS, head},
-    peer_of,
-    trace::{events, name, opened},
+    peer_of, role_name,
+    trace::{events, opened},
 };
 
 use super::{ScriptedTransport, close, open_over};
@@ -70,7 +70,7 @@ fn the_close_code_is_traced() {
         });
         let closed = format!(
             "DEBUG connection closed role=\"{}\" code=1011 by=Peer is_clean=true",
-            name(role)
+            role_name(role)
         );
         assert_eq!(found, [opened(role), closed]);
         let found = events(|| {
@@ -81,7 +81,7 @@ fn the_close_code_is_traced() {
         });
         let closed = format!(
             "DEBUG connection closed role=\"{}\" code=4000 by=Us is_clean=true",
-            name(role)
+            role_name(role)
         );
         assert_eq!(found, [opened(role), closed]);
     }
@@ -112,7 +112,7 @@ fn a_failure_is_traced_once() {
                         text = if text.is_empty() { error } else { text.clone() };
                     }
                 });
-                let failed = format!("INFO connection failed role=\"{}\" error={text}", name(role));
+                let failed = format!("INFO connection failed role=\"{}\" error={text}", role_name(role));
                 assert_eq!(found, [opened(role), failed], "{calls} calls");
             }
         }

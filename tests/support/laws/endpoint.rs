@@ -106,6 +106,8 @@ pub fn run_with_input_buffer(options: &Options, input: &[u8], cuts: &[usize], li
         from = to;
         plain.feed(&mut piece.to_vec());
         buffered.feed_input_buffer(&mut buffer, piece);
+        // A read that fills the room postpones the validation of text on a client. This ends that.
+        buffered.feed_input_buffer(&mut buffer, &[]);
         let progress = |endpoint: &TestEndpoint| {
             let outcome = &endpoint.outcome;
             // A piece may take several reads, so that there are more chunks.

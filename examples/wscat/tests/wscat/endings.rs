@@ -155,6 +155,21 @@ fn interrupt(child: &Child) {
     kill_process(Pid::from_child(child), Signal::INT).unwrap();
 }
 
+/// Returns the exit code.
+#[cfg(unix)]
+fn interrupt_until_it_ends(child: &mut Child) -> Option<i32> {
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > Duration::from_secs(20) {
+            child.kill().unwrap();
+            panic!("it ignores interrupts");
+        }
+        interrupt(child);
+        thread::sleep(Duration::from_millis(50));
+    }
+    child.wait().unwrap().code()
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_closes_the_connection() {
@@ -176,11 +191,7 @@ fn interrupts_end_the_program_although_nobody_reads_its_output() {
     let mut child = start(&["--wait", "forever", &url]);
     // The rest of the output stays in the pipe.
     child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-    while child.try_wait().unwrap().is_none() {
-        interrupt(&child);
-        thread::sleep(Duration::from_millis(50));
-    }
-    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(interrupt_until_it_ends(&mut child), Some(130));
 }
 
 /// At the end of the connection, the program waits for the reader of its output, for the messages
@@ -206,15 +217,6 @@ fn interrupts_end_the_program_although_nobody_reads_the_last_of_its_output() {
         closed.recv().unwrap();
         // Before that, interrupts would end the connection instead.
         thread::sleep(Duration::from_millis(300));
-        let started = Instant::now();
-        while child.try_wait().unwrap().is_none() {
-            if started.elapsed() > Duration::from_secs(20) {
-                child.kill().unwrap();
-                panic!("it ignores interrupts");
-            }
-            interrupt(&child);
-            thread::sleep(Duration::from_millis(50));
-        }
-        assert_eq!(child.wait().unwrap().code(), Some(130), "{code}");
+        assert_eq!(interrupt_until_it_ends(&mut child), Some(130), "{code}");
     }
 }

@@ -305,7 +305,7 @@ fn mixed_messages() -> Vec<Message<'static>> {
     for n in 0..25 {
         let distance = (1 << (8 + n / 3)) + n % 3 - 1;
         // Random, so that it has no long repetitions, and of few letters, so that it compresses all
-        // the check_equal.
+        // the same.
         let letters: String = random(distance)
             .iter()
             .map(|byte| char::from(b'a' + byte % 16))

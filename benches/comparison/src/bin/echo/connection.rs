@@ -1,6 +1,6 @@
 //! A connection of a client that compares bytes, and the processor time of a server.
 //!
-//! `examples/io_uring/src/compare.rs` has this file too, so it needs nothing but `mio`.
+//! `examples/io_uring/src/compare.rs` has this file too.
 
 use std::{
     fmt, fs,
@@ -10,15 +10,10 @@ use std::{
 };
 
 use mio::net::TcpStream;
+use support::heads::{ACCEPT, REQUEST};
 
 /// The maximum time until the next byte of a server.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
-
-/// That of RFC 6455, section 1.3.
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-/// The answer to the key in it.
-const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 pub struct Connection {
     pub tcp: TcpStream,
@@ -106,15 +101,4 @@ pub fn processor_time(pid: u32) -> u64 {
         schedstat.split(' ').next()?.parse::<u64>().ok()
     };
     tasks.filter_map(time).sum()
-}
-
-/// Appends a frame header without the key (RFC 6455, section 5.2).
-pub fn write_header(len: usize, masked: u8, out: &mut Vec<u8>) {
-    match u16::try_from(len).expect("no workload has such messages") {
-        len @ 0..126 => out.extend([0x82, masked | len as u8]),
-        len => {
-            out.extend([0x82, masked | 126]);
-            out.extend(len.to_be_bytes());
-        }
-    }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::connection::write_header;
+use sockless::Role;
+use support::frame;
 
 /// The number of connections at the same time.
 pub const CONNECTIONS: usize = 16;
@@ -26,15 +27,11 @@ impl Work {
     pub fn batches(&self) -> (Vec<u8>, Vec<u8>) {
         let (mut sent, mut expected) = (Vec::new(), Vec::new());
         for index in 0..self.depth {
-            let key = (index as u32 + 1).wrapping_mul(0x9E37_79B9).to_le_bytes();
             let payload: Vec<u8> = (0..self.size)
                 .map(|at| (at * 7 + at / 251 + index * 31) as u8)
                 .collect();
-            write_header(self.size, 0x80, &mut sent);
-            sent.extend(key);
-            sent.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
-            write_header(self.size, 0, &mut expected);
-            expected.extend(payload);
+            sent.extend(frame(Role::Client, 0x82, &payload));
+            expected.extend(frame(Role::Server, 0x82, &payload));
         }
         (sent, expected)
     }

@@ -1,5 +1,6 @@
-//! An event loop on mio, without deadlines. All connections share one input buffer and one output
-//! buffer. A server on the internet needs deadlines: see `echo_mio` in `examples/runtimes`.
+//! An event loop on mio, and the same loop on tokio, without deadlines. All connections share one
+//! input buffer and one output buffer. A server on the internet needs deadlines: see `echo_mio` in
+//! `examples/runtimes`.
 
 use std::{
     cell::RefCell,
