@@ -89,8 +89,7 @@ fn open_with_handshake(role: Role) -> (Connection, AllocationInfo) {
 fn a_connection_is_at_most_256_bytes() {
     let size = size_of::<Connection>();
     report("size_of::<Connection>()", size, "bytes");
-    // A recorder is one pointer more.
-    assert!(size <= if cfg!(feature = "recording") { 264 } else { 256 });
+    assert!(size <= 256);
     report("size_of::<Event>()", size_of::<Event<'_>>(), "bytes");
 }
 

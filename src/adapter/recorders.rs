@@ -1,7 +1,10 @@
 //! Where the connections of an adapter get their recorders from.
 
 use alloc::sync::Arc;
-use core::fmt;
+use core::{
+    fmt,
+    panic::{RefUnwindSafe, UnwindSafe},
+};
 
 use crate::recording::Recorder;
 
@@ -18,6 +21,10 @@ impl Recorders {
         self.0()
     }
 }
+
+/// A panic of the function leaves nothing half done here.
+impl UnwindSafe for Recorders {}
+impl RefUnwindSafe for Recorders {}
 
 impl PartialEq for Recorders {
     fn eq(&self, other: &Self) -> bool {

@@ -3,7 +3,7 @@
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 
-use super::Connection;
+use super::{Connection, recorded::if_recorded};
 use crate::{
     error::ProtocolError,
     event::Event,
@@ -17,10 +17,7 @@ impl Connection {
     /// recorder, which sees what the connection itself receives.
     #[inline(always)]
     pub(crate) fn takes_whole_messages(&self) -> bool {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return false;
-        }
+        if_recorded!(self, false);
         self.path == Path::Whole
     }
 

@@ -5,6 +5,7 @@ mod buffered;
 mod handshake;
 mod opening;
 mod parts;
+mod rare;
 mod receive;
 mod recorded;
 mod send;
@@ -12,12 +13,10 @@ mod send;
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use self::opening::Opening;
 pub use self::parts::Parts;
+use self::{opening::Opening, rare::Rare};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflatePool;
-#[cfg(feature = "recording")]
-use crate::recorder::Recorder;
 use crate::{
     close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
     config::{Config, Delivery},
@@ -101,13 +100,10 @@ pub struct Connection {
     sender: Sender,
     /// Present until the connection is open and what arrived before `accept` is processed.
     opening: Option<Box<Opening>>,
-    close_status: Option<Box<CloseStatus>>,
+    rare: Option<Box<Rare>>,
     /// What was negotiated: [`Negotiated`], in less space.
     subprotocol: Option<Box<str>>,
     deflate: Option<DeflateParams>,
-    /// Writes down what happens. Taken while it is at work.
-    #[cfg(feature = "recording")]
-    recorder: Option<Box<Recorder>>,
 }
 
 impl Connection {
@@ -190,11 +186,9 @@ impl Connection {
             receiver: Receiver::new(role, config),
             sender: Sender::new(keys, config.fragment_size),
             opening,
-            close_status: None,
+            rare: None,
             subprotocol: None,
             deflate: None,
-            #[cfg(feature = "recording")]
-            recorder: None,
         }
     }
 
@@ -223,7 +217,8 @@ impl Connection {
     }
 
     fn close_status_mut(&mut self, by: ClosedBy) -> &mut CloseStatus {
-        self.close_status.get_or_insert_with(|| Box::new(CloseStatus::new(by)))
+        let rare = self.rare.get_or_insert_default();
+        rare.close_status.get_or_insert_with(|| CloseStatus::new(by))
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -253,7 +248,7 @@ impl Connection {
 
     /// The error with which the connection has failed, if it has.
     fn failure(&self) -> Option<Box<ProtocolError>> {
-        self.close_status.as_ref()?.error.map(Box::new)
+        self.close_status()?.error.map(Box::new)
     }
 
     /// Takes the allocation of an owned event, of this connection or another, for the next message,
@@ -390,7 +385,7 @@ impl Connection {
     /// or refused.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.close_status.as_deref()
+        self.rare.as_ref()?.close_status.as_ref()
     }
 
     /// Returns how to close the transport. It is `None` until the connection is
@@ -400,7 +395,7 @@ impl Connection {
         if self.phase != Phase::Closed {
             return None;
         }
-        let clean = self.close_status.as_ref().is_some_and(|status| status.is_clean());
+        let clean = self.close_status().is_some_and(CloseStatus::is_clean);
         Some(match (self.role(), clean) {
             (Role::Client, true) => Teardown::AwaitPeer,
             (Role::Client, false) | (Role::Server, _) => Teardown::Close,
@@ -414,7 +409,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Connection");
         shown.field("role", &self.role()).field("phase", &self.phase);
-        if let Some(status) = &self.close_status {
+        if let Some(status) = self.close_status() {
             shown
                 .field("closed_by", &status.by)
                 .field("close_code", &status.code())

@@ -4,7 +4,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
-use super::Connection;
+use super::{Connection, recorded::if_recorded};
 use crate::{
     close::{CloseFrame, ClosedBy},
     error::ProtocolError,
@@ -38,10 +38,7 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return self.receive_recorded::<false>(input, out);
-        }
+        if_recorded!(self, self.receive_recorded::<false>(input, out));
         self.receive_with::<false>(input, out)
     }
 
@@ -106,10 +103,7 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return self.receive_recorded::<true>(input, out);
-        }
+        if_recorded!(self, self.receive_recorded::<true>(input, out));
         self.receive_with::<true>(input, out)
     }
 
@@ -158,10 +152,7 @@ impl Connection {
     /// the transport too early (RFC 6455, section 7.1.5); or the error with which the connection
     /// failed before.
     pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return self.receive_eof_recorded();
-        }
+        if_recorded!(self, self.receive_eof_recorded());
         if let Some(error) = self.failure() {
             return Err(error);
         }

@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{Connection, recorded::recorded};
+use super::{
+    Connection,
+    recorded::{if_recorded, recorded},
+};
 #[cfg(feature = "recording")]
 use crate::recorder::Call;
 use crate::{
@@ -27,10 +30,7 @@ impl Connection {
         reason = "a call takes a fifth of the instructions of a short message; measured"
     )]
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), SendError> {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return self.send_recorded(MessageKind::Text, text.as_bytes(), out);
-        }
+        if_recorded!(self, self.send_recorded(MessageKind::Text, text.as_bytes(), out));
         self.sender_for(Command::SendData)?
             .message(MessageKind::Text, text.as_bytes(), out)
     }
@@ -46,10 +46,7 @@ impl Connection {
         reason = "a call takes a fifth of the instructions of a short message; measured"
     )]
     pub fn send_binary(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return self.send_recorded(MessageKind::Binary, data, out);
-        }
+        if_recorded!(self, self.send_recorded(MessageKind::Binary, data, out));
         self.sender_for(Command::SendData)?
             .message(MessageKind::Binary, data, out)
     }
@@ -179,10 +176,7 @@ impl Connection {
     /// progress, the buffer has no room for a header, or a text is not UTF-8. Nothing was sent, and
     /// the buffer is unchanged.
     pub fn send_in_place<'b>(&mut self, kind: MessageKind, buf: &'b mut [u8]) -> Result<&'b [u8], SendError> {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return self.send_in_place_recorded(kind, buf);
-        }
+        if_recorded!(self, self.send_in_place_recorded(kind, buf));
         self.sender_for(Command::SendData)?.in_place(kind, buf)
     }
 
@@ -204,10 +198,7 @@ impl Connection {
         fin: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return self.send_fragment_header_recorded(kind, payload, fin, out);
-        }
+        if_recorded!(self, self.send_fragment_header_recorded(kind, payload, fin, out));
         self.sender_for_fragment()?.fragment_header(kind, payload, fin, out)
     }
 
@@ -259,10 +250,7 @@ impl Connection {
     /// Nothing was sent.
     #[inline]
     pub fn prepared_frame<'m>(&mut self, message: &'m PreparedMessage) -> Result<&'m [u8], SendError> {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            return self.prepared_frame_recorded(message);
-        }
+        if_recorded!(self, self.prepared_frame_recorded(message));
         self.sender_for(Command::SendData)?.prepared_frame(message)
     }
 
@@ -329,11 +317,8 @@ impl Connection {
     /// is a server, and the message is neither compressed nor divided.
     #[cfg(feature = "std")]
     pub(crate) fn sends_payload_as_it_is(&self, len: usize) -> bool {
-        #[cfg(feature = "recording")]
-        if self.recorder.is_some() {
-            // The recorder sees what is in the output.
-            return false;
-        }
+        // The recorder sees what is in the output.
+        if_recorded!(self, false);
         self.sender.sends_payload_as_it_is(len)
     }
 

@@ -1,6 +1,6 @@
 //! Lines of a recording: a name and fields.
 
-use alloc::string::String;
+use alloc::{format, string::String};
 use core::fmt::{self, Write};
 
 use crate::{escaped::public_len, frame::ReservedBits, message::MessageKind};
@@ -86,16 +86,33 @@ impl Lines<'_> {
         }
     }
 
-    /// A URL or the target of a request: its query may be secret.
+    /// A URL or the target of a request: only the scheme and the host are no secret. A path can
+    /// have a key as a query can.
     pub(super) fn url(&mut self, url: &str) -> &mut Self {
-        let public = public_len(url.as_bytes());
-        match url.split_at_checked(public) {
-            Some((public, query)) if self.is_redacted && !query.is_empty() => {
+        let front = url.get(..public_len(url.as_bytes())).unwrap_or_default();
+        let host_at = front.find("://").map_or(0, |colon| colon + 3);
+        let host = front.get(host_at..).unwrap_or_default();
+        let path_at = host.find('/').map_or(front.len(), |slash| host_at + slash);
+        match url.split_at_checked(path_at) {
+            Some((public, rest)) if self.is_redacted && !rest.is_empty() && !public.is_empty() => {
                 self.public(public);
-                let _written = write!(self.text, "+<{}>", query.len());
+                let _written = write!(self.text, "+<{}>", rest.len());
                 self
             }
+            Some(("", _)) => self.secret(url),
             _ => self.public(url),
+        }
+    }
+
+    /// The text of an error: what it quotes may be secret.
+    pub(super) fn error(&mut self, text: &str) -> &mut Self {
+        match (text.find('"'), text.rfind('"')) {
+            (Some(first), Some(last)) if self.is_redacted && first < last => {
+                let (start, rest) = text.split_at(first);
+                let end = rest.get(last - first..).unwrap_or_default();
+                self.public(format!("{start}\"...{end}"))
+            }
+            _ => self.public(text),
         }
     }
 }

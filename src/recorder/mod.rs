@@ -1,18 +1,23 @@
 //! Writes what happens to a connection as lines of text.
 
+mod ahead;
 mod call;
 pub(crate) mod config;
 mod event;
 mod line;
 
-use alloc::{boxed::Box, string::String, vec::Vec};
+use alloc::{
+    boxed::Box,
+    string::{String, ToString},
+};
 use core::{
-    fmt::{self, Display, Write},
+    fmt::{self, Display},
+    panic::{RefUnwindSafe, UnwindSafe},
     time::Duration,
 };
 
 pub(crate) use self::call::Call;
-use self::line::Lines;
+use self::{ahead::Ahead, line::Lines};
 use crate::{
     config::Config,
     event::Event,
@@ -80,7 +85,7 @@ pub struct Recorder {
     written: u64,
     last_at: Option<Duration>,
     /// A copy of the input that the connection has not consumed.
-    pub(crate) ahead: Vec<u8>,
+    pub(crate) ahead: Ahead,
     /// The settings of the connection that can be changed at any time, as the last line found them.
     settings: Settings,
 }
@@ -115,6 +120,12 @@ pub(crate) struct Outcome<'a> {
     pub(crate) error: Option<&'a dyn Display>,
 }
 
+impl Outcome<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.out.is_empty() && self.borrowed.is_empty() && self.event.is_none() && self.error.is_none()
+    }
+}
+
 impl Recorder {
     /// The default of [`limit`](Self::limit): 64 MiB.
     pub const DEFAULT_LIMIT: u64 = 64 << 20;
@@ -136,7 +147,7 @@ impl Recorder {
     }
 
     /// Returns a recorder without a clock that keeps what it writes.
-    pub(crate) const fn in_memory() -> Self {
+    pub(crate) fn in_memory() -> Self {
         Self {
             write: None,
             clock: None,
@@ -145,7 +156,7 @@ impl Recorder {
             text: String::new(),
             written: 0,
             last_at: None,
-            ahead: Vec::new(),
+            ahead: Ahead::default(),
             settings: Settings {
                 max_message_size: 0,
                 compression: false,
@@ -162,12 +173,13 @@ impl Recorder {
     }
 
     /// Sets whether a recording has the length of what may be secret in place of it: of the bytes
-    /// in and out, of payload and close reasons, of the seed, of queries, of subprotocols, and of
-    /// header fields except those that the handshake needs, such as `Host` and `Origin`. Default:
-    /// false.
+    /// in and out, of payload and close reasons, of the seed, of paths and queries, of subprotocols,
+    /// and of header fields except those that the handshake needs, such as `Host` and `Origin`. The
+    /// text of an error has `"..."` in place of what it quotes. Default: false.
     ///
     /// Such a recording can be read and exported to HAR. It cannot be replayed, and not exported to
-    /// pcap: it does not have the bytes.
+    /// pcap: it does not have the bytes. Names of hosts, extensions, status and close codes are in
+    /// it, and the length and the time of each message.
     #[must_use]
     pub const fn redact(mut self, enabled: bool) -> Self {
         self.is_redacted = enabled;
@@ -265,9 +277,7 @@ impl Recorder {
             event::write(event, &mut lines);
         }
         if let Some(error) = outcome.error {
-            let mut text = String::new();
-            let _written = write!(text, "{error}");
-            lines.line("error").public(text);
+            lines.line("error").error(&error.to_string());
         }
         lines.end();
         self.settings = after;
@@ -326,6 +336,10 @@ fn system_clock() -> Clock {
     let (start, epoch) = (Instant::now(), SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default());
     Box::new(move || epoch + start.elapsed())
 }
+
+/// If what it calls panics, the connection goes on without it.
+impl UnwindSafe for Recorder {}
+impl RefUnwindSafe for Recorder {}
 
 /// Shows nothing of what was recorded.
 impl fmt::Debug for Recorder {

@@ -126,11 +126,7 @@ impl<'a> Data<'a> {
     pub(super) fn to_bytes(self) -> Option<Vec<u8>> {
         let mut bytes = Vec::with_capacity(self.0.len() / 2);
         for segment in self.segments() {
-            match segment {
-                Segment::Quoted(text) => bytes.extend(unescaped(text)),
-                Segment::Hex(digits) => bytes.extend(hex(digits)),
-                Segment::Redacted(_) => return None,
-            }
+            segment.append_to(&mut bytes)?;
         }
         Some(bytes)
     }
@@ -155,6 +151,16 @@ pub(super) enum Segment<'a> {
 }
 
 impl<'a> Segment<'a> {
+    /// Appends the bytes. `None` if they were redacted.
+    pub(super) fn append_to(self, bytes: &mut Vec<u8>) -> Option<()> {
+        match self {
+            Self::Quoted(text) => bytes.extend(unescaped(text)),
+            Self::Hex(digits) => bytes.extend(hex(digits)),
+            Self::Redacted(_) => return None,
+        }
+        Some(())
+    }
+
     /// Returns the first part of a text, and its length there.
     fn parse(text: &'a str) -> Option<(Self, usize)> {
         if let Some(rest) = text.strip_prefix('"') {

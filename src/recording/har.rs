@@ -89,7 +89,7 @@ impl Recording<'_> {
         };
         for item in self.items() {
             match item {
-                Item::Url(url) => opening.url = readable(url),
+                Item::Url(url) => opening.url = readable_url(url),
                 Item::Step(step) => {
                     opening.started.get_or_insert(step.at);
                     match &step.call {
@@ -118,7 +118,7 @@ impl Opening {
                 self.request = texts(*fields);
                 let is_host = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("host");
                 let host = self.request.iter().find(is_host).map_or("localhost", |(_, host)| host);
-                self.url = format!("ws://{host}{}", readable(*target));
+                self.url = format!("ws://{host}{}", readable_url(*target));
             }
             Some(Event::Open(status, fields) | Event::Refused { status, fields, .. }) => {
                 self.opened = Some(at);
@@ -150,6 +150,17 @@ fn write_message(har: &mut String, message: &Message) {
 fn readable(data: Data<'_>) -> String {
     let text = |data: Data<'_>| Some(String::from_utf8_lossy(&data.to_bytes()?).into_owned());
     text(data).unwrap_or_else(|| "<redacted>".into())
+}
+
+/// The text of a URL or of a target, with `/redacted` for what is not there.
+fn readable_url(data: Data<'_>) -> String {
+    let mut url = Vec::new();
+    for segment in data.segments() {
+        if segment.append_to(&mut url).is_none() {
+            url.extend_from_slice(b"/redacted");
+        }
+    }
+    String::from_utf8_lossy(&url).into_owned()
 }
 
 fn texts(fields: Fields<'_>) -> Vec<(String, String)> {

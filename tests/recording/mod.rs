@@ -5,6 +5,7 @@ mod adapters;
 mod parse;
 mod recorder;
 mod recordings;
+mod redacted;
 
 #[cfg(feature = "laws")]
 pub(crate) use self::recordings::recordings;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Event,
+    Accept, ClientRequest, Config, Connection, Event, ProtocolError,
     recording::{Recorder, Recording},
 };
 
@@ -95,4 +96,10 @@ fn receive(connection: &mut Connection, mut input: &mut [u8], out: &mut Vec<u8>)
         events.push(event.into_owned());
     }
     events
+}
+
+/// Receives until nothing is left, or until the connection fails.
+pub(crate) fn receive_all(connection: &mut Connection, mut input: &mut [u8]) -> Result<(), Box<ProtocolError>> {
+    while connection.receive(&mut input, &mut Vec::new())?.is_some() {}
+    Ok(())
 }
