@@ -5,7 +5,7 @@ use core::{fmt, time::Duration};
 use super::{
     Recording,
     entry::{Call, Entry, Event, Found, With},
-    field::Data,
+    field::{Data, Segment},
 };
 
 /// A call, or what was given for one.
@@ -78,7 +78,11 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MAX_BYTES: usize = 64;
         if self.0.is_redacted() {
-            return write!(f, "({} bytes, redacted)", self.0.len());
+            return self.0.segments().try_for_each(|segment| match segment {
+                Segment::Redacted(len) => write!(f, "({len} bytes, redacted)"),
+                Segment::Quoted(text) => write!(f, "\"{text}\" "),
+                Segment::Hex(digits) => write!(f, "0x{digits} "),
+            });
         }
         let bytes = self.0.to_bytes().unwrap_or_default();
         let shown = bytes.get(..MAX_BYTES).unwrap_or(&bytes);

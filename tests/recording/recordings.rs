@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use sockless::recording::Recording;
+use sockless::recording::{Recording, ReplayError};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/recordings");
 
@@ -29,7 +29,12 @@ fn committed_recordings_replay() {
             // `miniz_oxide` has compressed what it has.
             continue;
         }
-        recording.replay().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let replayed = recording.replay();
+        if name.starts_with("redacted") {
+            assert!(matches!(replayed, Err(ReplayError::Redacted { .. })), "{name}");
+        } else {
+            replayed.unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
     }
 }
 
@@ -42,7 +47,9 @@ fn the_recorder_writes_what_is_committed() {
         let recording = Recording::parse(&text).unwrap();
         // `tests/recordings/check` has other programs read these.
         check(&name.replace(".txt", ".har"), recording.to_har().as_bytes());
-        check(&name.replace(".txt", ".pcap"), &recording.to_pcap().unwrap());
+        if let Ok(pcap) = recording.to_pcap() {
+            check(&name.replace(".txt", ".pcap"), &pcap);
+        }
         check(
             &name.replace(".txt", ".log"),
             recording.conversation().to_string().as_bytes(),
@@ -63,9 +70,10 @@ fn check(name: &str, bytes: &[u8]) {
     );
 }
 
-/// Both ends of a chat with compression, and a server whose client breaks the protocol.
+/// Both ends of a chat with compression, a server whose client breaks the protocol, one that refuses
+/// a request, and a client that is redacted.
 #[cfg(all(feature = "deflate", not(feature = "zlib-rs")))]
-fn written() -> [(&'static str, String); 4] {
+fn written() -> [(&'static str, String); 5] {
     use super::{Ends, Tape};
     use sockless::deflate::DeflateConfig;
     use sockless::handshake::Negotiated;
@@ -110,7 +118,23 @@ fn written() -> [(&'static str, String); 4] {
     refused
         .reject(403, &[], b"pages of other sites may not connect\n", &mut out)
         .unwrap();
+
+    let request = ClientRequest::new("wss://example.com/room/7?token=1").unwrap();
+    let mut redacted = Ends::new(&request.header("Cookie", "id=2"), Config::new(), |recorder| {
+        recorder.redact(true)
+    });
+    let Some(Event::Request(request)) = redacted.server_receives().pop() else {
+        panic!()
+    };
+    redacted
+        .server
+        .accept(&request, &Accept::new(), &mut redacted.to_client)
+        .unwrap();
+    redacted.client_receives();
+    redacted.client.send_text("hello", &mut redacted.to_server).unwrap();
+    redacted.server_receives();
     [
+        ("redacted.txt", redacted.tapes[0].text()),
         ("client.txt", client),
         ("server.txt", server),
         ("invalid_utf8.txt", tape.text()),
