@@ -1,5 +1,5 @@
-//! What a recorder does in a connection: see `recorder`. Without the feature `recording`, the macros
-//! are empty.
+//! What a recorder does in a connection: see `recorder`. Without the feature `recording`, the
+//! macros are empty.
 
 #[cfg(feature = "recording")]
 mod calls;

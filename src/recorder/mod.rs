@@ -22,7 +22,6 @@ use crate::{
     config::Config,
     event::Event,
     handshake::{ClientRequest, Negotiated},
-    role::Role,
 };
 
 /// The first line of a recording.
@@ -104,9 +103,10 @@ pub(crate) enum Start<'a> {
         request: &'a ClientRequest,
         seed: &'a [u8; 32],
     },
-    Upgraded {
+    UpgradedServer(&'a Negotiated),
+    UpgradedClient {
         negotiated: &'a Negotiated,
-        seed: Option<&'a [u8; 32]>,
+        seed: &'a [u8; 32],
     },
 }
 
@@ -173,8 +173,8 @@ impl Recorder {
     }
 
     /// Sets whether a recording has the length of what may be secret in place of it: of the bytes
-    /// in and out, of payload and close reasons, of the seed, of paths and queries, of subprotocols,
-    /// and of header fields except those that the handshake needs, such as `Host` and `Origin`. The
+    /// in and out, of payload and close reasons, of the seed, of paths and queries, of
+    /// subprotocols, and of header fields except those that the handshake needs, such as `Host` and `Origin`. The
     /// text of an error has `"..."` in place of what it quotes. Default: false.
     ///
     /// Such a recording can be read and exported to HAR. It cannot be replayed, and not exported to
@@ -195,37 +195,33 @@ impl Recorder {
     }
 
     /// Writes how the connection begins. Returns whether the recording goes on.
-    pub(crate) fn start(&mut self, role: Role, start: &Start<'_>, config: &Config, out: &[u8], now: Settings) -> bool {
+    pub(crate) fn start(&mut self, start: &Start<'_>, config: &Config, out: &[u8], now: Settings) -> bool {
+        self.lines().line(FIRST_LINE);
         self.write_time();
         let mut lines = self.lines();
         call::write_config(config, &mut lines);
-        let (name, seed) = match (start, role) {
-            (Start::Server, _) => ("server", None),
-            (Start::Client { request, seed }, _) => {
+        match start {
+            Start::Server => _ = lines.line("server"),
+            Start::Client { request, seed } => {
                 call::write_choices(&request.choices(), &mut lines);
-                ("client", Some(*seed))
+                lines.line("with seed").secret(seed);
+                lines.line("client");
             }
-            (Start::Upgraded { negotiated, seed }, role) => {
+            Start::UpgradedServer(negotiated) => {
                 write_negotiated(negotiated, &mut lines);
-                match role {
-                    Role::Server => ("upgraded_server", None),
-                    Role::Client => ("upgraded_client", *seed),
-                }
+                lines.line("upgraded_server");
             }
-        };
-        if let Some(seed) = seed {
-            lines.line("with seed").secret(seed);
+            Start::UpgradedClient { negotiated, seed } => {
+                write_negotiated(negotiated, &mut lines);
+                lines.line("with seed").secret(seed);
+                lines.line("upgraded_client");
+            }
         }
-        lines.line(name);
-        self.text.insert(0, '\n');
-        self.text.insert_str(0, FIRST_LINE);
-        self.finish(
-            &Outcome {
-                out,
-                ..Outcome::default()
-            },
-            now,
-        )
+        let outcome = Outcome {
+            out,
+            ..Outcome::default()
+        };
+        self.finish(&outcome, now)
     }
 
     /// Writes a call; `before` are the settings before it, and `after` those after it. Returns

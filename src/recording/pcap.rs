@@ -31,7 +31,7 @@ impl Recording<'_> {
     /// # Errors
     /// Returns [`Redacted`](ReplayError::Redacted) if the recording does not have the bytes.
     pub fn to_pcap(self) -> Result<Vec<u8>, ReplayError> {
-        let mut pcap = Pcap::default();
+        let mut pcap = Pcap::new();
         let mut at = Duration::ZERO;
         // Payload that is known by its length: the call may fail, so it follows the header.
         let mut unknown_len = 0;
@@ -71,12 +71,18 @@ struct Pcap {
 }
 
 impl Pcap {
+    /// Returns a file with its header.
+    fn new() -> Self {
+        // The magic number of times in microseconds, version 2.4, the longest packet.
+        let words = [0xA1B2_C3D4, 2 | 4 << 16, 0, 0, u16::MAX.into(), LINKTYPE_RAW];
+        Self {
+            file: words.map(u32::to_le_bytes).concat(),
+            ..Self::default()
+        }
+    }
+
     fn begin(&mut self, at: Duration, start: Start) {
         self.is_client = start.is_client();
-        // The magic number of times in microseconds, version 2.4, the longest packet.
-        for word in [0xA1B2_C3D4, 2 | 4 << 16, 0, 0, u16::MAX.into(), LINKTYPE_RAW] {
-            self.file.extend_from_slice(&u32::to_le_bytes(word));
-        }
         self.packet(at, true, SYN, &[]);
         self.packet(at, false, SYN | ACK, &[]);
         self.packet(at, true, ACK, &[]);

@@ -46,38 +46,40 @@ impl Recording<'_> {
     /// which is not in the recording.
     pub fn replay(self) -> Result<Connection, ReplayError> {
         let mut replay = Replay::default();
-        let mut last = 0;
         for entry in self.entries() {
             // It was checked.
             let Ok((line, entry)) = entry else { continue };
-            last = line.number;
+            replay.line = line.number;
             match entry {
                 Entry::At(_) => continue,
                 Entry::Truncated => break,
                 _ => {}
             }
             if !matches!(entry, Entry::Result(_)) {
-                replay.compare_end(line.number)?;
+                replay.compare_end()?;
             }
-            let call = Step {
-                line: line.number,
-                replay: &mut replay,
-            }
-            .take(entry)?;
+            let is_comparable = replay.take(entry)?;
             replay.recorded.push((line.number, line.rest.to_owned()));
-            if call {
+            if is_comparable {
                 replay.compare()?;
             }
         }
-        replay.compare_end(last + 1)?;
-        let mut connection = replay.connection.ok_or_else(|| impossible(last, "it does not begin"))?;
-        connection.stop_recording();
-        Ok(connection)
+        replay.line += 1;
+        replay.compare_end()?;
+        match replay.connection {
+            Some(mut connection) => {
+                connection.stop_recording();
+                Ok(connection)
+            }
+            None => Err(impossible(replay.line - 1, "it does not begin")),
+        }
     }
 }
 
 #[derive(Default)]
 struct Replay {
+    /// The number of the line, from 1.
+    line: usize,
     connection: Option<Connection>,
     arguments: Arguments,
     request: Option<Request<'static>>,
@@ -111,32 +113,24 @@ impl Replay {
     }
 
     /// Checks that the last call has done no more than was recorded before this line.
-    fn compare_end(&mut self, line: usize) -> Result<(), ReplayError> {
+    fn compare_end(&mut self) -> Result<(), ReplayError> {
         match self.replayed.pop() {
             None => Ok(()),
             Some(replayed) => Err(ReplayError::Difference {
-                line,
+                line: self.line,
                 recorded: String::new(),
                 replayed,
             }),
         }
     }
-}
 
-/// A line of the recording.
-struct Step<'r> {
-    line: usize,
-    replay: &'r mut Replay,
-}
-
-impl Step<'_> {
     /// Does what the line says. Returns whether lines can be compared: those of a call and of what
     /// it has done, but not its arguments.
     fn take(&mut self, entry: Entry<'_>) -> Result<bool, ReplayError> {
         let line = self.line;
         match entry {
             Entry::With(with) => {
-                let taken = self.replay.arguments.take(with);
+                let taken = self.arguments.take(with);
                 taken.map_err(|error| error.at(line))?;
                 return Ok(false);
             }
@@ -155,19 +149,19 @@ impl Step<'_> {
             Entry::At(_) | Entry::Result(_) | Entry::Truncated => return Ok(true),
             Entry::Call(Call::Start(start)) => self.start(start)?,
             Entry::Call(call) => {
-                let arguments = core::mem::take(&mut self.replay.arguments);
+                let arguments = core::mem::take(&mut self.arguments);
                 self.call(call, &arguments)?;
-                self.replay.out.clear();
+                self.out.clear();
             }
         }
         let replayed = self.connection()?.take_recorded();
-        self.replay.replayed = replayed.lines().rev().map(ToOwned::to_owned).collect();
+        self.replayed = replayed.lines().rev().map(ToOwned::to_owned).collect();
         Ok(true)
     }
 
     fn connection(&mut self) -> Result<&mut Connection, ReplayError> {
         let line = self.line;
-        let connection = self.replay.connection.as_mut();
+        let connection = self.connection.as_mut();
         connection.ok_or_else(|| impossible(line, "there is no connection"))
     }
 
@@ -186,7 +180,7 @@ impl Step<'_> {
 
     fn start(&mut self, start: Start) -> Result<(), ReplayError> {
         let recorder = Recorder::in_memory();
-        let arguments = core::mem::take(&mut self.replay.arguments);
+        let arguments = core::mem::take(&mut self.arguments);
         let config = arguments.config.clone();
         let negotiated = arguments.negotiated();
         let seed = match arguments.seed {
@@ -195,17 +189,17 @@ impl Step<'_> {
             Some(_) => return Err(self.impossible("a server has no seed")),
             None => return Err(self.impossible("the seed is missing")),
         };
-        self.replay.connection = Some(match start {
+        self.connection = Some(match start {
             Start::Server => recorder.server(config),
             Start::UpgradedServer => recorder.upgraded_server(&negotiated, config),
             Start::UpgradedClient => recorder.upgraded_client(&negotiated, config, seed),
             Start::Client => {
                 let request = arguments.request().map_err(|error| error.at(self.line))?;
-                let connection = recorder.client(&request, config, seed, &mut self.replay.out);
+                let connection = recorder.client(&request, config, seed, &mut self.out);
                 connection.map_err(|error| self.impossible(error))?
             }
         });
-        self.replay.out.clear();
+        self.out.clear();
         Ok(())
     }
 
@@ -230,7 +224,7 @@ impl Step<'_> {
 
     fn parts(&mut self) -> Result<(&mut Connection, &mut Vec<u8>), ReplayError> {
         let line = self.line;
-        let Replay { connection, out, .. } = &mut *self.replay;
+        let Self { connection, out, .. } = self;
         match connection {
             Some(connection) => Ok((connection, out)),
             None => Err(impossible(line, "there is no connection")),
@@ -242,7 +236,7 @@ impl Step<'_> {
         let (connection, out) = self.parts()?;
         let event = connection.receive(&mut input, out);
         if let Ok(Some(Event::Request(request))) = event {
-            self.replay.request = Some(request.into_owned());
+            self.request = Some(request.into_owned());
         }
         Ok(())
     }
@@ -251,13 +245,13 @@ impl Step<'_> {
         let line = self.line;
         let lists = arguments.lists();
         let accept = arguments.accept(has_config, &lists).map_err(|error| error.at(line))?;
-        let Replay {
+        let Self {
             connection,
             request,
             out,
             not_allowed,
             ..
-        } = &mut *self.replay;
+        } = self;
         match (connection, request) {
             (Some(connection), Some(request)) => {
                 if let Err(LocalHandshakeError::NotAllowed { error }) = connection.accept(request, &accept, out) {
@@ -271,7 +265,7 @@ impl Step<'_> {
 
     #[cfg(feature = "std")]
     fn reject_not_allowed(&mut self) -> Result<(), ReplayError> {
-        let Some(error) = self.replay.not_allowed else {
+        let Some(error) = self.not_allowed else {
             return Err(self.impossible("no request was not allowed"));
         };
         let (connection, out) = self.parts()?;

@@ -70,8 +70,8 @@ fn check(name: &str, bytes: &[u8]) {
     );
 }
 
-/// Both ends of a chat with compression, a server whose client breaks the protocol, one that refuses
-/// a request, and a client that is redacted.
+/// Both ends of a chat with compression, a server whose client breaks the protocol, one that
+/// refuses a request, and a client that is redacted.
 #[cfg(all(feature = "deflate", not(feature = "zlib-rs")))]
 fn written() -> [(&'static str, String); 5] {
     use super::{Ends, Tape};

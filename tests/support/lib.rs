@@ -60,7 +60,7 @@ pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of, role_name};
 pub use heads::REQUEST;
 
 /// The examples of docs/EMBEDDING.md compile and run.
-#[cfg(all(doctest, feature = "hyper", feature = "futures-io"))]
+#[cfg(all(doctest, feature = "hyper", feature = "futures-io", feature = "recording"))]
 #[doc = include_str!("../../docs/EMBEDDING.md")]
 struct Embedding;
 

@@ -45,24 +45,24 @@ impl Recorder {
     #[must_use]
     pub fn upgraded_server(self, negotiated: &Negotiated, config: Config) -> Connection {
         let connection = Connection::upgraded_server(negotiated, config.clone());
-        let start = Start::Upgraded { negotiated, seed: None };
-        connection.start_recording(self, &start, &config, &[])
+        connection.start_recording(self, &Start::UpgradedServer(negotiated), &config, &[])
     }
 
     /// Returns what [`Connection::upgraded_client`] returns, recorded.
     #[must_use]
     pub fn upgraded_client(self, negotiated: &Negotiated, config: Config, seed: [u8; 32]) -> Connection {
         let connection = Connection::upgraded_client(negotiated, config.clone(), seed);
-        let seed = Some(&seed);
-        let start = Start::Upgraded { negotiated, seed };
+        let start = Start::UpgradedClient {
+            negotiated,
+            seed: &seed,
+        };
         connection.start_recording(self, &start, &config, &[])
     }
 }
 
 impl Connection {
     fn start_recording(mut self, mut recorder: Recorder, start: &Start<'_>, config: &Config, out: &[u8]) -> Self {
-        let role = self.role();
-        if recorder.start(role, start, config, out, self.recorded_settings()) {
+        if recorder.start(start, config, out, self.recorded_settings()) {
             self.give_recorder(Box::new(recorder));
         }
         self

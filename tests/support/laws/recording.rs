@@ -5,7 +5,7 @@ use allocation_counter::measure;
 use sockless::recording::{Recording, ReplayError};
 
 /// Parsing any text takes no memory, and an error names a line of it. A recording can be read and
-/// exported, within a multiple of its length, and a replay does not panic.
+/// exported and replayed within multiples of its length, and a replay does not panic.
 pub fn recording(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut parsed = None;
@@ -26,7 +26,13 @@ pub fn recording(data: &[u8]) {
     // A packet of a byte has 56 more, and a message in HAR about 90.
     let bound = 64 * text.len() as u64 + (64 << 10);
     assert!(heap.bytes_max <= bound, "{} > {bound}", heap.bytes_max);
-    match recording.replay() {
+    let mut replayed = None;
+    let heap = measure(|| replayed = Some(recording.replay()));
+    // A byte of text stands for at most 516 of a compressed message, which are assembled in a
+    // buffer that doubles, and written as at most four bytes of text each.
+    let bound = 516 * 16 * text.len() as u64 + (1 << 20);
+    assert!(heap.bytes_max <= bound, "{} > {bound}", heap.bytes_max);
+    match replayed.unwrap() {
         Ok(_) => assert!(recording.replay().is_ok(), "a replay has the same result each time"),
         Err(error) => {
             let (ReplayError::Redacted { line }
