@@ -3,7 +3,7 @@
 
 use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 
-use super::{Connection, recorded::if_recorded};
+use super::Connection;
 use crate::{
     error::ProtocolError,
     event::Event,
@@ -17,7 +17,6 @@ impl Connection {
     /// recorder, which sees what the connection itself receives.
     #[inline(always)]
     pub(crate) fn takes_whole_messages(&self) -> bool {
-        if_recorded!(self, false);
         self.path == Path::Whole
     }
 

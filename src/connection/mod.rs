@@ -14,7 +14,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 pub use self::parts::Parts;
-use self::{opening::Opening, rare::Rare};
+use self::{opening::Opening, rare::Rare, recorded::if_recorded};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflatePool;
 use crate::{
@@ -233,6 +233,7 @@ impl Connection {
 
     /// Computes which code takes the next input.
     fn compute_path(&self) -> Path {
+        if_recorded!(self, Path::General);
         Path::of(&self.receiver, self.takes_frames())
     }
 

@@ -38,7 +38,6 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        if_recorded!(self, self.receive_recorded::<false>(input, out));
         self.receive_with::<false>(input, out)
     }
 
@@ -103,7 +102,6 @@ impl Connection {
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
-        if_recorded!(self, self.receive_recorded::<true>(input, out));
         self.receive_with::<true>(input, out)
     }
 
@@ -172,7 +170,7 @@ impl Connection {
     }
 
     #[inline(always)]
-    pub(super) fn receive_with<'b, const WHOLE: bool>(
+    fn receive_with<'b, const WHOLE: bool>(
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
@@ -226,7 +224,8 @@ impl Connection {
         );
     }
 
-    /// The general path. The event, if there is one, is in `slot`.
+    /// The general path, which is the only one while there is a recorder. The event, if there is
+    /// one, is in `slot`.
     #[inline(never)]
     fn receive_into<'b>(
         &mut self,
@@ -234,6 +233,13 @@ impl Connection {
         out: &mut Vec<u8>,
         slot: &mut Option<Event<'b>>,
     ) -> Result<bool, Box<ProtocolError>> {
+        if_recorded!(
+            self,
+            self.receive_recorded(input, out).map(|event| {
+                *slot = event;
+                slot.is_some()
+            })
+        );
         if self.path == Path::Whole {
             match self.receiver.whole_compressed(input) {
                 Ok(None) => {}

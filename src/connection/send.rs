@@ -211,12 +211,7 @@ impl Connection {
     /// progress. Nothing was sent.
     #[inline]
     pub fn send_prepared(&mut self, message: &PreparedMessage, out: &mut Vec<u8>) -> Result<(), SendError> {
-        recorded!(
-            self,
-            out,
-            Call::SendPrepared(message.kind(), message.payload()),
-            self.send_prepared(message, out)
-        );
+        if_recorded!(self, self.send_prepared_recorded(message, out));
         self.sender_for(Command::SendData)?.prepared(message, out)
     }
 

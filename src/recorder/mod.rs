@@ -67,8 +67,8 @@ type Clock = Box<dyn FnMut() -> Duration + Send + Sync>;
 ///
 /// **What it costs.** Each call copies its data into lines, which take up to four times as many
 /// bytes, and gives them away. The recorder keeps at most 16 KiB of that, and the input that the
-/// connection has left in the caller's buffer. A connection without a recorder tests a pointer in
-/// each call, and nothing if the feature `recording` is off.
+/// connection has left in the caller's buffer. A connection without a recorder tests a pointer when it
+/// sends, which takes five instructions, and nothing if the feature `recording` is off.
 ///
 /// **Secrets.** A recording has everything: payload, cookies, credentials, the seed. With
 /// [`redact`](Self::redact) it has none of them.
@@ -174,8 +174,8 @@ impl Recorder {
 
     /// Sets whether a recording has the length of what may be secret in place of it: of the bytes
     /// in and out, of payload and close reasons, of the seed, of paths and queries, of
-    /// subprotocols, and of header fields except those that the handshake needs, such as `Host` and `Origin`. The
-    /// text of an error has `"..."` in place of what it quotes. Default: false.
+    /// subprotocols, and of header fields except those that the handshake needs, such as `Host` and
+    /// `Origin`. The text of an error has `"..."` in place of what it quotes. Default: false.
     ///
     /// Such a recording can be read and exported to HAR. It cannot be replayed, and not exported to
     /// pcap: it does not have the bytes. Names of hosts, extensions, status and close codes are in

@@ -84,11 +84,14 @@ impl Connection {
     }
 
     pub(in crate::connection) fn take_recorder(&mut self) -> Option<Box<Recorder>> {
-        self.rare.as_mut()?.recorder.take()
+        let recorder = self.rare.as_mut()?.recorder.take();
+        self.update_path();
+        recorder
     }
 
     fn give_recorder(&mut self, recorder: Box<Recorder>) {
         self.rare.get_or_insert_default().recorder = Some(recorder);
+        self.update_path();
     }
 
     /// Returns what a recorder in memory has written since the last call.
@@ -119,17 +122,17 @@ impl Connection {
     /// Receives, and records the bytes that the call has consumed, as they were before it unmasked
     /// them. After an error, all are recorded: nothing says which ones it has looked at.
     #[cold]
-    pub(in crate::connection) fn receive_recorded<'b, const WHOLE: bool>(
+    pub(in crate::connection) fn receive_recorded<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         let Some(mut recorder) = self.take_recorder() else {
-            return self.receive_with::<WHOLE>(input, out);
+            return self.receive(input, out);
         };
         recorder.ahead.update(input);
         let (before, at, len) = (self.recorded_settings(), out.len(), input.len());
-        let result = self.receive_with::<WHOLE>(input, out);
+        let result = self.receive(input, out);
         let consumed = if result.is_err() { len } else { len - input.len() };
         let outcome = Outcome {
             out: out.get(at..).unwrap_or_default(),
@@ -163,6 +166,21 @@ impl Connection {
     ) -> Result<(), SendError> {
         recorded!(self, out, Call::Send(kind, data), self.send_recorded(kind, data, out));
         self.sender_for(Command::SendData)?.message(kind, data, out)
+    }
+
+    #[cold]
+    pub(in crate::connection) fn send_prepared_recorded(
+        &mut self,
+        message: &PreparedMessage,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        recorded!(
+            self,
+            out,
+            Call::SendPrepared(message.kind(), message.payload()),
+            self.send_prepared(message, out)
+        );
+        self.send_prepared(message, out)
     }
 
     pub(in crate::connection) fn send_in_place_recorded<'b>(
