@@ -67,8 +67,8 @@ type Clock = Box<dyn FnMut() -> Duration + Send + Sync>;
 ///
 /// **What it costs.** Each call copies its data into lines, which take up to four times as many
 /// bytes, and gives them away. The recorder keeps at most 16 KiB of that, and the input that the
-/// connection has left in the caller's buffer. A connection without a recorder tests a pointer when it
-/// sends, which takes five instructions, and nothing if the feature `recording` is off.
+/// connection has left in the caller's buffer. A connection without a recorder tests a pointer when
+/// it sends, which takes five instructions, and nothing if the feature `recording` is off.
 ///
 /// **Secrets.** A recording has everything: payload, cookies, credentials, the seed. With
 /// [`redact`](Self::redact) it has none of them.
