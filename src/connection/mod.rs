@@ -8,6 +8,8 @@ mod parts;
 mod rare;
 mod receive;
 mod recorded;
+#[cfg(feature = "recording")]
+mod recorded_calls;
 mod send;
 
 use alloc::{boxed::Box, vec::Vec};

@@ -1,9 +1,6 @@
 //! What a recorder does in a connection: see `recorder`. Without the feature `recording`, the
 //! macros are empty.
 
-#[cfg(feature = "recording")]
-mod calls;
-
 /// Returns `$result` from the method if the connection has a recorder.
 macro_rules! if_recorded {
     ($self:ident, $result:expr) => {

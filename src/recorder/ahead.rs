@@ -2,7 +2,8 @@
 
 use alloc::{collections::VecDeque, vec::Vec};
 
-use super::MAX_SPARE;
+/// What is kept for the next call is at most of this capacity.
+pub(super) const MAX_SPARE: usize = 16 << 10;
 
 /// How many bytes are compared to find out whether a caller passes again what was left.
 const COMPARED: usize = 4 << 10;

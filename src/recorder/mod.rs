@@ -17,7 +17,10 @@ use core::{
 };
 
 pub(crate) use self::call::Call;
-use self::{ahead::Ahead, line::Lines};
+use self::{
+    ahead::{Ahead, MAX_SPARE},
+    line::Lines,
+};
 use crate::{
     config::Config,
     event::Event,
@@ -29,9 +32,6 @@ pub(crate) const FIRST_LINE: &str = "sockless recording 1";
 
 /// The last line of a recording that has reached its limit.
 pub(crate) const TRUNCATED: &str = "truncated";
-
-/// What is written at once is kept up to this capacity, for the next call.
-const MAX_SPARE: usize = 16 << 10;
 
 type WriteLines = Box<dyn FnMut(&str) + Send + Sync>;
 type Clock = Box<dyn FnMut() -> Duration + Send + Sync>;
@@ -68,7 +68,7 @@ type Clock = Box<dyn FnMut() -> Duration + Send + Sync>;
 /// **What it costs.** Each call copies its data into lines, which take up to four times as many
 /// bytes, and gives them away. The recorder keeps at most 16 KiB of that, and the input that the
 /// connection has left in the caller's buffer. A connection without a recorder tests a pointer when
-/// it sends, which takes five instructions, and nothing if the feature `recording` is off.
+/// it sends, in at most eight instructions, and nothing if the feature `recording` is off.
 ///
 /// **Secrets.** A recording has everything: payload, cookies, credentials, the seed. With
 /// [`redact`](Self::redact) it has none of them.

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
-use super::recorded;
+use super::recorded::recorded;
 use crate::{
     config::Config,
     connection::Connection,
