@@ -64,6 +64,11 @@ page!(
     "How the crate is tested, and with which commands."
 );
 page!(
+    recording,
+    "../docs/RECORDING.md",
+    "The format of recorded connections, and what a replay proves."
+);
+page!(
     state,
     "../docs/STATE.md",
     "Every state and transition, and what may be sent in which state."

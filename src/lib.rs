@@ -158,6 +158,8 @@
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.
 //! * `bytes`: conversions from and to `Bytes` of the `bytes` crate, which the adapters send too.
 //!   Implies `alloc`.
+//! * `recording`: connections that are recorded as text, replayed, and exported to HAR and pcap.
+//!   Implies `alloc`.
 //! * `tokio`, `futures-io`: adapters for executors. Imply `std`.
 //! * `tracing`: events of the adapters for subscribers of the `tracing` crate, when a connection
 //!   opens, ends, or misses a deadline: see [`adapter`]. Implies `std`.
@@ -258,6 +260,11 @@ mod input_buffer;
 pub mod proxy;
 #[cfg(feature = "alloc")]
 mod receive;
+#[cfg(feature = "recording")]
+mod recorder;
+#[cfg(feature = "recording")]
+#[cfg_attr(docsrs, doc(cfg(feature = "recording")))]
+pub mod recording;
 #[cfg(feature = "alloc")]
 mod relay;
 #[cfg(feature = "alloc")]

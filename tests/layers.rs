@@ -30,9 +30,9 @@ const LAYERS: [&[&str]; 12] = [
     &["config"],
     &["assembler", "handshake"],
     &["event", "proxy"],
-    &["receive", "relay", "send"],
+    &["receive", "recorder", "relay", "send"],
     &["connection"],
-    &["input_buffer"],
+    &["input_buffer", "recording"],
     &["adapter"],
 ];
 

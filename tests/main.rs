@@ -85,6 +85,9 @@ mod deflate_windows;
 #[cfg(feature = "http")]
 mod handshake_http;
 
+#[cfg(feature = "recording")]
+mod recording;
+
 #[cfg(feature = "std")]
 mod adapters;
 #[cfg(feature = "std")]

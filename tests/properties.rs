@@ -437,6 +437,15 @@ fn seeds() -> Vec<Seeds> {
         ("client_bytes", laws::client_bytes, inputs(Role::Client)),
         ("rechunk", laws::rechunk, both.clone()),
         ("takeover", laws::takeover, both),
+        #[cfg(feature = "recording")]
+        (
+            "recording",
+            laws::recording::recording,
+            crate::recording::recordings()
+                .into_iter()
+                .map(|(_, text)| text.into_bytes())
+                .collect(),
+        ),
         ("frame_roundtrip", laws::frame_roundtrip, conversations),
     ]
 }

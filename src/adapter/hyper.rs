@@ -90,7 +90,7 @@ pub fn upgrade<B, R: Default>(
     let config = accept.chosen_config().unwrap_or(&settings.config);
     let accepted = checked.to_http_response(accept, config);
     let (response, negotiated) = accepted.map_err(|error| reject(error.into()))?;
-    let engine = Connection::upgraded_server(&negotiated, config.clone());
+    let engine = settings.upgraded_server(&negotiated, config);
     let upgrade = Upgrade {
         upgrade: hyper::upgrade::on(request),
         max_write: if is_http_2 { MAX_WRITE } else { usize::MAX },

@@ -36,6 +36,7 @@
 mod batch;
 mod connect_options;
 mod driver;
+mod engines;
 mod error;
 #[cfg(feature = "futures-io")]
 #[cfg_attr(docsrs, doc(cfg(feature = "futures-io")))]
@@ -52,6 +53,8 @@ mod pieces;
 pub mod poll;
 mod race;
 mod received;
+#[cfg(feature = "recording")]
+mod recorders;
 mod settings;
 pub mod std_net;
 mod take;

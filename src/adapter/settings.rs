@@ -20,6 +20,8 @@ pub struct Settings {
     pub(super) config: Config,
     pub(super) timeouts: Timeouts,
     pub(super) high_water: usize,
+    #[cfg(feature = "recording")]
+    pub(super) recorders: Option<super::recorders::Recorders>,
 }
 
 impl Settings {
@@ -30,6 +32,8 @@ impl Settings {
             config: Config::new(),
             timeouts: Timeouts::new(),
             high_water: 64 << 10,
+            #[cfg(feature = "recording")]
+            recorders: None,
         }
     }
 
@@ -65,6 +69,31 @@ impl Settings {
     #[must_use]
     pub const fn high_water(mut self, bytes: usize) -> Self {
         self.high_water = bytes;
+        self
+    }
+
+    /// Records connections: `new` is called for each, and returns its recorder, or `None` for one
+    /// that is not recorded. Default: none is.
+    ///
+    /// It has no effect on a connection of another engine, as
+    /// [`Recorder::upgraded_server`](crate::recording::Recorder::upgraded_server) makes one. What
+    /// the recorder writes to must not use the connection, and holds it up while it writes.
+    ///
+    /// ```
+    /// use std::{fs::File, io::Write};
+    /// use sockless::{adapter::Settings, recording::Recorder};
+    ///
+    /// let settings = Settings::new().record(|| {
+    ///     let mut file = File::create("conversation.txt").ok()?;
+    ///     // What cannot be written is missing at the end.
+    ///     Some(Recorder::new(move |lines| _ = file.write_all(lines.as_bytes())))
+    /// });
+    /// ```
+    #[cfg(feature = "recording")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "recording")))]
+    #[must_use]
+    pub fn record(mut self, new: impl Fn() -> Option<crate::recording::Recorder> + Send + Sync + 'static) -> Self {
+        self.recorders = Some(super::recorders::Recorders::new(new));
         self
     }
 }

@@ -13,7 +13,8 @@ use crate::{
 };
 
 impl Connection {
-    /// Whether the connection is open and between messages, and assembles them.
+    /// Whether the connection is open and between messages, and assembles them. False if it has a
+    /// recorder, which sees what the connection itself receives.
     #[inline(always)]
     pub(crate) fn takes_whole_messages(&self) -> bool {
         self.path == Path::Whole

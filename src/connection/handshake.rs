@@ -3,7 +3,9 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
-use super::{Connection, opening::ResponseKind};
+use super::{Connection, opening::ResponseKind, recorded::recorded};
+#[cfg(feature = "recording")]
+use crate::recorder::Call;
 use crate::{
     config::Config,
     deflate::DeflateConfig,
@@ -163,6 +165,15 @@ impl Connection {
         accept: &Accept<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), LocalHandshakeError> {
+        recorded!(
+            self,
+            out,
+            Call::Accept {
+                choices: &accept.choices(),
+                config: accept.chosen_config(),
+            },
+            self.accept(request, accept, out)
+        );
         self.check_answer()?;
         let deflate = self.opening.as_ref().and_then(|opening| opening.deflate.as_ref());
         let negotiated = write_acceptance(request, accept, deflate, out)?;
@@ -196,6 +207,12 @@ impl Connection {
         body: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), LocalHandshakeError> {
+        recorded!(
+            self,
+            out,
+            Call::Reject { status, headers, body },
+            self.reject(status, headers, body, out)
+        );
         self.check_answer()?;
         let to_head = self.opening.as_ref().is_some_and(|opening| opening.is_head);
         write_rejection(status, headers, body, to_head, out)?;
@@ -211,6 +228,7 @@ impl Connection {
         error: RequestError,
         out: &mut Vec<u8>,
     ) -> Result<(), LocalHandshakeError> {
+        recorded!(self, out, Call::RejectNotAllowed, self.reject_with_error(error, out));
         self.check_answer()?;
         self.write_error(error, out);
         self.signal(Signal::Refused);

@@ -5,14 +5,18 @@ mod buffered;
 mod handshake;
 mod opening;
 mod parts;
+mod rare;
 mod receive;
+mod recorded;
+#[cfg(feature = "recording")]
+mod recorded_calls;
 mod send;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use self::opening::Opening;
 pub use self::parts::Parts;
+use self::{opening::Opening, rare::Rare, recorded::if_recorded};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflatePool;
 use crate::{
@@ -98,7 +102,7 @@ pub struct Connection {
     sender: Sender,
     /// Present until the connection is open and what arrived before `accept` is processed.
     opening: Option<Box<Opening>>,
-    close_status: Option<Box<CloseStatus>>,
+    rare: Option<Box<Rare>>,
     /// What was negotiated: [`Negotiated`], in less space.
     subprotocol: Option<Box<str>>,
     deflate: Option<DeflateParams>,
@@ -184,7 +188,7 @@ impl Connection {
             receiver: Receiver::new(role, config),
             sender: Sender::new(keys, config.fragment_size),
             opening,
-            close_status: None,
+            rare: None,
             subprotocol: None,
             deflate: None,
         }
@@ -215,7 +219,8 @@ impl Connection {
     }
 
     fn close_status_mut(&mut self, by: ClosedBy) -> &mut CloseStatus {
-        self.close_status.get_or_insert_with(|| Box::new(CloseStatus::new(by)))
+        let rare = self.rare.get_or_insert_default();
+        rare.close_status.get_or_insert_with(|| CloseStatus::new(by))
     }
 
     fn signal(&mut self, signal: Signal) {
@@ -230,6 +235,7 @@ impl Connection {
 
     /// Computes which code takes the next input.
     fn compute_path(&self) -> Path {
+        if_recorded!(self, Path::General);
         Path::of(&self.receiver, self.takes_frames())
     }
 
@@ -245,7 +251,7 @@ impl Connection {
 
     /// The error with which the connection has failed, if it has.
     fn failure(&self) -> Option<Box<ProtocolError>> {
-        self.close_status.as_ref()?.error.map(Box::new)
+        self.close_status()?.error.map(Box::new)
     }
 
     /// Takes the allocation of an owned event, of this connection or another, for the next message,
@@ -382,7 +388,7 @@ impl Connection {
     /// or refused.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.close_status.as_deref()
+        self.rare.as_ref()?.close_status.as_ref()
     }
 
     /// Returns how to close the transport. It is `None` until the connection is
@@ -392,7 +398,7 @@ impl Connection {
         if self.phase != Phase::Closed {
             return None;
         }
-        let clean = self.close_status.as_ref().is_some_and(|status| status.is_clean());
+        let clean = self.close_status().is_some_and(CloseStatus::is_clean);
         Some(match (self.role(), clean) {
             (Role::Client, true) => Teardown::AwaitPeer,
             (Role::Client, false) | (Role::Server, _) => Teardown::Close,
@@ -406,7 +412,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Connection");
         shown.field("role", &self.role()).field("phase", &self.phase);
-        if let Some(status) = &self.close_status {
+        if let Some(status) = self.close_status() {
             shown
                 .field("closed_by", &status.by)
                 .field("close_code", &status.code())

@@ -4,7 +4,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::mem;
 
-use super::Connection;
+use super::{Connection, recorded::if_recorded};
 use crate::{
     close::{CloseFrame, ClosedBy},
     error::ProtocolError,
@@ -150,6 +150,7 @@ impl Connection {
     /// the transport too early (RFC 6455, section 7.1.5); or the error with which the connection
     /// failed before.
     pub fn receive_eof(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
+        if_recorded!(self, self.receive_eof_recorded());
         if let Some(error) = self.failure() {
             return Err(error);
         }
@@ -223,7 +224,8 @@ impl Connection {
         );
     }
 
-    /// The general path. The event, if there is one, is in `slot`.
+    /// The general path, which is the only one while there is a recorder. The event, if there is
+    /// one, is in `slot`.
     #[inline(never)]
     fn receive_into<'b>(
         &mut self,
@@ -231,6 +233,13 @@ impl Connection {
         out: &mut Vec<u8>,
         slot: &mut Option<Event<'b>>,
     ) -> Result<bool, Box<ProtocolError>> {
+        if_recorded!(
+            self,
+            self.receive_recorded(input, out).map(|event| {
+                *slot = event;
+                slot.is_some()
+            })
+        );
         if self.path == Path::Whole {
             match self.receiver.whole_compressed(input) {
                 Ok(None) => {}

@@ -2,7 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::Connection;
+use super::{
+    Connection,
+    recorded::{if_recorded, recorded},
+};
+#[cfg(feature = "recording")]
+use crate::recorder::Call;
 use crate::{
     close::{CloseFrame, ClosedBy},
     close_code::CloseCode,
@@ -25,6 +30,7 @@ impl Connection {
         reason = "a call takes a fifth of the instructions of a short message; measured"
     )]
     pub fn send_text(&mut self, text: &str, out: &mut Vec<u8>) -> Result<(), SendError> {
+        if_recorded!(self, self.send_recorded(MessageKind::Text, text.as_bytes(), out));
         self.sender_for(Command::SendData)?
             .message(MessageKind::Text, text.as_bytes(), out)
     }
@@ -40,6 +46,7 @@ impl Connection {
         reason = "a call takes a fifth of the instructions of a short message; measured"
     )]
     pub fn send_binary(&mut self, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        if_recorded!(self, self.send_recorded(MessageKind::Binary, data, out));
         self.sender_for(Command::SendData)?
             .message(MessageKind::Binary, data, out)
     }
@@ -77,6 +84,17 @@ impl Connection {
         reserved: ReservedBits,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
+        recorded!(
+            self,
+            out,
+            Call::SendFragment {
+                kind,
+                data,
+                fin,
+                reserved
+            },
+            self.send_fragment_with(kind, data, fin, reserved, out)
+        );
         let negotiated = self.receiver.own_bits();
         let sender = self.sender_for_fragment()?;
         let not_negotiated = reserved.without(negotiated);
@@ -123,6 +141,7 @@ impl Connection {
     /// progress, this is a client, which has to mask the payload (RFC 6455, section 5.1), or `len`
     /// is over 2^63 - 1. Nothing was sent.
     pub fn send_header(&mut self, kind: MessageKind, len: u64, out: &mut Vec<u8>) -> Result<(), SendError> {
+        recorded!(self, out, Call::SendHeader(kind, len), self.send_header(kind, len, out));
         self.sender_for(Command::SendData)?.header(kind, len, out)
     }
 
@@ -157,6 +176,7 @@ impl Connection {
     /// progress, the buffer has no room for a header, or a text is not UTF-8. Nothing was sent, and
     /// the buffer is unchanged.
     pub fn send_in_place<'b>(&mut self, kind: MessageKind, buf: &'b mut [u8]) -> Result<&'b [u8], SendError> {
+        if_recorded!(self, self.send_in_place_recorded(kind, buf));
         self.sender_for(Command::SendData)?.in_place(kind, buf)
     }
 
@@ -178,6 +198,7 @@ impl Connection {
         fin: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
+        if_recorded!(self, self.send_fragment_header_recorded(kind, payload, fin, out));
         self.sender_for_fragment()?.fragment_header(kind, payload, fin, out)
     }
 
@@ -190,6 +211,7 @@ impl Connection {
     /// progress. Nothing was sent.
     #[inline]
     pub fn send_prepared(&mut self, message: &PreparedMessage, out: &mut Vec<u8>) -> Result<(), SendError> {
+        if_recorded!(self, self.send_prepared_recorded(message, out));
         self.sender_for(Command::SendData)?.prepared(message, out)
     }
 
@@ -223,6 +245,7 @@ impl Connection {
     /// Nothing was sent.
     #[inline]
     pub fn prepared_frame<'m>(&mut self, message: &'m PreparedMessage) -> Result<&'m [u8], SendError> {
+        if_recorded!(self, self.prepared_frame_recorded(message));
         self.sender_for(Command::SendData)?.prepared_frame(message)
     }
 
@@ -233,6 +256,7 @@ impl Connection {
     /// Fails if the connection is not [`Open`](crate::State::Open), or the payload is too long.
     /// Nothing was sent.
     pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        recorded!(self, out, Call::Ping(payload), self.ping(payload, out));
         self.sender_for(Command::SendPing)?.control(Opcode::Ping, payload, out)
     }
 
@@ -243,6 +267,7 @@ impl Connection {
     /// Fails if the connection is not open, a Close frame was received, or the payload is too long.
     /// Nothing was sent.
     pub fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        recorded!(self, out, Call::Pong(payload), self.pong(payload, out));
         self.sender_for(Command::SendPong)?.control(Opcode::Pong, payload, out)
     }
 
@@ -267,8 +292,9 @@ impl Connection {
         reason: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.sender_for(Command::SendClose)?;
         let code = code.into();
+        recorded!(self, out, Call::Close(code, reason), self.close(code, reason, out));
+        self.sender_for(Command::SendClose)?;
         if code.is_none() && !reason.is_empty() {
             return Err(SendError::ReasonWithoutCode);
         }
@@ -286,6 +312,8 @@ impl Connection {
     /// is a server, and the message is neither compressed nor divided.
     #[cfg(feature = "std")]
     pub(crate) fn sends_payload_as_it_is(&self, len: usize) -> bool {
+        // The recorder sees what is in the output.
+        if_recorded!(self, false);
         self.sender.sends_payload_as_it_is(len)
     }
 
@@ -297,7 +325,7 @@ impl Connection {
 
     /// The sender, if the state machine permits the command.
     #[inline(always)]
-    fn sender_for(&mut self, command: Command) -> Result<&mut Sender, SendError> {
+    pub(super) fn sender_for(&mut self, command: Command) -> Result<&mut Sender, SendError> {
         if self.phase.permits(command) == Permission::Granted {
             Ok(&mut self.sender)
         } else {

@@ -10,14 +10,14 @@
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeflateConfig {
-    pub(super) server_max_window_bits: WindowBits,
-    pub(super) client_max_window_bits: WindowBits,
-    pub(super) server_no_context_takeover: bool,
-    pub(super) client_no_context_takeover: bool,
-    pub(super) fallback: bool,
-    pub(super) level: u8,
-    pub(super) threshold: usize,
-    pub(super) release: bool,
+    pub(crate) server_max_window_bits: WindowBits,
+    pub(crate) client_max_window_bits: WindowBits,
+    pub(crate) server_no_context_takeover: bool,
+    pub(crate) client_no_context_takeover: bool,
+    pub(crate) fallback: bool,
+    pub(crate) level: u8,
+    pub(crate) threshold: usize,
+    pub(crate) release: bool,
 }
 
 impl DeflateConfig {

@@ -56,7 +56,7 @@ use crate::{config::Config, deflate::DeflateConfig, escaped::RedactedFields, fra
 pub struct Accept<'a> {
     subprotocol: Option<&'a str>,
     headers: &'a [(&'a str, &'a str)],
-    decline_deflate: bool,
+    pub(super) decline_deflate: bool,
     policy: OriginPolicy<'a>,
     config: Option<&'a Config>,
     extensions: &'a [(&'a str, ReservedBits)],

@@ -53,11 +53,11 @@ const MAX_FORWARDED: usize = 64;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     pub(super) url: Url,
-    origin: Option<String>,
-    subprotocols: Vec<String>,
-    require_subprotocol: bool,
-    headers: Vec<(String, String)>,
-    extensions: Vec<OwnOffer>,
+    pub(super) origin: Option<String>,
+    pub(super) subprotocols: Vec<String>,
+    pub(super) require_subprotocol: bool,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) extensions: Vec<OwnOffer>,
 }
 
 impl ClientRequest {

@@ -34,6 +34,8 @@ mod accept;
 mod accept_key;
 pub(crate) mod answer;
 pub(crate) mod basic_auth;
+#[cfg(feature = "recording")]
+pub(crate) mod choice;
 mod client_request;
 mod connect;
 mod connect_fields;

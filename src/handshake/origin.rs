@@ -17,7 +17,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",

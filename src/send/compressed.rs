@@ -157,6 +157,12 @@ impl Sender {
         self.compressed.enabled = enabled;
     }
 
+    /// Whether messages are compressed, if that was negotiated.
+    #[cfg(feature = "recording")]
+    pub(crate) const fn is_compression_enabled(&self) -> bool {
+        self.compressed.enabled
+    }
+
     /// Takes working state from the pool, if messages may be compressed and there is none.
     pub(crate) fn borrow_state(&mut self, pool: &mut crate::deflate::DeflatePool) {
         // With takeover, it would not come back.

@@ -11,6 +11,7 @@
 //! * `laws/compressed.rs`: the laws of permessage-deflate
 //! * `laws/options.rs`, `laws/conversation.rs`: what a law reads from its bytes
 //! * `laws/endpoint.rs`: an endpoint under test, with a simulated application
+//! * `laws/recording.rs`: the law of recordings
 //! * `laws/reference.rs`: a slow and simple decoder to compare with
 //! * `script.rs`: the input and the expected output of the tests with faulty transports
 //! * `trace.rs`: the events that the adapters emit for `tracing`
@@ -59,7 +60,7 @@ pub use frames::{KEY, Length, ROLES, frame, frames, header, peer_of, role_name};
 pub use heads::REQUEST;
 
 /// The examples of docs/EMBEDDING.md compile and run.
-#[cfg(all(doctest, feature = "hyper", feature = "futures-io"))]
+#[cfg(all(doctest, feature = "hyper", feature = "futures-io", feature = "recording"))]
 #[doc = include_str!("../../docs/EMBEDDING.md")]
 struct Embedding;
 

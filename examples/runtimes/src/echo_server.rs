@@ -77,7 +77,7 @@ fn on_threads(listener: &TcpListener, options: &'static Options) -> io::Result<(
 
 fn serve(tcp: TcpStream, options: &Options) -> Result<(), Error> {
     // The engine answers an invalid request, and this returns the error.
-    let incoming = std_net::incoming(tcp, options.config.clone())?;
+    let incoming = std_net::incoming(tcp, options.settings.clone())?;
     let accept = accept_for(options, incoming.request());
     // A page of an origin that is not allowed gets a response with status 403.
     let mut ws = incoming.accept(&accept)?;
@@ -98,7 +98,7 @@ where
     T: sockless::adapter::poll::Transport,
     C: sockless::adapter::poll::Clock,
 {
-    let incoming = sockless::adapter::poll::Incoming::new(transport, clock, options.config.clone()).await?;
+    let incoming = sockless::adapter::poll::Incoming::new(transport, clock, options.settings.clone()).await?;
     let accept = accept_for(options, incoming.request());
     let mut ws = incoming.accept(&accept).await?;
     while let Some(message) = ws.recv().await? {

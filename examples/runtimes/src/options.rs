@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 
 use sockless::{
     Config,
+    adapter::Settings,
     deflate::{DeflateConfig, WindowBits},
 };
 
@@ -20,12 +21,13 @@ usage: echo_server [OPTION]...
                             the server, or the client, starts each message with an empty window
   --deflate-threshold BYTES smallest message to compress
   --subprotocol NAME        subprotocol to accept; repeatable, the preferred one first
-  --origin ORIGIN           origin that may connect; repeatable, default: any origin";
+  --origin ORIGIN           origin that may connect; repeatable, default: any origin
+  --record FOLDER           records each connection in a file of this folder; needs the feature recording";
 
 pub(crate) struct Options {
     pub(crate) listen: String,
     pub(crate) runtime: String,
-    pub(crate) config: Config,
+    pub(crate) settings: Settings,
     pub(crate) subprotocols: Vec<String>,
     pub(crate) origins: Vec<&'static str>,
 }
@@ -35,6 +37,8 @@ impl Options {
         let (mut listen, mut runtime) = ("127.0.0.1:9002".to_owned(), "std".to_owned());
         let (mut config, mut deflate) = (Config::new(), None::<DeflateConfig>);
         let (mut subprotocols, mut origins) = (Vec::new(), Vec::new());
+        #[cfg_attr(not(feature = "recording"), allow(unused_mut, reason = "no option changes it"))]
+        let mut settings = Settings::new();
         while let Some(name) = args.next() {
             match name.as_str() {
                 "--listen" => listen = args.next()?,
@@ -42,6 +46,8 @@ impl Options {
                 "--max-message-size" => config = config.max_message_size(args.next()?.parse().ok()?),
                 "--fragment" => config = config.fragment_size(args.next()?.parse::<NonZeroUsize>().ok()?),
                 "--subprotocol" => subprotocols.push(args.next()?),
+                #[cfg(feature = "recording")]
+                "--record" => settings = record(settings, args.next()?.into()),
                 "--origin" => origins.push(&*args.next()?.leak()),
                 _ => deflate = Some(deflate_option(deflate.unwrap_or_default(), &name, &mut args)?),
             }
@@ -49,11 +55,31 @@ impl Options {
         Some(Self {
             listen,
             runtime,
-            config: config.deflate(deflate),
+            settings: settings.config(config.deflate(deflate)),
             subprotocols,
             origins,
         })
     }
+}
+
+/// Records each connection in a file, with a number as its name.
+#[cfg(feature = "recording")]
+fn record(settings: Settings, folder: std::path::PathBuf) -> Settings {
+    use std::{
+        fs::File,
+        io::Write,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    let number = AtomicU32::new(1);
+    settings.record(move || {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let mut file = File::create(folder.join(format!("{number}.txt"))).ok()?;
+        // What cannot be written is missing at the end.
+        Some(sockless::recording::Recorder::new(move |lines| {
+            _ = file.write_all(lines.as_bytes())
+        }))
+    })
 }
 
 fn deflate_option(

@@ -1,8 +1,10 @@
 //! The command line.
 
 use std::{
-    io::{IsTerminal, stdout},
-    path::PathBuf,
+    fs::File,
+    io::{IsTerminal, Write, stdout},
+    path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +14,7 @@ use lexopt::{
 };
 use sockless::{
     ClientRequest, Config, adapter::Settings, deflate::DeflateConfig, error::LocalHandshakeError, proxy::Proxy,
-    timers::Timeouts,
+    recording::Recorder, timers::Timeouts,
 };
 
 use crate::exit::Failure;
@@ -70,6 +72,8 @@ struct Arguments {
     max_message_size: Option<u64>,
     ping: Option<Duration>,
     wait: Option<Option<Duration>>,
+    record: Option<PathBuf>,
+    redact: bool,
     verbose: bool,
 }
 
@@ -143,6 +147,8 @@ impl Arguments {
                     Some(seconds(name, &value)?)
                 });
             }
+            "record" => self.record = Some(value()?.into()),
+            "redact" => self.redact = true,
             "verbose" => self.verbose = true,
             _ => return Err(Failure::usage(format!("there is no option --{name}"))),
         }
@@ -155,9 +161,12 @@ impl Arguments {
                 "--raw would send control characters of the server to this terminal: use it with a pipe or a file",
             ));
         }
+        if self.record.is_some() && self.http2 {
+            return Err(Failure::usage("--record needs HTTP/1.1: leave out --http2"));
+        }
         let timeout = self.timeout.unwrap_or(Duration::from_secs(10));
         Ok(Options {
-            settings: self.settings(),
+            settings: self.settings()?,
             config: self.config(),
             http2: self.http2,
             request: self.request()?,
@@ -217,15 +226,33 @@ impl Arguments {
         config
     }
 
-    fn settings(&self) -> Settings {
+    fn settings(&self) -> Result<Settings, Failure> {
         // `--timeout` limits all of opening.
         let mut timeouts = Timeouts::new().handshake(None);
         if let Some(ping) = self.ping {
             let ping = Some(ping).filter(|ping| !ping.is_zero());
             timeouts = timeouts.ping(ping).pong(ping);
         }
-        Settings::new().config(self.config()).timeouts(timeouts)
+        let settings = Settings::new().config(self.config()).timeouts(timeouts);
+        match &self.record {
+            Some(path) => record(settings, path, self.redact),
+            None if self.redact => Err(Failure::usage("--redact needs --record")),
+            None => Ok(settings),
+        }
     }
+}
+
+/// Records the connection to a file, which is made before anything is connected.
+fn record(settings: Settings, path: &Path, redact: bool) -> Result<Settings, Failure> {
+    let file =
+        File::create(path).map_err(|error| Failure::usage(format!("cannot record to {}: {error}", path.display())))?;
+    let file = Arc::new(file);
+    Ok(settings.record(move || {
+        let file = Arc::clone(&file);
+        // What cannot be written is missing at the end.
+        let recorder = Recorder::new(move |lines| _ = (&*file).write_all(lines.as_bytes()));
+        Some(recorder.redact(redact))
+    }))
 }
 
 /// Splits a value at its first colon.

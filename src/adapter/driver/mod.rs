@@ -80,7 +80,7 @@ impl Driver {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(io::Error::other)?;
         let mut out = Vec::new();
-        let engine = Connection::client(request, settings.config.clone(), seed, &mut out)?;
+        let engine = settings.client(request, seed, &mut out)?;
         Ok(Self {
             out,
             ..Self::new(engine, settings, now)
@@ -89,7 +89,7 @@ impl Driver {
 
     /// Creates a server's connection, which waits for a request.
     pub(in crate::adapter) fn server(settings: &Settings, now: Instant) -> Self {
-        Self::new(Connection::server(settings.config.clone()), settings, now)
+        Self::new(settings.server(), settings, now)
     }
 
     /// Continues a connection whose opening handshake is done.

@@ -9,6 +9,8 @@ pub mod compressed;
 pub mod conversation;
 pub mod endpoint;
 pub mod options;
+#[cfg(feature = "recording")]
+pub mod recording;
 pub mod reference;
 
 use sockless::{

@@ -5,6 +5,7 @@ mod http2;
 mod messages;
 mod opening;
 mod process;
+mod record;
 mod server;
 #[cfg(unix)]
 mod terminal;

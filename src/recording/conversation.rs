@@ -1,0 +1,268 @@
+//! A recording as a conversation that a person can read.
+
+use alloc::vec::Vec;
+use core::{
+    fmt::{self, Formatter},
+    time::Duration,
+};
+
+use super::{
+    Recording,
+    entry::{Call, Event, Fields, Start},
+    field::Data,
+    step::{Item, Shown, Step},
+};
+use crate::{
+    frame::{Header, Opcode},
+    mask,
+    message::MessageKind,
+};
+
+/// A recording for a person: one line for each event and each call, with the seconds since the
+/// first one. Its `Display` form is not a format that programs should read.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversation<'a>(Recording<'a>);
+
+impl<'a> Recording<'a> {
+    /// Returns the conversation as text for a person: what was received and sent when, with at most
+    /// 64 bytes of each payload.
+    #[must_use]
+    pub const fn conversation(self) -> Conversation<'a> {
+        Conversation(self)
+    }
+}
+
+impl fmt::Display for Conversation<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut first = None;
+        for item in self.0.items() {
+            match item {
+                Item::Step(step) => {
+                    let since = step.at.saturating_sub(*first.get_or_insert(step.at));
+                    write_step(f, since, &step)?;
+                }
+                Item::Url(url) => writeln!(f, "{:14}to        {}", "", Shown(url))?,
+                Item::Truncated => writeln!(f, "{:14}the rest was not recorded: it was too long", "")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the time and who has acted, in columns.
+fn begin(f: &mut Formatter<'_>, at: Duration, actor: &str) -> fmt::Result {
+    write!(f, "{:>5}.{:06}  {actor:10}", at.as_secs(), at.subsec_micros())
+}
+
+fn write_step(f: &mut Formatter<'_>, at: Duration, step: &Step<'_>) -> fmt::Result {
+    match (&step.call, &step.error) {
+        (Call::Receive(_), error) => {
+            if let Some(event) = &step.event {
+                begin(f, at, "received")?;
+                write_event(f, event)?;
+            }
+            if let Some(error) = error {
+                begin(f, at, "failed")?;
+                writeln!(f, "{}", Text(*error))?;
+            }
+            write_replies(f, at, step.out)
+        }
+        (call, Some(error)) => {
+            begin(
+                f,
+                at,
+                if matches!(call, Call::ReceiveEof) {
+                    "ended"
+                } else {
+                    "failed"
+                },
+            )?;
+            write_call(f, call)?;
+            writeln!(f, ": {}", Text(*error))
+        }
+        (call, None) => {
+            begin(f, at, actor(call))?;
+            write_call(f, call)?;
+            writeln!(f)?;
+            if let Some(event) = &step.event {
+                begin(f, at, "received")?;
+                write_event(f, event)?;
+            }
+            if matches!(
+                call,
+                Call::Start(Start::Client) | Call::Accept { .. } | Call::Reject(..)
+            ) {
+                write_head(f, step.out)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+const fn actor(call: &Call<'_>) -> &'static str {
+    match call {
+        Call::Start(_) => "began",
+        Call::ReceiveEof => "ended",
+        Call::Accept { .. } => "accepted",
+        Call::Reject(..) | Call::RejectNotAllowed => "rejected",
+        _ => "sent",
+    }
+}
+
+fn write_call(f: &mut Formatter<'_>, call: &Call<'_>) -> fmt::Result {
+    match *call {
+        Call::Start(start) => f.write_str(match start {
+            Start::Server => "as a server",
+            Start::Client => "as a client",
+            Start::UpgradedServer => "as an upgraded server",
+            Start::UpgradedClient => "as an upgraded client",
+        }),
+        Call::RejectNotAllowed => f.write_str("the request, which is not allowed"),
+        Call::Receive(_) => Ok(()),
+        Call::ReceiveEof => f.write_str("the transport"),
+        Call::Accept { .. } => f.write_str("the request"),
+        Call::Reject(status, body) => write!(f, "with {status} {}", Shown(body)),
+        Call::Send(kind, data)
+        | Call::SendInPlace(kind, data)
+        | Call::SendPrepared(kind, data)
+        | Call::PreparedFrame(kind, data) => write!(f, "{} {}", name(kind), Shown(data)),
+        Call::SendFragment(kind, data, fin, _) | Call::SendFragmentHeader(kind, data, fin) => {
+            write!(f, "{} fragment {}{}", name(kind), Shown(data), end(fin))
+        }
+        Call::SendHeader(kind, len) => write!(f, "header of {} ({len} bytes)", name(kind)),
+        Call::Ping(payload) => write!(f, "ping {}", Shown(payload)),
+        Call::Pong(payload) => write!(f, "pong {}", Shown(payload)),
+        Call::Close(code, reason) => write_close(f, code.map(|code| code.0), reason),
+    }
+}
+
+fn write_event(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
+    match *event {
+        Event::Request { method, target, fields } => {
+            writeln!(f, "request {method} {}", Shown(target))?;
+            return write_fields(f, fields);
+        }
+        Event::Open(status, fields) => {
+            writeln!(f, "response {status}: open")?;
+            return write_fields(f, fields);
+        }
+        Event::Refused {
+            is_complete,
+            body,
+            status,
+            fields,
+        } => {
+            let rest = if is_complete { "" } else { " and more" };
+            writeln!(f, "response {status}: refused with {}{rest}", Shown(body))?;
+            return write_fields(f, fields);
+        }
+        Event::Message(kind, data) => write!(f, "{} {}", name(kind), Shown(data))?,
+        Event::Chunk {
+            kind,
+            data,
+            message_end,
+        } => write!(f, "{} chunk {}{}", name(kind), Shown(data), end(message_end))?,
+        Event::Ping(payload) => write!(f, "ping {}", Shown(payload))?,
+        Event::Pong(payload) => write!(f, "pong {}", Shown(payload))?,
+        Event::Close(code, reason) => write_close(f, code.map(|code| code.0), reason)?,
+    }
+    writeln!(f)
+}
+
+fn write_close(f: &mut Formatter<'_>, code: Option<u16>, reason: Data<'_>) -> fmt::Result {
+    f.write_str("close")?;
+    if let Some(code) = code {
+        write!(f, " {code}")?;
+    }
+    if reason.len() > 0 {
+        write!(f, " {}", Shown(reason))?;
+    }
+    Ok(())
+}
+
+fn write_fields(f: &mut Formatter<'_>, fields: Fields<'_>) -> fmt::Result {
+    for (name, value) in fields {
+        writeln!(f, "{:24}{}: {}", "", Text(name), Shown(value))?;
+    }
+    Ok(())
+}
+
+/// Writes the first line and the fields of a head that was sent.
+fn write_head(f: &mut Formatter<'_>, head: Data<'_>) -> fmt::Result {
+    let head = head.to_bytes().unwrap_or_default();
+    for line in head.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            break;
+        }
+        writeln!(f, "{:24}{}", "", line.escape_ascii())?;
+    }
+    Ok(())
+}
+
+/// Writes what the connection has sent by itself.
+fn write_replies(f: &mut Formatter<'_>, at: Duration, out: Data<'_>) -> fmt::Result {
+    let Some(bytes) = out.to_bytes() else {
+        begin(f, at, "replied")?;
+        return writeln!(f, "{}", Shown(out));
+    };
+    let mut rest = &bytes[..];
+    if rest.starts_with(b"HTTP/") {
+        begin(f, at, "replied")?;
+        writeln!(f, "with a response")?;
+        return write_head(f, out);
+    }
+    while let Ok(Some((header, used))) = Header::decode(rest) {
+        let len = usize::try_from(header.len).unwrap_or(usize::MAX);
+        let end = used.saturating_add(len).min(rest.len());
+        let mut payload: Vec<u8> = rest.get(used..end).unwrap_or_default().to_vec();
+        if let Some(key) = header.mask {
+            mask::apply(&mut payload, key);
+        }
+        begin(f, at, "replied")?;
+        write_frame(f, header.opcode, &payload)?;
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+fn write_frame(f: &mut Formatter<'_>, opcode: Opcode, payload: &[u8]) -> fmt::Result {
+    match (opcode, payload) {
+        (Opcode::Close, [high, low, reason @ ..]) => {
+            write!(f, "close {}", u16::from_be_bytes([*high, *low]))?;
+            let reason = reason.escape_ascii();
+            if reason.clone().next().is_some() {
+                write!(f, " \"{reason}\"")?;
+            }
+            writeln!(f)
+        }
+        (Opcode::Close, _) => writeln!(f, "close"),
+        (Opcode::Pong, payload) => writeln!(f, "pong \"{}\"", payload.escape_ascii()),
+        (opcode, payload) => writeln!(f, "{opcode:?} ({} bytes)", payload.len()),
+    }
+}
+
+/// A text as it is, but for control characters.
+struct Text<'a>(Data<'a>);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let bytes = self.0.to_bytes().unwrap_or_default();
+        let text = alloc::string::String::from_utf8_lossy(&bytes);
+        text.chars().try_for_each(|char| match char.is_control() {
+            true => write!(f, "{}", char.escape_default()),
+            false => write!(f, "{char}"),
+        })
+    }
+}
+
+const fn name(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Text => "text",
+        MessageKind::Binary => "binary",
+    }
+}
+
+const fn end(is_end: bool) -> &'static str {
+    if is_end { " (end)" } else { "" }
+}
