@@ -83,7 +83,7 @@ impl Case {
             damage_frames(random, role, &mut frames);
         }
         let mut frames: Vec<_> = frames.iter().map(Frame::encode).collect();
-        if damage > 0 && random.one_in(3) {
+        if damage > 0 && random.one_in(2) {
             damage_bytes(random, &mut frames);
         }
         Self {
@@ -261,7 +261,7 @@ fn damage_bytes(random: &mut Random, frames: &mut Vec<Vec<u8>>) {
         frame.len().min(14)
     };
     let within = random.below(end);
-    match random.below(5) {
+    match random.below(8) {
         0 => frame[within] ^= 1 << random.below(8),
         1 => frame[within] = random.byte(),
         2 => frame.insert(within, random.byte()),

@@ -39,7 +39,7 @@ impl Oracle {
 /// What a case has shown.
 pub(crate) struct Outcome {
     pub(crate) is_valid: bool,
-    /// The known differences that matter in this case.
+    /// The known differences that explain those of the verdicts: each of them is needed.
     pub(crate) differences: Vec<Difference>,
 }
 
@@ -81,8 +81,14 @@ pub(crate) fn compare(peer: Peer, case: &Case, theirs: &Verdict) -> Result<Outco
             );
             return Err(format!("{expected}\nsockless: {ours:x?}"));
         }
-        let listed = peer.differences().iter().map(|entry| entry.difference);
-        differences.extend(listed.filter(|&one| modelled(known.without(one)) != explained));
+        let mut needed = known;
+        for one in peer.differences().iter().map(|entry| entry.difference) {
+            if modelled(needed.without(one)) == explained {
+                needed = needed.without(one);
+            } else {
+                differences.push(one);
+            }
+        }
     }
     Ok(Outcome {
         is_valid: ours.violation.is_none(),

@@ -31,11 +31,12 @@ pub(crate) enum Difference {
     NoCloseFrame,
     WholeHeaders,
     NoLimit,
+    LateSurrogates,
 }
 
 use Difference::{
-    Code1010Echoed, Code1014, CodesAfterOwnClose, LongLengths, NoCloseFrame, NoLimit, NoPongAfterOwnClose,
-    ReasonEchoed, ReasonFirst, TopBit, WholeFrames, WholeHeaders,
+    Code1010Echoed, Code1014, CodesAfterOwnClose, LateSurrogates, LongLengths, NoCloseFrame, NoLimit,
+    NoPongAfterOwnClose, ReasonEchoed, ReasonFirst, TopBit, WholeFrames, WholeHeaders,
 };
 
 /// A row of the list: the difference, what the peer does, the section, and why sockless differs.
@@ -120,7 +121,13 @@ const TUNGSTENITE: [Entry; 10] = [
     ),
 ];
 
-const WSPROTO: [Entry; 3] = [
+const WSPROTO: [Entry; 4] = [
+    entry(
+        LateSurrogates,
+        "finds a surrogate in text with its third byte, as Python does",
+        "8.1",
+        "choice: no valid text begins with the first two",
+    ),
     entry(
         WholeHeaders,
         "checks the first two bytes together, the rest of a header when its length is there, and the order of \
@@ -130,9 +137,9 @@ const WSPROTO: [Entry; 3] = [
     ),
     entry(
         NoLimit,
-        "has no limit on the size of a message",
+        "has no limit on the size of a message: it delivers pieces, which the application can count",
         "10.4",
-        "\"implementations … MUST protect themselves against exceeding those limits\"",
+        "choice: a limit is on by default",
     ),
     entry(
         Code1014,

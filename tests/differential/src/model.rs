@@ -8,8 +8,8 @@ use crate::{
     case::Case,
     differences::{
         Difference::{
-            Code1010Echoed, Code1014, CodesAfterOwnClose, LongLengths, NoCloseFrame, NoLimit, NoPongAfterOwnClose,
-            ReasonEchoed, ReasonFirst, TopBit, WholeFrames, WholeHeaders,
+            Code1010Echoed, Code1014, CodesAfterOwnClose, LateSurrogates, LongLengths, NoCloseFrame, NoLimit,
+            NoPongAfterOwnClose, ReasonEchoed, ReasonFirst, TopBit, WholeFrames, WholeHeaders,
         },
         Set,
     },
@@ -216,8 +216,11 @@ impl Model<'_> {
             return None;
         }
         let text = [before, &frame.payload].concat();
-        let error = std::str::from_utf8(&text).err()?;
-        let invalid = (error.valid_up_to()..=text.len()).find(|&end| !may_become_text(&text[error.valid_up_to()..end]));
+        let valid = std::str::from_utf8(&text).err()?.valid_up_to();
+        let mut invalid = (valid..=text.len()).find(|&end| !may_become_text(&text[valid..end]));
+        if self.known.has(LateSurrogates) && matches!(text[valid..], [0xED, 0xA0..=0xBF, ..]) {
+            invalid = Some(valid + 3).filter(|&end| end <= text.len());
+        }
         let end = match invalid {
             Some(end) if !self.known.has(WholeFrames) => (frame.header + end - before.len()) as u128,
             Some(_) => frame.end(),

@@ -70,4 +70,3 @@ pub(crate) fn of_reference(case: &Case) -> Verdict {
         replies: Vec::new(),
     }
 }
-
