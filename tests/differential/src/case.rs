@@ -230,11 +230,17 @@ fn damage_frame(random: &mut Random, frames: &mut Vec<Frame>, kind: usize, at: u
             frame.length = Some((form, len as u64));
         }
         8 => frame.mask = frame.mask.xor(Some([1, 2, 3, 4])),
-        9 | 10 => {
+        9 => {
             let within = random.below(len + 1);
-            frame
-                .payload
-                .splice(within..within, random.pick(&INVALID_TEXT).iter().copied());
+            let invalid = random.pick(&INVALID_TEXT);
+            frame.payload.splice(within..within, invalid.iter().copied());
+        }
+        // Nothing follows, and it is not the end of a message.
+        10 => {
+            frame.payload.truncate(random.below(len + 1));
+            frame.payload.extend(random.pick(&INVALID_TEXT));
+            frame.first &= 0x7F;
+            frames.truncate(at + 1);
         }
         11 => drop(frames.remove(at)),
         12 => frames.insert(at, frames[at].clone()),
