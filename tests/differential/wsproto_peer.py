@@ -1,9 +1,9 @@
 """The verdicts of `wsproto`: reads batches of cases from the standard input, and writes a verdict for each.
 
-A batch is its length and then its cases. A case is two bytes (whether the endpoint is a client, and whether it
-has sent a Close frame), the number of pieces, and each piece with its length before it. A verdict is a list of
-parts, each with a letter, its length and its bytes: Text, Binary, Ping, pOng, Close, Violation, End. Numbers
-have 32 bits.
+A batch is its length and then its cases. A case is four bytes (whether the endpoint is a client, has sent a
+Close frame, and takes over the context of compression; and the bits of its windows, 0 without compression), the
+number of pieces, and each piece with its length before it. A verdict is a list of parts, each with a letter,
+its length and its bytes: Text, Binary, Ping, pOng, Close, Violation, End. Numbers have 32 bits.
 """
 
 import struct
@@ -11,6 +11,7 @@ import sys
 
 from wsproto import events
 from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason
 
 
@@ -50,8 +51,18 @@ class Verdict:
             self.add(b"C", struct.pack(">H", event.code) + event.reason.encode())
 
 
-def verdict(is_client, closes_first, pieces):
-    connection = Connection(ConnectionType.CLIENT if is_client else ConnectionType.SERVER)
+def extensions(takeover, bits):
+    if not bits:
+        return []
+    deflate = PerMessageDeflate(not takeover, bits, not takeover, bits)
+    # Enables it.
+    deflate.finalize("permessage-deflate")
+    return [deflate]
+
+
+def verdict(is_client, closes_first, takeover, bits, pieces):
+    role = ConnectionType.CLIENT if is_client else ConnectionType.SERVER
+    connection = Connection(role, extensions(takeover, bits))
     if closes_first:
         connection.send(events.CloseConnection(1000))
     verdict = Verdict(connection)
@@ -69,14 +80,14 @@ def number(data, at):
 def cases(batch):
     at = 0
     while at < len(batch):
-        is_client, closes_first = batch[at : at + 2]
-        count, at = number(batch, at + 2)
+        head = batch[at : at + 4]
+        count, at = number(batch, at + 4)
         pieces = []
         for _ in range(count):
             length, at = number(batch, at)
             pieces.append(batch[at : at + length])
             at += length
-        yield is_client, closes_first, pieces
+        yield *head, pieces
 
 
 while length := sys.stdin.buffer.read(4):

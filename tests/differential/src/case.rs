@@ -1,12 +1,13 @@
 //! A case: an endpoint, and what it receives.
 
-use sockless::Role;
+use sockless::{Config, Role, deflate::DeflateConfig, handshake::Negotiated};
 use support::{
-    Length, header,
+    Length, frames, header,
     laws::{
         conversation::Conversation,
         options::{self, Cursor},
     },
+    params, peer_of, upgraded, with_deflate,
 };
 
 use crate::random::Random;
@@ -38,6 +39,35 @@ const CLOSE_CODES: [u16; 27] = [
     2999, 3000, 3999, 4000, 4999, 5000, 65535,
 ];
 
+/// DEFLATE data that ends in another way than with the empty block of a flush, or is invalid.
+const DEFLATE_DATA: [&[u8]; 12] = [
+    b"",
+    b"\x00",
+    b"\x01\x00\x00\xFF\xFF",
+    b"\x01\x01\x00\xFE\xFFa",
+    b"\x00\x01\x00\xFE\xFFa",
+    b"\x00\x05\x00\xFA\xFFa",
+    b"\x03\x00",
+    b"\x02\x00",
+    b"\xF3H\xCD\xC9\xC9\x07\x00",
+    b"\xF2H\xCD\xC9\xC9\x07\x04",
+    b"\x02\x13",
+    b"\x06",
+];
+
+/// The parameters of permessage-deflate, the same in both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Deflate {
+    pub(crate) bits: u8,
+    pub(crate) takeover: bool,
+}
+
+impl Deflate {
+    pub(crate) fn negotiated(self) -> Negotiated {
+        with_deflate(params(self.bits, !self.takeover))
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     /// The role of the endpoint.
@@ -46,6 +76,7 @@ pub(crate) struct Case {
     pub(crate) closes_first: bool,
     /// The engine may take its fast paths.
     pub(crate) fast_paths: bool,
+    pub(crate) deflate: Option<Deflate>,
     /// The limit on the size of a message.
     pub(crate) limit: u64,
     /// The seed of [`options::cuts`].
@@ -68,9 +99,8 @@ impl Case {
         let role = random.pick(&support::ROLES);
         let bytes = random.below(56);
         let conversation = Conversation::read(&mut Cursor::new(&random.bytes(bytes)));
-        let mut frames: Vec<_> = conversation
-            .frames(0)
-            .into_iter()
+        let frames = conversation.frames(0).into_iter();
+        let mut frames: Vec<_> = frames
             .map(|(first, payload)| Frame::new(random, role, first, payload))
             .collect();
         if random.one_in(3) {
@@ -82,14 +112,50 @@ impl Case {
         for _ in 0..damage {
             damage_frames(random, role, &mut frames);
         }
+        Self::new(random, role, frames, damage > 0, limit)
+    }
+
+    /// The same with permessage-deflate, without a limit.
+    pub(crate) fn generate_compressed(random: &mut Random) -> Self {
+        let role = random.pick(&support::ROLES);
+        let damage = random.below(4);
+        let deflate = Deflate {
+            // An inflater may accept what is beyond a smaller window.
+            bits: if damage == 0 { 9 + random.byte() % 7 } else { 15 },
+            takeover: !random.one_in(3),
+        };
+        let bytes = random.below(56);
+        let conversation = Conversation::read(&mut Cursor::new(&random.bytes(bytes)));
+        let config = Config::new().deflate(DeflateConfig::new().threshold(0).level(random.byte() % 10));
+        let (mut sender, mut sent) = (upgraded(peer_of(role), &deflate.negotiated(), config), Vec::new());
+        conversation.send(&mut sender, &mut sent);
+        let frames = frames(peer_of(role), &sent).into_iter();
+        let mut frames: Vec<_> = frames
+            .map(|(first, payload)| Frame::new(random, role, first, payload))
+            .collect();
+        for _ in 0..damage {
+            if random.one_in(2) {
+                damage_deflate(random, role, &mut frames);
+            } else {
+                damage_frames(random, role, &mut frames);
+            }
+        }
+        Self {
+            deflate: Some(deflate),
+            ..Self::new(random, role, frames, damage > 0, u64::MAX)
+        }
+    }
+
+    fn new(random: &mut Random, role: Role, frames: Vec<Frame>, is_damaged: bool, limit: u64) -> Self {
         let mut frames: Vec<_> = frames.iter().map(Frame::encode).collect();
-        if damage > 0 && random.one_in(2) {
+        if is_damaged && random.one_in(2) {
             damage_bytes(random, &mut frames);
         }
         Self {
             role,
             closes_first: random.one_in(8),
             fast_paths: !random.one_in(4),
+            deflate: None,
             limit,
             cuts: random.byte(),
             frames,
@@ -248,6 +314,29 @@ fn damage_frame(random: &mut Random, frames: &mut Vec<Frame>, kind: usize, at: u
             let other = random.below(frames.len());
             frames.swap(at, other);
         }
+    }
+}
+
+/// Damages compressed data, or inserts a message with some.
+fn damage_deflate(random: &mut Random, receiver: Role, frames: &mut Vec<Frame>) {
+    let at = random.below(frames.len() + 1);
+    let kind = random.below(6);
+    if kind < 2 || at == frames.len() || frames[at].payload.is_empty() {
+        let data = match random.below(4) {
+            // A block with codes of its own.
+            0 => [&[0x04 | random.byte() & 0x29], &random.bytes(24)[..]].concat(),
+            _ => random.pick(&DEFLATE_DATA).to_vec(),
+        };
+        let first = random.pick(&[0xC1, 0xC2, 0x41]);
+        return frames.insert(at, Frame::new(random, receiver, first, data));
+    }
+    let payload = &mut frames[at].payload;
+    let within = random.below(payload.len());
+    match kind {
+        2 => payload[within] ^= 1 << random.below(8),
+        3 => payload[0] ^= 1,
+        4 => payload.truncate(within),
+        _ => payload.extend(random.pick(&DEFLATE_DATA)),
     }
 }
 

@@ -32,11 +32,17 @@ pub(crate) enum Difference {
     WholeHeaders,
     NoLimit,
     LateSurrogates,
+    ControlEndsCompression,
+    FinalBlockEnds,
+    EndNotChecked,
+    InflatedFirst,
+    LateEmptyCode,
 }
 
 use Difference::{
-    Code1010Echoed, Code1014, CodesAfterOwnClose, LateSurrogates, LongLengths, NoCloseFrame, NoLimit,
-    NoPongAfterOwnClose, ReasonEchoed, ReasonFirst, TopBit, WholeFrames, WholeHeaders,
+    Code1010Echoed, Code1014, CodesAfterOwnClose, ControlEndsCompression, EndNotChecked, FinalBlockEnds, InflatedFirst,
+    LateEmptyCode, LateSurrogates, LongLengths, NoCloseFrame, NoLimit, NoPongAfterOwnClose, ReasonEchoed, ReasonFirst,
+    TopBit, WholeFrames, WholeHeaders,
 };
 
 /// A row of the list: the difference, what the peer does, the section, and why sockless differs.
@@ -121,7 +127,7 @@ const TUNGSTENITE: [Entry; 10] = [
     ),
 ];
 
-const WSPROTO: [Entry; 4] = [
+const WSPROTO: [Entry; 9] = [
     entry(
         LateSurrogates,
         "finds a surrogate in text with its third byte, as Python does",
@@ -146,6 +152,38 @@ const WSPROTO: [Entry; 4] = [
         "refuses a Close frame with code 1014",
         "7.4.2, 11.7",
         "IANA has registered it: Bad Gateway",
+    ),
+    entry(
+        ControlEndsCompression,
+        "takes the rest of a compressed message for uncompressed after a control frame between its fragments",
+        "5.4; RFC 7692, 6.1",
+        "control frames may be in the middle of a message, and the first fragment says whether it is compressed",
+    ),
+    entry(
+        FinalBlockEnds,
+        "inflates nothing after a block with BFINAL: the rest of the message is lost, and with context takeover \
+         the next compressed message is refused with 1007",
+        "RFC 7692, 7.2.3.4",
+        "a message may have blocks with BFINAL set to 1, and others after them",
+    ),
+    entry(
+        EndNotChecked,
+        "does not check that compressed data ends where a block does: what is missing is lost, and the next message \
+         is taken for the rest of the block",
+        "RFC 7692, 7.2.2",
+        "the payload with its tail is DEFLATE data",
+    ),
+    entry(
+        InflatedFirst,
+        "inflates a message that begins inside of another one before it refuses it: 1007, not 1002, if that fails",
+        "5.4",
+        "choice: the order of the bytes",
+    ),
+    entry(
+        LateEmptyCode,
+        "finds that a block has no code for the lengths of its codes where they end, as zlib does",
+        "RFC 1951, 3.2.7",
+        "choice: no such block is valid",
     ),
 ];
 

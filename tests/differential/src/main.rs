@@ -4,6 +4,8 @@
 mod case;
 mod compare;
 mod differences;
+mod inflate;
+mod messages;
 mod model;
 mod options;
 mod random;
@@ -78,7 +80,13 @@ fn run_cases(options: &Options, peer: Peer, cases: u64) -> Result<Counts, String
     };
     while counts.cases < cases {
         let end = cases.min(counts.cases + BATCH);
-        let batch = (counts.cases..end).map(|index| Case::generate(&mut Random::of_case(options.seed, index)));
+        let batch = (counts.cases..end).map(|index| {
+            let mut random = Random::of_case(options.seed, index);
+            match peer {
+                Peer::Wsproto if index % 2 == 1 => Case::generate_compressed(&mut random),
+                _ => Case::generate(&mut random),
+            }
+        });
         run_batch(&mut oracle, batch.collect(), &mut counts)
             .map_err(|error| format!("{}, seed {}: {error}", peer.name(), options.seed))?;
     }

@@ -8,11 +8,13 @@ use crate::{
     case::Case,
     differences::{
         Difference::{
-            Code1010Echoed, Code1014, CodesAfterOwnClose, LateSurrogates, LongLengths, NoCloseFrame, NoLimit,
-            NoPongAfterOwnClose, ReasonEchoed, ReasonFirst, TopBit, WholeFrames, WholeHeaders,
+            Code1010Echoed, Code1014, CodesAfterOwnClose, ControlEndsCompression, InflatedFirst, LateSurrogates,
+            LongLengths, NoCloseFrame, NoLimit, NoPongAfterOwnClose, ReasonEchoed, ReasonFirst, TopBit, WholeFrames,
+            WholeHeaders,
         },
         Set,
     },
+    messages::{Inflater, Message},
     verdict::Verdict,
 };
 
@@ -25,18 +27,21 @@ pub(crate) fn verdict(case: &Case, known: Set) -> Verdict {
         case,
         known,
         message: None,
+        inflater: Inflater::new(case.deflate.is_some_and(|deflate| deflate.takeover), known),
+        at: 0,
         verdict: Verdict::default(),
     };
     let stream = case.stream();
     let mut rest = &stream[..];
     while !rest.is_empty() && !model.verdict.has_ended() {
         let frame = Frame::parse(rest);
+        model.at = stream.len() - rest.len();
         match model.violation(&frame) {
             Some(code) => model.fail(code),
             None if frame.end() > rest.len() as u128 => break,
             None => {
                 rest = &rest[frame.end() as usize..];
-                model.deliver(frame);
+                model.deliver(&frame);
             }
         }
     }
@@ -48,7 +53,7 @@ pub(crate) struct Frame {
     pub(crate) first: u8,
     /// The length in the second byte.
     short: u8,
-    pub(crate) is_masked: bool,
+    is_masked: bool,
     pub(crate) len: u64,
     /// The offset after the length.
     unmasked_header: usize,
@@ -95,6 +100,11 @@ impl Frame {
         self.first % 16
     }
 
+    /// Who sends such frames.
+    pub(crate) const fn sender(&self) -> Role {
+        if self.is_masked { Role::Client } else { Role::Server }
+    }
+
     const fn is_control(&self) -> bool {
         self.opcode() >= 8
     }
@@ -103,36 +113,36 @@ impl Frame {
         self.first >= 128
     }
 
+    const fn rsv1(&self) -> bool {
+        self.first & 0x40 > 0
+    }
+
     /// The size of the whole frame.
     pub(crate) fn end(&self) -> u128 {
         self.header as u128 + u128::from(self.len)
     }
 }
 
-/// The message in progress.
-#[derive(Default)]
-struct Message {
-    is_text: bool,
-    announced: u128,
-    payload: Vec<u8>,
-}
-
 struct Model<'a> {
     case: &'a Case,
     known: Set,
     message: Option<Message>,
+    inflater: Inflater,
+    /// The offset of the frame in the stream.
+    at: usize,
     verdict: Verdict,
 }
 
 impl Model<'_> {
     /// The code of the violation that is found first in the bytes that have arrived.
     fn violation(&self, frame: &Frame) -> Option<u16> {
-        let mut found = self.header_rules(frame);
+        let mut found: Vec<_> = self.inflated_first(frame).into_iter().collect();
+        found.extend(self.header_rules(frame));
         found.extend(self.limit_rules(frame));
         if frame.is_control() {
             found.extend(self.close_rule(frame));
         } else {
-            found.extend(self.text_rule(frame));
+            found.extend(self.payload_rule(frame));
         }
         // Of several at the same byte, the first in the list.
         found.retain(|&(end, _)| end <= frame.received as u128);
@@ -157,7 +167,12 @@ impl Model<'_> {
         let (whole, header, length) = (frame.end(), frame.header as u128, frame.unmasked_header as u128);
         let opcode = frame.opcode();
         check(matches!(opcode, 3..=7 | 11..), 1, 2, header);
-        check(frame.first / 16 % 8 > 0, 1, length, whole);
+        let permitted = if self.case.deflate.is_some() && matches!(opcode, 1 | 2) {
+            4
+        } else {
+            0
+        };
+        check(frame.first / 16 % 8 & !permitted > 0, 1, length, whole);
         let first_of_payload = header + u128::from(frame.len.min(1));
         let is_expected = match opcode {
             0 => self.message.is_some(),
@@ -166,7 +181,7 @@ impl Model<'_> {
         };
         check(!is_expected, 1, first_of_payload, whole);
         check(frame.is_control() && !frame.fin(), 1, 2, whole);
-        check(frame.is_masked != (self.case.role == Role::Server), 2, length, whole);
+        check(frame.sender() == self.case.role, 2, length, whole);
         let long_lengths = self.known.has(LongLengths);
         let is_long = if long_lengths {
             frame.len > 125
@@ -185,6 +200,26 @@ impl Model<'_> {
         );
         check(!long_lengths && frame.short == 126 && frame.len < 126, 4, length, whole);
         found
+    }
+
+    /// A message that begins inside of another one, which is compressed, if its first piece cannot be
+    /// inflated.
+    fn inflated_first(&self, frame: &Frame) -> Option<(u128, u16)> {
+        let mut message = self.message.clone()?;
+        if message.is_interrupted && frame.rsv1() {
+            message.compressed = Some(Vec::new());
+        }
+        if !self.known.has(InflatedFirst) || !matches!(frame.opcode(), 1 | 2) {
+            return None;
+        }
+        let header = self.at + frame.header;
+        let end = header + usize::from(frame.len > 0);
+        let mut cuts = self.case.cuts(self.at + frame.received).into_iter();
+        let piece_end = cuts.find(|&cut| cut >= end).unwrap_or(self.at + frame.received);
+        let len = frame.payload.len().min(piece_end.saturating_sub(header));
+        let is_last = frame.fin() && len as u64 == frame.len;
+        let is_valid = self.inflater.add(&mut message, &frame.payload[..len], is_last);
+        (!is_valid).then_some(((end - self.at) as u128, INVALID))
     }
 
     fn limit_rules(&self, frame: &Frame) -> Vec<(u128, u16)> {
@@ -206,28 +241,43 @@ impl Model<'_> {
         found
     }
 
-    /// Text that is not UTF-8 (section 8.1).
-    fn text_rule(&self, frame: &Frame) -> Option<(u128, u16)> {
-        let (is_text, before) = match &self.message {
-            Some(message) => (message.is_text, &message.payload[..]),
-            None => (frame.opcode() == 1, &[][..]),
-        };
-        if !is_text {
-            return None;
+    /// Text that is not UTF-8 (section 8.1), or data that cannot be inflated.
+    fn payload_rule(&self, frame: &Frame) -> Option<(u128, u16)> {
+        let mut message = self.in_message(frame);
+        let before = message.payload.len();
+        let is_compressed = message.compressed.is_some();
+        let is_last = frame.fin() && frame.end() <= frame.received as u128;
+        let now = frame.end().min(frame.received as u128);
+        if !self.inflater.add(&mut message, &frame.payload, is_last) {
+            return Some((now.max(frame.header as u128 + u128::from(frame.len.min(1))), INVALID));
         }
-        let text = [before, &frame.payload].concat();
-        let valid = std::str::from_utf8(&text).err()?.valid_up_to();
+        let text = &message.payload[..];
+        let valid = match std::str::from_utf8(text) {
+            Err(error) if message.is_text => error.valid_up_to(),
+            _ => return None,
+        };
         let mut invalid = (valid..=text.len()).find(|&end| !may_become_text(&text[valid..end]));
         if self.known.has(LateSurrogates) && matches!(text[valid..], [0xED, 0xA0..=0xBF, ..]) {
             invalid = Some(valid + 3).filter(|&end| end <= text.len());
         }
         let end = match invalid {
-            Some(end) if !self.known.has(WholeFrames) => (frame.header + end - before.len()) as u128,
+            Some(_) if is_compressed => now,
+            Some(end) if !self.known.has(WholeFrames) => (frame.header + end - before) as u128,
             Some(_) => frame.end(),
             None if frame.fin() => frame.end(),
             None => return None,
         };
         Some((end, INVALID))
+    }
+
+    /// The message of a data frame, before its payload.
+    fn in_message(&self, frame: &Frame) -> Message {
+        let is_compressed = self.case.deflate.is_some() && frame.rsv1();
+        self.message.clone().unwrap_or_else(|| Message {
+            is_text: frame.opcode() == 1,
+            compressed: is_compressed.then(Vec::new),
+            ..Message::default()
+        })
     }
 
     /// The body of a Close frame (sections 5.5.1 and 7.4).
@@ -274,30 +324,41 @@ impl Model<'_> {
     }
 
     /// A valid frame.
-    fn deliver(&mut self, frame: Frame) {
+    fn deliver(&mut self, frame: &Frame) {
         match frame.opcode() {
-            8 => self.deliver_close(frame.payload),
+            8 => self.deliver_close(frame.payload.clone()),
             9 => {
                 if !self.case.closes_first || !self.known.has(NoPongAfterOwnClose) {
                     self.reply(0x8A, frame.payload.clone());
                 }
-                self.verdict.events.push(Event::Ping(frame.payload.into()));
+                self.verdict.events.push(Event::Ping(frame.payload.clone().into()));
             }
-            10 => self.verdict.events.push(Event::Pong(frame.payload.into())),
-            opcode => {
-                let mut message = self.message.take().unwrap_or_default();
-                message.is_text |= opcode == 1;
-                message.announced += u128::from(frame.len);
-                message.payload.extend_from_slice(&frame.payload);
-                if !frame.fin() {
-                    self.message = Some(message);
-                } else if message.is_text {
-                    self.verdict
-                        .text(String::from_utf8(message.payload).expect("text is checked"));
-                } else {
-                    self.verdict.events.push(Event::Binary(message.payload.into()));
-                }
+            10 => self.verdict.events.push(Event::Pong(frame.payload.clone().into())),
+            _ => self.deliver_data(&frame),
+        }
+        if frame.is_control() && self.known.has(ControlEndsCompression) {
+            if let Some(message) = &mut self.message {
+                self.inflater.interrupt(message);
             }
+        }
+    }
+
+    fn deliver_data(&mut self, frame: &Frame) {
+        let mut message = self.in_message(frame);
+        message.is_interrupted = false;
+        message.announced += u128::from(frame.len);
+        self.inflater.add(&mut message, &frame.payload, frame.fin());
+        if !frame.fin() {
+            self.message = Some(message);
+            return;
+        }
+        self.message = None;
+        self.inflater.end(&message);
+        if message.is_text {
+            self.verdict
+                .text(String::from_utf8(message.payload).expect("text is checked"));
+        } else {
+            self.verdict.events.push(Event::Binary(message.payload.into()));
         }
     }
 

@@ -1,16 +1,20 @@
 //! Makes a case smaller while it shows a difference, and prints it.
 
-use sockless::Role;
-
 use crate::{
-    case::{Case, LARGE_LIMIT},
+    case::{Case, Deflate, LARGE_LIMIT},
     model::Frame,
 };
 
+/// How many cases are tried.
+const TRIES: usize = 3000;
+
 /// The smallest case that is found for which `differs` holds, as it does for `case`.
 pub(crate) fn minimize(mut case: Case, mut differs: impl FnMut(&Case) -> bool) -> Case {
+    let mut tries = TRIES;
     loop {
-        let Some(smaller) = candidates(&case).into_iter().find(|candidate| differs(candidate)) else {
+        let candidates = candidates(&case);
+        let mut tried = candidates.into_iter().take(tries).inspect(|_| tries -= 1);
+        let Some(smaller) = tried.find(|candidate| differs(candidate)) else {
             return case;
         };
         case = smaller;
@@ -29,7 +33,7 @@ fn candidates(case: &Case) -> Vec<Case> {
     change(&|case| std::mem::take(&mut case.closes_first));
     change(&|case| std::mem::take(&mut case.cuts) != 0);
     change(&|case| !std::mem::replace(&mut case.fast_paths, true));
-    change(&|case| std::mem::replace(&mut case.limit, LARGE_LIMIT) != LARGE_LIMIT);
+    change(&|case| case.deflate.is_none() && std::mem::replace(&mut case.limit, LARGE_LIMIT) != LARGE_LIMIT);
     for at in 0..case.frames.len() {
         change(&|case| {
             case.frames.truncate(at);
@@ -56,23 +60,19 @@ fn shorter_frames(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut shorter = Vec::new();
     let frame = Frame::parse(bytes);
     let payload = &frame.payload[..];
-    if frame.end() == bytes.len() as u128 && payload.len() < 126 && !payload.is_empty() {
-        let half = payload.len() / 2;
-        for part in [
-            &payload[half..],
-            &payload[..half],
-            &payload[1..],
-            &payload[..payload.len() - 1],
-        ] {
-            let mask = if frame.is_masked { 0x80 } else { 0 };
-            let mut bytes = vec![frame.first, mask | part.len() as u8];
-            bytes.extend(frame.is_masked.then_some([0; 4]).iter().flatten());
-            bytes.extend(part);
-            shorter.push(bytes);
+    if frame.end() == bytes.len() as u128 {
+        let mut remove = payload.len();
+        while remove > 0 {
+            for from in (0..payload.len()).step_by(remove).take(64) {
+                let after = payload.get(from + remove..).unwrap_or_default();
+                let payload = [&payload[..from], after].concat();
+                shorter.push(support::frame(frame.sender(), frame.first, &payload));
+            }
+            remove /= 2;
         }
     }
     shorter.push(bytes[..bytes.len() / 2].to_vec());
-    for at in 0..bytes.len().min(200) {
+    for at in 0..bytes.len().min(100) {
         shorter.push([&bytes[..at], &bytes[at + 1..]].concat());
         if bytes[at] != 0 && at > 0 {
             let mut zeroed = bytes.to_vec();
@@ -80,7 +80,7 @@ fn shorter_frames(bytes: &[u8]) -> Vec<Vec<u8>> {
             shorter.push(zeroed);
         }
     }
-    shorter.retain(|shorter| !shorter.is_empty());
+    shorter.retain(|shorter| !shorter.is_empty() && (shorter.len() < bytes.len() || shorter[1..] < bytes[1..]));
     shorter
 }
 
@@ -90,7 +90,10 @@ pub(crate) fn describe(case: &Case) -> String {
     if case.closes_first {
         text += ", after its own Close frame";
     }
-    if case.limit != LARGE_LIMIT {
+    if let Some(Deflate { bits, takeover }) = case.deflate {
+        text += &format!(", with permessage-deflate ({bits} bits, takeover: {takeover})");
+    }
+    if case.limit < LARGE_LIMIT {
         text += &format!(", with a limit of {} bytes", case.limit);
     }
     if !case.fast_paths {
@@ -102,7 +105,7 @@ pub(crate) fn describe(case: &Case) -> String {
     while !rest.is_empty() {
         let frame = Frame::parse(rest);
         let (bytes, after) = rest.split_at(rest.len().min(usize::try_from(frame.end()).unwrap_or(usize::MAX)));
-        let is_wrong = frame.is_masked != (case.role == Role::Server);
+        let is_wrong = frame.sender() == case.role;
         text += &format!(
             "  first byte {:#04x}, length {}{}{}, payload {:x?}\n    {:x?}\n",
             frame.first,

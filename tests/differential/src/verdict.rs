@@ -4,10 +4,10 @@ use sockless::{CloseCode, CloseFrame, Config, Event};
 use support::{
     feed_cut, frames,
     laws::reference::{self, Limits},
-    open, without_fast_paths,
+    upgraded, without_fast_paths,
 };
 
-use crate::case::Case;
+use crate::case::{Case, Deflate};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
@@ -25,7 +25,14 @@ impl Verdict {
         self.violation.is_some() || matches!(self.events.last(), Some(Event::Close(_)))
     }
 
-    /// Adds a message or a Ping.
+    /// Removes the replies of an endpoint whose application makes them.
+    pub(crate) fn with_replies(mut self, has_replies: bool) -> Self {
+        if !has_replies {
+            self.replies.clear();
+        }
+        self
+    }
+
     pub(crate) fn text(&mut self, text: String) {
         self.events.push(Event::Text(text.into()));
     }
@@ -38,7 +45,8 @@ impl Verdict {
 /// The verdict of the engine.
 pub(crate) fn of_sockless(case: &Case) -> Verdict {
     let config = Config::new().max_message_size(case.limit);
-    let mut connection = open(case.role, config);
+    let negotiated = case.deflate.map(Deflate::negotiated).unwrap_or_default();
+    let mut connection = upgraded(case.role, &negotiated, config);
     if !case.fast_paths {
         connection = without_fast_paths(connection);
     }

@@ -87,7 +87,12 @@ fn number(number: usize) -> [u8; 4] {
 fn encode(case: &Case, batch: &mut Vec<u8>) {
     let stream = case.stream();
     let cuts = case.cuts(stream.len());
-    batch.extend([u8::from(case.role == Role::Client), u8::from(case.closes_first)]);
+    let (bits, takeover) = case
+        .deflate
+        .map_or((0, true), |deflate| (deflate.bits, deflate.takeover));
+    let flags = [case.role == Role::Client, case.closes_first, takeover];
+    batch.extend(flags.map(u8::from));
+    batch.push(bits);
     batch.extend(number(cuts.len() + 1));
     let mut from = 0;
     for to in cuts.into_iter().chain([stream.len()]) {
