@@ -38,6 +38,7 @@ impl Oracle {
 
 /// What a case has shown.
 pub(crate) struct Outcome {
+    /// Sockless finds no violation.
     pub(crate) is_valid: bool,
     /// The known differences that explain those of the verdicts: each of them is needed.
     pub(crate) differences: Vec<Difference>,

@@ -23,8 +23,8 @@ enum Stop {
     Input,
 }
 
-/// Inflates `stream`. After a block with BFINAL a new stream begins, which may refer to the output of
-/// the one before (RFC 7692, section 7.2.3.4).
+/// Inflates `stream`. After a block with BFINAL a new stream begins, which may refer to the output
+/// of the one before (RFC 7692, section 7.2.3.4).
 pub(crate) fn inflate(stream: &[u8], known: Set) -> (Vec<u8>, End) {
     let mut inflater = Inflater {
         stream,
@@ -100,7 +100,9 @@ impl Inflater<'_> {
 
     fn symbol(&mut self, code: &Code) -> Result<usize, Stop> {
         let (mut value, mut first, mut index) = (0, 0, 0);
-        for count in &code.counts[1..] {
+        // With an incomplete code, the first bit that no symbol begins with decides.
+        let longest = (1..16).rfind(|&len| code.counts[len] > 0).unwrap_or(1);
+        for count in &code.counts[1..=longest] {
             value |= self.bits(1)?;
             if value < first + count {
                 return Ok(code.symbols[index + value - first]);

@@ -1,5 +1,5 @@
-//! A slow decoder that can have the known differences of a peer: the expected verdict for any set of
-//! them. Without any, it does what sockless does.
+//! A slow decoder that can have the known differences of a peer: the expected verdict for any set
+//! of them. Without any, it does what sockless does.
 
 use sockless::{Event, Role};
 use support::laws::reference::may_become_text;
@@ -172,7 +172,7 @@ impl Model<'_> {
         } else {
             0
         };
-        check(frame.first / 16 % 8 & !permitted > 0, 1, length, whole);
+        check((frame.first / 16 % 8) & !permitted > 0, 1, length, whole);
         let first_of_payload = header + u128::from(frame.len.min(1));
         let is_expected = match opcode {
             0 => self.message.is_some(),
@@ -202,8 +202,8 @@ impl Model<'_> {
         found
     }
 
-    /// A message that begins inside of another one, which is compressed, if its first piece cannot be
-    /// inflated.
+    /// A message that begins inside of another one, which is compressed, if its first piece cannot
+    /// be inflated.
     fn inflated_first(&self, frame: &Frame) -> Option<(u128, u16)> {
         let mut message = self.message.clone()?;
         if message.is_interrupted && frame.rsv1() {
@@ -334,7 +334,7 @@ impl Model<'_> {
                 self.verdict.events.push(Event::Ping(frame.payload.clone().into()));
             }
             10 => self.verdict.events.push(Event::Pong(frame.payload.clone().into())),
-            _ => self.deliver_data(&frame),
+            _ => self.deliver_data(frame),
         }
         if frame.is_control() && self.known.has(ControlEndsCompression) {
             if let Some(message) = &mut self.message {

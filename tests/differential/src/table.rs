@@ -34,7 +34,7 @@ impl Counts {
             cases, valid, equal, ..
         } = self;
         let mut text = format!(
-            "{}: {cases} cases, {valid} of them valid, {equal} with equal verdicts\n",
+            "{}: {cases} cases, {valid} of them without a violation, {equal} with equal verdicts\n",
             peer.name()
         );
         for entry in peer.differences() {

@@ -108,8 +108,8 @@ fn read_all(peer: &mut WebSocket<Transport>, verdict: &mut Verdict) -> Result<In
     }
 }
 
-/// Tungstenite reports a Close frame with a forbidden code as one with 1002 and a reason that no case
-/// has, and answers it with that.
+/// Tungstenite reports a Close frame with a forbidden code as one with 1002 and a reason that no
+/// case has, and answers it with that.
 fn as_violation(verdict: &mut Verdict) {
     if let Some(Event::Close(Some(frame))) = verdict.events.last() {
         if frame.reason == "Protocol violation" {
