@@ -52,6 +52,7 @@ mod pieces;
 pub mod poll;
 mod race;
 mod received;
+mod reunite_error;
 mod settings;
 pub mod std_net;
 mod take;
@@ -72,7 +73,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub use self::tls_error::TlsError;
 pub use self::{
-    batch::Batch, connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts, settings::Settings,
+    batch::Batch, connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts,
+    reunite_error::ReuniteError, settings::Settings,
 };
 
 /// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent

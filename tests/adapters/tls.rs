@@ -341,7 +341,7 @@ fn exchange<S: Socket + Send>(ws: WebSocket<S>, message: &[u8], count: usize) ->
             assert_eq!(reader.recv().unwrap(), Some(Message::from(message)));
         }
     });
-    WebSocket::reunite(reader, writer).unwrap_or_else(|_| panic!("two halves of one connection"))
+    WebSocket::reunite(reader, writer).unwrap()
 }
 
 /// Both ends send more than all buffers hold before they would receive: with the halves in two
@@ -466,7 +466,7 @@ fn a_record_that_does_not_end_does_not_delay_a_deadline() {
         }
     });
     let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let mut tls = TlsStream::connect(tcp, "localhost", &Tls::local().client, LIMIT).unwrap();
+    let mut tls = TlsStream::connect(tcp, "localhost", Arc::clone(&Tls::local().client), LIMIT).unwrap();
     let timeout = Some(Duration::from_millis(100));
     tls.set_read_timeout(timeout).unwrap();
     let error = tls.read(&mut [0; 16]).unwrap_err();
