@@ -8,6 +8,9 @@ use super::{
 };
 use crate::adapter::{ReuniteError, driver::SenderId};
 
+/// What [`WebSocket::reunite`] returns if it cannot join the halves: both, unchanged.
+type Separate<T, C> = ReuniteError<Reader<T, C>, Writer<T, C>>;
+
 impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Splits the connection into two halves for two tasks.
     #[must_use]
@@ -32,10 +35,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// The halves are of different connections, or there are clones of the writer. Both halves are
     /// returned.
     #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
-    pub fn reunite(
-        reader: Reader<T, C>,
-        writer: Writer<T, C>,
-    ) -> Result<Self, ReuniteError<Reader<T, C>, Writer<T, C>>> {
+    pub fn reunite(reader: Reader<T, C>, writer: Writer<T, C>) -> Result<Self, Separate<T, C>> {
         if !Arc::ptr_eq(&reader.shared, &writer.shared) || Arc::strong_count(&reader.shared) != 2 {
             return Err(ReuniteError::new(reader, writer));
         }
