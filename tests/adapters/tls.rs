@@ -246,8 +246,8 @@ fn s4_1_an_invalid_certificate_has_a_readable_error() {
     }
 }
 
-/// R006: The certificate that `openssl req -x509` makes by default is that of an authority: a client
-/// that trusts it does not take it for that of a server, and the error says so.
+/// R006: The certificate that `openssl req -x509` makes by default is that of an authority: a
+/// client that trusts it does not take it for that of a server, and the error says so.
 #[test]
 fn s4_1_the_certificate_of_an_authority_is_not_that_of_a_server() {
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
