@@ -220,7 +220,10 @@ pub mod utf8;
 
 pub use close_code::CloseCode;
 #[cfg(feature = "alloc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
+#[doc(inline)]
 pub use engine::*;
+#[doc(inline)]
 pub use error::{ProtocolError, SendError};
 pub use message::MessageKind;
 pub use role::Role;

@@ -2,8 +2,9 @@
 
 use core::{error, fmt};
 
-/// Two halves that do not make up a connection: they are of different connections, or there are
-/// clones of the writer. Returned by `reunite` of an adapter, with both halves unchanged.
+/// The error of `reunite` of an adapter, with both halves, which are unchanged.
+///
+/// They are of different connections, or there are clones of the writer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ReuniteError<R, W> {
