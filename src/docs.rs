@@ -7,9 +7,7 @@
 
 /// A module whose documentation is a page.
 macro_rules! page {
-    ($name:ident, $file:literal, $summary:literal) => {
-        #[doc = $summary]
-        #[doc = ""]
+    ($name:ident, $file:literal) => {
         #[doc = include_str!("docs/links.md")]
         #[doc = include_str!("docs/pictures.md")]
         #[doc = ""]
@@ -18,63 +16,15 @@ macro_rules! page {
     };
 }
 
-page!(
-    embedding,
-    "../docs/EMBEDDING.md",
-    "Putting a connection into an event loop, an executor, hyper, axum, TLS or a device."
-);
-page!(
-    migrating,
-    "../docs/MIGRATING.md",
-    "From tungstenite, tokio-tungstenite, fastwebsockets and axum."
-);
-page!(
-    compare,
-    "../docs/COMPARE.md",
-    "Facts about this and other implementations."
-);
-page!(
-    security,
-    "../docs/SECURITY.md",
-    "What a hostile peer can do, the limits, and the duties of the application."
-);
-page!(
-    deflate,
-    "../docs/DEFLATE.md",
-    "What compression costs, which settings to choose, and its risks."
-);
-page!(
-    performance,
-    "../docs/PERFORMANCE.md",
-    "Time and memory, compared with other crates."
-);
-page!(
-    conformance,
-    "../docs/CONFORMANCE.md",
-    "Each rule of the RFCs, with its tests."
-);
-page!(
-    failure_modes,
-    "../docs/FAILURE-MODES.md",
-    "Known failures of implementations, with their tests."
-);
-page!(
-    testing,
-    "../docs/TESTING.md",
-    "How the crate is tested, and with which commands."
-);
-page!(
-    recording,
-    "../docs/RECORDING.md",
-    "The format of recorded connections, and what a replay proves."
-);
-page!(
-    state,
-    "../docs/STATE.md",
-    "Every state and transition, and what may be sent in which state."
-);
-page!(
-    design,
-    "../docs/DESIGN.md",
-    "Why the crate is built as it is, and where each rule is."
-);
+page!(embedding, "../docs/EMBEDDING.md");
+page!(migrating, "../docs/MIGRATING.md");
+page!(compare, "../docs/COMPARE.md");
+page!(security, "../docs/SECURITY.md");
+page!(deflate, "../docs/DEFLATE.md");
+page!(performance, "../docs/PERFORMANCE.md");
+page!(conformance, "../docs/CONFORMANCE.md");
+page!(failure_modes, "../docs/FAILURE-MODES.md");
+page!(testing, "../docs/TESTING.md");
+page!(recording, "../docs/RECORDING.md");
+page!(state, "../docs/STATE.md");
+page!(design, "../docs/DESIGN.md");

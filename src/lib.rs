@@ -222,10 +222,21 @@ pub mod utf8;
 
 pub use close_code::CloseCode;
 #[cfg(feature = "alloc")]
+#[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
+#[doc(inline)]
 pub use engine::*;
+#[doc(inline)]
 pub use error::{ProtocolError, SendError};
 pub use message::MessageKind;
 pub use role::Role;
+// Crates before 1.0 whose types are in the signatures of this one: the application must use the
+// same version.
+#[cfg(feature = "rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+pub use rustls;
+#[cfg(feature = "tokio-rustls")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio-rustls")))]
+pub use tokio_rustls;
 
 #[cfg(feature = "std")]
 pub mod adapter;

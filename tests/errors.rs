@@ -500,6 +500,8 @@ adapter::Error::Proxy
 adapter::Error::Tls
     the TLS handshake with "h\x00" failed: it is neither a DNS name nor an IP address, so that no
     certificate can have it (RFC 6455, section 4.1)
+adapter::ReuniteError
+    the halves cannot be joined: they are of different connections, or there are clones of the writer
 "#;
 
 /// An error, with the name of its type and variant.
@@ -529,6 +531,8 @@ fn errors() -> Vec<Row> {
     );
     #[cfg(feature = "std")]
     add(&mut rows, "adapter::Error", adapter_errors());
+    #[cfg(feature = "std")]
+    add(&mut rows, "adapter", vec![reunite_error()]);
     rows
 }
 
@@ -1138,6 +1142,19 @@ fn adapter_errors() -> Vec<sockless::adapter::Error> {
     ]
 }
 
+/// The error of two halves of different connections.
+#[cfg(feature = "std")]
+fn reunite_error() -> impl Error {
+    let split = || {
+        let ws = over(Ok(100), sockless::timers::Timeouts::none());
+        ws.split_with(|_stream| Ok((std::io::empty(), std::io::sink())))
+            .unwrap()
+    };
+    let ((reader, _), (_, writer)) = (split(), split());
+    let join = |_, _| Transport(Ok(100));
+    sockless::adapter::std_net::WebSocket::reunite_with(reader, writer, join).unwrap_err()
+}
+
 /// The error of a name that is sent to no one, so that nothing has to listen for it.
 #[cfg(feature = "rustls")]
 fn tls_error() -> sockless::adapter::Error {
@@ -1151,7 +1168,7 @@ fn tls_error() -> sockless::adapter::Error {
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    sockless::adapter::std_net::TlsStream::connect(tcp, "h\0", &Arc::new(config), None).unwrap_err()
+    sockless::adapter::std_net::TlsStream::connect(tcp, "h\0", Arc::new(config), None).unwrap_err()
 }
 
 /// The status after a Close frame of the peer.
@@ -1222,6 +1239,7 @@ fn f76_texts_are_complete() {
             "adapter::Error::Closed",
             "adapter::Error::TimedOut",
             "adapter::Error::Refused",
+            "adapter::ReuniteError",
         ];
         if !is_local.contains(&name.as_str()) {
             let section = text.rsplit_once(" (RFC ").unwrap_or_else(|| panic!("{name}: {text}")).1;
@@ -1330,7 +1348,11 @@ fn every_variant_is_listed() {
         ),
     ];
     let names: BTreeSet<String> = errors().into_iter().map(|row| row.name).collect();
-    let mut declared = BTreeSet::from(["utf8::InvalidUtf8", "message::NotText"].map(String::from));
+    let structs = ["utf8::InvalidUtf8", "message::NotText", "adapter::ReuniteError"];
+    let mut declared = BTreeSet::from(structs.map(String::from));
+    if cfg!(not(feature = "std")) {
+        declared.remove("adapter::ReuniteError");
+    }
     for (kind, start, source, least) in sources {
         let (_, after) = source.split_once(start).unwrap();
         let (body, _) = after.split_once("\n}").unwrap();
@@ -1378,6 +1400,7 @@ fn every_type_is_listed() {
         "Rejection", // a `RequestError` or a `LocalHandshakeError`, with its text
         "RequestError",
         "ResponseError",
+        "ReuniteError",
         "SendError",
         "TlsError", // as `adapter::Error::Tls`
     ];

@@ -226,9 +226,9 @@ fn encoded(header: &Header) -> Vec<u8> {
         .unwrap();
     let flags = [
         (header.fin, 0x80),
-        (header.rsv1, 0x40),
-        (header.rsv2, 0x20),
-        (header.rsv3, 0x10),
+        (header.reserved.rsv1, 0x40),
+        (header.reserved.rsv2, 0x20),
+        (header.reserved.rsv3, 0x10),
     ];
     let first = flags
         .iter()
@@ -275,9 +275,11 @@ fn s5_2_an_encoded_header_decodes_to_itself() {
                 for len in lengths {
                     let header = Header {
                         fin: flags & 8 != 0 || opcode.is_control(),
-                        rsv1: flags & 4 != 0,
-                        rsv2: flags & 2 != 0,
-                        rsv3: flags & 1 != 0,
+                        reserved: ReservedBits {
+                            rsv1: flags & 4 != 0,
+                            rsv2: flags & 2 != 0,
+                            rsv3: flags & 1 != 0,
+                        },
                         opcode,
                         mask,
                         len: if opcode.is_control() { len.min(125) } else { len },
@@ -449,7 +451,7 @@ fn s5_4_a_proxy_keeps_fragments_and_reserved_bits() {
         for (fin, rsv1, opcode, payload) in frames {
             bytes.extend(encoded(&Header {
                 fin,
-                rsv1,
+                reserved: if rsv1 { ReservedBits::RSV1 } else { ReservedBits::NONE },
                 mask: Some(key),
                 ..Header::new(opcode, payload.len() as u64)
             }));
@@ -460,7 +462,7 @@ fn s5_4_a_proxy_keeps_fragments_and_reserved_bits() {
     let (bytes, expected) = (encoded_with(KEY), encoded_with(NEW_KEY));
     for step in 1..=bytes.len() {
         let mut decoder = Decoder::new(Role::Server);
-        decoder.allow_rsv1();
+        decoder.allow_compressed();
         let (mut forwarded, mut key) = (Vec::new(), NEW_KEY);
         for piece in bytes.clone().chunks_mut(step) {
             let mut input = piece;
@@ -488,11 +490,11 @@ fn s5_4_a_proxy_keeps_fragments_and_reserved_bits() {
 #[test]
 fn s9_the_order_of_negotiation_does_not_matter() {
     let mut first = Decoder::new(Role::Client);
-    first.allow_rsv1();
+    first.allow_compressed();
     first.allow_reserved(ReservedBits::RSV2);
     let mut second = Decoder::new(Role::Client);
     second.allow_reserved(ReservedBits::RSV2);
-    second.allow_rsv1();
+    second.allow_compressed();
     for decoder in [first, second] {
         // Every set of bits, on the first frame of a message and on the one after it.
         for bits in 0..8u8 {

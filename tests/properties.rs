@@ -168,9 +168,9 @@ fn first_byte(header: &Header) -> u8 {
     };
     let bits = [
         (header.fin, 128),
-        (header.rsv1, 64),
-        (header.rsv2, 32),
-        (header.rsv3, 16),
+        (header.reserved.rsv1, 64),
+        (header.reserved.rsv2, 32),
+        (header.reserved.rsv3, 16),
     ];
     bits.iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum::<u8>() + opcode
 }

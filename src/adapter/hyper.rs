@@ -89,7 +89,7 @@ pub fn upgrade<B, R: Default>(
     let checked = self::request(request).map_err(|error| reject(Reason::Request(error)))?;
     let config = accept.chosen_config().unwrap_or(&settings.config);
     let accepted = checked.to_http_response(accept, config);
-    let (response, negotiated) = accepted.map_err(|error| reject(error.into()))?;
+    let (response, negotiated) = accepted.map_err(|error| reject(Reason::of(error)))?;
     let engine = settings.upgraded_server(&negotiated, config);
     let upgrade = Upgrade {
         upgrade: hyper::upgrade::on(request),
@@ -131,14 +131,14 @@ fn is_http_2<B>(request: &http::Request<B>) -> bool {
 }
 
 /// A request that cannot become a WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rejection {
     error: Reason,
     is_http_2: bool,
 }
 
 /// Why a request cannot become a WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
     /// The client's request is invalid or not allowed.
@@ -182,9 +182,9 @@ impl Rejection {
     }
 }
 
-impl From<LocalHandshakeError> for Reason {
+impl Reason {
     /// A request that is not allowed is an error of the client.
-    fn from(error: LocalHandshakeError) -> Self {
+    const fn of(error: LocalHandshakeError) -> Self {
         match error {
             LocalHandshakeError::NotAllowed { error } => Self::Request(error),
             error => Self::Acceptance(error),

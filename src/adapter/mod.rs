@@ -3,10 +3,10 @@
 //! | module | transport |
 //! |---|---|
 //! | [`std_net`] | blocking streams, such as `std::net::TcpStream` |
-//! | `tokio` | tokio's `AsyncRead` and `AsyncWrite` (feature `tokio`) |
-//! | `futures_io` | the traits of the `futures-io` crate: smol, async-std (feature `futures-io`) |
-//! | `hyper` | what hyper and axum have upgraded, over HTTP/1.1 or HTTP/2 (feature `hyper`) |
-//! | `poll` | any other executor (feature `tokio` or `futures-io`) |
+//! | [`tokio`] | tokio's `AsyncRead` and `AsyncWrite` (feature `tokio`) |
+//! | [`futures_io`] | the traits of the `futures-io` crate: smol, async-std (feature `futures-io`) |
+//! | [`hyper`] | what hyper and axum have upgraded, over HTTP/1.1 or HTTP/2 (feature `hyper`) |
+//! | [`poll`] | any other executor (feature `tokio` or `futures-io`) |
 //!
 //! An adapter reads, writes and keeps the deadlines. All of its state is in its struct: the engine,
 //! the input that is not processed yet, and the output that is not written yet. A call on an open
@@ -32,6 +32,27 @@
 //! A connection that was opened has exactly one of the last three. Its end is told by the call that
 //! receives and finds it. An event belongs to the span of the thread or task that makes the call. A
 //! subscriber must not use that connection: it may be locked.
+//!
+#![cfg_attr(feature = "tokio", doc = "[`tokio`]: self::tokio")]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "[`tokio`]: https://docs.rs/sockless/latest/sockless/adapter/tokio/index.html"
+)]
+#![cfg_attr(feature = "futures-io", doc = "[`futures_io`]: self::futures_io")]
+#![cfg_attr(
+    not(feature = "futures-io"),
+    doc = "[`futures_io`]: https://docs.rs/sockless/latest/sockless/adapter/futures_io/index.html"
+)]
+#![cfg_attr(feature = "hyper", doc = "[`hyper`]: self::hyper")]
+#![cfg_attr(
+    not(feature = "hyper"),
+    doc = "[`hyper`]: https://docs.rs/sockless/latest/sockless/adapter/hyper/index.html"
+)]
+#![cfg_attr(any(feature = "futures-io", feature = "tokio"), doc = "[`poll`]: self::poll")]
+#![cfg_attr(
+    not(any(feature = "futures-io", feature = "tokio")),
+    doc = "[`poll`]: https://docs.rs/sockless/latest/sockless/adapter/poll/index.html"
+)]
 
 mod batch;
 mod connect_options;
@@ -55,6 +76,7 @@ mod race;
 mod received;
 #[cfg(feature = "recording")]
 mod recorders;
+mod reunite_error;
 mod settings;
 pub mod std_net;
 mod take;
@@ -75,7 +97,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub use self::tls_error::TlsError;
 pub use self::{
-    batch::Batch, connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts, settings::Settings,
+    batch::Batch, connect_options::ConnectOptions, error::Error, message::AsMessage, parts::Parts,
+    reunite_error::ReuniteError, settings::Settings,
 };
 
 /// Locks a mutex, also after a panic of another thread: what an adapter locks is consistent

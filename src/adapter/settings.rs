@@ -15,7 +15,7 @@ use crate::{Config, timers::Timeouts};
 ///     .timeouts(Timeouts::new().idle(Duration::from_secs(300)))
 ///     .high_water(256 << 10);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     pub(super) config: Config,
     pub(super) timeouts: Timeouts,

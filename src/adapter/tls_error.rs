@@ -1,6 +1,9 @@
 //! Why a TLS handshake has failed.
 
-use alloc::{borrow::ToOwned, string::String};
+use alloc::{
+    borrow::ToOwned,
+    string::{String, ToString},
+};
 use core::{error, fmt};
 
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
@@ -61,6 +64,12 @@ fn explanation(error: &rustls::Error) -> Option<&'static str> {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
             Some("the certificate is not signed by a trusted authority")
+        }
+        // The error of the verifier is of a crate that is not a dependency, so its text tells.
+        rustls::Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string() == "CaUsedAsEndEntity" =>
+        {
+            Some("the certificate is that of an authority and not of a server (basicConstraints has CA:TRUE)")
         }
         rustls::Error::InvalidCertificate(CertificateError::Revoked) => Some("the certificate was revoked"),
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Some("what the peer sent is not TLS"),

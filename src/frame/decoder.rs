@@ -67,7 +67,7 @@ pub struct Decoder {
     /// A data frame has begun, and its message has not ended.
     in_message: bool,
     /// permessage-deflate gives the first reserved bit a meaning, on the first frame of a message.
-    allows_rsv1: bool,
+    allows_compressed: bool,
     /// Extensions of the caller's own give these bits a meaning, on every frame of a message. As
     /// one byte, they leave a connection 8 bytes smaller.
     own_bits: FirstByte,
@@ -88,21 +88,21 @@ impl Decoder {
             fin: false,
             in_payload: false,
             in_message: false,
-            allows_rsv1: false,
+            allows_compressed: false,
             own_bits: FirstByte::NONE,
             has_failed: false,
         }
     }
 
-    /// Lets the first reserved bit be set on the first frame of a message, because an extension was
-    /// negotiated that gives it a meaning there: permessage-deflate marks compressed messages with
-    /// it (RFC 7692, section 6).
-    pub const fn allow_rsv1(&mut self) {
-        self.allows_rsv1 = true;
+    /// Lets messages be compressed, because permessage-deflate was negotiated: the first reserved
+    /// bit may be set on the first frame of a message, and on no other (RFC 7692, section 6).
+    pub const fn allow_compressed(&mut self) {
+        self.allows_compressed = true;
     }
 
     /// Lets reserved bits be set on every frame of a message, because extensions were negotiated
-    /// that give them a meaning there (RFC 6455, section 9).
+    /// that give them a meaning there (RFC 6455, section 9). For permessage-deflate, use
+    /// [`allow_compressed`](Self::allow_compressed).
     ///
     /// What they mean, the caller knows: [`Header`] has them. On control frames, they are never
     /// allowed.
@@ -287,7 +287,7 @@ impl Decoder {
     #[inline(never)]
     const fn check_reserved(&self, first: FirstByte) -> Result<(), ProtocolError> {
         let allowed = match Opcode::from_bits(first.opcode_bits()) {
-            Some(Opcode::Text | Opcode::Binary) if self.allows_rsv1 => self.own_bits().union(ReservedBits::RSV1),
+            Some(Opcode::Text | Opcode::Binary) if self.allows_compressed => self.own_bits().union(ReservedBits::RSV1),
             Some(Opcode::Text | Opcode::Binary | Opcode::Continuation) => self.own_bits(),
             Some(Opcode::Close | Opcode::Ping | Opcode::Pong) | None => ReservedBits::NONE,
         };

@@ -23,13 +23,9 @@ use crate::{error::ProtocolError, reserved_bits::ReservedBits};
 pub struct Header {
     /// Whether this is the last fragment of the message.
     pub fin: bool,
-    /// The first reserved bit: a compressed message, if permessage-deflate is negotiated (RFC
-    /// 7692).
-    pub rsv1: bool,
-    /// The second reserved bit.
-    pub rsv2: bool,
-    /// The third reserved bit.
-    pub rsv3: bool,
+    /// The reserved bits that are set. The first one marks a compressed message, if
+    /// permessage-deflate is negotiated (RFC 7692).
+    pub reserved: ReservedBits,
     /// What the frame is.
     pub opcode: Opcode,
     /// The key that the payload is masked with, if it is masked.
@@ -50,9 +46,7 @@ impl Header {
     pub const fn new(opcode: Opcode, len: u64) -> Self {
         Self {
             fin: true,
-            rsv1: false,
-            rsv2: false,
-            rsv3: false,
+            reserved: ReservedBits::NONE,
             opcode,
             mask: None,
             len,
@@ -109,12 +103,9 @@ impl Header {
         } else {
             (None, used)
         };
-        let ReservedBits { rsv1, rsv2, rsv3 } = first.reserved();
         let header = Self {
             fin: first.fin(),
-            rsv1,
-            rsv2,
-            rsv3,
+            reserved: first.reserved(),
             opcode,
             mask,
             len,
@@ -137,11 +128,7 @@ impl Header {
 
 impl Header {
     pub(crate) const fn first_byte(&self) -> FirstByte {
-        FirstByte::new(self.opcode, self.fin).with_reserved(self.reserved())
-    }
-
-    pub(crate) const fn reserved(&self) -> ReservedBits {
-        ReservedBits::new([self.rsv1, self.rsv2, self.rsv3])
+        FirstByte::new(self.opcode, self.fin).with_reserved(self.reserved)
     }
 }
 

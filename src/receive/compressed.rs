@@ -62,7 +62,7 @@ impl Compressed {
     /// A data frame begins; returns whether its message is compressed. The decoder lets the bit be
     /// set on the first frame of a message alone, and only if that was negotiated.
     pub(super) fn begin_frame(&mut self, header: &Header, limits: Limits) -> Result<bool, ProtocolError> {
-        if let (true, Some(params)) = (header.rsv1, self.params) {
+        if let (true, Some(params)) = (header.reserved.rsv1, self.params) {
             self.inflater(params).begin_message();
             self.in_message = true;
         }
@@ -110,7 +110,7 @@ impl Receiver {
     /// Compressed messages may come.
     pub(crate) fn allow_compressed(&mut self, params: DirectionParams) {
         self.compressed.params = Some(params);
-        self.decoder.allow_rsv1();
+        self.decoder.allow_compressed();
     }
 
     /// Takes a small compressed message that is whole at the front of `input`: the fast path for

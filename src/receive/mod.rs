@@ -205,7 +205,7 @@ impl Receiver {
         }
         let own_bits = self.decoder.own_bits();
         if !own_bits.is_empty() {
-            let set = header.reserved().intersection(own_bits);
+            let set = header.reserved.intersection(own_bits);
             self.reserved = match (self.delivery, kind) {
                 (Delivery::Messages, None) => self.reserved.union(set),
                 _ => set,

@@ -46,8 +46,8 @@ impl Incoming {
         }
     }
 
-    pub(super) const fn allow_rsv1(&mut self) {
-        self.decoder.allow_rsv1();
+    pub(super) const fn allow_compressed(&mut self) {
+        self.decoder.allow_compressed();
     }
 
     pub(super) const fn allow_reserved(&mut self, bits: ReservedBits) {

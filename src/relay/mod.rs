@@ -131,8 +131,8 @@ impl Relay {
     pub fn negotiated(mut self, response: &Response<'_>) -> Self {
         for extension in response.extensions() {
             if extension.name() == negotiation::NAME {
-                self.client.incoming.allow_rsv1();
-                self.server.incoming.allow_rsv1();
+                self.client.incoming.allow_compressed();
+                self.server.incoming.allow_compressed();
             } else {
                 let all = ReservedBits::RSV1.union(ReservedBits::RSV2).union(ReservedBits::RSV3);
                 return self.reserved(all);

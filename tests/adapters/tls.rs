@@ -13,7 +13,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::ring,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
     version::{TLS12, TLS13},
 };
 use sockless::{
@@ -46,8 +46,18 @@ impl Tls {
             .unwrap()
             .signed_by(&key, &authority)
             .unwrap();
+        Self::with(authority.der(), certificate.der(), &key, version)
+    }
+
+    /// The client trusts the authority, and the server has the certificate.
+    fn with(
+        authority: &CertificateDer<'static>,
+        certificate: &CertificateDer<'static>,
+        key: &KeyPair,
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(authority.der().clone()).unwrap();
+        roots.add(authority.clone()).unwrap();
         let provider = Arc::new(ring::default_provider());
         let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[version])
@@ -59,7 +69,7 @@ impl Tls {
             .with_protocol_versions(&[version])
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
+            .with_single_cert(vec![certificate.clone()], key)
             .unwrap();
         server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Self {
@@ -236,6 +246,27 @@ fn s4_1_an_invalid_certificate_has_a_readable_error() {
     }
 }
 
+/// R006: The certificate that `openssl req -x509` makes by default is that of an authority: a
+/// client that trusts it does not take it for that of a server, and the error says so.
+#[test]
+fn s4_1_the_certificate_of_an_authority_is_not_that_of_a_server() {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let tls = Tls::with(certificate.der(), certificate.der(), &key, &TLS13);
+    let config = Arc::clone(&tls.server);
+    let serve = move |tcp| echo(tcp, Arc::clone(&config)).map(|_| ());
+    for error in errors("localhost", &tls.options(), serve) {
+        assert_eq!(
+            error.to_string(),
+            "the TLS handshake with \"localhost\" failed: the certificate is that of an authority and not of a \
+             server (basicConstraints has CA:TRUE): invalid peer certificate: Other(OtherError(CaUsedAsEndEntity)) \
+             (RFC 6455, section 4.1)"
+        );
+    }
+}
+
 /// A server that speaks no TLS, or closes the connection, is said to.
 #[test]
 fn a_server_without_tls_has_a_readable_error() {
@@ -341,7 +372,7 @@ fn exchange<S: Socket + Send>(ws: WebSocket<S>, message: &[u8], count: usize) ->
             assert_eq!(reader.recv().unwrap(), Some(Message::from(message)));
         }
     });
-    WebSocket::reunite(reader, writer).unwrap_or_else(|_| panic!("two halves of one connection"))
+    WebSocket::reunite(reader, writer).unwrap()
 }
 
 /// Both ends send more than all buffers hold before they would receive: with the halves in two
@@ -466,7 +497,7 @@ fn a_record_that_does_not_end_does_not_delay_a_deadline() {
         }
     });
     let tcp = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let mut tls = TlsStream::connect(tcp, "localhost", &Tls::local().client, LIMIT).unwrap();
+    let mut tls = TlsStream::connect(tcp, "localhost", Arc::clone(&Tls::local().client), LIMIT).unwrap();
     let timeout = Some(Duration::from_millis(100));
     tls.set_read_timeout(timeout).unwrap();
     let error = tls.read(&mut [0; 16]).unwrap_err();

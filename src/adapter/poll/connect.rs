@@ -10,7 +10,10 @@ use core::{
 use std::io;
 
 use super::Clock;
-use crate::adapter::race::{Race, Step};
+use crate::adapter::{
+    Error,
+    race::{Race, Step},
+};
 
 /// Connects to the first of several addresses that answers (RFC 8305). `connect` returns the future
 /// of an attempt.
@@ -23,13 +26,13 @@ use crate::adapter::race::{Race, Step};
 /// Cancelling drops all attempts.
 ///
 /// # Errors
-/// No address takes the connection: the error is that of the last attempt. There is no limit on the
-/// time.
+/// No address takes the connection: [`Error::Io`] with the error of the last attempt. There is no
+/// limit on the time.
 pub async fn connect_addresses<T, F, C>(
     addresses: impl IntoIterator<Item = SocketAddr>,
     clock: C,
     connect: impl FnMut(SocketAddr) -> F,
-) -> io::Result<T>
+) -> Result<T, Error>
 where
     F: Future<Output = io::Result<T>>,
     C: Clock,
@@ -40,7 +43,7 @@ where
         connect,
         in_progress: Vec::new(),
     };
-    poll_fn(|cx| attempts.poll(cx)).await
+    Ok(poll_fn(|cx| attempts.poll(cx)).await?)
 }
 
 struct Attempts<C, N, F> {

@@ -28,6 +28,7 @@ use crate::{
 /// }
 /// ```
 #[derive(Debug)]
+#[must_use = "a request is answered with `accept` or `reject`"]
 pub struct Incoming<T, C = ()> {
     ws: WebSocket<T, C>,
     request: Request<'static>,

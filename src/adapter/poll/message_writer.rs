@@ -33,6 +33,7 @@ use crate::{
 /// An [`adapter::Error`](Error) is the inner error of the [`io::Error`] that writing returns. Text
 /// may be cut anywhere, but has to be UTF-8 as a whole: what is not is found when it is sent, and
 /// nothing more can be written.
+#[must_use = "a message ends with `finish`"]
 pub struct MessageWriter<'a, T, C = ()> {
     call: Call<'a, T, C>,
     fragment: Fragment,

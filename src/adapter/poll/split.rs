@@ -6,10 +6,10 @@ use super::{
     Clock, Reader, Transport, WebSocket, Writer,
     access::{Shared, Whole},
 };
-use crate::adapter::driver::SenderId;
+use crate::adapter::{ReuniteError, driver::SenderId};
 
 /// What [`WebSocket::reunite`] returns if it cannot join the halves: both, unchanged.
-type Halves<T, C> = (Reader<T, C>, Writer<T, C>);
+type Separate<T, C> = ReuniteError<Reader<T, C>, Writer<T, C>>;
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Splits the connection into two halves for two tasks.
@@ -35,9 +35,9 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// The halves are of different connections, or there are clones of the writer. Both halves are
     /// returned.
     #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
-    pub fn reunite(reader: Reader<T, C>, writer: Writer<T, C>) -> Result<Self, Halves<T, C>> {
+    pub fn reunite(reader: Reader<T, C>, writer: Writer<T, C>) -> Result<Self, Separate<T, C>> {
         if !Arc::ptr_eq(&reader.shared, &writer.shared) || Arc::strong_count(&reader.shared) != 2 {
-            return Err((reader, writer));
+            return Err(ReuniteError::new(reader, writer));
         }
         let (shared, interest) = (Arc::clone(&writer.shared), writer.interest);
         let input = reader.into_input();
@@ -54,7 +54,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
                     shared: Arc::clone(&shared),
                     input,
                 };
-                Err((reader, Writer { shared, interest }))
+                Err(ReuniteError::new(reader, Writer { shared, interest }))
             }
         }
     }

@@ -34,6 +34,7 @@ use crate::{
 /// }
 /// ```
 #[derive(Debug)]
+#[must_use = "a request is answered with `accept` or `reject`"]
 pub struct Incoming<S> {
     ws: WebSocket<S>,
     request: Request<'static>,

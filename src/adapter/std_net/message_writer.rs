@@ -42,6 +42,7 @@ use crate::{
 /// while ws.recv()?.is_some() {}
 /// # Ok::<(), sockless::adapter::Error>(())
 /// ```
+#[must_use = "a message ends with `finish`"]
 pub struct MessageWriter<'a, W> {
     output: Output<'a, W>,
     id: SenderId,

@@ -67,13 +67,13 @@ impl<R: Read, W: Write> Reader<R, W> {
         self.reader.next(&mut self.half)
     }
 
-    /// Waits for the next message and passes it to `take`: see [`WebSocket::recv_with`]. `take` may
-    /// send with the other half.
+    /// Waits for the next message and passes it to `function`, which may send with the other half:
+    /// see [`WebSocket::recv_with`].
     ///
     /// # Errors
     /// Those of [`WebSocket::recv`].
-    pub fn recv_with<V>(&mut self, take: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
-        self.reader.next_with(&mut self.half, take)
+    pub fn recv_with<V>(&mut self, function: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
+        self.reader.next_with(&mut self.half, function)
     }
 
     /// Waits for the next piece of a message: see [`WebSocket::recv_chunk`].

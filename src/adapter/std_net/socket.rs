@@ -1,6 +1,8 @@
 //! A blocking stream with timeouts: what a connection can do with it besides reading and writing.
 
 use core::time::Duration;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
@@ -61,40 +63,57 @@ pub trait Socket: Read + Write + Sized {
     ///
     /// # Errors
     /// The system has failed.
-    fn set_nodelay(&self, _nodelay: bool) -> io::Result<()> {
+    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        let _ = nodelay;
         Ok(())
     }
 }
 
-impl Socket for TcpStream {
-    fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        self.read_timeout()
-    }
+/// Implements [`Socket`] with the functions of the stream that have the same names.
+macro_rules! socket {
+    ($(#[$attribute:meta])* $stream:ty { $($own:item)* }) => {
+        $(#[$attribute])*
+        impl Socket for $stream {
+            fn read_timeout(&self) -> io::Result<Option<Duration>> {
+                self.read_timeout()
+            }
 
-    fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_read_timeout(timeout)
-    }
+            fn set_read_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_read_timeout(timeout)
+            }
 
-    fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        self.write_timeout()
-    }
+            fn write_timeout(&self) -> io::Result<Option<Duration>> {
+                self.write_timeout()
+            }
 
-    fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.set_write_timeout(timeout)
-    }
+            fn set_write_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.set_write_timeout(timeout)
+            }
 
-    fn try_clone(&self) -> io::Result<Self> {
-        self.try_clone()
-    }
+            fn try_clone(&self) -> io::Result<Self> {
+                self.try_clone()
+            }
 
-    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.shutdown(how)
-    }
+            fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+                self.shutdown(how)
+            }
 
+            $($own)*
+        }
+    };
+}
+
+socket!(TcpStream {
     fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.set_nodelay(nodelay)
     }
-}
+});
+
+socket!(
+    #[cfg(unix)]
+    #[cfg_attr(docsrs, doc(cfg(unix)))]
+    UnixStream {}
+);
 
 /// The shortest timeout that is set: sockets refuse a timeout of zero.
 pub(super) const MIN_TIMEOUT: Duration = Duration::from_millis(1);

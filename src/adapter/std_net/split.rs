@@ -10,7 +10,7 @@ use super::{
     Reader, WebSocket, Writer, access::Core, read_loop::ReadLoop, reader::ReadHalf, shared::Shared, socket::Socket,
     write_loop::WriteLoop,
 };
-use crate::adapter::driver::SenderId;
+use crate::adapter::{ReuniteError, driver::SenderId};
 
 impl<S: Read + Write> WebSocket<S> {
     /// Splits the connection into two halves for two threads, over the two handles of the stream
@@ -29,7 +29,7 @@ impl<S: Read + Write> WebSocket<S> {
 }
 
 /// What `reunite` returns if it cannot join the halves: both, unchanged.
-type Halves<R, W> = (Reader<R, W>, Writer<W>);
+type Separate<R, W> = ReuniteError<Reader<R, W>, Writer<W>>;
 
 /// What is left of two halves: the core, the reading direction with its handle, and the writing
 /// one.
@@ -47,7 +47,7 @@ impl<S: Read + Write> WebSocket<S> {
         reader: Reader<R, W>,
         writer: Writer<W>,
         join: impl FnOnce(R, W) -> S,
-    ) -> Result<Self, Halves<R, W>> {
+    ) -> Result<Self, ReuniteError<Reader<R, W>, Writer<W>>> {
         let (core, reader, stream, writer) = reunite(reader, writer)?;
         let writer = writer.join_stream(stream, join);
         Ok(Self::from_loops(core, reader.without_hooks(), writer))
@@ -65,16 +65,16 @@ impl<S: Socket> WebSocket<S> {
     ///     scope.spawn(|| writer.send("hello"));
     ///     reader.recv()
     /// })?;
-    /// let mut ws = WebSocket::reunite(reader, writer).expect("two halves of one connection");
+    /// let mut ws = WebSocket::reunite(reader, writer)?;
     /// ws.send("whole again")?;
-    /// # Ok::<(), sockless::adapter::Error>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// The halves are of different connections, or there are clones of the writer. Both halves are
     /// returned.
     #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
-    pub fn reunite(reader: Reader<S, S>, writer: Writer<S>) -> Result<Self, Halves<S, S>> {
+    pub fn reunite(reader: Reader<S, S>, writer: Writer<S>) -> Result<Self, ReuniteError<Reader<S, S>, Writer<S>>> {
         // The two handles are of one socket.
         let (core, reader, _stream, writer) = reunite(reader, writer)?;
         Ok(Self::from_loops(core, reader, writer))
@@ -108,11 +108,11 @@ fn halves<R, W>(mut core: Core, reader: ReadLoop<R>, stream: R, writer: WriteLoo
 
 /// Undoes [`halves`].
 #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
-fn reunite<R, W>(reader: Reader<R, W>, writer: Writer<W>) -> Result<Loops<R, W>, Halves<R, W>> {
+fn reunite<R, W>(reader: Reader<R, W>, writer: Writer<W>) -> Result<Loops<R, W>, Separate<R, W>> {
     // Dropping the writer ends its message, so the count is checked before: without a clone, nobody
     // makes one meanwhile.
     if !Arc::ptr_eq(&reader.half.shared, &writer.shared) || Arc::strong_count(&writer.shared) != 2 {
-        return Err((reader, writer));
+        return Err(ReuniteError::new(reader, writer));
     }
     drop(writer);
     let Reader { reader, half } = reader;
@@ -128,7 +128,7 @@ fn reunite<R, W>(reader: Reader<R, W>, writer: Writer<W>) -> Result<Loops<R, W>,
                 stream: half.stream,
                 shared: Arc::clone(&shared),
             };
-            Err((Reader { reader, half }, Writer::new(shared)))
+            Err(ReuniteError::new(Reader { reader, half }, Writer::new(shared)))
         }
     }
 }

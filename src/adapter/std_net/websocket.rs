@@ -133,9 +133,9 @@ impl<S: Read + Write> WebSocket<S> {
         self.reader.next(&mut self.whole)
     }
 
-    /// Waits for the next message and passes it to `take`. A message in one frame is borrowed from
-    /// the [buffer](crate::InputBuffer) that it was read into, neither copied nor allocated. One in
-    /// fragments, or a compressed one, is owned.
+    /// Waits for the next message and passes it to `function`. A message in one frame is borrowed
+    /// from the [buffer](crate::InputBuffer) that it was read into, neither copied nor allocated.
+    /// One in fragments, or a compressed one, is owned.
     ///
     /// `None` is that of [`recv`](Self::recv). To answer, return what is to be sent, or use
     /// [halves](Self::split_with).
@@ -154,8 +154,8 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     /// Those of [`recv`](Self::recv).
-    pub fn recv_with<V>(&mut self, take: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
-        self.reader.next_with(&mut self.whole, take)
+    pub fn recv_with<V>(&mut self, function: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
+        self.reader.next_with(&mut self.whole, function)
     }
 
     /// Waits for messages and passes each that one read has brought to `function`, borrowed as by

@@ -2,7 +2,10 @@
 
 use sockless::{
     Message, MessageKind, Role,
-    adapter::poll::{WebSocket, Writer},
+    adapter::{
+        ReuniteError,
+        poll::{WebSocket, Writer},
+    },
 };
 use support::{
     ROLES, frame, frames,
@@ -33,11 +36,12 @@ fn halves_are_reunited() {
             .await
             .unwrap();
         let clone = writer.clone();
-        let (reader, writer) = WebSocket::reunite(reader, writer).expect_err("there is a clone");
+        let ReuniteError { reader, writer, .. } = WebSocket::reunite(reader, writer).expect_err("there is a clone");
         drop(clone);
         let (other_reader, other_writer) = open(other_local, simulation_clock(), Role::Server, 1000).split();
-        let (reader, other_writer) = WebSocket::reunite(reader, other_writer).expect_err("another connection");
-        drop((other_reader, other_writer));
+        let separate = WebSocket::reunite(reader, other_writer).expect_err("another connection");
+        drop((other_reader, separate.writer));
+        let reader = separate.reader;
         let mut ws = WebSocket::reunite(reader, writer).expect("halves of one connection");
         ws.send_fragment(MessageKind::Text, b"ended", true).await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), Some("second".into()));

@@ -2,7 +2,7 @@
 
 use sockless::{
     Delivery, MessageKind, Role, SendError,
-    adapter::{Error, std_net::WebSocket},
+    adapter::{Error, ReuniteError, std_net::WebSocket},
 };
 use support::{frame, frames};
 
@@ -24,14 +24,15 @@ fn halves_are_reunited() {
     assert_eq!(reader.recv().unwrap(), Some(text("one")));
     writer.send_fragment(MessageKind::Binary, b"be", false).unwrap();
     let clone = writer.clone();
-    let (reader, writer) = WebSocket::reunite_with(reader, writer, |stream, _| stream).unwrap_err();
+    let ReuniteError { reader, writer, .. } = WebSocket::reunite_with(reader, writer, |stream, _| stream).unwrap_err();
     let sent = clone.send_fragment(MessageKind::Binary, b"clone", false);
     assert!(matches!(sent, Err(Error::Send(SendError::MessageInProgress))));
     writer.send_fragment(MessageKind::Binary, b"g", false).unwrap();
     drop(clone);
     let (_, stranger) = halves(Role::Server, Delivery::Messages, &script);
-    let (mut reader, stranger) = WebSocket::reunite_with(reader, stranger, |stream, _| stream).unwrap_err();
-    drop(stranger);
+    let separate = WebSocket::reunite_with(reader, stranger, |stream, _| stream).unwrap_err();
+    drop(separate.writer);
+    let mut reader = separate.reader;
     assert_eq!(reader.recv().unwrap(), Some(text("two")));
     let mut ws = WebSocket::reunite_with(reader, writer, |stream, _| stream).unwrap();
     ws.send_fragment(MessageKind::Binary, b"un", true).unwrap();

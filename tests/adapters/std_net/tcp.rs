@@ -1,5 +1,7 @@
 //! Whole connections over TCP on the loopback interface.
 
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
@@ -9,10 +11,11 @@ use std::{
 
 use sockless::{
     Accept, ClientRequest, CloseCode, ClosedBy, Config, Connection, Event, ProtocolError, Role,
-    adapter::{Error, std_net},
+    adapter::{Error, Settings, std_net},
     error::RequestError,
+    timers::{Due, Timeouts},
 };
-use support::{ROLES, feed, frame, frames, quoted, reserved_opcode};
+use support::{REQUEST, ROLES, feed, frame, frames, quoted, reserved_opcode};
 
 use super::{
     TEST_TIMEOUT, accept_tcp, binary, close, closed_with, io_kind, is_timeout, listen, pair, raw_client_and_server,
@@ -49,6 +52,37 @@ fn messages_are_exchanged_over_tcp() {
         assert!(closed.is_clean() && closed.by == ClosedBy::Peer, "{closer:?}");
         assert_eq!((closed.code(), closed.reason()), (CloseCode(4000), "bye"), "{closer:?}");
     }
+}
+
+/// A stream of the file system has halves for two threads, and deadlines, as a TCP stream has.
+#[cfg(unix)]
+#[test]
+fn a_unix_stream_has_halves_and_deadlines() {
+    let (client, server) = UnixStream::pair().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut reader, writer) = std_net::accept(server).unwrap().split().unwrap();
+            thread::scope(|scope| {
+                scope.spawn(|| writer.send("to the client").unwrap());
+                assert_eq!(reader.recv().unwrap(), Some(text("to the server")));
+            });
+        });
+        let request = ClientRequest::new("ws://localhost/").unwrap();
+        let (mut ws, _response) = std_net::client(client, &request, Config::new()).unwrap();
+        ws.send("to the server").unwrap();
+        assert_eq!(ws.recv().unwrap(), Some(text("to the client")));
+    });
+
+    let (mut silent, server) = UnixStream::pair().unwrap();
+    silent.write_all(REQUEST.as_bytes()).unwrap();
+    let moment = Duration::from_millis(10);
+    let settings = Settings::new().timeouts(Timeouts::none().ping(moment).pong(moment));
+    let mut ws = std_net::incoming(server, settings)
+        .unwrap()
+        .accept(&Accept::new())
+        .unwrap();
+    let error = ws.recv().unwrap_err();
+    assert!(matches!(error, Error::TimedOut { due: Due::Pong, .. }), "{error:?}");
 }
 
 /// R091: both ends close at the same time.

@@ -15,7 +15,7 @@ pub mod reference;
 
 use sockless::{
     Event, ProtocolError, Role, State,
-    frame::{Header, Opcode},
+    frame::{Header, Opcode, ReservedBits},
 };
 
 use crate::{feed_cut, frames, open, peer_of, without_fast_paths};
@@ -231,9 +231,11 @@ fn header_roundtrip(cursor: &mut Cursor<'_>) {
     let bits = cursor.byte();
     let header = Header {
         fin: bits & 1 > 0,
-        rsv1: bits & 2 > 0,
-        rsv2: bits & 4 > 0,
-        rsv3: bits & 8 > 0,
+        reserved: ReservedBits {
+            rsv1: bits & 2 > 0,
+            rsv2: bits & 4 > 0,
+            rsv3: bits & 8 > 0,
+        },
         mask: (bits & 16 > 0).then(|| cursor.array()),
         opcode: [
             Opcode::Continuation,

@@ -25,10 +25,10 @@ impl TlsStream {
     pub fn connect(
         tcp: TcpStream,
         host: &str,
-        config: &Arc<ClientConfig>,
+        config: Arc<ClientConfig>,
         limit: impl Into<Option<Duration>>,
     ) -> Result<Self, Error> {
-        Self::connect_within(tcp, host, Some(config), &[], Limit::new(limit.into()))
+        Self::connect_within(tcp, host, Some(&config), &[], Limit::new(limit.into()))
     }
 
     /// `unread` was read from the stream.
