@@ -117,11 +117,8 @@ pub const ALL: &[Workload] = &[
     linear(
         "sending a message that `fragment_size` divides",
         "bytes",
-        1 << 20,
-        |n| {
-            let data = vec![7; n];
-            send(Role::Client, move |end, out| end.send_binary(&data, out))
-        },
+        16384,
+        send_divided,
     ),
     linear("sending Pings", "Pings", 1000, |n| {
         send(Role::Client, move |end, out| {
@@ -297,15 +294,25 @@ fn after_violation(n: usize) -> RunMessages {
     })
 }
 
+/// `work` sends to `out`.
 fn send<E: std::fmt::Debug>(
     role: Role,
     work: impl Fn(&mut Connection, &mut Vec<u8>) -> Result<(), E> + 'static,
 ) -> RunMessages {
     repeat(move || {
-        let mut connection = open(role, config().fragment_size(NonZeroUsize::new(16384)));
         let mut out = Vec::new();
-        work(&mut connection, &mut out).expect("an open connection");
+        work(&mut open(role, config()), &mut out).expect("an open connection");
         black_box(out);
+    })
+}
+
+fn send_divided(n: usize) -> RunMessages {
+    let data = vec![7; n];
+    repeat(move || {
+        let mut client = open(Role::Client, config().fragment_size(NonZeroUsize::new(64)));
+        let mut out = Vec::new();
+        client.send_binary(&data, &mut out).expect("an open connection");
+        assert!(out.len() > n + n / 64 * 6);
     })
 }
 

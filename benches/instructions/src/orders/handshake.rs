@@ -274,7 +274,7 @@ fn invalid_request(head: &str, is_expected: fn(&RequestError) -> bool) -> RunMes
 }
 
 fn choose_subprotocol(offered: usize, supported: usize) -> RunMessages {
-    let list = numbered(offered, ", ", |index| format!("p{index:06}"));
+    let list = numbered(offered, ", ", subprotocol);
     let request = request(&format!("Sec-WebSocket-Protocol: {list}\r\n"));
     let supported: Vec<String> = (0..supported).map(|index| format!("q{index:06}")).collect();
     repeat(move || assert_eq!(black_box(&request).choose_subprotocol(&supported), None))
