@@ -11,13 +11,13 @@ use sockless::{
 };
 use support::heads::{BROWSER_REQUEST, REQUEST};
 
+use crate::RunMessages;
+
 pub struct Workload {
     pub name: &'static str,
     /// The number of messages after which the workload repeats. A run is a multiple of it.
     pub period: u64,
 }
-
-pub type RunMessages = Box<dyn FnMut(u64)>;
 
 const fn workload(name: &'static str) -> Workload {
     Workload { name, period: PERIOD }

@@ -1,0 +1,258 @@
+//! permessage-deflate.
+
+use std::hint::black_box;
+
+use sockless::{
+    Accept, Config, Connection, Delivery, Event, MessageKind, ProtocolError, Request, Role, deflate::DeflateConfig,
+};
+
+use super::{
+    Workload, linear,
+    support::{Arriving, SEED, config, numbered, repeat, request_with, serve},
+};
+use crate::RunMessages;
+
+pub const ALL: &[Workload] = &[
+    linear("compression: offers that are declined", "offers", 500, |n| {
+        let list = numbered(n, ", ", |index| {
+            format!("permessage-deflate; server_max_window_bits={}", 16 + index % 84)
+        });
+        negotiate(&list)
+    }),
+    linear(
+        "compression: offers of which the first is accepted",
+        "offers",
+        500,
+        |n| {
+            let list = numbered(n, ", ", |index| {
+                format!("permessage-deflate; server_max_window_bits={}", 9 + index % 7)
+            });
+            negotiate(&list)
+        },
+    ),
+    linear("compression: parameters of an offer", "parameters", 500, |n| {
+        negotiate(&format!("permessage-deflate{}", "; client_max_window_bits".repeat(n)))
+    }),
+    linear("compression: message, byte by byte", "bytes, inflated", 32768, |n| {
+        receive(&[n], true, 1, false)
+    }),
+    linear(
+        "compression: message in chunks, byte by byte",
+        "bytes, inflated",
+        32768,
+        |n| receive(&[n], true, 1, true),
+    ),
+    linear(
+        "compression: message of zeros, in one input",
+        "bytes, inflated",
+        1 << 18,
+        zeros,
+    ),
+    linear(
+        "compression: messages of 100 bytes, in one input",
+        "messages",
+        200,
+        |n| receive(&vec![100; n], true, 0, false),
+    ),
+    linear(
+        "compression: messages of 100 bytes, without context takeover",
+        "messages",
+        200,
+        |n| receive(&vec![100; n], false, 0, false),
+    ),
+    linear(
+        "compression: fragments of 1 byte, byte by byte",
+        "fragments",
+        500,
+        |n| fragments(n, 1),
+    ),
+    linear(
+        "compression: empty fragments, in one input",
+        "fragments",
+        2000,
+        empty_fragments,
+    ),
+    linear(
+        "compression: blocks that inflate to nothing",
+        "blocks",
+        100,
+        empty_blocks,
+    ),
+    linear("compression: sending one message", "bytes", 65536, |n| send(&[n], true)),
+    linear("compression: sending messages of 100 bytes", "messages", 200, |n| {
+        send(&vec![100; n], true)
+    }),
+    linear(
+        "compression: sending messages of 100 bytes, without context takeover",
+        "messages",
+        50,
+        |n| send(&vec![100; n], false),
+    ),
+    linear("compression: sending fragments of 1 byte", "fragments", 500, |n| {
+        fragments(n, 0)
+    }),
+];
+
+fn deflating() -> Config {
+    config().deflate(DeflateConfig::new().threshold(0))
+}
+
+fn negotiate(list: &str) -> RunMessages {
+    serve(
+        &request_with(&format!("Sec-WebSocket-Extensions: {list}\r\n")),
+        0,
+        deflating(),
+    )
+}
+
+fn open(role: Role, takeover: bool, config: Config) -> Connection {
+    let offer: &[u8] = match takeover {
+        true => b"permessage-deflate",
+        false => b"permessage-deflate; client_no_context_takeover; server_no_context_takeover",
+    };
+    let headers: [(&str, &[u8]); 6] = [
+        ("host", b"example.com"),
+        ("upgrade", b"websocket"),
+        ("connection", b"Upgrade"),
+        ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-version", b"13"),
+        ("sec-websocket-extensions", offer),
+    ];
+    let request = Request::from_list("GET", "/", headers).expect("a valid request");
+    let (_, negotiated) = request
+        .acceptance(&Accept::new(), &deflating())
+        .expect("an offer that is accepted");
+    match role {
+        Role::Client => Connection::upgraded_client(&negotiated, config, SEED),
+        Role::Server => Connection::upgraded_server(&negotiated, config),
+    }
+}
+
+/// Bytes of four values in no order that a compressor finds, and so of a quarter of the length.
+fn content(len: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        b"abcd"[(state >> 30) as usize]
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn compressed(lens: &[usize], takeover: bool) -> Vec<u8> {
+    let mut client = open(Role::Client, takeover, deflating());
+    let data = content(lens.iter().copied().max().unwrap_or(0));
+    let mut out = Vec::new();
+    for &len in lens {
+        client.send_binary(&data[..len], &mut out).expect("an open connection");
+    }
+    out
+}
+
+fn receive(lens: &[usize], takeover: bool, piece: usize, is_chunked: bool) -> RunMessages {
+    let mut arriving = Arriving::new(compressed(lens, takeover), piece);
+    let total: usize = lens.iter().sum();
+    let delivery = if is_chunked {
+        Delivery::Chunks
+    } else {
+        Delivery::Messages
+    };
+    repeat(move || {
+        let mut server = open(Role::Server, takeover, deflating().delivery(delivery));
+        let mut received = 0;
+        arriving.receive(&mut server, &mut Vec::new(), |_, event, _| match black_box(event) {
+            Event::Binary(data) => received += data.len(),
+            Event::Chunk(chunk) => received += chunk.as_bytes().len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(received, total);
+    })
+}
+
+fn zeros(n: usize) -> RunMessages {
+    let mut out = Vec::new();
+    open(Role::Client, true, deflating())
+        .send_binary(&vec![0; n], &mut out)
+        .expect("an open connection");
+    assert!(out.len() < n / 100);
+    let mut arriving = Arriving::new(out, 0);
+    repeat(move || {
+        let mut server = open(Role::Server, true, deflating());
+        arriving.receive(&mut server, &mut Vec::new(), |_, event, _| match event {
+            Event::Binary(data) => assert_eq!(data.len(), n),
+            other => panic!("{other:?}"),
+        });
+    })
+}
+
+/// Sends a message in fragments of one byte; with `piece`, receives it instead.
+fn fragments(n: usize, piece: usize) -> RunMessages {
+    let data = content(n);
+    let send = move || {
+        let mut client = open(Role::Client, true, deflating());
+        let mut out = Vec::new();
+        for (at, byte) in data.iter().enumerate() {
+            client
+                .send_fragment(MessageKind::Binary, &[*byte], at + 1 == n, &mut out)
+                .expect("an open connection");
+        }
+        out
+    };
+    if piece == 0 {
+        return repeat(move || {
+            black_box(send());
+        });
+    }
+    let mut arriving = Arriving::new(send(), piece);
+    repeat(move || {
+        let mut server = open(Role::Server, true, deflating());
+        let events = arriving.receive(&mut server, &mut Vec::new(), |_, _, _| {});
+        assert_eq!(events, 1);
+    })
+}
+
+fn empty_fragments(n: usize) -> RunMessages {
+    let mut frames = b"\x42\x80abcd".to_vec();
+    frames.extend(b"\0\x80abcd".repeat(n));
+    let mut arriving = Arriving::new(frames, 0);
+    repeat(move || {
+        let mut server = open(Role::Server, true, deflating());
+        assert_eq!(arriving.receive(&mut server, &mut Vec::new(), |_, _, _| {}), 0);
+    })
+}
+
+/// Frames of empty stored blocks, which a mask of zeros does not change; a back end that limits
+/// their number ends the connection.
+fn empty_blocks(n: usize) -> RunMessages {
+    let mut frames = Vec::new();
+    for index in 0..n {
+        frames.extend(if index == 0 {
+            b"\x42\x85\0\0\0\0"
+        } else {
+            b"\0\x85\0\0\0\0"
+        });
+        frames.extend(b"\0\0\0\xFF\xFF");
+    }
+    let mut arriving = Arriving::new(frames, 0);
+    repeat(move || {
+        let mut server = open(Role::Server, true, deflating());
+        let mut input = arriving.pieces().next().expect("the frames");
+        let result = server.receive(&mut input, &mut Vec::new()).map_err(|error| *error);
+        assert!(
+            matches!(result, Ok(None) | Err(ProtocolError::TooManyDeflateBlocks)),
+            "{result:?}"
+        );
+    })
+}
+
+fn send(lens: &[usize], takeover: bool) -> RunMessages {
+    let data = content(lens.iter().copied().max().unwrap_or(0));
+    let lens = lens.to_vec();
+    repeat(move || {
+        let mut client = open(Role::Client, takeover, deflating());
+        let mut out = Vec::new();
+        for &len in &lens {
+            client.send_binary(&data[..len], &mut out).expect("an open connection");
+        }
+        black_box(out);
+    })
+}
