@@ -8,7 +8,10 @@ use sockless::{
     frame::{Decoder, Header, Item, Opcode},
 };
 
-use crate::streams;
+use crate::{
+    fuzzing::{self, Seeds},
+    streams,
+};
 use support::{
     Length, ROLES, frame, header,
     laws::{
@@ -378,9 +381,6 @@ fn mask_bytewise(bytes: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// A fuzz target, its law, and structured inputs, which a fuzzer does not find quickly.
-type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
-
 fn seeds() -> Vec<Seeds> {
     let inputs = |role: Role| {
         let mut inputs = Vec::new();
@@ -445,7 +445,7 @@ fn seeds() -> Vec<Seeds> {
 /// writes the seeds to the corpora.
 #[test]
 fn the_laws_hold_for_the_seeds_of_the_fuzz_targets() {
-    for (target, law, inputs) in seeds() {
+    for (target, law, inputs) in seeds().into_iter().chain(fuzzing::seeds()) {
         assert!(!inputs.is_empty(), "{target}");
         inputs.iter().for_each(|input| law(input));
         if std::env::var_os("SEEDS").is_some() {

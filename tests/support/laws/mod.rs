@@ -8,8 +8,12 @@
 pub mod compressed;
 pub mod conversation;
 pub mod endpoint;
+#[cfg(feature = "deflate")]
+pub mod inflate;
 pub mod options;
 pub mod reference;
+#[cfg(feature = "deflate")]
+pub mod rfc1951;
 
 use sockless::{
     Event, ProtocolError, Role, State,
