@@ -1,6 +1,9 @@
 //! The laws whose inputs have a structure of their own: their properties, and the seeds of their
 //! fuzz targets.
 
+use sockless::Role;
+
+mod handshake;
 #[cfg(feature = "deflate")]
 mod inflate;
 
@@ -9,8 +12,19 @@ pub(crate) type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 
 /// The seeds of the fuzz targets whose laws are tested here.
 pub(crate) fn seeds() -> Vec<Seeds> {
+    use support::laws;
     vec![
+        (
+            "handshake_request",
+            laws::handshake::handshake_request,
+            handshake::seeds(Role::Server),
+        ),
+        (
+            "handshake_response",
+            laws::handshake::handshake_response,
+            handshake::seeds(Role::Client),
+        ),
         #[cfg(feature = "deflate")]
-        ("inflate", support::laws::inflate::inflate, inflate::seeds()),
+        ("inflate", laws::inflate::inflate, inflate::seeds()),
     ]
 }

@@ -8,6 +8,8 @@
 pub mod compressed;
 pub mod conversation;
 pub mod endpoint;
+pub mod handshake;
+pub mod heads;
 #[cfg(feature = "deflate")]
 pub mod inflate;
 pub mod options;
