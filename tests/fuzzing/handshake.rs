@@ -50,7 +50,14 @@ fn requests() -> Vec<Vec<u8>> {
         .iter()
         .map(|(name, values, _)| head("GET /a?b HTTP/1.1", &with(&REQUEST_FIELDS, name, values)))
         .collect();
-    for target in ["http://example.com:080/a", "https://[::1]?x", "*", "/%00", "http://a:b", "/a#b"] {
+    for target in [
+        "http://example.com:080/a",
+        "https://[::1]?x",
+        "*",
+        "/%00",
+        "http://a:b",
+        "/a#b",
+    ] {
         for method in ["GET", "HEAD", "OPTIONS"] {
             requests.push(head(&format!("{method} {target} HTTP/1.1"), &REQUEST_FIELDS));
             requests.push(head(&format!("{method} {target} HTTP/1.0"), &[("Host", "[::1]:1")]));
@@ -80,7 +87,11 @@ fn responses() -> Vec<Vec<u8>> {
     let frames = [frame(Role::Server, 0x81, b"hello"), frame(Role::Server, 0x88, b"")].concat();
     let mut responses = vec![
         [response(), frames].concat(),
-        [b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103\nLink: </a>\n\n", &response()[..]].concat(),
+        [
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103\nLink: </a>\n\n",
+            &response()[..],
+        ]
+        .concat(),
     ];
     for (name, value) in [
         ("Sec-WebSocket-Protocol", ", b"),
@@ -97,7 +108,10 @@ fn responses() -> Vec<Vec<u8>> {
         ("Content-Length: 40", "hello"),
         ("Content-Length: 0, 0", ""),
         ("X: y", "until the end of the transport"),
-        ("Transfer-Encoding: gzip, chunked", "5\r\nhello\r\nA ;x=y\r\n0123456789\r\n0\r\n\r\n"),
+        (
+            "Transfer-Encoding: gzip, chunked",
+            "5\r\nhello\r\nA ;x=y\r\n0123456789\r\n0\r\n\r\n",
+        ),
         ("Transfer-Encoding: chunked", "FFFFFFFFFFFFFFFF\r\nhello"),
         ("Transfer-Encoding: gzip", "hello"),
     ] {

@@ -58,7 +58,11 @@ fn compress(parts: &[Vec<u8>], level: i32, strategy: usize, flush: usize) -> Vec
     let mut out = vec![0; parts.iter().map(|part| part.len() + 200).sum()];
     for (number, part) in parts.iter().enumerate() {
         let is_last = number + 1 == parts.len();
-        let flush = if is_last || flush != DeflateFlush::Finish { flush } else { DeflateFlush::SyncFlush };
+        let flush = if is_last || flush != DeflateFlush::Finish {
+            flush
+        } else {
+            DeflateFlush::SyncFlush
+        };
         let from = usize::try_from(deflate.total_out()).unwrap();
         deflate.compress(part, &mut out[from..], flush).unwrap();
     }
@@ -72,7 +76,12 @@ fn compress(parts: &[Vec<u8>], level: i32, strategy: usize, flush: usize) -> Vec
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for number in 0..40_usize {
-        let options = [(number * 37) as u8, number as u8, (number * 11) as u8, (number * 5) as u8];
+        let options = [
+            (number * 37) as u8,
+            number as u8,
+            (number * 11) as u8,
+            (number * 5) as u8,
+        ];
         let part = |index: usize| Content::ALL[(number + index) % 4].message(index, number * (number + index) + index);
         let first = compress(&[part(0), part(1)], (number % 10) as i32, number % 5, number % 4);
         let second = compress(&[part(0)], 9, 0, 0);
@@ -80,12 +89,19 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     }
     // The examples of RFC 7692, section 7.2.3, and an empty block of each kind.
     for payloads in [
-        &[&[0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00][..], &[0xF2, 0x00, 0x11, 0x00, 0x00]][..],
+        &[
+            &[0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00][..],
+            &[0xF2, 0x00, 0x11, 0x00, 0x00],
+        ][..],
         &[&[0x00, 0x05, 0x00, 0xFA, 0xFF, 0x48, 0x65, 0x6C, 0x6C, 0x6F, 0x00]],
         &[&[0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00, 0x00]],
-        &[&[0xF2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xCA, 0xC9, 0xC9, 0x07, 0x00]],
+        &[&[
+            0xF2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xCA, 0xC9, 0xC9, 0x07, 0x00,
+        ]],
         &[&[0x02, 0x00], &[0x00], &[]],
-        &[&[0x05, 0xC0, 0x81, 0x08, 0x00, 0x00, 0x00, 0x00, 0x20, 0x7F, 0xEB, 0x0B, 0x00, 0x00]],
+        &[&[
+            0x05, 0xC0, 0x81, 0x08, 0x00, 0x00, 0x00, 0x00, 0x20, 0x7F, 0xEB, 0x0B, 0x00, 0x00,
+        ]],
     ] {
         seeds.push(laws::inflate::input([2, 1, 1, 5], payloads));
     }

@@ -6,6 +6,7 @@ use sockless::Role;
 mod handshake;
 #[cfg(feature = "deflate")]
 mod inflate;
+mod pair;
 
 /// A fuzz target, its law, and structured inputs, which a fuzzer does not find quickly.
 pub(crate) type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
@@ -24,6 +25,7 @@ pub(crate) fn seeds() -> Vec<Seeds> {
             laws::handshake::handshake_response,
             handshake::seeds(Role::Client),
         ),
+        ("pair", laws::pair::pair, pair::seeds()),
         #[cfg(feature = "deflate")]
         ("inflate", laws::inflate::inflate, inflate::seeds()),
     ]

@@ -39,8 +39,14 @@ impl Options {
         let options = Self {
             limits: match bits % 4 {
                 0 => HeadLimits { bytes: 300, fields: 8 },
-                1 => HeadLimits { bytes: 1000, fields: 200 },
-                _ => HeadLimits { bytes: 16 << 10, fields: 128 },
+                1 => HeadLimits {
+                    bytes: 1000,
+                    fields: 200,
+                },
+                _ => HeadLimits {
+                    bytes: 16 << 10,
+                    fields: 128,
+                },
             },
             max_body: if bit(0) { 16 } else { 1000 },
             plain_requests: bit(2),
@@ -111,7 +117,11 @@ impl Options {
         });
         // A head and a body that grow by doubling, the slots of many fields, the elements of a list
         // in order, and an error with its text.
-        let slots = if self.limits.fields > 128 { 32 * self.limits.fields } else { 0 };
+        let slots = if self.limits.fields > 128 {
+            32 * self.limits.fields
+        } else {
+            0
+        };
         let bound = 3 * (self.limits.bytes + self.max_body) + slots + 8 * self.limits.bytes + 4096;
         assert!(heap.bytes_max <= bound as u64, "{} > {bound}", heap.bytes_max);
     }
@@ -166,7 +176,10 @@ pub fn handshake_request(data: &[u8]) {
         .is_some_and(|start| input[start..].starts_with(b"HEAD "));
     match expected_request(options, input) {
         Expected::Incomplete => {
-            assert_eq!((outcome.events, outcome.error, &outcome.out[..]), (vec![], None, &[][..]));
+            assert_eq!(
+                (outcome.events, outcome.error, &outcome.out[..]),
+                (vec![], None, &[][..])
+            );
             let mut server = options.open(Role::Server);
             feed(&mut server, input, &[]);
             assert_eq!(server.state(), State::Opening);
@@ -197,7 +210,10 @@ pub fn handshake_request(data: &[u8]) {
             let answer = Answer::read(&outcome.out);
             if request.is_upgrade() {
                 assert_eq!(answer.status, 101);
-                assert_eq!(answer.one("Sec-WebSocket-Accept").as_bytes(), accept_key(head.values("sec-websocket-key")[0]));
+                assert_eq!(
+                    answer.one("Sec-WebSocket-Accept").as_bytes(),
+                    accept_key(head.values("sec-websocket-key")[0])
+                );
                 assert!(answer.all("Content-Length").is_empty() && answer.all("Sec-WebSocket-Extensions").is_empty());
             } else {
                 assert_eq!((answer.status, outcome.error), (200, None));
@@ -213,7 +229,11 @@ fn check_request(request: &Request<'_>, head: &Head) {
     assert_eq!((request.method(), request.target()), (&method[..], &target[..]));
     let fields = request.headers().map(|(name, value)| (name.to_owned(), value.to_vec()));
     assert_eq!(fields.collect::<Vec<_>>(), head.fields);
-    let text = |name: &str| head.values(name).first().map(|value| String::from_utf8_lossy(value).into_owned());
+    let text = |name: &str| {
+        head.values(name)
+            .first()
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+    };
     assert_eq!(request.origin(), text("origin").as_deref());
     let host = match target.split_once("://") {
         Some((_, rest)) if !target.starts_with('/') => rest.split(['/', '?']).next().unwrap_or_default().into(),
@@ -227,7 +247,9 @@ fn check_request(request: &Request<'_>, head: &Head) {
         let values = head.values("sec-websocket-extensions").into_iter();
         let extensions: Vec<_> = values.flat_map(|value| heads::extensions(value).unwrap()).collect();
         let reported = request.extensions().map(|extension| {
-            let parameters = extension.params().map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
+            let parameters = extension
+                .params()
+                .map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
             (extension.name().to_owned(), parameters.collect::<Vec<_>>())
         });
         assert_eq!(reported.collect::<Vec<_>>(), extensions);
@@ -266,7 +288,11 @@ fn expected_request(options: Options, input: &[u8]) -> Expected {
     } else {
         is_valid_request(&head, &["GET", "HEAD", "OPTIONS"], &head.words[2].clone())
     };
-    if is_valid { Expected::Head(head) } else { Expected::Refused }
+    if is_valid {
+        Expected::Head(head)
+    } else {
+        Expected::Refused
+    }
 }
 
 fn is_valid_request(head: &Head, methods: &[&str], version: &str) -> bool {
@@ -386,19 +412,28 @@ pub fn handshake_response(data: &[u8]) {
     let eof = client.receive_eof();
     match expected_response(options, input) {
         Response::Incomplete => {
-            assert_eq!((outcome.events, outcome.error, &outcome.out[..]), (vec![], None, &[][..]));
+            assert_eq!(
+                (outcome.events, outcome.error, &outcome.out[..]),
+                (vec![], None, &[][..])
+            );
             assert_eq!(eof, Err(Box::new(ProtocolError::HandshakeEof)));
         }
         Response::Invalid => {
             assert!(matches!(outcome.error, Some(ProtocolError::Response(_))), "{outcome:?}");
             assert_eq!((outcome.events, &outcome.out[..]), (vec![], &[][..]));
         }
-        Response::Open { head, subprotocol, frames } => {
+        Response::Open {
+            head,
+            subprotocol,
+            frames,
+        } => {
             let mut events = outcome.events.into_iter();
             let Some(Event::Open(response)) = events.next() else {
                 panic!("{:?}", outcome.error);
             };
-            let fields = response.headers().map(|(name, value)| (name.to_owned(), value.to_vec()));
+            let fields = response
+                .headers()
+                .map(|(name, value)| (name.to_owned(), value.to_vec()));
             assert_eq!((response.status(), fields.collect::<Vec<_>>()), (101, head.fields));
             assert_eq!(response.subprotocol(), subprotocol);
             // What follows is frames.
@@ -412,7 +447,11 @@ pub fn handshake_response(data: &[u8]) {
             let sent = |bytes: &[u8]| crate::frames(peer_of(Role::Server), bytes);
             assert_eq!(sent(&outcome.out), sent(&rest.out));
         }
-        Response::Refused { status, body, is_complete } => {
+        Response::Refused {
+            status,
+            body,
+            is_complete,
+        } => {
             assert_eq!((outcome.error, &outcome.out[..]), (None, &[][..]));
             let refusal = match (is_complete, outcome.events.into_iter().next(), eof) {
                 (Some(_), Some(Event::Refused(refusal)), Ok(None)) => refusal,
@@ -499,7 +538,11 @@ fn accepted(options: Options, head: &Head) -> Option<Option<&'static str>> {
     let are_offered = extensions.len() <= allowed.len()
         && extensions.iter().all(|(name, _)| allowed.contains(&&name[..]))
         && !head.has_only_commas("sec-websocket-extensions");
-    let offered = if options.offers_subprotocols { &["a", "b"][..] } else { &[] };
+    let offered = if options.offers_subprotocols {
+        &["a", "b"][..]
+    } else {
+        &[]
+    };
     let subprotocol = match head.values("sec-websocket-protocol")[..] {
         [] | [b""] if options.requires_subprotocol && !offered.is_empty() => return None,
         [] | [b""] => None,
@@ -536,7 +579,11 @@ fn refused<'a>(options: Options, status: u16, head: &Head, rest: &[u8]) -> Respo
     }
     let parse = |text: &Vec<u8>| {
         let is_number = text.iter().all(u8::is_ascii_digit);
-        std::str::from_utf8(text).ok().filter(|_| is_number)?.parse::<u64>().ok()
+        std::str::from_utf8(text)
+            .ok()
+            .filter(|_| is_number)?
+            .parse::<u64>()
+            .ok()
     };
     let Some(lengths) = lengths.iter().map(parse).collect::<Option<Vec<_>>>() else {
         return Response::Invalid;
@@ -571,7 +618,10 @@ fn chunked<'a>(status: u16, mut rest: &[u8], max: usize) -> Response<'a> {
     /// The longest line.
     const MAX_LINE: usize = 256;
     loop {
-        let line = rest.iter().position(|byte| *byte == b'\n').map_or(rest, |end| &rest[..=end]);
+        let line = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(rest, |end| &rest[..=end]);
         if line.len() > MAX_LINE + usize::from(line.ends_with(b"\n")) {
             return Response::Invalid;
         }
@@ -597,7 +647,10 @@ fn chunked<'a>(status: u16, mut rest: &[u8], max: usize) -> Response<'a> {
         if (taken as u64) < size {
             return refused(body, None);
         }
-        let line = rest.iter().position(|byte| *byte == b'\n').map_or(rest, |end| &rest[..=end]);
+        let line = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(rest, |end| &rest[..=end]);
         if line.len() > MAX_LINE + usize::from(line.ends_with(b"\n")) {
             return Response::Invalid;
         }

@@ -58,7 +58,11 @@ pub fn read(bytes: &[u8], limits: HeadLimits, is_first_line: fn(&[&[u8]]) -> boo
         return Found::Invalid;
     }
     let Some(blank) = lines.iter().position(|line| content(line).is_empty()) else {
-        return if rest.len() >= room { Found::Invalid } else { Found::Incomplete };
+        return if rest.len() >= room {
+            Found::Invalid
+        } else {
+            Found::Incomplete
+        };
     };
     let mut fields = Vec::new();
     for line in &lines[1..blank] {
@@ -75,7 +79,10 @@ pub fn read(bytes: &[u8], limits: HeadLimits, is_first_line: fn(&[&[u8]]) -> boo
     if fields.len() > limits.fields {
         return Found::Invalid;
     }
-    let mut words = words.unwrap().into_iter().map(|word| String::from_utf8_lossy(word).into_owned());
+    let mut words = words
+        .unwrap()
+        .into_iter()
+        .map(|word| String::from_utf8_lossy(word).into_owned());
     let [first, second, third] = [(); 3].map(|()| words.next().unwrap_or_default());
     Found::Head(Head {
         words: [first, second, third],
@@ -97,7 +104,7 @@ impl Head {
     /// The values joined to one list, and its elements that are not empty (RFC 9110, section
     /// 5.6.1).
     pub fn list(&self, name: &str) -> (Vec<u8>, Vec<Vec<u8>>) {
-        let joined = self.values(name).join(&b','); 
+        let joined = self.values(name).join(&b',');
         let elements = joined.split(|byte| *byte == b',').map(|element| trim(element).to_vec());
         let elements = elements.filter(|element| !element.is_empty()).collect();
         (joined, elements)
@@ -106,7 +113,9 @@ impl Head {
     /// Whether a list names a token, in any case.
     pub fn names(&self, name: &str, token: &str) -> bool {
         let (_, elements) = self.list(name);
-        elements.iter().any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+        elements
+            .iter()
+            .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// Whether a list has commas and nothing else.
@@ -119,7 +128,10 @@ impl Head {
 fn trim(value: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| *byte == b' ' || *byte == b'\t';
     let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    let end = value
+        .iter()
+        .rposition(|byte| !is_space(byte))
+        .map_or(start, |last| last + 1);
     &value[start..end]
 }
 
@@ -145,7 +157,10 @@ pub fn is_authority(text: &[u8]) -> bool {
         if !port.is_empty() && !port.starts_with(':') {
             return false;
         }
-        (address.parse::<std::net::Ipv6Addr>().is_ok(), port.trim_start_matches(':'))
+        (
+            address.parse::<std::net::Ipv6Addr>().is_ok(),
+            port.trim_start_matches(':'),
+        )
     } else {
         let (host, port) = text.split_once(':').unwrap_or((text, ""));
         (!host.is_empty() && is_reg_name(host), port)
@@ -197,9 +212,11 @@ pub fn extensions(value: &[u8]) -> Option<Vec<(String, Vec<(String, Option<Strin
         for part in parts {
             parameters.push(match part {
                 [Word::Token(name)] => (name.clone(), None),
-                [Word::Token(name), Word::Other(b'='), Word::Token(value) | Word::Quoted(value)] => {
-                    (name.clone(), Some(value.clone()))
-                }
+                [
+                    Word::Token(name),
+                    Word::Other(b'='),
+                    Word::Token(value) | Word::Quoted(value),
+                ] => (name.clone(), Some(value.clone())),
                 _ => return None,
             });
         }

@@ -180,7 +180,10 @@ fn check(options: Options, payloads: &[&[u8]], expected: &[Inflated], outcome: O
     if outcome.error == Some(ProtocolError::TooManyDeflateBlocks) {
         let len: usize = payloads.iter().map(|payload| payload.len()).sum();
         assert!(len * 8 >= FREE_BLOCKS * 10, "{len} bytes have not so many blocks");
-        assert!(!cfg!(feature = "zlib-rs") || options.bits < 15, "zlib-rs has no such limit");
+        assert!(
+            !cfg!(feature = "zlib-rs") || options.bits < 15,
+            "zlib-rs has no such limit"
+        );
     } else {
         let error = expected.last().and_then(|message| message.error);
         assert_eq!(outcome.error, error, "{options:?}");

@@ -13,6 +13,7 @@ pub mod heads;
 #[cfg(feature = "deflate")]
 pub mod inflate;
 pub mod options;
+pub mod pair;
 pub mod reference;
 #[cfg(feature = "deflate")]
 pub mod rfc1951;
