@@ -7,6 +7,7 @@ mod handshake;
 #[cfg(feature = "deflate")]
 mod inflate;
 mod pair;
+mod relay;
 
 /// A fuzz target, its law, and structured inputs, which a fuzzer does not find quickly.
 pub(crate) type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
@@ -26,6 +27,7 @@ pub(crate) fn seeds() -> Vec<Seeds> {
             handshake::seeds(Role::Client),
         ),
         ("pair", laws::pair::pair, pair::seeds()),
+        ("relay", laws::relay::relay, relay::seeds()),
         #[cfg(feature = "deflate")]
         ("inflate", laws::inflate::inflate, inflate::seeds()),
     ]

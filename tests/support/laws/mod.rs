@@ -15,6 +15,7 @@ pub mod inflate;
 pub mod options;
 pub mod pair;
 pub mod reference;
+pub mod relay;
 #[cfg(feature = "deflate")]
 pub mod rfc1951;
 
