@@ -7,6 +7,8 @@ mod handshake;
 #[cfg(feature = "deflate")]
 mod inflate;
 mod pair;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+mod polled;
 mod relay;
 
 /// A fuzz target, its law, and structured inputs, which a fuzzer does not find quickly.
@@ -27,6 +29,8 @@ pub(crate) fn seeds() -> Vec<Seeds> {
             handshake::seeds(Role::Client),
         ),
         ("pair", laws::pair::pair, pair::seeds()),
+        #[cfg(any(feature = "tokio", feature = "futures-io"))]
+        ("polled", laws::polled::polled, polled::seeds()),
         ("relay", laws::relay::relay, relay::seeds()),
         #[cfg(feature = "deflate")]
         ("inflate", laws::inflate::inflate, inflate::seeds()),

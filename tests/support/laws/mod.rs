@@ -14,6 +14,8 @@ pub mod heads;
 pub mod inflate;
 pub mod options;
 pub mod pair;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+pub mod polled;
 pub mod reference;
 pub mod relay;
 #[cfg(feature = "deflate")]
