@@ -10,6 +10,7 @@ mod pair;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 mod polled;
 mod relay;
+mod url;
 
 /// A fuzz target, its law, and structured inputs, which a fuzzer does not find quickly.
 pub(crate) type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
@@ -32,6 +33,7 @@ pub(crate) fn seeds() -> Vec<Seeds> {
         #[cfg(any(feature = "tokio", feature = "futures-io"))]
         ("polled", laws::polled::polled, polled::seeds()),
         ("relay", laws::relay::relay, relay::seeds()),
+        ("url", |data| drop(laws::url::url(data)), url::seeds()),
         #[cfg(feature = "deflate")]
         ("inflate", laws::inflate::inflate, inflate::seeds()),
     ]

@@ -20,6 +20,7 @@ pub mod reference;
 pub mod relay;
 #[cfg(feature = "deflate")]
 pub mod rfc1951;
+pub mod url;
 
 use sockless::{
     Event, ProtocolError, Role, State,
