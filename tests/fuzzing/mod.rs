@@ -3,6 +3,8 @@
 
 use sockless::Role;
 
+#[cfg(feature = "deflate")]
+mod extensions;
 mod handshake;
 #[cfg(feature = "deflate")]
 mod inflate;
@@ -34,6 +36,8 @@ pub(crate) fn seeds() -> Vec<Seeds> {
         ("polled", laws::polled::polled, polled::seeds()),
         ("relay", laws::relay::relay, relay::seeds()),
         ("url", |data| drop(laws::url::url(data)), url::seeds()),
+        #[cfg(feature = "deflate")]
+        ("extensions", laws::extensions::extensions, extensions::seeds()),
         #[cfg(feature = "deflate")]
         ("inflate", laws::inflate::inflate, inflate::seeds()),
     ]

@@ -8,6 +8,8 @@
 pub mod compressed;
 pub mod conversation;
 pub mod endpoint;
+#[cfg(feature = "deflate")]
+pub mod extensions;
 pub mod handshake;
 pub mod heads;
 #[cfg(feature = "deflate")]
