@@ -50,7 +50,11 @@ proptest! {
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for (number, value) in VALUES.iter().enumerate() {
-        for wishes in [[0; 4], [0x21, 0x18, 0x53, 0x1F], [number as u8 * 13, number as u8, number as u8 * 7, 0x1C]] {
+        for wishes in [
+            [0; 4],
+            [0x21, 0x18, 0x53, 0x1F],
+            [number as u8 * 13, number as u8, number as u8 * 7, 0x1C],
+        ] {
             seeds.push([&wishes[..], value.as_bytes()].concat());
         }
     }

@@ -3,6 +3,7 @@
 
 use sockless::Role;
 
+mod connect;
 #[cfg(feature = "deflate")]
 mod extensions;
 mod handshake;
@@ -21,6 +22,7 @@ pub(crate) type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
 pub(crate) fn seeds() -> Vec<Seeds> {
     use support::laws;
     vec![
+        ("connect", laws::connect::connect, connect::seeds()),
         (
             "handshake_request",
             laws::handshake::handshake_request,

@@ -64,7 +64,13 @@ pub fn extensions(data: &[u8]) {
     let value: Vec<u8> = cursor
         .rest()
         .iter()
-        .map(|byte| if *byte == 127 || *byte < 32 && *byte != b'\t' { b';' } else { *byte })
+        .map(|byte| {
+            if *byte == 127 || *byte < 32 && *byte != b'\t' {
+                b';'
+            } else {
+                *byte
+            }
+        })
         .collect();
     check_grammar(&value);
     check_answer_of_server(server, &value);
@@ -92,7 +98,9 @@ fn check_grammar(value: &[u8]) {
 }
 
 fn owned(extension: &Extension<'_>) -> Parsed {
-    let parameters = extension.params().map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
+    let parameters = extension
+        .params()
+        .map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
     (extension.name().to_owned(), parameters.collect())
 }
 
@@ -136,15 +144,21 @@ fn check_answer_of_server(wishes: Wishes, value: &[u8]) {
     let fields = REQUEST_FIELDS.iter().map(|(name, value)| (*name, value.as_bytes()));
     let offers = heads::extensions(value);
     let received = Request::from_list("GET", "/", fields.chain([("sec-websocket-extensions", value)]));
-    let is_valid = offers.as_ref().is_some_and(|offers| !offers.is_empty() || !value.contains(&b','));
+    let is_valid = offers
+        .as_ref()
+        .is_some_and(|offers| !offers.is_empty() || !value.contains(&b','));
     assert_eq!(received.is_ok(), is_valid, "{received:?}");
     let (Ok(received), Some(offers)) = (received, offers) else {
         return;
     };
     let (fields, negotiated) = received.acceptance(&Accept::new(), &wishes.config()).unwrap();
-    let offers: Vec<_> = offers.iter().filter_map(|offer| deflate_parameters(offer, true)).collect();
+    let offers: Vec<_> = offers
+        .iter()
+        .filter_map(|offer| deflate_parameters(offer, true))
+        .collect();
     // A client that cannot be asked for a smaller window is declined, if one is demanded.
-    let can_be_met = |offer: &&BTreeMap<&str, u8>| offer.contains_key("client_max_window_bits") || wishes.client_bits == 15;
+    let can_be_met =
+        |offer: &&BTreeMap<&str, u8>| offer.contains_key("client_max_window_bits") || wishes.client_bits == 15;
     let first = offers.iter().find(can_be_met);
     let answer = fields.iter().find(|(name, _)| name == "Sec-WebSocket-Extensions");
     let (Some((_, answer)), Some(offer)) = (answer, first) else {
@@ -176,9 +190,15 @@ fn request() -> ClientRequest {
 
 fn check_answer_to_client(wishes: Wishes, value: &[u8]) {
     let (fields, expected) = request().connect_fields(&wishes.config()).unwrap();
-    let offers = fields.headers.iter().find(|(name, _)| name == "sec-websocket-extensions");
+    let offers = fields
+        .headers
+        .iter()
+        .find(|(name, _)| name == "sec-websocket-extensions");
     let offers = heads::extensions(offers.unwrap().1.as_bytes()).unwrap();
-    let offers: Vec<_> = offers.iter().map(|offer| deflate_parameters(offer, true).unwrap()).collect();
+    let offers: Vec<_> = offers
+        .iter()
+        .map(|offer| deflate_parameters(offer, true).unwrap())
+        .collect();
     let checked = expected.check_response(200, [("sec-websocket-extensions", value)]);
     let answers_found = heads::extensions(value);
     let accepted = match answers_found.as_deref() {
@@ -203,7 +223,10 @@ fn check_answer_to_client(wishes: Wishes, value: &[u8]) {
     let params = negotiated.deflate.unwrap();
     let said = |name: &str| answer.get(name).copied().unwrap_or(15);
     assert_eq!(params.server_max_window_bits.get(), said("server_max_window_bits"));
-    assert_eq!(params.server_no_context_takeover, answer.contains_key("server_no_context_takeover"));
+    assert_eq!(
+        params.server_no_context_takeover,
+        answer.contains_key("server_no_context_takeover")
+    );
     assert!(params.client_max_window_bits.get() <= said("client_max_window_bits").min(wishes.client_bits));
     assert!(params.client_no_context_takeover || !answer.contains_key("client_no_context_takeover"));
 }
@@ -225,7 +248,12 @@ fn check_both(server: Wishes, client: Wishes) {
     let mut at_client = Connection::upgraded_client(&of_client, client.config(), [6; 32]);
     for round in 0..2 {
         // Repeated at a distance of more than the smallest windows.
-        let text = format!("{}{}{}", "abc".repeat(40), "x0y1z2".repeat(90 + round), "abc".repeat(40));
+        let text = format!(
+            "{}{}{}",
+            "abc".repeat(40),
+            "x0y1z2".repeat(90 + round),
+            "abc".repeat(40)
+        );
         let (mut from_client, mut from_server) = (Vec::new(), Vec::new());
         at_client.send_text(&text, &mut from_client).unwrap();
         at_server.send_text(&text, &mut from_server).unwrap();

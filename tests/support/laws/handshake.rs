@@ -18,21 +18,21 @@ use crate::{
 
 /// The limits and settings of an end, and two ways to cut what it receives.
 #[derive(Clone, Copy, Debug)]
-struct Options {
-    limits: HeadLimits,
+pub(super) struct Options {
+    pub(super) limits: HeadLimits,
     max_body: usize,
     plain_requests: bool,
     /// A client: what it offers.
     offers_subprotocols: bool,
     requires_subprotocol: bool,
     offers_extension: bool,
-    seeds: [u8; 2],
+    pub(super) seeds: [u8; 2],
 }
 
 impl Options {
     const LEN: usize = 3;
 
-    fn read(data: &[u8]) -> (Self, &[u8]) {
+    pub(super) fn read(data: &[u8]) -> (Self, &[u8]) {
         let mut cursor = Cursor::new(data);
         let [bits, first, second] = cursor.array::<{ Self::LEN }>();
         let bit = |bit: u32| bits >> bit & 1 == 1;
@@ -58,7 +58,7 @@ impl Options {
         (options, cursor.rest())
     }
 
-    fn config(self) -> Config {
+    pub(super) fn config(self) -> Config {
         Config::new()
             .max_head_size(self.limits.bytes)
             .max_headers(self.limits.fields)
@@ -66,7 +66,7 @@ impl Options {
             .plain_requests(self.plain_requests)
     }
 
-    fn request(self) -> ClientRequest {
+    pub(super) fn request(self) -> ClientRequest {
         let mut request = ClientRequest::new("ws://example.com/").unwrap();
         if self.offers_subprotocols {
             request = request.subprotocol("a").subprotocol("b");
@@ -310,19 +310,23 @@ fn is_valid_request(head: &Head, methods: &[&str], version: &str) -> bool {
         [host] => is_authority(host),
         _ => false,
     };
-    let origin = head.values("origin");
-    let (_, lengths) = head.list("content-length");
-    let no_body = head.values("transfer-encoding").is_empty()
-        && head.values("content-length").is_empty() == lengths.is_empty()
-        && lengths.iter().all(|length| length.iter().all(|digit| *digit == b'0'));
     methods.contains(&&method[..])
         && head_version == version
         && is_target
         && target.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
         && is_host
-        && origin.len() <= 1
+        && has_origin_and_no_body(head)
+}
+
+/// At most one origin, and no announced body.
+pub(super) fn has_origin_and_no_body(head: &Head) -> bool {
+    let origin = head.values("origin");
+    let (_, lengths) = head.list("content-length");
+    origin.len() <= 1
         && origin.iter().all(|origin| origin.is_ascii())
-        && no_body
+        && head.values("transfer-encoding").is_empty()
+        && head.values("content-length").is_empty() == lengths.is_empty()
+        && lengths.iter().all(|length| length.iter().all(|digit| *digit == b'0'))
 }
 
 fn is_valid_handshake(head: &Head) -> bool {
@@ -330,13 +334,18 @@ fn is_valid_handshake(head: &Head) -> bool {
         let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'+' || *byte == b'/';
         key.len() == 24 && key[..22].iter().all(is_digit) && key[22..] == *b"=="
     };
-    let (_, subprotocols) = head.list("sec-websocket-protocol");
-    let is_unique = |(at, name): (usize, &Vec<u8>)| !subprotocols[..at].contains(name);
-    let extensions = head.values("sec-websocket-extensions");
     head.names("upgrade", "websocket")
         && head.names("connection", "upgrade")
         && matches!(head.values("sec-websocket-key")[..], [key] if is_key(key))
-        && head.values("sec-websocket-version") == [b"13"]
+        && has_version_and_offers(head)
+}
+
+/// The version, and valid lists of subprotocols and extensions.
+pub(super) fn has_version_and_offers(head: &Head) -> bool {
+    let (_, subprotocols) = head.list("sec-websocket-protocol");
+    let is_unique = |(at, name): (usize, &Vec<u8>)| !subprotocols[..at].contains(name);
+    let extensions = head.values("sec-websocket-extensions");
+    head.values("sec-websocket-version") == [b"13"]
         && subprotocols.iter().all(|name| is_token(name))
         && subprotocols.iter().enumerate().all(is_unique)
         && !head.has_only_commas("sec-websocket-protocol")
@@ -467,7 +476,7 @@ pub fn handshake_response(data: &[u8]) {
 }
 
 /// What a slow check says of a response.
-enum Response<'a> {
+pub(super) enum Response<'a> {
     Incomplete,
     Invalid,
     Open {
@@ -485,18 +494,6 @@ enum Response<'a> {
 
 /// RFC 6455, section 4.1, and RFC 9112, with the strictness that docs/DESIGN.md describes.
 fn expected_response(options: Options, input: &[u8]) -> Response<'_> {
-    let is_status_line = |words: &[&[u8]]| {
-        let is_reason = |reason: &[u8]| reason.iter().all(|byte| *byte == b'\t' || *byte >= 32 && *byte != 127);
-        match words {
-            [version, status, reason @ ..] => {
-                (*version == b"HTTP/1.0" || *version == b"HTTP/1.1")
-                    && status.len() == 3
-                    && status.iter().all(u8::is_ascii_digit)
-                    && reason.iter().all(|reason| is_reason(reason))
-            }
-            _ => false,
-        }
-    };
     let (mut rest, mut limits) = (input, options.limits);
     loop {
         let head = match heads::read(rest, limits, is_status_line) {
@@ -523,6 +520,20 @@ fn expected_response(options: Options, input: &[u8]) -> Response<'_> {
     }
 }
 
+/// Whether a line is a status line (RFC 9112, section 4).
+pub(super) fn is_status_line(words: &[&[u8]]) -> bool {
+    let is_reason = |reason: &[u8]| reason.iter().all(|byte| *byte == b'\t' || *byte >= 32 && *byte != 127);
+    match words {
+        [version, status, reason @ ..] => {
+            (*version == b"HTTP/1.0" || *version == b"HTTP/1.1")
+                && status.len() == 3
+                && status.iter().all(u8::is_ascii_digit)
+                && reason.iter().all(|reason| is_reason(reason))
+        }
+        _ => false,
+    }
+}
+
 /// The subprotocol of an acceptance, if it is one.
 fn accepted(options: Options, head: &Head) -> Option<Option<&'static str>> {
     let upgrade = head.values("upgrade");
@@ -530,6 +541,11 @@ fn accepted(options: Options, head: &Head) -> Option<Option<&'static str>> {
         && matches!(upgrade[..], [value] if value.eq_ignore_ascii_case(b"websocket"))
         && head.names("connection", "upgrade")
         && head.values("sec-websocket-accept") == [CLIENT_ACCEPT.as_bytes()];
+    accepted_offers(options, head).filter(|_| is_valid)
+}
+
+/// The subprotocol of an acceptance, if what it accepts was offered.
+pub(super) fn accepted_offers(options: Options, head: &Head) -> Option<Option<&'static str>> {
     let mut extensions = Vec::new();
     for value in head.values("sec-websocket-extensions") {
         extensions.extend(heads::extensions(value)?);
@@ -552,11 +568,11 @@ fn accepted(options: Options, head: &Head) -> Option<Option<&'static str>> {
         },
         _ => return None,
     };
-    (is_valid && are_offered).then_some(subprotocol)
+    are_offered.then_some(subprotocol)
 }
 
 /// The body of a refusal (RFC 9112, section 6.3).
-fn refused<'a>(options: Options, status: u16, head: &Head, rest: &[u8]) -> Response<'a> {
+pub(super) fn refused<'a>(options: Options, status: u16, head: &Head, rest: &[u8]) -> Response<'a> {
     let max = options.max_body;
     let cut = |bytes: &[u8]| bytes[..max.min(bytes.len())].to_vec();
     let refused = |body: Vec<u8>, is_complete| Response::Refused {

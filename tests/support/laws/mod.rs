@@ -6,6 +6,7 @@
 
 #[cfg(feature = "deflate")]
 pub mod compressed;
+pub mod connect;
 pub mod conversation;
 pub mod endpoint;
 #[cfg(feature = "deflate")]

@@ -55,7 +55,11 @@ impl Script {
     fn step(&mut self, cx: &Context<'_>, is_read: bool) -> Poll<io::Result<usize>> {
         let step = self.steps.get(self.at).copied().unwrap_or(255);
         self.at += 1;
-        let slot = if is_read { &mut self.read_waker } else { &mut self.write_waker };
+        let slot = if is_read {
+            &mut self.read_waker
+        } else {
+            &mut self.write_waker
+        };
         *slot = None;
         match step % 16 {
             0..=3 => {
@@ -150,7 +154,11 @@ fn run<F: Future>(script: &RefCell<Script>, future: F, cancel_after: Option<usiz
         }
         let kept = |is_read: bool| {
             let mut script = script.borrow_mut();
-            let slot = if is_read { &mut script.read_waker } else { &mut script.write_waker };
+            let slot = if is_read {
+                &mut script.read_waker
+            } else {
+                &mut script.write_waker
+            };
             slot.take()
         };
         let is_read_first = script.borrow().at % 2 == 0;
@@ -294,7 +302,11 @@ fn check(role: Role, script: &Script, seen: &Seen) {
 fn check_end(direct: &Outcome, script: &Script, seen: &Seen) {
     match (direct.error, direct.events.last()) {
         (Some(error), _) => {
-            assert!(matches!(&seen.error, Some(Error::Protocol(found)) if **found == error), "{:?}", seen.error);
+            assert!(
+                matches!(&seen.error, Some(Error::Protocol(found)) if **found == error),
+                "{:?}",
+                seen.error
+            );
         }
         (None, Some(Event::Close(frame))) => {
             let is_success = frame.as_ref().is_none_or(|frame| matches!(frame.code.0, 1000 | 1001));
@@ -321,7 +333,10 @@ fn check_written(role: Role, direct: &Outcome, script: &Script, seen: &Seen) {
     let (mut messages, mut pongs, mut closes) = (Vec::new(), Vec::new(), Vec::new());
     let mut pings = 0;
     for frame in written.into_iter().filter(reference::Frame::is_whole) {
-        assert!(closes.is_empty() || frame.opcode() == 10, "only Pongs follow a Close frame");
+        assert!(
+            closes.is_empty() || frame.opcode() == 10,
+            "only Pongs follow a Close frame"
+        );
         match frame.opcode() {
             1 => messages.push(Message::Text(String::from_utf8(frame.payload).unwrap().into())),
             2 => messages.push(Message::Binary(frame.payload.into())),
@@ -342,7 +357,9 @@ fn check_written(role: Role, direct: &Outcome, script: &Script, seen: &Seen) {
     if is_all {
         assert_eq!((&messages, pings), (&seen.sent, seen.pings));
         assert_eq!(pongs, expected_pongs);
-        let replies = frames(role, &direct.out).into_iter().filter(|(first, _)| *first == 0x88);
+        let replies = frames(role, &direct.out)
+            .into_iter()
+            .filter(|(first, _)| *first == 0x88);
         let reply = replies.map(|(_, payload)| payload).next();
         let own = seen.closed.then(|| b"\x03\xE9x".to_vec());
         assert_eq!(closes.first(), own.or(reply).as_ref());

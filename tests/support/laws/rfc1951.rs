@@ -26,8 +26,12 @@ pub struct Inflated {
 
 /// Inflates one stream. It may refer to the last `window` bytes of `history` and of what it has
 /// inflated to. At most `max` bytes are inflated.
-pub fn inflate(input: &[u8], history: &[u8], window: usize, max: usize) -> Inflated {
+///
+/// If the codes of a block have none for its end, the block is an error at once, or at the end of
+/// the input if not `requires_end`.
+pub fn inflate(input: &[u8], history: &[u8], window: usize, max: usize, requires_end: bool) -> Inflated {
     let mut decoder = Decoder {
+        requires_end,
         bits: Bits { input, at: 0 },
         plain: history.to_vec(),
         history: history.len(),
@@ -129,6 +133,7 @@ struct Decoder<'a> {
     history: usize,
     window: usize,
     max: usize,
+    requires_end: bool,
 }
 
 impl Decoder<'_> {
@@ -203,7 +208,7 @@ impl Decoder<'_> {
             found.extend(std::iter::repeat_n(length, count));
         }
         // A repetition may cross from one alphabet to the other, and not the end.
-        if found.len() > literals + distances || found[256] == 0 {
+        if found.len() > literals + distances || self.requires_end && found[256] == 0 {
             return Err(End::Error);
         }
         let (literals, distances) = found.split_at(literals);

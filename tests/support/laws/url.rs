@@ -58,13 +58,19 @@ impl Parts {
             return None;
         }
         let bracket = authority.rfind(']').unwrap_or(0);
-        let colon = authority[bracket..].find(':').map_or(authority.len(), |at| bracket + at);
+        let colon = authority[bracket..]
+            .find(':')
+            .map_or(authority.len(), |at| bracket + at);
         let default_port = if secure { 443 } else { 80 };
         let slash = if resource.starts_with('/') { "" } else { "/" };
         Some(Self {
             secure,
             host: authority[..colon].to_owned(),
-            port: authority.get(colon + 1..).unwrap_or_default().parse().unwrap_or(default_port),
+            port: authority
+                .get(colon + 1..)
+                .unwrap_or_default()
+                .parse()
+                .unwrap_or(default_port),
             resource: format!("{slash}{resource}"),
         })
     }
@@ -138,7 +144,10 @@ fn from_parts(text: &str) {
             Request::from_list("GET", request.target(), fields).unwrap();
         }
         Err(error) => {
-            assert!(!is_authority(host.as_bytes()) || !target.starts_with('/') || !is_resource(target), "{error}");
+            assert!(
+                !is_authority(host.as_bytes()) || !target.starts_with('/') || !is_resource(target),
+                "{error}"
+            );
             assert!(!matches!(error, LocalHandshakeError::InvalidScheme { .. }));
         }
     }
