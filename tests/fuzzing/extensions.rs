@@ -36,8 +36,8 @@ proptest! {
     #[test]
     fn s7_1_what_is_negotiated_was_offered(
         wishes in any::<[u8; 4]>(),
-        value in prop::sample::select(&VALUES[..]),
-        damage in vec(any::<(u8, u16, u8)>(), 0..4),
+        value in prop_oneof![prop::sample::select(&VALUES[..]).prop_map(String::from), parameters()],
+        damage in prop_oneof![Just(Vec::new()), vec(any::<(u8, u16, u8)>(), 0..4)],
     ) {
         let mut bytes = value.as_bytes().to_vec();
         for (kind, at, value) in damage {
@@ -45,6 +45,27 @@ proptest! {
         }
         extensions(&[&wishes[..], &bytes].concat());
     }
+}
+
+/// Some parameters with sizes around the valid ones.
+fn parameters() -> impl Strategy<Value = String> {
+    let size = |name: &'static str| {
+        prop::option::of(prop_oneof![
+            4 => (7..17_u8).prop_map(move |bits| format!("; {name}={bits}")),
+            1 => Just(format!("; {name}")),
+        ])
+    };
+    let flag = |name: &'static str| prop::option::of(Just(format!("; {name}")));
+    (
+        flag("server_no_context_takeover"),
+        flag("client_no_context_takeover"),
+        size("server_max_window_bits"),
+        size("client_max_window_bits"),
+    )
+        .prop_map(|(first, second, third, fourth)| {
+            let parameters = [first, second, third, fourth].map(Option::unwrap_or_default);
+            format!("permessage-deflate{}", parameters.concat())
+        })
 }
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {

@@ -74,6 +74,11 @@ fn requests() -> Vec<Vec<u8>> {
         ("Sec-WebSocket-Protocol", ", a , b"),
         ("Upgrade", "h2c/1,\twebsocket"),
         ("Origin", "null"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ9="),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ9/"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZ+=="),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZ===+"),
     ] {
         requests.push(head("GET / HTTP/1.1", &with(&REQUEST_FIELDS, name, &[value])));
     }

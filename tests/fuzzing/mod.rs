@@ -1,6 +1,8 @@
 //! The laws whose inputs have a structure of their own: their properties, and the seeds of their
 //! fuzz targets.
 
+use std::path::Path;
+
 use sockless::Role;
 
 mod connect;
@@ -43,4 +45,15 @@ pub(crate) fn seeds() -> Vec<Seeds> {
         #[cfg(feature = "deflate")]
         ("inflate", laws::inflate::inflate, inflate::seeds()),
     ]
+}
+
+/// The inputs in a file of `fuzz/seeds`: one in a line, in hexadecimal digits.
+pub(crate) fn found(path: &Path) -> Vec<Vec<u8>> {
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return Vec::new();
+    };
+    let byte = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap();
+    text.lines()
+        .map(|line| line.as_bytes().chunks(2).map(byte).collect())
+        .collect()
 }

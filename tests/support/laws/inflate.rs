@@ -1,5 +1,4 @@
-//! The law of the inflaters: any compressed payloads, against a slow decoder, and against `zlib-rs`,
-//! called directly.
+//! The law of the inflaters: any compressed payloads, against a slow decoder and `zlib-rs`.
 
 use allocation_counter::measure;
 use sockless::{Connection, Event, ProtocolError, Role, deflate::DeflateConfig};

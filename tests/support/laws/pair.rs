@@ -421,8 +421,8 @@ impl End {
             State::Open | State::Closing => {}
         }
         let is_too_late = match call {
-            // "an endpoint MAY send the remaining fragments before sending a Close frame" (RFC 6455,
-            // section 5.5.1)
+            // "an endpoint MAY send the remaining fragments before sending a Close frame" (RFC
+            // 6455, section 5.5.1)
             Call::Fragment(..) if self.sending.is_some() => self.close_sent.is_some(),
             Call::Pong(_) => self.close_received.is_some(),
             Call::Close(_) | Call::ReasonWithoutCode => self.close_sent.is_some(),

@@ -32,8 +32,9 @@ const MAX_POLLS: usize = 100_000;
 /// What a transport does in its calls, and what has passed through it.
 #[derive(Default)]
 struct Script {
-    /// What the next calls do. After them, each call is ready.
+    /// What the next calls do. After them, each call is ready, for all bytes or for three.
     steps: Vec<u8>,
+    is_slow: bool,
     at: usize,
     input: Vec<u8>,
     read: usize,
@@ -53,7 +54,8 @@ impl Script {
     /// How many bytes the next call may take; or that it is pending or interrupted. A waker is kept
     /// in the slot, or woken at once.
     fn step(&mut self, cx: &Context<'_>, is_read: bool) -> Poll<io::Result<usize>> {
-        let step = self.steps.get(self.at).copied().unwrap_or(255);
+        let last = if self.is_slow { 0x26 } else { 0xFF };
+        let step = self.steps.get(self.at).copied().unwrap_or(last);
         self.at += 1;
         let slot = if is_read {
             &mut self.read_waker
@@ -203,6 +205,7 @@ pub fn polled(data: &[u8]) {
         read_error: bit(1).then_some(ErrorKind::ConnectionReset),
         breaks_at: if bit(2) { 4 * usize::from(limit) } else { usize::MAX },
         is_vectored: bit(3),
+        is_slow: bit(5),
         ..Script::default()
     }));
     let settings = Settings::new()
