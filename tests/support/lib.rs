@@ -16,8 +16,8 @@
 //! * `laws/handshake.rs`, `laws/connect.rs`, `laws/url.rs`, `laws/extensions.rs`: those of the
 //!   opening handshake
 //! * `laws/inflate.rs`: that of the inflaters
-//! * `laws/reference.rs`, `laws/heads.rs`, `laws/rfc1951.rs`: slow and simple decoders of frames, of
-//!   heads, and of DEFLATE to compare with
+//! * `laws/reference.rs`, `laws/heads.rs`, `laws/rfc1951.rs`: slow and simple decoders of frames,
+//!   heads and DEFLATE, to compare with
 //! * `script.rs`: the input and the expected output of the tests with faulty transports
 //! * `trace.rs`: the events that the adapters emit for `tracing`
 //! * `pipe.rs`: pipes, a clock and an executor in memory, for adapters that are polled

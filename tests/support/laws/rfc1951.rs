@@ -1,6 +1,6 @@
 //! A slow and simple decoder of DEFLATE (RFC 1951), with which the laws compare the inflaters.
 //!
-//! It reads bit by bit, and finds a code by comparing it with all codes of its length.
+//! It reads bit by bit, and compares what it has read with the codes of each length.
 
 /// How the input of [`inflate`] ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +88,9 @@ impl Bits<'_> {
     }
 }
 
-/// The codes of an alphabet (section 3.2.2): for each symbol its length and its code.
-struct Codes(Vec<(usize, usize)>);
+/// The codes of an alphabet (section 3.2.2): for each length the first code, and the symbols of the
+/// codes from there on.
+struct Codes(Vec<(usize, Vec<usize>)>);
 
 impl Codes {
     /// Codes that are no prefix of each other exist only if they are not over-subscribed. They have
@@ -101,14 +102,15 @@ impl Codes {
         if space > 1 << 15 || (space < 1 << 15 && !(may_be_single && is_small)) {
             return Err(End::Error);
         }
-        let mut codes = vec![(0, 0); lengths.len()];
+        let mut codes = Vec::new();
         let mut code = 0;
         for length in 1..=15 {
             code *= 2;
-            for (symbol, _) in lengths.iter().enumerate().filter(|(_, other)| **other == length) {
-                codes[symbol] = (length, code);
-                code += 1;
-            }
+            let has_length = |symbol: &usize| lengths[*symbol] == length;
+            let symbols: Vec<usize> = (0..lengths.len()).filter(has_length).collect();
+            let first = code;
+            code += symbols.len();
+            codes.push((first, symbols));
         }
         Ok(Self(codes))
     }
@@ -116,10 +118,10 @@ impl Codes {
     /// The next symbol. The most significant bit of a code comes first.
     fn symbol(&self, bits: &mut Bits<'_>) -> Result<usize, End> {
         let mut code = 0;
-        for length in 1..=15 {
+        for (first, symbols) in &self.0 {
             code = 2 * code + bits.bit()?;
-            if let Some(symbol) = self.0.iter().position(|other| *other == (length, code)) {
-                return Ok(symbol);
+            if let Some(symbol) = code.checked_sub(*first).and_then(|at| symbols.get(at)) {
+                return Ok(*symbol);
             }
         }
         Err(End::Error)
