@@ -86,7 +86,12 @@ fn request(bytes: &[u8]) {
         .collect();
     let of_pseudo = || pseudo.iter().map(|(name, value)| (&name[..], &value[..]));
     let head = head_of(&headers);
-    let result = Request::from_connect(of_pseudo(), listed(&headers));
+    let mut result = None;
+    let heap = measure(|| result = Some(Request::from_connect(of_pseudo(), listed(&headers))));
+    // A list of the fields, and the elements of a list in order. A field has at least two bytes.
+    let bound = 64 * bytes.len() + 4096;
+    assert!(heap.bytes_max <= bound as u64, "{} > {bound}", heap.bytes_max);
+    let result = result.unwrap();
     let Some((authority, path)) = valid_pseudo_headers(&pseudo).filter(|(authority, _)| is_valid(&head, authority))
     else {
         let error = result.expect_err("it is not valid");

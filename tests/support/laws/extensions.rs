@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use allocation_counter::measure;
 use sockless::{
     Accept, ClientRequest, Config, Connection, Event, Request,
     deflate::{DeflateConfig, DeflateParams, WindowBits},
@@ -11,9 +12,6 @@ use sockless::{
 
 use super::{heads, options::Cursor};
 use crate::{feed, heads::REQUEST_FIELDS};
-
-/// An extension with its parameters.
-type Parsed = (String, Vec<(String, Option<String>)>);
 
 /// What one end demands and permits.
 #[derive(Clone, Copy, Debug)]
@@ -73,19 +71,24 @@ pub fn extensions(data: &[u8]) {
         })
         .collect();
     check_grammar(&value);
-    check_answer_of_server(server, &value);
-    check_answer_to_client(client, &value);
+    let heap = measure(|| {
+        check_answer_of_server(server, &value);
+        check_answer_to_client(client, &value);
+    });
+    // What the check itself holds is the most of it.
+    let bound = 400 * value.len() + (16 << 10);
+    assert!(heap.bytes_max <= bound as u64, "{} > {bound}", heap.bytes_max);
     check_both(server, client);
 }
 
 /// What is reported of a valid list is what a slow parser finds, and is printed and parsed again.
 fn check_grammar(value: &[u8]) {
-    let reported: Vec<Parsed> = Extension::parse(value).map(|extension| owned(&extension)).collect();
+    let reported: Vec<heads::Extension> = Extension::parse(value).map(|extension| owned(&extension)).collect();
     let Some(expected) = heads::extensions(value) else {
         return;
     };
     assert_eq!(reported, expected);
-    let print = |(name, parameters): &Parsed| {
+    let print = |(name, parameters): &heads::Extension| {
         let parameters = parameters.iter().map(|(name, value)| match value {
             Some(value) => format!("; {name}={value}"),
             None => format!(";{name}"),
@@ -97,7 +100,7 @@ fn check_grammar(value: &[u8]) {
     assert_eq!(again.collect::<Vec<_>>(), reported);
 }
 
-fn owned(extension: &Extension<'_>) -> Parsed {
+fn owned(extension: &Extension<'_>) -> heads::Extension {
     let parameters = extension
         .params()
         .map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
@@ -105,7 +108,7 @@ fn owned(extension: &Extension<'_>) -> Parsed {
 }
 
 /// The parameters of permessage-deflate, if each is known, occurs once, and has a valid value.
-fn deflate_parameters((name, parameters): &Parsed, is_offer: bool) -> Option<BTreeMap<&str, u8>> {
+fn deflate_parameters((name, parameters): &heads::Extension, is_offer: bool) -> Option<BTreeMap<&str, u8>> {
     let mut found = BTreeMap::new();
     for (parameter, value) in parameters {
         let sizes = ["8", "9", "10", "11", "12", "13", "14", "15"];

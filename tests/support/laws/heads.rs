@@ -195,9 +195,11 @@ fn is_reg_name(text: &str) -> bool {
     true
 }
 
-/// The extensions of one header value: names, and parameters with optional values. `None` if the
-/// grammar of RFC 6455, section 9.1, is violated.
-pub fn extensions(value: &[u8]) -> Option<Vec<(String, Vec<(String, Option<String>)>)>> {
+/// An extension: its name, and its parameters with optional values.
+pub type Extension = (String, Vec<(String, Option<String>)>);
+
+/// The extensions of one header value. `None` if the grammar of RFC 6455, section 9.1, is violated.
+pub fn extensions(value: &[u8]) -> Option<Vec<Extension>> {
     let words = words(value)?;
     let mut extensions = Vec::new();
     for element in words.split(|word| *word == Word::Other(b',')) {

@@ -235,13 +235,12 @@ fn make_call(ws: &mut Ws, script: &RefCell<Script>, seen: &mut Seen, number: usi
     let next = || message(number, len);
     match call % 16 {
         0..=6 if !seen.has_ended => receive(ws, script, seen, call, cancel_after),
-        7..=9 => match run(script, ws.feed(next()), cancel_after) {
-            Some(Ok(())) => {
+        7..=9 => {
+            if let Some(Ok(())) = run(script, ws.feed(next()), cancel_after) {
                 seen.sent.push(next());
                 seen.attempted.push(next());
             }
-            Some(Err(_)) | None => {}
-        },
+        }
         10 | 11 => {
             seen.attempted.push(next());
             if let Some(Ok(())) = run(script, ws.send(next()), None) {

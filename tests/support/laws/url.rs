@@ -1,5 +1,6 @@
 //! The law of URLs: what a client makes of any text.
 
+use allocation_counter::measure;
 use sockless::{ClientRequest, Config, Request, error::LocalHandshakeError, proxy::Proxy};
 
 use super::heads::is_authority;
@@ -13,7 +14,12 @@ pub fn url(data: &[u8]) -> Option<ClientRequest> {
         assert!(proxy.port() > 0 && !proxy.host().is_empty());
     }
     from_parts(text);
-    let (request, parts) = match (ClientRequest::new(text), Parts::find(text)) {
+    let mut parsed = None;
+    let heap = measure(|| parsed = Some(ClientRequest::new(text)));
+    // The host, and the target, of which a byte may become three.
+    let bound = 8 * text.len() + 512;
+    assert!(heap.bytes_max <= bound as u64, "{} > {bound}", heap.bytes_max);
+    let (request, parts) = match (parsed.unwrap(), Parts::find(text)) {
         (Ok(request), Some(parts)) => (request, parts),
         (Err(error), None) => {
             assert!(!error.to_string().is_empty());
