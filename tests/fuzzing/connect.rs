@@ -49,8 +49,8 @@ const ANSWERS: [&str; 8] = [
 proptest! {
     #![proptest_config(cases(3000))]
 
-    /// R189 R190 R192 R194 R196 R197 R198 R199 R204: Any fields of an extended CONNECT and of the
-    /// response to it are judged as a slow check does, and so is any answer of a proxy (F58).
+    /// R194 R196 R197 R198 R199 R204: Any fields of an extended CONNECT and of the response to it
+    /// are judged as a slow check does, and so is any answer of a proxy (F58).
     #[test]
     fn rfc8441_s5_any_fields_agree_with_a_slow_check(
         options in any::<[u8; 3]>(),

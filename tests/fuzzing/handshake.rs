@@ -14,8 +14,9 @@ use crate::streams::{cases, damage_bytes, opening};
 proptest! {
     #![proptest_config(cases(2000))]
 
-    /// R029 R030 R031 R034 R035 R036 R037 R040: Any request, in any cut, is accepted if and only if
-    /// a slow check accepts it; a refusal is a well-formed response; the memory is bounded.
+    /// R032 R033 R034 R035 R036 R037 R038 R039 R040 R046: Any request, in any cut, is accepted if
+    /// and only if a slow check accepts it; a refusal is a well-formed response; the memory is
+    /// bounded.
     #[test]
     fn s4_2_1_a_server_agrees_with_a_slow_check(
         options in any::<[u8; 3]>(),
@@ -25,8 +26,8 @@ proptest! {
         handshake_request(&damaged(options, input, &damage));
     }
 
-    /// R021 R022 R023 R024 R025 R026: Any response, in any cut, opens a connection if and only if a
-    /// slow check accepts it; the body of a refusal is what a slow reader finds; the memory is
+    /// R021 R022 R023 R024 R025 R026 R029: Any response, in any cut, opens a connection if and only
+    /// if a slow check accepts it; the body of a refusal is what a slow reader finds; the memory is
     /// bounded.
     #[test]
     fn s4_1_a_client_agrees_with_a_slow_check(

@@ -35,8 +35,8 @@ const URLS: [&str; 24] = [
 proptest! {
     #![proptest_config(cases(3000))]
 
-    /// R012 R013 R014: Any text is a URL if and only if a slow check says so; its parts are what
-    /// the check finds, and a server finds the same (F72).
+    /// R001 R002 R003 R004 R009: Any text is a URL if and only if a slow check says so; its parts
+    /// are what the check finds, and a server finds the same (F72).
     #[test]
     fn s3_a_url_agrees_with_a_slow_check(
         text in prop_oneof![
