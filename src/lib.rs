@@ -168,8 +168,9 @@
 //! * `hyper`: upgrades inside hyper 1 and axum, over HTTP/1.1 and HTTP/2. Implies `http`, `tokio`.
 //!
 //! Without features, the codec remains. No feature changes the behaviour of what is there without
-//! it, except that `zlib-rs` compresses to other bytes, and that
-//! [`ProtocolError::TooManyDeflateBlocks`] is raised only where `miniz_oxide` inflates.
+//! it, except that `zlib-rs` compresses to other bytes, that
+//! [`ProtocolError::TooManyDeflateBlocks`] is raised only where `miniz_oxide` inflates, and that a
+//! block without an end is found [earlier](docs::deflate#time) by `zlib-rs`.
 //!
 #![cfg_attr(feature = "tokio", doc = "[`adapter::tokio`]: adapter::tokio")]
 #![cfg_attr(

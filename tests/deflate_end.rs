@@ -265,6 +265,29 @@ fn f47_damaged_messages_have_the_same_error_in_any_cut() {
     }
 }
 
+/// R171 (F70): The codes of a block have none for its end. It is no message with either back end,
+/// in any cut; what `miniz_oxide` makes of it first is within the limit.
+#[test]
+fn f70_a_block_without_an_end_is_an_error() {
+    let payload = [
+        0xec, 0x93, 0x41, 0x0a, 0xc2, 0x30, 0x10, 0x45, 0x6f, 0xe4, 0x19, 0x9b, 0xd2, 0x2e, 0x42, 0x18, 0x1a, 0x08,
+        0x2e, 0x84, 0x28, 0x14, 0xd4, 0x52, 0x28, 0x44, 0x5c, 0xc8, 0x14, 0xc5, 0xcb, 0x98, 0x3f, 0x69, 0x8a, 0x2b,
+        0x6e, 0x51, 0xcf, 0x60, 0xb6, 0x6f, 0xf3, 0xe0, 0xf3, 0x7e, 0x56,
+    ];
+    assert_eq!(outcome_of(0xC2, &payload, 1 << 20), Err(CloseCode::INVALID_DATA));
+    for bits in [14, 15] {
+        let config = with_chunks(compress_all().max_message_size(20));
+        let mut client = upgraded(Role::Client, params(bits, false), config);
+        let outcome = feed(&mut client, &frame(Role::Server, 0xC2, &payload));
+        assert!(outcome.error.is_some());
+        let delivered = outcome.events.iter().map(|event| match event {
+            Event::Chunk(chunk) => chunk.as_bytes().len(),
+            event => panic!("{event:?}"),
+        });
+        assert!(delivered.sum::<usize>() <= 20);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

@@ -61,6 +61,8 @@ mod timers;
 #[cfg(feature = "laws")]
 mod differential;
 #[cfg(feature = "laws")]
+mod fuzzing;
+#[cfg(feature = "laws")]
 mod meter;
 #[cfg(feature = "laws")]
 mod own_extensions;

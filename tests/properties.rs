@@ -1,6 +1,8 @@
 //! Laws that hold for any input, tested with conversations, whole or damaged, in both roles and
 //! with both deliveries.
 
+use std::path::Path;
+
 use allocation_counter::AllocationInfo;
 use proptest::prelude::*;
 use sockless::{
@@ -8,7 +10,10 @@ use sockless::{
     frame::{Decoder, Header, Item, Opcode},
 };
 
-use crate::streams;
+use crate::{
+    fuzzing::{self, Seeds},
+    streams,
+};
 use support::{
     Length, ROLES, frame, header,
     laws::{
@@ -378,9 +383,6 @@ fn mask_bytewise(bytes: &mut [u8], key: [u8; 4]) {
     }
 }
 
-/// A fuzz target, its law, and structured inputs, which a fuzzer does not find quickly.
-type Seeds = (&'static str, fn(&[u8]), Vec<Vec<u8>>);
-
 fn seeds() -> Vec<Seeds> {
     let inputs = |role: Role| {
         let mut inputs = Vec::new();
@@ -450,17 +452,17 @@ fn seeds() -> Vec<Seeds> {
     ]
 }
 
-/// The laws hold for the seeds of the fuzz targets. With `SEEDS` in the environment, the test also
-/// writes the seeds to the corpora.
+/// The laws hold for the seeds of the fuzz targets, and for what fuzzing has found, which
+/// `fuzz/seeds` has. With `SEEDS` in the environment, the test also writes them to the corpora.
 #[test]
 fn the_laws_hold_for_the_seeds_of_the_fuzz_targets() {
-    for (target, law, inputs) in seeds() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
+    for (target, law, mut inputs) in seeds().into_iter().chain(fuzzing::seeds()) {
         assert!(!inputs.is_empty(), "{target}");
+        inputs.extend(fuzzing::found(&fuzz.join("seeds").join(target)));
         inputs.iter().for_each(|input| law(input));
         if std::env::var_os("SEEDS").is_some() {
-            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../fuzz/corpus")
-                .join(target);
+            let folder = fuzz.join("corpus").join(target);
             std::fs::create_dir_all(&folder).unwrap();
             for (number, input) in inputs.iter().enumerate() {
                 std::fs::write(folder.join(format!("seed-{number}")), input).unwrap();

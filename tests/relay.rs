@@ -319,6 +319,22 @@ fn s5_5_2_pings_are_answered_by_choice() {
     }
 }
 
+/// F96: The Close frame for a side that has broken a rule waits for the end of a frame. If the
+/// transport of that side ends meanwhile, it can be closed: nothing waits for the other side.
+#[test]
+fn f96_a_side_that_has_failed_and_ended_can_be_closed() {
+    for side in ROLES {
+        let other = peer_of(side);
+        let mut relayed = Relayed::new(relay());
+        let large = frame(other, 0x82, &[b'x'; 300]);
+        relayed.forward(other, &large[..100]).unwrap();
+        let error = relayed.forward(side, &frame(side, 0x83, b"")).unwrap_err();
+        assert_eq!(relayed.relay.teardown(side), None, "the Close frame waits");
+        assert_eq!(relayed.relay.receive_eof(side, &mut Vec::new()), Err(Box::new(error)));
+        assert_eq!(relayed.relay.teardown(side), Some(Teardown::Close));
+    }
+}
+
 /// No frame is sent inside of another: an answer waits for the end of the frame that is being
 /// forwarded, and of several Pongs only the last one is sent.
 #[test]

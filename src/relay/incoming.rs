@@ -21,6 +21,8 @@ pub(super) struct Incoming {
     pub(super) has_closed: bool,
     /// The rule that the side has broken, or the end of its transport.
     pub(super) error: Option<ProtocolError>,
+    /// The transport has ended.
+    pub(super) has_ended: bool,
 }
 
 /// What comes next.
@@ -43,6 +45,7 @@ impl Incoming {
             control: Vec::new(),
             has_closed: false,
             error: None,
+            has_ended: false,
         }
     }
 

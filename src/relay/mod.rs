@@ -223,6 +223,7 @@ impl Relay {
     /// side was not complete, or the error with which it has failed before.
     pub fn receive_eof(&mut self, from: Role, to_other: &mut Vec<u8>) -> Result<(), Box<ProtocolError>> {
         let (this, other) = self.sides(from);
+        this.incoming.has_ended = true;
         if let Some(error) = this.incoming.error {
             return Err(Box::new(error));
         }
@@ -244,7 +245,8 @@ impl Relay {
             Role::Client => (&self.client, &self.server),
             Role::Server => (&self.server, &self.client),
         };
-        let has_ended = this.incoming.error == Some(ProtocolError::UnexpectedEof);
+        // A Close frame that waits does not matter to a side that is gone.
+        let has_ended = this.incoming.has_ended && this.incoming.error.is_some();
         let is_interrupted = other.incoming.error.is_some() && this.outgoing.is_in_frame();
         if has_ended || is_interrupted {
             return Some(Teardown::Close);

@@ -11,8 +11,14 @@
 //! * `laws/compressed.rs`: the laws of permessage-deflate
 //! * `laws/options.rs`, `laws/conversation.rs`: what a law reads from its bytes
 //! * `laws/endpoint.rs`: an endpoint under test, with a simulated application
+//! * `laws/pair.rs`, `laws/relay.rs`, `laws/polled.rs`: the laws of two ends, of a relay, and of an
+//!   adapter over a scripted transport
+//! * `laws/handshake.rs`, `laws/connect.rs`, `laws/url.rs`, `laws/extensions.rs`: those of the
+//!   opening handshake
+//! * `laws/inflate.rs`: that of the inflaters
 //! * `laws/recording.rs`: the law of recordings
-//! * `laws/reference.rs`: a slow and simple decoder to compare with
+//! * `laws/reference.rs`, `laws/heads.rs`, `laws/rfc1951.rs`: slow and simple decoders of frames,
+//!   heads and DEFLATE, to compare with
 //! * `script.rs`: the input and the expected output of the tests with faulty transports
 //! * `trace.rs`: the events that the adapters emit for `tracing`
 //! * `pipe.rs`: pipes, a clock and an executor in memory, for adapters that are polled

@@ -6,12 +6,26 @@
 
 #[cfg(feature = "deflate")]
 pub mod compressed;
+pub mod connect;
 pub mod conversation;
 pub mod endpoint;
+#[cfg(feature = "deflate")]
+pub mod extensions;
+pub mod handshake;
+pub mod heads;
+#[cfg(feature = "deflate")]
+pub mod inflate;
 pub mod options;
 #[cfg(feature = "recording")]
 pub mod recording;
+pub mod pair;
+#[cfg(any(feature = "tokio", feature = "futures-io"))]
+pub mod polled;
 pub mod reference;
+pub mod relay;
+#[cfg(feature = "deflate")]
+pub mod rfc1951;
+pub mod url;
 
 use sockless::{
     Event, ProtocolError, Role, State,

@@ -1,0 +1,5 @@
+#![no_main]
+
+use support::laws;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| laws::extensions::extensions(data));
