@@ -400,6 +400,36 @@ fn s7_4_1_named_codes_have_their_numbers() {
     }
 }
 
+/// R126: Each registered code has a meaning that a log can show; the codes of applications have none.
+#[test]
+fn s7_4_1_registered_codes_have_a_meaning() {
+    let meanings = [
+        (1000, "normal closure"),
+        (1001, "going away"),
+        (1002, "protocol error"),
+        (1003, "unsupported data"),
+        (1005, "no code"),
+        (1006, "no Close frame"),
+        (1007, "invalid data"),
+        (1008, "policy violation"),
+        (1009, "message too big"),
+        (1010, "mandatory extension"),
+        (1011, "internal error"),
+        (1012, "service restart"),
+        (1013, "try again later"),
+        (1014, "bad gateway"),
+        (1015, "TLS handshake failed"),
+    ];
+    for code in 0..=u16::MAX {
+        let expected = meanings.iter().find(|(known, _)| *known == code);
+        assert_eq!(
+            CloseCode(code).meaning(),
+            expected.map(|(_, meaning)| *meaning),
+            "{code}"
+        );
+    }
+}
+
 /// R125: `is_allowed_to_scripts` accepts the codes that a script in a browser may send. A Close
 /// frame can be sent without a code.
 #[test]

@@ -1114,6 +1114,44 @@ fn s4_2_2_a_server_refuses_as_it_likes() {
     }
 }
 
+/// RFC 9112, section 4: A status has its usual reason phrase; one that is not listed has none.
+#[test]
+fn s4_2_2_a_rejection_has_the_usual_reason_phrase() {
+    let phrases = [
+        (200, "OK"),
+        (204, "No Content"),
+        (301, "Moved Permanently"),
+        (302, "Found"),
+        (303, "See Other"),
+        (304, "Not Modified"),
+        (307, "Temporary Redirect"),
+        (308, "Permanent Redirect"),
+        (400, "Bad Request"),
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (426, "Upgrade Required"),
+        (429, "Too Many Requests"),
+        (431, "Request Header Fields Too Large"),
+        (500, "Internal Server Error"),
+        (501, "Not Implemented"),
+        (503, "Service Unavailable"),
+        (505, "HTTP Version Not Supported"),
+    ];
+    for status in 200..600 {
+        let (mut server, _) = undecided(Config::default(), &request());
+        let mut out = Vec::new();
+        server.reject(status, &[], b"", &mut out).unwrap();
+        let phrase = phrases
+            .iter()
+            .find(|(known, _)| *known == status)
+            .map_or("", |(_, phrase)| *phrase);
+        let line = format!("HTTP/1.1 {status} {phrase}\r\n");
+        assert!(out.starts_with(line.as_bytes()), "{}", out.escape_ascii());
+    }
+}
+
 /// R032 R058: Each error of a client has its status line, and the body is the text of the error.
 #[test]
 fn s4_2_1_each_error_has_its_status_line() {
