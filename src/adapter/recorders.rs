@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::{
     fmt,
+    hash::{Hash, Hasher},
     panic::{RefUnwindSafe, UnwindSafe},
 };
 
@@ -33,6 +34,12 @@ impl PartialEq for Recorders {
 }
 
 impl Eq for Recorders {}
+
+impl Hash for Recorders {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).cast::<()>().hash(state);
+    }
+}
 
 impl fmt::Debug for Recorders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

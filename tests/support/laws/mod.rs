@@ -16,11 +16,11 @@ pub mod heads;
 #[cfg(feature = "deflate")]
 pub mod inflate;
 pub mod options;
-#[cfg(feature = "recording")]
-pub mod recording;
 pub mod pair;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 pub mod polled;
+#[cfg(feature = "recording")]
+pub mod recording;
 pub mod reference;
 pub mod relay;
 #[cfg(feature = "deflate")]
