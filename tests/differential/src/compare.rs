@@ -44,8 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) differences: Vec<Difference>,
 }
 
-/// Compares the verdict of sockless with those of the reference decoder and of the model, and `theirs`
-/// with it or, if there is a difference, with the model that has the known differences.
+/// Compares the verdict of sockless with those of the reference decoder and of the model, and
+/// `theirs` with it or, if there is a difference, with the model that has the known differences.
 ///
 /// # Errors
 ///
