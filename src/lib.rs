@@ -223,8 +223,6 @@ pub mod utf8;
 
 pub use close_code::CloseCode;
 #[cfg(feature = "alloc")]
-#[cfg_attr(docsrs, doc(cfg(feature = "alloc")))]
-#[doc(inline)]
 pub use engine::*;
 #[doc(inline)]
 pub use error::{ProtocolError, SendError};
@@ -286,12 +284,13 @@ mod state;
 
 #[cfg(feature = "alloc")]
 mod engine {
+    #[doc(inline)]
+    pub use crate::handshake::{Accept, ClientRequest, Request};
     pub use crate::{
         close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
         config::{Config, Delivery},
         connection::{Connection, Parts},
         event::{Chunk, Event},
-        handshake::{Accept, ClientRequest, Request},
         input_buffer::InputBuffer,
         message::{Message, NotText},
         relay::Relay,

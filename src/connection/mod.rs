@@ -1,8 +1,8 @@
 //! A connection: the two halves and the opening handshake, joined by the state machine of
 //! `state.rs`.
 
-mod buffered;
 mod handshake;
+mod in_buffer;
 mod opening;
 mod parts;
 mod rare;
