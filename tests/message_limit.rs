@@ -300,4 +300,20 @@ mod compressed {
             }
         }
     }
+
+    /// R137: The bytes on the wire are those of one message: earlier messages do not count.
+    #[test]
+    fn s10_4_the_wire_bytes_of_earlier_messages_do_not_count() {
+        // Empty stored blocks inflate to nothing.
+        let blocks = [0, 0, 0, 0xFF, 0xFF].repeat(8 << 10);
+        for role in ROLES {
+            let peer = peer_of(role);
+            let message = [frame(peer, 0x42, &blocks), frame(peer, 0x80, &[0])].concat();
+            for delivery in [Delivery::Messages, Delivery::Chunks] {
+                let config = Config::new().delivery(delivery).max_message_size(10);
+                let (_, found) = run(open(role, config), &message.repeat(5), &[], false);
+                assert_eq!(found, None, "{role:?} {delivery:?}");
+            }
+        }
+    }
 }

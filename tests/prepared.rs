@@ -263,6 +263,31 @@ mod deflate {
         }
     }
 
+    /// R178: What was compressed for a large window is not sent to a peer that has a small one.
+    #[test]
+    fn s7_1_2_a_prepared_message_is_compressed_for_each_window() {
+        // The second half repeats the first, at a distance that only large windows reach.
+        let mut state = 1_u32;
+        let half: String = (0..3000)
+            .map(|_| {
+                state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+                char::from(b'a' + (state >> 16) as u8 % 16)
+            })
+            .collect();
+        let text = half.repeat(2);
+        let message = PreparedMessage::text(&text);
+        let mut lengths = Vec::new();
+        for bits in (8..=15).rev() {
+            let [mut server, mut client] = pair(bits, true, DeflateConfig::new().threshold(10));
+            let mut out = Vec::new();
+            server.send_prepared(&message, &mut out).unwrap();
+            assert!(is_compressed(Role::Server, &out), "{bits} bits");
+            lengths.push(out.len());
+            assert_eq!(receive(&mut client, &out), [&*text], "{bits} bits");
+        }
+        assert!(lengths[0] < lengths[7], "{lengths:?}");
+    }
+
     /// R179 R181: With takeover: compressed while the connection has compressed nothing of its own,
     /// plain after that, and its own messages still refer to each other.
     #[test]

@@ -308,6 +308,13 @@ TESTS = [
     ),
     # Messages, closing
     (
+        "meaning of a Close code missing",
+        "src/close_code.rs",
+        'Self::TRY_AGAIN_LATER => "try again later",',
+        "",
+        "closing::s7_4_1_registered_codes_have_a_meaning",
+    ),
+    (
         "one fragment more than the limit",
         "src/assembler.rs",
         "if self.fragments > limits.fragments {",
@@ -527,6 +534,20 @@ TESTS = [
         "output.truncate(output.len().saturating_sub(TAIL.len()));",
         "output.truncate(output.len());",
         "deflate::f38_f39_the_examples_of_the_rfc",
+    ),
+    (
+        "wire bytes of earlier messages counted",
+        "src/deflate/inflater.rs",
+        "self.wire_bytes = 0;",
+        "self.wire_bytes += 0;",
+        "message_limit::compressed::s10_4_the_wire_bytes_of_earlier_messages_do_not_count",
+    ),
+    (
+        "prepared message compressed for another window",
+        "src/deflate/params.rs",
+        "usize::from(self.bits.saturating_sub(WindowBits::MIN.get()))",
+        "usize::from(self.bits.saturating_sub(self.bits))",
+        "prepared::deflate::s7_1_2_a_prepared_message_is_compressed_for_each_window",
     ),
     # Between two connections
     (
