@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`std_net`] | blocking streams, such as `std::net::TcpStream` |
 //! | [`tokio`] | tokio's `AsyncRead` and `AsyncWrite` (feature `tokio`) |
-//! | [`futures_io`] | the traits of the `futures-io` crate: smol, async-std (feature `futures-io`) |
+//! | [`futures_io`] | the traits of `futures-io`: smol, async-std (feature `futures-io`) |
 //! | [`hyper`] | what hyper and axum have upgraded, over HTTP/1.1 or HTTP/2 (feature `hyper`) |
 //! | [`poll`] | any other executor (feature `tokio` or `futures-io`) |
 //!
