@@ -400,8 +400,7 @@ fn s7_4_1_named_codes_have_their_numbers() {
     }
 }
 
-/// R126: Each registered code has a meaning that a log can show; the codes of applications have
-/// none.
+/// R126: Each registered code has a meaning that a log can show; the others have none.
 #[test]
 fn s7_4_1_registered_codes_have_a_meaning() {
     let meanings = [

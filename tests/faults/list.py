@@ -290,7 +290,7 @@ TESTS = [
         "src/mask/mod.rs",
         "let after = rotate(word, data.len());",
         "let after = word;",
-        "rechunk::s5_3_masking_equals_a_byte_loop_for_every_length_alignment_and_cut",
+        "framing::connection::s5_3_every_frame_has_a_fresh_key",
     ),
     (
         "surrogates accepted in text",
@@ -336,11 +336,11 @@ TESTS = [
         "closing::s5_5_1_a_close_of_one_byte_fails_the_connection",
     ),
     (
-        "failed connection reported as clean",
+        "half of a closing handshake reported as clean",
         "src/close.rs",
         "self.sent.is_some() && self.received.is_some() && self.error.is_none()",
-        "self.sent.is_some() && self.received.is_some()",
-        "hostile::f54_a_failure_is_not_reported_as_a_close_of_the_peer",
+        "self.sent.is_some() || self.received.is_some()",
+        "closing::s7_1_the_peer_closes_first_without_auto_close",
     ),
     # Sending
     (
