@@ -32,9 +32,9 @@ STATE_SPACE = [
     (
         "lost fragment: a binary continuation is not appended",
         "src/assembler.rs",
-        "if piece.is_empty() {\n            return Ok(());\n        }\n        self.append_binary(piece, mask, remaining);",
-        "if piece.is_empty() || self.size.fragments == 2 {\n            return Ok(());\n        }\n"
-        "        self.append_binary(piece, mask, remaining);",
+        "mask::append(piece, key, self.binary(piece.len(), remaining));",
+        "if self.size.fragments != 2 {\n"
+        "                mask::append(piece, key, self.binary(piece.len(), remaining));\n            }",
     ),
     (
         "Ping answered twice",
