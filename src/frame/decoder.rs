@@ -10,7 +10,10 @@ use super::{
     wire::{FirstByte, SecondByte},
 };
 #[cfg(feature = "alloc")]
-use super::{payload::unmask, wire};
+use super::{
+    payload::{Mask, unmask},
+    wire,
+};
 use crate::{error::ProtocolError, input::take, reserved_bits::ReservedBits, role::Role};
 
 /// What [`Decoder::decode`] found next.
@@ -214,14 +217,6 @@ impl Decoder {
         }
     }
 
-    /// A fragment that continues the message was taken as a whole; `fin`: it is the last one.
-    #[inline(always)]
-    pub(super) const fn pass_fragment(&mut self, fin: bool) {
-        self.opcode = Opcode::Continuation;
-        self.fin = fin;
-        self.in_message = !fin;
-    }
-
     /// Keeps a header that breaks a rule.
     #[cold]
     fn stash_failed(&mut self, bytes: &[u8]) {
@@ -314,6 +309,16 @@ impl Decoder {
 impl Decoder {
     pub(crate) const fn role(&self) -> Role {
         self.role
+    }
+
+    /// A fragment that continues the message was taken as a whole; `fin`: it is the last one.
+    #[inline(always)]
+    pub(super) fn pass_fragment(&mut self, fin: bool, len: usize, mask: Mask) {
+        self.payload.begin(len as u64, mask);
+        self.payload.pass(len);
+        self.opcode = Opcode::Continuation;
+        self.fin = fin;
+        self.in_message = !fin;
     }
 
     /// Whether no message and no frame is in progress: a whole message can come.

@@ -46,7 +46,7 @@ impl Payload {
 
     /// Passes over `len` bytes, and returns what they are masked with.
     #[inline]
-    fn pass(&mut self, len: usize) -> Mask {
+    pub(super) fn pass(&mut self, len: usize) -> Mask {
         self.remaining -= len as u64;
         if !self.is_masked {
             return None;

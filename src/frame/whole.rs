@@ -73,9 +73,9 @@ impl Decoder {
         debug_assert!(self.is_between_frames() && self.is_in_message());
         let &[first, _] = input.first_chunk::<MIN_HEADER_LEN>()?;
         let fin = continuation(FirstByte(first))?;
-        let payload = self.whole_frame(input, max)?;
-        self.pass_fragment(fin);
-        Some(payload)
+        let (data, mask) = self.whole_frame(input, max)?;
+        self.pass_fragment(fin, data.len(), mask);
+        Some((data, mask))
     }
 
     /// Takes the frame at the front of `input`, if all of it is there, its length is in the
