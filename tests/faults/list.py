@@ -588,13 +588,6 @@ TESTS = [
     ),
     # Adapters
     (
-        "deadline of the closing handshake not started by an adapter",
-        "src/adapter/driver/send.rs",
-        "self.put_control_before_close(out_len);\n        self.timers.closing(now);",
-        "self.put_control_before_close(out_len);\n        let _ = now;",
-        "adapters::poll::wakers::a_close_by_the_writer_sets_the_readers_deadline",
-    ),
-    (
         "message of another task allowed inside of a message",
         "src/adapter/driver/send.rs",
         "if self.message_sender.is_none() || self.message_sender == sender {",
