@@ -33,6 +33,8 @@ pub(super) struct WriteState {
     boundary: Option<usize>,
     /// Control frames to write at the boundary. Those that are begun are written to their end.
     control: Vec<u8>,
+    /// How many bytes at the front of `control` are written.
+    control_written: usize,
     /// Of two slices, the transport took the first one and nothing of the second: mostly, because
     /// it has no vectored writes.
     ignores_second_slice: bool,
@@ -43,11 +45,11 @@ impl WriteState {
     /// can be written between frames.
     pub(super) fn next<'a>(&'a self, buf: &'a [u8], max_len: usize) -> &'a [u8] {
         if self.is_control_next(buf) {
-            return &self.control;
+            return self.unwritten_control();
         }
         let end = match self.boundary {
             None => buf.len(),
-            Some(boundary) if !self.control.is_empty() => boundary,
+            Some(boundary) if !self.unwritten_control().is_empty() => boundary,
             Some(boundary) => match self.written.saturating_add(max_len) {
                 min if min < buf.len() => end_of_frame(buf, boundary, min),
                 _ => buf.len(),
@@ -56,13 +58,17 @@ impl WriteState {
         buf.get(self.written..end.min(buf.len())).unwrap_or_default()
     }
 
+    fn unwritten_control(&self) -> &[u8] {
+        self.control.get(self.control_written..).unwrap_or_default()
+    }
+
     fn is_control_next(&self, buf: &[u8]) -> bool {
-        !self.control.is_empty() && (self.boundary == Some(self.written) || self.written == buf.len())
+        !self.unwritten_control().is_empty() && (self.boundary == Some(self.written) || self.written == buf.len())
     }
 
     /// Returns how many bytes are not written yet.
     pub(super) fn unwritten_len(&self, buf: &[u8]) -> usize {
-        buf.len() - self.written + self.control.len()
+        buf.len() - self.written + self.unwritten_control().len()
     }
 
     /// Returns all that is not written yet, in the order in which it is to be written.
@@ -74,7 +80,7 @@ impl WriteState {
             None => rest.len(),
         };
         let (before, after) = rest.split_at(before.min(rest.len()));
-        [before, &self.control, after].concat()
+        [before, self.unwritten_control(), after].concat()
     }
 
     /// Returns whether there is anything to write or to flush.
@@ -87,7 +93,12 @@ impl WriteState {
     #[inline]
     pub(super) fn advance(&mut self, len: usize, offered: usize, buf: &[u8]) {
         if self.is_control_next(buf) {
-            self.control.drain(..len);
+            // Not removed after each write: the rest would be moved once for each.
+            self.control_written += len;
+            if self.control_written == self.control.len() {
+                self.control.clear();
+                self.control_written = 0;
+            }
         } else {
             self.written += len;
             if let Some(boundary) = &mut self.boundary {
@@ -119,6 +130,10 @@ impl WriteState {
             return;
         }
         if self.is_interleaving() {
+            if self.control_written > self.control.len() / 2 {
+                self.control.drain(..self.control_written);
+                self.control_written = 0;
+            }
             self.control.append(control);
         } else {
             buf.append(control);
@@ -158,6 +173,7 @@ impl WriteState {
         self.is_unflushed = false;
         self.boundary = None;
         self.control = Vec::new();
+        self.control_written = 0;
         *buf = Vec::new();
     }
 
@@ -337,6 +353,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// F07: what is left of the control frames is not moved at each write.
+    #[test]
+    fn f07_control_frames_are_not_moved_for_each_write() {
+        let (mut state, mut buf) = (WriteState::default(), Vec::new());
+        state.begin_frames(0);
+        state.take_control(&mut (0..100).collect(), &mut buf);
+        let first = state.next(&buf, 10).as_ptr();
+        for written in 0..99_u8 {
+            assert_eq!(state.next(&buf, 10).first(), Some(&written));
+            assert_eq!(state.unwritten_len(&buf), 100 - usize::from(written));
+            state.advance(1, 100 - usize::from(written), &buf);
+        }
+        assert_eq!(state.next(&buf, 10).as_ptr().addr(), first.addr() + 99);
+        // More comes before all is written.
+        state.take_control(&mut vec![100], &mut buf);
+        assert_eq!(
+            (state.next(&buf, 10), state.unwritten(&buf)),
+            (&[99, 100][..], vec![99, 100])
+        );
+        state.advance(2, 2, &buf);
+        assert!(state.next(&buf, 10).is_empty());
+        assert_eq!(state.unwritten_len(&buf), 0);
     }
 
     /// Without fragments, control frames are written after the output.

@@ -5,6 +5,7 @@ use std::{
     hint::black_box,
     io::{self, Read, Write},
     net::Shutdown,
+    num::NonZeroUsize,
     pin::pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -57,6 +58,12 @@ pub const ALL: &[Workload] = &[
         1000,
         write_message,
     ),
+    linear(
+        "adapter: Pongs between fragments, written byte by byte",
+        "Pongs",
+        1000,
+        interleaved_pongs,
+    ),
     linear("blocking adapter: message, byte by byte", "bytes", 4096, |n| {
         blocking_recv(frames(1, n), 1, 1)
     }),
@@ -87,6 +94,8 @@ struct Memory {
     /// The most bytes that a read returns.
     read: usize,
     written: usize,
+    /// Nothing is written until all has been read.
+    is_full: bool,
 }
 
 impl Memory {
@@ -96,6 +105,7 @@ impl Memory {
             at: 0,
             read,
             written: 0,
+            is_full: false,
         }
     }
 }
@@ -128,6 +138,9 @@ impl Transport for Memory {
     }
 
     fn poll_write(&mut self, _: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if self.is_full && self.at < self.bytes.len() {
+            return Poll::Pending;
+        }
         Poll::Ready(self.write(data))
     }
 
@@ -179,6 +192,29 @@ fn settings() -> Settings {
 
 fn upgraded(transport: Memory) -> WebSocket<Memory> {
     WebSocket::upgraded(transport, (), engine(Role::Server), settings())
+}
+
+/// A server that writes Pongs between the fragments of its messages.
+fn interleaving(transport: Memory) -> WebSocket<Memory> {
+    let config = config().fragment_size(NonZeroUsize::new(1000));
+    let engine = Connection::upgraded_server(&Negotiated::default(), config);
+    WebSocket::upgraded(transport, (), engine, settings().high_water(1 << 30))
+}
+
+fn interleaved_pongs(n: usize) -> RunMessages {
+    let bytes = pings(n);
+    repeat(move || {
+        let mut transport = Memory::new(&bytes, usize::MAX);
+        transport.is_full = true;
+        let mut ws = interleaving(transport);
+        block_on(async {
+            ws.feed(&[7; 2000]).await.expect("an open connection");
+            let received = ws.recv().await.expect("a valid peer");
+            black_box(received.expect("a message"));
+            ws.flush().await.expect("a transport that works");
+        });
+        assert_eq!(ws.get_ref().written, 2000 + 8 + n * 6);
+    })
 }
 
 /// Polls a future that may yield, and that waits for nothing.
