@@ -148,7 +148,7 @@ impl MessageAssembler {
 
     /// Returns how long the next fragment may be, if there may be one.
     pub(crate) fn max_fragment(&self, limits: Limits) -> Option<u64> {
-        (self.size.fragments < limits.fragments).then(|| limits.size.saturating_sub(self.size.bytes))
+        (self.size.fragments < limits.fragments).then(|| self.room(limits) as u64)
     }
 
     /// Returns how many more bytes the limit permits.

@@ -12,7 +12,7 @@ use crate::{Config, handshake::Negotiated};
 impl Settings {
     #[cfg(feature = "recording")]
     fn recorder(&self) -> Option<Recorder> {
-        self.recorders.as_ref().and_then(super::recorders::Recorders::recorder)
+        self.recorders.as_ref()?.recorder()
     }
 
     /// Returns the engine of a client.

@@ -33,7 +33,7 @@ pub(super) struct WriteState {
     boundary: Option<usize>,
     /// Control frames to write at the boundary. Those that are begun are written to their end.
     control: Vec<u8>,
-    /// How many bytes at the front of `control` are written.
+    /// How many bytes at the front of `control` are written: less than all, unless it is empty.
     control_written: usize,
     /// Of two slices, the transport took the first one and nothing of the second: mostly, because
     /// it has no vectored writes.
@@ -49,7 +49,7 @@ impl WriteState {
         }
         let end = match self.boundary {
             None => buf.len(),
-            Some(boundary) if !self.unwritten_control().is_empty() => boundary,
+            Some(boundary) if !self.control.is_empty() => boundary,
             Some(boundary) => match self.written.saturating_add(max_len) {
                 min if min < buf.len() => end_of_frame(buf, boundary, min),
                 _ => buf.len(),
@@ -63,7 +63,7 @@ impl WriteState {
     }
 
     fn is_control_next(&self, buf: &[u8]) -> bool {
-        !self.unwritten_control().is_empty() && (self.boundary == Some(self.written) || self.written == buf.len())
+        !self.control.is_empty() && (self.boundary == Some(self.written) || self.written == buf.len())
     }
 
     /// Returns how many bytes are not written yet.

@@ -1,6 +1,7 @@
 //! A connection: the two halves and the opening handshake, joined by the state machine of
 //! `state.rs`.
 
+mod close;
 mod handshake;
 mod in_buffer;
 mod opening;
@@ -20,10 +21,9 @@ use self::{opening::Opening, rare::Rare, recorded::if_recorded};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflatePool;
 use crate::{
-    close::{CloseFrame, CloseStatus, ClosedBy, Teardown},
     config::{Config, Delivery},
     deflate::DeflateParams,
-    error::{LocalHandshakeError, ProtocolError},
+    error::LocalHandshakeError,
     event::Event,
     frame::ReservedBits,
     handshake::{ClientRequest, Negotiated},
@@ -84,8 +84,8 @@ use crate::{
 /// cutting the input into pieces, the events, the errors and the output are the same (with chunk
 /// delivery, once adjacent chunks are joined).
 ///
-/// **Memory.** An idle open connection holds no heap, except a client's key stream, the
-/// subprotocol, if one was negotiated, and what [`recycle`](Self::recycle) gave it. While a message
+/// **Memory.** An idle open connection holds no heap, except a client's key stream, a
+/// recorder, the subprotocol, if one was negotiated, and what [`recycle`](Self::recycle) gave it. While a message
 /// is assembled, the connection holds at most twice the bytes received and 64 KiB more, and three
 /// times as much while the buffer grows; never more than that of
 /// [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
@@ -194,35 +194,6 @@ impl Connection {
         }
     }
 
-    /// "Fail the WebSocket connection" (RFC 6455, section 7.1.7): appends a Close frame, if one may
-    /// be sent, or an HTTP response, and closes.
-    #[cold]
-    fn fail(&mut self, error: ProtocolError, out: &mut Vec<u8>) -> Box<ProtocolError> {
-        match error {
-            ProtocolError::Request(error) => self.write_error(error, out),
-            ProtocolError::Response(_) | ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => {}
-            _ if self.phase == Phase::Open => {
-                let frame = CloseFrame::new(error.close_code(), "");
-                if self.sender.close(Some(&frame), out).is_ok() {
-                    self.close_status_mut(ClosedBy::Us).sent = Some(Some(frame));
-                }
-            }
-            _ => {}
-        }
-        let by = match error {
-            ProtocolError::UnexpectedEof | ProtocolError::HandshakeEof => ClosedBy::Transport,
-            _ => ClosedBy::Us,
-        };
-        self.close_status_mut(by).error = Some(error);
-        self.signal(Signal::Failed);
-        Box::new(error)
-    }
-
-    fn close_status_mut(&mut self, by: ClosedBy) -> &mut CloseStatus {
-        let rare = self.rare.get_or_insert_default();
-        rare.close_status.get_or_insert_with(|| CloseStatus::new(by))
-    }
-
     fn signal(&mut self, signal: Signal) {
         let next = self.phase.after(signal);
         debug_assert!(next.is_some(), "{signal:?} in {}", self.phase);
@@ -247,11 +218,6 @@ impl Connection {
     /// To be called after every change of what [`compute_path`](Self::compute_path) depends on.
     fn update_path(&mut self) {
         self.path = self.compute_path();
-    }
-
-    /// The error with which the connection has failed, if it has.
-    fn failure(&self) -> Option<Box<ProtocolError>> {
-        self.close_status()?.error.map(Box::new)
     }
 
     /// Takes the allocation of an owned event, of this connection or another, for the next message,
@@ -379,30 +345,6 @@ impl Connection {
     #[must_use]
     pub const fn delivery(&self) -> Delivery {
         self.receiver.delivery()
-    }
-
-    /// Returns how the connection was closed, or is being closed: by whom, with which codes and
-    /// reasons, cleanly or not.
-    ///
-    /// It is `None` before the first Close frame or failure, and for a handshake that was rejected
-    /// or refused.
-    #[must_use]
-    pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.rare.as_ref()?.close_status.as_ref()
-    }
-
-    /// Returns how to close the transport. It is `None` until the connection is
-    /// [`Closed`](State::Closed).
-    #[must_use]
-    pub fn teardown(&self) -> Option<Teardown> {
-        if self.phase != Phase::Closed {
-            return None;
-        }
-        let clean = self.close_status().is_some_and(CloseStatus::is_clean);
-        Some(match (self.role(), clean) {
-            (Role::Client, true) => Teardown::AwaitPeer,
-            (Role::Client, false) | (Role::Server, _) => Teardown::Close,
-        })
     }
 }
 

@@ -2,10 +2,9 @@
 
 use alloc::{boxed::Box, string::String, vec::Vec};
 
-use super::recorded::recorded;
+use super::{Connection, recorded::recorded};
 use crate::{
     config::Config,
-    connection::Connection,
     error::{LocalHandshakeError, ProtocolError, SendError},
     event::Event,
     handshake::{ClientRequest, Negotiated},
@@ -68,7 +67,7 @@ impl Connection {
         self
     }
 
-    pub(in crate::connection) fn recorded_settings(&self) -> Settings {
+    pub(super) fn recorded_settings(&self) -> Settings {
         Settings {
             max_message_size: self.receiver.max_message_size(),
             #[cfg(feature = "deflate")]
@@ -79,11 +78,11 @@ impl Connection {
     }
 
     #[inline(always)]
-    pub(in crate::connection) fn has_recorder(&self) -> bool {
+    pub(super) fn has_recorder(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.recorder.is_some())
     }
 
-    pub(in crate::connection) fn take_recorder(&mut self) -> Option<Box<Recorder>> {
+    pub(super) fn take_recorder(&mut self) -> Option<Box<Recorder>> {
         let recorder = self.rare.as_mut()?.recorder.take();
         self.update_path();
         recorder
@@ -107,7 +106,7 @@ impl Connection {
 
     /// Records a call, and gives the recorder back.
     #[cold]
-    pub(in crate::connection) fn record(
+    pub(super) fn record(
         &mut self,
         mut recorder: Box<Recorder>,
         call: &Call<'_>,
@@ -122,7 +121,7 @@ impl Connection {
     /// Receives, and records the bytes that the call has consumed, as they were before it unmasked
     /// them. After an error, all are recorded: nothing says which ones it has looked at.
     #[cold]
-    pub(in crate::connection) fn receive_recorded<'b>(
+    pub(super) fn receive_recorded<'b>(
         &mut self,
         input: &mut &'b mut [u8],
         out: &mut Vec<u8>,
@@ -147,7 +146,7 @@ impl Connection {
         result
     }
 
-    pub(in crate::connection) fn receive_eof_recorded(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
+    pub(super) fn receive_eof_recorded(&mut self) -> Result<Option<Event<'static>>, Box<ProtocolError>> {
         let recorder = self.take_recorder();
         let before = self.recorded_settings();
         let result = self.receive_eof();
@@ -158,18 +157,13 @@ impl Connection {
     }
 
     #[cold]
-    pub(in crate::connection) fn send_recorded(
-        &mut self,
-        kind: MessageKind,
-        data: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
+    pub(super) fn send_recorded(&mut self, kind: MessageKind, data: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         recorded!(self, out, Call::Send(kind, data), self.send_recorded(kind, data, out));
         self.sender_for(Command::SendData)?.message(kind, data, out)
     }
 
     #[cold]
-    pub(in crate::connection) fn send_prepared_recorded(
+    pub(super) fn send_prepared_recorded(
         &mut self,
         message: &PreparedMessage,
         out: &mut Vec<u8>,
@@ -183,7 +177,7 @@ impl Connection {
         self.send_prepared(message, out)
     }
 
-    pub(in crate::connection) fn send_in_place_recorded<'b>(
+    pub(super) fn send_in_place_recorded<'b>(
         &mut self,
         kind: MessageKind,
         buf: &'b mut [u8],
@@ -204,7 +198,7 @@ impl Connection {
         result
     }
 
-    pub(in crate::connection) fn send_fragment_header_recorded(
+    pub(super) fn send_fragment_header_recorded(
         &mut self,
         kind: MessageKind,
         payload: &mut [u8],
@@ -227,10 +221,7 @@ impl Connection {
         result
     }
 
-    pub(in crate::connection) fn prepared_frame_recorded<'m>(
-        &mut self,
-        message: &'m PreparedMessage,
-    ) -> Result<&'m [u8], SendError> {
+    pub(super) fn prepared_frame_recorded<'m>(&mut self, message: &'m PreparedMessage) -> Result<&'m [u8], SendError> {
         let recorder = self.take_recorder();
         let before = self.recorded_settings();
         let result = self.prepared_frame(message);

@@ -1,6 +1,6 @@
 //! The choices of a client's request and of an acceptance one by one, as a recording has them.
 
-use alloc::{borrow::Cow, format, string::ToString, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 
 use super::{
     accept::Accept,
@@ -11,31 +11,19 @@ use crate::frame::ReservedBits;
 
 /// One choice of a [`ClientRequest`] or of an [`Accept`].
 pub(crate) enum Choice<'a> {
-    Url(Cow<'a, str>),
-    Origin(Cow<'a, str>),
-    Subprotocol(Cow<'a, str>),
+    Url(String),
+    Origin(&'a str),
+    Subprotocol(&'a str),
     RequireSubprotocol,
-    Header(Cow<'a, str>, Cow<'a, str>),
-    Extension(Cow<'a, str>, ReservedBits),
+    Header(&'a str, &'a str),
+    Extension(&'a str, ReservedBits),
     DeclineDeflate,
     AnyOrigin,
-    Origins(Vec<Cow<'a, str>>),
+    Origins(&'a [&'a str]),
     PublicScheme(Scheme),
-    Hosts(Vec<Cow<'a, str>>),
+    Hosts(&'a [&'a str]),
     /// The answer of another server is passed on. A recording cannot repeat it.
     Forwarding,
-}
-
-fn extension<'a>(text: &'a str, reserved: ReservedBits) -> Choice<'a> {
-    Choice::Extension(text.into(), reserved)
-}
-
-fn header<'a>(name: &'a str, value: &'a str) -> Choice<'a> {
-    Choice::Header(name.into(), value.into())
-}
-
-fn list<'a>(values: &[&'a str]) -> Vec<Cow<'a, str>> {
-    values.iter().map(|&value| value.into()).collect()
 }
 
 impl ClientRequest {
@@ -43,16 +31,15 @@ impl ClientRequest {
     pub(crate) fn choices(&self) -> Vec<Choice<'_>> {
         let scheme = if self.url.secure { "wss" } else { "ws" };
         let url = format!("{scheme}://{}{}", self.url.authority(), self.url.target);
-        let mut choices = Vec::from([Choice::Url(url.into())]);
-        choices.extend(self.origin.as_deref().map(|origin| Choice::Origin(origin.into())));
-        let subprotocols = self.subprotocols.iter();
-        choices.extend(subprotocols.map(|name| Choice::Subprotocol(name.into())));
+        let mut choices = Vec::from([Choice::Url(url)]);
+        choices.extend(self.origin.as_deref().map(Choice::Origin));
+        choices.extend(self.subprotocols.iter().map(|name| Choice::Subprotocol(name)));
         if self.require_subprotocol {
             choices.push(Choice::RequireSubprotocol);
         }
-        choices.extend(self.headers.iter().map(|(name, value)| header(name, value)));
+        choices.extend(self.headers.iter().map(|(name, value)| Choice::Header(name, value)));
         let offers = self.extensions.iter();
-        choices.extend(offers.map(|offer| extension(&offer.text, offer.reserved)));
+        choices.extend(offers.map(|offer| Choice::Extension(&offer.text, offer.reserved)));
         choices
     }
 }
@@ -68,19 +55,18 @@ impl Accept<'_> {
         match policy.pages {
             Pages::SameOrigin => {}
             Pages::Any => choices.push(Choice::AnyOrigin),
-            Pages::Listed(origins) => choices.push(Choice::Origins(list(origins))),
+            Pages::Listed(origins) => choices.push(Choice::Origins(origins)),
         }
         choices.extend(policy.scheme.map(Choice::PublicScheme));
-        choices.extend(policy.hosts.map(|hosts| Choice::Hosts(list(hosts))));
-        let subprotocol = self.chosen_subprotocol();
-        choices.extend(subprotocol.map(|name| Choice::Subprotocol(name.to_string().into())));
+        choices.extend(policy.hosts.map(Choice::Hosts));
+        choices.extend(self.chosen_subprotocol().map(Choice::Subprotocol));
         if self.decline_deflate {
             choices.push(Choice::DeclineDeflate);
         }
         let headers = self.added_headers().iter();
-        choices.extend(headers.map(|(name, value)| header(name, value)));
+        choices.extend(headers.map(|&(name, value)| Choice::Header(name, value)));
         let answers = self.own_extensions().iter();
-        choices.extend(answers.map(|(text, reserved)| extension(text, *reserved)));
+        choices.extend(answers.map(|&(text, reserved)| Choice::Extension(text, reserved)));
         choices
     }
 }

@@ -127,9 +127,9 @@ pub(super) fn write_choices(choices: &[Choice<'_>], lines: &mut Lines<'_>) {
     }
 }
 
-fn list<'l, 't>(lines: &'l mut Lines<'t>, values: &[impl AsRef<str>]) -> &'l mut Lines<'t> {
+fn list<'l, 't>(lines: &'l mut Lines<'t>, values: &[&str]) -> &'l mut Lines<'t> {
     for value in values {
-        lines.public(value.as_ref());
+        lines.public(value);
     }
     lines
 }

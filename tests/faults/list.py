@@ -142,7 +142,7 @@ STATE_SPACE = [
     ),
     (
         "client closes the transport first",
-        "src/connection/mod.rs",
+        "src/connection/close.rs",
         "(Role::Client, true) => Teardown::AwaitPeer,\n            (Role::Client, false) | (Role::Server, _)",
         "(Role::Client, false) => Teardown::AwaitPeer,\n            (Role::Client, true) | (Role::Server, _)",
     ),

@@ -49,6 +49,7 @@ mod read;
 mod reader;
 mod socket;
 mod split;
+mod stream;
 mod teardown;
 mod waiting;
 mod websocket;

@@ -1,15 +1,8 @@
 //! The reading half of a connection.
 
 use alloc::sync::Arc;
-use core::{
-    fmt, mem,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use core::{fmt, mem, time::Duration};
 use std::sync::MutexGuard;
-
-use futures_core::Stream;
 
 #[cfg(doc)]
 use super::WebSocket;
@@ -18,7 +11,6 @@ use super::{
     access::{Access, Shared},
     call::Call,
     input::Input,
-    read::poll_item,
     socket::Socket,
     waiting::Interest,
 };
@@ -133,14 +125,5 @@ impl<T, C> Drop for Reader<T, C> {
 impl<T, C> fmt::Debug for Reader<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").finish_non_exhaustive()
-    }
-}
-
-impl<T: Transport, C: Clock> Stream for Reader<T, C> {
-    type Item = Result<Message<'static>, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { shared, input } = self.get_mut();
-        poll_item(&mut Access::Half(shared), input, cx)
     }
 }

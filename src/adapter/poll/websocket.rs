@@ -4,14 +4,10 @@ use alloc::{boxed::Box, vec::Vec};
 use core::{
     fmt,
     future::poll_fn,
-    pin::Pin,
     task::{Context, Poll},
     time::Duration,
 };
 use std::io;
-
-use futures_core::{FusedStream, Stream};
-use futures_sink::Sink;
 
 #[cfg(doc)]
 use super::Settings;
@@ -20,7 +16,7 @@ use super::{
     access::{Access, Whole},
     call::Call,
     input::Input,
-    read::{poll_item, poll_receive},
+    read::poll_receive,
     waiting::Interest,
 };
 use crate::{
@@ -371,51 +367,5 @@ impl<T, C> WebSocket<T, C> {
 impl<T, C> fmt::Debug for WebSocket<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket").finish_non_exhaustive()
-    }
-}
-
-impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
-    type Item = Result<Message<'static>, Error>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Whole { socket, input } = &mut *self.get_mut().whole;
-        poll_item(&mut Access::Whole(socket), input, cx)
-    }
-}
-
-impl<T: Transport + Unpin, C: Clock + Unpin> FusedStream for WebSocket<T, C> {
-    fn is_terminated(&self) -> bool {
-        self.whole.socket.is_stream_ended()
-    }
-}
-
-impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket<T, C> {
-    type Error = Error;
-
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut()
-            .whole
-            .socket
-            .poll_ready(Interest::Ready, cx)
-            .map_err(Into::into)
-    }
-
-    fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        let message = message.as_message();
-        Ok(self.get_mut().whole.socket.append(|driver| driver.feed(message))?)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut()
-            .whole
-            .socket
-            .poll_flush(Interest::Flush, cx)
-            .map_err(Into::into)
-    }
-
-    /// Sends a Close frame with code 1000, if none was sent yet. It does not wait for the Close
-    /// frame of the peer: the stream does.
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().whole.socket.poll_close(Interest::Close, cx)
     }
 }

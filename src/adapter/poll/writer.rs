@@ -1,14 +1,8 @@
 //! The writing half of a connection.
 
 use alloc::sync::Arc;
-use core::{
-    fmt,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use core::fmt;
 use std::{io, sync::MutexGuard};
-
-use futures_sink::Sink;
 
 #[cfg(doc)]
 use super::WebSocket;
@@ -181,7 +175,7 @@ impl<T: Transport, C: Clock> Writer<T, C> {
         self.interest.sender()
     }
 
-    fn socket(&self) -> MutexGuard<'_, Socket<T, C>> {
+    pub(super) fn socket(&self) -> MutexGuard<'_, Socket<T, C>> {
         self.shared.socket()
     }
 }
@@ -204,28 +198,5 @@ impl<T, C> Drop for Writer<T, C> {
 impl<T, C> fmt::Debug for Writer<T, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer").finish_non_exhaustive()
-    }
-}
-
-impl<M: AsMessage, T: Transport, C: Clock> Sink<M> for Writer<T, C> {
-    type Error = Error;
-
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_ready(self.interest, cx).map_err(Into::into)
-    }
-
-    fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
-        // Before the socket is locked: this is code of the application.
-        let message = message.as_message();
-        Ok(self.socket().append(|driver| driver.feed(message))?)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_flush(self.interest, cx).map_err(Into::into)
-    }
-
-    /// Sends a Close frame, like that of [`WebSocket`].
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.socket().poll_close(self.interest, cx)
     }
 }

@@ -35,6 +35,7 @@ mod split;
 mod tls;
 mod tunnel;
 mod websocket;
+mod whole;
 mod write_loop;
 mod writer;
 

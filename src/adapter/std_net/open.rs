@@ -6,8 +6,7 @@ use std::{
 };
 
 use super::{
-    Settings, WebSocket, access::Core, read_loop::ReadLoop, socket::SocketHooks, websocket::Whole,
-    write_loop::WriteLoop,
+    Settings, WebSocket, access::Core, read_loop::ReadLoop, socket::SocketHooks, whole::Whole, write_loop::WriteLoop,
 };
 use crate::{
     ClientRequest, Connection, Event,

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{access::Core, read_loop::Duplex, shared::Shared, websocket::Whole};
+use super::{access::Core, read_loop::Duplex, shared::Shared, whole::Whole};
 use crate::{
     SendError,
     adapter::{

@@ -47,7 +47,7 @@ impl<S: Read + Write> WebSocket<S> {
         reader: Reader<R, W>,
         writer: Writer<W>,
         join: impl FnOnce(R, W) -> S,
-    ) -> Result<Self, ReuniteError<Reader<R, W>, Writer<W>>> {
+    ) -> Result<Self, Separate<R, W>> {
         let (core, reader, stream, writer) = reunite(reader, writer)?;
         let writer = writer.join_stream(stream, join);
         Ok(Self::from_loops(core, reader.without_hooks(), writer))
@@ -74,7 +74,7 @@ impl<S: Socket> WebSocket<S> {
     /// The halves are of different connections, or there are clones of the writer. Both halves are
     /// returned.
     #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
-    pub fn reunite(reader: Reader<S, S>, writer: Writer<S>) -> Result<Self, ReuniteError<Reader<S, S>, Writer<S>>> {
+    pub fn reunite(reader: Reader<S, S>, writer: Writer<S>) -> Result<Self, Separate<S, S>> {
         // The two handles are of one socket.
         let (core, reader, _stream, writer) = reunite(reader, writer)?;
         Ok(Self::from_loops(core, reader, writer))

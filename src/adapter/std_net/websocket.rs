@@ -1,7 +1,7 @@
 //! A connection in one thread.
 
 use alloc::vec::Vec;
-use core::{fmt, ops::DerefMut, time::Duration};
+use core::{fmt, time::Duration};
 use std::{
     io::{self, Read, Write},
     time::Instant,
@@ -10,8 +10,9 @@ use std::{
 #[cfg(doc)]
 use super::Settings;
 use super::{
-    access::{Access, Core},
+    access::Core,
     read_loop::{Duplex, ReadLoop},
+    whole::Whole,
     write_loop::WriteLoop,
 };
 use crate::{
@@ -61,48 +62,6 @@ use crate::{
 pub struct WebSocket<S> {
     pub(super) reader: ReadLoop<S>,
     pub(super) whole: Whole<S>,
-}
-
-/// What the read loop uses besides its own state.
-pub(super) struct Whole<S> {
-    pub(super) core: Core,
-    pub(super) writer: WriteLoop<S>,
-}
-
-impl<S: Write> Whole<S> {
-    pub(super) fn make_room(&mut self) -> io::Result<()> {
-        self.writer.make_room(&mut self.core)
-    }
-
-    /// Sends a message and writes all output.
-    pub(super) fn send(&mut self, message: &Outgoing<'_>) -> Result<(), Error> {
-        if message.is_large() {
-            return self.writer.send(&mut self.core, message);
-        }
-        self.core.driver.append(message)?;
-        Ok(self.flush()?)
-    }
-}
-
-impl<S> Access for Whole<S> {
-    #[inline]
-    fn core(&mut self) -> impl DerefMut<Target = Core> {
-        &mut self.core
-    }
-}
-
-impl<S: Write> Duplex<S> for Whole<S> {
-    fn stream(&mut self) -> &mut S {
-        &mut self.writer.stream
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush(&mut self.core)
-    }
-
-    fn flush_replies(&mut self) -> io::Result<()> {
-        self.flush()
-    }
 }
 
 impl<S: Read + Write> WebSocket<S> {
