@@ -11,20 +11,20 @@ use std::{
     time::Duration,
 };
 
+use ::support::open;
 use sockless::{
-    Connection, MessageKind, Role,
+    MessageKind, Role,
     adapter::{
         Settings,
         poll::{Transport, WebSocket},
         std_net::{self, Socket},
     },
-    handshake::Negotiated,
     timers::Timeouts,
 };
 
 use super::{
     Workload, linear,
-    support::{SEED, config, repeat},
+    support::{config, repeat},
 };
 use crate::RunMessages;
 
@@ -179,25 +179,18 @@ impl Socket for Memory {
     }
 }
 
-fn engine(role: Role) -> Connection {
-    match role {
-        Role::Client => Connection::upgraded_client(&Negotiated::default(), config(), SEED),
-        Role::Server => Connection::upgraded_server(&Negotiated::default(), config()),
-    }
-}
-
 fn settings() -> Settings {
     Settings::new().config(config()).timeouts(Timeouts::none())
 }
 
 fn upgraded(transport: Memory) -> WebSocket<Memory> {
-    WebSocket::upgraded(transport, (), engine(Role::Server), settings())
+    WebSocket::upgraded(transport, (), open(Role::Server, config()), settings())
 }
 
 /// A server that writes Pongs between the fragments of its messages.
 fn interleaving(transport: Memory) -> WebSocket<Memory> {
     let config = config().fragment_size(NonZeroUsize::new(1000));
-    let engine = Connection::upgraded_server(&Negotiated::default(), config);
+    let engine = open(Role::Server, config);
     WebSocket::upgraded(transport, (), engine, settings().high_water(1 << 30))
 }
 
@@ -230,7 +223,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Messages of a client.
 fn frames(count: usize, len: usize) -> Vec<u8> {
-    let mut client = engine(Role::Client);
+    let mut client = open(Role::Client, config());
     let (mut out, data) = (Vec::new(), vec![7; len]);
     for _ in 0..count {
         client.send_binary(&data, &mut out).expect("an open connection");
@@ -317,7 +310,7 @@ fn write_message(n: usize) -> RunMessages {
 }
 
 fn blocking(transport: Memory) -> std_net::WebSocket<Memory> {
-    std_net::upgraded(transport, engine(Role::Server), settings())
+    std_net::upgraded(transport, open(Role::Server, config()), settings())
 }
 
 fn blocking_recv(bytes: Vec<u8>, read: usize, count: usize) -> RunMessages {

@@ -2,13 +2,12 @@
 
 use std::hint::black_box;
 
-use sockless::{
-    Accept, Config, Connection, Delivery, Event, MessageKind, ProtocolError, Request, Role, deflate::DeflateConfig,
-};
+use ::support::{heads::request_and, params, upgraded, with_deflate};
+use sockless::{Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role, deflate::DeflateConfig};
 
 use super::{
     Workload, linear,
-    support::{Arriving, SEED, config, numbered, repeat, request_with, serve},
+    support::{Arriving, config, numbered, repeat, serve},
 };
 use crate::RunMessages;
 
@@ -64,7 +63,7 @@ pub const ALL: &[Workload] = &[
         "compression: fragments of 1 byte, byte by byte",
         "fragments",
         500,
-        |n| fragments(n, 1),
+        receive_fragments,
     ),
     linear(
         "compression: empty fragments, in one input",
@@ -88,9 +87,12 @@ pub const ALL: &[Workload] = &[
         50,
         |n| send(&vec![100; n], false),
     ),
-    linear("compression: sending fragments of 1 byte", "fragments", 500, |n| {
-        fragments(n, 0)
-    }),
+    linear(
+        "compression: sending fragments of 1 byte",
+        "fragments",
+        500,
+        send_fragments,
+    ),
 ];
 
 fn deflating() -> Config {
@@ -99,33 +101,14 @@ fn deflating() -> Config {
 
 fn negotiate(list: &str) -> RunMessages {
     serve(
-        &request_with(&format!("Sec-WebSocket-Extensions: {list}\r\n")),
+        &request_and(&format!("Sec-WebSocket-Extensions: {list}\r\n")),
         0,
         deflating(),
     )
 }
 
 fn open(role: Role, takeover: bool, config: Config) -> Connection {
-    let offer: &[u8] = match takeover {
-        true => b"permessage-deflate",
-        false => b"permessage-deflate; client_no_context_takeover; server_no_context_takeover",
-    };
-    let headers: [(&str, &[u8]); 6] = [
-        ("host", b"example.com"),
-        ("upgrade", b"websocket"),
-        ("connection", b"Upgrade"),
-        ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
-        ("sec-websocket-version", b"13"),
-        ("sec-websocket-extensions", offer),
-    ];
-    let request = Request::from_list("GET", "/", headers).expect("a valid request");
-    let (_, negotiated) = request
-        .acceptance(&Accept::new(), &deflating())
-        .expect("an offer that is accepted");
-    match role {
-        Role::Client => Connection::upgraded_client(&negotiated, config, SEED),
-        Role::Server => Connection::upgraded_server(&negotiated, config),
-    }
+    upgraded(role, &with_deflate(params(15, !takeover)), config)
 }
 
 /// Bytes of four values in no order that a compressor finds, and so of a quarter of the length.
@@ -184,25 +167,27 @@ fn zeros(n: usize) -> RunMessages {
     })
 }
 
-/// Sends a message in fragments of one byte; with `piece`, receives it instead.
-fn fragments(n: usize, piece: usize) -> RunMessages {
-    let data = content(n);
-    let send = move || {
-        let mut client = open(Role::Client, true, deflating());
-        let mut out = Vec::new();
-        for (at, byte) in data.iter().enumerate() {
-            client
-                .send_fragment(MessageKind::Binary, &[*byte], at + 1 == n, &mut out)
-                .expect("an open connection");
-        }
-        out
-    };
-    if piece == 0 {
-        return repeat(move || {
-            black_box(send());
-        });
+/// A message of a client in fragments of one byte.
+fn fragments(data: &[u8]) -> Vec<u8> {
+    let mut client = open(Role::Client, true, deflating());
+    let mut out = Vec::new();
+    for (at, byte) in data.iter().enumerate() {
+        client
+            .send_fragment(MessageKind::Binary, &[*byte], at + 1 == data.len(), &mut out)
+            .expect("an open connection");
     }
-    let mut arriving = Arriving::new(send(), piece);
+    out
+}
+
+fn send_fragments(n: usize) -> RunMessages {
+    let data = content(n);
+    repeat(move || {
+        black_box(fragments(&data));
+    })
+}
+
+fn receive_fragments(n: usize) -> RunMessages {
+    let mut arriving = Arriving::new(fragments(&content(n)), 1);
     repeat(move || {
         let mut server = open(Role::Server, true, deflating());
         let events = arriving.receive(&mut server, &mut Vec::new(), |_, _, _| {});

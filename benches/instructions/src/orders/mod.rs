@@ -1,7 +1,7 @@
 //! How the instructions of a piece of work grow with its input: a server must not take quadratic
 //! time for what a peer sends.
 //!
-//! Each workload of [`ALL`] is counted for inputs of n, 2n and 4n. The ratio of the two increments,
+//! Each workload of [`all`] is counted for inputs of n, 2n and 4n. The ratio of the two increments,
 //! (f(4n) - f(2n)) / (f(2n) - f(n)), does not depend on fixed costs: it is 2 for linear work, 4 for
 //! quadratic work. A quadratic part that takes 2 % of the linear part at n is above the limit. The
 //! ratio must not be far below its order either: then the workload does not do its work any more.
@@ -10,6 +10,7 @@
 //! of `docs/PERFORMANCE.md` lists them; `BLESS=1` writes it.
 
 mod adapters;
+mod client;
 mod compression;
 mod frames;
 mod handshake;
@@ -109,9 +110,15 @@ struct Measured {
 }
 
 fn all() -> impl Iterator<Item = &'static Workload> {
-    [handshake::ALL, frames::ALL, compression::ALL, adapters::ALL]
-        .into_iter()
-        .flatten()
+    [
+        handshake::ALL,
+        client::ALL,
+        frames::ALL,
+        compression::ALL,
+        adapters::ALL,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Prepares the workload `name@n`.
@@ -150,7 +157,7 @@ pub fn check(words: &[String]) -> ExitCode {
         );
     }
     println!("{} workloads, {failures} of another order than stated", workloads.len());
-    let is_listed = !words.is_empty() || is_page_current(&iter::zip(workloads, measured).collect::<Vec<_>>());
+    let is_listed = !words.is_empty() || check_page(&iter::zip(workloads, measured).collect::<Vec<_>>());
     ExitCode::from(u8::from(failures > 0 || !is_listed))
 }
 
@@ -176,14 +183,14 @@ fn measure(workloads: &[&Workload]) -> Vec<Measured> {
     measured.into_iter().map(|(_, measured)| measured).collect()
 }
 
-/// The page with the table, between the two lines that [`is_page_current`] looks for.
+/// The page with the table, between the two lines that [`check_page`] looks for.
 const PAGE: &str = "../../docs/PERFORMANCE.md";
 const TABLE_START: &str =
     "| work | n is the number of | n | order | instructions for n | ratio |\n|---|---|--:|---|--:|--:|\n";
 
-/// Returns whether the table lists these workloads; with `BLESS=1`, writes it. The counts in it
-/// depend on the environment, and are not compared.
-fn is_page_current(rows: &[(&Workload, Measured)]) -> bool {
+/// Writes the table with `BLESS=1`; otherwise, returns whether it lists these workloads. The counts
+/// in it depend on the environment, and are not compared.
+fn check_page(rows: &[(&Workload, Measured)]) -> bool {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);
     let page = fs::read_to_string(&path).expect("the page can be read");
     let (before, rest) = page.split_once(TABLE_START).expect("the page has the table");

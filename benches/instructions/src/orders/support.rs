@@ -68,14 +68,6 @@ pub fn repeat(mut work: impl FnMut() + 'static) -> RunMessages {
     Box::new(move |count| (0..count).for_each(|_| work()))
 }
 
-/// Returns a request with more header lines, each with its line end.
-pub fn request_with(lines: &str) -> String {
-    format!(
-        "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
-    )
-}
-
 /// A server that accepts a request.
 pub fn serve(request: &str, piece: usize, config: Config) -> RunMessages {
     let mut arriving = Arriving::new(request, piece);
