@@ -11,15 +11,8 @@ pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 /// A frame of `sender`. `first` is its first byte (FIN, reserved bits, opcode), and the length has
 /// its shortest form.
 pub fn frame(sender: Role, first: u8, payload: &[u8]) -> Vec<u8> {
-    let len = payload.len();
-    let form = if len < 126 {
-        Length::Short
-    } else if len < 65_536 {
-        Length::Medium
-    } else {
-        Length::Long
-    };
-    let mut bytes = header(first, sender == Role::Client, form, len as u64);
+    let len = payload.len() as u64;
+    let mut bytes = header(first, sender == Role::Client, Length::shortest(len), len);
     if sender == Role::Client {
         bytes.extend_from_slice(&KEY);
         bytes.extend(payload.iter().zip(KEY.iter().cycle()).map(|(byte, key)| byte ^ key));
@@ -38,6 +31,17 @@ pub enum Length {
     Medium,
     /// 7 + 64 bits
     Long,
+}
+
+impl Length {
+    /// The shortest form of a length.
+    pub const fn shortest(len: u64) -> Self {
+        match len {
+            0..126 => Self::Short,
+            126..65_536 => Self::Medium,
+            _ => Self::Long,
+        }
+    }
 }
 
 /// A header without its mask key. The length may have any form.

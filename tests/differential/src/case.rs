@@ -185,13 +185,8 @@ impl Frame {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let len = self.payload.len();
-        let shortest = match len {
-            0..126 => Length::Short,
-            126..65_536 => Length::Medium,
-            _ => Length::Long,
-        };
-        let (form, len) = self.length.unwrap_or((shortest, len as u64));
+        let len = self.payload.len() as u64;
+        let (form, len) = self.length.unwrap_or((Length::shortest(len), len));
         let mut bytes = header(self.first, self.mask.is_some(), form, len);
         bytes.extend(self.mask.iter().flatten());
         let key = self.mask.unwrap_or_default();

@@ -4,7 +4,6 @@
 mod case;
 mod compare;
 mod differences;
-mod inflate;
 mod messages;
 mod model;
 mod options;

@@ -1,15 +1,14 @@
 //! Messages of the model: plain, or compressed (RFC 7692).
 
-use crate::{
-    differences::{
-        Difference::{EndNotChecked, FinalBlockEnds},
-        Set,
-    },
-    inflate::{End, inflate},
+use support::laws::{
+    inflate::TAIL,
+    rfc1951::{self, End},
 };
 
-/// The end of DEFLATE data that a sender removes.
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+use crate::differences::{
+    Difference::{EndNotChecked, FinalBlockEnds, LateEmptyCode},
+    Set,
+};
 
 /// The message in progress.
 #[derive(Clone, Default)]
@@ -91,7 +90,7 @@ impl Inflater {
 
     fn keep(&mut self, compressed: &[u8], is_last: bool) {
         let step = self.inflate(compressed, is_last).expect("the data is checked");
-        self.has_ended = is_last && step.end == End::Final && self.known.has(FinalBlockEnds);
+        self.has_ended = is_last && matches!(step.end, End::Stream(_)) && self.known.has(FinalBlockEnds);
         (self.stream, self.delivered) = (step.stream, step.output.len());
     }
 
@@ -103,19 +102,34 @@ impl Inflater {
             Step { stream, output, end }
         };
         let part = step([&self.stream, compressed].concat());
-        if part.end == End::Corrupt || self.has_ended {
+        if part.end == End::Error || self.has_ended {
             return None;
         }
-        let needs_tail = part.end != End::Final && (is_lenient || !compressed.is_empty());
+        let needs_tail = !matches!(part.end, End::Stream(_)) && (is_lenient || !compressed.is_empty());
         if !is_last || !needs_tail {
             return Some(part);
         }
         let whole = step([&part.stream[..], &TAIL].concat());
         let is_valid = match whole.end {
-            End::Corrupt => false,
+            End::Error | End::Full => false,
             End::Inside => is_lenient,
-            End::Block | End::Final => true,
+            End::Block | End::Stream(_) => true,
         };
         is_valid.then_some(whole)
+    }
+}
+
+/// Inflates `data`. After a block with BFINAL a new stream begins, which may refer to the output of
+/// the one before (RFC 7692, section 7.2.3.4).
+fn inflate(data: &[u8], known: Set) -> (Vec<u8>, End) {
+    let (mut output, mut at) = (Vec::new(), 0);
+    loop {
+        let late_empty_code = known.has(LateEmptyCode);
+        let stream = rfc1951::inflate(&data[at..], &output, 1 << 15, usize::MAX, true, late_empty_code);
+        output.extend(stream.plain);
+        match stream.end {
+            End::Stream(len) if at + len < data.len() && !known.has(FinalBlockEnds) => at += len,
+            end => return (output, end),
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{Outcome, feed_cut, frame, params, peer_of, upgraded, with_deflate};
 
 /// The bytes at the end of a message that are not sent (RFC 7692, section 7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
+pub const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 /// No more blocks than these are free: the inflater of windows below 15 bits limits them by the
 /// bytes of the payload, and each has at least ten bits.
@@ -214,8 +214,8 @@ fn inflate_message(bits: u8, history: &[u8], payload: &[u8], limit: u64) -> Infl
     while at != payload.len() && at != data.len() {
         let window = [history, &plain[..]].concat();
         let window = &window[window.len().saturating_sub(window_size)..];
-        let inflate =
-            |requires_end| rfc1951::inflate(&data[at..], window, window_size, max - plain.len(), requires_end);
+        let max = max - plain.len();
+        let inflate = |requires_end| rfc1951::inflate(&data[at..], window, window_size, max, requires_end, false);
         if bits == 15 {
             check_stream(&inflate(true), window, &data[at..]);
         }

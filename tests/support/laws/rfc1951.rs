@@ -28,10 +28,19 @@ pub struct Inflated {
 /// inflated to. At most `max` bytes are inflated.
 ///
 /// If the codes of a block have none for its end, the block is an error at once, or at the end of
-/// the input if not `requires_end`.
-pub fn inflate(input: &[u8], history: &[u8], window: usize, max: usize, requires_end: bool) -> Inflated {
+/// the input if not `requires_end`. If none of the codes for lengths is used, the block is an error
+/// at once, or with `late_empty_code` after one bit for each length.
+pub fn inflate(
+    input: &[u8],
+    history: &[u8],
+    window: usize,
+    max: usize,
+    requires_end: bool,
+    late_empty_code: bool,
+) -> Inflated {
     let mut decoder = Decoder {
         requires_end,
+        late_empty_code,
         bits: Bits { input, at: 0 },
         plain: history.to_vec(),
         history: history.len(),
@@ -88,8 +97,8 @@ impl Bits<'_> {
     }
 }
 
-/// The codes of an alphabet (section 3.2.2): for each length the first code, and the symbols of the
-/// codes from there on.
+/// The codes of an alphabet (section 3.2.2): for each length, up to that of the longest code, the
+/// first code, and the symbols of the codes from there on.
 struct Codes(Vec<(usize, Vec<usize>)>);
 
 impl Codes {
@@ -104,7 +113,8 @@ impl Codes {
         }
         let mut codes = Vec::new();
         let mut code = 0;
-        for length in 1..=15 {
+        let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
+        for length in 1..=longest {
             code *= 2;
             let has_length = |symbol: &usize| lengths[*symbol] == length;
             let symbols: Vec<usize> = (0..lengths.len()).filter(has_length).collect();
@@ -136,6 +146,7 @@ struct Decoder<'a> {
     window: usize,
     max: usize,
     requires_end: bool,
+    late_empty_code: bool,
 }
 
 impl Decoder<'_> {
@@ -197,6 +208,12 @@ impl Decoder<'_> {
         let order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
         for symbol in order.iter().take(lengths) {
             length_lengths[*symbol] = self.bits.number(3)?;
+        }
+        if self.late_empty_code && length_lengths == [0; 19] {
+            // Each bit is taken for a length of zero.
+            for _ in 0..literals + distances {
+                self.bits.bit()?;
+            }
         }
         let codes = Codes::new(&length_lengths, false)?;
         let mut found = Vec::new();
