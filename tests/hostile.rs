@@ -16,7 +16,9 @@ use support::{
     heads::request_and,
     interleaved_message, non_minimal_length, open,
     pair::{Endpoint, Pair},
-    peer_of, reserved_bits, reserved_opcode, too_big,
+    peer_of,
+    random::Rng,
+    reserved_bits, reserved_opcode, too_big,
 };
 
 /// A configuration without limits.
@@ -53,22 +55,6 @@ fn receive_and_measure(connection: &mut Connection, input: &mut [u8], piece: usi
         }
     });
     (events, calls, info)
-}
-
-/// Random numbers, the same in every run (xorshift).
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % bound
-    }
-
-    fn byte(&mut self) -> u8 {
-        u8::try_from(self.below(256)).unwrap()
-    }
 }
 
 // Length, allocation, complexity

@@ -15,8 +15,9 @@ use sockless::{
 
 use crate::{
     REQUEST, ROLES, peer_of,
-    pipe::{Faults, PipeEnd, Rng, Simulation, Task, VirtualClock},
+    pipe::{Faults, PipeEnd, Simulation, Task, VirtualClock},
     polled::{engine, seconds, settings},
+    random::Rng,
     script::{complete_messages, expected_output, outgoing_messages, peer_input, server_response},
 };
 

@@ -7,6 +7,7 @@
 //! * `heads.rs`: heads of the opening handshake, written without the crate, and a reader of
 //!   responses
 //! * `content.rs`: the payloads of the benches
+//! * `random.rs`: random numbers that follow from a seed
 //! * `laws/mod.rs`: laws that hold for any input, for property tests and fuzz targets
 //! * `laws/compressed.rs`: the laws of permessage-deflate
 //! * `laws/options.rs`, `laws/conversation.rs`: what a law reads from its bytes
@@ -41,6 +42,7 @@ pub mod heads;
 pub mod laws;
 #[cfg(feature = "alloc")]
 pub mod pair;
+pub mod random;
 #[cfg(feature = "std")]
 pub mod script;
 #[cfg(feature = "tracing")]

@@ -27,24 +27,12 @@ use std::{
 
 use sockless::adapter::poll::{Clock, Transport};
 
+use crate::random::Rng;
+
 /// The maximum number of steps. A test that needs more hangs.
 const MAX_STEPS: usize = 2_000_000;
 
 pub type Task<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
-
-/// Random numbers from a seed (SplitMix64).
-#[derive(Clone, Debug)]
-pub struct Rng(pub u64);
-
-impl Rng {
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((z ^ (z >> 31)) % bound as u64).unwrap()
-    }
-}
 
 /// One direction of a pipe.
 #[derive(Debug, Default)]

@@ -9,7 +9,10 @@ use sockless::{
     timers::Timeouts,
 };
 
-use crate::pipe::{PipeEnd, Rng, VirtualClock};
+use crate::{
+    pipe::{PipeEnd, VirtualClock},
+    random::Rng,
+};
 
 pub type Ws = WebSocket<PipeEnd, VirtualClock>;
 

@@ -10,8 +10,9 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames,
-    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, Task, VirtualClock},
+    pipe::{Cancel, Canceller, Faults, PipeEnd, Simulation, Task, VirtualClock},
     polled::{Ws, engine, message, open, seconds, settings},
+    random::Rng,
 };
 
 use super::end::inner;

@@ -19,8 +19,9 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Cancel, Canceller, Faults, Rng, Simulation, Task, Vectored},
+    pipe::{Cancel, Canceller, Faults, Simulation, Task, Vectored},
     polled::{Ws, engine, message, open, settings},
+    random::Rng,
 };
 
 use super::end::End;

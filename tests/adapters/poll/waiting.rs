@@ -22,8 +22,9 @@ use sockless::{
 };
 use support::{
     ROLES, frame,
-    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, Task, VirtualClock, WakeFlag},
+    pipe::{Cancel, Canceller, Faults, PipeEnd, Simulation, Task, VirtualClock, WakeFlag},
     polled::{self, Ws, message, open, seconds},
+    random::Rng,
 };
 
 use super::{end::receive_rest, poll_once};

@@ -13,8 +13,9 @@ use sockless::{
 };
 use support::{
     ROLES, frame, frames, peer_of,
-    pipe::{Cancel, Canceller, Faults, PipeEnd, Rng, Simulation, Task},
+    pipe::{Cancel, Canceller, Faults, PipeEnd, Simulation, Task},
     polled::{self, Ws, message, open, seconds, settings},
+    random::Rng,
 };
 
 use super::end::receive_rest;

@@ -7,10 +7,10 @@ use support::{
         conversation::Conversation,
         options::{self, Cursor},
     },
-    params, peer_of, upgraded, with_deflate,
+    params, peer_of,
+    random::Rng,
+    upgraded, with_deflate,
 };
-
-use crate::random::Random;
 
 /// The limit on a message, if it is not small: a length that is announced can be completed.
 pub(crate) const LARGE_LIMIT: u64 = 1 << 17;
@@ -95,7 +95,7 @@ impl Case {
     }
 
     /// A valid conversation, in three of four cases with damage at up to three places.
-    pub(crate) fn generate(random: &mut Random) -> Self {
+    pub(crate) fn generate(random: &mut Rng) -> Self {
         let role = random.pick(&support::ROLES);
         let bytes = random.below(56);
         let conversation = Conversation::read(&mut Cursor::new(&random.bytes(bytes)));
@@ -116,7 +116,7 @@ impl Case {
     }
 
     /// The same with permessage-deflate, without a limit.
-    pub(crate) fn generate_compressed(random: &mut Random) -> Self {
+    pub(crate) fn generate_compressed(random: &mut Rng) -> Self {
         let role = random.pick(&support::ROLES);
         let damage = random.below(4);
         let deflate = Deflate {
@@ -146,7 +146,7 @@ impl Case {
         }
     }
 
-    fn new(random: &mut Random, role: Role, frames: Vec<Frame>, is_damaged: bool, limit: u64) -> Self {
+    fn new(random: &mut Rng, role: Role, frames: Vec<Frame>, is_damaged: bool, limit: u64) -> Self {
         let mut frames: Vec<_> = frames.iter().map(Frame::encode).collect();
         if is_damaged && random.one_in(2) {
             damage_bytes(random, &mut frames);
@@ -175,7 +175,7 @@ struct Frame {
 
 impl Frame {
     /// A frame for `receiver`.
-    fn new(random: &mut Random, receiver: Role, first: u8, payload: Vec<u8>) -> Self {
+    fn new(random: &mut Rng, receiver: Role, first: u8, payload: Vec<u8>) -> Self {
         Self {
             first,
             mask: (receiver == Role::Server).then(|| key(random)),
@@ -200,15 +200,15 @@ impl Frame {
     }
 }
 
-fn key(random: &mut Random) -> [u8; 4] {
+fn key(random: &mut Rng) -> [u8; 4] {
     if random.one_in(8) {
         return [0; 4];
     }
-    (random.next() as u32).to_be_bytes()
+    (random.next_u64() as u32).to_be_bytes()
 }
 
 /// Mostly large, and otherwise around the length of a frame or of all.
-fn limit(random: &mut Random, frames: &[Frame]) -> u64 {
+fn limit(random: &mut Rng, frames: &[Frame]) -> u64 {
     if frames.is_empty() || !random.one_in(4) {
         return LARGE_LIMIT;
     }
@@ -220,13 +220,13 @@ fn limit(random: &mut Random, frames: &[Frame]) -> u64 {
     (len + random.below(3)).saturating_sub(1) as u64
 }
 
-fn close_body(random: &mut Random) -> Vec<u8> {
+fn close_body(random: &mut Rng) -> Vec<u8> {
     if random.one_in(6) {
         let len = random.below(2);
         return random.bytes(len);
     }
     let code = match random.below(4) {
-        0 => random.next() as u16,
+        0 => random.next_u64() as u16,
         1 => 1000 + random.below(4000) as u16,
         _ => random.pick(&CLOSE_CODES),
     };
@@ -242,7 +242,7 @@ fn close_body(random: &mut Random) -> Vec<u8> {
     [&code.to_be_bytes()[..], &reason].concat()
 }
 
-fn damage_frames(random: &mut Random, receiver: Role, frames: &mut Vec<Frame>) {
+fn damage_frames(random: &mut Rng, receiver: Role, frames: &mut Vec<Frame>) {
     let kind = random.below(14);
     let at = random.below(frames.len() + 1);
     let inserted = match kind {
@@ -274,7 +274,7 @@ fn damage_frames(random: &mut Random, receiver: Role, frames: &mut Vec<Frame>) {
 }
 
 /// Damages the frame at `at`, if there is one.
-fn damage_frame(random: &mut Random, frames: &mut Vec<Frame>, kind: usize, at: usize) {
+fn damage_frame(random: &mut Rng, frames: &mut Vec<Frame>, kind: usize, at: usize) {
     if at == frames.len() {
         return;
     }
@@ -313,7 +313,7 @@ fn damage_frame(random: &mut Random, frames: &mut Vec<Frame>, kind: usize, at: u
 }
 
 /// Damages compressed data, or inserts a message with some.
-fn damage_deflate(random: &mut Random, receiver: Role, frames: &mut Vec<Frame>) {
+fn damage_deflate(random: &mut Rng, receiver: Role, frames: &mut Vec<Frame>) {
     let at = random.below(frames.len() + 1);
     let kind = random.below(6);
     if kind < 2 || at == frames.len() || frames[at].payload.is_empty() {
@@ -335,7 +335,7 @@ fn damage_deflate(random: &mut Random, receiver: Role, frames: &mut Vec<Frame>) 
     }
 }
 
-fn damage_bytes(random: &mut Random, frames: &mut Vec<Vec<u8>>) {
+fn damage_bytes(random: &mut Rng, frames: &mut Vec<Vec<u8>>) {
     if frames.is_empty() {
         return;
     }

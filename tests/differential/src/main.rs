@@ -7,7 +7,6 @@ mod differences;
 mod messages;
 mod model;
 mod options;
-mod random;
 mod shrink;
 mod table;
 mod tungstenite;
@@ -20,7 +19,7 @@ use case::Case;
 use compare::{Oracle, compare};
 use differences::Peer;
 use options::Options;
-use random::Random;
+use support::random::Rng;
 use table::Counts;
 
 /// The cases for which a peer is asked at once.
@@ -80,7 +79,7 @@ fn run_cases(options: &Options, peer: Peer, cases: u64) -> Result<Counts, String
     while counts.cases < cases {
         let end = cases.min(counts.cases + BATCH);
         let batch = (counts.cases..end).map(|index| {
-            let mut random = Random::of_case(options.seed, index);
+            let mut random = rng_of_case(options.seed, index);
             match peer {
                 Peer::Wsproto if index % 2 == 1 => Case::generate_compressed(&mut random),
                 _ => Case::generate(&mut random),
@@ -90,6 +89,11 @@ fn run_cases(options: &Options, peer: Peer, cases: u64) -> Result<Counts, String
             .map_err(|error| format!("{}, seed {}: {error}", peer.name(), options.seed))?;
     }
     Ok(counts)
+}
+
+/// The random numbers of one case.
+const fn rng_of_case(seed: u64, index: u64) -> Rng {
+    Rng(seed.wrapping_mul(0xD134_2543_DE82_EF95) ^ index.wrapping_mul(0x2545_F491_4F6C_DD1D))
 }
 
 fn run_batch(oracle: &mut Oracle, cases: Vec<Case>, counts: &mut Counts) -> Result<(), String> {
