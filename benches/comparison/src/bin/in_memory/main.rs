@@ -97,11 +97,14 @@ fn calibrate(bench: &mut dyn Bench) -> u64 {
 }
 
 fn measure(work: &Work, options: &Options) -> Vec<Figure> {
-    let peers = peers::ALL.iter().enumerate();
-    let is_selected = |(at, (name, _)): &(usize, &(&str, _))| *at == 0 || name.contains(&options.peer);
-    let mut benches: Vec<_> = peers
-        .map(|peer| if is_selected(&peer) { peer.1.1(work) } else { None })
-        .collect();
+    let start = |(at, (name, start)): (usize, &peers::Entry)| {
+        if at == 0 || name.contains(&options.peer) {
+            start(work)
+        } else {
+            None
+        }
+    };
+    let mut benches: Vec<_> = peers::ALL.iter().enumerate().map(start).collect();
     let counts: Vec<u64> = benches
         .iter_mut()
         .map(|bench| bench.as_mut().map_or(0, |bench| calibrate(&mut **bench)))
