@@ -29,7 +29,7 @@ impl End {
         }
         assert!(input.is_empty(), "`None` means that the input is empty");
         if self.opening == Opening::Accepted && self.out.len() > len {
-            self.check_frames(len, &replies);
+            self.check_frames(len, Some(&replies));
         } else {
             assert!(replies.is_empty());
         }
