@@ -6,7 +6,7 @@ mod response;
 mod sha1;
 
 use allocation_counter::measure;
-use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError, Role, frame::ReservedBits};
+use sockless::{ClientRequest, Config, Connection, ProtocolError, Role, frame::ReservedBits};
 
 pub use self::{request::handshake_request, response::handshake_response};
 pub(super) use self::{
@@ -18,7 +18,7 @@ use super::{
     options::{Cursor, cuts},
 };
 use crate::{
-    Outcome,
+    Outcome, feed_cut,
     heads::{SEED, assert_failed},
 };
 
@@ -94,7 +94,7 @@ impl Options {
     pub(super) fn run(self, role: Role, input: &[u8]) -> Outcome {
         let [mut first, second] = self.seeds.map(|seed| {
             let mut connection = self.open(role);
-            let outcome = feed(&mut connection, input, &cuts(seed, input.len()));
+            let outcome = feed_cut(&mut connection, input, &cuts(seed, input.len()));
             (connection, outcome)
         });
         assert_eq!(first.1, second.1, "the cut matters");
@@ -135,37 +135,4 @@ impl Options {
 
 fn is_of_handshake(error: ProtocolError) -> bool {
     matches!(error, ProtocolError::Request(_) | ProtocolError::Response(_))
-}
-
-/// Receives input in pieces. A server accepts each handshake, and answers any other request.
-fn feed(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut from = 0;
-    for to in cuts.iter().copied().chain([input.len()]) {
-        let mut piece = input[from..to].to_vec();
-        from = to;
-        let mut rest = &mut piece[..];
-        loop {
-            match connection.receive(&mut rest, &mut outcome.out) {
-                Ok(Some(event)) => {
-                    let out = &mut outcome.out;
-                    match &event {
-                        Event::Request(request) if request.is_upgrade() => {
-                            let accept = Accept::new().any_origin();
-                            connection.accept(request, &accept, out).unwrap();
-                        }
-                        Event::Request(_) => connection.reject(200, &[("X", "y")], b"plain", out).unwrap(),
-                        _ => {}
-                    }
-                    outcome.events.push(event.into_owned());
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    outcome.error = Some(*error);
-                    return outcome;
-                }
-            }
-        }
-    }
-    outcome
 }

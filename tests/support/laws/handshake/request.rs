@@ -2,8 +2,9 @@
 
 use sockless::{Event, ProtocolError, Request, Role, State};
 
-use super::{Options, feed, sha1::sha1};
+use super::{Options, sha1::sha1};
 use crate::{
+    feed,
     heads::Answer,
     laws::heads::{self, Found, Head, is_authority, is_token},
 };
@@ -25,7 +26,7 @@ pub fn handshake_request(data: &[u8]) {
                 (vec![], None, &[][..])
             );
             let mut server = options.open(Role::Server);
-            feed(&mut server, input, &[]);
+            feed(&mut server, input);
             assert_eq!(server.state(), State::Opening);
             assert_eq!(server.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
         }

@@ -2,8 +2,9 @@
 
 use sockless::{Event, ProtocolError, Role, frame::ReservedBits};
 
-use super::{Options, feed};
+use super::Options;
 use crate::{
+    feed,
     heads::CLIENT_ACCEPT,
     laws::heads::{self, Found, Head},
     peer_of,
@@ -16,7 +17,7 @@ pub fn handshake_response(data: &[u8]) {
     let (options, input) = Options::read(data);
     let outcome = options.run(Role::Client, input);
     let mut client = options.open(Role::Client);
-    feed(&mut client, input, &[]);
+    feed(&mut client, input);
     let eof = client.receive_eof();
     match expected_response(options, input) {
         Response::Incomplete => {
@@ -50,7 +51,7 @@ pub fn handshake_response(data: &[u8]) {
                 negotiated.reserved = ReservedBits::RSV2;
             }
             let mut open = crate::upgraded(Role::Client, &negotiated, options.config());
-            let rest = crate::feed(&mut open, frames);
+            let rest = feed(&mut open, frames);
             assert_eq!((events.collect::<Vec<_>>(), outcome.error), (rest.events, rest.error));
             let sent = |bytes: &[u8]| crate::frames(peer_of(Role::Server), bytes);
             assert_eq!(sent(&outcome.out), sent(&rest.out));
