@@ -5,9 +5,12 @@ use sockless::{Event, ProtocolError, Request, Role, State};
 use super::{Options, sha1::sha1};
 use crate::{
     feed,
-    heads::Answer,
+    heads::{Answer, decode_base64},
     laws::heads::{self, Found, Head, is_authority, is_token},
 };
+
+/// What is appended to a key (RFC 6455, section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The outcome of any request of a client does not depend on the cuts. It is accepted if and only
 /// if a slow check accepts it, and what it says is reported. A refusal is a well-formed response,
@@ -55,9 +58,11 @@ pub fn handshake_request(data: &[u8]) {
             let answer = Answer::read(&outcome.out);
             if request.is_upgrade() {
                 assert_eq!(answer.status, 101);
+                // The answer to a key (RFC 6455, section 4.2.2, step 5.4).
+                let key = head.values("sec-websocket-key")[0];
                 assert_eq!(
-                    answer.one("Sec-WebSocket-Accept").as_bytes(),
-                    accept_key(head.values("sec-websocket-key")[0])
+                    decode_base64(answer.one("Sec-WebSocket-Accept")),
+                    sha1(&[key, GUID].concat())
                 );
                 assert!(answer.all("Content-Length").is_empty() && answer.all("Sec-WebSocket-Extensions").is_empty());
             } else {
@@ -196,21 +201,4 @@ pub(in crate::laws) fn has_version_and_offers(head: &Head) -> bool {
         && !head.has_only_commas("sec-websocket-protocol")
         && extensions.iter().all(|value| heads::extensions(value).is_some())
         && !head.has_only_commas("sec-websocket-extensions")
-}
-
-/// The answer to a key (RFC 6455, section 4.2.2, step 5.4).
-fn accept_key(key: &[u8]) -> Vec<u8> {
-    let digest = sha1(&[key, b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat());
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = Vec::new();
-    for three in digest.chunks(3) {
-        let mut bytes = [0; 4];
-        bytes[1..=three.len()].copy_from_slice(three);
-        let number = u32::from_be_bytes(bytes);
-        for place in 0..=three.len() {
-            text.push(alphabet[(number >> (18 - 6 * place)) as usize % 64]);
-        }
-    }
-    text.push(b'=');
-    text
 }
