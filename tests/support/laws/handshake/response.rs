@@ -221,63 +221,63 @@ pub(in crate::laws) fn refused<'a>(options: Options, status: u16, head: &Head, r
 }
 
 /// A body in chunks (RFC 9112, section 7.1).
-fn chunked<'a>(status: u16, mut rest: &[u8], max: usize) -> Response<'a> {
+fn chunked<'a>(status: u16, rest: &[u8], max: usize) -> Response<'a> {
     let mut body = Vec::new();
-    let refused = |mut body: Vec<u8>, is_complete| {
-        body.truncate(max);
-        Response::Refused {
-            status,
-            body,
-            is_complete,
-        }
+    let is_complete = match chunks(rest, max, &mut body) {
+        Ok(is_within_limit) => Some(is_within_limit),
+        Err(ChunkError::Incomplete) => None,
+        Err(ChunkError::Invalid) => return Response::Invalid,
     };
-    /// The longest line.
-    const MAX_LINE: usize = 256;
+    body.truncate(max);
+    Response::Refused {
+        status,
+        body,
+        is_complete,
+    }
+}
+
+enum ChunkError {
+    Incomplete,
+    Invalid,
+}
+
+/// Appends the content of chunks to `body`, up to the last one, or until there is more than `max`.
+/// Returns whether the body is within this limit.
+fn chunks(mut rest: &[u8], max: usize, body: &mut Vec<u8>) -> Result<bool, ChunkError> {
     loop {
-        let line = rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(rest, |end| &rest[..=end]);
-        if line.len() > MAX_LINE + usize::from(line.ends_with(b"\n")) {
-            return Response::Invalid;
-        }
-        if !line.ends_with(b"\n") {
-            return refused(body, None);
-        }
-        rest = &rest[line.len()..];
-        let digits: Vec<u8> = line.iter().copied().take_while(u8::is_ascii_hexdigit).collect();
-        let after = &line[digits.len()..];
+        let line = take_line(&mut rest)?;
+        let (digits, after) = line.split_at(line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count());
         if digits.is_empty() || digits.len() > 16 || !is_rest_of_chunk_size(after) {
-            return Response::Invalid;
+            return Err(ChunkError::Invalid);
         }
-        let size = u64::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap();
+        let size = u64::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap();
         if size == 0 {
-            return refused(body, Some(true));
+            return Ok(true);
         }
         let taken = usize::try_from(size).unwrap_or(usize::MAX).min(rest.len());
         body.extend_from_slice(&rest[..taken]);
         rest = &rest[taken..];
         if body.len() > max {
-            return refused(body, Some(false));
+            return Ok(false);
         }
         if (taken as u64) < size {
-            return refused(body, None);
+            return Err(ChunkError::Incomplete);
         }
-        let line = rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(rest, |end| &rest[..=end]);
-        if line.len() > MAX_LINE + usize::from(line.ends_with(b"\n")) {
-            return Response::Invalid;
+        if !take_line(&mut rest)?.trim_ascii_end().is_empty() {
+            return Err(ChunkError::Invalid);
         }
-        if !line.ends_with(b"\n") {
-            return refused(body, None);
-        }
-        if !line.trim_ascii_end().is_empty() {
-            return Response::Invalid;
-        }
-        rest = &rest[line.len()..];
     }
+}
+
+/// Removes the first line, with its LF, which at most 256 bytes precede.
+fn take_line<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], ChunkError> {
+    let end = rest.iter().position(|byte| *byte == b'\n');
+    if end.unwrap_or(rest.len()) > 256 {
+        return Err(ChunkError::Invalid);
+    }
+    let (line, after) = rest.split_at(end.ok_or(ChunkError::Incomplete)? + 1);
+    *rest = after;
+    Ok(line)
 }
 
 /// What may follow the digits of a chunk size: white space, an extension, and the end of the line.
