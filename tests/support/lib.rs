@@ -3,6 +3,7 @@
 //! * `frames.rs`: encodes and decodes frames, without the crate
 //! * `errors.rs`: the errors that tests expect
 //! * `feed.rs`: open connections, and input in any cut
+//! * `known.rs`: what is known of an end without its state machine
 //! * `pair.rs`: a client and a server, connected in memory
 //! * `heads.rs`: heads of the opening handshake, written without the crate, and a reader of
 //!   responses
@@ -37,6 +38,8 @@ mod frames;
 mod feed;
 #[cfg(feature = "alloc")]
 pub mod heads;
+#[cfg(feature = "alloc")]
+pub mod known;
 #[cfg(feature = "laws")]
 pub mod laws;
 #[cfg(feature = "alloc")]

@@ -2,10 +2,15 @@
 
 use sockless::{CloseCode, ClosedBy, MessageKind, PreparedMessage, Role, SendError, State, frame::Header};
 
-use super::end::{CloseBody, End, Item};
+use super::end::End;
 use crate::{
     frames,
-    laws::{options::Cursor, reference::may_become_text},
+    known::{self, CloseBody, Item},
+    laws::{
+        conversation::{message_frames, opcode},
+        options::Cursor,
+        reference::{is_valid_code, may_become_text, truncate_to_code_points},
+    },
 };
 
 /// What texts are made of: it has code points of every length.
@@ -42,12 +47,7 @@ impl End {
         let is_damaged = choice & 0x20 != 0 && size % 4 == 0;
         let message = || {
             let mut data: Vec<u8> = TEXT.bytes().cycle().take(len).collect();
-            let valid = String::from_utf8_lossy(&data)
-                .chars()
-                .filter(|char| *char != '\u{FFFD}')
-                .map(char::len_utf8)
-                .sum();
-            data.truncate(valid);
+            truncate_to_code_points(true, &mut data);
             if is_damaged {
                 data.push(0xFF);
             }
@@ -131,12 +131,8 @@ impl End {
             }
             Call::ReasonWithoutCode => Some(SendError::ReasonWithoutCode),
             Call::Close(Some((code, reason))) => {
-                let may_be_sent = match code {
-                    1010 => self.role == Role::Client,
-                    1000..=1014 => !matches!(code, 1004..=1006),
-                    _ => (3000..=4999).contains(code),
-                };
-                if !may_be_sent {
+                let may_be_sent = *code != 1010 || self.role == Role::Client;
+                if !may_be_sent || !is_valid_code(*code) {
                     Some(SendError::InvalidCloseCode { code: CloseCode(*code) })
                 } else if reason.len() > 123 {
                     Some(SendError::ReasonTooLong { len: reason.len() })
@@ -151,7 +147,7 @@ impl End {
     /// Makes a call, and checks its result and what it writes.
     pub(super) fn call(&mut self, call: &Call) {
         let refusal = self.refusal(call);
-        let before = refusal.map(|_| self.shown());
+        let before = refusal.map(|_| known::shown(&self.engine));
         let len = self.out.len();
         let result = self.make(call);
         if let Some(error) = refusal {
@@ -160,7 +156,11 @@ impl End {
                 assert_eq!(result, Err(error), "{call:?}");
             }
             assert_eq!(self.out.len(), len, "a refused call writes nothing");
-            assert_eq!(Some(self.shown()), before, "a refused call changes nothing");
+            assert_eq!(
+                Some(known::shown(&self.engine)),
+                before,
+                "a refused call changes nothing"
+            );
             return;
         }
         let Some(result) = result else {
@@ -211,10 +211,6 @@ impl End {
     /// bytes, and payloads, unless they may be compressed. `None`: their number depends on the
     /// compressed length.
     pub(super) fn note(&mut self, call: &Call) -> Option<Vec<(u8, Option<Vec<u8>>)>> {
-        let opcode = |kind: MessageKind| match kind {
-            MessageKind::Text => 1,
-            MessageKind::Binary => 2,
-        };
         let compressed = self.settings.compressed;
         Some(match call {
             Call::Message(kind, data) => {
@@ -222,19 +218,8 @@ impl End {
                 if compressed {
                     return None;
                 }
-                let size = match self.settings.fragment_size {
-                    0 => data.len().max(1),
-                    size => size.into(),
-                };
-                let pieces: Vec<&[u8]> = if data.is_empty() {
-                    vec![&[]]
-                } else {
-                    data.chunks(size).collect()
-                };
-                let last = pieces.len() - 1;
-                let first = |at: usize| (if at == last { 0x80 } else { 0 }) | (if at == 0 { opcode(*kind) } else { 0 });
-                let frames = pieces.iter().enumerate();
-                frames.map(|(at, piece)| (first(at), Some(piece.to_vec()))).collect()
+                let frames = message_frames(*kind, data, self.settings.fragment_size.into()).into_iter();
+                frames.map(|(first, payload)| (first, Some(payload))).collect()
             }
             Call::InPlace(kind, data) | Call::Prepared(kind, data) => {
                 self.sent.push_back(Item::Message(*kind, data.clone()));

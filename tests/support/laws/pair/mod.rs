@@ -11,10 +11,10 @@ use sockless::{ClientRequest, Connection, MessageKind, Role, State, Teardown};
 
 use self::{
     calls::Call,
-    end::{End, Opening, Settings},
+    end::{End, Settings},
 };
 use super::options::Cursor;
-use crate::ROLES;
+use crate::{ROLES, known::Opening};
 
 /// The maximum number of steps. Further ones find no further failures.
 const MAX_STEPS: usize = 150;

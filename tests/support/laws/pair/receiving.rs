@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use allocation_counter::measure;
 use sockless::{ClosedBy, Event, MessageKind, ProtocolError, State};
 
-use super::end::{End, Item, Opening, body_of};
+use super::end::End;
+use crate::known::{Item, Opening, body_of};
 
 impl End {
     /// Receives bytes of the other end, which has sent the items.
