@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Outcome, feed_cut,
-    heads::{SEED, assert_failed},
+    heads::{assert_failed, dial, plain},
 };
 
 /// The limits and settings of an end, and two ways to cut what it receives.
@@ -73,7 +73,7 @@ impl Options {
     }
 
     pub(in crate::laws) fn request(self) -> ClientRequest {
-        let mut request = ClientRequest::new("ws://example.com/").unwrap();
+        let mut request = plain();
         if self.offers_subprotocols {
             request = request.subprotocol("a").subprotocol("b");
         }
@@ -86,7 +86,7 @@ impl Options {
     pub(super) fn open(self, role: Role) -> Connection {
         match role {
             Role::Server => Connection::server(self.config()),
-            Role::Client => Connection::client(&self.request(), self.config(), SEED, &mut Vec::new()).unwrap(),
+            Role::Client => dial(&self.request(), &self.config()),
         }
     }
 
