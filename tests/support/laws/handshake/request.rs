@@ -96,12 +96,7 @@ fn check_request(request: &Request<'_>, head: &Head) {
         assert_eq!(reported, subprotocols);
         let values = head.values("sec-websocket-extensions").into_iter();
         let extensions: Vec<_> = values.flat_map(|value| heads::extensions(value).unwrap()).collect();
-        let reported = request.extensions().map(|extension| {
-            let parameters = extension
-                .params()
-                .map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
-            (extension.name().to_owned(), parameters.collect::<Vec<_>>())
-        });
+        let reported = request.extensions().map(|extension| heads::owned(&extension));
         assert_eq!(reported.collect::<Vec<_>>(), extensions);
     }
 }
@@ -136,7 +131,7 @@ fn expected_request(options: Options, input: &[u8]) -> Expected {
     let is_valid = if is_handshake {
         is_valid_request(&head, &["GET"], "HTTP/1.1") && is_valid_handshake(&head)
     } else {
-        is_valid_request(&head, &["GET", "HEAD", "OPTIONS"], &head.words[2].clone())
+        is_valid_request(&head, &["GET", "HEAD", "OPTIONS"], &head.words[2])
     };
     if is_valid {
         Expected::Head(head)
