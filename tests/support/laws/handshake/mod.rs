@@ -11,7 +11,7 @@ use sockless::{ClientRequest, Config, Connection, ProtocolError, Role, frame::Re
 pub use self::{request::handshake_request, response::handshake_response};
 pub(super) use self::{
     request::{has_origin_and_no_body, has_version_and_offers},
-    response::{Response, accepted_offers, is_status_line, refused},
+    response::{Response, accepted_offers, final_head, refused},
 };
 use super::{
     heads::HeadLimits,

@@ -6,7 +6,7 @@ use super::Options;
 use crate::{
     feed,
     heads::CLIENT_ACCEPT,
-    laws::heads::{self, Found, Head},
+    laws::heads::{self, Found, Head, HeadLimits},
     peer_of,
 };
 
@@ -94,34 +94,43 @@ pub(in crate::laws) enum Response<'a> {
 
 /// RFC 6455, section 4.1, and RFC 9112, with the strictness that docs/DESIGN.md describes.
 fn expected_response(options: Options, input: &[u8]) -> Response<'_> {
-    let (mut rest, mut limits) = (input, options.limits);
+    let (status, head, rest) = match final_head(input, options.limits) {
+        Ok(found) => found,
+        Err(Found::Incomplete) => return Response::Incomplete,
+        Err(_) => return Response::Invalid,
+    };
+    if status != 101 {
+        return refused(options, status, &head, rest);
+    }
+    match accepted(options, &head) {
+        Some(subprotocol) => Response::Open {
+            head,
+            subprotocol,
+            frames: rest,
+        },
+        None => Response::Invalid,
+    }
+}
+
+/// The status and the head of the response that follows the interim ones, and what follows it.
+pub(in crate::laws) fn final_head(input: &[u8], mut limits: HeadLimits) -> Result<(u16, Head, &[u8]), Found> {
+    let mut rest = input;
     loop {
         let head = match heads::read(rest, limits, is_status_line) {
-            Found::Incomplete => return Response::Incomplete,
-            Found::Invalid => return Response::Invalid,
             Found::Head(head) => head,
+            found => return Err(found),
         };
         rest = &rest[head.len..];
         match head.words[1].parse().unwrap() {
-            101 => {
-                return match accepted(options, &head) {
-                    Some(subprotocol) => Response::Open {
-                        head,
-                        subprotocol,
-                        frames: rest,
-                    },
-                    None => Response::Invalid,
-                };
-            }
             // All heads together stay within the limit.
-            100..=199 => limits.bytes -= head.len,
-            status => return refused(options, status, &head, rest),
+            100 | 102..=199 => limits.bytes -= head.len,
+            status => return Ok((status, head, rest)),
         }
     }
 }
 
 /// Whether a line is a status line (RFC 9112, section 4).
-pub(in crate::laws) fn is_status_line(words: &[&[u8]]) -> bool {
+fn is_status_line(words: &[&[u8]]) -> bool {
     let is_reason = |reason: &[u8]| reason.iter().all(|byte| *byte == b'\t' || *byte >= 32 && *byte != 127);
     match words {
         [version, status, reason @ ..] => {
