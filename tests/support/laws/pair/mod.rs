@@ -121,6 +121,10 @@ impl Pair {
         for end in [&self.client, &self.server] {
             end.check();
         }
+        assert!(
+            self.client.opening != Opening::Refused || self.server.opening == Opening::Refused,
+            "only the server refuses"
+        );
     }
 
     /// Delivers everything, answers what the applications have to answer, and closes.
