@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use sockless::{Accept, ClosedBy, Config, Connection, MessageKind, ProtocolError, Request, Role, State};
+use sockless::{
+    Accept, ClosedBy, Config, Connection, MessageKind, ProtocolError, Request, Role, State, error::LocalHandshakeError,
+};
 
 use crate::{
     known::{self, CloseBody, Item, Opening},
@@ -117,32 +119,25 @@ impl End {
         };
         let before = (self.out.len(), known::shown(&self.engine));
         let result = self.engine.accept(request, &Accept::new().any_origin(), &mut self.out);
-        if self.opening == Opening::Deciding && self.error.is_none() {
-            assert_eq!(result, Ok(()));
-            self.opening = Opening::Accepted;
-        } else {
-            assert!(result.is_err());
-            assert_eq!(
-                (self.out.len(), known::shown(&self.engine)),
-                before,
-                "a refused call changes nothing"
-            );
-        }
+        self.check_decision(result, Opening::Accepted, before);
     }
 
     pub(super) fn reject(&mut self) {
         let before = (self.out.len(), known::shown(&self.engine));
         let result = self.engine.reject(403, &[], b"no", &mut self.out);
+        self.check_decision(result, Opening::Refused, before);
+    }
+
+    /// Checks and notes a decision on the request. `before`: the length of the output, and what the
+    /// engine showed.
+    fn check_decision(&mut self, result: Result<(), LocalHandshakeError>, opening: Opening, before: (usize, String)) {
         if self.opening == Opening::Deciding && self.error.is_none() {
             assert_eq!(result, Ok(()));
-            self.opening = Opening::Refused;
+            self.opening = opening;
         } else {
             assert!(result.is_err());
-            assert_eq!(
-                (self.out.len(), known::shown(&self.engine)),
-                before,
-                "a refused call changes nothing"
-            );
+            let after = (self.out.len(), known::shown(&self.engine));
+            assert_eq!(after, before, "a refused call changes nothing");
         }
     }
 }
