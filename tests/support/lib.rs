@@ -12,8 +12,8 @@
 //! * `laws/compressed.rs`: the laws of permessage-deflate
 //! * `laws/options.rs`, `laws/conversation.rs`: what a law reads from its bytes
 //! * `laws/endpoint.rs`: an endpoint under test, with a simulated application
-//! * `laws/pair/mod.rs`, `laws/relay.rs`, `laws/polled.rs`: the laws of two ends, of a relay, and of
-//!   an adapter over a scripted transport
+//! * `laws/pair/mod.rs`, `laws/relay.rs`, `laws/polled.rs`: the laws of two ends, of a relay, and
+//!   of an adapter over a scripted transport
 //! * `laws/handshake/mod.rs`, `laws/connect.rs`, `laws/url.rs`, `laws/extensions.rs`: those of the
 //!   opening handshake
 //! * `laws/inflate.rs`: that of the inflaters

@@ -16,6 +16,9 @@ use crate::{
 /// What texts are made of: it has code points of every length.
 const TEXT: &str = "aé€😀";
 
+/// A frame that has to be written: its first byte, and its payload, unless it may be compressed.
+pub(super) type ExpectedFrame = (u8, Option<Vec<u8>>);
+
 /// A call that sends.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
@@ -207,10 +210,9 @@ impl End {
         })
     }
 
-    /// Notes what a call does that was accepted. Returns the frames that it has to write: first
-    /// bytes, and payloads, unless they may be compressed. `None`: their number depends on the
-    /// compressed length.
-    pub(super) fn note(&mut self, call: &Call) -> Option<Vec<(u8, Option<Vec<u8>>)>> {
+    /// Notes what a call does that was accepted. Returns the frames that it has to write. `None`:
+    /// their number depends on the compressed length.
+    pub(super) fn note(&mut self, call: &Call) -> Option<Vec<ExpectedFrame>> {
         let compressed = self.settings.compressed;
         Some(match call {
             Call::Message(kind, data) => {
@@ -250,7 +252,7 @@ impl End {
         })
     }
 
-    pub(super) fn note_close(&mut self, body: CloseBody) -> (u8, Option<Vec<u8>>) {
+    pub(super) fn note_close(&mut self, body: CloseBody) -> ExpectedFrame {
         let payload = body
             .as_ref()
             .map(|(code, reason)| [&code.to_be_bytes(), reason.as_bytes()].concat());
@@ -261,7 +263,7 @@ impl End {
     }
 
     /// Checks the frames that were written from an offset on.
-    pub(super) fn check_frames(&self, from: usize, expected: Option<&[(u8, Option<Vec<u8>>)]>) {
+    pub(super) fn check_frames(&self, from: usize, expected: Option<&[ExpectedFrame]>) {
         let written = frames(self.role, &self.out[from..]);
         let Some(expected) = expected else {
             return;

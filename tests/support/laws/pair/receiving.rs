@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use allocation_counter::measure;
 use sockless::{ClosedBy, Event, MessageKind, ProtocolError, State};
 
-use super::end::End;
+use super::{calls::ExpectedFrame, end::End};
 use crate::known::{Item, Opening, body_of};
 
 impl End {
@@ -40,7 +40,7 @@ impl End {
         &mut self,
         event: Event<'static>,
         expected: &mut VecDeque<Item>,
-        replies: &mut Vec<(u8, Option<Vec<u8>>)>,
+        replies: &mut Vec<ExpectedFrame>,
     ) {
         assert!(
             self.close_received.is_none() && self.error.is_none(),
