@@ -457,7 +457,15 @@ fn seeds() -> Vec<Seeds> {
 #[test]
 fn the_laws_hold_for_the_seeds_of_the_fuzz_targets() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
-    for (target, law, mut inputs) in seeds().into_iter().chain(fuzzing::seeds()) {
+    let targets = [seeds(), fuzzing::seeds()].concat();
+    if cfg!(all(feature = "deflate", feature = "recording", feature = "tokio")) {
+        for file in std::fs::read_dir(fuzz.join("seeds")).unwrap() {
+            let name = file.unwrap().file_name();
+            let is_target = targets.iter().any(|(target, ..)| name == *target);
+            assert!(is_target, "fuzz/seeds has {name:?}, which is no target");
+        }
+    }
+    for (target, law, mut inputs) in targets {
         assert!(!inputs.is_empty(), "{target}");
         inputs.extend(fuzzing::found(&fuzz.join("seeds").join(target)));
         inputs.iter().for_each(|input| law(input));

@@ -1,4 +1,4 @@
-//! Compressed payloads, valid and hostile, against `zlib-rs`.
+//! Compressed payloads, valid and hostile, against a slow decoder and `zlib-rs`.
 
 use proptest::{collection::vec, prelude::*};
 use support::{content::Content, laws};

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use sockless::{Role, State};
+use support::known::{CloseBody, Opening};
 
 use super::{
-    endpoint::{CloseBody, Endpoint, Opening},
+    endpoint::Endpoint,
     network::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT},
 };
 

@@ -3,11 +3,15 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use sockless::{Role, State, Teardown};
-use support::{ROLES, peer_of, role_name};
+use support::{
+    ROLES,
+    known::{self, Opening},
+    peer_of, role_name,
+};
 
 use super::{
     calls::Call,
-    endpoint::{Endpoint, Opening},
+    endpoint::Endpoint,
     explore::{Model, Violation, require, require_equal},
     log::Log,
     setup::Setup,
@@ -223,7 +227,7 @@ impl Conversation {
 
     /// All calls that the RFC forbids in this state are refused.
     fn check_refusals(&mut self) -> Result<(), Violation> {
-        let before = self.ends.each_ref().map(Endpoint::shown);
+        let before = self.ends.each_ref().map(|end| known::shown(&end.engine));
         for role in ROLES {
             for call in Call::ALL {
                 let end = self.end_mut(role);
@@ -234,7 +238,7 @@ impl Conversation {
                 }
             }
         }
-        let after = self.ends.each_ref().map(Endpoint::shown);
+        let after = self.ends.each_ref().map(|end| known::shown(&end.engine));
         require_equal(
             &after,
             &before,
@@ -346,7 +350,7 @@ impl Model for Conversation {
     fn fingerprint(self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for end in self.ends {
-            end.shown().hash(&mut hasher);
+            known::shown(&end.engine).hash(&mut hasher);
             (end.opening, end.request.is_some(), &end.close_sent, &end.close_received).hash(&mut hasher);
             (
                 &end.sent,

@@ -12,12 +12,15 @@ use sockless::{
     Role, State,
     timers::{Due, Timeouts, Timers},
 };
-use support::{ROLES, peer_of, role_name};
+use support::{
+    ROLES,
+    known::{Item, Opening},
+    peer_of, role_name,
+};
 
 use super::{
     calls::Call,
     conversation::{Action, Amount, Conversation, index},
-    endpoint::{Item, Opening},
     explore::{Model, Violation, require, require_equal},
     setup::Setup,
     times::{Limits, Times},

@@ -3,51 +3,20 @@
 //! What is expected is computed here from RFC 6455 alone: from the calls that were made and the
 //! events that were received, not from the state machine of the crate.
 
-use std::{collections::VecDeque, fmt};
+use std::collections::VecDeque;
 
 use sockless::{Accept, CloseCode, ClosedBy, Connection, MessageKind, ProtocolError, Request, Role, State, Teardown};
 
-use support::role_name;
+use support::{
+    known::{self, CloseBody, Item, Opening},
+    role_name,
+};
 
 use super::{
     calls::{Call, Expected, Settings},
     explore::{Violation, require, require_equal},
     network::{Direction, RSV1},
 };
-
-/// The code and the reason of a Close frame; `None` if it is empty.
-pub(super) type CloseBody = Option<(u16, String)>;
-
-/// What an end has received.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Item {
-    Message(MessageKind, Vec<u8>),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    Close(CloseBody),
-}
-
-impl fmt::Display for Item {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Message(kind, data) => write!(f, "{kind:?} \"{}\"", data.escape_ascii()),
-            Self::Ping(payload) => write!(f, "Ping \"{}\"", payload.escape_ascii()),
-            Self::Pong(payload) => write!(f, "Pong \"{}\"", payload.escape_ascii()),
-            Self::Close(None) => f.write_str("Close"),
-            Self::Close(Some((code, reason))) => write!(f, "Close {code} {reason:?}"),
-        }
-    }
-}
-
-/// How far the opening handshake is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Opening {
-    Begun,
-    /// Server: the application has the request.
-    Deciding,
-    Accepted,
-    Refused,
-}
 
 /// A message that the application has sent, or begun to send.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,16 +72,12 @@ impl Endpoint {
         }
     }
 
-    /// The state that RFC 6455 has for what has happened.
     pub(super) fn expected_state(&self) -> State {
-        let closes = [&self.close_sent, &self.close_received].map(|close| usize::from(close.is_some()));
-        match (self.opening, closes.iter().sum()) {
-            _ if self.error.is_some() => State::Closed,
-            (Opening::Begun | Opening::Deciding, _) => State::Opening,
-            (Opening::Refused, _) | (Opening::Accepted, 2) => State::Closed,
-            (Opening::Accepted, 0) => State::Open,
-            (Opening::Accepted, _) => State::Closing,
-        }
+        known::expected_state(
+            self.opening,
+            [&self.close_sent, &self.close_received],
+            self.error.is_some(),
+        )
     }
 
     /// Makes a call that is permitted, and checks what it writes.
@@ -139,18 +104,6 @@ impl Endpoint {
             &before,
             "a refused call writes nothing",
             end,
-        )
-    }
-
-    /// All that the engine shows.
-    pub(super) fn shown(&self) -> String {
-        let engine = &self.engine;
-        format!(
-            "{engine:?} {:?} {:?} {:?} {}",
-            engine.close_status(),
-            engine.teardown(),
-            engine.negotiated(),
-            engine.assembled_len()
         )
     }
 
@@ -283,17 +236,8 @@ impl Endpoint {
             end,
         )?;
         let reported = self.engine.close_status().map(|status| {
-            let body = |frame: &Option<Option<sockless::CloseFrame<'_>>>| {
-                let frame = frame.as_ref()?;
-                Some(frame.as_ref().map(|frame| (frame.code.0, frame.reason.to_string())))
-            };
-            (
-                status.by,
-                body(&status.sent),
-                body(&status.received),
-                status.error,
-                status.is_clean(),
-            )
+            let [sent, received] = known::closes_of(status);
+            (status.by, sent, received, status.error, status.is_clean())
         });
         let expected = self.closed_by.map(|by| {
             let (sent, received) = (self.close_sent.clone(), self.close_received.clone());

@@ -4,11 +4,14 @@ use std::mem;
 
 use sockless::{ClosedBy, Event, MessageKind, ProtocolError, State};
 
-use support::role_name;
+use support::{
+    known::{CloseBody, Item, Opening, body_of},
+    role_name,
+};
 
 use super::{
     calls::{Call, Expected},
-    endpoint::{CloseBody, Endpoint, Item, Opening},
+    endpoint::Endpoint,
     explore::{Violation, require, require_equal},
 };
 
@@ -78,9 +81,7 @@ impl Endpoint {
                 }
             }
             Event::Pong(payload) => self.received.push(Item::Pong(payload.into_owned())),
-            Event::Close(frame) => {
-                self.take_close(frame.map(|frame| (frame.code.0, frame.reason.into_owned())), replies)
-            }
+            Event::Close(frame) => self.take_close(body_of(frame.as_ref()), replies),
             other => return Err(Violation::new("an event of this version", format!("{other:?}"))),
         }
         Ok(())

@@ -1,11 +1,10 @@
 //! What has to hold in every state of a conversation.
 
 use sockless::{MessageKind, Role};
-use support::{ROLES, peer_of, role_name};
+use support::{ROLES, known::Item, peer_of, role_name};
 
 use super::{
     conversation::Conversation,
-    endpoint::Item,
     explore::{Violation, require, require_equal},
     network::{CLOSE, PING, PONG},
 };

@@ -3,11 +3,12 @@
 #[cfg(feature = "deflate")]
 use sockless::deflate::DeflateConfig;
 use sockless::{ClientRequest, Config, Connection, Delivery, Role, handshake::Negotiated};
+use support::known::Opening;
 
 use super::{
     calls::{Call, Settings},
     conversation::{Action, Amount},
-    endpoint::{Endpoint, Opening},
+    endpoint::Endpoint,
 };
 
 /// A configuration of both ends, and what can happen.

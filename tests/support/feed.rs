@@ -63,7 +63,8 @@ pub fn feed_bytewise(connection: &mut Connection, input: &[u8]) -> Outcome {
 }
 
 /// Receives `input` in pieces that end at `cuts`, which are in ascending order. Accepts every
-/// request, and stops at the first error.
+/// handshake, answers any other request with 200 and the body `plain`, and stops at the first
+/// error.
 pub fn feed_cut(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut from = 0;
@@ -75,9 +76,12 @@ pub fn feed_cut(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Ou
             match connection.receive(&mut rest, &mut outcome.out) {
                 Ok(Some(event)) => {
                     if let Event::Request(request) = &event {
-                        connection
-                            .accept(request, &Accept::new().any_origin(), &mut outcome.out)
-                            .unwrap();
+                        let out = &mut outcome.out;
+                        if request.is_upgrade() {
+                            connection.accept(request, &Accept::new().any_origin(), out).unwrap();
+                        } else {
+                            connection.reject(200, &[], b"plain", out).unwrap();
+                        }
                     }
                     outcome.events.push(event.into_owned());
                 }

@@ -3,6 +3,7 @@
 //! * `frames.rs`: encodes and decodes frames, without the crate
 //! * `errors.rs`: the errors that tests expect
 //! * `feed.rs`: open connections, and input in any cut
+//! * `known.rs`: what is known of an end without its state machine
 //! * `pair.rs`: a client and a server, connected in memory
 //! * `heads.rs`: heads of the opening handshake, written without the crate, and a reader of
 //!   responses
@@ -12,9 +13,9 @@
 //! * `laws/compressed.rs`: the laws of permessage-deflate
 //! * `laws/options.rs`, `laws/conversation.rs`: what a law reads from its bytes
 //! * `laws/endpoint.rs`: an endpoint under test, with a simulated application
-//! * `laws/pair.rs`, `laws/relay.rs`, `laws/polled.rs`: the laws of two ends, of a relay, and of an
-//!   adapter over a scripted transport
-//! * `laws/handshake.rs`, `laws/connect.rs`, `laws/url.rs`, `laws/extensions.rs`: those of the
+//! * `laws/pair/mod.rs`, `laws/relay.rs`, `laws/polled.rs`: the laws of two ends, of a relay, and
+//!   of an adapter over a scripted transport
+//! * `laws/handshake/mod.rs`, `laws/connect.rs`, `laws/url.rs`, `laws/extensions.rs`: those of the
 //!   opening handshake
 //! * `laws/inflate.rs`: that of the inflaters
 //! * `laws/recording.rs`: the law of recordings
@@ -38,6 +39,8 @@ mod frames;
 mod feed;
 #[cfg(feature = "alloc")]
 pub mod heads;
+#[cfg(feature = "alloc")]
+pub mod known;
 #[cfg(feature = "laws")]
 pub mod laws;
 #[cfg(feature = "alloc")]

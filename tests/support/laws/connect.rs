@@ -10,9 +10,9 @@ use sockless::{
 
 use super::{
     handshake::{
-        Options, Response, accepted_offers, has_origin_and_no_body, has_version_and_offers, is_status_line, refused,
+        Options, Response, accepted_offers, final_head, has_origin_and_no_body, has_version_and_offers, refused,
     },
-    heads::{self, Found, Head, is_authority},
+    heads::{Found, Head, is_authority},
     options::{Cursor, cuts},
 };
 use crate::heads::Answer;
@@ -179,30 +179,21 @@ fn proxy(options: Options, input: &[u8]) {
     let [first, second] = options.seeds.map(|seed| ask(options, input, &cuts(seed, input.len())));
     assert_eq!(first, second, "the cut matters");
     let (tunnel, eof) = first;
-    let (mut rest, mut limits) = (input, options.limits);
-    loop {
-        let head = match heads::read(rest, limits, is_status_line) {
-            Found::Incomplete => {
-                assert_eq!((tunnel, eof), (Tunnel::Incomplete, Err(ProxyError::UnexpectedEof)));
-                return;
-            }
-            Found::Invalid => {
-                assert!(matches!(tunnel, Tunnel::Failed(error) if !matches!(error, ProxyError::Refused(_))));
-                return;
-            }
-            Found::Head(head) => head,
-        };
-        rest = &rest[head.len..];
-        match head.words[1].parse().unwrap() {
-            101 => return assert_eq!(tunnel, Tunnel::Failed(ProxyError::SwitchingProtocols)),
-            // All heads together stay within the limit.
-            100..=199 => limits.bytes -= head.len,
-            status @ 200..=299 => {
-                assert_eq!((tunnel, eof), (Tunnel::Open(status, rest.to_vec()), Ok(())));
-                return;
-            }
-            status => return check_refusal(options, status, &head, rest, (tunnel, eof)),
+    let (status, head, rest) = match final_head(input, options.limits) {
+        Ok(found) => found,
+        Err(Found::Incomplete) => {
+            assert_eq!((tunnel, eof), (Tunnel::Incomplete, Err(ProxyError::UnexpectedEof)));
+            return;
         }
+        Err(_) => {
+            assert!(matches!(tunnel, Tunnel::Failed(error) if !matches!(error, ProxyError::Refused(_))));
+            return;
+        }
+    };
+    match status {
+        101 => assert_eq!(tunnel, Tunnel::Failed(ProxyError::SwitchingProtocols)),
+        200..=299 => assert_eq!((tunnel, eof), (Tunnel::Open(status, rest.to_vec()), Ok(()))),
+        _ => check_refusal(options, status, &head, rest, (tunnel, eof)),
     }
 }
 

@@ -116,21 +116,13 @@ impl Conversation {
         }
     }
 
-    /// The frames that the calls send, as first bytes and payloads. Messages of more than `max`
-    /// bytes are fragmented, unless `max` is 0.
+    /// The frames that the calls send, as [`message_frames`] has those of a message.
     pub fn frames(&self, max: usize) -> Vec<(u8, Vec<u8>)> {
         let mut frames = Vec::new();
         let mut in_message = false;
         for call in &self.calls {
             match call {
-                SendCall::Message(kind, data) if max > 0 && data.len() > max => {
-                    let last = (data.len() - 1) / max;
-                    for (i, piece) in data.chunks(max).enumerate() {
-                        let fin = if i == last { 0x80 } else { 0 };
-                        frames.push((fin | if i == 0 { opcode(*kind) } else { 0 }, piece.to_vec()));
-                    }
-                }
-                SendCall::Message(kind, data) => frames.push((0x80 | opcode(*kind), data.clone())),
+                SendCall::Message(kind, data) => frames.extend(message_frames(*kind, data, max)),
                 SendCall::Fragment(kind, data, last) => {
                     let fin = if *last { 0x80 } else { 0 };
                     frames.push((fin | if in_message { 0 } else { opcode(*kind) }, data.clone()));
@@ -196,7 +188,21 @@ impl Conversation {
     }
 }
 
-fn opcode(kind: MessageKind) -> u8 {
+/// The frames of a message, as first bytes and payloads. One of more than `max` bytes is
+/// fragmented, unless `max` is 0.
+pub fn message_frames(kind: MessageKind, data: &[u8], max: usize) -> Vec<(u8, Vec<u8>)> {
+    if max == 0 || data.len() <= max {
+        return vec![(0x80 | opcode(kind), data.to_vec())];
+    }
+    let last = (data.len() - 1) / max;
+    let frames = data.chunks(max).enumerate().map(|(i, piece)| {
+        let fin = if i == last { 0x80 } else { 0 };
+        (fin | if i == 0 { opcode(kind) } else { 0 }, piece.to_vec())
+    });
+    frames.collect()
+}
+
+pub fn opcode(kind: MessageKind) -> u8 {
     match kind {
         MessageKind::Text => 1,
         MessageKind::Binary => 2,

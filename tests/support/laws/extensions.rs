@@ -83,7 +83,9 @@ pub fn extensions(data: &[u8]) {
 
 /// What is reported of a valid list is what a slow parser finds, and is printed and parsed again.
 fn check_grammar(value: &[u8]) {
-    let reported: Vec<heads::Extension> = Extension::parse(value).map(|extension| owned(&extension)).collect();
+    let reported: Vec<heads::Extension> = Extension::parse(value)
+        .map(|extension| heads::owned(&extension))
+        .collect();
     let Some(expected) = heads::extensions(value) else {
         return;
     };
@@ -96,15 +98,8 @@ fn check_grammar(value: &[u8]) {
         format!("{name}{}", parameters.collect::<String>())
     };
     let printed = reported.iter().map(print).collect::<Vec<_>>().join(", ");
-    let again = Extension::parse(printed.as_bytes()).map(|extension| owned(&extension));
+    let again = Extension::parse(printed.as_bytes()).map(|extension| heads::owned(&extension));
     assert_eq!(again.collect::<Vec<_>>(), reported);
-}
-
-fn owned(extension: &Extension<'_>) -> heads::Extension {
-    let parameters = extension
-        .params()
-        .map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
-    (extension.name().to_owned(), parameters.collect())
 }
 
 /// The parameters of permessage-deflate, if each is known, occurs once, and has a valid value.

@@ -3,6 +3,8 @@
 //! It takes everything that a peer has sent, and looks at it anew each time. It is written with
 //! lists of lines, elements and words.
 
+use sockless::handshake;
+
 /// How much of a head has arrived.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
@@ -136,7 +138,7 @@ fn trim(value: &[u8]) -> &[u8] {
 }
 
 /// RFC 9110, section 5.6.2.
-pub fn is_tchar(byte: u8) -> bool {
+fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
@@ -197,6 +199,14 @@ fn is_reg_name(text: &str) -> bool {
 
 /// An extension: its name, and its parameters with optional values.
 pub type Extension = (String, Vec<(String, Option<String>)>);
+
+/// An extension of the crate, to compare with.
+pub fn owned(extension: &handshake::Extension<'_>) -> Extension {
+    let parameters = extension
+        .params()
+        .map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
+    (extension.name().to_owned(), parameters.collect())
+}
 
 /// The extensions of one header value. `None` if the grammar of RFC 6455, section 9.1, is violated.
 pub fn extensions(value: &[u8]) -> Option<Vec<Extension>> {

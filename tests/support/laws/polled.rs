@@ -51,17 +51,22 @@ struct Script {
 }
 
 impl Script {
+    /// The slot of the waker of one direction.
+    fn waker(&mut self, is_read: bool) -> &mut Option<Waker> {
+        if is_read {
+            &mut self.read_waker
+        } else {
+            &mut self.write_waker
+        }
+    }
+
     /// How many bytes the next call may take; or that it is pending or interrupted. A waker is kept
     /// in the slot, or woken at once.
     fn step(&mut self, cx: &Context<'_>, is_read: bool) -> Poll<io::Result<usize>> {
         let last = if self.is_slow { 0x26 } else { 0xFF };
         let step = self.steps.get(self.at).copied().unwrap_or(last);
         self.at += 1;
-        let slot = if is_read {
-            &mut self.read_waker
-        } else {
-            &mut self.write_waker
-        };
+        let slot = self.waker(is_read);
         *slot = None;
         match step % 16 {
             0..=3 => {
@@ -154,15 +159,7 @@ fn run<F: Future>(script: &RefCell<Script>, future: F, cancel_after: Option<usiz
         if cancel_after == Some(pending) {
             return None;
         }
-        let kept = |is_read: bool| {
-            let mut script = script.borrow_mut();
-            let slot = if is_read {
-                &mut script.read_waker
-            } else {
-                &mut script.write_waker
-            };
-            slot.take()
-        };
+        let kept = |is_read: bool| script.borrow_mut().waker(is_read).take();
         let is_read_first = script.borrow().at % 2 == 0;
         for is_read in [is_read_first, !is_read_first] {
             if !flag.0.load(SeqCst) {

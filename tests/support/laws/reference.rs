@@ -213,7 +213,8 @@ pub fn may_become_text(bytes: &[u8]) -> bool {
     }
 }
 
-fn truncate_to_code_points(is_text: bool, bytes: &mut Vec<u8>) {
+/// Truncates a text to the complete code points at its front.
+pub fn truncate_to_code_points(is_text: bool, bytes: &mut Vec<u8>) {
     if is_text {
         let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
         bytes.truncate(valid);
@@ -228,19 +229,23 @@ fn close(body: &[u8]) -> Result<Option<CloseFrame<'static>>, ProtocolError> {
         return Err(ProtocolError::TruncatedCloseCode);
     }
     let code = u16::from(body[0]) * 256 + u16::from(body[1]);
-    let is_valid = match code {
-        // Registered codes, except 1004 (reserved), 1005 and 1006 (for local use).
-        1000..=1014 => code != 1004 && code != 1005 && code != 1006,
-        // Codes of libraries and of applications.
-        3000..=4999 => true,
-        _ => false,
-    };
-    if !is_valid {
+    if !is_valid_code(code) {
         return Err(ProtocolError::InvalidCloseCode { code: code.into() });
     }
     match String::from_utf8(body[2..].to_vec()) {
         Ok(reason) => Ok(Some(CloseFrame::new(code, reason))),
         Err(_) => Err(ProtocolError::InvalidCloseReason),
+    }
+}
+
+/// Whether a Close frame may have a code (section 7.4).
+pub fn is_valid_code(code: u16) -> bool {
+    match code {
+        // Registered codes, except 1004 (reserved), 1005 and 1006 (for local use).
+        1000..=1014 => code != 1004 && code != 1005 && code != 1006,
+        // Codes of libraries and of applications.
+        3000..=4999 => true,
+        _ => false,
     }
 }
 

@@ -92,9 +92,12 @@ impl Relayed {
     /// Forwards a piece, and checks what the documentation says of the output and the memory.
     fn forward(&mut self, from: Role, piece: &[u8], options: Options) -> Option<ProtocolError> {
         let before = self.to_client.len() + self.to_server.len();
-        // A Ping has at least two bytes.
-        let pings = if from == Role::Server { piece.len() / 2 + 1 } else { 0 };
-        let pings = if options.answers_pings || pings > 0 { pings } else { 0 };
+        // A Ping of the server has at least two bytes, and its Pong has a mask key of four.
+        let pings = if options.answers_pings && from == Role::Server {
+            piece.len() / 2 + 1
+        } else {
+            0
+        };
         let bound = piece.len() + 4 * pings + 400;
         self.to_client.reserve(bound);
         self.to_server.reserve(bound);

@@ -6,20 +6,20 @@ mod response;
 mod sha1;
 
 use allocation_counter::measure;
-use sockless::{Accept, ClientRequest, Config, Connection, Event, ProtocolError, Role, frame::ReservedBits};
+use sockless::{ClientRequest, Config, Connection, ProtocolError, Role, frame::ReservedBits};
 
 pub use self::{request::handshake_request, response::handshake_response};
 pub(super) use self::{
     request::{has_origin_and_no_body, has_version_and_offers},
-    response::{Response, accepted_offers, is_status_line, refused},
+    response::{Response, accepted_offers, final_head, refused},
 };
 use super::{
     heads::HeadLimits,
     options::{Cursor, cuts},
 };
 use crate::{
-    Outcome,
-    heads::{SEED, assert_failed},
+    Outcome, feed_cut,
+    heads::{assert_failed, dial, plain},
 };
 
 /// The limits and settings of an end, and two ways to cut what it receives.
@@ -73,7 +73,7 @@ impl Options {
     }
 
     pub(in crate::laws) fn request(self) -> ClientRequest {
-        let mut request = ClientRequest::new("ws://example.com/").unwrap();
+        let mut request = plain();
         if self.offers_subprotocols {
             request = request.subprotocol("a").subprotocol("b");
         }
@@ -86,7 +86,7 @@ impl Options {
     pub(super) fn open(self, role: Role) -> Connection {
         match role {
             Role::Server => Connection::server(self.config()),
-            Role::Client => Connection::client(&self.request(), self.config(), SEED, &mut Vec::new()).unwrap(),
+            Role::Client => dial(&self.request(), &self.config()),
         }
     }
 
@@ -94,7 +94,7 @@ impl Options {
     pub(super) fn run(self, role: Role, input: &[u8]) -> Outcome {
         let [mut first, second] = self.seeds.map(|seed| {
             let mut connection = self.open(role);
-            let outcome = feed(&mut connection, input, &cuts(seed, input.len()));
+            let outcome = feed_cut(&mut connection, input, &cuts(seed, input.len()));
             (connection, outcome)
         });
         assert_eq!(first.1, second.1, "the cut matters");
@@ -135,37 +135,4 @@ impl Options {
 
 fn is_of_handshake(error: ProtocolError) -> bool {
     matches!(error, ProtocolError::Request(_) | ProtocolError::Response(_))
-}
-
-/// Receives input in pieces. A server accepts each handshake, and answers any other request.
-fn feed(connection: &mut Connection, input: &[u8], cuts: &[usize]) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut from = 0;
-    for to in cuts.iter().copied().chain([input.len()]) {
-        let mut piece = input[from..to].to_vec();
-        from = to;
-        let mut rest = &mut piece[..];
-        loop {
-            match connection.receive(&mut rest, &mut outcome.out) {
-                Ok(Some(event)) => {
-                    let out = &mut outcome.out;
-                    match &event {
-                        Event::Request(request) if request.is_upgrade() => {
-                            let accept = Accept::new().any_origin();
-                            connection.accept(request, &accept, out).unwrap();
-                        }
-                        Event::Request(_) => connection.reject(200, &[("X", "y")], b"plain", out).unwrap(),
-                        _ => {}
-                    }
-                    outcome.events.push(event.into_owned());
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    outcome.error = Some(*error);
-                    return outcome;
-                }
-            }
-        }
-    }
-    outcome
 }

@@ -2,11 +2,15 @@
 
 use sockless::{Event, ProtocolError, Request, Role, State};
 
-use super::{Options, feed, sha1::sha1};
+use super::{Options, sha1::sha1};
 use crate::{
-    heads::Answer,
+    feed,
+    heads::{Answer, decode_base64},
     laws::heads::{self, Found, Head, is_authority, is_token},
 };
+
+/// What is appended to a key (RFC 6455, section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The outcome of any request of a client does not depend on the cuts. It is accepted if and only
 /// if a slow check accepts it, and what it says is reported. A refusal is a well-formed response,
@@ -25,7 +29,7 @@ pub fn handshake_request(data: &[u8]) {
                 (vec![], None, &[][..])
             );
             let mut server = options.open(Role::Server);
-            feed(&mut server, input, &[]);
+            feed(&mut server, input);
             assert_eq!(server.state(), State::Opening);
             assert_eq!(server.receive_eof(), Err(Box::new(ProtocolError::HandshakeEof)));
         }
@@ -54,9 +58,11 @@ pub fn handshake_request(data: &[u8]) {
             let answer = Answer::read(&outcome.out);
             if request.is_upgrade() {
                 assert_eq!(answer.status, 101);
+                // The answer to a key (RFC 6455, section 4.2.2, step 5.4).
+                let key = head.values("sec-websocket-key")[0];
                 assert_eq!(
-                    answer.one("Sec-WebSocket-Accept").as_bytes(),
-                    accept_key(head.values("sec-websocket-key")[0])
+                    decode_base64(answer.one("Sec-WebSocket-Accept")),
+                    sha1(&[key, GUID].concat())
                 );
                 assert!(answer.all("Content-Length").is_empty() && answer.all("Sec-WebSocket-Extensions").is_empty());
             } else {
@@ -90,12 +96,7 @@ fn check_request(request: &Request<'_>, head: &Head) {
         assert_eq!(reported, subprotocols);
         let values = head.values("sec-websocket-extensions").into_iter();
         let extensions: Vec<_> = values.flat_map(|value| heads::extensions(value).unwrap()).collect();
-        let reported = request.extensions().map(|extension| {
-            let parameters = extension
-                .params()
-                .map(|(name, value)| (name.into(), value.map(|value| value.into_owned())));
-            (extension.name().to_owned(), parameters.collect::<Vec<_>>())
-        });
+        let reported = request.extensions().map(|extension| heads::owned(&extension));
         assert_eq!(reported.collect::<Vec<_>>(), extensions);
     }
 }
@@ -130,7 +131,7 @@ fn expected_request(options: Options, input: &[u8]) -> Expected {
     let is_valid = if is_handshake {
         is_valid_request(&head, &["GET"], "HTTP/1.1") && is_valid_handshake(&head)
     } else {
-        is_valid_request(&head, &["GET", "HEAD", "OPTIONS"], &head.words[2].clone())
+        is_valid_request(&head, &["GET", "HEAD", "OPTIONS"], &head.words[2])
     };
     if is_valid {
         Expected::Head(head)
@@ -195,21 +196,4 @@ pub(in crate::laws) fn has_version_and_offers(head: &Head) -> bool {
         && !head.has_only_commas("sec-websocket-protocol")
         && extensions.iter().all(|value| heads::extensions(value).is_some())
         && !head.has_only_commas("sec-websocket-extensions")
-}
-
-/// The answer to a key (RFC 6455, section 4.2.2, step 5.4).
-fn accept_key(key: &[u8]) -> Vec<u8> {
-    let digest = sha1(&[key, b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"].concat());
-    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = Vec::new();
-    for three in digest.chunks(3) {
-        let mut bytes = [0; 4];
-        bytes[1..=three.len()].copy_from_slice(three);
-        let number = u32::from_be_bytes(bytes);
-        for place in 0..=three.len() {
-            text.push(alphabet[(number >> (18 - 6 * place)) as usize % 64]);
-        }
-    }
-    text.push(b'=');
-    text
 }

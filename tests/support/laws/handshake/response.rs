@@ -2,10 +2,11 @@
 
 use sockless::{Event, ProtocolError, Role, frame::ReservedBits};
 
-use super::{Options, feed};
+use super::Options;
 use crate::{
+    feed,
     heads::CLIENT_ACCEPT,
-    laws::heads::{self, Found, Head},
+    laws::heads::{self, Found, Head, HeadLimits},
     peer_of,
 };
 
@@ -16,7 +17,7 @@ pub fn handshake_response(data: &[u8]) {
     let (options, input) = Options::read(data);
     let outcome = options.run(Role::Client, input);
     let mut client = options.open(Role::Client);
-    feed(&mut client, input, &[]);
+    feed(&mut client, input);
     let eof = client.receive_eof();
     match expected_response(options, input) {
         Response::Incomplete => {
@@ -50,7 +51,7 @@ pub fn handshake_response(data: &[u8]) {
                 negotiated.reserved = ReservedBits::RSV2;
             }
             let mut open = crate::upgraded(Role::Client, &negotiated, options.config());
-            let rest = crate::feed(&mut open, frames);
+            let rest = feed(&mut open, frames);
             assert_eq!((events.collect::<Vec<_>>(), outcome.error), (rest.events, rest.error));
             let sent = |bytes: &[u8]| crate::frames(peer_of(Role::Server), bytes);
             assert_eq!(sent(&outcome.out), sent(&rest.out));
@@ -93,34 +94,43 @@ pub(in crate::laws) enum Response<'a> {
 
 /// RFC 6455, section 4.1, and RFC 9112, with the strictness that docs/DESIGN.md describes.
 fn expected_response(options: Options, input: &[u8]) -> Response<'_> {
-    let (mut rest, mut limits) = (input, options.limits);
+    let (status, head, rest) = match final_head(input, options.limits) {
+        Ok(found) => found,
+        Err(Found::Incomplete) => return Response::Incomplete,
+        Err(_) => return Response::Invalid,
+    };
+    if status != 101 {
+        return refused(options, status, &head, rest);
+    }
+    match accepted(options, &head) {
+        Some(subprotocol) => Response::Open {
+            head,
+            subprotocol,
+            frames: rest,
+        },
+        None => Response::Invalid,
+    }
+}
+
+/// The status and the head of the response that follows the interim ones, and what follows it.
+pub(in crate::laws) fn final_head(input: &[u8], mut limits: HeadLimits) -> Result<(u16, Head, &[u8]), Found> {
+    let mut rest = input;
     loop {
         let head = match heads::read(rest, limits, is_status_line) {
-            Found::Incomplete => return Response::Incomplete,
-            Found::Invalid => return Response::Invalid,
             Found::Head(head) => head,
+            found => return Err(found),
         };
         rest = &rest[head.len..];
         match head.words[1].parse().unwrap() {
-            101 => {
-                return match accepted(options, &head) {
-                    Some(subprotocol) => Response::Open {
-                        head,
-                        subprotocol,
-                        frames: rest,
-                    },
-                    None => Response::Invalid,
-                };
-            }
             // All heads together stay within the limit.
-            100..=199 => limits.bytes -= head.len,
-            status => return refused(options, status, &head, rest),
+            100 | 102..=199 => limits.bytes -= head.len,
+            status => return Ok((status, head, rest)),
         }
     }
 }
 
 /// Whether a line is a status line (RFC 9112, section 4).
-pub(in crate::laws) fn is_status_line(words: &[&[u8]]) -> bool {
+fn is_status_line(words: &[&[u8]]) -> bool {
     let is_reason = |reason: &[u8]| reason.iter().all(|byte| *byte == b'\t' || *byte >= 32 && *byte != 127);
     match words {
         [version, status, reason @ ..] => {
@@ -220,63 +230,63 @@ pub(in crate::laws) fn refused<'a>(options: Options, status: u16, head: &Head, r
 }
 
 /// A body in chunks (RFC 9112, section 7.1).
-fn chunked<'a>(status: u16, mut rest: &[u8], max: usize) -> Response<'a> {
+fn chunked<'a>(status: u16, rest: &[u8], max: usize) -> Response<'a> {
     let mut body = Vec::new();
-    let refused = |mut body: Vec<u8>, is_complete| {
-        body.truncate(max);
-        Response::Refused {
-            status,
-            body,
-            is_complete,
-        }
+    let is_complete = match chunks(rest, max, &mut body) {
+        Ok(is_within_limit) => Some(is_within_limit),
+        Err(ChunkError::Incomplete) => None,
+        Err(ChunkError::Invalid) => return Response::Invalid,
     };
-    /// The longest line.
-    const MAX_LINE: usize = 256;
+    body.truncate(max);
+    Response::Refused {
+        status,
+        body,
+        is_complete,
+    }
+}
+
+enum ChunkError {
+    Incomplete,
+    Invalid,
+}
+
+/// Appends the content of chunks to `body`, up to the last one, or until there is more than `max`.
+/// Returns whether the body is within this limit.
+fn chunks(mut rest: &[u8], max: usize, body: &mut Vec<u8>) -> Result<bool, ChunkError> {
     loop {
-        let line = rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(rest, |end| &rest[..=end]);
-        if line.len() > MAX_LINE + usize::from(line.ends_with(b"\n")) {
-            return Response::Invalid;
-        }
-        if !line.ends_with(b"\n") {
-            return refused(body, None);
-        }
-        rest = &rest[line.len()..];
-        let digits: Vec<u8> = line.iter().copied().take_while(u8::is_ascii_hexdigit).collect();
-        let after = &line[digits.len()..];
+        let line = take_line(&mut rest)?;
+        let (digits, after) = line.split_at(line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count());
         if digits.is_empty() || digits.len() > 16 || !is_rest_of_chunk_size(after) {
-            return Response::Invalid;
+            return Err(ChunkError::Invalid);
         }
-        let size = u64::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap();
+        let size = u64::from_str_radix(std::str::from_utf8(digits).unwrap(), 16).unwrap();
         if size == 0 {
-            return refused(body, Some(true));
+            return Ok(true);
         }
         let taken = usize::try_from(size).unwrap_or(usize::MAX).min(rest.len());
         body.extend_from_slice(&rest[..taken]);
         rest = &rest[taken..];
         if body.len() > max {
-            return refused(body, Some(false));
+            return Ok(false);
         }
         if (taken as u64) < size {
-            return refused(body, None);
+            return Err(ChunkError::Incomplete);
         }
-        let line = rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(rest, |end| &rest[..=end]);
-        if line.len() > MAX_LINE + usize::from(line.ends_with(b"\n")) {
-            return Response::Invalid;
+        if !take_line(&mut rest)?.trim_ascii_end().is_empty() {
+            return Err(ChunkError::Invalid);
         }
-        if !line.ends_with(b"\n") {
-            return refused(body, None);
-        }
-        if !line.trim_ascii_end().is_empty() {
-            return Response::Invalid;
-        }
-        rest = &rest[line.len()..];
     }
+}
+
+/// Removes the first line, with its LF, which at most 256 bytes precede.
+fn take_line<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], ChunkError> {
+    let end = rest.iter().position(|byte| *byte == b'\n');
+    if end.unwrap_or(rest.len()) > 256 {
+        return Err(ChunkError::Invalid);
+    }
+    let (line, after) = rest.split_at(end.ok_or(ChunkError::Incomplete)? + 1);
+    *rest = after;
+    Ok(line)
 }
 
 /// What may follow the digits of a chunk size: white space, an extension, and the end of the line.

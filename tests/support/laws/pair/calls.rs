@@ -2,14 +2,22 @@
 
 use sockless::{CloseCode, ClosedBy, MessageKind, PreparedMessage, Role, SendError, State, frame::Header};
 
-use super::end::{CloseBody, End, Item};
+use super::end::End;
 use crate::{
     frames,
-    laws::{options::Cursor, reference::may_become_text},
+    known::{self, CloseBody, Item},
+    laws::{
+        conversation::{message_frames, opcode},
+        options::Cursor,
+        reference::{is_valid_code, may_become_text, truncate_to_code_points},
+    },
 };
 
 /// What texts are made of: it has code points of every length.
 const TEXT: &str = "aé€😀";
+
+/// A frame that has to be written: its first byte, and its payload, unless it may be compressed.
+pub(super) type ExpectedFrame = (u8, Option<Vec<u8>>);
 
 /// A call that sends.
 #[derive(Clone, Debug)]
@@ -42,12 +50,7 @@ impl End {
         let is_damaged = choice & 0x20 != 0 && size % 4 == 0;
         let message = || {
             let mut data: Vec<u8> = TEXT.bytes().cycle().take(len).collect();
-            let valid = String::from_utf8_lossy(&data)
-                .chars()
-                .filter(|char| *char != '\u{FFFD}')
-                .map(char::len_utf8)
-                .sum();
-            data.truncate(valid);
+            truncate_to_code_points(true, &mut data);
             if is_damaged {
                 data.push(0xFF);
             }
@@ -131,12 +134,8 @@ impl End {
             }
             Call::ReasonWithoutCode => Some(SendError::ReasonWithoutCode),
             Call::Close(Some((code, reason))) => {
-                let may_be_sent = match code {
-                    1010 => self.role == Role::Client,
-                    1000..=1014 => !matches!(code, 1004..=1006),
-                    _ => (3000..=4999).contains(code),
-                };
-                if !may_be_sent {
+                let may_be_sent = *code != 1010 || self.role == Role::Client;
+                if !may_be_sent || !is_valid_code(*code) {
                     Some(SendError::InvalidCloseCode { code: CloseCode(*code) })
                 } else if reason.len() > 123 {
                     Some(SendError::ReasonTooLong { len: reason.len() })
@@ -151,7 +150,7 @@ impl End {
     /// Makes a call, and checks its result and what it writes.
     pub(super) fn call(&mut self, call: &Call) {
         let refusal = self.refusal(call);
-        let before = refusal.map(|_| self.shown());
+        let before = refusal.map(|_| known::shown(&self.engine));
         let len = self.out.len();
         let result = self.make(call);
         if let Some(error) = refusal {
@@ -160,7 +159,11 @@ impl End {
                 assert_eq!(result, Err(error), "{call:?}");
             }
             assert_eq!(self.out.len(), len, "a refused call writes nothing");
-            assert_eq!(Some(self.shown()), before, "a refused call changes nothing");
+            assert_eq!(
+                Some(known::shown(&self.engine)),
+                before,
+                "a refused call changes nothing"
+            );
             return;
         }
         let Some(result) = result else {
@@ -168,7 +171,7 @@ impl End {
         };
         assert_eq!(result, Ok(()), "{call:?}");
         let expected = self.note(call);
-        self.check_frames(len, &expected);
+        self.check_frames(len, expected.as_deref());
     }
 
     /// `None` if the types do not let the call be made.
@@ -207,34 +210,18 @@ impl End {
         })
     }
 
-    /// Notes what a call does that was accepted. Returns the frames that it has to write: first
-    /// bytes, and payloads, unless they may be compressed.
-    pub(super) fn note(&mut self, call: &Call) -> Vec<(u8, Option<Vec<u8>>)> {
-        let opcode = |kind: MessageKind| match kind {
-            MessageKind::Text => 1,
-            MessageKind::Binary => 2,
-        };
+    /// Notes what a call does that was accepted. Returns the frames that it has to write. `None`:
+    /// their number depends on the compressed length.
+    pub(super) fn note(&mut self, call: &Call) -> Option<Vec<ExpectedFrame>> {
         let compressed = self.settings.compressed;
-        match call {
+        Some(match call {
             Call::Message(kind, data) => {
                 self.sent.push_back(Item::Message(*kind, data.clone()));
                 if compressed {
-                    // How many fragments there are depends on its compressed length.
-                    return Vec::new();
+                    return None;
                 }
-                let size = match self.settings.fragment_size {
-                    0 => data.len().max(1),
-                    size => size.into(),
-                };
-                let pieces: Vec<&[u8]> = if data.is_empty() {
-                    vec![&[]]
-                } else {
-                    data.chunks(size).collect()
-                };
-                let last = pieces.len() - 1;
-                let first = |at: usize| (if at == last { 0x80 } else { 0 }) | (if at == 0 { opcode(*kind) } else { 0 });
-                let frames = pieces.iter().enumerate();
-                frames.map(|(at, piece)| (first(at), Some(piece.to_vec()))).collect()
+                let frames = message_frames(*kind, data, self.settings.fragment_size.into()).into_iter();
+                frames.map(|(first, payload)| (first, Some(payload))).collect()
             }
             Call::InPlace(kind, data) | Call::Prepared(kind, data) => {
                 self.sent.push_back(Item::Message(*kind, data.clone()));
@@ -262,10 +249,10 @@ impl End {
             }
             Call::Close(body) => vec![self.note_close(body.clone())],
             Call::ReasonWithoutCode => Vec::new(),
-        }
+        })
     }
 
-    pub(super) fn note_close(&mut self, body: CloseBody) -> (u8, Option<Vec<u8>>) {
+    pub(super) fn note_close(&mut self, body: CloseBody) -> ExpectedFrame {
         let payload = body
             .as_ref()
             .map(|(code, reason)| [&code.to_be_bytes(), reason.as_bytes()].concat());
@@ -276,11 +263,11 @@ impl End {
     }
 
     /// Checks the frames that were written from an offset on.
-    pub(super) fn check_frames(&self, from: usize, expected: &[(u8, Option<Vec<u8>>)]) {
+    pub(super) fn check_frames(&self, from: usize, expected: Option<&[ExpectedFrame]>) {
         let written = frames(self.role, &self.out[from..]);
-        if expected.is_empty() && self.settings.compressed {
+        let Some(expected) = expected else {
             return;
-        }
+        };
         assert_eq!(written.len(), expected.len());
         for ((first, payload), (expected_first, expected)) in written.iter().zip(expected) {
             match expected {

@@ -2,31 +2,14 @@
 
 use std::collections::VecDeque;
 
-use sockless::{Accept, CloseFrame, ClosedBy, Config, Connection, MessageKind, ProtocolError, Request, Role, State};
+use sockless::{
+    Accept, ClosedBy, Config, Connection, MessageKind, ProtocolError, Request, Role, State, error::LocalHandshakeError,
+};
 
-use crate::laws::options::{delivery, with_fragment_size};
-
-/// The code and the reason of a Close frame; `None` if it is empty.
-pub(super) type CloseBody = Option<(u16, String)>;
-
-/// What an end receives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Item {
-    Message(MessageKind, Vec<u8>),
-    Ping(Vec<u8>),
-    Pong(Vec<u8>),
-    Close(CloseBody),
-}
-
-/// How far the opening handshake is, for one end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Opening {
-    Begun,
-    /// Server: the application has the request.
-    Deciding,
-    Accepted,
-    Refused,
-}
+use crate::{
+    known::{self, CloseBody, Item, Opening},
+    laws::options::{delivery, with_fragment_size},
+};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
@@ -105,16 +88,12 @@ impl End {
         }
     }
 
-    /// The state that RFC 6455 has for what has happened.
     pub(super) fn expected_state(&self) -> State {
-        let closes = usize::from(self.close_sent.is_some()) + usize::from(self.close_received.is_some());
-        match (self.opening, closes) {
-            _ if self.error.is_some() => State::Closed,
-            (Opening::Begun | Opening::Deciding, _) => State::Opening,
-            (Opening::Refused, _) | (Opening::Accepted, 2) => State::Closed,
-            (Opening::Accepted, 0) => State::Open,
-            (Opening::Accepted, _) => State::Closing,
-        }
+        known::expected_state(
+            self.opening,
+            [&self.close_sent, &self.close_received],
+            self.error.is_some(),
+        )
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -123,9 +102,8 @@ impl End {
 
     pub(super) fn check(&self) {
         assert_eq!(self.engine.state(), self.expected_state());
-        let body = |frame: &Option<Option<CloseFrame<'_>>>| frame.as_ref().map(|frame| body_of(frame.as_ref()));
         let reported = self.engine.close_status().map(|status| {
-            let (sent, received) = (body(&status.sent), body(&status.received));
+            let [sent, received] = known::closes_of(status);
             (status.by, sent, received, status.error)
         });
         let expected = self
@@ -135,46 +113,31 @@ impl End {
         assert_eq!(self.engine.teardown().is_some(), self.is_done());
     }
 
-    /// All that the engine shows.
-    pub(super) fn shown(&self) -> String {
-        let engine = &self.engine;
-        format!(
-            "{engine:?} {:?} {:?} {:?} {}",
-            engine.close_status(),
-            engine.teardown(),
-            engine.negotiated(),
-            engine.assembled_len()
-        )
-    }
-
     pub(super) fn accept(&mut self) {
         let Some(request) = &self.request else {
             return;
         };
-        let before = (self.out.len(), self.shown());
+        let before = (self.out.len(), known::shown(&self.engine));
         let result = self.engine.accept(request, &Accept::new().any_origin(), &mut self.out);
-        if self.opening == Opening::Deciding && self.error.is_none() {
-            assert_eq!(result, Ok(()));
-            self.opening = Opening::Accepted;
-        } else {
-            assert!(result.is_err());
-            assert_eq!((self.out.len(), self.shown()), before, "a refused call changes nothing");
-        }
+        self.check_decision(result, Opening::Accepted, before);
     }
 
     pub(super) fn reject(&mut self) {
-        let before = (self.out.len(), self.shown());
+        let before = (self.out.len(), known::shown(&self.engine));
         let result = self.engine.reject(403, &[], b"no", &mut self.out);
+        self.check_decision(result, Opening::Refused, before);
+    }
+
+    /// Checks and notes a decision on the request. `before`: the length of the output, and what the
+    /// engine showed.
+    fn check_decision(&mut self, result: Result<(), LocalHandshakeError>, opening: Opening, before: (usize, String)) {
         if self.opening == Opening::Deciding && self.error.is_none() {
             assert_eq!(result, Ok(()));
-            self.opening = Opening::Refused;
+            self.opening = opening;
         } else {
             assert!(result.is_err());
-            assert_eq!((self.out.len(), self.shown()), before, "a refused call changes nothing");
+            let after = (self.out.len(), known::shown(&self.engine));
+            assert_eq!(after, before, "a refused call changes nothing");
         }
     }
-}
-
-pub(super) fn body_of(frame: Option<&CloseFrame<'_>>) -> CloseBody {
-    frame.map(|frame| (frame.code.0, frame.reason.to_string()))
 }

@@ -7,14 +7,14 @@ mod calls;
 mod end;
 mod receiving;
 
-use sockless::{ClientRequest, Connection, MessageKind, Role, State, Teardown};
+use sockless::{Connection, MessageKind, Role, State, Teardown};
 
 use self::{
     calls::Call,
-    end::{End, Opening, Settings},
+    end::{End, Settings},
 };
 use super::options::Cursor;
-use crate::ROLES;
+use crate::{ROLES, heads::plain, known::Opening};
 
 /// The maximum number of steps. Further ones find no further failures.
 const MAX_STEPS: usize = 150;
@@ -54,8 +54,8 @@ struct Pair {
 
 impl Pair {
     fn new(client: Settings, server: Settings) -> Self {
-        let (mut out, request) = (Vec::new(), ClientRequest::new("ws://example.com/").unwrap());
-        let engine = Connection::client(&request, client.config(), [3; 32], &mut out).unwrap();
+        let mut out = Vec::new();
+        let engine = Connection::client(&plain(), client.config(), [3; 32], &mut out).unwrap();
         let mut pair = Self {
             client: End::new(Role::Client, client, engine),
             server: End::new(Role::Server, server, Connection::server(server.config())),
@@ -121,6 +121,10 @@ impl Pair {
         for end in [&self.client, &self.server] {
             end.check();
         }
+        assert!(
+            self.client.opening != Opening::Refused || self.server.opening == Opening::Refused,
+            "only the server refuses"
+        );
     }
 
     /// Delivers everything, answers what the applications have to answer, and closes.

@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use allocation_counter::measure;
 use sockless::{ClosedBy, Event, MessageKind, ProtocolError, State};
 
-use super::end::{End, Item, Opening, body_of};
+use super::{calls::ExpectedFrame, end::End};
+use crate::known::{Item, Opening, body_of};
 
 impl End {
     /// Receives bytes of the other end, which has sent the items.
@@ -29,7 +30,7 @@ impl End {
         }
         assert!(input.is_empty(), "`None` means that the input is empty");
         if self.opening == Opening::Accepted && self.out.len() > len {
-            self.check_frames(len, &replies);
+            self.check_frames(len, Some(&replies));
         } else {
             assert!(replies.is_empty());
         }
@@ -39,7 +40,7 @@ impl End {
         &mut self,
         event: Event<'static>,
         expected: &mut VecDeque<Item>,
-        replies: &mut Vec<(u8, Option<Vec<u8>>)>,
+        replies: &mut Vec<ExpectedFrame>,
     ) {
         assert!(
             self.close_received.is_none() && self.error.is_none(),
