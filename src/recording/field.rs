@@ -27,7 +27,8 @@ impl<'a> Line<'a> {
     /// Returns the next word. `what` says what is expected.
     pub(super) fn word(&mut self, what: &'static str) -> Result<&'a str, RecordingError> {
         let (word, rest) = self.rest.split_once(' ').unwrap_or((self.rest, ""));
-        if word.is_empty() {
+        // A person reads it: it must not control the terminal.
+        if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(expected(self, what));
         }
         self.rest = rest;
