@@ -13,6 +13,7 @@ use super::{
     step::{Item, Shown, Step},
 };
 use crate::{
+    escaped::Escaped,
     frame::{Header, Opcode},
     mask,
     message::MessageKind,
@@ -230,28 +231,27 @@ fn write_frame(f: &mut Formatter<'_>, opcode: Opcode, payload: &[u8]) -> fmt::Re
     match (opcode, payload) {
         (Opcode::Close, [high, low, reason @ ..]) => {
             write!(f, "close {}", u16::from_be_bytes([*high, *low]))?;
-            let reason = reason.escape_ascii();
-            if reason.clone().next().is_some() {
-                write!(f, " \"{reason}\"")?;
+            if !reason.is_empty() {
+                write!(f, " {:?}", Escaped(reason))?;
             }
             writeln!(f)
         }
         (Opcode::Close, _) => writeln!(f, "close"),
-        (Opcode::Pong, payload) => writeln!(f, "pong \"{}\"", payload.escape_ascii()),
+        (Opcode::Pong, payload) => writeln!(f, "pong {:?}", Escaped(payload)),
         (opcode, payload) => writeln!(f, "{opcode:?} ({} bytes)", payload.len()),
     }
 }
 
-/// A text as it is, but for control characters.
+/// A text as it is, but for characters that cannot be seen or control the output.
 struct Text<'a>(Data<'a>);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let bytes = self.0.to_bytes().unwrap_or_default();
         let text = alloc::string::String::from_utf8_lossy(&bytes);
-        text.chars().try_for_each(|char| match char.is_control() {
-            true => write!(f, "{}", char.escape_default()),
-            false => write!(f, "{char}"),
+        text.chars().try_for_each(|char| match char {
+            '"' | '\'' | '\\' => write!(f, "{char}"),
+            _ => write!(f, "{}", char.escape_debug()),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "std")]
 mod adapters;
+mod conversation;
 mod parse;
 mod recorder;
 mod recordings;
