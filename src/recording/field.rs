@@ -1,7 +1,7 @@
 //! The fields of a line.
 
 use alloc::vec::Vec;
-use core::{fmt, str::FromStr};
+use core::str::FromStr;
 
 use super::error::RecordingError;
 
@@ -109,10 +109,6 @@ impl<'a> Data<'a> {
         })
     }
 
-    pub(super) fn is_redacted(self) -> bool {
-        self.segments().any(|segment| matches!(segment, Segment::Redacted(_)))
-    }
-
     /// Returns the length of the data, of what was redacted too.
     pub(super) fn len(self) -> u64 {
         let lens = self.segments().map(|segment| match segment {
@@ -130,13 +126,6 @@ impl<'a> Data<'a> {
             segment.append_to(&mut bytes)?;
         }
         Some(bytes)
-    }
-}
-
-/// As in the recording.
-impl fmt::Display for Data<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
     }
 }
 
