@@ -147,7 +147,6 @@ impl Replay {
             }
             Entry::First => return Ok(false),
             Entry::At(_) | Entry::Result(_) | Entry::Truncated => return Ok(true),
-            Entry::Call(Call::Start(start)) => self.start(start)?,
             Entry::Call(call) => {
                 let arguments = core::mem::take(&mut self.arguments);
                 self.call(call, &arguments)?;
@@ -160,9 +159,7 @@ impl Replay {
     }
 
     fn connection(&mut self) -> Result<&mut Connection, ReplayError> {
-        let line = self.line;
-        let connection = self.connection.as_mut();
-        connection.ok_or_else(|| impossible(line, "there is no connection"))
+        Ok(self.parts()?.0)
     }
 
     fn impossible(&self, reason: impl Display) -> ReplayError {
@@ -174,13 +171,11 @@ impl Replay {
     }
 
     fn text(&self, data: Data<'_>) -> Result<String, ReplayError> {
-        let bytes = self.bytes(data)?;
-        String::from_utf8(bytes).map_err(|_| self.impossible("it has a text that is not UTF-8"))
+        arguments::text(data).map_err(|error| error.at(self.line))
     }
 
-    fn start(&mut self, start: Start) -> Result<(), ReplayError> {
+    fn start(&mut self, start: Start, arguments: &Arguments) -> Result<(), ReplayError> {
         let recorder = Recorder::in_memory();
-        let arguments = core::mem::take(&mut self.arguments);
         let config = arguments.config.clone();
         let negotiated = arguments.negotiated();
         let seed = match arguments.seed {
@@ -199,14 +194,13 @@ impl Replay {
                 connection.map_err(|error| self.impossible(error))?
             }
         });
-        self.out.clear();
         Ok(())
     }
 
     /// Makes a call. Its result is in what the connection has recorded.
     fn call(&mut self, call: Call<'_>, arguments: &Arguments) -> Result<(), ReplayError> {
         match call {
-            Call::Start(_) => {}
+            Call::Start(start) => self.start(start, arguments)?,
             Call::Receive(data) => self.receive(&mut self.bytes(data)?)?,
             Call::ReceiveEof => _ = self.connection()?.receive_eof(),
             Call::Accept { has_config } => self.accept(has_config, arguments)?,
