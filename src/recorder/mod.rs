@@ -157,10 +157,7 @@ impl Recorder {
             written: 0,
             last_at: None,
             ahead: Ahead::default(),
-            settings: Settings {
-                max_message_size: 0,
-                compression: false,
-            },
+            settings: Settings::default(),
         }
     }
 
