@@ -47,10 +47,7 @@ impl Lines<'_> {
     }
 
     pub(super) fn kind(&mut self, kind: MessageKind) -> &mut Self {
-        self.word(match kind {
-            MessageKind::Text => "text",
-            MessageKind::Binary => "binary",
-        })
+        self.word(kind_name(kind))
     }
 
     pub(super) fn bits(&mut self, bits: ReservedBits) -> &mut Self {
@@ -115,6 +112,13 @@ impl Lines<'_> {
             }
             _ => self.public(text),
         }
+    }
+}
+
+pub(crate) const fn kind_name(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Text => "text",
+        MessageKind::Binary => "binary",
     }
 }
 

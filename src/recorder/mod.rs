@@ -16,10 +16,13 @@ use core::{
     time::Duration,
 };
 
-pub(crate) use self::call::Call;
 use self::{
     ahead::{Ahead, MAX_SPARE},
     line::Lines,
+};
+pub(crate) use self::{
+    call::{Call, fin_word},
+    line::kind_name,
 };
 use crate::{
     config::Config,

@@ -16,7 +16,7 @@ use crate::{
     escaped::Escaped,
     frame::{Header, Opcode},
     mask,
-    message::MessageKind,
+    recorder::kind_name,
 };
 
 /// A recording for a person: one line for each event and each call, with the seconds since the
@@ -126,11 +126,11 @@ fn write_call(f: &mut Formatter<'_>, call: &Call<'_>) -> fmt::Result {
         Call::Send(kind, data)
         | Call::SendInPlace(kind, data)
         | Call::SendPrepared(kind, data)
-        | Call::PreparedFrame(kind, data) => write!(f, "{} {}", name(kind), Shown(data)),
+        | Call::PreparedFrame(kind, data) => write!(f, "{} {}", kind_name(kind), Shown(data)),
         Call::SendFragment(kind, data, fin, _) | Call::SendFragmentHeader(kind, data, fin) => {
-            write!(f, "{} fragment {}{}", name(kind), Shown(data), end(fin))
+            write!(f, "{} fragment {}{}", kind_name(kind), Shown(data), end(fin))
         }
-        Call::SendHeader(kind, len) => write!(f, "header of {} ({len} bytes)", name(kind)),
+        Call::SendHeader(kind, len) => write!(f, "header of {} ({len} bytes)", kind_name(kind)),
         Call::Ping(payload) => write!(f, "ping {}", Shown(payload)),
         Call::Pong(payload) => write!(f, "pong {}", Shown(payload)),
         Call::Close(code, reason) => write_close(f, code.map(|code| code.0), reason),
@@ -157,12 +157,12 @@ fn write_event(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
             writeln!(f, "response {status}: refused with {}{rest}", Shown(body))?;
             return write_fields(f, fields);
         }
-        Event::Message(kind, data) => write!(f, "{} {}", name(kind), Shown(data))?,
+        Event::Message(kind, data) => write!(f, "{} {}", kind_name(kind), Shown(data))?,
         Event::Chunk {
             kind,
             data,
             message_end,
-        } => write!(f, "{} chunk {}{}", name(kind), Shown(data), end(message_end))?,
+        } => write!(f, "{} chunk {}{}", kind_name(kind), Shown(data), end(message_end))?,
         Event::Ping(payload) => write!(f, "ping {}", Shown(payload))?,
         Event::Pong(payload) => write!(f, "pong {}", Shown(payload))?,
         Event::Close(code, reason) => write_close(f, code.map(|code| code.0), reason)?,
@@ -253,13 +253,6 @@ impl fmt::Display for Text<'_> {
             '"' | '\'' | '\\' => write!(f, "{char}"),
             _ => write!(f, "{}", char.escape_debug()),
         })
-    }
-}
-
-const fn name(kind: MessageKind) -> &'static str {
-    match kind {
-        MessageKind::Text => "text",
-        MessageKind::Binary => "binary",
     }
 }
 
