@@ -59,7 +59,7 @@ impl Recording<'_> {
                 replay.compare_end()?;
             }
             let is_comparable = replay.take(entry)?;
-            replay.recorded.push((line.number, line.rest.to_owned()));
+            replay.recorded.push((line.number, line.rest));
             if is_comparable {
                 replay.compare()?;
             }
@@ -77,7 +77,7 @@ impl Recording<'_> {
 }
 
 #[derive(Default)]
-struct Replay {
+struct Replay<'a> {
     /// The number of the line, from 1.
     line: usize,
     connection: Option<Connection>,
@@ -86,7 +86,7 @@ struct Replay {
     not_allowed: Option<RequestError>,
     out: Vec<u8>,
     /// The lines of the recording that were not compared.
-    recorded: Vec<(usize, String)>,
+    recorded: Vec<(usize, &'a str)>,
     /// The lines of the replay that were not compared, the next one last.
     replayed: Vec<String>,
 }
@@ -96,7 +96,7 @@ fn impossible(line: usize, reason: impl Display) -> ReplayError {
     ReplayError::Impossible { line, reason }
 }
 
-impl Replay {
+impl<'a> Replay<'a> {
     /// Compares what was recorded up to here.
     fn compare(&mut self) -> Result<(), ReplayError> {
         for (line, recorded) in self.recorded.drain(..) {
@@ -104,7 +104,7 @@ impl Replay {
             if recorded != replayed {
                 return Err(ReplayError::Difference {
                     line,
-                    recorded,
+                    recorded: recorded.to_owned(),
                     replayed,
                 });
             }
