@@ -96,7 +96,7 @@ fn impossible(line: usize, reason: impl Display) -> ReplayError {
     ReplayError::Impossible { line, reason }
 }
 
-impl<'a> Replay<'a> {
+impl Replay<'_> {
     /// Compares what was recorded up to here.
     fn compare(&mut self) -> Result<(), ReplayError> {
         for (line, recorded) in self.recorded.drain(..) {
