@@ -98,7 +98,7 @@ impl Call<'_> {
     }
 }
 
-pub(super) const fn fin_word(fin: bool) -> &'static str {
+pub(crate) const fn fin_word(fin: bool) -> &'static str {
     if fin { "end" } else { "more" }
 }
 

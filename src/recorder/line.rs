@@ -27,9 +27,7 @@ pub(super) struct Lines<'t> {
 impl Lines<'_> {
     /// Begins a line, after the end of the one before.
     pub(super) fn line(&mut self, name: &str) -> &mut Self {
-        if !self.text.is_empty() && !self.text.ends_with('\n') {
-            self.text.push('\n');
-        }
+        self.end();
         self.text.push_str(name);
         self
     }
@@ -49,10 +47,7 @@ impl Lines<'_> {
     }
 
     pub(super) fn kind(&mut self, kind: MessageKind) -> &mut Self {
-        self.word(match kind {
-            MessageKind::Text => "text",
-            MessageKind::Binary => "binary",
-        })
+        self.word(kind_name(kind))
     }
 
     pub(super) fn bits(&mut self, bits: ReservedBits) -> &mut Self {
@@ -89,18 +84,21 @@ impl Lines<'_> {
     /// A URL or the target of a request: only the scheme and the host are no secret. A path can
     /// have a key as a query can.
     pub(super) fn url(&mut self, url: &str) -> &mut Self {
+        if !self.is_redacted {
+            return self.public(url);
+        }
         let front = url.get(..public_len(url.as_bytes())).unwrap_or_default();
         let host_at = front.find("://").map_or(0, |colon| colon + 3);
         let host = front.get(host_at..).unwrap_or_default();
         let path_at = host.find('/').map_or(front.len(), |slash| host_at + slash);
         match url.split_at_checked(path_at) {
-            Some((public, rest)) if self.is_redacted && !rest.is_empty() && !public.is_empty() => {
+            None | Some(("", _)) => self.secret(url),
+            Some((public, "")) => self.public(public),
+            Some((public, rest)) => {
                 self.public(public);
                 let _written = write!(self.text, "+<{}>", rest.len());
                 self
             }
-            Some(("", _)) => self.secret(url),
-            _ => self.public(url),
         }
     }
 
@@ -117,31 +115,29 @@ impl Lines<'_> {
     }
 }
 
+pub(crate) const fn kind_name(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Text => "text",
+        MessageKind::Binary => "binary",
+    }
+}
+
 /// Writes bytes as text with escapes or, if more than a quarter of them would need one of four
 /// characters, as hexadecimal digits.
 fn write_data(text: &mut String, data: &[u8]) {
     let is_plain = |byte: &&u8| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t');
     let escapes = data.len() - data.iter().filter(is_plain).count();
-    let _written = if escapes > data.len() / 4 {
+    if escapes > data.len() / 4 {
         text.push_str("0x");
-        data.iter().try_for_each(|byte| write!(text, "{byte:02x}"))
-    } else {
-        write!(text, "\"{}\"", EscapedData(data))
-    };
-}
-
-/// As `escape_ascii`, but without an escape for `'`.
-struct EscapedData<'a>(&'a [u8]);
-
-impl fmt::Display for EscapedData<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| match byte {
-            b'\r' => f.write_str("\\r"),
-            b'\n' => f.write_str("\\n"),
-            b'\t' => f.write_str("\\t"),
-            b'"' | b'\\' => write!(f, "\\{}", char::from(*byte)),
-            b' '..=b'~' => f.write_char(char::from(*byte)),
-            _ => write!(f, "\\x{byte:02x}"),
-        })
+        let _written = data.iter().try_for_each(|byte| write!(text, "{byte:02x}"));
+        return;
     }
+    text.push('"');
+    for byte in data {
+        match byte {
+            b'\'' => text.push('\''),
+            _ => text.extend(byte.escape_ascii().map(char::from)),
+        }
+    }
+    text.push('"');
 }

@@ -16,10 +16,13 @@ use core::{
     time::Duration,
 };
 
-pub(crate) use self::call::Call;
 use self::{
     ahead::{Ahead, MAX_SPARE},
     line::Lines,
+};
+pub(crate) use self::{
+    call::{Call, fin_word},
+    line::kind_name,
 };
 use crate::{
     config::Config,
@@ -157,10 +160,7 @@ impl Recorder {
             written: 0,
             last_at: None,
             ahead: Ahead::default(),
-            settings: Settings {
-                max_message_size: 0,
-                compression: false,
-            },
+            settings: Settings::default(),
         }
     }
 

@@ -13,9 +13,10 @@ use super::{
     step::{Item, Shown, Step},
 };
 use crate::{
+    escaped::Escaped,
     frame::{Header, Opcode},
     mask,
-    message::MessageKind,
+    recorder::kind_name,
 };
 
 /// A recording for a person: one line for each event and each call, with the seconds since the
@@ -125,11 +126,11 @@ fn write_call(f: &mut Formatter<'_>, call: &Call<'_>) -> fmt::Result {
         Call::Send(kind, data)
         | Call::SendInPlace(kind, data)
         | Call::SendPrepared(kind, data)
-        | Call::PreparedFrame(kind, data) => write!(f, "{} {}", name(kind), Shown(data)),
+        | Call::PreparedFrame(kind, data) => write!(f, "{} {}", kind_name(kind), Shown(data)),
         Call::SendFragment(kind, data, fin, _) | Call::SendFragmentHeader(kind, data, fin) => {
-            write!(f, "{} fragment {}{}", name(kind), Shown(data), end(fin))
+            write!(f, "{} fragment {}{}", kind_name(kind), Shown(data), end(fin))
         }
-        Call::SendHeader(kind, len) => write!(f, "header of {} ({len} bytes)", name(kind)),
+        Call::SendHeader(kind, len) => write!(f, "header of {} ({len} bytes)", kind_name(kind)),
         Call::Ping(payload) => write!(f, "ping {}", Shown(payload)),
         Call::Pong(payload) => write!(f, "pong {}", Shown(payload)),
         Call::Close(code, reason) => write_close(f, code.map(|code| code.0), reason),
@@ -156,12 +157,12 @@ fn write_event(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
             writeln!(f, "response {status}: refused with {}{rest}", Shown(body))?;
             return write_fields(f, fields);
         }
-        Event::Message(kind, data) => write!(f, "{} {}", name(kind), Shown(data))?,
+        Event::Message(kind, data) => write!(f, "{} {}", kind_name(kind), Shown(data))?,
         Event::Chunk {
             kind,
             data,
             message_end,
-        } => write!(f, "{} chunk {}{}", name(kind), Shown(data), end(message_end))?,
+        } => write!(f, "{} chunk {}{}", kind_name(kind), Shown(data), end(message_end))?,
         Event::Ping(payload) => write!(f, "ping {}", Shown(payload))?,
         Event::Pong(payload) => write!(f, "pong {}", Shown(payload))?,
         Event::Close(code, reason) => write_close(f, code.map(|code| code.0), reason)?,
@@ -230,36 +231,28 @@ fn write_frame(f: &mut Formatter<'_>, opcode: Opcode, payload: &[u8]) -> fmt::Re
     match (opcode, payload) {
         (Opcode::Close, [high, low, reason @ ..]) => {
             write!(f, "close {}", u16::from_be_bytes([*high, *low]))?;
-            let reason = reason.escape_ascii();
-            if reason.clone().next().is_some() {
-                write!(f, " \"{reason}\"")?;
+            if !reason.is_empty() {
+                write!(f, " {:?}", Escaped(reason))?;
             }
             writeln!(f)
         }
         (Opcode::Close, _) => writeln!(f, "close"),
-        (Opcode::Pong, payload) => writeln!(f, "pong \"{}\"", payload.escape_ascii()),
+        (Opcode::Pong, payload) => writeln!(f, "pong {:?}", Escaped(payload)),
         (opcode, payload) => writeln!(f, "{opcode:?} ({} bytes)", payload.len()),
     }
 }
 
-/// A text as it is, but for control characters.
+/// A text as it is, but for characters that cannot be seen or control the output.
 struct Text<'a>(Data<'a>);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let bytes = self.0.to_bytes().unwrap_or_default();
         let text = alloc::string::String::from_utf8_lossy(&bytes);
-        text.chars().try_for_each(|char| match char.is_control() {
-            true => write!(f, "{}", char.escape_default()),
-            false => write!(f, "{char}"),
+        text.chars().try_for_each(|char| match char {
+            '"' | '\'' | '\\' => write!(f, "{char}"),
+            _ => write!(f, "{}", char.escape_debug()),
         })
-    }
-}
-
-const fn name(kind: MessageKind) -> &'static str {
-    match kind {
-        MessageKind::Text => "text",
-        MessageKind::Binary => "binary",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     close_code::CloseCode,
     frame::ReservedBits,
     message::MessageKind,
-    recorder::{FIRST_LINE, TRUNCATED},
+    recorder::{FIRST_LINE, TRUNCATED, fin_word, kind_name},
 };
 
 /// A line that is neither blank nor a comment.
@@ -160,8 +160,11 @@ const BYTES: &str = "data, as in \"abc\\r\\n\" or 0x0d0a,";
 const TEXT: &str = "a text in quotation marks";
 const KIND: &str = "text or binary";
 const END: &str = "end or more";
-const KINDS: [(&str, MessageKind); 2] = [("text", MessageKind::Text), ("binary", MessageKind::Binary)];
-const ENDS: [(&str, bool); 2] = [("end", true), ("more", false)];
+const KINDS: [(&str, MessageKind); 2] = [
+    (kind_name(MessageKind::Text), MessageKind::Text),
+    (kind_name(MessageKind::Binary), MessageKind::Binary),
+];
+const ENDS: [(&str, bool); 2] = [(fin_word(true), true), (fin_word(false), false)];
 const FLAGS: [(&str, bool); 2] = [("1", true), ("0", false)];
 
 /// Seconds, with six decimals.

@@ -1,7 +1,7 @@
 //! The fields of a line.
 
 use alloc::vec::Vec;
-use core::{fmt, str::FromStr};
+use core::str::FromStr;
 
 use super::error::RecordingError;
 
@@ -27,7 +27,8 @@ impl<'a> Line<'a> {
     /// Returns the next word. `what` says what is expected.
     pub(super) fn word(&mut self, what: &'static str) -> Result<&'a str, RecordingError> {
         let (word, rest) = self.rest.split_once(' ').unwrap_or((self.rest, ""));
-        if word.is_empty() {
+        // A person reads it: it must not control the terminal.
+        if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(expected(self, what));
         }
         self.rest = rest;
@@ -108,10 +109,6 @@ impl<'a> Data<'a> {
         })
     }
 
-    pub(super) fn is_redacted(self) -> bool {
-        self.segments().any(|segment| matches!(segment, Segment::Redacted(_)))
-    }
-
     /// Returns the length of the data, of what was redacted too.
     pub(super) fn len(self) -> u64 {
         let lens = self.segments().map(|segment| match segment {
@@ -129,13 +126,6 @@ impl<'a> Data<'a> {
             segment.append_to(&mut bytes)?;
         }
         Some(bytes)
-    }
-}
-
-/// As in the recording.
-impl fmt::Display for Data<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
     }
 }
 

@@ -55,7 +55,8 @@ pub use crate::recorder::Recorder;
 ///
 /// It borrows the text, and takes no memory of its own. A text can be of any origin: parsing it
 /// takes time in proportion to its length, and fails at the first line that is wrong. Replaying it
-/// takes what the recorded connection has taken, within the limits that the recording has.
+/// takes what the recorded connection has taken, within the limits that the recording has; whoever
+/// wrote it has chosen those.
 #[derive(Clone, Copy)]
 pub struct Recording<'a> {
     text: &'a str,

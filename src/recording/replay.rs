@@ -59,7 +59,7 @@ impl Recording<'_> {
                 replay.compare_end()?;
             }
             let is_comparable = replay.take(entry)?;
-            replay.recorded.push((line.number, line.rest.to_owned()));
+            replay.recorded.push((line.number, line.rest));
             if is_comparable {
                 replay.compare()?;
             }
@@ -77,7 +77,7 @@ impl Recording<'_> {
 }
 
 #[derive(Default)]
-struct Replay {
+struct Replay<'a> {
     /// The number of the line, from 1.
     line: usize,
     connection: Option<Connection>,
@@ -86,7 +86,7 @@ struct Replay {
     not_allowed: Option<RequestError>,
     out: Vec<u8>,
     /// The lines of the recording that were not compared.
-    recorded: Vec<(usize, String)>,
+    recorded: Vec<(usize, &'a str)>,
     /// The lines of the replay that were not compared, the next one last.
     replayed: Vec<String>,
 }
@@ -96,7 +96,7 @@ fn impossible(line: usize, reason: impl Display) -> ReplayError {
     ReplayError::Impossible { line, reason }
 }
 
-impl Replay {
+impl Replay<'_> {
     /// Compares what was recorded up to here.
     fn compare(&mut self) -> Result<(), ReplayError> {
         for (line, recorded) in self.recorded.drain(..) {
@@ -104,7 +104,7 @@ impl Replay {
             if recorded != replayed {
                 return Err(ReplayError::Difference {
                     line,
-                    recorded,
+                    recorded: recorded.to_owned(),
                     replayed,
                 });
             }
@@ -147,7 +147,6 @@ impl Replay {
             }
             Entry::First => return Ok(false),
             Entry::At(_) | Entry::Result(_) | Entry::Truncated => return Ok(true),
-            Entry::Call(Call::Start(start)) => self.start(start)?,
             Entry::Call(call) => {
                 let arguments = core::mem::take(&mut self.arguments);
                 self.call(call, &arguments)?;
@@ -160,9 +159,7 @@ impl Replay {
     }
 
     fn connection(&mut self) -> Result<&mut Connection, ReplayError> {
-        let line = self.line;
-        let connection = self.connection.as_mut();
-        connection.ok_or_else(|| impossible(line, "there is no connection"))
+        Ok(self.parts()?.0)
     }
 
     fn impossible(&self, reason: impl Display) -> ReplayError {
@@ -174,13 +171,11 @@ impl Replay {
     }
 
     fn text(&self, data: Data<'_>) -> Result<String, ReplayError> {
-        let bytes = self.bytes(data)?;
-        String::from_utf8(bytes).map_err(|_| self.impossible("it has a text that is not UTF-8"))
+        arguments::text(data).map_err(|error| error.at(self.line))
     }
 
-    fn start(&mut self, start: Start) -> Result<(), ReplayError> {
+    fn start(&mut self, start: Start, arguments: &Arguments) -> Result<(), ReplayError> {
         let recorder = Recorder::in_memory();
-        let arguments = core::mem::take(&mut self.arguments);
         let config = arguments.config.clone();
         let negotiated = arguments.negotiated();
         let seed = match arguments.seed {
@@ -199,14 +194,13 @@ impl Replay {
                 connection.map_err(|error| self.impossible(error))?
             }
         });
-        self.out.clear();
         Ok(())
     }
 
     /// Makes a call. Its result is in what the connection has recorded.
     fn call(&mut self, call: Call<'_>, arguments: &Arguments) -> Result<(), ReplayError> {
         match call {
-            Call::Start(_) => {}
+            Call::Start(start) => self.start(start, arguments)?,
             Call::Receive(data) => self.receive(&mut self.bytes(data)?)?,
             Call::ReceiveEof => _ = self.connection()?.receive_eof(),
             Call::Accept { has_config } => self.accept(has_config, arguments)?,

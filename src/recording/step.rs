@@ -21,7 +21,6 @@ pub(super) struct Step<'a> {
     pub(super) at: Duration,
     pub(super) call: Call<'a>,
     pub(super) out: Data<'a>,
-    pub(super) borrowed: Data<'a>,
     pub(super) event: Option<Event<'a>>,
     pub(super) error: Option<Data<'a>>,
 }
@@ -46,14 +45,13 @@ impl<'a> Recording<'a> {
                     at,
                     call,
                     out: Data::EMPTY,
-                    borrowed: Data::EMPTY,
                     event: None,
                     error: None,
                 };
                 while let Some(Entry::Result(found)) = entries.next_if(|entry| matches!(entry, Entry::Result(_))) {
                     match found {
                         Found::Out(data) => step.out = data,
-                        Found::Borrowed(data) => step.borrowed = data,
+                        Found::Borrowed(_) => {}
                         Found::Event(event) => step.event = Some(event),
                         Found::Error(text) => step.error = Some(text),
                     }
@@ -77,14 +75,13 @@ pub(super) struct Shown<'a>(pub(super) Data<'a>);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MAX_BYTES: usize = 64;
-        if self.0.is_redacted() {
+        let Some(bytes) = self.0.to_bytes() else {
             return self.0.segments().try_for_each(|segment| match segment {
                 Segment::Redacted(len) => write!(f, "({len} bytes, redacted)"),
                 Segment::Quoted(text) => write!(f, "\"{text}\" "),
                 Segment::Hex(digits) => write!(f, "0x{digits} "),
             });
-        }
-        let bytes = self.0.to_bytes().unwrap_or_default();
+        };
         let shown = bytes.get(..MAX_BYTES).unwrap_or(&bytes);
         // Text that is cut inside a character is text.
         match core::str::from_utf8(shown) {

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "std")]
 mod adapters;
+mod conversation;
 mod parse;
 mod recorder;
 mod recordings;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sockless::{
-    Accept, ClientRequest, Config, Connection, Event, ProtocolError,
+    Accept, ClientRequest, Config, Connection, Event,
     recording::{Recorder, Recording},
 };
 
@@ -96,10 +97,4 @@ fn receive(connection: &mut Connection, mut input: &mut [u8], out: &mut Vec<u8>)
         events.push(event.into_owned());
     }
     events
-}
-
-/// Receives until nothing is left, or until the connection fails.
-pub(crate) fn receive_all(connection: &mut Connection, mut input: &mut [u8]) -> Result<(), Box<ProtocolError>> {
-    while connection.receive(&mut input, &mut Vec::new())?.is_some() {}
-    Ok(())
 }

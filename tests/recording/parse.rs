@@ -52,6 +52,7 @@ fn an_error_names_the_line_and_what_is_expected() {
         ("at +1.000000", "where a time"),
         ("at 1.+00000", "where a time"),
         ("event pung \"\"", "where the name of an event"),
+        ("event request G\u{1b}[2JT \"/\"", "where a method"),
         ("event open 101 \"a\"", "where the value of a header field"),
         ("with cookies \"a\"", "where the name of an argument"),
         ("set auto_pong 1", "where the name of a setting"),

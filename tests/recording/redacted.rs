@@ -1,13 +1,13 @@
 //! A redacted recording has no secret, whatever is made of it.
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Event,
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, ProtocolError,
     frame::ReservedBits,
     handshake::Negotiated,
     recording::{Recorder, Recording, ReplayError},
 };
 
-use super::{Ends, SEED, Tape, receive_all};
+use super::{Ends, SEED, Tape};
 
 /// Every secret of this file has it.
 const SECRET: &str = "s3cr3t";
@@ -39,9 +39,9 @@ fn without_secrets(tape: &Tape) -> String {
         &recording.to_har(),
         &shown,
     ];
-    let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
     for form in forms {
-        for secret in [SECRET, &hex, &base64(SECRET), "^^^^", "5e5e5e"] {
+        // In hexadecimal, in base64, and the seed.
+        for secret in [SECRET, "733363723374", "czNjcjN0", "^^^^", "5e5e5e"] {
             assert!(!form.contains(secret), "{secret} in {form}");
         }
     }
@@ -51,22 +51,6 @@ fn without_secrets(tape: &Tape) -> String {
         assert!(!format!("{error} {error:?}").contains(SECRET));
     }
     text
-}
-
-/// The length of the secret has to be a multiple of 3.
-fn base64(text: &str) -> String {
-    let alphabet: Vec<char> = ('A'..='Z')
-        .chain('a'..='z')
-        .chain('0'..='9')
-        .chain(['+', '/'])
-        .collect();
-    let bits = text
-        .bytes()
-        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
-    let bits: Vec<u8> = bits.collect();
-    bits.chunks(6)
-        .map(|six| alphabet[six.iter().fold(0, |value, bit| value * 2 + usize::from(*bit))])
-        .collect()
 }
 
 #[test]
@@ -155,6 +139,12 @@ fn texts_of_errors() {
         drop(client);
         without_secrets(&tape);
     }
+}
+
+/// Receives until nothing is left, or until the connection fails.
+fn receive_all(connection: &mut Connection, mut input: &mut [u8]) -> Result<(), Box<ProtocolError>> {
+    while connection.receive(&mut input, &mut Vec::new())?.is_some() {}
+    Ok(())
 }
 
 /// Violations, of which the bytes are not there, and rejections.

@@ -166,7 +166,6 @@ impl Arguments {
         }
         let timeout = self.timeout.unwrap_or(Duration::from_secs(10));
         Ok(Options {
-            settings: self.settings()?,
             config: self.config(),
             http2: self.http2,
             request: self.request()?,
@@ -176,6 +175,8 @@ impl Arguments {
                 .map(Proxy::new)
                 .transpose()
                 .map_err(Failure::usage)?,
+            // Last: with `--record`, it makes the file.
+            settings: self.settings()?,
             ca: self.ca,
             insecure: self.insecure,
             timeout,

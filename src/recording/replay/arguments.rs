@@ -226,7 +226,7 @@ impl Arguments {
     }
 }
 
-fn text(data: Data<'_>) -> Result<String, Reason> {
+pub(super) fn text(data: Data<'_>) -> Result<String, Reason> {
     let bytes = data.to_bytes().ok_or(Reason::Redacted)?;
     String::from_utf8(bytes).map_err(|_| Reason::new("it has a text that is not UTF-8"))
 }

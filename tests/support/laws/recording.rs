@@ -28,9 +28,9 @@ pub fn recording(data: &[u8]) {
     assert!(heap.bytes_max <= bound, "{} > {bound}", heap.bytes_max);
     let mut replayed = None;
     let heap = measure(|| replayed = Some(recording.replay()));
-    // A byte of text stands for at most 516 of a compressed message, which are assembled in a
-    // buffer that doubles, and written as at most four bytes of text each.
-    let bound = 516 * 16 * text.len() as u64 + (1 << 20);
+    // A byte of text stands for at most 1032 of a compressed message, which are assembled in a
+    // buffer that doubles, and written as at most 2.5 bytes of text each.
+    let bound = 1032 * 16 * text.len() as u64 + (1 << 20);
     assert!(heap.bytes_max <= bound, "{} > {bound}", heap.bytes_max);
     match replayed.unwrap() {
         Ok(_) => assert!(recording.replay().is_ok(), "a replay has the same result each time"),

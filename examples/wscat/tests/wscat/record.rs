@@ -38,6 +38,14 @@ fn a_redacted_one_has_no_secrets() {
 fn a_recording_that_cannot_be_made_is_said() {
     let run = wscat(&["--record", "/no/such/folder/file", "ws://127.0.0.1:1/"], "");
     run.says("cannot record to /no/such/folder/file").exits(2);
+    // What is wrong with the rest is found before: an older recording stays.
+    let path = env::temp_dir().join(format!("wscat-{}-older.txt", process::id()));
+    fs::write(&path, "older").unwrap();
+    let run = wscat(&["--record", path.to_str().unwrap(), "ws://ann@127.0.0.1:1/"], "");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    run.says("use --user").exits(2);
+    assert_eq!(text, "older");
     wscat(&["--redact", "ws://127.0.0.1:1/"], "")
         .says("--redact needs --record")
         .exits(2);
