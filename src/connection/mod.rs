@@ -84,13 +84,13 @@ use crate::{
 /// cutting the input into pieces, the events, the errors and the output are the same (with chunk
 /// delivery, once adjacent chunks are joined).
 ///
-/// **Memory.** An idle open connection holds no heap, except a client's key stream, a
-/// recorder, the subprotocol, if one was negotiated, and what [`recycle`](Self::recycle) gave it. While a message
+/// **Memory.** An idle open connection holds no heap, except a client's key stream, a recorder, the
+/// subprotocol, if one was negotiated, and what [`recycle`](Self::recycle) gave it. While a message
 /// is assembled, the connection holds at most twice the bytes received and 64 KiB more, and three
 /// times as much while the buffer grows; never more than that of
 /// [`max_message_size`](Config::max_message_size). With permessage-deflate, the bytes are those
-/// inflated, and the inflater, the deflater and their windows are added once they are used:
-/// the page [permessage-deflate](crate::docs::deflate#memory) has the figures.
+/// inflated, and the inflater, the deflater and their windows are added once they are used: the
+/// page [permessage-deflate](crate::docs::deflate#memory) has the figures.
 pub struct Connection {
     phase: Phase,
     /// The result of [`compute_path`](Self::compute_path), updated after every change of what that
