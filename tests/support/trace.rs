@@ -1,8 +1,9 @@
 //! A subscriber of `tracing` that collects the events of the crate.
 
 use std::{
+    cell::RefCell,
     fmt::{self, Write},
-    sync::{Arc, Mutex},
+    sync::Once,
 };
 
 use sockless::Role;
@@ -10,17 +11,27 @@ use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
-    subscriber::with_default,
+    subscriber::set_global_default,
 };
 
 use crate::role_name;
 
+thread_local! {
+    /// What this thread has collected, while it collects.
+    static EVENTS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
 /// Calls a function. Returns the events of this thread meanwhile, as `LEVEL message field=value …`.
+///
+/// The subscriber is that of all threads: of one thread alone, `tracing` may decide that an event
+/// interests nobody, because a thread without a subscriber came to its place first.
 pub fn events(function: impl FnOnce()) -> Vec<String> {
-    let collector = Collector::default();
-    with_default(collector.clone(), function);
-    let events = collector.0.lock().unwrap();
-    events.clone()
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| set_global_default(Collector).unwrap());
+    let before = EVENTS.replace(Some(Vec::new()));
+    assert!(before.is_none(), "it is not called inside of itself");
+    function();
+    EVENTS.take().unwrap_or_default()
 }
 
 /// The event of a connection that has opened, without subprotocol and extensions.
@@ -29,8 +40,7 @@ pub fn opened(role: Role) -> String {
     format!("DEBUG connection opened role=\"{name}\" has_subprotocol=false deflate=None")
 }
 
-#[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<String>>>);
+struct Collector;
 
 impl Subscriber for Collector {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -39,12 +49,15 @@ impl Subscriber for Collector {
 
     fn event(&self, event: &Event<'_>) {
         assert_eq!(event.metadata().target(), "sockless");
-        let mut line = Line {
-            message: event.metadata().level().to_string(),
-            fields: String::new(),
-        };
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.message + &line.fields);
+        EVENTS.with_borrow_mut(|events| {
+            let Some(events) = events else { return };
+            let mut line = Line {
+                message: event.metadata().level().to_string(),
+                fields: String::new(),
+            };
+            event.record(&mut line);
+            events.push(line.message + &line.fields);
+        });
     }
 
     fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
