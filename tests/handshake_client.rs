@@ -448,7 +448,11 @@ fn s4_1_7_key_comes_from_the_seed() {
         Connection::client(&plain(), Config::default(), seed, &mut out).unwrap();
         Answer::read(&out).one("Sec-WebSocket-Key").to_owned()
     };
-    assert_eq!(key(SEED), CLIENT_KEY, "TC1 for ChaCha8 in draft-strombergson-chacha-test-vectors");
+    assert_eq!(
+        key(SEED),
+        CLIENT_KEY,
+        "TC1 for ChaCha8 in draft-strombergson-chacha-test-vectors"
+    );
     let mut keys: Vec<String> = (0..=255).map(|byte| key([byte; 32])).collect();
     let mut one_bit = SEED;
     one_bit[31] = 0x80;

@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 
 use crate::{
+    copy,
     frame::wire::{self, FirstByte, SHORT_MASKED_LEN},
     mask,
 };
@@ -54,7 +55,10 @@ fn unmasked_any(first: FirstByte, data: &[u8], out: &mut Vec<u8>) {
         len @ 0..=wire::MAX_IN_7_BITS => push_block(wire::short(first, len), out),
         len => push_block(wire::medium(first, len), out),
     }
-    push(data, out);
+    match data.len() {
+        0..=copy::MAX_AT_ONCE => push(data, out),
+        _ => copy::append(data, out),
+    }
 }
 
 /// Appends a client's frame that [`fits`].
