@@ -2,7 +2,8 @@
 //! connection that is not in a cache.
 //!
 //! `cargo bench -p sockless-benches --bench scale` prints nanoseconds for an echo, beside a floor
-//! that keeps one cache line of state for a connection, with the same buffers, unmasking and output.
+//! that keeps one cache line of state for a connection, with the same buffers, unmasking and
+//! output.
 
 use std::{hint::black_box, time::Instant};
 

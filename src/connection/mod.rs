@@ -374,8 +374,8 @@ mod tests {
 
     use super::{Connection, Receiver, Sender};
 
-    /// The connections of a `Vec` begin 0 or 16 bytes after the beginning of a cache line, depending
-    /// on the allocator.
+    /// The connections of a `Vec` begin 0 or 16 bytes after the beginning of a cache line,
+    /// depending on the allocator.
     #[test]
     fn a_whole_message_touches_one_cache_line() {
         let sender = Sender::TOUCHED.map(|at| offset_of!(Connection, sender) + at);
