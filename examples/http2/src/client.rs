@@ -92,6 +92,10 @@ impl Http2 {
     ///
     /// Also returns the response, which has accepted the WebSocket.
     ///
+    /// After the closing handshake, the WebSocket waits for the server to end the stream, at most
+    /// for `Timeouts::close` of the settings. Apache, as a proxy, waits for the client: a shorter
+    /// time loses nothing there.
+    ///
     /// The configuration of the engine is `config`; the one in `settings` is not used.
     ///
     /// # Errors
