@@ -21,9 +21,9 @@ use crate::{
 /// shut the writer down, as `AsyncWrite`, does the same. While more than
 /// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten, writing waits.
 ///
-/// Other messages cannot be sent meanwhile: for a whole connection the borrow says so, and another
-/// [`Writer`] gets [`SendError::MessageInProgress`]. Pings, Pongs
-/// and a Close frame can.
+/// Other messages cannot be sent meanwhile: another [`Writer`] gets
+/// [`SendError::MessageInProgress`]. Pings, Pongs and a Close frame can. A whole connection is
+/// borrowed until this is dropped: after [`finish`](Self::finish), `drop` it or let its block end.
 ///
 /// **Dropped before it is finished,** no frame is incomplete on the wire. If nothing was sent yet,
 /// there is no message. Otherwise the message is in progress, and no other can be sent: that needs
@@ -58,7 +58,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     /// Begins a message that is written as a stream of bytes: `AsyncWrite` of tokio or of
-    /// `futures-io`.
+    /// `futures-io`. [Embedding](crate::docs::embedding#tokio) has an example.
     ///
     /// # Errors
     /// The connection is not open, or a fragmented message is in progress.
