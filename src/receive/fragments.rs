@@ -6,7 +6,7 @@ use crate::{error::ProtocolError, message::Message};
 impl Receiver {
     /// Whether the fast path for whole fragments may be taken: pieces of the message have come, and
     /// a header comes next.
-    pub(super) fn takes_fragments(&self) -> bool {
+    pub(crate) fn takes_fragments(&self) -> bool {
         self.fast_paths
             && self.decoder.is_between_frames()
             && self.is_in_message()

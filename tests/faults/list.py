@@ -271,6 +271,13 @@ TESTS = [
         "fast_paths::every_path_checks_the_mask_bit",
     ),
     (
+        "fast paths enabled again by the settings of an acceptance",
+        "src/receive/mod.rs",
+        "fast_paths: self.fast_paths,",
+        "fast_paths: true,",
+        "fast_paths::disabled_fast_paths_remain_so_after_the_handshake",
+    ),
+    (
         "mask key not rotated after a single byte",
         "src/frame/payload.rs",
         "self.key = mask::rotated(self.key, 1);",
