@@ -32,9 +32,9 @@ STATE_SPACE = [
     (
         "lost fragment: a binary continuation is not appended",
         "src/assembler.rs",
-        "mask::append(piece, key, self.binary(piece.len(), remaining));",
+        "self.binary(piece.len(), remaining).extend_from_slice(piece);",
         "if self.size.fragments != 2 {\n"
-        "                mask::append(piece, key, self.binary(piece.len(), remaining));\n            }",
+        "                self.binary(piece.len(), remaining).extend_from_slice(piece);\n            }",
     ),
     (
         "Ping answered twice",
