@@ -238,6 +238,18 @@ fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
         ("http://example.com/chat?room=1", Ok("/chat?room=1")),
         ("http://example.com", Ok("/")),
         ("*", Err(RequestError::InvalidTarget { target: quoted("*") })),
+        (
+            "example.com:443",
+            Err(RequestError::InvalidTarget {
+                target: quoted("example.com:443"),
+            }),
+        ),
+        (
+            "ftp://example.com/a?b",
+            Err(RequestError::InvalidTarget {
+                target: quoted("ftp://example.com/a"),
+            }),
+        ),
     ] {
         let mut request = valid();
         *request.uri_mut() = uri.parse().unwrap();

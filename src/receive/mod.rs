@@ -33,7 +33,6 @@ use crate::{
     utf8::{self, InvalidUtf8},
 };
 
-#[derive(Debug)]
 pub(crate) struct Receiver {
     decoder: Decoder,
     delivery: Delivery,

@@ -27,7 +27,6 @@ use crate::{
     utf8::Validator,
 };
 
-#[derive(Debug)]
 pub(crate) struct Sender {
     /// What [`takes_fast_path`](Self::takes_fast_path) says; computed after every change of what it
     /// depends on.
