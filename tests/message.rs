@@ -106,7 +106,7 @@ fn a_message_is_shown() {
     let text = Message::text("a\u{1b}[2J\"");
     assert_eq!(
         (&*format!("{text}"), &*format!("{text:>9}|")),
-        ("a\u{1b}[2J\"", "  a\u{1b}[2J\"|")
+        ("a\u{1b}[2J\"", "   a\u{1b}[2J\"|")
     );
     assert_eq!(format!("{text:?}"), r#"Text("a\x1b[2J\"")"#);
     for (len, shown) in [(0, "0 bytes"), (1, "1 byte"), (2, "2 bytes")] {
