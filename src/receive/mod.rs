@@ -181,11 +181,6 @@ impl Receiver {
             };
             match result {
                 Ok(None) if input.is_empty() => return Ok(None),
-                Ok(None) if self.takes_fragments() => {
-                    if let Some(message) = self.receive_fragments(input)? {
-                        return Ok(Some(message.into()));
-                    }
-                }
                 Ok(None) => {}
                 result => return result,
             }
@@ -228,10 +223,14 @@ impl Receiver {
         }
         self.assembler
             .append_masked(piece.data, piece.mask, self.decoder.payload().remaining())?;
-        if !ends_message {
+        if ends_message {
+            return self.assembler.finish().map(|message| Some(message.into()));
+        }
+        if !self.takes_fragments() {
             return Ok(None);
         }
-        self.assembler.finish().map(|message| Some(message.into()))
+        let message = self.receive_fragments(input)?;
+        Ok(message.map(Event::from))
     }
 
     /// Payload of a message that is delivered in chunks.

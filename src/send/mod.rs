@@ -13,6 +13,7 @@ pub use self::prepared::PreparedMessage;
 use crate::{
     close::CloseFrame,
     config::Config,
+    copy,
     error::SendError,
     frame::{
         ReservedBits,
@@ -249,7 +250,7 @@ impl Sender {
         }
         out.extend_from_slice(buf.get(..used).unwrap_or_default());
         match key {
-            None => out.extend_from_slice(data),
+            None => copy::append(data, out),
             Some(key) => mask::append(data, key, out),
         }
     }
