@@ -1,10 +1,11 @@
 //! Copies of payload that take as long wherever the two buffers are.
 //!
-//! Above 2 KiB, glibc copies with `rep movsb` on many processors. On those of AMD that were measured,
-//! Zen 3 and Zen 4, that takes up to thirty times as long if the destination is 1 to 63 bytes after
-//! the source modulo a page. A payload is a header's length away from the beginning of a buffer, so some connections
-//! would be slow for as long as their buffers stay where they are. There, the copy is made in pieces
-//! that are too short for that instruction. `benches/alignment.rs` measures it.
+//! Above 2 KiB, glibc copies with `rep movsb` on many processors. On those of AMD that were
+//! measured, Zen 3 and Zen 4, that takes up to thirty times as long if the destination is 1 to 63
+//! bytes after the source modulo a page. A payload is a header's length away from the beginning of
+//! a buffer, so some connections would be slow for as long as their buffers stay where they are.
+//! There, the copy is made in pieces that are too short for that instruction.
+//! `benches/alignment.rs` measures it.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::mem;

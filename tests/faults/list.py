@@ -32,9 +32,9 @@ STATE_SPACE = [
     (
         "lost fragment: a binary continuation is not appended",
         "src/assembler.rs",
-        "self.binary(piece.len(), remaining).extend_from_slice(piece);",
+        "copy::append(piece, self.binary(piece.len(), remaining));",
         "if self.size.fragments != 2 {\n"
-        "                self.binary(piece.len(), remaining).extend_from_slice(piece);\n            }",
+        "                copy::append(piece, self.binary(piece.len(), remaining));\n            }",
     ),
     (
         "Ping answered twice",
