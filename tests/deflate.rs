@@ -743,6 +743,26 @@ fn f42_a_pool_serves_many_connections() {
     }
 }
 
+/// A connection that compresses nothing takes no state from a pool, nor does a sender that would
+/// keep it.
+#[test]
+fn a_pool_keeps_state_that_a_connection_cannot_use() {
+    let mut pool = DeflatePool::new(1);
+    let [mut server, mut client] = ROLES.map(|role| upgraded(role, params(15, true), compress_all()));
+    let mut out = Vec::new();
+    server.send_text(&json(500, 1), &mut out).unwrap();
+    feed(&mut client, &out);
+    for connection in [&mut server, &mut client] {
+        connection.return_deflate_state(&mut pool);
+    }
+    let full = format!("{pool:?}");
+    assert!(full.contains("deflaters: 1") && full.contains("inflaters: 1"), "{full}");
+    support::open(Role::Server, Config::new()).borrow_deflate_state(&mut pool);
+    assert_eq!(format!("{pool:?}"), full);
+    upgraded(Role::Server, params(15, false), compress_all()).borrow_deflate_state(&mut pool);
+    assert!(format!("{pool:?}").contains("deflaters: 1"), "{pool:?}");
+}
+
 /// A pool gives its state to connections that return it, and not to a sender with context takeover.
 /// It keeps the state that was used last. A borrowed inflater gets the history of its new
 /// connection (F42).

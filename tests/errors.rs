@@ -1412,3 +1412,22 @@ fn every_type_is_listed() {
 fn errors_are_small() {
     assert!(size_of::<ProtocolError>() <= 64);
 }
+
+/// The name of a frame in the text of an error, by its opcode.
+#[test]
+fn an_error_names_the_frame() {
+    for (opcode, name) in [
+        (0, "continuation"),
+        (1, "text"),
+        (2, "binary"),
+        (8, "Close"),
+        (9, "Ping"),
+        (10, "Pong"),
+    ] {
+        let text = ProtocolError::FragmentedControlFrame { opcode }.to_string();
+        assert!(
+            text.starts_with(&format!("the peer sent a {name} frame that ")),
+            "{text}"
+        );
+    }
+}

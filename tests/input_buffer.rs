@@ -708,3 +708,20 @@ fn compressed_messages_are_received_through_a_buffer() {
         assert_eq!(count, 3);
     }
 }
+
+/// R060 R062: A message whose mask is wrong fails before it is complete: the buffer does not keep
+/// it.
+#[test]
+fn s5_1_a_wrong_mask_fails_before_the_message_is_complete() {
+    for role in ROLES {
+        let (mut buffer, mut connection) = (InputBuffer::default(), open(role, Config::new()));
+        let wrong = frame(role, 0x82, &[0; 1000]);
+        assert_eq!(read(&mut buffer, &mut &wrong[..], 20), 20);
+        let error = *buffer.receive(&mut connection, &mut Vec::new()).unwrap_err();
+        let expected = match role {
+            Role::Server => ProtocolError::UnmaskedFrame,
+            Role::Client => ProtocolError::MaskedFrame,
+        };
+        assert_eq!(error, expected);
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Request, Role};
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config, Connection, Event, InputBuffer, Relay, Request, Role, proxy::Proxy,
+};
 use support::{
     ROLES, feed, frame,
     heads::{
@@ -248,4 +250,65 @@ fn f77_an_acceptance_is_shown_without_secrets() {
         &accept,
         &["\"chat\"", "\"Set-Cookie\": <redacted>", "\"Server\": \"x\""],
     );
+}
+
+/// F77: A URL is cut off, and what follows is hidden, also if it is long.
+#[test]
+fn f77_a_long_target_is_shown_without_secrets() {
+    let path = format!("/{}", "a".repeat(80));
+    let bytes = head(&format!("GET {path}?needle HTTP/1.1"), &REQUEST_FIELDS);
+    let (_, request) = undecided(Config::new(), &bytes);
+    assert_redacted(&request, &[&format!("\"{}...?<redacted>\"", &path[..64])]);
+}
+
+/// F77: What holds bytes of a peer, or bytes for it, shows how many they are.
+#[test]
+fn f77_buffers_are_shown_without_their_bytes() {
+    let mut buffer = InputBuffer::new();
+    buffer.room()[..6].copy_from_slice(b"needle");
+    buffer.filled(6);
+    let shown = format!("{buffer:?}");
+    assert!(shown.starts_with("InputBuffer { unread: 6 bytes, len: "), "{shown}");
+    assert!(!shown.contains("needle"), "{shown}");
+
+    let mut relay = Relay::new(&Config::new(), SEED);
+    assert_eq!(
+        format!("{relay:?}"),
+        "Relay { client_error: None, server_error: None, .. }"
+    );
+    let mut bytes = frame(Role::Server, 0x81, b"needle");
+    let (mut out, mut back) = (Vec::new(), Vec::new());
+    relay
+        .forward(Role::Client, &mut &mut bytes[..], &mut out, &mut back)
+        .unwrap_err();
+    let expected = "Relay { client_error: Some(UnmaskedFrame), server_error: None, .. }";
+    assert_eq!(format!("{relay:?}"), expected);
+}
+
+/// F77: The tunnel through a proxy, in each of its states.
+#[test]
+fn f77_a_tunnel_is_shown_without_secrets() {
+    let refusal = "HTTP/1.1 407 needle\r\nX: needle\r\nContent-Length: 9\r\n\r\nneedle";
+    for (answer, state) in [
+        ("HTTP/1.1 200 needle\r\n", "waiting for the head"),
+        (refusal, "waiting for the body of a refusal"),
+        ("HTTP/1.1 200 needle\r\n\r\n", "open"),
+        ("SSH-2.0-needle\r\n", "failed"),
+    ] {
+        let proxy = Proxy::new("http://needle:needle@p").unwrap();
+        let mut connect = proxy.connect("needle", 443, &Config::new(), &mut Vec::new()).unwrap();
+        let mut bytes = answer.as_bytes().to_vec();
+        let _answer = connect.receive(&mut &mut bytes[..]);
+        let shown = format!("{connect:?}");
+        assert_eq!(shown, format!("Connect {{ state: {state}, .. }}"));
+    }
+}
+
+/// F77: A recorder, which may have recorded secrets.
+#[cfg(feature = "recording")]
+#[test]
+fn f77_a_recorder_is_shown_without_what_it_has_recorded() {
+    let recorder = sockless::recording::Recorder::new(|_| {}).limit(5).redact(true);
+    let shown = format!("{recorder:?}");
+    assert_eq!(shown, "Recorder { redact: true, limit: 5, written: 0, .. }");
 }

@@ -1,7 +1,6 @@
 //! The deflater: plain payload to compressed.
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use super::{
     backend::Deflate,
@@ -128,13 +127,5 @@ impl Deflater {
 
     pub(crate) const fn is_in_message(&self) -> bool {
         self.in_message
-    }
-}
-
-impl fmt::Debug for Deflater {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deflater")
-            .field("params", &self.params)
-            .finish_non_exhaustive()
     }
 }

@@ -30,7 +30,6 @@ use crate::{
     utf8::Validator,
 };
 
-#[derive(Debug)]
 // What a whole message touches comes last: see `Connection`.
 #[repr(C)]
 pub(crate) struct Sender {
@@ -92,7 +91,7 @@ impl Sender {
 
     /// Whether every whole message is one plain frame: no message is in progress, none is
     /// fragmented by size, and compression is not negotiated.
-    const fn takes_fast_path(&self) -> bool {
+    pub(crate) const fn takes_fast_path(&self) -> bool {
         self.fast_paths && !self.is_in_message() && self.fragment_size.is_none() && !self.compressed.is_negotiated()
     }
 
@@ -224,10 +223,16 @@ impl Sender {
         }
     }
 
+    /// Whether the fast path may be taken for a frame of any kind.
+    #[inline(always)]
+    pub(crate) fn takes_fast_frame(&self, data: &[u8], out: &Vec<u8>) -> bool {
+        self.fast_paths && fast::fits(data, out)
+    }
+
     /// One frame.
     #[inline(never)]
     fn frame(&mut self, first: FirstByte, data: &[u8], out: &mut Vec<u8>) {
-        if self.fast_paths && fast::fits(data, out) {
+        if self.takes_fast_frame(data, out) {
             self.fast_frame(first, data, out);
         } else {
             self.any_frame(first, data, out);

@@ -32,9 +32,9 @@ STATE_SPACE = [
     (
         "lost fragment: a binary continuation is not appended",
         "src/assembler.rs",
-        "mask::append(piece, key, self.binary(piece.len(), remaining));",
+        "copy::append(piece, self.binary(piece.len(), remaining));",
         "if self.size.fragments != 2 {\n"
-        "                mask::append(piece, key, self.binary(piece.len(), remaining));\n            }",
+        "                copy::append(piece, self.binary(piece.len(), remaining));\n            }",
     ),
     (
         "Ping answered twice",
@@ -269,6 +269,13 @@ TESTS = [
         "if self.has_wrong_mask(second) {\n            return None;\n        }\n        // `Header",
         "// `Header",
         "fast_paths::every_path_checks_the_mask_bit",
+    ),
+    (
+        "fast paths enabled again by the settings of an acceptance",
+        "src/receive/mod.rs",
+        "fast_paths: self.fast_paths,",
+        "fast_paths: true,",
+        "fast_paths::disabled_fast_paths_remain_so_after_the_handshake",
     ),
     (
         "mask key not rotated after a single byte",
