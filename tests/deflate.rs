@@ -798,6 +798,50 @@ fn f42_a_pool_serves_connections_that_return_the_state() {
     }
 }
 
+/// A connection borrows state if it has none (F42), and returns what it has. The pool keeps no more
+/// than its limit.
+#[test]
+fn f42_a_connection_with_state_borrows_none() {
+    let negotiated = params(12, true);
+    let pair = || [Role::Server, Role::Client].map(|role| upgraded(role, negotiated, compress_all()));
+    let talk = |[server, client]: &mut [Connection; 2]| {
+        let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
+        server.send_text(&json(500, 1), &mut to_client).unwrap();
+        client.send_text(&json(500, 2), &mut to_server).unwrap();
+        assert_eq!(feed(client, &to_client).events, [text_event(&json(500, 1))]);
+        assert_eq!(feed(server, &to_server).events, [text_event(&json(500, 2))]);
+    };
+    let assert_holds = |pool: &DeflatePool, count: usize| {
+        let expected = format!("DeflatePool {{ deflaters: {count}, inflaters: {count}, max: 4 }}");
+        assert_eq!(format!("{pool:?}"), expected);
+    };
+    let mut pool = DeflatePool::new(4);
+    let mut connections = pair();
+    for _ in 0..3 {
+        for connection in &mut connections {
+            connection.borrow_deflate_state(&mut pool);
+        }
+        assert_holds(&pool, 0);
+        talk(&mut connections);
+        for connection in &mut connections {
+            connection.return_deflate_state(&mut pool);
+        }
+        assert_holds(&pool, 2);
+    }
+    for (before, after) in [(2, 4), (4, 4)] {
+        let mut others = pair();
+        talk(&mut others);
+        for other in &mut others {
+            other.borrow_deflate_state(&mut pool);
+        }
+        assert_holds(&pool, before);
+        for other in &mut others {
+            other.return_deflate_state(&mut pool);
+        }
+        assert_holds(&pool, after);
+    }
+}
+
 /// Empty blocks do not evade the limit (F36): the compressed size of a message is bounded too, in
 /// any frames. Small fragments that are flushed one by one stay below the bound.
 #[test]

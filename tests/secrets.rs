@@ -249,3 +249,46 @@ fn f77_an_acceptance_is_shown_without_secrets() {
         &["\"chat\"", "\"Set-Cookie\": <redacted>", "\"Server\": \"x\""],
     );
 }
+
+/// Of a value, and of a URL before what is redacted, at most 64 bytes are shown, and how long a
+/// value is.
+#[test]
+fn long_values_are_cut_off() {
+    let of_len = |len: usize| "/".repeat(len);
+    for len in [63, 64, 65] {
+        let (value, url) = (of_len(len), of_len(len) + "?needle");
+        let mut fields = REQUEST_FIELDS.to_vec();
+        fields.extend([("Server", &*value), ("Referer", &*value), ("Location", &*url)]);
+        let shown = format!("{:?}", Request::from_list("GET", "/", listed(&fields)).unwrap());
+        let (whole, redacted) = match len {
+            65 => (
+                format!("\"{}\"... (65 bytes)", of_len(64)),
+                format!("\"{}...?<redacted>\"", of_len(64)),
+            ),
+            _ => (format!("\"{value}\""), format!("\"{value}?<redacted>\"")),
+        };
+        for expected in [
+            format!("\"Server\": {whole}"),
+            format!("\"Referer\": {whole}"),
+            format!("\"Location\": {redacted}"),
+        ] {
+            assert!(shown.contains(&expected), "{expected}: {shown}");
+        }
+    }
+}
+
+/// F77: The scheme of a URL with a password may have any character that RFC 3986 permits.
+#[test]
+fn f77_a_scheme_is_shown_before_a_password() {
+    for (url, expected) in [
+        ("git+ssh://needle@h/", "\"git+ssh://<redacted>\""),
+        ("a-b.2://needle@h/", "\"a-b.2://<redacted>\""),
+        ("needle_x://needle@h/", "\"<redacted>\""),
+        ("/@needle?needle", "\"/@needle?<redacted>\""),
+    ] {
+        let mut fields = REQUEST_FIELDS.to_vec();
+        fields.push(("Referer", url));
+        let shown = format!("{:?}", Request::from_list("GET", "/", listed(&fields)).unwrap());
+        assert!(shown.contains(&format!("\"Referer\": {expected}")), "{shown}");
+    }
+}

@@ -42,6 +42,7 @@ PACKAGES = ["-p", "sockless", "-p", "sockless-tests"]
 EXCLUDED = re.compile(r"src/(adapter|recording|recorder)/|src/connection/recorded")
 WITHOUT_ADAPTERS = re.compile(r'#\[cfg\(feature = "std"\)\]\nmod (adapters|chat);\n')
 MEMORY = 4 << 30
+ALIVE = ("survived", "not reached")
 
 Test = collections.namedtuple("Test", "binary name seconds reached")
 
@@ -50,25 +51,25 @@ def main():
     arguments = parse_arguments()
     mutants = list_mutants(arguments)
     listed = read_list()
-    if not mutants:
-        print("no mutants")
-        return
-    deadline = time.monotonic() + 60 * arguments.minutes if arguments.minutes else None
+    is_complete = not (arguments.names or arguments.changed is not None or arguments.minutes)
     results = {}
     for name, features in CONFIGURATIONS.items():
-        open_ones = [mutant for mutant in mutants if results.get(mutant["id"]) in (None, "survived", "not reached")]
+        open_ones = [mutant for mutant in mutants if results.get(mutant["id"]) in (None, *ALIVE)]
+        if results and not is_complete:
+            open_ones = [mutant for mutant in open_ones if key(mutant) not in listed and mutant["id"] in results]
         if not open_ones:
             break
         print(f"=== {name}: {len(open_ones)} mutants", flush=True)
         viable, binaries = build(open_ones, features, results)
         tests = trace(binaries)
+        deadline = time.monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf
         run_all(in_order(viable, listed, arguments.seed), tests, arguments.each, deadline, results)
-    report(mutants, results, listed, is_complete=not (arguments.names or arguments.changed or arguments.minutes))
+    report(mutants, results, listed, is_complete)
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--changed", metavar="COMMIT")
+    parser.add_argument("--changed", metavar="COMMIT", nargs="?", const="")
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--each", type=float, default=30)
     parser.add_argument("--seed", default="")
@@ -77,17 +78,26 @@ def parse_arguments():
 
 
 def list_mutants(arguments):
-    command = ["cargo", "mutants", "--list", "--json", "-p", "sockless"]
-    mutants = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
+    mutants = json.loads(output_of("cargo", "mutants", "--list", "--json", "-p", "sockless"))
     mutants = [mutant for mutant in mutants if not EXCLUDED.match(mutant["file"])]
-    if arguments.changed:
-        command = ["git", "diff", "--name-only", "--relative", arguments.changed, "--", "src"]
-        changed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    if arguments.changed is not None and (commit := arguments.changed or before_recent_commits()):
+        changed = output_of("git", "diff", "--name-only", "--relative", commit, "--", "src").split()
         mutants = [mutant for mutant in mutants if mutant["file"] in changed]
     for number, mutant in enumerate(mutants, 1):
         mutant["id"] = number
-    names = arguments.names or [""]
-    return [mutant for mutant in mutants if any(name in mutant["name"] for name in names)]
+    return [mutant for mutant in mutants if any(name in mutant["name"] for name in arguments.names or [""])]
+
+
+def before_recent_commits():
+    """The commit before the last ten that changed the sources; `None` if the clone is too shallow."""
+    commits = output_of("git", "log", "-10", "--format=%H %P", "--", "src").splitlines()
+    _, *parents = commits[-1].split() if commits else [None]
+    is_known = parents and subprocess.run(["git", "cat-file", "-e", parents[0]], cwd=ROOT, stderr=subprocess.DEVNULL)
+    return parents[0] if is_known and is_known.returncode == 0 else None
+
+
+def output_of(*command):
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def key(mutant):
@@ -144,10 +154,12 @@ def make_copy():
         if str(old.relative_to(COPY)) not in files:
             old.unlink()
     for file in files:
-        if not file.startswith("src/"):
+        if not file.startswith("src/") and file not in ("Cargo.toml", "tests/main.rs"):
             write(COPY / file, (ROOT / file).read_bytes())
     if (ROOT / "Cargo.lock").exists():
         shutil.copy(ROOT / "Cargo.lock", COPY)
+    # For the switch of the mutants.
+    write(COPY / "Cargo.toml", (ROOT / "Cargo.toml").read_bytes().replace(b'unsafe_code = "forbid"', b""))
     write(COPY / "tests/main.rs", WITHOUT_ADAPTERS.sub("", (ROOT / "tests/main.rs").read_text()).encode())
 
 
@@ -245,7 +257,7 @@ def trace(binaries):
 
     def run(number, binary, folder, name):
         reached = WORK / f"trace/{number}"
-        output, seconds = call(binary, folder, [name], "trace", 60, MUTANT_TRACE=str(reached))
+        output, seconds = call(binary, folder, [name], 0, 60, MUTANT_TRACE=str(reached))
         if output:
             return None
         ids = {int(line) for line in reached.read_text().split()} if reached.exists() else set()
@@ -273,7 +285,7 @@ def run_all(mutants, tests, limit, deadline, results):
     log = open(WORK / "results.txt", "a")
 
     def run(mutant):
-        if deadline and time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             return
         verdict, by = run_one(mutant["id"], [test for test in tests if mutant["id"] in test.reached], limit)
         results[mutant["id"]] = verdict

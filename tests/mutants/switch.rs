@@ -5,13 +5,27 @@ pub mod mutant {
 
     extern crate std;
     use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-    use std::io::Write as _;
+    use std::{env, fs::File, io::Write as _, sync::OnceLock};
 
-    const UNKNOWN: u32 = u32::MAX;
-    const TRACE: u32 = u32::MAX - 1;
+    const TRACE: u32 = u32::MAX;
 
-    static SELECTED: AtomicU32 = AtomicU32::new(UNKNOWN);
+    static SELECTED: AtomicU32 = AtomicU32::new(0);
     static REACHED: [AtomicBool; COUNT] = [const { AtomicBool::new(false) }; COUNT];
+    static FILE: OnceLock<File> = OnceLock::new();
+
+    /// Runs before `main`, because tests count allocations.
+    #[used]
+    #[unsafe(link_section = ".init_array")]
+    static SELECT: extern "C" fn() = select;
+
+    extern "C" fn select() {
+        let selected = env::var("MUTANT").ok().and_then(|id| id.parse().ok()).unwrap_or_default();
+        SELECTED.store(selected, Relaxed);
+        if let Some(path) = env::var_os("MUTANT_TRACE") {
+            FILE.set(File::create(path).unwrap()).unwrap();
+            SELECTED.store(TRACE, Relaxed);
+        }
+    }
 
     /// Whether the mutant is selected: not where the compiler computes.
     #[inline(always)]
@@ -26,21 +40,14 @@ pub mod mutant {
     #[inline(always)]
     fn at_run_time(id: u32) -> bool {
         let selected = SELECTED.load(Relaxed);
-        if selected < TRACE { selected == id } else { first_or_trace(id, selected) }
+        if selected < TRACE { selected == id } else { trace(id) }
     }
 
     #[cold]
     #[inline(never)]
-    fn first_or_trace(id: u32, selected: u32) -> bool {
-        if selected == UNKNOWN {
-            let text = std::env::var("MUTANT").unwrap_or_default();
-            SELECTED.store(if text == "trace" { TRACE } else { text.parse().unwrap_or(0) }, Relaxed);
-            return at_run_time(id);
-        }
+    fn trace(id: u32) -> bool {
         if !REACHED[id as usize].swap(true, Relaxed) {
-            let path = std::env::var_os("MUTANT_TRACE").unwrap();
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            writeln!(file.unwrap(), "{id}").unwrap();
+            writeln!(FILE.get().unwrap(), "{id}").unwrap();
         }
         false
     }
