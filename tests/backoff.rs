@@ -99,7 +99,12 @@ fn a_reset_does_not_repeat_delays() {
 #[test]
 fn s7_2_3_both_ends_of_the_range_occur() {
     let delays: Vec<_> = (0..100)
-        .map(|seed| Backoff::new(seed).first(Duration::from_nanos(1)).next_delay().as_nanos())
+        .map(|seed| {
+            Backoff::new(seed)
+                .first(Duration::from_nanos(1))
+                .next_delay()
+                .as_nanos()
+        })
         .collect();
     assert!(delays.contains(&0) && delays.contains(&1), "{delays:?}");
 }

@@ -1412,7 +1412,10 @@ fn every_type_is_listed() {
 fn texts_name_the_frame() {
     for (first, name) in [(0x08, "Close"), (0x09, "Ping"), (0x0A, "Pong")] {
         let text = fragmented_control_frame(first).to_string();
-        assert!(text.contains(&format!(" sent a {name} frame that is fragmented")), "{text}");
+        assert!(
+            text.contains(&format!(" sent a {name} frame that is fragmented")),
+            "{text}"
+        );
         let text = control_frame_too_long(0x80 | first).to_string();
         assert!(text.contains(&format!(" sent a {name} frame that announces")), "{text}");
     }

@@ -39,3 +39,14 @@ impl fmt::Debug for MaskKeys {
         f.write_str("MaskKeys")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MaskKeys;
+
+    /// The output for a log has no state of the generator.
+    #[test]
+    fn keys_are_not_shown() {
+        assert_eq!(alloc::format!("{:?}", MaskKeys::new([7; 32])), "MaskKeys");
+    }
+}

@@ -123,3 +123,24 @@ fn push_block<const N: usize>(block: [u8; N], out: &mut Vec<u8>) {
         out.extend_from_slice(&block);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::fits;
+
+    /// The fast path takes payload up to 64 KiB, if the output has room for the longest header that
+    /// it writes.
+    #[test]
+    fn what_the_output_has_room_for_is_taken() {
+        let fits = |len: usize, room: usize| {
+            let mut out = Vec::new();
+            out.reserve_exact(10 + room);
+            out.resize(out.capacity() - room, 0);
+            fits(&alloc::vec![0; len], &out)
+        };
+        assert!(fits(0, 8) && fits(100, 108) && fits(0xFFFF, 0xFFFF + 8));
+        assert!(!fits(0, 7) && !fits(100, 107) && !fits(0x1_0000, 0x1_0000 + 100));
+    }
+}
