@@ -20,6 +20,29 @@ fn report(what: &str, figure: impl std::fmt::Display, unit: &str) {
     println!("{what:<75}{figure:>9} {unit}");
 }
 
+/// The output of a server that has room for a frame is not allocated again; one that has none gets room for the
+/// longest header, so that the next frame of this length needs no allocation.
+#[test]
+fn output_is_reserved_for_the_longest_header() {
+    for role in ROLES {
+        for len in [0, 100, 1000, 100_000] {
+            let data = vec![7; len];
+            let header = header(0x82, role == Role::Client, Length::shortest(len as u64), len as u64).len();
+            let mut connection = open(role, Config::default());
+            let mut out = Vec::with_capacity(header + len);
+            let sent = measure(|| connection.send_binary(&data, &mut out).unwrap());
+            // A client writes short payload in blocks, which may be longer.
+            assert!(sent.count_total == 0 || role == Role::Client, "{role:?} {len}");
+            let mut out = Vec::new();
+            connection.send_binary(&data, &mut out).unwrap();
+            assert!(out.capacity() >= 14 + len, "{role:?} {len}");
+            out = Vec::with_capacity(len + 1);
+            connection.send_binary(&data, &mut out).unwrap();
+            assert!(out.capacity() >= 14 + len, "{role:?} {len}");
+        }
+    }
+}
+
 /// Measures allocations of `run`, with a value that lives longer.
 fn measure_on<T>(value: &mut T, run: impl FnOnce(&mut T)) -> AllocationInfo {
     measure(|| run(value))

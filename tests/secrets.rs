@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 
-use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Request, Role};
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, InputBuffer, Relay, Request, Role,
+};
 use support::{
     ROLES, feed, frame,
     heads::{
@@ -291,4 +293,29 @@ fn f77_a_scheme_is_shown_before_a_password() {
         let shown = format!("{:?}", Request::from_list("GET", "/", listed(&fields)).unwrap());
         assert!(shown.contains(&format!("\"Referer\": {expected}")), "{shown}");
     }
+}
+
+/// F77: What holds bytes of a peer shows none of them.
+#[test]
+fn f77_bytes_that_are_underway_are_not_shown() {
+    let mut relay = Relay::new(&Config::new(), SEED);
+    let mut bytes = frame(Role::Client, 0x89, b"needle");
+    bytes.pop();
+    relay
+        .forward(Role::Client, &mut &mut bytes[..], &mut Vec::new(), &mut Vec::new())
+        .unwrap();
+    let shown = "Relay { client_error: None, server_error: None, .. }";
+    assert_eq!(format!("{relay:?}"), shown);
+    let mut buffer = InputBuffer::new();
+    assert_eq!(format!("{buffer:?}"), "InputBuffer { unread: 0 bytes, len: 0, .. }");
+    buffer.room()[..6].copy_from_slice(b"needle");
+    buffer.filled(6);
+    assert_eq!(format!("{buffer:?}"), "InputBuffer { unread: 6 bytes, len: 16512, .. }");
+    let mut chunks = open(Role::Client, Config::new().delivery(Delivery::Chunks));
+    let mut bytes = *b"\x01\x02\0a";
+    let event = chunks.receive(&mut &mut bytes[..], &mut Vec::new()).unwrap().unwrap();
+    assert_eq!(
+        format!("{event:?}").replace("ReservedBits { rsv1: false, rsv2: false, rsv3: false }", "NONE"),
+        r#"Chunk(Chunk { kind: Text, data: "\x00a", reserved: NONE, frame_end: true, message_end: false })"#
+    );
 }
