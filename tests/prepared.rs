@@ -240,6 +240,11 @@ mod deflate {
                 let [(first, payload)] = &frames(Role::Server, &out)[..] else {
                     panic!("{text}")
                 };
+                // So is any other message.
+                let [mut usual, _] = pair(15, true, DeflateConfig::new().threshold(0));
+                let mut expected = Vec::new();
+                usual.send_text(&text, &mut expected).unwrap();
+                assert_eq!(out, expected, "{text}");
                 assert_eq!(first & RSV1 > 0, payload.len() < text.len(), "{text}");
                 lengths.insert(text.len() - payload.len());
             }

@@ -270,8 +270,8 @@ fn long_values_are_cut_off() {
             _ => (format!("\"{value}\""), format!("\"{value}?<redacted>\"")),
         };
         for expected in [
-            format!("\"Server\": {whole}"),
-            format!("\"Referer\": {whole}"),
+            format!("\"Server\": {whole},"),
+            format!("\"Referer\": {whole},"),
             format!("\"Location\": {redacted}"),
         ] {
             assert!(shown.contains(&expected), "{expected}: {shown}");

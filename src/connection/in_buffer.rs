@@ -128,7 +128,29 @@ mod tests {
             .send_fragment(MessageKind::Text, b"H", false, &mut Vec::new())
             .unwrap();
         assert!(connection.check_message().is_err());
+        assert!(!connection.fragments_messages());
+        let config = Config::new().fragment_size(core::num::NonZeroUsize::new(10));
+        let fragmenting = Connection::upgraded_server(&Default::default(), config);
+        assert!(fragmenting.fragments_messages() && !fragmenting.sends_payload_as_it_is(100));
         let client = Connection::upgraded_client(&Default::default(), Config::new(), [1; 32]);
         assert!(!client.sends_payload_as_it_is(10));
+    }
+
+    /// What is compressed is not sent as it is.
+    #[cfg(all(feature = "std", feature = "deflate"))]
+    #[test]
+    fn compressed_payload_is_not_sent_as_it_is() {
+        use crate::deflate::{DeflateConfig, DeflateParams, WindowBits};
+
+        let mut negotiated = crate::handshake::Negotiated::default();
+        negotiated.deflate = Some(DeflateParams {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: WindowBits::MAX,
+            client_max_window_bits: WindowBits::MAX,
+        });
+        let config = Config::new().deflate(DeflateConfig::new().threshold(100));
+        let server = Connection::upgraded_server(&negotiated, config);
+        assert!(server.sends_payload_as_it_is(99) && !server.sends_payload_as_it_is(100));
     }
 }
