@@ -5,6 +5,7 @@ use core::mem;
 
 use crate::{
     config::Config,
+    copy,
     error::ProtocolError,
     frame::{
         opcode::Opcode,
@@ -211,7 +212,7 @@ impl MessageAssembler {
             return Ok(());
         }
         if self.kind == MessageKind::Binary {
-            self.binary(piece.len(), remaining).extend_from_slice(piece);
+            copy::append(piece, self.binary(piece.len(), remaining));
             return Ok(());
         }
         let Piece {
@@ -223,7 +224,7 @@ impl MessageAssembler {
             buffer.reserve(first_room(piece.len(), remaining));
         }
         buffer.extend(split);
-        buffer.push_str(text);
+        copy::append_text(text, buffer);
         Ok(())
     }
 
@@ -244,12 +245,12 @@ impl MessageAssembler {
             MessageKind::Text => {
                 let valid = validate(data).map_err(|_| InvalidUtf8)?;
                 let mut text = self.buffer.take_text();
-                text.push_str(valid);
+                copy::append_text(valid, &mut text);
                 Message::Text(Cow::Owned(text))
             }
             MessageKind::Binary => {
                 let mut buffer = self.buffer.take_binary();
-                buffer.extend_from_slice(data);
+                copy::append(data, &mut buffer);
                 Message::Binary(Cow::Owned(buffer))
             }
         })

@@ -247,6 +247,8 @@ mod close;
 mod config;
 #[cfg(feature = "alloc")]
 mod connection;
+#[cfg(feature = "alloc")]
+mod copy;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(all(feature = "alloc", not(feature = "deflate")))]

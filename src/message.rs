@@ -6,7 +6,7 @@ use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
 use core::fmt;
 
 #[cfg(feature = "alloc")]
-use crate::escaped::Escaped;
+use crate::{copy, escaped::Escaped};
 
 /// Whether a message is text or binary (RFC 6455, section 5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,8 +121,8 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn into_owned(self) -> Message<'static> {
         match self {
-            Self::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
-            Self::Binary(data) => Message::Binary(Cow::Owned(data.into_owned())),
+            Self::Text(text) => Message::Text(Cow::Owned(copy::into_owned_text(text, &mut Vec::new()))),
+            Self::Binary(data) => Message::Binary(Cow::Owned(copy::into_owned(data, &mut Vec::new()))),
         }
     }
 
@@ -131,8 +131,8 @@ impl<'a> Message<'a> {
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         match self {
-            Self::Text(text) => text.into_owned().into_bytes(),
-            Self::Binary(data) => data.into_owned(),
+            Self::Text(text) => copy::into_owned_text(text, &mut Vec::new()).into_bytes(),
+            Self::Binary(data) => copy::into_owned(data, &mut Vec::new()),
         }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Message<'a> {
     /// It is a binary message, even one whose bytes are UTF-8. The error holds it.
     pub fn into_text(self) -> Result<String, NotText<'a>> {
         match self {
-            Self::Text(text) => Ok(text.into_owned()),
+            Self::Text(text) => Ok(copy::into_owned_text(text, &mut Vec::new())),
             message @ Self::Binary(_) => Err(NotText { message }),
         }
     }

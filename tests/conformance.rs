@@ -134,15 +134,7 @@ fn tags() -> BTreeMap<String, BTreeSet<String>> {
 
 /// Asserts that a page has the expected content, or writes it.
 fn check_page(page: &str, expected: &str) {
-    let path = Path::new(ROOT).join(page);
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(&path, expected).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap();
-    assert!(
-        written == expected,
-        "{page} is out of date: BLESS=1 cargo test conformance"
-    );
+    support::check_committed(Path::new(ROOT).join(page), expected, "cargo test conformance");
 }
 
 #[test]

@@ -13,6 +13,7 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 const LAYERS: [&[&str]; 12] = [
     &[
         "close_code",
+        "copy",
         "docs",
         "escaped",
         "input",

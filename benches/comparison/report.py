@@ -24,11 +24,11 @@ EXCLUDED = {"nexus-web": "text 16 KiB"}
 
 
 def read(path):
-    """Reads nanoseconds by workload and peer, in the order of the file."""
+    """Reads nanoseconds by workload and peer, or server, in the order of the file."""
     figures = defaultdict(dict)
     with open(path, newline="") as file:
         for row in csv.DictReader(file):
-            figures[row["workload"]][row["peer"]] = float(row["nanoseconds"])
+            figures[row["workload"]][row.get("peer") or row["server"]] = float(row["nanoseconds"])
     return figures
 
 
@@ -98,9 +98,14 @@ def plot_curves(figures, outdir):
     (outdir / "arrival.svg").write_text(curves(title, arrival, "length of a read", "ns per byte"))
 
 
-def plot_memory(path, outdir):
+def read_memory(path):
+    """Reads the bytes of the value and of the heap of each peer."""
     with open(path, newline="") as file:
-        rows = [(row["peer"], int(row["value"]), int(row["heap"])) for row in csv.DictReader(file)]
+        return [(row["peer"], int(row["value"]), int(row["heap"])) for row in csv.DictReader(file)]
+
+
+def plot_memory(path, outdir):
+    rows = read_memory(path)
     lines = ["| | value, bytes | heap, bytes |", "|---|--:|--:|"]
     lines += [f"| {peer} | {value:,} | {heap:,} |" for peer, value, heap in rows]
     (outdir / "memory.md").write_text("\n".join(lines) + "\n")
@@ -134,6 +139,7 @@ def main(path, outdir):
         (outdir / "echo.md").write_text(echo_table(directory / "echo.csv"))
 
 
-if len(sys.argv) != 3:
-    sys.exit(__doc__)
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

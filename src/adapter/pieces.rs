@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use std::io::{self, ErrorKind};
 
 use super::received::{FromEvent, Reads};
-use crate::{Chunk, Event, Message, MessageKind};
+use crate::{Chunk, Event, Message, MessageKind, copy};
 
 /// How many bytes of a message a writer sends in one fragment, and holds until then.
 pub(super) const FRAGMENT_LEN: usize = 16 << 10;
@@ -41,7 +41,7 @@ impl Unread {
         };
         let (read, rest) = data.split_at(data.len().min(buf.len()));
         if let Some(to) = buf.get_mut(..read.len()) {
-            to.copy_from_slice(read);
+            copy::to_slice(read, to);
         }
         (self.data, self.start) = (rest.to_vec(), 0);
         read.len()
@@ -66,7 +66,7 @@ impl Unread {
         let unread = self.as_bytes();
         let len = unread.len().min(buf.len());
         if let (Some(to), Some(from)) = (buf.get_mut(..len), unread.get(..len)) {
-            to.copy_from_slice(from);
+            copy::to_slice(from, to);
         }
         self.consume(len);
         len

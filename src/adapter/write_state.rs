@@ -13,7 +13,7 @@ use alloc::{
 use core::mem;
 use std::io::{self, ErrorKind};
 
-use crate::frame::Header;
+use crate::{copy, frame::Header};
 
 /// How much of an output buffer is written, and how the transport takes it.
 #[derive(Debug, Default)]
@@ -252,7 +252,7 @@ impl Drop for Unwritten<'_> {
             if self.state.unwritten_len(self.buf) == 0 {
                 self.state.remove_written(self.buf);
             }
-            self.buf.extend_from_slice(self.payload);
+            copy::append(self.payload, self.buf);
         }
     }
 }

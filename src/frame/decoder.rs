@@ -57,11 +57,9 @@ pub enum Item<'b> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+// What a whole message touches comes first: see `Connection`.
+#[repr(C)]
 pub struct Decoder {
-    payload: Payload,
-    /// The beginning of a header that is not whole yet, or of one that breaks a rule.
-    stash: [u8; Header::MAX_LEN],
-    stashed: u8,
     role: Role,
     /// Of the frame in progress, or of the last one.
     opcode: Opcode,
@@ -71,14 +69,21 @@ pub struct Decoder {
     in_message: bool,
     /// permessage-deflate gives the first reserved bit a meaning, on the first frame of a message.
     allows_compressed: bool,
+    /// What is in `stash` breaks a rule.
+    has_failed: bool,
+    stashed: u8,
     /// Extensions of the caller's own give these bits a meaning, on every frame of a message. As
     /// one byte, they leave a connection 8 bytes smaller.
     own_bits: FirstByte,
-    /// What is in `stash` breaks a rule.
-    has_failed: bool,
+    /// The beginning of a header that is not whole yet, or of one that breaks a rule.
+    stash: [u8; Header::MAX_LEN],
+    payload: Payload,
 }
 
 impl Decoder {
+    #[cfg(test)]
+    pub(crate) const ROLE_OFFSET: usize = core::mem::offset_of!(Self, role);
+
     /// Returns a decoder for what the given end receives.
     #[must_use]
     pub const fn new(role: Role) -> Self {

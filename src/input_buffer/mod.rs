@@ -7,7 +7,7 @@ use core::{fmt, mem};
 
 use self::kept::{Kept, READ_LEN, TEXT_READ_LEN};
 use crate::{
-    connection::Connection, error::ProtocolError, event::Event, frame::header::Header, receive::BufferedMessage,
+    connection::Connection, copy, error::ProtocolError, event::Event, frame::header::Header, receive::BufferedMessage,
 };
 
 /// The buffer that a loop reads into, beside the [`Connection`] that takes the events from it.
@@ -340,7 +340,7 @@ impl InputBuffer {
     }
 
     fn move_to_front(&mut self) {
-        self.buf.copy_within(self.start..self.end, 0);
+        copy::move_to_front(&mut self.buf, self.start, self.end);
         (self.start, self.end) = (0, self.end - self.start);
     }
 }

@@ -4,14 +4,13 @@ use super::Receiver;
 use crate::{error::ProtocolError, message::Message};
 
 impl Receiver {
-    /// Whether the fast path for whole fragments may be taken: pieces of the message have come, and
-    /// a header comes next.
+    /// Whether the fast path for whole fragments may be taken after a piece of an uncompressed
+    /// message that is in progress: a header comes next.
     pub(super) fn takes_fragments(&self) -> bool {
+        debug_assert!(self.is_in_message() && !self.compressed.in_message());
         self.fast_paths
             && self.decoder.is_between_frames()
-            && self.is_in_message()
             && self.assembler.is_assembling()
-            && !self.compressed.in_message()
             && self.own_bits().is_empty()
     }
 

@@ -9,6 +9,8 @@ mod pieces;
 
 use alloc::{borrow::Cow, vec::Vec};
 use core::mem;
+#[cfg(test)]
+use core::mem::offset_of;
 
 pub(crate) use self::{
     in_buffer::{BufferedMessage, Progress},
@@ -34,30 +36,39 @@ use crate::{
 };
 
 #[derive(Debug)]
+// What a whole message touches comes first: see `Connection`.
+#[repr(C)]
 pub(crate) struct Receiver {
-    decoder: Decoder,
-    delivery: Delivery,
-    /// Of the message in progress.
-    limits: Limits,
     /// The limit on the size of the next message.
     max_message_size: u64,
-    assembler: MessageAssembler,
-    /// The payload of a control frame that spans inputs.
-    control: Vec<u8>,
-    /// A violation that was found after text or bytes that are delivered first.
-    pending: Option<PayloadViolation>,
-    compressed: compressed::Compressed,
-    /// Which reserved bits of the caller's extensions are set: with chunk delivery, in the frame in
-    /// progress; otherwise in any frame of the message in progress or of the last one.
-    reserved: ReservedBits,
+    decoder: Decoder,
+    /// Of the message in progress.
+    limits: Limits,
     /// As far as the settings say, the fast path for a whole message may be taken: messages are
     /// assembled, may have a frame, and have no reserved bits, which the general path keeps.
     whole_messages: bool,
     /// Off only in tests, which compare the fast paths with the general one.
     fast_paths: bool,
+    delivery: Delivery,
+    /// A violation that was found after text or bytes that are delivered first.
+    pending: Option<PayloadViolation>,
+    /// Which reserved bits of the caller's extensions are set: with chunk delivery, in the frame in
+    /// progress; otherwise in any frame of the message in progress or of the last one.
+    reserved: ReservedBits,
+    assembler: MessageAssembler,
+    /// The payload of a control frame that spans inputs.
+    control: Vec<u8>,
+    compressed: compressed::Compressed,
 }
 
 impl Receiver {
+    /// The first and the last byte of what receiving a whole message touches.
+    #[cfg(test)]
+    pub(crate) const TOUCHED: [usize; 2] = [
+        offset_of!(Self, max_message_size),
+        offset_of!(Self, decoder) + Decoder::ROLE_OFFSET,
+    ];
+
     pub(crate) const fn new(role: Role, config: &Config) -> Self {
         Self {
             decoder: Decoder::new(role),
@@ -182,11 +193,6 @@ impl Receiver {
             };
             match result {
                 Ok(None) if input.is_empty() => return Ok(None),
-                Ok(None) if self.takes_fragments() => {
-                    if let Some(message) = self.receive_fragments(input)? {
-                        return Ok(Some(message.into()));
-                    }
-                }
                 Ok(None) => {}
                 result => return result,
             }
@@ -229,10 +235,14 @@ impl Receiver {
         }
         self.assembler
             .append_masked(piece.data, piece.mask, self.decoder.payload().remaining())?;
-        if !ends_message {
+        if ends_message {
+            return self.assembler.finish().map(|message| Some(message.into()));
+        }
+        if !self.takes_fragments() {
             return Ok(None);
         }
-        self.assembler.finish().map(|message| Some(message.into()))
+        let message = self.receive_fragments(input)?;
+        Ok(message.map(Event::from))
     }
 
     /// Payload of a message that is delivered in chunks.

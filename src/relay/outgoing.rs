@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::{
+    copy,
     frame::{
         header::Header,
         opcode::Opcode,
@@ -142,7 +143,7 @@ impl Outgoing {
 /// Appends payload that is masked with one key, masked with another.
 fn append(data: &[u8], from: Option<[u8; 4]>, to: Option<[u8; 4]>, out: &mut Vec<u8>) {
     match (from, to) {
-        (None, None) => out.extend_from_slice(data),
+        (None, None) => copy::append(data, out),
         (Some(key), None) | (None, Some(key)) => mask::append(data, key, out),
         (Some(from), Some(to)) => {
             let both = u32::from_ne_bytes(from) ^ u32::from_ne_bytes(to);

@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 
 use crate::{
+    copy,
     frame::wire::{self, FirstByte, SHORT_MASKED_LEN},
     mask,
 };
@@ -54,7 +55,10 @@ fn unmasked_any(first: FirstByte, data: &[u8], out: &mut Vec<u8>) {
         len @ 0..=wire::MAX_IN_7_BITS => push_block(wire::short(first, len), out),
         len => push_block(wire::medium(first, len), out),
     }
-    out.extend_from_slice(data);
+    match data.len() {
+        0..=copy::MAX_AT_ONCE => push(data, out),
+        _ => copy::append(data, out),
+    }
 }
 
 /// Appends a client's frame that [`fits`].
@@ -113,14 +117,19 @@ fn masked_any(first: FirstByte, data: &[u8], key: [u8; 4], out: &mut Vec<u8>) {
     mask::append(data, key, out);
 }
 
-/// Appends a block. There is room, as the frame [`fits`]; the question lets the compiler leave out
-/// the call that would make some.
 #[inline(always)]
 fn push_block<const N: usize>(block: [u8; N], out: &mut Vec<u8>) {
-    let has_room = out.capacity() - out.len() >= N;
+    push(&block, out);
+}
+
+/// Appends bytes. There is room, as the frame [`fits`]; the question lets the compiler leave out
+/// the call that would make some, and what is saved on the stack for it.
+#[inline(always)]
+fn push(data: &[u8], out: &mut Vec<u8>) {
+    let has_room = out.capacity() - out.len() >= data.len();
     debug_assert!(has_room);
     if has_room {
-        out.extend_from_slice(&block);
+        out.extend_from_slice(data);
     }
 }
 

@@ -7,12 +7,15 @@ mod in_place;
 mod prepared;
 
 use alloc::{boxed::Box, vec::Vec};
+#[cfg(test)]
+use core::mem::offset_of;
 use core::num::NonZeroUsize;
 
 pub use self::prepared::PreparedMessage;
 use crate::{
     close::CloseFrame,
     config::Config,
+    copy,
     error::SendError,
     frame::{
         ReservedBits,
@@ -28,22 +31,28 @@ use crate::{
 };
 
 #[derive(Debug)]
+// What a whole message touches comes last: see `Connection`.
+#[repr(C)]
 pub(crate) struct Sender {
+    fragment_size: Option<NonZeroUsize>,
+    compressed: compressed::Compressed,
+    utf8: Validator,
+    /// The kind of the fragmented message in progress.
+    message: Option<MessageKind>,
+    /// Off only in tests, which compare the fast path with the general one.
+    fast_paths: bool,
     /// What [`takes_fast_path`](Self::takes_fast_path) says; computed after every change of what it
     /// depends on.
     is_fast: bool,
-    /// Off only in tests, which compare the fast path with the general one.
-    fast_paths: bool,
     /// A client's mask keys; a server has none and never masks (RFC 6455, section 5.1).
     keys: Option<Box<MaskKeys>>,
-    fragment_size: Option<NonZeroUsize>,
-    /// The kind of the fragmented message in progress.
-    message: Option<MessageKind>,
-    utf8: Validator,
-    compressed: compressed::Compressed,
 }
 
 impl Sender {
+    /// The first and the last byte of what sending a whole message touches.
+    #[cfg(test)]
+    pub(crate) const TOUCHED: [usize; 2] = [offset_of!(Self, is_fast), offset_of!(Self, keys) + 7];
+
     pub(crate) fn new(keys: Option<Box<MaskKeys>>, fragment_size: Option<NonZeroUsize>) -> Self {
         let mut sender = Self {
             is_fast: false,
@@ -244,7 +253,7 @@ impl Sender {
         }
         out.extend_from_slice(buf.get(..used).unwrap_or_default());
         match key {
-            None => out.extend_from_slice(data),
+            None => copy::append(data, out),
             Some(key) => mask::append(data, key, out),
         }
     }

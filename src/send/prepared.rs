@@ -9,6 +9,7 @@ use std::sync::OnceLock as Once;
 
 use super::{Sender, compressed::compressed};
 use crate::{
+    copy,
     deflate::{Deflater, DirectionParams},
     error::SendError,
     frame::{
@@ -93,7 +94,7 @@ impl Frame {
         let header_len = wire::write(first, None, payload.len() as u64, &mut header);
         let mut bytes = Vec::with_capacity(header_len + payload.len());
         bytes.extend_from_slice(header.get(..header_len).unwrap_or_default());
-        bytes.extend_from_slice(payload);
+        copy::append(payload, &mut bytes);
         Self {
             first,
             header_len,
@@ -174,7 +175,7 @@ impl Sender {
         self.check_between_messages()?;
         let frame = self.choose_frame(message);
         match self.role() {
-            Role::Server => out.extend_from_slice(&frame.bytes),
+            Role::Server => copy::append(&frame.bytes, out),
             Role::Client => self.frame(frame.first, frame.payload(), out),
         }
         Ok(())

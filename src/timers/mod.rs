@@ -46,7 +46,7 @@
 //! [`Backoff`] says how long a client waits before it connects again.
 
 mod backoff;
-mod timeouts;
+mod config;
 
 use core::{
     mem,
@@ -54,7 +54,7 @@ use core::{
     time::Duration,
 };
 
-pub use self::{backoff::Backoff, timeouts::Timeouts};
+pub use self::{backoff::Backoff, config::Timeouts};
 
 /// The longest timeout, in seconds, so that no instant overflows: a hundred years.
 const MAX_TIMEOUT: u64 = 100 * 365 * 86_400;

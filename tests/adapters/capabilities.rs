@@ -361,11 +361,5 @@ fn the_table_of_the_page_agrees_with_the_adapters() {
     let (before, rest) = page.split_once(BEGIN).expect("the place of the table");
     let after = rest.split_once("\n\n").map_or("", |(_, after)| after);
     let expected = format!("{before}{BEGIN}{}\n{after}", table(&columns()));
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(&path, &expected).unwrap();
-    }
-    assert!(
-        fs::read_to_string(&path).unwrap() == expected,
-        "the table of docs/EMBEDDING.md is out of date: BLESS=1 cargo test --all-features capabilities"
-    );
+    support::check_committed(path, expected, "cargo test --all-features capabilities");
 }

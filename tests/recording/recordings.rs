@@ -59,14 +59,10 @@ fn the_recorder_writes_what_is_committed() {
 
 #[cfg(all(feature = "deflate", not(feature = "zlib-rs")))]
 fn check(name: &str, bytes: &[u8]) {
-    let path = Path::new(FOLDER).join(name);
-    if std::env::var_os("BLESS").is_some() {
-        fs::write(&path, bytes).unwrap();
-    }
-    let committed = fs::read(&path).unwrap_or_default();
-    assert!(
-        committed == bytes,
-        "{name} is not what is written now; BLESS=1 commits it"
+    support::check_committed(
+        Path::new(FOLDER).join(name),
+        bytes,
+        "cargo test --features recording recordings",
     );
 }
 

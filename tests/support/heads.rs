@@ -18,11 +18,11 @@ pub const NONCE: [u8; 16] = *b"the sample nonce";
 
 /// The seed of the clients here.
 pub const SEED: [u8; 32] = [0; 32];
-/// The key that a client makes of [`SEED`]: the first bytes of RFC 8439, appendix A.1, test vector
-/// 1.
-pub const CLIENT_KEY: &str = "drjgraDxPZBAXWrlU4a9KA==";
+/// The key that a client makes of [`SEED`]: the first bytes of TC1 for ChaCha8 with 256 bits in
+/// draft-strombergson-chacha-test-vectors.
+pub const CLIENT_KEY: &str = "PgDvL4lfQNZ/W7joHwmloQ==";
 /// The answer to [`CLIENT_KEY`], computed by another implementation.
-pub const CLIENT_ACCEPT: &str = "QLtdVTTdo4rOXuvddi/NYKDi0R8=";
+pub const CLIENT_ACCEPT: &str = "A7H9HYh1mE/+oRL0Kip7NajRQmU=";
 
 /// Names and values of header fields.
 pub type Fields<'a> = Vec<(&'a str, &'a str)>;

@@ -8,6 +8,7 @@
 //! * `heads.rs`: heads of the opening handshake, written without the crate, and a reader of
 //!   responses
 //! * `content.rs`: the payloads of the benches
+//! * `committed.rs`: files of the repository that tests write
 //! * `random.rs`: random numbers that follow from a seed
 //! * `laws/mod.rs`: laws that hold for any input, for property tests and fuzz targets
 //! * `laws/compressed.rs`: the laws of permessage-deflate
@@ -31,6 +32,7 @@
 
 #![allow(missing_docs, reason = "the package is not published")]
 
+mod committed;
 pub mod content;
 mod errors;
 mod frames;
@@ -58,6 +60,7 @@ pub mod pipe;
 #[cfg(any(feature = "tokio", feature = "futures-io"))]
 pub mod polled;
 
+pub use committed::check_committed;
 pub use errors::{
     control_frame_too_long, fragmented_control_frame, inflates_too_big, interleaved_message, non_minimal_length,
     quoted, quoted_to, reserved_bits, reserved_opcode, too_big,

@@ -92,6 +92,10 @@ impl Http2 {
     ///
     /// Also returns the response, which has accepted the WebSocket.
     ///
+    /// After the closing handshake, the WebSocket waits for the server to end the stream, at most
+    /// for `Timeouts::close` of the settings. Apache, as a proxy, waits for the client: a shorter
+    /// time loses nothing there.
+    ///
     /// The configuration of the engine is `config`; the one in `settings` is not used.
     ///
     /// # Errors
@@ -154,9 +158,18 @@ async fn within<T>(what: &str, limit: Duration, waiting: impl Future<Output = Re
 /// # Errors
 /// The operating system has no random bytes.
 pub fn engine(negotiated: &Negotiated, config: Config) -> Result<Connection, Error> {
+    Ok(Connection::upgraded_client(negotiated, config, seed()?))
+}
+
+/// Returns a seed for mask keys from the operating system, for an engine that is not that of
+/// [`engine`], such as one that is recorded.
+///
+/// # Errors
+/// The operating system has no random bytes.
+pub fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
-    Ok(Connection::upgraded_client(negotiated, config, seed))
+    Ok(seed)
 }
 
 /// Reads the body of a refusal, as far as it comes and is not too long.

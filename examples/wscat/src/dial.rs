@@ -157,8 +157,11 @@ impl Opening<'_> {
     }
 
     async fn open_http1(&self, transport: Box<dyn Transport>) -> Result<(AnyWebSocket, Head), Failure> {
-        let Options { request, settings, .. } = self.options;
-        let opened = client(transport, request, settings.clone()).await;
+        let mut settings = self.options.settings.clone();
+        if let Some(recording) = self.options.recording.clone() {
+            settings = settings.record(move || Some(recording.recorder()));
+        }
+        let opened = client(transport, &self.options.request, settings).await;
         let (ws, response) = opened.map_err(|error| match error {
             Error::Refused(refusal) => refused_by_server(&Head::http1(&refusal.response), &refusal.body),
             error => Failure::no_connection(error),
@@ -171,6 +174,7 @@ impl Opening<'_> {
             request,
             config,
             settings,
+            recording,
             ..
         } = self.options;
         let failed = |error| match error {
@@ -182,7 +186,13 @@ impl Opening<'_> {
             .await
             .map_err(failed)?;
         let (stream, response, negotiated) = connection.open_stream(request, config).await.map_err(failed)?;
-        let engine = http2::engine(&negotiated, config.clone()).map_err(failed)?;
+        let engine = match recording {
+            Some(recording) => {
+                let seed = http2::seed().map_err(Failure::no_connection)?;
+                recording.recorder().upgraded_client(&negotiated, config.clone(), seed)
+            }
+            None => http2::engine(&negotiated, config.clone()).map_err(failed)?,
+        };
         let stream: Box<dyn Transport> = Box::new(stream);
         Ok((upgraded(stream, engine, settings.clone()), Head::http2(&response)))
     }

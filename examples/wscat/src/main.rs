@@ -8,6 +8,7 @@ mod hex;
 mod input;
 mod options;
 mod output;
+mod record;
 mod session;
 mod tls;
 

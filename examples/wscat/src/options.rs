@@ -1,10 +1,8 @@
 //! The command line.
 
 use std::{
-    fs::File,
-    io::{IsTerminal, Write, stdout},
-    path::{Path, PathBuf},
-    sync::Arc,
+    io::{IsTerminal, stdout},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -14,10 +12,10 @@ use lexopt::{
 };
 use sockless::{
     ClientRequest, Config, adapter::Settings, deflate::DeflateConfig, error::LocalHandshakeError, proxy::Proxy,
-    recording::Recorder, timers::Timeouts,
+    timers::Timeouts,
 };
 
-use crate::exit::Failure;
+use crate::{exit::Failure, record::Recording};
 
 pub(crate) const HELP: &str = include_str!("help.txt");
 
@@ -34,6 +32,7 @@ pub(crate) struct Options {
     pub(crate) request: ClientRequest,
     pub(crate) config: Config,
     pub(crate) settings: Settings,
+    pub(crate) recording: Option<Recording>,
     pub(crate) http2: bool,
     pub(crate) proxy: Option<Proxy>,
     pub(crate) ca: Option<PathBuf>,
@@ -161,8 +160,8 @@ impl Arguments {
                 "--raw would send control characters of the server to this terminal: use it with a pipe or a file",
             ));
         }
-        if self.record.is_some() && self.http2 {
-            return Err(Failure::usage("--record needs HTTP/1.1: leave out --http2"));
+        if self.redact && self.record.is_none() {
+            return Err(Failure::usage("--redact needs --record"));
         }
         let timeout = self.timeout.unwrap_or(Duration::from_secs(10));
         Ok(Options {
@@ -175,8 +174,13 @@ impl Arguments {
                 .map(Proxy::new)
                 .transpose()
                 .map_err(Failure::usage)?,
-            // Last: with `--record`, it makes the file.
-            settings: self.settings()?,
+            settings: self.settings(),
+            // Last: a command line that is wrong makes no file.
+            recording: self
+                .record
+                .as_deref()
+                .map(|path| Recording::open(path, self.redact))
+                .transpose()?,
             ca: self.ca,
             insecure: self.insecure,
             timeout,
@@ -227,33 +231,15 @@ impl Arguments {
         config
     }
 
-    fn settings(&self) -> Result<Settings, Failure> {
+    fn settings(&self) -> Settings {
         // `--timeout` limits all of opening.
         let mut timeouts = Timeouts::new().handshake(None);
         if let Some(ping) = self.ping {
             let ping = Some(ping).filter(|ping| !ping.is_zero());
             timeouts = timeouts.ping(ping).pong(ping);
         }
-        let settings = Settings::new().config(self.config()).timeouts(timeouts);
-        match &self.record {
-            Some(path) => record(settings, path, self.redact),
-            None if self.redact => Err(Failure::usage("--redact needs --record")),
-            None => Ok(settings),
-        }
+        Settings::new().config(self.config()).timeouts(timeouts)
     }
-}
-
-/// Records the connection to a file, which is made before anything is connected.
-fn record(settings: Settings, path: &Path, redact: bool) -> Result<Settings, Failure> {
-    let file =
-        File::create(path).map_err(|error| Failure::usage(format!("cannot record to {}: {error}", path.display())))?;
-    let file = Arc::new(file);
-    Ok(settings.record(move || {
-        let file = Arc::clone(&file);
-        // What cannot be written is missing at the end.
-        let recorder = Recorder::new(move |lines| _ = (&*file).write_all(lines.as_bytes()));
-        Some(recorder.redact(redact))
-    }))
 }
 
 /// Splits a value at its first colon.

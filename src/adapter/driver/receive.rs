@@ -1,6 +1,6 @@
 //! What an adapter receives: events of the engine, with the timers, and what becomes of chunks.
 
-use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box};
 use core::mem;
 use std::{io, time::Instant};
 
@@ -11,6 +11,7 @@ use crate::{
         Error,
         received::{FromEvent, Reads, Received, Source},
     },
+    copy,
 };
 
 impl Driver {
@@ -126,8 +127,8 @@ impl Driver {
     #[inline]
     pub(in crate::adapter) fn take_owned(&mut self, message: Message<'_>) -> Message<'static> {
         match message {
-            Message::Text(text) => Message::Text(Cow::Owned(into_owned_text(text, &mut self.spare))),
-            Message::Binary(data) => Message::Binary(Cow::Owned(into_owned(data, &mut self.spare))),
+            Message::Text(text) => Message::Text(Cow::Owned(copy::into_owned_text(text, &mut self.spare))),
+            Message::Binary(data) => Message::Binary(Cow::Owned(copy::into_owned(data, &mut self.spare))),
         }
     }
 
@@ -149,27 +150,4 @@ fn wrong_delivery() -> Error {
     let text = "recv, recv_with and recv_batch return whole messages, and Config::delivery is Delivery::Chunks: \
                 call recv_chunk, reader or recv_event";
     io::Error::new(io::ErrorKind::InvalidInput, text).into()
-}
-
-/// Like [`Cow::into_owned`], with the allocation `spare`.
-fn into_owned(data: Cow<'_, [u8]>, spare: &mut Vec<u8>) -> Vec<u8> {
-    match data {
-        Cow::Borrowed(data) => {
-            let mut owned = mem::take(spare);
-            owned.extend_from_slice(data);
-            owned
-        }
-        Cow::Owned(data) => data,
-    }
-}
-
-fn into_owned_text(text: Cow<'_, str>, spare: &mut Vec<u8>) -> String {
-    match text {
-        Cow::Borrowed(text) => {
-            let mut owned = String::from_utf8(mem::take(spare)).unwrap_or_default();
-            owned.push_str(text);
-            owned
-        }
-        Cow::Owned(text) => text,
-    }
 }

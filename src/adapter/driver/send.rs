@@ -5,7 +5,7 @@ use core::mem;
 use std::time::Instant;
 
 use super::{Driver, SenderId};
-use crate::{CloseCode, Connection, Message, MessageKind, PreparedMessage, Role, SendError, adapter::AsMessage};
+use crate::{CloseCode, Connection, Message, MessageKind, PreparedMessage, Role, SendError, adapter::AsMessage, copy};
 
 /// A message with a payload of so many bytes is written from where it is, if it can be, and not
 /// copied to the output: below that, the copy costs about as much as the second slice.
@@ -55,7 +55,7 @@ impl Driver {
                     return Ok(frame);
                 }
                 // It is compressed.
-                self.out.extend_from_slice(frame);
+                copy::append(frame, &mut self.out);
                 Ok(&[])
             }
             Outgoing::Message(_) => self.append(message).map(|()| &[][..]),

@@ -10,6 +10,7 @@ mod tunnel;
 mod upload;
 
 use process::Process;
+use socks::SOCKS;
 
 const PROGRAMS: [&str; 8] = [
     env!("CARGO_BIN_EXE_upload"),
@@ -21,8 +22,6 @@ const PROGRAMS: [&str; 8] = [
     env!("CARGO_BIN_EXE_reconnect"),
     SOCKS,
 ];
-/// The one that is a client only.
-const SOCKS: &str = env!("CARGO_BIN_EXE_socks");
 
 #[test]
 fn each_program_has_a_help() {
@@ -41,6 +40,7 @@ fn mistakes_in_the_command_line_are_named() {
             (&["--no-such-option"], "there is no option \"--no-such-option\" here"),
             (&["--listen"], "--listen needs a value"),
         ] {
+            // It is a client only.
             if program == SOCKS && args == ["--listen"] {
                 continue;
             }

@@ -12,7 +12,7 @@ use sockless::adapter::std_net;
 
 use crate::process::Process;
 
-const SOCKS: &str = env!("CARGO_BIN_EXE_socks");
+pub(crate) const SOCKS: &str = env!("CARGO_BIN_EXE_socks");
 
 /// Starts an echo server for one connection. Returns its URL, with a name that the proxy resolves.
 fn echo() -> String {

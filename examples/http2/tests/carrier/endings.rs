@@ -44,14 +44,14 @@ fn an_end_of_stream_without_a_close_frame_is_reported() {
             let Io(mut stream) = ws.into_parts().transport;
             stream.write_all(&message[..len]).await.unwrap();
             stream.shutdown().await.unwrap();
-            let error = server.end_of(&path).await.unwrap_err();
+            let error = server.ends.of(&path).await.unwrap_err();
             assert!(is_eof(&error), "{path}: {error}");
         }
         let ws = server.open(&carrier, "/closed", config(false)).await.unwrap();
         let Io(mut stream) = ws.into_parts().transport;
         stream.write_all(&close).await.unwrap();
         stream.shutdown().await.unwrap();
-        server.end_of("/closed").await.unwrap();
+        server.ends.of("/closed").await.unwrap();
         check(&mut other).await;
     });
 }
@@ -71,7 +71,7 @@ fn a_violation_fails_one_stream() {
             panic!("no Close frame");
         };
         assert_eq!(status.code(), CloseCode::PROTOCOL_ERROR);
-        assert!(matches!(server.end_of("/violation").await, Err(Error::Protocol(_))));
+        assert!(matches!(server.ends.of("/violation").await, Err(Error::Protocol(_))));
         check(&mut other).await;
     });
 }
@@ -97,7 +97,7 @@ fn a_lost_connection_ends_all_websockets() {
             assert!(is_lost(&error), "{error}");
         }
         for _ in 0..10 {
-            let (_, end) = server.ends.recv().await.unwrap();
+            let (_, end) = server.ends.next().await;
             let error = end.unwrap_err();
             assert!(is_lost(&error), "{error}");
         }

@@ -41,7 +41,7 @@ fn messages_are_echoed() {
             ws.close(CloseCode::NORMAL, "bye").await.unwrap();
             assert_eq!(ws.recv().await.unwrap(), None);
             assert!(ws.close_status().unwrap().is_clean());
-            let status = server.end_of("/echo").await.unwrap();
+            let status = server.ends.of("/echo").await.unwrap();
             assert!(status.contains("the peer closed") && status.contains("bye"), "{status}");
         });
     }
@@ -59,7 +59,7 @@ fn a_server_closes() {
         };
         assert_eq!((u16::from(status.code()), status.reason()), (4001, "enough"));
         assert!(status.is_clean());
-        server.end_of("/close").await.unwrap();
+        server.ends.of("/close").await.unwrap();
     });
 }
 

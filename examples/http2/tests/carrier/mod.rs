@@ -17,7 +17,7 @@ use sockless::{
     },
     deflate::DeflateConfig,
 };
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 
 /// How long a test may take. Most take milliseconds.
 const TEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -48,6 +48,35 @@ pub(crate) fn config(compressed: bool) -> Config {
 
 pub(crate) fn settings() -> Settings {
     Settings::new()
+}
+
+/// The path of a WebSocket, and how it has ended on the side of the server.
+pub(crate) type End = (String, Result<String, adapter::Error>);
+
+/// The ends of the WebSockets of a server.
+pub(crate) struct Ends(mpsc::UnboundedReceiver<End>);
+
+impl Ends {
+    /// Returns them, and where the server reports each.
+    pub(crate) fn new() -> (mpsc::UnboundedSender<End>, Self) {
+        let (send, ends) = mpsc::unbounded_channel();
+        (send, Self(ends))
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) -> End {
+        self.0.recv().await.unwrap()
+    }
+
+    /// Waits for that of the WebSocket with this path.
+    pub(crate) async fn of(&mut self, path: &str) -> Result<String, adapter::Error> {
+        loop {
+            let (ended, how) = self.next().await;
+            if ended == path {
+                return how;
+            }
+        }
+    }
 }
 
 /// What the server does with a WebSocket: it echoes messages, except those of `/unread`, which it

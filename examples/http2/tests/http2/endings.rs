@@ -32,7 +32,7 @@ fn a_reset_by_the_client_ends_one_stream() {
                 // Flow control: what was written is on its way when the reset is.
                 check(&mut other).await;
                 stream.reset(reason);
-                let error = server.end_of(&path).await.unwrap_err();
+                let error = server.ends.of(&path).await.unwrap_err();
                 assert!(is_lost(&error), "{path}: {error}");
                 check(&mut other).await;
             }
@@ -48,7 +48,7 @@ fn a_dropped_websocket_ends_its_stream() {
         let http2 = server.connect().await;
         let mut other = server.open(&http2, "/echo", config(true)).await.unwrap();
         drop(server.open(&http2, "/dropped", config(false)).await.unwrap());
-        let error = server.end_of("/dropped").await.unwrap_err();
+        let error = server.ends.of("/dropped").await.unwrap_err();
         assert!(is_lost(&error), "{error}");
 
         let mut ws = server.open(&http2, "/drop", config(false)).await.unwrap();
@@ -89,7 +89,7 @@ fn after_goaway_open_websockets_go_on() {
         check(&mut ws).await;
         ws.close(CloseCode::NORMAL, "").await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), None);
-        server.end_of("/open").await.unwrap();
+        server.ends.of("/open").await.unwrap();
         while *server.ended.lock().unwrap() == 0 {
             tokio::task::yield_now().await;
         }

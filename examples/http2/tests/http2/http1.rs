@@ -23,6 +23,6 @@ fn the_port_speaks_http_1_too() {
         assert!(ws.recv().await.unwrap() == Some(message));
         ws.close(CloseCode::NORMAL, "").await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), None);
-        server.end_of("/one").await.unwrap();
+        server.ends.of("/one").await.unwrap();
     });
 }

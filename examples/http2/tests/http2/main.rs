@@ -25,10 +25,10 @@ use sockless_http2::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc::UnboundedSender},
 };
 
-use crate::carrier::{config, endings::is_eof, serve, settings};
+use crate::carrier::{End, Ends, config, endings::is_eof, serve, settings};
 
 /// How many WebSockets one connection carries besides one that is stalled.
 const MANY: usize = 999;
@@ -43,8 +43,7 @@ fn is_lost(error: &adapter::Error) -> bool {
 /// receive.
 struct Server {
     address: SocketAddr,
-    /// The path of each WebSocket that has ended, and how.
-    ends: mpsc::UnboundedReceiver<(String, Result<String, adapter::Error>)>,
+    ends: Ends,
     /// Makes the server end all connections, after the streams that are open (GOAWAY).
     shutdown: Arc<Notify>,
     /// Makes the server drop all connections.
@@ -59,7 +58,7 @@ impl Server {
         listener.set_nonblocking(true).unwrap();
         let listener = TcpListener::from_std(listener).unwrap();
         let address = listener.local_addr().unwrap();
-        let (send, ends) = mpsc::unbounded_channel();
+        let (send, ends) = Ends::new();
         let (shutdown, drop, ended) = <(Arc<Notify>, Arc<Notify>, Arc<Mutex<usize>>)>::default();
         let server = Self {
             address,
@@ -107,19 +106,7 @@ impl Server {
         let (ws, _response) = carrier.open(&request, config, settings()).await?;
         Ok(ws)
     }
-
-    /// Waits for the end of the WebSocket with this path, on the side of the server.
-    async fn end_of(&mut self, path: &str) -> Result<String, adapter::Error> {
-        loop {
-            let (ended, how) = self.ends.recv().await.unwrap();
-            if ended == path {
-                return how;
-            }
-        }
-    }
 }
-
-type Ends = mpsc::UnboundedSender<(String, Result<String, adapter::Error>)>;
 
 fn hyper_service(
     respond: impl Fn(Request<::hyper::body::Incoming>) -> Response<String>,
@@ -133,7 +120,7 @@ fn hyper_service(
 }
 
 /// Accepts every WebSocket, with compression if the client offers it.
-fn respond<B>(mut request: Request<B>, ends: &Ends) -> Response<String> {
+fn respond<B>(mut request: Request<B>, ends: &UnboundedSender<End>) -> Response<String> {
     let (path, ends) = (request.uri().path().to_owned(), ends.clone());
     let settings = Settings::new().config(config(true));
     match hyper::upgrade(&mut request, &Accept::new(), settings) {

@@ -31,7 +31,7 @@ fn a_reset_by_the_client_ends_one_stream() {
                 stream.write_all(&message[..len]).await.unwrap();
                 stream.flush().await.unwrap();
                 stream.reset(code);
-                let error = server.end_of(&path).await.unwrap_err();
+                let error = server.ends.of(&path).await.unwrap_err();
                 if code == Code::H3_NO_ERROR {
                     assert!(is_eof(&error), "{path}: {error}");
                 } else {
@@ -52,7 +52,7 @@ fn a_dropped_websocket_resets_its_stream() {
         let http3 = server.connect().await;
         let mut other = server.open(&http3, "/echo", config(true)).await.unwrap();
         drop(server.open(&http3, "/dropped", config(false)).await.unwrap());
-        let error = server.end_of("/dropped").await.unwrap_err();
+        let error = server.ends.of("/dropped").await.unwrap_err();
         assert!(error.to_string().contains("H3_REQUEST_CANCELLED"), "{error}");
 
         let mut ws = server.open(&http3, "/drop", config(false)).await.unwrap();
@@ -92,7 +92,7 @@ fn after_goaway_open_websockets_go_on() {
         check(&mut ws).await;
         ws.close(CloseCode::NORMAL, "").await.unwrap();
         assert_eq!(ws.recv().await.unwrap(), None);
-        server.end_of("/open").await.unwrap();
+        server.ends.of("/open").await.unwrap();
     });
 }
 

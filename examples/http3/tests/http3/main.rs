@@ -21,9 +21,9 @@ use sockless_http3::{
     server::{self, Incoming},
     tls,
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc::UnboundedSender};
 
-use crate::carrier::{config, serve, settings};
+use crate::carrier::{End, Ends, config, serve, settings};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -41,8 +41,7 @@ struct Server {
     address: SocketAddr,
     /// A client endpoint that trusts the server.
     client: Endpoint,
-    /// The path of each WebSocket that has ended, and how.
-    ends: mpsc::UnboundedReceiver<(String, Result<String, adapter::Error>)>,
+    ends: Ends,
     /// Makes the server end all connections, after the streams that are open (GOAWAY).
     shutdown: Arc<Notify>,
     /// Makes the server drop all connections.
@@ -69,7 +68,7 @@ fn endpoints_with(change: impl FnOnce(&mut ServerConfig, &mut ClientConfig)) -> 
 impl Server {
     fn start() -> Self {
         let (endpoint, client) = endpoints();
-        let (send, ends) = mpsc::unbounded_channel();
+        let (send, ends) = Ends::new();
         let (shutdown, drop) = <(Arc<Notify>, Arc<Notify>)>::default();
         let server = Self {
             address: endpoint.local_addr().unwrap(),
@@ -120,22 +119,10 @@ impl Server {
         let (ws, _response) = carrier.open(&self.request(path), config, settings()).await?;
         Ok(ws)
     }
-
-    /// Waits for the end of the WebSocket with this path, on the side of the server.
-    async fn end_of(&mut self, path: &str) -> Result<String, adapter::Error> {
-        loop {
-            let (ended, how) = self.ends.recv().await.unwrap();
-            if ended == path {
-                return how;
-            }
-        }
-    }
 }
 
-type Ends = mpsc::UnboundedSender<(String, Result<String, adapter::Error>)>;
-
 /// Accepts every WebSocket, with compression if the client offers it.
-async fn respond(incoming: Incoming, ends: Ends) {
+async fn respond(incoming: Incoming, ends: UnboundedSender<End>) {
     let fields = incoming.fields().clone();
     let Ok(ws) = incoming.accept(&Accept::new(), config(true), settings()).await else {
         return;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Sends everything back, over HTTP/1.1 and HTTP/2, and refuses the path `/refused`.
-fn serve(tls: Option<Arc<ServerConfig>>) -> SocketAddr {
+pub(crate) fn serve(tls: Option<Arc<ServerConfig>>) -> SocketAddr {
     let (sender, address) = mpsc::channel();
     thread::spawn(move || {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -42,7 +42,7 @@ pub(crate) fn server_config(certificate: String, key: KeyPair, alpn: &[&[u8]]) -
 
 /// Sends everything back over TLS, with a certificate for `localhost`. Returns the port, and the
 /// certificate of the authority.
-fn secure_echo() -> (String, String) {
+pub(crate) fn secure_echo() -> (String, String) {
     let (key, [certificate, authority]) = certificate();
     let config = server_config(certificate, key, &[]);
     let address = listen(move |tcp| {

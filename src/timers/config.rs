@@ -1,4 +1,4 @@
-//! How long to wait for what.
+//! How long a connection waits for what; [`Timers`](super::Timers) decides when a time has passed.
 
 use core::time::Duration;
 
