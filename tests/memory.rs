@@ -20,8 +20,8 @@ fn report(what: &str, figure: impl std::fmt::Display, unit: &str) {
     println!("{what:<75}{figure:>9} {unit}");
 }
 
-/// The output of a server that has room for a frame is not allocated again; one that has none gets room for the
-/// longest header, so that the next frame of this length needs no allocation.
+/// The output of a server that has room for a frame is not allocated again; one that has none gets
+/// room for the longest header, so that the next frame of this length needs no allocation.
 #[test]
 fn output_is_reserved_for_the_longest_header() {
     for role in ROLES {
