@@ -907,8 +907,11 @@ fn f46_a_window_grows_with_what_is_received() {
     let mut receiver = upgraded(Role::Client, params(14, false), config);
     let mut out = Vec::new();
     for number in 0..20 {
-        sender.send_text(&format!("message {number}"), &mut out).unwrap();
+        sender
+            .send_text(&format!("message message message {number}"), &mut out)
+            .unwrap();
     }
+    assert!(frames(Role::Server, &out).iter().all(|(first, _)| *first == 0xC1));
     let kept = allocation_counter::measure(|| {
         let mut input = &mut out[..];
         while receiver.receive(&mut input, &mut Vec::new()).unwrap().is_some() {}
