@@ -142,13 +142,13 @@ mod tests {
     fn compressed_payload_is_not_sent_as_it_is() {
         use crate::deflate::{DeflateConfig, DeflateParams, WindowBits};
 
-        let mut negotiated = crate::handshake::Negotiated::default();
-        negotiated.deflate = Some(DeflateParams {
+        let params = DeflateParams {
             server_no_context_takeover: false,
             client_no_context_takeover: false,
             server_max_window_bits: WindowBits::MAX,
             client_max_window_bits: WindowBits::MAX,
-        });
+        };
+        let negotiated = crate::handshake::Negotiated::new(None, Some(params), Default::default());
         let config = Config::new().deflate(DeflateConfig::new().threshold(100));
         let server = Connection::upgraded_server(&negotiated, config);
         assert!(server.sends_payload_as_it_is(99) && !server.sends_payload_as_it_is(100));

@@ -105,7 +105,7 @@ const fn rows() -> [u64; 256] {
     rows
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
     use super::{Utf8State, rows};
 
