@@ -739,7 +739,10 @@ fn f42_a_pool_serves_many_connections() {
         }
         let shown = format!("{pool:?}");
         let deflaters = usize::from(!takeover);
-        assert!(shown.contains(&format!("deflaters: {deflaters}")), "{shown}");
+        // With zlib-rs, which inflates windows of 15 bits, the history is in the state.
+        let inflaters = usize::from(!(takeover && bits == 15 && cfg!(feature = "zlib-rs")));
+        let expected = format!("deflaters: {deflaters}, inflaters: {inflaters}");
+        assert!(shown.contains(&expected), "{bits} {takeover}: {shown}");
     }
 }
 
@@ -808,6 +811,11 @@ fn f42_a_pool_serves_connections_that_return_the_state() {
             let mut out = Vec::new();
             sender.send_text(&message, &mut out).unwrap();
             receiver.borrow_deflate_state(&mut pool);
+            let inflaters = usize::from(bits == 15 && cfg!(feature = "zlib-rs"));
+            assert!(
+                format!("{pool:?}").contains(&format!("inflaters: {inflaters}")),
+                "{pool:?}"
+            );
             let outcome = feed(&mut receiver, &out);
             assert_eq!(
                 (outcome.events, outcome.error),
@@ -815,6 +823,132 @@ fn f42_a_pool_serves_connections_that_return_the_state() {
                 "{bits} {round}"
             );
         }
+    }
+}
+
+/// A connection borrows state if it has none (F42), and returns what it has. The pool keeps no more
+/// than its limit.
+#[test]
+fn f42_a_connection_with_state_borrows_none() {
+    let negotiated = params(12, true);
+    let pair = || [Role::Server, Role::Client].map(|role| upgraded(role, negotiated, compress_all()));
+    let talk = |[server, client]: &mut [Connection; 2]| {
+        let (mut to_client, mut to_server) = (Vec::new(), Vec::new());
+        server.send_text(&json(500, 1), &mut to_client).unwrap();
+        client.send_text(&json(500, 2), &mut to_server).unwrap();
+        assert_eq!(feed(client, &to_client).events, [text_event(&json(500, 1))]);
+        assert_eq!(feed(server, &to_server).events, [text_event(&json(500, 2))]);
+    };
+    let assert_holds = |pool: &DeflatePool, count: usize| {
+        let expected = format!("DeflatePool {{ deflaters: {count}, inflaters: {count}, max: 4 }}");
+        assert_eq!(format!("{pool:?}"), expected);
+    };
+    let mut pool = DeflatePool::new(4);
+    let mut connections = pair();
+    for _ in 0..3 {
+        for connection in &mut connections {
+            connection.borrow_deflate_state(&mut pool);
+        }
+        assert_holds(&pool, 0);
+        talk(&mut connections);
+        for connection in &mut connections {
+            connection.return_deflate_state(&mut pool);
+        }
+        assert_holds(&pool, 2);
+    }
+    for (before, after) in [(2, 4), (4, 4)] {
+        let mut others = pair();
+        talk(&mut others);
+        for other in &mut others {
+            other.borrow_deflate_state(&mut pool);
+        }
+        assert_holds(&pool, before);
+        for other in &mut others {
+            other.return_deflate_state(&mut pool);
+        }
+        assert_holds(&pool, after);
+    }
+}
+
+/// State that is borrowed can be returned unused, and in the middle of a message it stays (F42).
+#[test]
+fn f42_state_is_returned_between_messages_only() {
+    let mut pool = DeflatePool::new(1);
+    for bits in [12, 15] {
+        let [mut server, mut client] =
+            [Role::Server, Role::Client].map(|role| upgraded(role, params(bits, true), compress_all()));
+        let mut out = Vec::new();
+        server
+            .send_fragment(MessageKind::Text, b"in two ", false, &mut out)
+            .unwrap();
+        server.return_deflate_state(&mut pool);
+        server
+            .send_fragment(MessageKind::Text, b"fragments", true, &mut out)
+            .unwrap();
+        let (front, back) = out.split_at(out.len() - 3);
+        assert_eq!(feed(&mut client, front).events, []);
+        client.return_deflate_state(&mut pool);
+        assert!(format!("{pool:?}").contains("deflaters: 0, inflaters: 0"), "{pool:?}");
+        assert_eq!(feed(&mut client, back).events, [text_event("in two fragments")]);
+        for _ in 0..2 {
+            server.return_deflate_state(&mut pool);
+            client.return_deflate_state(&mut pool);
+            assert!(format!("{pool:?}").contains("deflaters: 1, inflaters: 1"), "{pool:?}");
+            server.borrow_deflate_state(&mut pool);
+            client.borrow_deflate_state(&mut pool);
+            assert!(format!("{pool:?}").contains("deflaters: 0, inflaters: 0"), "{pool:?}");
+        }
+    }
+}
+
+/// State of another back end does not serve a window (F42).
+#[test]
+fn f42_state_serves_the_windows_of_its_back_end() {
+    for (bits, other) in [(12, 15), (15, 12)] {
+        let mut pool = DeflatePool::new(1);
+        let [mut server, mut client] =
+            [Role::Server, Role::Client].map(|role| upgraded(role, params(bits, true), compress_all()));
+        let mut out = Vec::new();
+        server.send_text(&json(500, 1), &mut out).unwrap();
+        feed(&mut client, &out);
+        client.return_deflate_state(&mut pool);
+        let mut stranger = upgraded(Role::Client, params(other, true), compress_all());
+        stranger.borrow_deflate_state(&mut pool);
+        let left = usize::from(cfg!(feature = "zlib-rs"));
+        assert!(format!("{pool:?}").contains(&format!("inflaters: {left}")), "{pool:?}");
+    }
+}
+
+/// The window of a receiver grows with what it has received (F46).
+#[test]
+fn f46_a_window_grows_with_what_is_received() {
+    let config = Config::new().deflate(DeflateConfig::new().threshold(0).release(true));
+    let mut sender = upgraded(Role::Server, params(14, false), compress_all());
+    let mut receiver = upgraded(Role::Client, params(14, false), config);
+    let mut out = Vec::new();
+    for number in 0..20 {
+        sender
+            .send_text(&format!("message message message {number}"), &mut out)
+            .unwrap();
+    }
+    assert!(frames(Role::Server, &out).iter().all(|(first, _)| *first == 0xC1));
+    let kept = allocation_counter::measure(|| {
+        let mut input = &mut out[..];
+        while receiver.receive(&mut input, &mut Vec::new()).unwrap().is_some() {}
+    });
+    assert!(kept.bytes_current <= (1 << 10) + 256, "{kept:?}");
+}
+
+/// F36: The limit on the compressed size counts what the headers announce, to the byte.
+#[test]
+fn f36_the_limit_on_the_compressed_size_is_exact() {
+    for (excess, error) in [(0, None), (1, Some(inflates_too_big(1000)))] {
+        let config = compress_all().max_message_size(1000);
+        let mut connection = upgraded(Role::Client, params(12, false), config);
+        // Twice the limit, 64 KiB, and 16 bytes of each frame.
+        let len = 2 * 1000 + (64 << 10) + 16 + excess;
+        let header = [&[0xC1, 127][..], &u64::to_be_bytes(len)].concat();
+        assert_eq!(feed(&mut connection, &header).error, error);
     }
 }
 
@@ -871,6 +1005,10 @@ fn parts_lossless_says_whether_state_is_lost() {
     };
     assert!(parts(false, 0).lossless && parts(false, 0).unread.is_empty());
     assert!(!parts(true, 0).lossless);
+    // Nothing can refer to an empty message.
+    let mut receiver = upgraded(Role::Client, params(15, false), compress_all());
+    assert_eq!(feed(&mut receiver, b"\xC1\x01\0").events, [text_event("")]);
+    assert!(receiver.into_parts().lossless);
     for takeover in [false, true] {
         // In the header of a frame, nothing is inflated yet.
         assert!(parts(takeover, 3).lossless && parts(takeover, 3).unread.len() == 3);

@@ -540,6 +540,24 @@ fn a_buffer_can_serve_one_connection_after_another() {
     }
 }
 
+/// `receive_all` takes one event after another.
+#[test]
+fn all_messages_of_a_read_are_received() {
+    for role in ROLES {
+        let bytes = [&b"one"[..], b"two", b"three"]
+            .map(|text| frame(peer_of(role), FIN_TEXT, text))
+            .concat();
+        let (mut connection, mut buffer, mut out) = (open(role, Config::default()), InputBuffer::new(), Vec::new());
+        read(&mut buffer, &mut &bytes[..], bytes.len());
+        for text in [&b"one"[..], b"two", b"three"] {
+            let event = buffer.receive_all(&mut connection, &mut out).unwrap().unwrap();
+            assert_eq!(payload(&event), text);
+        }
+        assert_eq!(buffer.receive_all(&mut connection, &mut out), Ok(None));
+        assert_eq!(buffer.unread_len(), 0);
+    }
+}
+
 /// A connection that its caller ends in the middle of a message.
 #[test]
 fn a_message_in_progress_survives_a_close_frame_and_ends_with_the_connection() {

@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use sockless::{
-    Accept, ClientRequest, CloseCode, Config, Connection, Event, InputBuffer, Relay, Request, Role, proxy::Proxy,
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, InputBuffer, Relay, Request, Role,
+    proxy::Proxy,
 };
 use support::{
     ROLES, feed, frame,
@@ -311,4 +312,59 @@ fn f77_a_recorder_is_shown_without_what_it_has_recorded() {
     let recorder = sockless::recording::Recorder::new(|_| {}).limit(5).redact(true);
     let shown = format!("{recorder:?}");
     assert_eq!(shown, "Recorder { redact: true, limit: 5, written: 0, .. }");
+}
+
+/// Of a value, and of a URL before what is redacted, at most 64 bytes are shown, and how long a
+/// value is.
+#[test]
+fn long_values_are_cut_off() {
+    let of_len = |len: usize| "/".repeat(len);
+    for len in [63, 64, 65] {
+        let (value, url) = (of_len(len), of_len(len) + "?needle");
+        let mut fields = REQUEST_FIELDS.to_vec();
+        fields.extend([("Server", &*value), ("Referer", &*value), ("Location", &*url)]);
+        let shown = format!("{:?}", Request::from_list("GET", "/", listed(&fields)).unwrap());
+        let (whole, redacted) = match len {
+            65 => (
+                format!("\"{}\"... (65 bytes)", of_len(64)),
+                format!("\"{}...?<redacted>\"", of_len(64)),
+            ),
+            _ => (format!("\"{value}\""), format!("\"{value}?<redacted>\"")),
+        };
+        for expected in [
+            format!("\"Server\": {whole},"),
+            format!("\"Referer\": {whole},"),
+            format!("\"Location\": {redacted}"),
+        ] {
+            assert!(shown.contains(&expected), "{expected}: {shown}");
+        }
+    }
+}
+
+/// F77: The scheme of a URL with a password may have any character that RFC 3986 permits.
+#[test]
+fn f77_a_scheme_is_shown_before_a_password() {
+    for (url, expected) in [
+        ("git+ssh://needle@h/", "\"git+ssh://<redacted>\""),
+        ("a-b.2://needle@h/", "\"a-b.2://<redacted>\""),
+        ("needle_x://needle@h/", "\"<redacted>\""),
+        ("/@needle?needle", "\"/@needle?<redacted>\""),
+    ] {
+        let mut fields = REQUEST_FIELDS.to_vec();
+        fields.push(("Referer", url));
+        let shown = format!("{:?}", Request::from_list("GET", "/", listed(&fields)).unwrap());
+        assert!(shown.contains(&format!("\"Referer\": {expected}")), "{shown}");
+    }
+}
+
+/// F77: A chunk shows its payload as a message does.
+#[test]
+fn f77_a_chunk_is_shown_as_a_message_is() {
+    let mut chunks = open(Role::Client, Config::new().delivery(Delivery::Chunks));
+    let mut bytes = *b"\x01\x02\0a";
+    let event = chunks.receive(&mut &mut bytes[..], &mut Vec::new()).unwrap().unwrap();
+    assert_eq!(
+        format!("{event:?}").replace("ReservedBits { rsv1: false, rsv2: false, rsv3: false }", "NONE"),
+        r#"Chunk(Chunk { kind: Text, data: "\x00a", reserved: NONE, frame_end: true, message_end: false })"#
+    );
 }

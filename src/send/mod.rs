@@ -269,3 +269,43 @@ impl Sender {
         self.keys.as_mut().map(|keys| keys.next_key())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroUsize;
+
+    use alloc::vec::Vec;
+
+    use super::{Config, MessageKind, ReservedBits, Sender};
+
+    /// The fast path is for messages in one frame, between messages.
+    #[test]
+    fn the_fast_path_is_taken_between_messages() {
+        let mut sender = Sender::new(None, None);
+        assert!(sender.is_fast);
+        let mut out = Vec::new();
+        for (fin, is_fast) in [(false, false), (true, true)] {
+            sender
+                .fragment(MessageKind::Text, b"a", fin, ReservedBits::NONE, &mut out)
+                .unwrap();
+            assert_eq!(sender.is_fast, is_fast);
+        }
+        sender.disable_fast_paths();
+        assert!(!sender.is_fast && !sender.fast_paths);
+        let mut sender = Sender::new(None, NonZeroUsize::new(10));
+        assert!(!sender.is_fast);
+        sender.configure(&Config::new());
+        assert!(sender.is_fast);
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn only_a_plain_frame_of_a_server_has_its_payload_as_it_is() {
+        let server = Sender::new(None, None);
+        assert!(server.sends_payload_as_it_is(10) && !server.fragments_messages());
+        let server = Sender::new(None, NonZeroUsize::new(100));
+        assert!(!server.sends_payload_as_it_is(10) && server.fragments_messages());
+        let keys = alloc::boxed::Box::new(super::MaskKeys::new([1; 32]));
+        assert!(!Sender::new(Some(keys), None).sends_payload_as_it_is(10));
+    }
+}
