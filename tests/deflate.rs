@@ -707,6 +707,86 @@ fn f46_memory_depends_on_the_configuration() {
     }
 }
 
+/// `DeflateConfig::low_memory` (F46): the memory of what is sent follows the window. It is
+/// documented there: `6 * 2^bits + 258` bytes, and with `release` and context takeover `2^bits`.
+#[test]
+fn f46_in_low_memory_the_deflater_follows_the_window() {
+    // Fields of the deflater, and what the allocator is asked for beside its tables.
+    const FIXED: i64 = 256;
+    for bits in 8..=15 {
+        let window = 1_i64 << bits.min(12);
+        for (takeover, release) in [(true, false), (true, true), (false, false), (false, true)] {
+            let deflate = DeflateConfig::new().threshold(0).low_memory(true).release(release);
+            let mut sender = None;
+            let open = || upgraded(Role::Server, params(bits, !takeover), Config::new().deflate(deflate));
+            let created = allocation_counter::measure(|| sender = Some(open()));
+            assert_eq!(created.bytes_current, 0, "no memory before the first message");
+            let (mut sender, mut receiver) = (
+                sender.unwrap(),
+                upgraded(Role::Client, params(bits, !takeover), compress_all()),
+            );
+            let mut held = 0;
+            for seed in 0..20 {
+                let mut out = Vec::with_capacity(1 << 16);
+                let message = json(if seed % 3 == 0 { 20_000 } else { 200 }, seed);
+                let sending = allocation_counter::measure(|| sender.send_text(&message, &mut out).unwrap());
+                held += sending.bytes_current;
+                let most = match (takeover, release) {
+                    (_, false) => 7 * window + 258 + FIXED,
+                    (true, true) => window + FIXED,
+                    (false, true) => FIXED,
+                };
+                assert!(held <= most, "{bits} {takeover} {release} {seed}: {held}");
+                // The compressed message, while it grows.
+                let peak = 7 * window + 258 + FIXED + 3 * out.len() as i64;
+                assert!(sending.bytes_max as i64 <= peak, "{bits} {seed}: {sending:?}");
+                assert_eq!(feed(&mut receiver, &out).events, [text_event(&message)]);
+            }
+            if release && takeover {
+                let repeated = [json(150, 5), json(150, 5)].map(|message| {
+                    let mut out = Vec::new();
+                    sender.send_text(&message, &mut out).unwrap();
+                    out.len()
+                });
+                assert!(repeated[1] < 20, "the window is kept: {repeated:?}");
+            }
+        }
+    }
+}
+
+/// In low memory, a window of at most 12 bits is used, whatever was negotiated, and nothing else
+/// changes: what was negotiated, and what is received.
+#[test]
+fn s7_1_2_in_low_memory_the_window_has_at_most_12_bits() {
+    let config = Config::new().deflate(DeflateConfig::new().threshold(0).low_memory(true));
+    for role in ROLES {
+        let (repeated, other) = (incompressible(200, 3), incompressible(4096 - 200, 5));
+        for (distance, is_found) in [(other.len(), true), (other.len() + 1, false)] {
+            let mut sender = upgraded(role, params(15, false), config.clone());
+            let mut out = Vec::new();
+            sender
+                .send_fragment(MessageKind::Binary, &repeated, false, &mut out)
+                .unwrap();
+            let between = [&other[..], &[0]].concat();
+            sender
+                .send_fragment(MessageKind::Binary, &between[..distance], false, &mut out)
+                .unwrap();
+            let before = out.len();
+            sender
+                .send_fragment(MessageKind::Binary, &repeated, true, &mut out)
+                .unwrap();
+            assert_eq!(out.len() - before < 50, is_found);
+        }
+        // The peer uses 15 bits.
+        let mut peer = open(peer_of(role));
+        let mut out = Vec::new();
+        let far = [&repeated[..], &incompressible(20_000, 7), &repeated].concat();
+        peer.send_fragment(MessageKind::Binary, &far, true, &mut out).unwrap();
+        let outcome = feed(&mut upgraded(role, params(15, false), config.clone()), &out);
+        assert_eq!(outcome.events, [Event::Binary(far.into())]);
+    }
+}
+
 /// `DeflatePool` (F42, F46): many connections share the state of one, and do not affect each other.
 #[test]
 fn f42_a_pool_serves_many_connections() {
@@ -791,6 +871,25 @@ fn f42_a_pool_serves_connections_that_return_the_state() {
         again.bytes_max < 50_000,
         "the state of the last window size is kept: {again:?}"
     );
+
+    // A deflater in low memory serves others of that kind. What it has compressed has no effect.
+    let low_memory = || {
+        let deflate = DeflateConfig::new().threshold(0).level(1).low_memory(true);
+        upgraded(Role::Server, params(12, true), Config::new().deflate(deflate))
+    };
+    for seed in 0..10 {
+        let message = json(500 * (10 - seed), seed * 1000);
+        let (mut server, mut alone) = (low_memory(), Vec::new());
+        server.send_text(&message, &mut alone).unwrap();
+        let (mut server, mut shared) = (low_memory(), Vec::with_capacity(alone.len()));
+        let sending = allocation_counter::measure(|| {
+            server.borrow_deflate_state(&mut pool);
+            server.send_text(&message, &mut shared).unwrap();
+            server.return_deflate_state(&mut pool);
+        });
+        assert!(shared == alone, "{seed}");
+        assert_eq!(sending.bytes_max > 20_000, seed == 0, "the state is kept: {sending:?}");
+    }
 
     for bits in [15, 12] {
         // A connection that keeps only its window borrows an inflater that has inflated other
