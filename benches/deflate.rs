@@ -4,7 +4,7 @@
 //! `cargo bench -p sockless-benches --bench deflate` measures `miniz_oxide`, and with
 //! `--features zlib-rs` it measures `zlib-rs`. In addition to the figures of criterion, it prints a
 //! table of ratios. The ratios are of rounds in which the two alternate, so that noise of the
-//! machine affects both.
+//! machine affects both. A second table has `DeflateConfig::low_memory` for each window.
 
 use std::{
     env,
@@ -52,14 +52,18 @@ fn messages(len: usize) -> Vec<String> {
 }
 
 fn connection(role: Role, takeover: bool, level: u8) -> Connection {
-    let deflate = DeflateConfig::new().level(level).threshold(0);
-    let config = Config::new().deflate(deflate);
+    let deflate = DeflateConfig::new().level(level);
+    connection_with(role, takeover, WindowBits::MAX, deflate)
+}
+
+fn connection_with(role: Role, takeover: bool, bits: WindowBits, deflate: DeflateConfig) -> Connection {
+    let config = Config::new().deflate(deflate.threshold(0));
     let mut negotiated = Negotiated::default();
     negotiated.deflate = Some(DeflateParams {
         server_no_context_takeover: !takeover,
         client_no_context_takeover: !takeover,
-        server_max_window_bits: WindowBits::MAX,
-        client_max_window_bits: WindowBits::MAX,
+        server_max_window_bits: bits,
+        client_max_window_bits: bits,
     });
     upgraded(role, &negotiated, config)
 }
@@ -234,6 +238,7 @@ fn measure(c: &mut Criterion) {
     // Without `--bench`, criterion only tests.
     if env::args().any(|arg| arg == "--bench") {
         print_table();
+        print_low_memory_table();
     }
 }
 
@@ -261,6 +266,77 @@ fn print_table() {
             median(rounds.iter().map(|[sockless, _]| *sockless)),
             median(rounds.iter().map(|[_, library]| *library)),
             median(rounds.iter().map(|[sockless, library]| sockless / library)),
+        );
+    }
+}
+
+/// What one round of messages takes: the bytes of the frames, and the throughput.
+struct Window {
+    name: String,
+    len: usize,
+    wire: usize,
+    round: Round,
+}
+
+fn windows() -> Vec<Window> {
+    let mut windows = Vec::new();
+    for len in SIZES {
+        for bits in 8..=12 {
+            for (takeover, release) in [(true, false), (true, true), (false, false)] {
+                let deflate = DeflateConfig::new().low_memory(true).release(release);
+                let release = if release { ", release" } else { "" };
+                let name = format!("{bits}, takeover {takeover}{release}");
+                windows.push(window(name, len, bits, takeover, deflate));
+            }
+        }
+        for (bits, takeover) in [(9, true), (12, true), (15, true), (15, false)] {
+            let name = format!("{bits}, takeover {takeover}, not in low memory");
+            windows.push(window(name, len, bits, takeover, DeflateConfig::new()));
+        }
+    }
+    windows
+}
+
+fn window(name: String, len: usize, bits: u8, takeover: bool, deflate: DeflateConfig) -> Window {
+    let bits = WindowBits::new(bits).unwrap();
+    let messages = messages(len);
+    let mut server = connection_with(Role::Server, takeover, bits, deflate);
+    let mut client = connection_with(Role::Client, takeover, bits, DeflateConfig::new());
+    let mut wire = 0;
+    for (mut bytes, message) in send_round(&mut server, &messages).into_iter().zip(&messages) {
+        wire += bytes.len();
+        let event = client.receive(&mut &mut bytes[..], &mut Vec::new()).unwrap();
+        assert_eq!(event, Some(Event::Text(message.as_str().into())));
+    }
+    Window {
+        name,
+        len,
+        wire,
+        round: Box::new(move || {
+            black_box(send_round(&mut server, &messages));
+        }),
+    }
+}
+
+/// Prints the medians of rounds in which all windows alternate.
+fn print_low_memory_table() {
+    let mut windows = windows();
+    let mut throughputs = vec![Vec::new(); windows.len()];
+    for _ in 0..21 {
+        for (window, throughputs) in windows.iter_mut().zip(&mut throughputs) {
+            let begun = Instant::now();
+            (window.round)();
+            throughputs.push(ROUND_LEN as f64 / (1 << 20) as f64 / begun.elapsed().as_secs_f64());
+        }
+    }
+    println!("\n| window bits | size | wire bytes, % of the messages | MiB/s |\n|---|---|---|---|");
+    for (window, throughputs) in windows.iter().zip(throughputs) {
+        println!(
+            "| {} | {} | {:.1} | {:.0} |",
+            window.name,
+            window.len,
+            100.0 * window.wire as f64 / ROUND_LEN as f64,
+            median(throughputs.into_iter())
         );
     }
 }

@@ -22,14 +22,39 @@ const LEN: usize = 20_000;
 /// The number of messages in the measurements that count allocations.
 const MESSAGES: u64 = 20;
 
-/// The negotiated compression: window bits, context takeover, and whether the state is released
-/// between messages.
-type Mode = Option<(u8, bool, bool)>;
+/// The negotiated compression.
+#[derive(Clone, Copy)]
+struct Compression {
+    bits: u8,
+    takeover: bool,
+    /// The state is released between messages.
+    release: bool,
+    low_memory: bool,
+}
+
+impl Compression {
+    const fn new(bits: u8, takeover: bool, release: bool) -> Self {
+        Self {
+            bits,
+            takeover,
+            release,
+            low_memory: false,
+        }
+    }
+}
+
+type Mode = Option<Compression>;
 
 fn open(role: Role, mode: Mode) -> Connection {
     let (mut config, mut negotiated) = (Config::default(), Negotiated::default());
-    if let Some((bits, takeover, release)) = mode {
-        let deflate = DeflateConfig::new().release(release);
+    if let Some(Compression {
+        bits,
+        takeover,
+        release,
+        low_memory,
+    }) = mode
+    {
+        let deflate = DeflateConfig::new().release(release).low_memory(low_memory);
         config = config.deflate(deflate);
         let bits = WindowBits::new(bits).unwrap();
         negotiated.deflate = Some(DeflateParams {
@@ -60,9 +85,17 @@ fn main() {
     let windows = [15, 12, 9];
     let modes = windows.into_iter().flat_map(|bits| {
         [(true, false), (true, true), (false, false), (false, true)]
-            .map(|(takeover, release)| Some((bits, takeover, release)))
+            .map(|(takeover, release)| Some(Compression::new(bits, takeover, release)))
     });
-    for mode in std::iter::once(None).chain(modes) {
+    let low_memory = (8..=12).rev().flat_map(|bits| {
+        [false, true].map(|release| {
+            Some(Compression {
+                low_memory: true,
+                ..Compression::new(bits, true, release)
+            })
+        })
+    });
+    for mode in std::iter::once(None).chain(modes).chain(low_memory) {
         print_compression_row(mode);
     }
     println!("\n| new connection, compression | heap |\n|---|---|");
@@ -91,7 +124,7 @@ fn print_compression_row(mode: Mode) {
         out.clear();
         let sending = measure(|| sender.send_text(&text, &mut out).unwrap());
         let mut input = Vec::new();
-        let mut client = open(Role::Client, mode.map(|(bits, ..)| (bits, false, false)));
+        let mut client = open(Role::Client, mode.map(|mode| Compression::new(mode.bits, false, false)));
         client.send_text(&text, &mut input).unwrap();
         let mut event = None;
         let receiving = measure(|| {
@@ -112,9 +145,11 @@ fn print_compression_row(mode: Mode) {
     let (sending, receiving, message_capacity) = round(0);
     let name = mode.map_or_else(
         || "none".to_owned(),
-        |(bits, takeover, release)| {
-            let takeover = if takeover { "takeover" } else { "no takeover" };
-            format!("{bits} bits, {takeover}{}", if release { ", release" } else { "" })
+        |mode| {
+            let takeover = if mode.takeover { "takeover" } else { "no takeover" };
+            let release = if mode.release { ", release" } else { "" };
+            let low_memory = if mode.low_memory { ", low memory" } else { "" };
+            format!("{} bits, {takeover}{release}{low_memory}", mode.bits)
         },
     );
     println!(
@@ -129,7 +164,7 @@ fn print_compression_row(mode: Mode) {
 
 /// Prints the heap of a new connection, with and without compression.
 fn print_new_rows(role: Role) {
-    for (name, mode) in [("none", None), ("negotiated", Some((15, true, false)))] {
+    for (name, mode) in [("none", None), ("negotiated", Some(Compression::new(15, true, false)))] {
         let mut connection = None;
         let new = measure(|| connection = Some(open(role, mode)));
         println!("| {role:?}, {name} | {} |", new.bytes_current);
@@ -185,7 +220,7 @@ fn print_allocation_rows(role: Role) {
 
 /// Prints the allocations while compressed messages are received in segments, and sent.
 fn print_compressed_row(role: Role, takeover: bool) {
-    let mode = Some((15, takeover, false));
+    let mode = Some(Compression::new(15, takeover, false));
     let (mut end, mut peer) = (open(role, mode), open(peer_of(role), mode));
     let (mut wire, mut out) = (Vec::new(), Vec::new());
     let text = message(0);

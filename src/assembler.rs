@@ -394,3 +394,71 @@ impl Default for Buffer {
         Self::Spare(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Buffer, Limits, MessageAssembler};
+    use crate::message::{Message, MessageKind};
+
+    const LIMITS: Limits = Limits {
+        size: 1000,
+        fragments: 2,
+    };
+
+    fn assembling(kind: MessageKind) -> MessageAssembler {
+        let mut assembler = MessageAssembler::new();
+        assembler.begin_frame(Some(kind), 100, LIMITS).unwrap();
+        assembler.append(b"ab", 0).unwrap();
+        assembler
+    }
+
+    fn free(assembler: &MessageAssembler) -> usize {
+        match &assembler.buffer {
+            Buffer::Spare(data) | Buffer::Binary(data) => data.capacity() - data.len(),
+            Buffer::Text(text) => text.capacity() - text.len(),
+        }
+    }
+
+    /// The fast path takes a byte while there is room for it, and no byte for which the memory
+    /// would have to grow.
+    #[test]
+    fn single_bytes_are_taken_while_there_is_room() {
+        for (kind, byte) in [(MessageKind::Binary, 0xFF), (MessageKind::Text, b'c')] {
+            let mut assembler = assembling(kind);
+            while free(&assembler) > 0 {
+                let before = free(&assembler);
+                let mut is_accepted = false;
+                assert!(assembler.push_byte(byte, || is_accepted = true) && is_accepted);
+                assert_eq!(free(&assembler), before - 1);
+            }
+            assert!(!assembler.push_byte(byte, || panic!("accepted without room")));
+            assert_eq!(free(&assembler), 0);
+        }
+    }
+
+    /// The same for a code point of several bytes: while there is room for the longest.
+    #[test]
+    fn bytes_of_code_points_are_taken_while_there_is_room() {
+        let mut assembler = assembling(MessageKind::Text);
+        let mut expected = alloc::string::String::from("ab");
+        while free(&assembler) >= 4 {
+            for byte in "é".bytes() {
+                assert!(assembler.push_byte(byte, || ()));
+            }
+            expected.push('é');
+        }
+        assert!(!assembler.push_byte(0xC3, || panic!("accepted without room")));
+        assert_eq!(assembler.finish().unwrap(), Message::Text(expected.into()));
+    }
+
+    /// A fragment may be as long as what the limit on the size leaves, if the limit on their number
+    /// permits one more.
+    #[test]
+    fn the_longest_fragment_follows_from_the_limits() {
+        let mut assembler = assembling(MessageKind::Text);
+        assert_eq!(assembler.max_fragment(LIMITS), Some(900));
+        assembler.begin_frame(None, 900, LIMITS).unwrap();
+        assert_eq!(assembler.max_fragment(LIMITS), None);
+        assert_eq!(assembler.max_fragment(Limits { fragments: 3, ..LIMITS }), Some(0));
+    }
+}

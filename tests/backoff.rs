@@ -94,3 +94,34 @@ fn a_reset_does_not_repeat_delays() {
     backoff.reset();
     assert_ne!(backoff.next_delay(), before);
 }
+
+/// R211: A delay can be zero, and it can be the bound.
+#[test]
+fn s7_2_3_both_ends_of_the_range_occur() {
+    let delays: Vec<_> = (0..100)
+        .map(|seed| {
+            Backoff::new(seed)
+                .first(Duration::from_nanos(1))
+                .next_delay()
+                .as_nanos()
+        })
+        .collect();
+    assert!(delays.contains(&0) && delays.contains(&1), "{delays:?}");
+}
+
+/// The random values are those that are published for SplitMix64: their upper bits, which the range
+/// of a hundred years shows.
+#[test]
+fn the_generator_is_splitmix64() {
+    let mut backoff = Backoff::new(1_234_567).first(MAX).max(MAX);
+    for value in [
+        6_457_827_717_110_365_317_u64,
+        3_203_168_211_198_807_973,
+        9_817_491_932_198_370_423,
+        4_593_380_528_125_082_431,
+        16_408_922_859_458_223_821,
+    ] {
+        let expected = (u128::from(value) * (MAX.as_nanos() + 1)) >> 64;
+        assert_eq!(backoff.next_delay().as_nanos(), expected);
+    }
+}

@@ -1821,4 +1821,10 @@ fn f75_a_close_is_a_success_or_an_error() {
     );
     let (is_success, text) = after(None, None);
     assert_eq!((is_success, text), (false, ProtocolError::UnexpectedEof.to_string()));
+    // A caller may leave out the error.
+    let mut server = open(Role::Server, Config::new());
+    server.receive_eof().unwrap_err();
+    let mut status = server.close_status().unwrap().clone();
+    status.error = None;
+    assert_eq!(status.to_string(), "the transport ended without a Close frame");
 }

@@ -375,6 +375,20 @@ fn f84_blocks_are_limited_by_the_bytes() {
     }
 }
 
+/// F84: The tail pays once for the blocks of a message, whether it is consumed or not.
+#[test]
+fn f84_the_tail_pays_once() {
+    // Two blocks in three bytes and the tail: seven bytes, of twelve.
+    let message = frame(Role::Server, 0xC2, &empty_fixed_blocks(2));
+    let mut client = upgraded(Role::Client, params(14, false), compress_all());
+    let mut count = 0;
+    while feed(&mut client, &message).error.is_none() {
+        count += 1;
+        assert!(count < 700, "the credit does not end");
+    }
+    assert!(count > 500, "{count}");
+}
+
 /// F84: Compressors stay within the limit whose blocks are the shortest: a flush after each byte,
 /// messages of one byte, and messages of a few bytes that end with a last block.
 #[test]

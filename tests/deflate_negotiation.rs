@@ -118,6 +118,11 @@ fn s5_an_offer_has_the_configured_parameters() {
              permessage-deflate; client_max_window_bits",
         ),
         (
+            DeflateConfig::new().server_no_context_takeover(true).fallback(true),
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits, \
+             permessage-deflate; client_max_window_bits",
+        ),
+        (
             DeflateConfig::new().fallback(true),
             "permessage-deflate; client_max_window_bits",
         ),

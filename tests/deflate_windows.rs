@@ -1,12 +1,16 @@
 //! Windows of permessage-deflate, compared with other implementations: what is sent is inflated by
-//! `zlib-rs` and `miniz_oxide` with a window of exactly the negotiated size, and everything that
-//! `zlib-rs` deflates is received.
+//! `zlib-rs`, `miniz_oxide` and a slow decoder with a window of exactly the negotiated size, and
+//! everything that `zlib-rs` deflates is received.
 
 use std::num::NonZeroUsize;
 
 use proptest::prelude::*;
 use sockless::{Config, Connection, Event, MessageKind, Role, deflate::DeflateConfig};
-use support::{feed_cut, frame, frames, params, upgraded, with_deflate};
+use support::{
+    feed_cut, frame, frames,
+    laws::rfc1951::{self, End},
+    params, upgraded, with_deflate,
+};
 use zlib_rs::{Deflate, DeflateFlush, Inflate, InflateFlush, Strategy as ZlibStrategy};
 
 /// The bytes that a sender removes from the end of a message (RFC 7692, section 7.2.1).
@@ -184,15 +188,16 @@ fn compressed_and_payload(sender: Role, bytes: &[u8]) -> (bool, Vec<u8>) {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
-    /// R162 R164 R175 R182 (F43): Sent messages are inflated by two other implementations with a
+    /// R162 R164 R175 R182 (F43): Sent messages are inflated by three other implementations with a
     /// window of exactly the negotiated size, for every window, level and framing, with and without
-    /// context takeover.
+    /// context takeover, and by each deflater. That of `low_memory` has at most 12 bits.
     #[test]
     fn s7_1_2_sent_messages_inflate_with_the_negotiated_window(
         (bits, messages) in window_and_messages(),
         level in 0_u8..=9,
         takeover: bool,
         release: bool,
+        low_memory: bool,
         server: bool,
         framing in framing(),
         seed: u32,
@@ -202,11 +207,13 @@ proptest! {
             Framing::Sized(size) => NonZeroUsize::new(size),
             _ => None,
         };
-        let deflate = DeflateConfig::new().level(level).threshold(0).release(release);
+        let deflate = DeflateConfig::new().level(level).threshold(0).release(release).low_memory(low_memory);
         let config = Config::new().deflate(deflate).fragment_size(fragment_size);
         let mut sender = open(role, bits, takeover, config);
+        let bits = if low_memory { bits.min(12) } else { bits };
         let mut zlib = Inflate::new(false, bits);
         let mut ring = RingInflater::new(bits);
+        let mut history = Vec::new();
         for (at, data) in build_messages(&messages, seed).iter().enumerate() {
             let (compressed, payload) = compressed_and_payload(role, &send(&mut sender, data, framing));
             if !compressed {
@@ -216,12 +223,16 @@ proptest! {
             if !takeover {
                 zlib.reset(false);
                 ring = RingInflater::new(bits);
+                history.clear();
             }
             let payload = [&payload[..], &TAIL].concat();
             let in_window = inflate(&mut zlib, &payload, data.len());
             prop_assert!(in_window.as_ref() == Ok(data), "message {at} by zlib: {:?}", in_window.err());
             let in_ring = ring.inflate(&payload);
             prop_assert!(in_ring.as_ref() == Ok(data), "message {at} in a ring: {:?}", in_ring.err());
+            let slowly = rfc1951::inflate(&payload, &history, 1 << bits, data.len(), true, false);
+            prop_assert!(slowly.plain == *data && slowly.end == End::Block, "message {at}: {:?}", slowly.end);
+            history.extend(data);
         }
     }
 

@@ -5,20 +5,20 @@ use std::{collections::BTreeSet, error::Error, fmt::Debug, fs, path::Path};
 use sockless::{
     Accept, ClientRequest, CloseCode, Config, Connection, Message, MessageKind, ProtocolError, Request, Role,
     SendError,
-    error::{LocalHandshakeError, RequestError, ResponseError},
+    error::{Excerpt, LocalHandshakeError, RequestError, ResponseError},
     frame::ReservedBits,
     handshake::{Expected, Scheme},
     proxy::{Proxy, ProxyError},
     utf8,
 };
 use support::{
-    feed, frame,
+    control_frame_too_long, feed, fragmented_control_frame, frame,
     heads::{
         CONNECT_FIELDS, KEY, REQUEST_FIELDS, RESPONSE_FIELDS, SEED, connect_request, connect_with, connect_without,
         drain, head, hear, plain, request, request_of_fields, request_of_len, request_with, response_with, serve,
         undecided, with,
     },
-    open,
+    interleaved_message, open, reserved_bits,
 };
 
 /// The texts, each after its type and variant, in the order of [`errors`]. A text has one line;
@@ -1407,8 +1407,77 @@ fn every_type_is_listed() {
     assert_eq!(found, expected.map(String::from).into());
 }
 
+/// The text of an error names the frame that it is about.
+#[test]
+fn texts_name_the_frame() {
+    for (first, name) in [(0x08, "Close"), (0x09, "Ping"), (0x0A, "Pong")] {
+        let text = fragmented_control_frame(first).to_string();
+        assert!(
+            text.contains(&format!(" sent a {name} frame that is fragmented")),
+            "{text}"
+        );
+        let text = control_frame_too_long(0x80 | first).to_string();
+        assert!(text.contains(&format!(" sent a {name} frame that announces")), "{text}");
+    }
+    for (first, name) in [(0x81, "text"), (0x82, "binary")] {
+        let text = interleaved_message(first).to_string();
+        assert!(text.contains(&format!(" began a {name} message before")), "{text}");
+    }
+}
+
+/// The text of an error names the reserved bits that are set.
+#[test]
+fn texts_name_the_reserved_bits() {
+    for (first, names) in [
+        (0xC1, "RSV1"),
+        (0xA1, "RSV2"),
+        (0x91, "RSV3"),
+        (0xE1, "RSV1 and RSV2"),
+        (0xD1, "RSV1 and RSV3"),
+        (0xB1, "RSV2 and RSV3"),
+        (0xF1, "RSV1 and RSV2 and RSV3"),
+    ] {
+        let text = reserved_bits(first).to_string();
+        assert!(text.contains(&format!(" with {names} set,")), "{text}");
+    }
+}
+
+/// An excerpt of [`Excerpt::MAX_LEN`] bytes is not cut off, one of more is.
+#[test]
+fn excerpts_are_cut_off_at_their_limit() {
+    for (len, rest) in [(37, ""), (38, ""), (39, "...")] {
+        let excerpt = Excerpt::new(&b"x".repeat(len));
+        let quoted = "x".repeat(len.min(Excerpt::MAX_LEN));
+        assert_eq!(excerpt.as_bytes(), quoted.as_bytes());
+        assert_eq!(excerpt.to_string(), format!("\"{quoted}\"{rest}"));
+        assert_eq!(format!("{excerpt:?}"), excerpt.to_string());
+    }
+    for (len, text) in [(0, r#"""..."#), (2, r#""ab"..."#), (3, r#""abc""#), (4, r#""abc""#)] {
+        assert_eq!(Excerpt::truncated(b"abc", len).to_string(), text);
+    }
+}
+
 /// `receive` returns its error in a box. The connection keeps a copy.
 #[test]
 fn errors_are_small() {
     assert!(size_of::<ProtocolError>() <= 64);
+}
+
+/// The name of a frame in the text of an error, by its opcode.
+#[test]
+fn an_error_names_the_frame() {
+    for (opcode, name) in [
+        (0, "continuation"),
+        (1, "text"),
+        (2, "binary"),
+        (8, "Close"),
+        (9, "Ping"),
+        (10, "Pong"),
+    ] {
+        let text = ProtocolError::FragmentedControlFrame { opcode }.to_string();
+        assert!(
+            text.starts_with(&format!("the peer sent a {name} frame that ")),
+            "{text}"
+        );
+    }
 }

@@ -5,7 +5,7 @@
 //! the smallest input.
 
 use sockless::{
-    CloseCode, Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role, SendError, frame::Header,
+    Accept, CloseCode, Config, Connection, Delivery, Event, MessageKind, ProtocolError, Role, SendError, frame::Header,
 };
 use support::{
     KEY, Length, REQUEST, ROLES, feed, feed_bytewise, fragmented_control_frame, frame, header, interleaved_message,
@@ -15,6 +15,50 @@ use support::{
 /// The connection with fast paths and without.
 fn with_and_without_fast_paths(connection: impl Fn() -> Connection) -> [Connection; 2] {
     [connection(), without_fast_paths(connection())]
+}
+
+/// If [`without_fast_paths`] did nothing, each test here would compare a path with itself. Where a
+/// fast path waits for the rest of a message, the general path takes what there is. The unit test
+/// of `connection` asks for every fast path.
+#[test]
+fn disabled_fast_paths_are_not_taken() {
+    for role in ROLES {
+        let begun = &frame(peer_of(role), 0x82, &[1; 300])[..20];
+        for (mut connection, is_fast) in with_and_without_fast_paths(|| open(role, Config::default()))
+            .into_iter()
+            .zip([true, false])
+        {
+            let (mut bytes, mut out) = (begun.to_vec(), Vec::new());
+            let mut input = &mut bytes[..];
+            assert_eq!(connection.wanted(input) > 1, is_fast, "{role:?}: all that is missing");
+            assert_eq!(connection.receive_whole(&mut input, &mut out), Ok(None));
+            assert_eq!(
+                input.is_empty(),
+                !is_fast,
+                "{role:?}: the fast path leaves what is not whole"
+            );
+            connection.receive(&mut input, &mut out).unwrap();
+            assert_eq!(connection.wanted(&[]) > 1, is_fast, "{role:?}: the rest of the frame");
+        }
+    }
+}
+
+/// They remain disabled when an acceptance replaces the settings.
+#[test]
+fn disabled_fast_paths_remain_so_after_the_handshake() {
+    const ROUTE: Config = Config::new().max_message_size(1000);
+    for (mut server, is_fast) in with_and_without_fast_paths(|| Connection::server(Config::default()))
+        .into_iter()
+        .zip([true, false])
+    {
+        let (mut bytes, mut out) = (REQUEST.as_bytes().to_vec(), Vec::new());
+        let Some(Event::Request(request)) = server.receive(&mut &mut bytes[..], &mut out).unwrap() else {
+            panic!("expected a request")
+        };
+        let accept = Accept::new().any_origin().config(&ROUTE);
+        server.accept(&request, &accept, &mut out).unwrap();
+        assert_eq!(server.wanted(&frame(Role::Client, 0x82, &[1; 300])[..20]) > 1, is_fast);
+    }
 }
 
 /// A frame whose length has any form.
@@ -395,7 +439,7 @@ fn the_send_path_is_current_after_every_call() {
 #[cfg(feature = "deflate")]
 #[test]
 fn the_send_path_is_current_after_a_negotiation() {
-    use sockless::{Accept, deflate::DeflateConfig};
+    use sockless::deflate::DeflateConfig;
 
     let config = || Config::new().deflate(DeflateConfig::new().threshold(0));
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";

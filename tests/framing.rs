@@ -26,6 +26,23 @@ const OPCODES: [(Opcode, u8); 6] = [
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+/// Sets of reserved bits, as sets of numbers.
+#[test]
+fn s5_2_reserved_bits_are_a_set() {
+    let set = |bits: u8| ReservedBits {
+        rsv1: bits & 1 > 0,
+        rsv2: bits & 2 > 0,
+        rsv3: bits & 4 > 0,
+    };
+    for a in 0..8 {
+        assert_eq!(set(a).is_empty(), a == 0);
+        for b in 0..8 {
+            assert_eq!(set(a).union(set(b)), set(a | b));
+            assert_eq!(set(a).without(set(b)), set(a & !b));
+        }
+    }
+}
+
 /// The possible rests of a header after its first two bytes: the extended length, and the mask key
 /// if there is one.
 fn header_tails(second: u8) -> Vec<Vec<u8>> {

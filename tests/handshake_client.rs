@@ -1519,6 +1519,38 @@ fn s4_1_1_a_malformed_length_fails() {
     }
 }
 
+/// R027: A line of a chunk may have 256 bytes before its line end.
+#[test]
+fn s4_1_1_the_lines_of_chunks_are_limited() {
+    let head = head("HTTP/1.1 500 x", &[("Transfer-Encoding", "chunked")]);
+    for len in [255, 256, 257] {
+        let line = format!("5;{}\r\n", "x".repeat(len - 3));
+        let input = [&head[..], line.as_bytes(), b"sorry\r\n0\r\n\r\n"].concat();
+        if len > 256 {
+            assert_fails(&plain(), &input, ResponseError::ChunkLineTooLong { limit: 256 });
+        } else {
+            assert_eq!(refusal(&Config::new(), &input).body, b"sorry");
+        }
+    }
+}
+
+/// R138: Of a body that is longer than the limit, no more than the limit is kept, in any pieces.
+#[test]
+fn r138_the_body_of_a_refusal_is_bounded() {
+    let limit = 50_000;
+    let config = Config::new().max_refusal_body(limit);
+    let mut client = dial(&plain(), &config);
+    let mut out = Vec::new();
+    let head = head("HTTP/1.1 500 x", &[("Content-Length", "1000000")]);
+    drain(&mut client, &[&head[..], &vec![b'x'; limit]].concat(), &mut out).unwrap();
+    let mut rest = vec![b'x'; 900_000];
+    let kept = allocation_counter::measure(|| {
+        let event = client.receive(&mut &mut rest[..], &mut out).unwrap();
+        assert!(matches!(event, Some(Event::Refused(_))), "{event:?}");
+    });
+    assert!(kept.bytes_max < 5 * limit as u64 / 2, "{kept:?}");
+}
+
 /// R027 R021: A malformed chunk fails.
 #[test]
 fn s4_1_1_a_malformed_chunk_fails() {

@@ -12,7 +12,7 @@ use support::{
         invalid_value, plain, request_edits, reserved, with,
     },
     pair::{Endpoint, Pair},
-    quoted,
+    quoted, quoted_to,
 };
 use tungstenite::handshake::{client, machine::TryParse, server};
 
@@ -238,6 +238,18 @@ fn s4_2_1_1_a_parsed_request_line_follows_the_same_rules() {
         ("http://example.com/chat?room=1", Ok("/chat?room=1")),
         ("http://example.com", Ok("/")),
         ("*", Err(RequestError::InvalidTarget { target: quoted("*") })),
+        (
+            "example.com:443",
+            Err(RequestError::InvalidTarget {
+                target: quoted("example.com:443"),
+            }),
+        ),
+        (
+            "ftp://example.com/a?b",
+            Err(RequestError::InvalidTarget {
+                target: quoted_to("ftp://example.com/a?b", 19),
+            }),
+        ),
     ] {
         let mut request = valid();
         *request.uri_mut() = uri.parse().unwrap();

@@ -28,6 +28,50 @@ fn values<'a>(request: &'a Request<'_>, name: &str) -> Vec<&'a [u8]> {
         .collect()
 }
 
+/// Fields whose names are as long as those that have a meaning have none, whatever their values.
+#[test]
+fn s4_2_1_other_fields_are_ignored() {
+    for len in 1..40 {
+        let name = "x".repeat(len);
+        for value in ["", ",", "needle", "=,;", "0", "13, 13"] {
+            let mut fields = REQUEST_FIELDS.to_vec();
+            fields.push((&name, value));
+            let request = admitted(&head("GET / HTTP/1.1", &fields));
+            assert_eq!(values(&request, &name), [value.as_bytes()]);
+        }
+    }
+}
+
+/// The method is checked before the target: a method that is no request for a WebSocket says most.
+#[test]
+fn s4_2_1_the_method_is_checked_first() {
+    for method in ["HEAD", "OPTIONS"] {
+        let input = head(&format!("{method} chat HTTP/1.1"), &REQUEST_FIELDS);
+        denied(&input, RequestError::UnsupportedMethod { method: quoted(method) });
+    }
+}
+
+/// A head ends with the first blank line, wherever the input is cut and whatever follows.
+#[test]
+fn s4_2_1_a_head_ends_with_the_first_blank_line() {
+    let text = String::from_utf8(request()).unwrap();
+    for head in [text.clone(), text.replace("\r\n", "\n")] {
+        let input = head.clone() + &"\n".repeat(80);
+        for cut in 0..head.len() {
+            let (front, back) = input.as_bytes().split_at(cut);
+            let (mut server, mut out) = (Connection::server(Config::new()), Vec::new());
+            assert_eq!(server.receive(&mut &mut front.to_vec()[..], &mut out), Ok(None));
+            let mut back = back.to_vec();
+            let mut rest = &mut back[..];
+            assert!(
+                matches!(server.receive(&mut rest, &mut out), Ok(Some(Event::Request(_)))),
+                "{cut}"
+            );
+            assert_eq!(rest.len(), 80);
+        }
+    }
+}
+
 // The request: section 4.2.1, in its order.
 
 /// R032: Bytes that are not an HTTP/1.1 head are answered with 400. Similar valid heads are

@@ -540,6 +540,24 @@ fn a_buffer_can_serve_one_connection_after_another() {
     }
 }
 
+/// `receive_all` takes one event after another.
+#[test]
+fn all_messages_of_a_read_are_received() {
+    for role in ROLES {
+        let bytes = [&b"one"[..], b"two", b"three"]
+            .map(|text| frame(peer_of(role), FIN_TEXT, text))
+            .concat();
+        let (mut connection, mut buffer, mut out) = (open(role, Config::default()), InputBuffer::new(), Vec::new());
+        read(&mut buffer, &mut &bytes[..], bytes.len());
+        for text in [&b"one"[..], b"two", b"three"] {
+            let event = buffer.receive_all(&mut connection, &mut out).unwrap().unwrap();
+            assert_eq!(payload(&event), text);
+        }
+        assert_eq!(buffer.receive_all(&mut connection, &mut out), Ok(None));
+        assert_eq!(buffer.unread_len(), 0);
+    }
+}
+
 /// A connection that its caller ends in the middle of a message.
 #[test]
 fn a_message_in_progress_survives_a_close_frame_and_ends_with_the_connection() {
@@ -706,5 +724,22 @@ fn compressed_messages_are_received_through_a_buffer() {
         })
         .unwrap();
         assert_eq!(count, 3);
+    }
+}
+
+/// R060 R062: A message whose mask is wrong fails before it is complete: the buffer does not keep
+/// it.
+#[test]
+fn s5_1_a_wrong_mask_fails_before_the_message_is_complete() {
+    for role in ROLES {
+        let (mut buffer, mut connection) = (InputBuffer::default(), open(role, Config::new()));
+        let wrong = frame(role, 0x82, &[0; 1000]);
+        assert_eq!(read(&mut buffer, &mut &wrong[..], 20), 20);
+        let error = *buffer.receive(&mut connection, &mut Vec::new()).unwrap_err();
+        let expected = match role {
+            Role::Server => ProtocolError::UnmaskedFrame,
+            Role::Client => ProtocolError::MaskedFrame,
+        };
+        assert_eq!(error, expected);
     }
 }

@@ -326,7 +326,7 @@ const HEADER_BITS: [u64; 10] = [0x80, 0x40, 0x20, 0x10, 0x70, 0x0F, 0x7F, 0x7E, 
 const HEADER_NUMBERS: [u64; 6] = [125, 126, 127, 128, 65_535, 63];
 
 /// Modules in which a number has another meaning.
-const OTHER_MEANINGS: [(&str, u64); 10] = [
+const OTHER_MEANINGS: [(&str, u64); 11] = [
     // ASCII
     ("assembler", 0x7F),
     ("http::syntax", 128),
@@ -338,6 +338,8 @@ const OTHER_MEANINGS: [(&str, u64); 10] = [
     // lengths of blocks and buffers
     ("adapter::poll::buffer_pool", 128),
     ("mask::long", 128),
+    // how hard a search is
+    ("deflate::small::matcher", 128),
     // numbers of header fields
     ("config", 128),
     ("http::parse", 128),

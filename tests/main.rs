@@ -43,6 +43,8 @@ mod input_buffer;
 mod into_parts;
 #[cfg(feature = "alloc")]
 mod memory;
+#[cfg(feature = "alloc")]
+mod message;
 #[cfg(feature = "laws")]
 mod message_limit;
 #[cfg(feature = "alloc")]

@@ -20,6 +20,82 @@ fn report(what: &str, figure: impl std::fmt::Display, unit: &str) {
     println!("{what:<75}{figure:>9} {unit}");
 }
 
+/// The output of a server that has room for a frame is not allocated again; one that has none gets
+/// room for the longest header, so that the next frame of this length needs no allocation.
+#[test]
+fn output_is_reserved_for_the_longest_header() {
+    for role in ROLES {
+        for len in [0, 100, 1000, 100_000] {
+            let data = vec![7; len];
+            let header = header(0x82, role == Role::Client, Length::shortest(len as u64), len as u64).len();
+            let mut connection = open(role, Config::default());
+            let mut out = Vec::with_capacity(header + len);
+            let sent = measure(|| connection.send_binary(&data, &mut out).unwrap());
+            // A client writes short payload in blocks, which may be longer.
+            assert!(sent.count_total == 0 || role == Role::Client, "{role:?} {len}");
+            let mut out = Vec::new();
+            connection.send_binary(&data, &mut out).unwrap();
+            assert!(out.capacity() >= 14 + len, "{role:?} {len}");
+            out = vec![0; 1000];
+            out.shrink_to_fit();
+            connection.send_binary(&data, &mut out).unwrap();
+            assert!(out.capacity() >= 1000 + 14 + len, "{role:?} {len}");
+            out = Vec::with_capacity(len + 1);
+            connection.send_binary(&data, &mut out).unwrap();
+            assert!(out.capacity() >= 14 + len, "{role:?} {len}");
+        }
+    }
+}
+
+/// The first piece of a frame of at most 64 KiB allocates the memory for all of it.
+#[test]
+fn a_frame_in_pieces_is_allocated_once() {
+    for role in ROLES {
+        for first in [FIN_BINARY, 0x81] {
+            let mut bytes = frame(peer_of(role), first, &[b'x'; 60_000]);
+            let mut connection = open(role, Config::default());
+            let (mut out, mut count) = (Vec::new(), 0);
+            let received = measure(|| {
+                receive(&mut connection, &mut bytes, 1000, &mut out, |_, event, _| {
+                    count += 1;
+                    drop(event);
+                });
+            });
+            assert_eq!((received.count_total, count), (1, 1), "{role:?}");
+        }
+    }
+}
+
+/// After what a client has sent too early, a connection holds no heap, either.
+#[test]
+fn early_frames_leave_no_heap() {
+    let mut kept = None;
+    let held = measure(|| {
+        let request = ClientRequest::new("ws://example.com/chat").unwrap();
+        let mut bytes = Vec::new();
+        drop(Connection::client(&request, Config::default(), [7; 32], &mut bytes).unwrap());
+        bytes.extend(frame(Role::Client, 0x81, b"early"));
+        let (mut server, mut out, mut texts) = (Connection::server(Config::default()), Vec::new(), 0);
+        receive(
+            &mut server,
+            &mut bytes,
+            1 << 20,
+            &mut out,
+            |server, event, out| match event {
+                Event::Request(request) => server.accept(&request, &Accept::new(), out).unwrap(),
+                event => {
+                    assert_eq!(event, Event::Text(Cow::Borrowed("early")));
+                    texts += 1;
+                }
+            },
+        );
+        assert_eq!(texts, 1);
+        kept = Some(server);
+    });
+    assert_eq!(held.bytes_current, 0, "{held:?}");
+    assert_eq!(kept.unwrap().state(), State::Open);
+}
+
 /// Measures allocations of `run`, with a value that lives longer.
 fn measure_on<T>(value: &mut T, run: impl FnOnce(&mut T)) -> AllocationInfo {
     measure(|| run(value))

@@ -30,7 +30,7 @@ fn count(sender: Role, bytes: &[u8]) -> Traffic {
 
 /// What a meter counts in bytes that arrive in pieces.
 fn measure(bytes: &[u8], cuts: &[usize]) -> Traffic {
-    let (mut meter, mut from) = (Meter::new(), 0);
+    let (mut meter, mut from) = (Meter::default(), 0);
     for to in cuts.iter().copied().chain([bytes.len()]) {
         meter.add(&bytes[from..to]);
         from = to;

@@ -227,6 +227,31 @@ mod deflate {
         first & RSV1 > 0
     }
 
+    /// Section 6 of RFC 7692: It is compressed only if that makes it shorter.
+    #[test]
+    fn s6_a_prepared_message_is_compressed_only_if_it_gets_shorter() {
+        let mut lengths = std::collections::BTreeSet::new();
+        for unit in ["a", "ab", "abc", "abcd", "abcde", "abcdefgh"] {
+            for len in 1..40 {
+                let text = unit.repeat(len).split_off(unit.len() * len - len);
+                let [mut server, _] = pair(15, true, DeflateConfig::new().threshold(0));
+                let mut out = Vec::new();
+                server.send_prepared(&PreparedMessage::text(&text), &mut out).unwrap();
+                let [(first, payload)] = &frames(Role::Server, &out)[..] else {
+                    panic!("{text}")
+                };
+                // So is any other message.
+                let [mut usual, _] = pair(15, true, DeflateConfig::new().threshold(0));
+                let mut expected = Vec::new();
+                usual.send_text(&text, &mut expected).unwrap();
+                assert_eq!(out, expected, "{text}");
+                assert_eq!(first & RSV1 > 0, payload.len() < text.len(), "{text}");
+                lengths.insert(text.len() - payload.len());
+            }
+        }
+        assert!(lengths.contains(&0) && lengths.contains(&1), "{lengths:?}");
+    }
+
     /// R165 R173 R178: It is compressed once for each size of the window, what comes out is the
     /// same for all connections, and every peer inflates it, in both roles, with takeover and
     /// without, between other messages.

@@ -335,6 +335,26 @@ fn f96_a_side_that_has_failed_and_ended_can_be_closed() {
     }
 }
 
+/// A transport that ends after one Close frame has ended too early, whichever side sent it.
+#[test]
+fn s7_1_5_the_transport_of_a_side_ends_inside_of_a_closing_handshake() {
+    for side in ROLES {
+        for ended in ROLES {
+            let mut relayed = Relayed::new(relay());
+            relayed.forward(side, &frame(side, 0x88, b"\x03\xE9")).unwrap();
+            let mut out = Vec::new();
+            let eof = relayed.relay.receive_eof(ended, &mut out).map_err(|error| *error);
+            assert_eq!(eof, Err(ProtocolError::UnexpectedEof));
+            // The other side of the one that sent the Close frame has it already.
+            let expected = match ended == side {
+                true => vec![],
+                false => vec![close_frame(code_of_loss(side))],
+            };
+            assert_eq!(frames(ended, &out), expected);
+        }
+    }
+}
+
 /// No frame is sent inside of another: an answer waits for the end of the frame that is being
 /// forwarded, and of several Pongs only the last one is sent.
 #[test]

@@ -2,7 +2,10 @@
 
 use std::fmt::Debug;
 
-use sockless::{Accept, ClientRequest, CloseCode, Config, Connection, Event, Request, Role};
+use sockless::{
+    Accept, ClientRequest, CloseCode, Config, Connection, Delivery, Event, InputBuffer, Relay, Request, Role,
+    proxy::Proxy,
+};
 use support::{
     ROLES, feed, frame,
     heads::{
@@ -247,5 +250,121 @@ fn f77_an_acceptance_is_shown_without_secrets() {
     assert_redacted(
         &accept,
         &["\"chat\"", "\"Set-Cookie\": <redacted>", "\"Server\": \"x\""],
+    );
+}
+
+/// F77: A URL is cut off, and what follows is hidden, also if it is long.
+#[test]
+fn f77_a_long_target_is_shown_without_secrets() {
+    let path = format!("/{}", "a".repeat(80));
+    let bytes = head(&format!("GET {path}?needle HTTP/1.1"), &REQUEST_FIELDS);
+    let (_, request) = undecided(Config::new(), &bytes);
+    assert_redacted(&request, &[&format!("\"{}...?<redacted>\"", &path[..64])]);
+}
+
+/// F77: What holds bytes of a peer, or bytes for it, shows how many they are.
+#[test]
+fn f77_buffers_are_shown_without_their_bytes() {
+    let mut buffer = InputBuffer::new();
+    buffer.room()[..6].copy_from_slice(b"needle");
+    buffer.filled(6);
+    let shown = format!("{buffer:?}");
+    assert!(shown.starts_with("InputBuffer { unread: 6 bytes, len: "), "{shown}");
+    assert!(!shown.contains("needle"), "{shown}");
+
+    let mut relay = Relay::new(&Config::new(), SEED);
+    assert_eq!(
+        format!("{relay:?}"),
+        "Relay { client_error: None, server_error: None, .. }"
+    );
+    let mut bytes = frame(Role::Server, 0x81, b"needle");
+    let (mut out, mut back) = (Vec::new(), Vec::new());
+    relay
+        .forward(Role::Client, &mut &mut bytes[..], &mut out, &mut back)
+        .unwrap_err();
+    let expected = "Relay { client_error: Some(UnmaskedFrame), server_error: None, .. }";
+    assert_eq!(format!("{relay:?}"), expected);
+}
+
+/// F77: The tunnel through a proxy, in each of its states.
+#[test]
+fn f77_a_tunnel_is_shown_without_secrets() {
+    let refusal = "HTTP/1.1 407 needle\r\nX: needle\r\nContent-Length: 9\r\n\r\nneedle";
+    for (answer, state) in [
+        ("HTTP/1.1 200 needle\r\n", "waiting for the head"),
+        (refusal, "waiting for the body of a refusal"),
+        ("HTTP/1.1 200 needle\r\n\r\n", "open"),
+        ("SSH-2.0-needle\r\n", "failed"),
+    ] {
+        let proxy = Proxy::new("http://needle:needle@p").unwrap();
+        let mut connect = proxy.connect("needle", 443, &Config::new(), &mut Vec::new()).unwrap();
+        let mut bytes = answer.as_bytes().to_vec();
+        let _answer = connect.receive(&mut &mut bytes[..]);
+        let shown = format!("{connect:?}");
+        assert_eq!(shown, format!("Connect {{ state: {state}, .. }}"));
+    }
+}
+
+/// F77: A recorder, which may have recorded secrets.
+#[cfg(feature = "recording")]
+#[test]
+fn f77_a_recorder_is_shown_without_what_it_has_recorded() {
+    let recorder = sockless::recording::Recorder::new(|_| {}).limit(5).redact(true);
+    let shown = format!("{recorder:?}");
+    assert_eq!(shown, "Recorder { redact: true, limit: 5, written: 0, .. }");
+}
+
+/// Of a value, and of a URL before what is redacted, at most 64 bytes are shown, and how long a
+/// value is.
+#[test]
+fn long_values_are_cut_off() {
+    let of_len = |len: usize| "/".repeat(len);
+    for len in [63, 64, 65] {
+        let (value, url) = (of_len(len), of_len(len) + "?needle");
+        let mut fields = REQUEST_FIELDS.to_vec();
+        fields.extend([("Server", &*value), ("Referer", &*value), ("Location", &*url)]);
+        let shown = format!("{:?}", Request::from_list("GET", "/", listed(&fields)).unwrap());
+        let (whole, redacted) = match len {
+            65 => (
+                format!("\"{}\"... (65 bytes)", of_len(64)),
+                format!("\"{}...?<redacted>\"", of_len(64)),
+            ),
+            _ => (format!("\"{value}\""), format!("\"{value}?<redacted>\"")),
+        };
+        for expected in [
+            format!("\"Server\": {whole},"),
+            format!("\"Referer\": {whole},"),
+            format!("\"Location\": {redacted}"),
+        ] {
+            assert!(shown.contains(&expected), "{expected}: {shown}");
+        }
+    }
+}
+
+/// F77: The scheme of a URL with a password may have any character that RFC 3986 permits.
+#[test]
+fn f77_a_scheme_is_shown_before_a_password() {
+    for (url, expected) in [
+        ("git+ssh://needle@h/", "\"git+ssh://<redacted>\""),
+        ("a-b.2://needle@h/", "\"a-b.2://<redacted>\""),
+        ("needle_x://needle@h/", "\"<redacted>\""),
+        ("/@needle?needle", "\"/@needle?<redacted>\""),
+    ] {
+        let mut fields = REQUEST_FIELDS.to_vec();
+        fields.push(("Referer", url));
+        let shown = format!("{:?}", Request::from_list("GET", "/", listed(&fields)).unwrap());
+        assert!(shown.contains(&format!("\"Referer\": {expected}")), "{shown}");
+    }
+}
+
+/// F77: A chunk shows its payload as a message does.
+#[test]
+fn f77_a_chunk_is_shown_as_a_message_is() {
+    let mut chunks = open(Role::Client, Config::new().delivery(Delivery::Chunks));
+    let mut bytes = *b"\x01\x02\0a";
+    let event = chunks.receive(&mut &mut bytes[..], &mut Vec::new()).unwrap().unwrap();
+    assert_eq!(
+        format!("{event:?}").replace("ReservedBits { rsv1: false, rsv2: false, rsv3: false }", "NONE"),
+        r#"Chunk(Chunk { kind: Text, data: "\x00a", reserved: NONE, frame_end: true, message_end: false })"#
     );
 }

@@ -79,3 +79,78 @@ impl Connection {
         self.fail(error.into(), out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::{Connection, MessageKind, Path};
+    use crate::config::Config;
+
+    fn server() -> Connection {
+        Connection::upgraded_server(&Default::default(), Config::new())
+    }
+
+    /// A message that is whole is taken by the fast path.
+    #[test]
+    fn a_whole_message_is_taken() {
+        let mut bytes = *b"\x81\x82\0\0\0\0Hi";
+        let (kind, payload) = server().whole_payload(&mut &mut bytes[..]).unwrap();
+        assert_eq!((kind, &*payload), (MessageKind::Text, &b"Hi"[..]));
+    }
+
+    /// Without the fast paths, the general path takes everything, also after the settings of the
+    /// receiver are replaced.
+    #[test]
+    fn the_fast_paths_can_be_disabled() {
+        let mut connection = server();
+        assert!(connection.path == Path::Whole);
+        connection.disable_fast_paths();
+        assert!(connection.path == Path::General && !connection.takes_whole_messages());
+        connection.receiver.configure(&Config::new());
+        assert!(connection.compute_path() == Path::General);
+        let mut out = Vec::with_capacity(100);
+        connection.send_text("Hi", &mut out).unwrap();
+        assert_eq!(out, b"\x81\x02Hi");
+    }
+
+    /// What the adapters ask between two messages, and within one in each direction.
+    #[cfg(feature = "std")]
+    #[test]
+    fn a_message_in_progress_is_known() {
+        let mut connection = server();
+        assert!(!connection.is_in_message() && connection.check_message().is_ok());
+        assert!(connection.sends_payload_as_it_is(10));
+        let mut bytes = *b"\x01\x81\0\0\0\0H";
+        assert_eq!(connection.receive(&mut &mut bytes[..], &mut Vec::new()), Ok(None));
+        assert!(connection.is_in_message());
+        connection
+            .send_fragment(MessageKind::Text, b"H", false, &mut Vec::new())
+            .unwrap();
+        assert!(connection.check_message().is_err());
+        assert!(!connection.fragments_messages());
+        let config = Config::new().fragment_size(core::num::NonZeroUsize::new(10));
+        let fragmenting = Connection::upgraded_server(&Default::default(), config);
+        assert!(fragmenting.fragments_messages() && !fragmenting.sends_payload_as_it_is(100));
+        let client = Connection::upgraded_client(&Default::default(), Config::new(), [1; 32]);
+        assert!(!client.sends_payload_as_it_is(10));
+    }
+
+    /// What is compressed is not sent as it is.
+    #[cfg(all(feature = "std", feature = "deflate"))]
+    #[test]
+    fn compressed_payload_is_not_sent_as_it_is() {
+        use crate::deflate::{DeflateConfig, DeflateParams, WindowBits};
+
+        let params = DeflateParams {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: WindowBits::MAX,
+            client_max_window_bits: WindowBits::MAX,
+        };
+        let negotiated = crate::handshake::Negotiated::new(None, Some(params), Default::default());
+        let config = Config::new().deflate(DeflateConfig::new().threshold(100));
+        let server = Connection::upgraded_server(&negotiated, config);
+        assert!(server.sends_payload_as_it_is(99) && !server.sends_payload_as_it_is(100));
+    }
+}

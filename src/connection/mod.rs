@@ -367,8 +367,40 @@ impl fmt::Debug for Connection {
     }
 }
 
-#[cfg(all(test, target_pointer_width = "64"))]
+#[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// For each fast path, whether it is taken: for a whole message, for whole fragments, for
+    /// pieces, for a message to send, for another frame to send.
+    fn taken_fast_paths(mut connection: Connection) -> [bool; 5] {
+        let receive = |connection: &mut Connection, input: &[u8]| {
+            let (mut input, mut out) = (input.to_vec(), Vec::new());
+            assert_eq!(connection.receive(&mut &mut input[..], &mut out), Ok(None));
+        };
+        let whole = connection.path == Path::Whole;
+        receive(&mut connection, b"\x02\x01f\x00\x01g");
+        let fragments = connection.receiver.takes_fragments();
+        receive(&mut connection, b"\x80\x02h");
+        let pieces = connection.path == Path::Pieces;
+        let sender = &connection.sender;
+        let frames = sender.takes_fast_frame(b"frame", &Vec::with_capacity(100));
+        [whole, fragments, pieces, sender.takes_fast_path(), frames]
+    }
+
+    /// If this did nothing, the tests that compare both paths would compare a path with itself.
+    #[test]
+    fn no_fast_path_is_taken_if_they_are_disabled() {
+        let connection = || Connection::upgraded_client(&Negotiated::default(), Config::new(), [0; 32]);
+        assert_eq!(taken_fast_paths(connection()), [true; 5]);
+        let mut without = connection();
+        without.disable_fast_paths();
+        assert_eq!(taken_fast_paths(without), [false; 5]);
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod layout {
     use alloc::vec::Vec;
     use core::mem::offset_of;
 

@@ -279,18 +279,10 @@ impl Connection {
             Phase::AwaitingRequest => self.receive_request(input, out),
             Phase::Deciding => self.receive_early(input, out),
             Phase::AwaitingResponse => self.receive_response(input, out),
-            Phase::Open | Phase::CloseSent => {
-                if self.opening.is_some() {
-                    if let Some(event) = self.replay_early(out)? {
-                        return Ok(Some(event));
-                    }
-                }
-                if self.phase.receives_frames() {
-                    return self.receive_frames(input, out);
-                }
-                mem::take(input);
-                Ok(None)
-            }
+            Phase::Open | Phase::CloseSent => match self.replay_early(out)? {
+                Some(event) => Ok(Some(event)),
+                None => self.receive_frames(input, out),
+            },
             // "further data received is discarded" (section 1.4), and after a failure (section
             // 7.1.7)
             Phase::CloseReceived | Phase::Closed => {

@@ -1,12 +1,18 @@
-//! Which library does the work: the inflater for each window size, and the deflater.
+//! What does the work: the inflater for each window size, and the deflater.
+
+use alloc::vec::Vec;
 
 #[cfg(not(feature = "zlib-rs"))]
-pub(super) use super::miniz::Deflate;
+use super::miniz as library;
 #[cfg(feature = "zlib-rs")]
-use super::zlib;
-#[cfg(feature = "zlib-rs")]
-pub(super) use super::zlib::Deflate;
-use super::{miniz, progress::Progress, window::Window};
+use super::zlib::{self, self as library};
+use super::{
+    miniz,
+    params::DirectionParams,
+    progress::{Flush, Progress},
+    small,
+    window::Window,
+};
 
 /// The inflater for a window size.
 pub(crate) enum Inflate {
@@ -83,6 +89,59 @@ impl Inflate {
             Self::Miniz(inflate) => inflate.run(input, window, max_output),
             #[cfg(feature = "zlib-rs")]
             Self::Zlib(inflate) => inflate.run(input, window, max_output),
+        }
+    }
+}
+
+/// The deflater: that of a library, or the one whose memory follows its window.
+pub(super) enum Deflate {
+    Library(library::Deflate),
+    Small(small::Deflate),
+}
+
+impl Deflate {
+    pub(super) fn new(params: DirectionParams) -> Self {
+        if params.low_memory {
+            Self::Small(small::Deflate::new(params.level, params.bits))
+        } else {
+            Self::Library(library::Deflate::new(params.level, params.bits))
+        }
+    }
+
+    /// Returns whether it limits itself to the window. If not, a full flush does.
+    pub(super) const fn keeps_to_window(params: DirectionParams) -> bool {
+        params.low_memory || library::Deflate::supports(params.bits)
+    }
+
+    /// Resets the deflater: what follows refers to nothing before.
+    pub(super) fn reset(&mut self) {
+        match self {
+            Self::Library(deflate) => deflate.reset(),
+            Self::Small(deflate) => deflate.reset(),
+        }
+    }
+
+    /// Frees all memory but that of the window. Returns whether it can; if not, nothing is freed.
+    pub(super) fn release(&mut self) -> bool {
+        match self {
+            Self::Library(_) => false,
+            Self::Small(deflate) => {
+                deflate.release();
+                true
+            }
+        }
+    }
+
+    /// Deflates all of `input`, appending to `out`.
+    pub(super) fn run(&mut self, input: &[u8], out: &mut Vec<u8>, flush: Flush) {
+        match self {
+            Self::Library(deflate) => deflate.run(input, out, flush),
+            Self::Small(deflate) => {
+                deflate.run(input, out);
+                if flush == Flush::Full {
+                    deflate.reset();
+                }
+            }
         }
     }
 }

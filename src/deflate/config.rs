@@ -18,6 +18,7 @@ pub struct DeflateConfig {
     pub(crate) level: u8,
     pub(crate) threshold: usize,
     pub(crate) release: bool,
+    pub(crate) low_memory: bool,
 }
 
 impl DeflateConfig {
@@ -33,6 +34,7 @@ impl DeflateConfig {
             level: 6,
             threshold: 64,
             release: false,
+            low_memory: false,
         }
     }
 
@@ -116,11 +118,43 @@ impl DeflateConfig {
     /// message.
     ///
     /// An idle connection then keeps only what the negotiated takeover needs: the inflater's
-    /// window. What is sent then starts each message with an empty window. Default `false`: the
-    /// state is large, and setting it up again takes time.
+    /// window, and with [`low_memory`](Self::low_memory) the deflater's. Without `low_memory`, what
+    /// is sent starts each message with an empty window. Default `false`: the state is large, and
+    /// setting it up again takes time.
     #[must_use]
     pub const fn release(mut self, enabled: bool) -> Self {
         self.release = enabled;
+        self
+    }
+
+    /// Sets whether what is sent is compressed by a deflater whose memory follows its window:
+    /// `6 * 2^bits + 258` bytes for a window of `2^bits` bytes, 3.3 KB for 9 bits.
+    ///
+    /// The others take 250 KB and more, whatever the window. The window is the negotiated one, but
+    /// of at most 12 bits (4,096 bytes), for which it takes 24.8 KB; a sender may use less than was
+    /// negotiated (RFC 7692, section 7.1.2). A smaller one takes less memory and compresses less:
+    /// it is set by [`server_max_window_bits`](Self::server_max_window_bits) in a server, and by
+    /// [`client_max_window_bits`](Self::client_max_window_bits) in a client. With
+    /// [`release`](Self::release), an idle connection keeps the window alone.
+    ///
+    /// It has no effect on what is received, nor on the negotiation. Default `false`: windows of 15
+    /// bits compress better. [The page](crate::docs::deflate#what-to-choose) compares them.
+    ///
+    /// ```
+    /// use sockless::{Config, deflate::{DeflateConfig, WindowBits}};
+    ///
+    /// // For a server with very many connections.
+    /// let bits = WindowBits::new(10).expect("8 to 15");
+    /// let deflate = DeflateConfig::new()
+    ///     .server_max_window_bits(bits)
+    ///     .client_max_window_bits(bits)
+    ///     .low_memory(true)
+    ///     .release(true);
+    /// let config = Config::new().deflate(deflate);
+    /// ```
+    #[must_use]
+    pub const fn low_memory(mut self, enabled: bool) -> Self {
+        self.low_memory = enabled;
         self
     }
 }

@@ -1,16 +1,12 @@
 //! The deflater: plain payload to compressed.
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use super::{
     backend::Deflate,
     params::{DirectionParams, TAIL},
     progress::Flush,
 };
-
-/// An output buffer larger than this, in bytes, is freed at the end of its message.
-const OUTPUT_KEPT: usize = 64 << 10;
 
 /// The deflater of one direction. It allocates nothing before the first compressed message.
 pub(crate) struct Deflater {
@@ -53,11 +49,11 @@ impl Deflater {
     pub(crate) fn deflate(&mut self, data: &[u8], last: bool) -> &[u8] {
         self.in_message = true;
         let DeflateState { deflate, output } = self.state.get_or_insert_with(|| DeflateState {
-            deflate: Deflate::new(self.params.level, self.params.bits),
+            deflate: Deflate::new(self.params),
             output: Vec::new(),
         });
         output.clear();
-        if Deflate::supports(self.params.bits) {
+        if Deflate::keeps_to_window(self.params) {
             self.reach = self.reach.saturating_add(data.len());
             deflate.run(data, output, Flush::Sync);
         } else {
@@ -88,17 +84,18 @@ impl Deflater {
     /// not refer to it.
     pub(crate) fn end_message(&mut self, sent: bool) {
         self.in_message = false;
-        if self.params.release {
-            self.state = None;
-            self.reach = 0;
-        } else if !sent || !self.params.takeover {
-            if let Some(state) = &mut self.state {
+        let forgets = !sent || !self.params.takeover;
+        if let Some(state) = &mut self.state {
+            if self.params.release && (forgets || !state.deflate.release()) {
+                self.state = None;
+                self.reach = 0;
+            } else if forgets {
                 state.deflate.reset();
+                self.reach = 0;
             }
-            self.reach = 0;
         }
         if let Some(state) = &mut self.state {
-            if state.output.capacity() > OUTPUT_KEPT {
+            if state.output.capacity() > self.params.max_output_kept() {
                 state.output = Vec::new();
             }
         }
@@ -128,13 +125,5 @@ impl Deflater {
 
     pub(crate) const fn is_in_message(&self) -> bool {
         self.in_message
-    }
-}
-
-impl fmt::Debug for Deflater {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deflater")
-            .field("params", &self.params)
-            .finish_non_exhaustive()
     }
 }

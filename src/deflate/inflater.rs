@@ -1,6 +1,6 @@
 //! The inflater: compressed payload to plain.
 
-use core::{fmt, mem};
+use core::mem;
 
 use super::{
     backend::Inflate,
@@ -363,12 +363,4 @@ impl Inflated<'_> {
         done: true,
         result: Ok(()),
     };
-}
-
-impl fmt::Debug for Inflater {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inflater")
-            .field("params", &self.params)
-            .finish_non_exhaustive()
-    }
 }

@@ -12,6 +12,7 @@ pub(crate) mod negotiation;
 mod params;
 mod pool;
 mod progress;
+mod small;
 mod window;
 #[cfg(feature = "zlib-rs")]
 mod zlib;
@@ -62,6 +63,7 @@ mod tests {
             takeover,
             release,
             level,
+            low_memory: false,
         }
     }
 
@@ -103,9 +105,10 @@ mod tests {
         for bits in 8..=15u8 {
             for level in [1, 6, 9] {
                 for takeover in [false, true] {
-                    for release in [false, true] {
-                        let mut deflater = Deflater::new(direction(level, bits, takeover, release));
-                        let mut inflater = Inflater::new(direction(level, bits, takeover, release));
+                    for (release, low_memory) in [(false, false), (false, true), (true, false), (true, true)] {
+                        let params = direction(level, bits, takeover, release);
+                        let mut deflater = Deflater::new(if low_memory { params.sending(true) } else { params });
+                        let mut inflater = Inflater::new(params);
                         let mut random = 1u32;
                         for n in 0..60usize {
                             let mut message: Vec<u8> = vec![];
@@ -122,7 +125,7 @@ mod tests {
                             assert_eq!(
                                 inflate(&mut inflater, &payload).unwrap(),
                                 message,
-                                "{bits} {level} {takeover} {release} {n}"
+                                "{bits} {level} {takeover} {release} {low_memory} {n}"
                             );
                         }
                     }

@@ -13,9 +13,10 @@ use super::{
 /// Working state of permessage-deflate, shared by connections that are served one after another, as
 /// in an event loop.
 ///
-/// The state of a deflater is hundreds of kilobytes, that of an inflater tens. Between messages, a
-/// connection needs no state without context takeover, and, with `miniz_oxide`, no inflater state
-/// at all, because its window is separate. A connection
+/// The state of a deflater is hundreds of kilobytes, without
+/// [`low_memory`](crate::deflate::DeflateConfig::low_memory); that of an inflater tens. Between
+/// messages, a connection needs no state without context takeover, and, with `miniz_oxide`, no
+/// inflater state at all, because its window is separate. A connection
 /// [borrows](crate::Connection::borrow_deflate_state) the state before it receives or sends, and
 /// [returns](crate::Connection::return_deflate_state) it afterwards; what takeover needs stays with
 /// it. With [`DeflateConfig::release`](crate::deflate::DeflateConfig::release), there is nothing to
@@ -34,8 +35,8 @@ use super::{
 /// }
 /// ```
 pub struct DeflatePool {
-    /// Each with its level and its window bits.
-    deflates: Vec<(u8, u8, DeflateState)>,
+    /// Each with the parameters of its last connection.
+    deflates: Vec<(DirectionParams, DeflateState)>,
     inflates: Vec<Inflate>,
     max: usize,
 }
@@ -62,9 +63,9 @@ impl DeflatePool {
     }
 
     pub(crate) fn take_deflater_state(&mut self, params: DirectionParams) -> Option<DeflateState> {
-        let fits = |(level, bits, _): &(u8, u8, DeflateState)| (*level, *bits) == (params.level, params.bits);
+        let fits = |(of_state, _): &(DirectionParams, _)| of_state.deflates_as(params);
         let at = self.deflates.iter().rposition(fits)?;
-        let (_, _, state) = self.deflates.remove(at);
+        let (_, state) = self.deflates.remove(at);
         Some(state)
     }
 
@@ -75,11 +76,7 @@ impl DeflatePool {
 
     pub(crate) fn keep_deflater_state(&mut self, params: DirectionParams, deflater: &mut Deflater) {
         let state = deflater.take_state();
-        keep(
-            &mut self.deflates,
-            self.max,
-            state.map(|state| (params.level, params.bits, state)),
-        );
+        keep(&mut self.deflates, self.max, state.map(|state| (params, state)));
     }
 }
 

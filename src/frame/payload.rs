@@ -142,3 +142,27 @@ pub(crate) fn unmask(data: &mut [u8], mask: Mask) {
         mask::apply(data, key);
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::Payload;
+
+    /// The fast paths take payload that does not end the frame, and leave its last byte.
+    #[test]
+    fn what_does_not_end_the_frame_is_taken() {
+        let mut payload = Payload::new();
+        payload.begin(6, Some([1, 2, 3, 4]));
+        let mut bytes = [0; 4];
+        let mut input = &mut bytes[..];
+        let (taken, mask) = payload.take_all(&mut input).unwrap();
+        assert_eq!((taken.len(), mask), (4, Some([1, 2, 3, 4])));
+        assert!(input.is_empty() && payload.take_all(&mut input).is_none());
+        assert_eq!(payload.peek_byte(0x10), Some(0x11));
+        payload.pass_byte();
+        assert_eq!(payload.peek_byte(0x10), None);
+        let mut last = [0x10];
+        let mut input = &mut last[..];
+        assert!(payload.take_all(&mut input).is_none() && input.len() == 1);
+        assert_eq!(payload.remaining(), 1);
+    }
+}

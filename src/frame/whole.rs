@@ -183,3 +183,97 @@ fn missing(header: u64, payload: u64, input: &[u8], max: u64) -> Option<u64> {
         .checked_sub(input.len() as u64)
         .filter(|&missing| missing > 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use super::{Decoder, FirstByte, Mask, MessageKind, Opcode};
+    use crate::{frame::wire, role::Role};
+
+    const KEYS: [(Role, Mask); 2] = [(Role::Client, None), (Role::Server, Some([1, 2, 3, 4]))];
+    const LENGTHS: [usize; 6] = [0, 1, 125, 126, 65_535, 65_536];
+
+    /// A frame whose payload is zeros before it is masked.
+    fn frame(opcode: Opcode, fin: bool, key: Mask, len: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        wire::append(FirstByte::new(opcode, fin), key, len as u64, &mut bytes);
+        bytes.extend(key.unwrap_or_default().iter().cycle().take(len));
+        bytes
+    }
+
+    /// The fast path takes every message that is whole, with the limit and nothing after it, too;
+    /// and no longer one.
+    #[test]
+    fn whole_messages_are_taken() {
+        for (role, key) in KEYS {
+            let decoder = Decoder::new(role);
+            for len in LENGTHS {
+                let whole = frame(Opcode::Binary, true, key, len);
+                for (bytes, max, is_taken) in [
+                    (&whole[..], len, true),
+                    (&[&whole[..], b"next"].concat(), len, true),
+                    (&whole[..], len.wrapping_sub(1), len == 0),
+                    (&whole[..whole.len() - 1], len, false),
+                ] {
+                    let mut bytes = bytes.to_vec();
+                    let rest = bytes.len().saturating_sub(whole.len());
+                    let mut input = &mut bytes[..];
+                    match decoder.whole_message::<false>(&mut input, max as u64) {
+                        Some(taken) => {
+                            assert!(is_taken && taken == (MessageKind::Binary, &mut vec![0; len][..]));
+                            assert_eq!(input.len(), rest);
+                        }
+                        None => assert!(!is_taken && decoder.whole_message::<true>(&mut input, max as u64).is_none()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is missing is counted, and of a whole message nothing is.
+    #[test]
+    fn missing_bytes_are_counted() {
+        for (role, key) in KEYS {
+            let decoder = Decoder::new(role);
+            for len in LENGTHS {
+                let whole = frame(Opcode::Text, true, key, len);
+                assert_eq!(decoder.missing_bytes(&whole, len as u64), None);
+                let cut = &whole[..whole.len() - 1];
+                let missing = if cut.len() == 1 {
+                    1
+                } else {
+                    decoder.missing_bytes(cut, len as u64).unwrap()
+                };
+                assert_eq!(missing, 1, "{role:?} {len}");
+                if len > 0 {
+                    assert_eq!(decoder.missing_bytes(cut, len as u64 - 1), None);
+                }
+            }
+        }
+    }
+
+    /// The same for fragments that continue a message.
+    #[test]
+    fn whole_fragments_are_taken() {
+        for (role, key) in KEYS {
+            for len in LENGTHS {
+                let mut decoder = Decoder::new(role);
+                let mut bytes = frame(Opcode::Text, false, key, 0);
+                let mut input = &mut bytes[..];
+                decoder.header(&mut input).unwrap();
+                decoder.piece(&mut input, usize::MAX).unwrap();
+                for fin in [false, true] {
+                    let mut bytes = frame(Opcode::Continuation, fin, key, len);
+                    if len > 0 {
+                        assert!(decoder.whole_fragment(&mut &mut bytes[..], len as u64 - 1).is_none());
+                    }
+                    let mut input = &mut bytes[..];
+                    let (data, mask) = decoder.whole_fragment(&mut input, len as u64).unwrap();
+                    assert!(data.len() == len && mask == key && input.is_empty());
+                    assert_eq!(decoder.is_in_message(), !fin);
+                }
+            }
+        }
+    }
+}

@@ -252,3 +252,24 @@ pub(crate) const fn medium_masked(first: FirstByte, len: usize, key: [u8; KEY_LE
 const fn bit(set: bool, bit: u8) -> u8 {
     if set { bit } else { 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FirstByte;
+    use crate::reserved_bits::ReservedBits;
+
+    /// Reserved bits are replaced and found, and nothing else is.
+    #[test]
+    fn reserved_bits_are_replaced() {
+        for byte in 0..=u8::MAX {
+            let first = FirstByte(byte);
+            assert_eq!(first.has_reserved(), byte & 0b0111_0000 != 0);
+            assert_eq!(first.with_reserved(ReservedBits::NONE).0, byte & 0b1000_1111);
+            assert_eq!(
+                first.with_reserved(ReservedBits::RSV2).0,
+                byte & 0b1000_1111 | 0b0010_0000
+            );
+            assert_eq!(first.with_reserved(first.reserved()), first);
+        }
+    }
+}

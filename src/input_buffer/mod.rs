@@ -360,3 +360,20 @@ impl fmt::Debug for InputBuffer {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::{InputBuffer, READ_LEN};
+
+    /// An adapter can read more at a time, also after the memory was freed, and not less.
+    #[test]
+    fn the_length_of_a_read_can_be_raised() {
+        for (bytes, expected) in [(READ_LEN + 1, READ_LEN + 1), (1, READ_LEN)] {
+            let mut buffer = InputBuffer::new();
+            buffer.set_read_len(bytes);
+            assert_eq!(buffer.room().len(), expected);
+            buffer.release();
+            assert_eq!(buffer.room().len(), expected);
+        }
+    }
+}

@@ -1,8 +1,6 @@
 //! The random values of a client: mask keys, and the nonce of the opening handshake. The seed comes
 //! from the caller; an adapter takes it from the operating system.
 
-use core::fmt;
-
 use chacha20::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -32,12 +30,5 @@ impl MaskKeys {
         let mut nonce = [0; 16];
         self.0.fill_bytes(&mut nonce);
         nonce
-    }
-}
-
-impl fmt::Debug for MaskKeys {
-    /// Prints no part of the stream.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MaskKeys")
     }
 }

@@ -21,7 +21,6 @@ const WIRE_ROOM: u64 = 64 << 10;
 const WIRE_ROOM_PER_FRAME: u64 = 16;
 
 /// What a receiver needs for compressed messages.
-#[derive(Debug)]
 pub(super) struct Compressed {
     /// Of permessage-deflate, if it was negotiated.
     params: Option<DirectionParams>,

@@ -35,7 +35,6 @@ use crate::{
     utf8::{self, InvalidUtf8},
 };
 
-#[derive(Debug)]
 // What a whole message touches comes first: see `Connection`.
 #[repr(C)]
 pub(crate) struct Receiver {

@@ -67,3 +67,25 @@ impl Receiver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Receiver;
+    use crate::{config::Config, event::Event, role::Role};
+
+    /// A single byte of a message in progress is taken, but not the last one of its frame; and a
+    /// message that is whole is, while there is none.
+    #[test]
+    fn bytes_and_whole_messages_are_taken() {
+        let mut receiver = Receiver::new(Role::Client, &Config::new());
+        let mut whole = *b"\x81\x02Hi";
+        let event = receiver.whole_message(&mut &mut whole[..]);
+        assert_eq!(event, Ok(Some(Event::Text("Hi".into()))));
+        let mut bytes = *b"\x82\x05ab";
+        assert_eq!(receiver.receive(&mut &mut bytes[..]), Ok(None));
+        assert!(receiver.takes_pieces());
+        assert!(receiver.receive_byte(b'c') && receiver.receive_byte(b'd'));
+        assert!(!receiver.receive_byte(b'e'));
+        assert_eq!(receiver.assembled_len(), 4);
+    }
+}

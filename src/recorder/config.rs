@@ -57,6 +57,7 @@ fn all(config: &Config) -> Vec<(&'static str, u64)> {
             ("deflate.level", deflate.level.into()),
             ("deflate.threshold", deflate.threshold as u64),
             ("deflate.release", deflate.release.into()),
+            ("deflate.low_memory", deflate.low_memory.into()),
         ]);
     }
     settings
@@ -105,6 +106,7 @@ fn apply_deflate(deflate: DeflateConfig, name: &str, value: u64) -> Option<Defla
         "deflate.level" => deflate.level(value.try_into().ok()?),
         "deflate.threshold" => deflate.threshold(value.try_into().ok()?),
         "deflate.release" => deflate.release(enabled),
+        "deflate.low_memory" => deflate.low_memory(enabled),
         _ => return None,
     })
 }

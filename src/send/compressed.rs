@@ -10,7 +10,6 @@ use crate::{
 };
 
 /// What a sender needs for compressed messages.
-#[derive(Debug)]
 pub(super) struct Compressed {
     /// Of permessage-deflate, if it was negotiated.
     params: Option<DirectionParams>,

@@ -132,3 +132,24 @@ fn push(data: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(data);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::fits;
+
+    /// The fast path takes payload up to 64 KiB, if the output has room for the longest header that
+    /// it writes.
+    #[test]
+    fn what_the_output_has_room_for_is_taken() {
+        let fits = |len: usize, room: usize| {
+            let mut out = Vec::new();
+            out.reserve_exact(10 + room);
+            out.resize(out.capacity() - room, 0);
+            fits(&alloc::vec![0; len], &out)
+        };
+        assert!(fits(0, 8) && fits(100, 108) && fits(0xFFFF, 0xFFFF + 8));
+        assert!(!fits(0, 7) && !fits(100, 107) && !fits(0x1_0000, 0x1_0000 + 100));
+    }
+}

@@ -30,7 +30,6 @@ use crate::{
     utf8::Validator,
 };
 
-#[derive(Debug)]
 // What a whole message touches comes last: see `Connection`.
 #[repr(C)]
 pub(crate) struct Sender {
@@ -92,7 +91,7 @@ impl Sender {
 
     /// Whether every whole message is one plain frame: no message is in progress, none is
     /// fragmented by size, and compression is not negotiated.
-    const fn takes_fast_path(&self) -> bool {
+    pub(crate) const fn takes_fast_path(&self) -> bool {
         self.fast_paths && !self.is_in_message() && self.fragment_size.is_none() && !self.compressed.is_negotiated()
     }
 
@@ -224,10 +223,16 @@ impl Sender {
         }
     }
 
+    /// Whether the fast path may be taken for a frame of any kind.
+    #[inline(always)]
+    pub(crate) fn takes_fast_frame(&self, data: &[u8], out: &Vec<u8>) -> bool {
+        self.fast_paths && fast::fits(data, out)
+    }
+
     /// One frame.
     #[inline(never)]
     fn frame(&mut self, first: FirstByte, data: &[u8], out: &mut Vec<u8>) {
-        if self.fast_paths && fast::fits(data, out) {
+        if self.takes_fast_frame(data, out) {
             self.fast_frame(first, data, out);
         } else {
             self.any_frame(first, data, out);
@@ -262,5 +267,45 @@ impl Sender {
     #[inline]
     fn next_key(&mut self) -> Mask {
         self.keys.as_mut().map(|keys| keys.next_key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroUsize;
+
+    use alloc::vec::Vec;
+
+    use super::{Config, MessageKind, ReservedBits, Sender};
+
+    /// The fast path is for messages in one frame, between messages.
+    #[test]
+    fn the_fast_path_is_taken_between_messages() {
+        let mut sender = Sender::new(None, None);
+        assert!(sender.is_fast);
+        let mut out = Vec::new();
+        for (fin, is_fast) in [(false, false), (true, true)] {
+            sender
+                .fragment(MessageKind::Text, b"a", fin, ReservedBits::NONE, &mut out)
+                .unwrap();
+            assert_eq!(sender.is_fast, is_fast);
+        }
+        sender.disable_fast_paths();
+        assert!(!sender.is_fast && !sender.fast_paths);
+        let mut sender = Sender::new(None, NonZeroUsize::new(10));
+        assert!(!sender.is_fast);
+        sender.configure(&Config::new());
+        assert!(sender.is_fast);
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn only_a_plain_frame_of_a_server_has_its_payload_as_it_is() {
+        let server = Sender::new(None, None);
+        assert!(server.sends_payload_as_it_is(10) && !server.fragments_messages());
+        let server = Sender::new(None, NonZeroUsize::new(100));
+        assert!(!server.sends_payload_as_it_is(10) && server.fragments_messages());
+        let keys = alloc::boxed::Box::new(super::MaskKeys::new([1; 32]));
+        assert!(!Sender::new(Some(keys), None).sends_payload_as_it_is(10));
     }
 }

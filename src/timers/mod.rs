@@ -305,3 +305,29 @@ where
         }
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use core::time::Duration;
+    use std::time::Instant;
+
+    use super::{Due, Timeouts, Timers};
+
+    /// The limit that an error names is the timeout of the deadline that was missed.
+    #[test]
+    fn each_deadline_has_its_limit() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let timeouts = Timeouts::none()
+            .handshake(seconds(1))
+            .ping(seconds(2))
+            .pong(seconds(3))
+            .idle(seconds(4))
+            .close(seconds(5));
+        let timers = Timers::new(timeouts, Instant::now());
+        let dues = [Due::Handshake, Due::Ping([0; 8]), Due::Pong, Due::Idle, Due::Close];
+        let limits = dues.map(|due| timers.limit(due).as_secs());
+        assert_eq!(limits, [1, 2, 3, 4, 5]);
+        let timers = Timers::new(Timeouts::none(), Instant::now());
+        assert_eq!(dues.map(|due| timers.limit(due)), [Duration::ZERO; 5]);
+    }
+}

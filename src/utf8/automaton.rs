@@ -104,3 +104,42 @@ const fn rows() -> [u64; 256] {
     }
     rows
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::{Utf8State, rows};
+
+    /// The bytes at which a range of the definition begins or ends.
+    const EDGES: [u8; 12] = [0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xED, 0xF4, 0xFF];
+
+    /// The table agrees with `core` on every lead byte, and on all after it at which something
+    /// changes.
+    #[test]
+    fn the_table_agrees_with_core() {
+        let rows = rows();
+        let mut unfinished = alloc::vec![(alloc::vec::Vec::new(), Utf8State::START)];
+        for len in 0..4 {
+            let bytes: &[u8] = if len == 0 {
+                &alloc::vec::Vec::from_iter(0..=255)
+            } else {
+                &EDGES
+            };
+            let mut longer = alloc::vec::Vec::new();
+            for (sequence, state) in &unfinished {
+                for &byte in bytes {
+                    let next = Utf8State((rows[usize::from(byte)] >> state.0) as u8 & 0x3F);
+                    let sequence = [&sequence[..], &[byte]].concat();
+                    match core::str::from_utf8(&sequence) {
+                        Ok(_) => assert_eq!(next.0, Utf8State::START.0, "{sequence:x?}"),
+                        Err(error) if error.error_len().is_some() => {
+                            assert_eq!(next.0, Utf8State::INVALID.0, "{sequence:x?}");
+                        }
+                        Err(_) => longer.push((sequence, next)),
+                    }
+                }
+            }
+            unfinished = longer;
+        }
+        assert!(unfinished.is_empty());
+    }
+}

@@ -32,9 +32,9 @@ STATE_SPACE = [
     (
         "lost fragment: a binary continuation is not appended",
         "src/assembler.rs",
-        "mask::append(piece, key, self.binary(piece.len(), remaining));",
+        "copy::append(piece, self.binary(piece.len(), remaining));",
         "if self.size.fragments != 2 {\n"
-        "                mask::append(piece, key, self.binary(piece.len(), remaining));\n            }",
+        "                copy::append(piece, self.binary(piece.len(), remaining));\n            }",
     ),
     (
         "Ping answered twice",
@@ -269,6 +269,13 @@ TESTS = [
         "if self.has_wrong_mask(second) {\n            return None;\n        }\n        // `Header",
         "// `Header",
         "fast_paths::every_path_checks_the_mask_bit",
+    ),
+    (
+        "fast paths enabled again by the settings of an acceptance",
+        "src/receive/mod.rs",
+        "fast_paths: self.fast_paths,",
+        "fast_paths: true,",
+        "fast_paths::disabled_fast_paths_remain_so_after_the_handshake",
     ),
     (
         "mask key not rotated after a single byte",
@@ -548,6 +555,76 @@ TESTS = [
         "usize::from(self.bits.saturating_sub(WindowBits::MIN.get()))",
         "usize::from(self.bits.saturating_sub(self.bits))",
         "prepared::deflate::s7_1_2_a_prepared_message_is_compressed_for_each_window",
+    ),
+    (
+        "distance of one more than the window",
+        "src/deflate/small/matcher.rs",
+        "let farthest = at.min(self.window());",
+        "let farthest = at.min(self.window() + 1);",
+        "deflate::s7_1_2_in_low_memory_the_window_has_at_most_12_bits",
+    ),
+    (
+        "window that keeps a byte less than a match may refer to",
+        "src/deflate/small/matcher.rs",
+        "let start = at - distance;",
+        "let start = at - distance + 1;",
+        "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
+    ),
+    (
+        "match of one byte more than the longest",
+        "src/deflate/small/matcher.rs",
+        "let longest = self.ahead().min(MAX_MATCH);",
+        "let longest = self.ahead().min(MAX_MATCH + 1);",
+        "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
+    ),
+    (
+        "length of a code off by one",
+        "src/deflate/small/huffman.rs",
+        "set(&mut lengths, symbol(*entry), length as u8);",
+        "set(&mut lengths, symbol(*entry), length as u8 + u8::from(length == 9));",
+        "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
+    ),
+    (
+        "symbol of a length off by one",
+        "src/deflate/small/block.rs",
+        "found.symbol += END_OF_BLOCK + 1;",
+        "found.symbol += END_OF_BLOCK + 1 + (length == 257) as usize;",
+        "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
+    ),
+    (
+        "repeated length of a code written once too few",
+        "src/deflate/small/block.rs",
+        "extra: (times - self.least) as u32,",
+        "extra: times.saturating_sub(self.least + 1) as u32,",
+        "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
+    ),
+    (
+        "stored block without the rest of its byte",
+        "src/deflate/small/bits.rs",
+        "let len = self.count.div_ceil(8) as usize;",
+        "let len = (self.count / 8) as usize;",
+        "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
+    ),
+    (
+        "matches refer to before a reset",
+        "src/deflate/small/matcher.rs",
+        "        self.text.clear();\n",
+        "",
+        "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
+    ),
+    (
+        "memory is not released",
+        "src/deflate/small/matcher.rs",
+        "        (self.heads, self.previous) = (Vec::new(), Vec::new());\n",
+        "",
+        "deflate::f46_in_low_memory_the_deflater_follows_the_window",
+    ),
+    (
+        "window of 15 bits in low memory",
+        "src/deflate/params.rs",
+        "self.bits.min(small::MAX_BITS)",
+        "self.bits",
+        "deflate::s7_1_2_in_low_memory_the_window_has_at_most_12_bits",
     ),
     # Between two connections
     (

@@ -104,3 +104,29 @@ async fn a_polled_connection_replays() {
         assert!(replay(tape).close_status().unwrap().is_clean());
     }
 }
+
+/// The answer to a request that an acceptance does not allow is the adapter's.
+#[test]
+fn a_request_that_is_not_allowed_replays() {
+    let tape = Tape::default();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let server_settings = settings(&tape);
+    let server = thread::spawn(move || {
+        let (tcp, _) = listener.accept().unwrap();
+        let incoming = std_net::incoming(tcp, server_settings).unwrap();
+        incoming.accept(&Accept::new()).map(drop).unwrap_err();
+    });
+    let request = ClientRequest::new(&url).unwrap().origin("https://other.example");
+    std_net::connect_with(&request, Settings::default())
+        .map(drop)
+        .unwrap_err();
+    server.join().unwrap();
+    replay(&tape);
+    let text = tape.text();
+    assert!(text.contains("\nreject_not_allowed\nout "), "{text}");
+    // Without the acceptance, there is nothing to repeat.
+    let without = Recording::parse("sockless recording 1\nserver\nreject_not_allowed\n").unwrap();
+    let error = without.replay().unwrap_err().to_string();
+    assert!(error.ends_with(": no request was not allowed"), "{error}");
+}

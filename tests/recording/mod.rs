@@ -3,6 +3,7 @@
 #[cfg(feature = "std")]
 mod adapters;
 mod conversation;
+mod exports;
 mod parse;
 mod recorder;
 mod recordings;

@@ -105,6 +105,24 @@ fn what_cannot_be_replayed_is_said() {
             "sockless recording 1\ntruncated\n",
             "line 2 of the recording cannot be replayed: it does not begin",
         ),
+        (
+            "sockless recording 1\nwith seed \"\"\nserver\n",
+            "line 2 of the recording cannot be replayed: a seed has 32 bytes",
+        ),
+        (
+            "sockless recording 1\nwith seed 0x5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e\nserver\n",
+            "line 3 of the recording cannot be replayed: a server has no seed",
+        ),
+        (
+            "sockless recording 1\nserver\nwith forwarding\naccept\n",
+            "line 3 of the recording cannot be replayed: the acceptance passes on the answer of another server, \
+             which was not recorded",
+        ),
+        #[cfg(feature = "deflate")]
+        (
+            "sockless recording 1\nwith deflate 16 15 0 0\nupgraded_server\n",
+            "line 2 of the recording cannot be replayed: a window has 8 to 15 bits",
+        ),
     ];
     for (text, error) in cases {
         let replayed = Recording::parse(text).unwrap().replay();

@@ -97,6 +97,100 @@ fn rejections_and_refusals_replay() {
     ends.tapes.iter().for_each(|tape| _ = replay(tape));
 }
 
+/// What the other tests do not choose for a request or an acceptance.
+#[test]
+fn choices_replay() {
+    let request = ClientRequest::new("ws://h/")
+        .unwrap()
+        .subprotocol("chat")
+        .require_subprotocol(true);
+    let accept = Accept::new().subprotocol(Some("chat")).any_origin();
+    #[cfg(feature = "deflate")]
+    let accept = accept.decline_deflate();
+    let ends = Ends::open(&request, Config::new(), &accept);
+    let [client, server] = ends.tapes.each_ref().map(Tape::text);
+    assert!(client.contains("\nwith require_subprotocol\n"), "{client}");
+    assert!(server.contains("\nwith any_origin\n"), "{server}");
+    assert_eq!(server.contains("\nwith decline_deflate\n"), cfg!(feature = "deflate"));
+    ends.tapes.iter().for_each(|tape| _ = replay(tape));
+}
+
+/// A replay requires what the client has required.
+#[test]
+fn a_required_subprotocol_is_required_in_a_replay() {
+    let request = ClientRequest::new("ws://h/").unwrap().subprotocol("chat");
+    let mut ends = Ends::new(&request.require_subprotocol(true), Config::new(), |recorder| recorder);
+    let Some(Event::Request(request)) = ends.server_receives().pop() else {
+        panic!()
+    };
+    ends.server
+        .accept(&request, &Accept::new(), &mut ends.to_client)
+        .unwrap();
+    let mut input = &mut ends.to_client[..];
+    ends.client.receive(&mut input, &mut ends.to_server).unwrap_err();
+    assert_eq!(replay(&ends.tapes[0]).close_status(), ends.client.close_status());
+}
+
+/// The answer of another server is not in a recording, which says so.
+#[test]
+fn a_forwarded_answer_is_recorded_by_its_name() {
+    let request = ClientRequest::new("ws://h/").unwrap();
+    let mut upstream = Ends::new(&request, Config::new(), |recorder| recorder);
+    let Some(Event::Request(asked)) = upstream.server_receives().pop() else {
+        panic!()
+    };
+    upstream
+        .server
+        .accept(&asked, &Accept::new(), &mut upstream.to_client)
+        .unwrap();
+    let Some(Event::Open(response)) = upstream.client_receives().pop() else {
+        panic!()
+    };
+    let ends = Ends::open(&request, Config::new(), &Accept::new().forwarding(&response));
+    let text = ends.tapes[1].text();
+    let replayed = Recording::parse(&text).unwrap().replay();
+    assert!(text.contains("\nwith forwarding\naccept\n"), "{text}");
+    assert!(matches!(replayed, Err(ReplayError::Impossible { .. })), "{replayed:?}");
+}
+
+/// Negotiated elsewhere, with an extension of the caller's own; chunks have its bits. An empty
+/// Close frame.
+#[test]
+fn an_upgraded_connection_replays() {
+    let request = ClientRequest::new("ws://h/").unwrap();
+    let request = request.subprotocol("chat").extension("x-mark", ReservedBits::RSV2);
+    let extensions = [("x-mark", ReservedBits::RSV2)];
+    let accept = Accept::new().subprotocol(Some("chat")).extensions(&extensions);
+    let negotiated = Ends::open(&request, Config::new(), &accept).server.negotiated();
+    let tape = Tape::default();
+    let config = Config::new().delivery(Delivery::Chunks);
+    let mut server = tape.recorder().upgraded_server(&negotiated, config);
+    let (mut bytes, mut out) = (*b"\xa1\x81\0\0\0\0a\x88\x80\0\0\0\0", Vec::new());
+    let mut input = &mut bytes[..];
+    while server.receive(&mut input, &mut out).unwrap().is_some() {}
+    let text = tape.text();
+    assert!(
+        text.contains("\nwith subprotocol \"chat\"\nwith reserved 010\nupgraded_server\n"),
+        "{text}"
+    );
+    assert!(text.contains("\nevent chunk text \"a\" end 010\n"), "{text}");
+    assert!(text.contains("\nevent close none \"\"\n"), "{text}");
+    assert_eq!(replay(&tape).negotiated(), negotiated);
+}
+
+/// A buffer that has no room for a header is no call of a recording.
+#[test]
+fn a_call_that_cannot_be_repeated_is_not_recorded() {
+    let tape = Tape::default();
+    let mut server = tape.recorder().upgraded_server(&Negotiated::default(), Config::new());
+    let before = tape.text();
+    server.send_in_place(MessageKind::Binary, &mut [0; 3]).unwrap_err();
+    assert_eq!(tape.text(), before);
+    server.ping(b"still recorded", &mut Vec::new()).unwrap();
+    replay(&tape);
+    assert!(tape.text().contains("\nping \"still recorded\"\n"));
+}
+
 /// Bytes before the response, input in pieces, chunks, an error, the end of the transport.
 #[test]
 fn input_in_any_cut_replays() {

@@ -11,6 +11,7 @@ use support::{
 
 use super::{
     calls::Call,
+    connect::{Clock, Connect},
     endpoint::Endpoint,
     explore::{Model, Violation, require, require_equal},
     log::Log,
@@ -41,7 +42,10 @@ pub(super) enum Action {
 pub(super) struct Conversation {
     pub(super) setup: Setup,
     pub(super) ends: [Endpoint; 2],
+    pub(super) clock: Clock,
     log: Option<Log>,
+    /// Whether calls are made that have to be refused.
+    tries_refused_calls: bool,
 }
 
 pub(super) const fn index(role: Role) -> usize {
@@ -78,6 +82,7 @@ impl Conversation {
             return Ok(());
         }
         let known = self.end(role).output.frames.len();
+        self.clock.step();
         self.note(|| format!("{}: {call}", role_name(role)));
         let result = self.end_mut(role).call(call);
         self.note_written(role, known);
@@ -104,6 +109,7 @@ impl Conversation {
             return self.deliver_end(sender);
         }
         let bytes = output.take(len);
+        self.clock.step();
         if let Some(log) = &mut self.log {
             log.deliver(sender, len, in_flight - len);
         }
@@ -127,6 +133,7 @@ impl Conversation {
         }
         output.end_delivered = true;
         let has_body = output.delivered >= self.refusal_head_end(sender);
+        self.clock.step();
         let is_refusal = self.end(sender).opening == Opening::Refused && has_body;
         self.note(|| format!("network: the direction from the {} ends", role_name(sender)));
         self.end_mut(peer_of(sender)).receive_end(is_refusal)
@@ -227,6 +234,9 @@ impl Conversation {
 
     /// All calls that the RFC forbids in this state are refused.
     fn check_refusals(&mut self) -> Result<(), Violation> {
+        if !self.tries_refused_calls {
+            return Ok(());
+        }
         let before = self.ends.each_ref().map(|end| known::shown(&end.engine));
         for role in ROLES {
             for call in Call::ALL {
@@ -286,11 +296,13 @@ impl Model for Conversation {
     type Setup = Setup;
     type Action = Action;
 
-    fn start(setup: &Setup) -> Self {
+    fn start(setup: &Setup, connect: &dyn Connect) -> Self {
         Self {
             setup: *setup,
-            ends: setup.ends(),
+            ends: setup.ends(connect),
+            clock: connect.clock(),
             log: None,
+            tries_refused_calls: true,
         }
     }
 
@@ -374,10 +386,8 @@ impl Model for Conversation {
         1
     }
 
-    fn settle(mut self, _: usize, log: &mut Vec<String>) -> Result<(), Violation> {
-        let result = self.finish();
-        log.extend(self.take_log());
-        result
+    fn settle(&mut self, _: usize) -> Result<(), Violation> {
+        self.finish()
     }
 
     fn keep_log(&mut self) {
@@ -386,5 +396,15 @@ impl Model for Conversation {
 
     fn take_log(&mut self) -> Vec<String> {
         self.log.as_mut().map(Log::take).unwrap_or_default()
+    }
+
+    #[cfg(feature = "recording")]
+    fn leave_out_refused_calls(&mut self) {
+        self.tries_refused_calls = false;
+    }
+
+    #[cfg(feature = "recording")]
+    fn engines(&self) -> [&sockless::Connection; 2] {
+        self.ends.each_ref().map(|end| &end.engine)
     }
 }

@@ -20,6 +20,7 @@ use support::{
 
 use super::{
     calls::Call,
+    connect::Connect,
     conversation::{Action, Amount, Conversation, index},
     explore::{Model, Violation, require, require_equal},
     setup::Setup,
@@ -145,6 +146,7 @@ impl TimedConversation {
     fn second(&mut self) -> Result<(), Violation> {
         self.now += 1;
         let now = self.now;
+        self.inner.clock.set_seconds(now);
         self.inner.note(|| format!("clock: {now} s"));
         for role in ROLES {
             for _ in 0..4 {
@@ -265,7 +267,7 @@ impl Model for TimedConversation {
     type Setup = TimedSetup;
     type Action = TimedAction;
 
-    fn start(setup: &TimedSetup) -> Self {
+    fn start(setup: &TimedSetup, connect: &dyn Connect) -> Self {
         let second = Duration::from_secs;
         let limits = &setup.limits;
         let timeouts = Timeouts::none()
@@ -274,7 +276,7 @@ impl Model for TimedConversation {
             .pong(second(limits.pong))
             .idle((limits.idle > 0).then_some(second(limits.idle)))
             .close(second(limits.close));
-        let inner = Conversation::start(&setup.conversation);
+        let inner = Conversation::start(&setup.conversation, connect);
         let clocked = ROLES.map(|_| Clocked {
             timers: Timers::new(timeouts, Duration::ZERO),
             times: Times::default(),
@@ -348,15 +350,13 @@ impl Model for TimedConversation {
         4
     }
 
-    fn settle(mut self, ending: usize, log: &mut Vec<String>) -> Result<(), Violation> {
-        let result = match ending {
+    fn settle(&mut self, ending: usize) -> Result<(), Violation> {
+        match ending {
             0 => self.end_promptly(),
             1 => self.end_in_silence(&ROLES),
             2 => self.end_in_silence(&[Role::Client]),
             _ => self.end_in_silence(&[Role::Server]),
-        };
-        log.extend(self.take_log());
-        result
+        }
     }
 
     fn keep_log(&mut self) {
@@ -365,5 +365,15 @@ impl Model for TimedConversation {
 
     fn take_log(&mut self) -> Vec<String> {
         self.inner.take_log()
+    }
+
+    #[cfg(feature = "recording")]
+    fn leave_out_refused_calls(&mut self) {
+        self.inner.leave_out_refused_calls();
+    }
+
+    #[cfg(feature = "recording")]
+    fn engines(&self) -> [&sockless::Connection; 2] {
+        self.inner.engines()
     }
 }

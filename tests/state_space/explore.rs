@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::connect::{Connect, Plain};
+
 /// A rule that a conversation has broken.
 #[derive(Clone, Debug)]
 pub(super) struct Violation {
@@ -55,7 +57,7 @@ pub(super) trait Model: Sized {
     type Action: Copy + fmt::Debug;
 
     /// The first state. Actions that every conversation begins with are [`Self::prefix`].
-    fn start(setup: &Self::Setup) -> Self;
+    fn start(setup: &Self::Setup, connect: &dyn Connect) -> Self;
 
     fn prefix(setup: &Self::Setup) -> &[Self::Action];
 
@@ -75,13 +77,23 @@ pub(super) trait Model: Sized {
     fn endings(setup: &Self::Setup) -> usize;
 
     /// Ends the conversation properly from this state, in one of the ways, and checks how it ended.
-    fn settle(self, ending: usize, log: &mut Vec<String>) -> Result<(), Violation>;
+    fn settle(&mut self, ending: usize) -> Result<(), Violation>;
 
     /// Keeps a text of what happens from now on.
     fn keep_log(&mut self);
 
     fn take_log(&mut self) -> Vec<String>;
+
+    /// From now on, calls that have to be refused are not made.
+    #[cfg(feature = "recording")]
+    fn leave_out_refused_calls(&mut self);
+
+    /// The client and the server.
+    #[cfg(feature = "recording")]
+    fn engines(&self) -> [&sockless::Connection; 2];
 }
+
+pub(super) const NO_PANIC: &str = "no panic";
 
 /// What an exploration has done.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +122,7 @@ pub(super) fn explore<M: Model>(setup: &M::Setup, depth: usize) -> Result<Counts
         before: 0,
         action: None,
     }];
-    let mut known = HashSet::from([M::start(setup).fingerprint()]);
+    let mut known = HashSet::from([M::start(setup, &Plain).fingerprint()]);
     let (mut transitions, mut frontier) = (0, 0..1);
     check_settled::<M>(setup, &[])?;
     for _ in 0..depth {
@@ -160,7 +172,7 @@ fn counterexample<A: Copy>(violation: Violation, actions: &[A]) -> Counterexampl
 
 /// The state after all actions, which is checked. Those before it were checked when they were new.
 fn replay<M: Model>(setup: &M::Setup, actions: &[M::Action]) -> Result<M, Violation> {
-    let mut state = M::start(setup);
+    let mut state = M::start(setup, &Plain);
     for action in M::prefix(setup).iter().chain(actions) {
         state.apply(*action)?;
     }
@@ -170,7 +182,7 @@ fn replay<M: Model>(setup: &M::Setup, actions: &[M::Action]) -> Result<M, Violat
 
 fn check_settled<M: Model>(setup: &M::Setup, actions: &[M::Action]) -> Result<(), Counterexample<M::Action>> {
     for ending in 0..M::endings(setup) {
-        guarded(|| replay::<M>(setup, actions)?.settle(ending, &mut Vec::new()))
+        guarded(|| replay::<M>(setup, actions)?.settle(ending))
             .map_err(|violation| counterexample(violation, actions))?;
     }
     Ok(())
@@ -178,7 +190,7 @@ fn check_settled<M: Model>(setup: &M::Setup, actions: &[M::Action]) -> Result<()
 
 /// A panic is a violation.
 fn guarded<T>(run: impl FnOnce() -> Result<T, Violation>) -> Result<T, Violation> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| Err(Violation::new("no panic", message(&*payload))))
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| Err(Violation::new(NO_PANIC, message(&*payload))))
 }
 
 fn message(payload: &(dyn Any + Send)) -> String {
@@ -200,17 +212,33 @@ pub(super) fn run<M: Model>(setup: &M::Setup, actions: &[M::Action]) -> (Vec<Str
 }
 
 fn run_to<M: Model>(setup: &M::Setup, actions: &[M::Action], ending: usize) -> (Vec<String>, Result<(), Violation>) {
+    match started::<M>(setup, &Plain) {
+        Ok(mut state) => run_from(&mut state, actions, ending),
+        Err(violation) => (Vec::new(), Err(violation)),
+    }
+}
+
+pub(super) fn started<M: Model>(setup: &M::Setup, connect: &dyn Connect) -> Result<M, Violation> {
+    guarded(|| Ok(M::start(setup, connect)))
+}
+
+/// Takes all actions from the first state, and ends the conversation.
+pub(super) fn run_from<M: Model>(
+    state: &mut M,
+    actions: &[M::Action],
+    ending: usize,
+) -> (Vec<String>, Result<(), Violation>) {
+    state.keep_log();
     let mut log = Vec::new();
-    let result = guarded(|| {
-        let mut state = M::start(setup);
-        state.keep_log();
-        for action in actions {
-            let result = guarded(|| state.apply(*action).and_then(|()| state.check()));
-            log.extend(state.take_log());
-            result?;
+    for action in actions {
+        let result = guarded(|| state.apply(*action).and_then(|()| state.check()));
+        log.extend(state.take_log());
+        if result.is_err() {
+            return (log, result);
         }
-        state.settle(ending, &mut log)
-    });
+    }
+    let result = guarded(|| state.settle(ending));
+    log.extend(state.take_log());
     (log, result)
 }
 

@@ -9,6 +9,7 @@
 //! level deeper than the depths that are committed, and prints the numbers.
 
 mod calls;
+mod connect;
 mod conversation;
 mod deadlines;
 mod endpoint;
@@ -16,6 +17,8 @@ mod explore;
 mod log;
 mod network;
 mod receiving;
+#[cfg(feature = "recording")]
+mod recorded;
 mod report;
 mod rules;
 mod setup;

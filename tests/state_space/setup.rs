@@ -2,11 +2,12 @@
 
 #[cfg(feature = "deflate")]
 use sockless::deflate::DeflateConfig;
-use sockless::{ClientRequest, Config, Connection, Delivery, Role, handshake::Negotiated};
+use sockless::{ClientRequest, Config, Delivery, Role, handshake::Negotiated};
 use support::known::Opening;
 
 use super::{
     calls::{Call, Settings},
+    connect::{Begin, Connect},
     conversation::{Action, Amount},
     endpoint::Endpoint,
 };
@@ -77,23 +78,24 @@ pub(super) const COMPRESSED: Settings = Settings {
 
 impl Setup {
     /// The two ends before anything happens.
-    pub(super) fn ends(&self) -> [Endpoint; 2] {
+    pub(super) fn ends(&self, connect: &dyn Connect) -> [Endpoint; 2] {
         let (client, server) = (self.config(self.client), self.config(self.server));
         if self.handshake {
             let request = ClientRequest::new("ws://h/").unwrap();
             let mut out = Vec::new();
-            let client = Connection::client(&request, client, [1; 32], &mut out).unwrap();
+            let client = connect.connect(Begin::Client(&request, &mut out), client);
+            let server = connect.connect(Begin::Server, server);
             let mut ends = [
                 Endpoint::new(Role::Client, self.client, client, Opening::Begun),
-                Endpoint::new(Role::Server, self.server, Connection::server(server), Opening::Begun),
+                Endpoint::new(Role::Server, self.server, server, Opening::Begun),
             ];
             ends[0].output.head = Some(out.len());
             ends[0].output.written = out;
             return ends;
         }
         let negotiated = self.negotiated();
-        let client = Connection::upgraded_client(&negotiated, client, [1; 32]);
-        let server = Connection::upgraded_server(&negotiated, server);
+        let client = connect.connect(Begin::Upgraded(Role::Client, &negotiated), client);
+        let server = connect.connect(Begin::Upgraded(Role::Server, &negotiated), server);
         [
             Endpoint::new(Role::Client, self.client, client, Opening::Accepted),
             Endpoint::new(Role::Server, self.server, server, Opening::Accepted),

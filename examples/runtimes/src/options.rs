@@ -20,6 +20,7 @@ usage: echo_server [OPTION]...
   --server-no-context-takeover, --client-no-context-takeover
                             the server, or the client, starts each message with an empty window
   --deflate-threshold BYTES smallest message to compress
+  --low-memory              compress in little memory, with a window of at most 2^12 bytes
   --subprotocol NAME        subprotocol to accept; repeatable, the preferred one first
   --origin ORIGIN           origin that may connect; repeatable, default: any origin
   --record FOLDER           records each connection in a file of this folder; needs the feature recording";
@@ -93,6 +94,7 @@ fn deflate_option(
         "--client-no-context-takeover" => deflate.client_no_context_takeover(true),
         "--server-window-bits" => deflate.server_max_window_bits(WindowBits::new(args.next()?.parse().ok()?)?),
         "--client-window-bits" => deflate.client_max_window_bits(WindowBits::new(args.next()?.parse().ok()?)?),
+        "--low-memory" => deflate.low_memory(true),
         "--deflate-threshold" => deflate.threshold(args.next()?.parse().ok()?),
         _ => return None,
     })

@@ -17,6 +17,7 @@ struct DeflateOptions {
     bits: u8,
     takeover: bool,
     release: bool,
+    low_memory: bool,
     chunks: bool,
     /// The limit on the size of a message.
     limit: u64,
@@ -35,6 +36,7 @@ impl DeflateOptions {
             bits: 8 + second % 8,
             takeover: bit(1),
             release: bit(2),
+            low_memory: bit(5),
             chunks: bit(3),
             limit: if bit(4) { 100 } else { 64 << 10 },
             level: level % 10,
@@ -46,7 +48,8 @@ impl DeflateOptions {
         let deflate = DeflateConfig::new()
             .level(self.level)
             .threshold(0)
-            .release(self.release);
+            .release(self.release)
+            .low_memory(self.low_memory);
         let config = super::options::with_fragment_size(self.fragments)
             .deflate(deflate)
             .max_message_size(self.limit)

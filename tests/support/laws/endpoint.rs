@@ -7,7 +7,7 @@ use sockless::{
 };
 
 use super::options::{Decision, Opening, Options};
-use crate::{Outcome, frame, open, peer_of};
+use crate::{Outcome, frame, open, peer_of, without_fast_paths};
 
 /// The code of the Close frame that an application with `closes_early` sends.
 pub const EARLY_CLOSE: CloseCode = CloseCode::GOING_AWAY;
@@ -185,12 +185,13 @@ impl TestEndpoint {
         endpoint
     }
 
-    fn with_connection(mut connection: Connection, options: &Options) -> Self {
-        if !options.fast_paths {
-            connection.disable_fast_paths();
-        }
+    fn with_connection(connection: Connection, options: &Options) -> Self {
         Self {
-            connection,
+            connection: if options.fast_paths {
+                connection
+            } else {
+                without_fast_paths(connection)
+            },
             options: options.clone(),
             outcome: Outcome::default(),
             collects_events: true,

@@ -87,6 +87,37 @@ pub const ALL: &[Workload] = &[
         50,
         |n| send(&vec![100; n], false),
     ),
+    linear("compression: sending one message in low memory", "bytes", 16384, |n| {
+        send_in_low_memory(content(n))
+    }),
+    linear("compression: sending zeros in low memory", "bytes", 65536, |n| {
+        send_in_low_memory(vec![0; n])
+    }),
+    linear(
+        "compression: sending repeated bytes in low memory",
+        "bytes",
+        16384,
+        |n| {
+            // Places with the same three bytes, and matches that end shortly before the longest.
+            let pattern = |at: usize| {
+                if at % 257 == 0 {
+                    (at / 257) as u8
+                } else {
+                    (at % 3) as u8
+                }
+            };
+            send_in_low_memory((0..n).map(pattern).collect())
+        },
+    ),
+    linear(
+        "compression: sending messages of 100 bytes in low memory, released",
+        "messages",
+        200,
+        |n| {
+            let deflate = low_memory().release(true);
+            send_with(&vec![100; n], content(100), true, config().deflate(deflate))
+        },
+    ),
     linear(
         "compression: sending fragments of 1 byte",
         "fragments",
@@ -229,11 +260,24 @@ fn empty_blocks(n: usize) -> RunMessages {
     })
 }
 
+fn low_memory() -> DeflateConfig {
+    DeflateConfig::new().threshold(0).low_memory(true)
+}
+
+/// At the level with the longest search.
+fn send_in_low_memory(data: Vec<u8>) -> RunMessages {
+    send_with(&[data.len()], data, true, config().deflate(low_memory().level(9)))
+}
+
 fn send(lens: &[usize], takeover: bool) -> RunMessages {
     let data = content(lens.iter().copied().max().unwrap_or(0));
+    send_with(lens, data, takeover, deflating())
+}
+
+fn send_with(lens: &[usize], data: Vec<u8>, takeover: bool, config: Config) -> RunMessages {
     let lens = lens.to_vec();
     repeat(move || {
-        let mut client = open(Role::Client, takeover, deflating());
+        let mut client = open(Role::Client, takeover, config.clone());
         let mut out = Vec::new();
         for &len in &lens {
             client.send_binary(&data[..len], &mut out).expect("an open connection");
