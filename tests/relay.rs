@@ -379,7 +379,7 @@ fn s5_4_no_frame_is_interrupted() {
         let expected = [(0x02, vec![b'x'; 300]), (0x8A, b"2".to_vec()), close_frame(1002)];
         assert_eq!(relayed.take_frames(side), expected);
         assert_eq!(relayed.relay.teardown(side), Some(Teardown::Close));
-        // Nothing more is forwarded to it, and the other side closes as ever.
+        // Nothing more is forwarded to it, and the other side closes as usual.
         let rest = [frame(other, 0x80, b"rest"), frame(other, 0x88, &[])].concat();
         relayed.forward(other, &rest).unwrap();
         assert_eq!(relayed.take_frames(side), []);

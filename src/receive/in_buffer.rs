@@ -13,8 +13,8 @@ use crate::{
 /// validated twice in the buffer, when it arrives and as a whole.
 const SHORT_TEXT: usize = 1024;
 
-/// Fewer bytes of a binary message are not unmasked before more have arrived. So many are still in
-/// the L1 cache.
+/// Fewer bytes of a binary message are not unmasked before more have arrived. That many are still
+/// in the L1 cache.
 const MIN_PART: usize = 8 << 10;
 
 /// The message at the front of a buffer, in one frame, of which bytes are missing. Its payload is

@@ -21,7 +21,7 @@ pub(super) struct Message {
 
 pub(super) enum Payload {
     Bytes(Vec<u8>),
-    /// So many bytes that the recording does not have.
+    /// This many bytes, which the recording does not have.
     Unknown(u64),
 }
 

@@ -41,7 +41,7 @@ pub(in crate::adapter) struct Driver {
     is_in_reader: bool,
     /// The rest of the message in progress is not returned: its reader was dropped.
     skips_message: bool,
-    /// Who sends a message in fragments, and has not ended it.
+    /// The half that has begun a message in fragments, and has not ended it.
     message_sender: Option<SenderId>,
     /// How many identities were given away.
     senders: u64,
