@@ -192,7 +192,7 @@ def write_sources(mutants, count):
             for mutant in of_file[name]:
                 # Deletes an arm that has to be there.
                 if mutant["id"] not in file.placed and mutant["genre"] != "MatchArm":
-                    sys.exit(f"no place for {mutant['name']}")
+                    print(f"not measured, no place for a switch: {mutant['name']}")
         if name == "src/lib.rs":
             start = b"#![feature(core_intrinsics, const_eval_select)]\n#![allow(internal_features, warnings)]\n"
             # For the switch of the mutants, which runs before `main`.

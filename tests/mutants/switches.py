@@ -52,7 +52,7 @@ class File:
             return self.unary(node)
         if kind == "match_arm":
             return self.match_arm(node)
-        if kind == "field_initializer":
+        if kind in ("field_initializer", "shorthand_field_initializer"):
             return self.field(node)
         if kind == "block" and node.parent.type == "function_item":
             return self.body(node)
@@ -94,12 +94,14 @@ class File:
         """A field without which that of the base, `..base`, is taken."""
         base = next((child for child in node.parent.children if child.type == "base_field_initializer"), None)
         mutants = self.take("StructField", node) if base else []
-        value = node.child_by_field_name("value")
         if not mutants:
             return self.children(node)
-        name = node.child_by_field_name("field")
+        # `name` stands for `name: name`.
+        name = node.child_by_field_name("field") or node.named_children[0]
+        value = node.child_by_field_name("value") or name
+        before = self.text[node.start_byte : name.end_byte] + b": "
         text = b"(%s).%s" % (self.text[base.start_byte + 2 : base.end_byte], self.text[name.start_byte : name.end_byte])
-        return self.children(node, {value.id: self.choice([(mutants[0]["id"], text)], self.emit(value))})
+        return [(before, 0), *self.choice([(mutants[0]["id"], text)], self.emit(value))]
 
     def match_arm(self, node):
         """A deleted arm is one whose guard is false."""
