@@ -270,6 +270,46 @@ mod tests {
         }
     }
 
+    /// Three messages that are like each other, and not the same: words in no order, with numbers.
+    fn messages() -> [Vec<u8>; 3] {
+        const WORDS: [&str; 8] = ["price", "volume", "{\"id\":", "},", "name", "a", "of the", "\"\":\"\","];
+        [300, 3000, 9000].map(|len| {
+            let words = random(len).flat_map(|byte| {
+                let word = WORDS[usize::from(byte & 7)].as_bytes();
+                word.iter().copied().chain([b'0' + byte / 26, byte])
+            });
+            words.take(len).collect()
+        })
+    }
+
+    /// How long the messages are with each level, as the deflater is now. A change of how it searches,
+    /// or of how it chooses codes, changes a number; it should get smaller.
+    #[test]
+    fn the_lengths_are_those_that_were_measured() {
+        let length = |bits, level| -> usize {
+            let mut deflate = Deflate::new(level, bits);
+            let of_message = |message: &Vec<u8>| {
+                let mut out = Vec::new();
+                deflate.run(message, &mut out);
+                out.len()
+            };
+            messages().iter().map(of_message).sum()
+        };
+        let lengths: Vec<[usize; 9]> = (8..=MAX_BITS)
+            .map(|bits| [1, 2, 3, 4, 5, 6, 7, 8, 9].map(|level| length(bits, level)))
+            .collect();
+        assert_eq!(
+            lengths,
+            [
+                [5576, 5488, 5468, 5487, 5468, 5468, 5468, 5468, 5468],
+                [5405, 5251, 5156, 5253, 5156, 5147, 5147, 5147, 5147],
+                [5360, 5198, 4998, 5202, 5002, 4886, 4877, 4877, 4877],
+                [5262, 5121, 4905, 5119, 4903, 4724, 4674, 4674, 4674],
+                [4019, 3910, 3768, 3912, 3762, 3639, 3554, 3538, 3538]
+            ]
+        );
+    }
+
     /// The window is kept, and searched again.
     #[test]
     fn a_released_deflater_refers_to_its_window() {
