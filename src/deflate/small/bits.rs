@@ -29,6 +29,11 @@ impl<'o> BitWriter<'o> {
         }
     }
 
+    /// How many bits the output has, with those that are not written yet.
+    pub(super) fn len(&self) -> usize {
+        8 * self.out.len() + self.count as usize
+    }
+
     /// How many bits of the last byte are not used yet.
     pub(super) const fn unused_bits(&self) -> u32 {
         (8 - self.count % 8) % 8

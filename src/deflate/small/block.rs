@@ -214,7 +214,10 @@ impl<'t> Block<'t> {
         let header = Header::new(literals.as_array(), distances.as_array());
         let dynamic = header.len() + literals.cost(&self.literals) + distances.cost(&self.distances);
         let fixed = cost(&FIXED_LITERALS, &self.literals) + cost(&[FIXED_DISTANCE; DISTANCES], &self.distances);
-        if stored_len(plain.len(), bits) <= fixed.min(dynamic) + self.extra_bits {
+        let stored = stored_len(plain.len(), bits);
+        let least = stored.min(fixed.min(dynamic) + self.extra_bits);
+        let before = bits.len();
+        if stored == least {
             bits.put_stored_block(plain);
         } else if fixed <= dynamic {
             // BFINAL and BTYPE.
@@ -229,6 +232,12 @@ impl<'t> Block<'t> {
             };
             self.write_tokens(&codes, bits);
         }
+        // With BFINAL and BTYPE.
+        debug_assert_eq!(
+            bits.len() - before,
+            least as usize + 3,
+            "the block is as long as was computed"
+        );
         (self.len, self.plain_len, self.extra_bits) = (0, 0, 0);
         (self.literals, self.distances) = ([0; LITERALS], [0; DISTANCES]);
     }

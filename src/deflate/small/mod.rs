@@ -282,8 +282,8 @@ mod tests {
         })
     }
 
-    /// How long the messages are with each level, as the deflater is now. A change of how it searches,
-    /// or of how it chooses codes, changes a number; it should get smaller.
+    /// How long the messages are with each level, as the deflater is now. A change of how it
+    /// searches, or of how it chooses codes, changes a number; it should get smaller.
     #[test]
     fn the_lengths_are_those_that_were_measured() {
         let length = |bits, level| -> usize {
