@@ -19,7 +19,7 @@ const DISTANCES: std::ops::RangeInclusive<isize> = -64..=64;
 const COPIES: u32 = 50;
 
 /// A copy of payload that is made somewhere.
-trait Copy {
+trait Copying {
     /// Returns where the payload is copied to.
     fn destination(&mut self) -> usize;
     /// Copies the payload of `source`, and calls `check` with the copy.
@@ -41,7 +41,7 @@ fn payload() -> Vec<u8> {
 /// What the C library does.
 struct Library(Vec<u8>);
 
-impl Copy for Library {
+impl Copying for Library {
     fn destination(&mut self) -> usize {
         self.0.as_ptr() as usize
     }
@@ -56,7 +56,7 @@ impl Copy for Library {
 /// A message that is sent.
 struct Send(Connection, Vec<u8>);
 
-impl Copy for Send {
+impl Copying for Send {
     fn destination(&mut self) -> usize {
         self.1.as_ptr() as usize + frame_len(self.0.role(), LEN) - LEN
     }
@@ -71,7 +71,7 @@ impl Copy for Send {
 /// A message that arrives in two reads, and is assembled.
 struct Receive(Connection, Option<usize>);
 
-impl Copy for Receive {
+impl Copying for Receive {
     fn destination(&mut self) -> usize {
         self.1.unwrap_or_default()
     }
@@ -111,7 +111,7 @@ fn main() {
     println!("Nanoseconds for {LEN} bytes, by destination minus source modulo {PAGE}:\n");
     println!("| copy | median | fastest | at | slowest | at | ratio |");
     println!("|---|--:|--:|--:|--:|--:|--:|");
-    let mut copies: [(&str, Box<dyn Copy>); 5] = [
+    let mut copies: [(&str, Box<dyn Copying>); 5] = [
         ("of the C library", Box::new(Library(Vec::with_capacity(LEN)))),
         (
             "server sends",
@@ -163,7 +163,7 @@ fn look(copied: &[u8]) {
 }
 
 /// Returns the nanoseconds of a copy at each distance, the best of the rounds.
-fn sweep(copy: &mut dyn Copy, rounds: usize) -> Vec<(isize, f64)> {
+fn sweep(copy: &mut dyn Copying, rounds: usize) -> Vec<(isize, f64)> {
     let source = copy.source();
     let mut buf = vec![0; source.len() + 3 * PAGE];
     copy.copy(&mut source.clone(), |_| ());

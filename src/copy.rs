@@ -17,7 +17,12 @@ const PAGE: usize = 4 << 10;
 const NEAR: usize = 64;
 
 fn is_slow(from: *const u8, to: *const u8) -> bool {
-    to.addr().wrapping_sub(from.addr()) % PAGE < NEAR
+    is_slow_at(to.addr().wrapping_sub(from.addr()))
+}
+
+/// `distance` is that from the source to the destination.
+const fn is_slow_at(distance: usize) -> bool {
+    distance % PAGE < NEAR
 }
 
 /// Appends `data` to `out`.
@@ -79,8 +84,7 @@ pub(crate) fn to_slice(data: &[u8], to: &mut [u8]) {
 
 /// Moves the bytes of `buf` from `start` to `end` to its beginning.
 pub(crate) fn move_to_front(buf: &mut [u8], start: usize, end: usize) {
-    // The distance of the two is `-start`.
-    if end.saturating_sub(start) <= MAX_AT_ONCE || 0_usize.wrapping_sub(start) % PAGE >= NEAR {
+    if end.saturating_sub(start) <= MAX_AT_ONCE || !is_slow_at(0_usize.wrapping_sub(start)) {
         return buf.copy_within(start..end, 0);
     }
     for from in (start..end).step_by(MAX_AT_ONCE) {

@@ -1,11 +1,10 @@
 //! What the engine returns to its caller.
 
-use alloc::{borrow::Cow, boxed::Box, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box};
 use core::fmt;
 
 use crate::{
     close::CloseFrame,
-    copy,
     escaped::Escaped,
     frame::ReservedBits,
     handshake::{Refusal, Request, Response},
@@ -77,8 +76,8 @@ impl Event<'_> {
             Self::Request(request) => Event::Request(request.into_owned()),
             Self::Open(response) => Event::Open(response.into_owned()),
             Self::Refused(refusal) => Event::Refused(refusal),
-            Self::Text(text) => Event::Text(Cow::Owned(copy::into_owned_text(text, &mut Vec::new()))),
-            Self::Binary(data) => Event::Binary(Cow::Owned(copy::into_owned(data, &mut Vec::new()))),
+            Self::Text(text) => Message::Text(text).into_owned().into(),
+            Self::Binary(data) => Message::Binary(data).into_owned().into(),
             Self::Chunk(chunk) => Event::Chunk(chunk.into_owned()),
             Self::Ping(data) => Event::Ping(Cow::Owned(data.into_owned())),
             Self::Pong(data) => Event::Pong(Cow::Owned(data.into_owned())),

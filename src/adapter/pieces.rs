@@ -43,7 +43,7 @@ impl Unread {
         if let Some(to) = buf.get_mut(..read.len()) {
             copy::to_slice(read, to);
         }
-        (self.data, self.start) = (rest.to_vec(), 0);
+        (self.data, self.start) = (copy::into_owned(rest.into(), &mut Vec::new()), 0);
         read.len()
     }
 
@@ -93,7 +93,7 @@ impl Fragment {
     /// Takes bytes off the front of `data`. Returns how many.
     pub(super) fn fill(&mut self, data: &[u8]) -> usize {
         let len = data.len().min(FRAGMENT_LEN.saturating_sub(self.data.len()));
-        self.data.extend_from_slice(data.get(..len).unwrap_or_default());
+        copy::append(data.get(..len).unwrap_or_default(), &mut self.data);
         len
     }
 }

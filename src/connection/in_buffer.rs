@@ -84,7 +84,7 @@ impl Connection {
 mod tests {
     use alloc::vec::Vec;
 
-    use super::{Connection, MessageKind, Path};
+    use super::{Connection, MessageKind};
     use crate::config::Config;
 
     fn server() -> Connection {
@@ -97,21 +97,6 @@ mod tests {
         let mut bytes = *b"\x81\x82\0\0\0\0Hi";
         let (kind, payload) = server().whole_payload(&mut &mut bytes[..]).unwrap();
         assert_eq!((kind, &*payload), (MessageKind::Text, &b"Hi"[..]));
-    }
-
-    /// Without the fast paths, the general path takes everything, also after the settings of the
-    /// receiver are replaced.
-    #[test]
-    fn the_fast_paths_can_be_disabled() {
-        let mut connection = server();
-        assert!(connection.path == Path::Whole);
-        connection.disable_fast_paths();
-        assert!(connection.path == Path::General && !connection.takes_whole_messages());
-        connection.receiver.configure(&Config::new());
-        assert!(connection.compute_path() == Path::General);
-        let mut out = Vec::with_capacity(100);
-        connection.send_text("Hi", &mut out).unwrap();
-        assert_eq!(out, b"\x81\x02Hi");
     }
 
     /// What the adapters ask between two messages, and within one in each direction.

@@ -396,6 +396,11 @@ mod tests {
         let mut without = connection();
         without.disable_fast_paths();
         assert_eq!(taken_fast_paths(without), [false; 5]);
+        let mut configured = connection();
+        configured.disable_fast_paths();
+        assert!(configured.path == Path::General && !configured.takes_whole_messages());
+        configured.receiver.configure(&Config::new());
+        assert!(configured.compute_path() == Path::General);
     }
 }
 

@@ -137,10 +137,8 @@ impl Deflate {
         match self {
             Self::Library(deflate) => deflate.run(input, out, flush),
             Self::Small(deflate) => {
+                debug_assert!(flush == Flush::Sync, "it keeps to its window");
                 deflate.run(input, out);
-                if flush == Flush::Full {
-                    deflate.reset();
-                }
             }
         }
     }

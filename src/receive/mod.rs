@@ -9,8 +9,6 @@ mod pieces;
 
 use alloc::{borrow::Cow, vec::Vec};
 use core::mem;
-#[cfg(test)]
-use core::mem::offset_of;
 
 pub(crate) use self::{
     in_buffer::{BufferedMessage, Progress},
@@ -64,8 +62,8 @@ impl Receiver {
     /// The first and the last byte of what receiving a whole message touches.
     #[cfg(test)]
     pub(crate) const TOUCHED: [usize; 2] = [
-        offset_of!(Self, max_message_size),
-        offset_of!(Self, decoder) + Decoder::ROLE_OFFSET,
+        mem::offset_of!(Self, max_message_size),
+        mem::offset_of!(Self, decoder) + Decoder::ROLE_OFFSET,
     ];
 
     pub(crate) const fn new(role: Role, config: &Config) -> Self {

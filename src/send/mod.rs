@@ -7,8 +7,6 @@ mod in_place;
 mod prepared;
 
 use alloc::{boxed::Box, vec::Vec};
-#[cfg(test)]
-use core::mem::offset_of;
 use core::num::NonZeroUsize;
 
 pub use self::prepared::PreparedMessage;
@@ -50,7 +48,10 @@ pub(crate) struct Sender {
 impl Sender {
     /// The first and the last byte of what sending a whole message touches.
     #[cfg(test)]
-    pub(crate) const TOUCHED: [usize; 2] = [offset_of!(Self, is_fast), offset_of!(Self, keys) + 7];
+    pub(crate) const TOUCHED: [usize; 2] = [
+        core::mem::offset_of!(Self, is_fast),
+        core::mem::offset_of!(Self, keys) + 7,
+    ];
 
     pub(crate) fn new(keys: Option<Box<MaskKeys>>, fragment_size: Option<NonZeroUsize>) -> Self {
         let mut sender = Self {

@@ -586,14 +586,14 @@ TESTS = [
     ),
     (
         "symbol of a length off by one",
-        "src/deflate/small/block.rs",
+        "src/deflate/small/symbol.rs",
         "found.symbol += END_OF_BLOCK + 1;",
         "found.symbol += END_OF_BLOCK + 1 + (length == 257) as usize;",
         "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
     ),
     (
         "repeated length of a code written once too few",
-        "src/deflate/small/block.rs",
+        "src/deflate/small/header.rs",
         "extra: (times - self.least) as u32,",
         "extra: times.saturating_sub(self.least + 1) as u32,",
         "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",

@@ -2,7 +2,7 @@
 
 use alloc::{vec, vec::Vec};
 
-use super::block::{MAX_MATCH, MIN_MATCH};
+use super::symbol::{MAX_MATCH, MIN_MATCH};
 
 /// How hard the search is.
 #[derive(Clone, Copy, Debug)]

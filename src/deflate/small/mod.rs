@@ -6,15 +6,18 @@
 
 mod bits;
 mod block;
+mod header;
 mod huffman;
 mod matcher;
+mod symbol;
 
 use alloc::vec::Vec;
 
 use self::{
     bits::BitWriter,
-    block::{Block, MAX_MATCH, Token},
+    block::{Block, Token},
     matcher::{Effort, Match, Matcher},
+    symbol::MAX_MATCH,
 };
 
 /// The most bits of a window.
