@@ -339,7 +339,7 @@ const OTHER_MEANINGS: [(&str, u64); 11] = [
     ("adapter::poll::buffer_pool", 128),
     ("mask::long", 128),
     // how hard a search is
-    ("deflate::small::matcher", 128),
+    ("deflate::low_memory::matcher", 128),
     // numbers of header fields
     ("config", 128),
     ("http::parse", 128),

@@ -7,10 +7,9 @@ use super::miniz as library;
 #[cfg(feature = "zlib-rs")]
 use super::zlib::{self, self as library};
 use super::{
-    miniz,
+    low_memory, miniz,
     params::DirectionParams,
     progress::{Flush, Progress},
-    small,
     window::Window,
 };
 
@@ -96,13 +95,13 @@ impl Inflate {
 /// The deflater: that of a library, or the one whose memory follows its window.
 pub(super) enum Deflate {
     Library(library::Deflate),
-    Small(small::Deflate),
+    LowMemory(low_memory::Deflate),
 }
 
 impl Deflate {
     pub(super) fn new(params: DirectionParams) -> Self {
         if params.low_memory {
-            Self::Small(small::Deflate::new(params.level, params.bits))
+            Self::LowMemory(low_memory::Deflate::new(params.level, params.bits))
         } else {
             Self::Library(library::Deflate::new(params.level, params.bits))
         }
@@ -117,7 +116,7 @@ impl Deflate {
     pub(super) fn reset(&mut self) {
         match self {
             Self::Library(deflate) => deflate.reset(),
-            Self::Small(deflate) => deflate.reset(),
+            Self::LowMemory(deflate) => deflate.reset(),
         }
     }
 
@@ -125,7 +124,7 @@ impl Deflate {
     pub(super) fn release(&mut self) -> bool {
         match self {
             Self::Library(_) => false,
-            Self::Small(deflate) => {
+            Self::LowMemory(deflate) => {
                 deflate.release();
                 true
             }
@@ -136,7 +135,7 @@ impl Deflate {
     pub(super) fn run(&mut self, input: &[u8], out: &mut Vec<u8>, flush: Flush) {
         match self {
             Self::Library(deflate) => deflate.run(input, out, flush),
-            Self::Small(deflate) => {
+            Self::LowMemory(deflate) => {
                 debug_assert!(flush == Flush::Sync, "it keeps to its window");
                 deflate.run(input, out);
             }

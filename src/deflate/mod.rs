@@ -7,12 +7,12 @@ mod backend;
 mod config;
 mod deflater;
 mod inflater;
+mod low_memory;
 mod miniz;
 pub(crate) mod negotiation;
 mod params;
 mod pool;
 mod progress;
-mod small;
 mod window;
 #[cfg(feature = "zlib-rs")]
 mod zlib;

@@ -3,7 +3,7 @@
 
 use super::{
     config::{DeflateConfig, WindowBits},
-    small,
+    low_memory,
 };
 use crate::role::Role;
 
@@ -70,7 +70,7 @@ impl DirectionParams {
     /// The parameters of what is sent. A sender may use a smaller window than was negotiated.
     pub(super) fn sending(self, low_memory: bool) -> Self {
         let bits = if low_memory {
-            self.bits.min(small::MAX_BITS)
+            self.bits.min(low_memory::MAX_BITS)
         } else {
             self.bits
         };
