@@ -82,6 +82,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "std")]
     use alloc::vec::Vec;
 
     use super::{Connection, MessageKind};
