@@ -452,6 +452,22 @@ fn what_is_unread_is_moved_rarely() {
     }
 }
 
+/// Where little room is left, an incomplete message is moved, so that the next read is long; also
+/// after another incomplete one that left room.
+#[test]
+fn reads_stay_long() {
+    let message = frame(Role::Server, FIN_BINARY, &[7; 100]);
+    let bytes = message.repeat(400);
+    let (mut connection, mut buffer, mut out) = (open(Role::Client, Config::default()), InputBuffer::new(), Vec::new());
+    let (mut rest, mut arrived) = (&bytes[..], 0);
+    for (len, room) in [(READ - 240, READ - 54), (10, READ - 64), (READ - 364, READ - 96)] {
+        arrived += read(&mut buffer, &mut rest, len);
+        while buffer.receive(&mut connection, &mut out).unwrap().is_some() {}
+        assert_eq!(buffer.unread_len(), arrived % message.len());
+        assert_eq!(buffer.room().len(), room);
+    }
+}
+
 /// R137 R138: `max_message_size` holds, and a buffer with a limit never grows beyond it: a longer
 /// message is assembled.
 #[test]

@@ -61,6 +61,8 @@ impl Kept {
             // The caller has ended the connection meanwhile.
             message.restore(input);
             self.message = None;
+        } else if let Some(message) = connection.buffered_message(input) {
+            return self.keep(message, connection, input, max_len, out, slot);
         }
         match connection.receive_whole(&mut input, out) {
             Ok(None) => {}
@@ -76,15 +78,26 @@ impl Kept {
         match connection.buffered_message(input) {
             // Its header is not complete.
             None => Ok(input.len()),
-            Some(message) if message.frame_len() <= max_len => {
-                self.message = Some(message);
-                self.advance(connection, input, out, slot)
-            }
-            Some(_) => {
-                *slot = connection.receive(&mut input, out)?;
-                Ok(input.len())
-            }
+            Some(message) => self.keep(message, connection, input, max_len, out, slot),
         }
+    }
+
+    /// Keeps the message at the front of `input`, if it is not too long.
+    fn keep<'b>(
+        &mut self,
+        message: BufferedMessage,
+        connection: &mut Connection,
+        mut input: &'b mut [u8],
+        max_len: usize,
+        out: &mut Vec<u8>,
+        slot: &mut Option<Event<'b>>,
+    ) -> Result<usize, Box<ProtocolError>> {
+        if message.frame_len() > max_len {
+            *slot = connection.receive(&mut input, out)?;
+            return Ok(input.len());
+        }
+        self.message = Some(message);
+        self.advance(connection, input, out, slot)
     }
 
     /// Continues with the message at the front of `input`.

@@ -97,6 +97,9 @@ pub struct InputBuffer {
     has_read: bool,
     /// When `room` was called the last time, a message that is longer than a read had ended.
     had_long_message: bool,
+    /// Nothing was received since `room` was called, and what it returned then is still as long as it
+    /// would be.
+    is_settled: bool,
     kept: Kept,
 }
 
@@ -127,6 +130,7 @@ impl InputBuffer {
             read_len: READ_LEN,
             has_read: false,
             had_long_message: false,
+            is_settled: false,
             kept: Kept::new(),
         }
     }
@@ -142,7 +146,33 @@ impl InputBuffer {
     ///
     /// Call [`filled`](Self::filled) after the read, and then [`receive`](Self::receive) until it
     /// returns `None`.
+    #[inline]
     pub fn room(&mut self) -> &mut [u8] {
+        if !self.has_room() {
+            self.room_end = self.make_room();
+        }
+        self.buf.get_mut(self.end..self.room_end).unwrap_or_default()
+    }
+
+    /// The fast path of [`room`](Self::room), for what it is at most reads: nothing is unread, or
+    /// the message that is kept has not changed, and the room that there was has the rest of it.
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        if self.wanted > 0 {
+            return self.is_settled && self.start.saturating_add(self.wanted) <= self.room_end;
+        }
+        let is_usual = self.start == self.end && self.buf.len() == self.read_len && self.kept.longest <= self.read_len;
+        if is_usual && !self.had_long_message {
+            (self.start, self.end, self.room_end, self.has_read) = (0, 0, self.read_len, false);
+            self.kept.longest = 0;
+            return true;
+        }
+        false
+    }
+
+    /// Makes room for a read. Returns its end.
+    #[inline(never)]
+    fn make_room(&mut self) -> usize {
         let end = match &self.kept.message {
             Some(message) if message.frame_len() > self.read_len.max(self.unread_len()) => {
                 let (frame_len, max) = match message.is_unmasked_text() {
@@ -150,17 +180,18 @@ impl InputBuffer {
                     false => (message.frame_len(), usize::MAX),
                 };
                 self.make_room_in_message(frame_len);
-                self.start.saturating_add(frame_len).min(self.end.saturating_add(max))
+                let frame_end = self.start.saturating_add(frame_len);
+                self.is_settled = frame_end <= self.buf.len().min(self.end.saturating_add(max));
+                frame_end.min(self.end.saturating_add(max))
             }
             message => {
                 let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
-                self.make_room(frame_len);
+                self.make_room_for_frame(frame_len);
+                self.is_settled = true;
                 self.end.saturating_add(self.read_len)
             }
         };
-        let end = end.min(self.buf.len());
-        self.room_end = end;
-        self.buf.get_mut(self.end..end).unwrap_or_default()
+        end.min(self.buf.len())
     }
 
     /// Notes that the first `len` bytes of [`room`](Self::room) were read.
@@ -185,21 +216,22 @@ impl InputBuffer {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'b>>, Box<ProtocolError>> {
         debug_assert_eq!(self.wanted, self.kept.wanted());
+        let takes_whole_messages = connection.takes_whole_messages();
+        if takes_whole_messages && self.unread_len() < self.wanted {
+            return Ok(None);
+        }
         let mut input = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        if connection.takes_whole_messages() {
-            if self.wanted == 0 {
-                if let Some(payload) = connection.whole_payload(&mut input) {
-                    self.start = self.end - input.len();
-                    return connection.whole_message(payload, out);
-                }
-                // The last call of the loop for every read.
-                if input.is_empty() {
-                    return Ok(None);
-                }
-            } else if input.len() < self.wanted {
+        if takes_whole_messages && self.wanted == 0 {
+            if let Some(payload) = connection.whole_payload(&mut input) {
+                self.start = self.end - input.len();
+                return connection.whole_message(payload, out);
+            }
+            // The last call of the loop for every read.
+            if input.is_empty() {
                 return Ok(None);
             }
         }
+        self.is_settled = false;
         self.kept.is_room_full = self.end == self.room_end;
         // A slot, as in `Connection::receive`.
         let mut event = None;
@@ -292,7 +324,7 @@ impl InputBuffer {
     }
 
     /// Makes room for a read, and in it for a frame that begins at `start`.
-    fn make_room(&mut self, frame_len: usize) {
+    fn make_room_for_frame(&mut self, frame_len: usize) {
         self.shrink();
         let unread = self.unread_len();
         if unread == 0 {
