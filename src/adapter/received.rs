@@ -15,8 +15,9 @@ pub(super) trait Source {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, Box<ProtocolError>>;
 
-    /// Returns when they were read.
-    fn read_at(&self) -> Instant;
+    /// Returns when they were read. `None`: [nothing is measured](crate::timers::Timers::is_exact)
+    /// from then on.
+    fn read_at(&self) -> Option<Instant>;
 }
 
 /// What [`Driver::receive`](super::driver::Driver::receive) found in the input.

@@ -48,6 +48,9 @@ impl Settings {
     }
 
     /// Sets how long to wait for a silent peer.
+    ///
+    /// In a polled connection, the time without a message counts from when the caller waits for the
+    /// next one: until then, the peer may have waited for the caller.
     #[must_use]
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;

@@ -225,6 +225,20 @@ where
         self.round_trip
     }
 
+    /// Whether it matters when exactly the next bytes are read: while the connection opens, and
+    /// while a Pong is missing.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(crate) const fn is_exact(&self) -> bool {
+        !matches!(
+            self.phase,
+            TimerPhase::Open {
+                pinged: None,
+                has_other_ping: false,
+                ..
+            }
+        )
+    }
+
     /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` is never, unless
     /// something happens. It changes with every other call.
     #[must_use]

@@ -29,6 +29,8 @@ pub(in crate::adapter) struct Driver {
     pub(in crate::adapter) timers: Timers<Instant>,
     /// [`Settings::high_water`].
     pub(in crate::adapter) high_water: usize,
+    /// Something of a message was received that the timers do not know of.
+    has_heard: bool,
     /// How much of the message in progress had arrived after the last input.
     incomplete_len: usize,
     /// The deadline that the peer has missed. The connection is lost.
@@ -109,6 +111,7 @@ impl Driver {
             reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
+            has_heard: false,
             incomplete_len: 0,
             missed_deadline: None,
             spare: Vec::new(),

@@ -55,22 +55,24 @@ impl Driver {
         let received = match source.receive(&mut self.engine, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
                 if !is_noted {
-                    self.timers.received(read_at);
+                    self.heard(read_at);
                 }
                 return Ok(Received::Message(Message::Binary(data)));
             }
             Ok(Some(Event::Text(text))) => {
                 if !is_noted {
-                    self.timers.received(read_at);
+                    self.heard(read_at);
                 }
                 return Ok(Received::Message(Message::Text(text)));
             }
             Ok(Some(Event::Chunk(chunk))) => {
-                self.timers.received(read_at);
+                self.heard(read_at);
                 Ok(self.received_chunk(chunk))
             }
             Ok(Some(event)) => {
-                self.update_timers(&event, read_at);
+                if let Some(read_at) = read_at {
+                    self.update_timers(&event, read_at);
+                }
                 let reply_len = self.out.len() - out_len;
                 self.reply_bytes += reply_len;
                 // A Close frame is the last frame, and not moved.
@@ -116,10 +118,28 @@ impl Driver {
 
     /// Notes that all of the input is processed, but for `kept_len` bytes of a message, which stay
     /// in it. If more of a message has arrived, the peer is alive, though there is no event yet.
-    pub(in crate::adapter) fn input_processed(&mut self, kept_len: usize, now: Instant) {
+    pub(in crate::adapter) fn input_processed(&mut self, kept_len: usize, read_at: Option<Instant>) {
         let len = self.engine.assembled_len() + kept_len;
         if len != mem::replace(&mut self.incomplete_len, len) && len > 0 {
-            self.timers.received(now);
+            self.heard(read_at);
+        }
+    }
+
+    /// Notes that something of a message was received.
+    #[inline]
+    fn heard(&mut self, read_at: Option<Instant>) {
+        match read_at {
+            Some(read_at) => self.timers.received(read_at),
+            None => self.has_heard = true,
+        }
+    }
+
+    /// Tells the timers, before the next deadline is asked for, that something of a message was
+    /// received: what is read without a time counts from when the caller waits for more.
+    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    pub(in crate::adapter) fn note_heard(&mut self, now: impl FnOnce() -> Instant) {
+        if mem::take(&mut self.has_heard) {
+            self.timers.received(now());
         }
     }
 
@@ -136,12 +156,17 @@ impl Driver {
     /// next for messages that the engine assembles.
     #[inline]
     pub(in crate::adapter) fn recycle(&mut self, message: Message<'static>) {
-        if self.spare.capacity() == 0 {
-            self.spare = message.into_bytes();
-            self.spare.clear();
-        } else {
-            self.engine.recycle(message.into());
+        if self.spare.capacity() > 0 {
+            return self.engine.recycle(message.into());
         }
+        // Not by `Message::into_bytes`, which is not inlined: what it returns would be loaded in
+        // other parts than it was stored in, and wait for that.
+        self.spare = match message {
+            Message::Text(Cow::Owned(text)) => text.into_bytes(),
+            Message::Binary(Cow::Owned(data)) => data,
+            Message::Text(Cow::Borrowed(_)) | Message::Binary(Cow::Borrowed(_)) => return,
+        };
+        self.spare.clear();
     }
 }
 

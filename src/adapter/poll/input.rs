@@ -21,18 +21,18 @@ pub(super) struct Input {
     end: usize,
     /// How many bytes to read at a time.
     read_size: usize,
-    /// When the bytes were read.
-    pub(super) read_at: Instant,
+    /// See [`Source::read_at`].
+    pub(super) read_at: Option<Instant>,
 }
 
 impl Input {
-    pub(super) const fn new(now: Instant) -> Self {
+    pub(super) const fn new(read_at: Option<Instant>) -> Self {
         Self {
             buf: Vec::new(),
             start: 0,
             end: 0,
             read_size: MIN_READ_SIZE,
-            read_at: now,
+            read_at,
         }
     }
 
@@ -137,7 +137,7 @@ impl Source for Input {
     }
 
     #[inline]
-    fn read_at(&self) -> Instant {
+    fn read_at(&self) -> Option<Instant> {
         self.read_at
     }
 }

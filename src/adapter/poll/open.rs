@@ -66,7 +66,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     }
 
     pub(super) fn new(transport: T, clock: C, driver: Driver) -> Self {
-        let input = Input::new(clock.now());
+        let input = Input::new(Some(clock.now()));
         let socket = Socket::new(transport, clock, driver);
         Self {
             whole: Box::new(Whole { socket, input }),

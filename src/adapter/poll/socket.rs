@@ -161,7 +161,10 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     /// Returns the next deadline. The clock is read only if that of the end may have to be set.
     fn next_deadline(&mut self) -> Option<Instant> {
         match self.driver.engine.state() {
-            State::Opening | State::Open => self.driver.timers.poll_timeout(),
+            State::Opening | State::Open => {
+                self.driver.note_heard(|| self.clock.now());
+                self.driver.timers.poll_timeout()
+            }
             State::Closing | State::Closed => self.driver.deadline(self.clock.now()),
         }
     }

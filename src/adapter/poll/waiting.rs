@@ -119,7 +119,11 @@ impl Waiting {
     }
 
     /// Begins a poll of an interest, which does not wait until [`end`](Self::end).
-    #[inline]
+    ///
+    /// Inlined: what a call returns would be loaded in other parts than it was stored in, and wait
+    /// for that.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "measured")]
     pub(super) fn begin(&mut self, interest: Interest, cx: &Context<'_>) -> Polling {
         match self {
             Self::OneTask { waker, interests } => {
@@ -247,6 +251,7 @@ impl Tasks {
         drop(removed);
     }
 
+    #[inline(never)]
     fn begin(&self, interest: Interest) -> Polling {
         let mut list = lock(&self.0);
         list.was_woken = false;

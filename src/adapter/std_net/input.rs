@@ -14,7 +14,7 @@ const MAX_READ_LEN: usize = 64 << 10;
 /// What was read, with the time of the last read.
 pub(super) struct Input {
     buffer: InputBuffer,
-    read_at: Instant,
+    pub(super) read_at: Instant,
     /// More must be read before there is another event.
     pub(super) is_processed: bool,
 }
@@ -86,7 +86,7 @@ impl Source for Input {
         received
     }
 
-    fn read_at(&self) -> Instant {
-        self.read_at
+    fn read_at(&self) -> Option<Instant> {
+        Some(self.read_at)
     }
 }

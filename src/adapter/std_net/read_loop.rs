@@ -218,7 +218,7 @@ impl<R: Read> ReadLoop<R> {
         let is_over_reply_limit = {
             let mut core = connection.core();
             // At the time of the last read: a Pong that has arrived since then is not read yet.
-            core.driver.handle_timeout(self.input.read_at())?;
+            core.driver.handle_timeout(self.input.read_at)?;
             core.driver.reply_bytes > core.driver.high_water
         };
         if is_over_reply_limit {

@@ -1,10 +1,19 @@
 //! Deadlines of polled connections, on a virtual clock that advances when all tasks wait.
 
-use std::time::Duration;
+use std::{
+    cell::Cell,
+    io,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
 
 use sockless::{
     Accept, ClientRequest, CloseCode, Config, Delivery, Event, Message, ProtocolError, Role,
-    adapter::{Error, Settings, poll::Incoming},
+    adapter::{
+        Error, Settings,
+        poll::{Clock, Incoming, Transport, WebSocket},
+    },
     timers::{Due, Timeouts},
 };
 use support::{
@@ -12,6 +21,8 @@ use support::{
     pipe::{self, PipeEnd, Simulation, Task, VirtualClock},
     polled::{self, Ws, message, open_with_timeouts, seconds, settings},
 };
+
+use super::poll_once;
 
 /// Returns a simulation, the two ends of a pipe of that capacity with a clock for each, and a
 /// function that returns the time since the start.
@@ -269,6 +280,94 @@ fn messages_of_the_peer_postpone_the_deadlines() {
             });
             simulation.run(vec![local, remote]);
         }
+    }
+}
+
+/// A message postpones the deadlines from when the caller waits for the next one: the peer may have
+/// waited for the caller until then.
+#[test]
+fn a_message_counts_from_when_the_caller_waits() {
+    for role in ROLES {
+        let (mut simulation, [(local, clock), (mut remote, mut pause)], time) = new_simulation(1000);
+        let timeouts = Timeouts::new().idle(None).ping(seconds(5));
+        let mut ws = Ws::upgraded(local, clock, polled::engine(role, false), settings(1000, timeouts));
+        let mut work = simulation.clock();
+        let local: Task<'_> = Box::pin(async move {
+            assert_eq!(ws.recv().await.unwrap(), Some(message(1, 3)));
+            work.sleep(seconds(4)).await;
+            assert_eq!(ws.recv().await.unwrap(), None);
+        });
+        let remote: Task<'_> = Box::pin(async move {
+            pause.sleep(seconds(2)).await;
+            remote.write_all(&frame(peer_of(role), 0x81, b"bcd")).await.unwrap();
+            let ping = remote.read(if role == Role::Client { 14 } else { 10 }).await;
+            assert_eq!((ping[0], time()), (0x89, seconds(2 + 4 + 5)));
+            remote.write_all(&frame(peer_of(role), 0x88, &[3, 232])).await.unwrap();
+        });
+        simulation.run(vec![local, remote]);
+    }
+}
+
+/// A transport that has a message for each of the first reads.
+struct OneEach(usize, Vec<u8>);
+
+impl Transport for OneEach {
+    fn poll_read(&mut self, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.0 == 0 {
+            return Poll::Pending;
+        }
+        self.0 -= 1;
+        buf[..self.1.len()].copy_from_slice(&self.1);
+        Poll::Ready(Ok(self.1.len()))
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A clock that counts how often it is read.
+struct Counting(Rc<Cell<u32>>);
+
+impl Clock for Counting {
+    fn now(&self) -> Instant {
+        self.0.set(self.0.get() + 1);
+        Instant::now()
+    }
+
+    fn poll_until(&mut self, _: Instant, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+/// The clock is not read for each read.
+#[test]
+fn the_clock_is_read_once_a_wait() {
+    for role in ROLES {
+        let count = Rc::new(Cell::new(0));
+        let transport = OneEach(20, frame(peer_of(role), 0x82, b"abc"));
+        let settings = settings(1000, Timeouts::new());
+        let mut ws = WebSocket::upgraded(
+            transport,
+            Counting(Rc::clone(&count)),
+            polled::engine(role, false),
+            settings,
+        );
+        let before = count.get();
+        for _ in 0..20 {
+            assert!(poll_once(ws.recv(), Waker::noop()).is_ready());
+        }
+        assert_eq!(count.get() - before, 0);
+        assert!(poll_once(ws.recv(), Waker::noop()).is_pending());
+        assert_eq!(count.get() - before, 1);
     }
 }
 
