@@ -2,7 +2,7 @@
 //! process, in rounds in which each crate has one turn.
 //!
 //! ```text
-//! cargo run --release --bin in_memory -- [--curves] [--rounds N] [--best] [--buffer BYTES]
+//! cargo run --release --bin in_memory -- [--curves | --buffers] [--rounds N] [--best]
 //!     [--csv FILE] [--peer TEXT] [FILTER...]
 //! ```
 //!
@@ -12,11 +12,11 @@
 //! verified byte by byte before anything is timed.
 //!
 //! * `FILTER` selects the workloads whose name contains it.
-//! * `--buffer` is the size of the input buffer of the crates that leave it to the caller. The
-//!   default is 16 KiB and a frame header.
 //! * `--best` prints the best round of each crate instead of medians, for a machine with much other
 //!   work.
 //! * `--curves` runs the workloads of the plots instead: more sizes, and reads of more lengths.
+//! * `--buffers` runs workloads with other input buffers than the 16 KiB and a frame header of the
+//!   others, for the crates that leave the buffer to the caller.
 //! * `--csv` writes the figures of the table to a file.
 //! * `--peer` selects the crates whose name contains it, beside `sockless`: for a profile.
 //!
@@ -37,10 +37,9 @@ use work::Work;
 const TURN: Duration = Duration::from_millis(1);
 
 struct Options {
-    curves: bool,
+    works: fn() -> Vec<Work>,
     rounds: usize,
     best: bool,
-    buffer: usize,
     csv: Option<String>,
     peer: String,
     filters: Vec<String>,
@@ -48,10 +47,9 @@ struct Options {
 
 fn options() -> Options {
     let mut options = Options {
-        curves: false,
+        works: work::all,
         rounds: 51,
         best: false,
-        buffer: work::BUFFER,
         csv: None,
         peer: String::new(),
         filters: Vec::new(),
@@ -59,10 +57,10 @@ fn options() -> Options {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match &*arg {
-            "--curves" => options.curves = true,
+            "--curves" => options.works = work::curves,
+            "--buffers" => options.works = work::buffers,
             "--rounds" => options.rounds = args.next().and_then(|n| n.parse().ok()).expect("--rounds N"),
             "--best" => options.best = true,
-            "--buffer" => options.buffer = args.next().and_then(|n| n.parse().ok()).expect("--buffer BYTES"),
             "--csv" => options.csv = Some(args.next().expect("--csv FILE")),
             "--peer" => options.peer = args.next().expect("--peer TEXT"),
             _ if arg.starts_with("--") => panic!("unknown option {arg}"),
@@ -143,13 +141,16 @@ fn cell(figure: &Figure) -> String {
 
 fn main() {
     let options = options();
+    // The adapter for tokio has deadlines.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime without I/O can be built");
+    let _guard = runtime.enter();
     let names = peers::ALL.map(|(name, _)| name);
     println!("| ns per message (ratio to sockless) | {} |", names.join(" | "));
     println!("|---|{}", "---|".repeat(names.len()));
     let mut csv = String::from("workload,peer,nanoseconds,ratio\n");
     let mut ratios_to_floor = Vec::new();
-    let works = if options.curves { work::curves } else { work::all };
-    let mut works = works(options.buffer);
+    let mut works = (options.works)();
     works.retain(|work| {
         let name = work.to_string();
         options.filters.is_empty() || options.filters.iter().any(|filter| name.contains(filter))

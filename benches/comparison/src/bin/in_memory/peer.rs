@@ -10,13 +10,14 @@ use crate::{
     work::{ACCEPT, End, READ, ReceiveWork, SendWork, Work, read_frame},
 };
 
-/// A WebSocket crate. A workload that its interface does not support has no figure.
+/// A WebSocket crate.
 pub trait Peer {
     const NAME: &'static str;
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static;
+    /// Returns `None` for a workload that the peer does not support.
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static>;
 
-    /// Returns `None` for a variant that sends as another peer does.
+    /// Returns `None` for a variant that sends as another peer does, too.
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static>;
 
     /// Returns a function that reads a request from the wire and answers it. Its buffers may be
@@ -50,7 +51,7 @@ pub trait Bench {
 pub fn bench<P: Peer>(work: &Work) -> Option<Box<dyn Bench>> {
     match work {
         Work::Receive(work) => {
-            let mut receiver = P::receiver(work, work.wire());
+            let mut receiver = P::receiver(work, work.wire())?;
             let (mut at, messages) = (0, work.messages());
             let expected: Vec<Vec<u8>> = (0..messages).map(|index| work.message(index)).collect();
             receiver.receive(2 * messages as u64, |message| {

@@ -9,7 +9,25 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// The longest copy that the C library makes without the instruction `rep movsb`. With it, a copy
+/// takes up to thirty times as long at some distances of the two buffers, so that where the
+/// allocator puts them would decide: see `benches/alignment.rs`. So the wire copies in pieces of
+/// this length.
+const MAX_COPY: usize = 2 << 10;
+
+/// Copies `from` to the front of `to`.
+#[inline]
+fn copy(mut from: &[u8], mut to: &mut [u8]) {
+    while let Some((piece, rest)) = from.split_at_checked(MAX_COPY) {
+        let (place, free) = to.split_at_mut(MAX_COPY);
+        place.copy_from_slice(piece);
+        (from, to) = (rest, free);
+    }
+    to[..from.len()].copy_from_slice(from);
+}
 
 /// The size of the ring buffer.
 pub const RING: usize = 256 << 10;
@@ -47,9 +65,9 @@ impl Wire {
         Rc::clone(&self.ring)
     }
 
-    /// Returns the bytes of the next read, of at most `len` bytes. The caller must copy them once.
+    /// Returns the bytes of the next read, of at most `len` bytes.
     #[inline]
-    pub fn next(&mut self, len: usize) -> &[u8] {
+    fn next(&mut self, len: usize) -> &[u8] {
         let from = self.position;
         let len = (self.stream.len() - from).min(self.max_read).min(len);
         self.position += len;
@@ -62,8 +80,16 @@ impl Wire {
     #[inline]
     pub fn read_into(&mut self, buffer: &mut [u8]) -> usize {
         let bytes = self.next(buffer.len());
-        buffer[..bytes.len()].copy_from_slice(bytes);
+        copy(bytes, buffer);
         bytes.len()
+    }
+
+    /// Reads at most `len` bytes to the end of `buffer`.
+    #[inline]
+    pub fn append_to(&mut self, buffer: &mut BytesMut, len: usize) {
+        for piece in self.next(len).chunks(MAX_COPY) {
+            buffer.extend_from_slice(piece);
+        }
     }
 
     #[inline]
@@ -74,11 +100,11 @@ impl Wire {
 
 impl Ring {
     #[inline]
-    fn write_all(&mut self, mut bytes: &[u8]) {
+    pub fn write_all(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let free = &mut self.bytes[self.position..];
             let (front, rest) = bytes.split_at(bytes.len().min(free.len()));
-            free[..front.len()].copy_from_slice(front);
+            copy(front, free);
             self.position += front.len();
             if self.position == self.bytes.len() {
                 self.position = 0;
@@ -132,8 +158,12 @@ impl Write for Wire {
 impl AsyncRead for Wire {
     #[inline]
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let bytes = self.get_mut().next(buffer.remaining());
-        buffer.put_slice(bytes);
+        let mut rest = self.get_mut().next(buffer.remaining());
+        while let Some((piece, after)) = rest.split_at_checked(MAX_COPY) {
+            buffer.put_slice(piece);
+            rest = after;
+        }
+        buffer.put_slice(rest);
         Poll::Ready(Ok(()))
     }
 }

@@ -51,7 +51,7 @@ pub enum Work {
 }
 
 /// The rows of the table, the most important first.
-pub fn all(buffer: usize) -> Vec<Work> {
+pub fn all() -> Vec<Work> {
     use {Content::*, End::*};
     let receive = |end, content, size| {
         Work::Receive(ReceiveWork {
@@ -60,7 +60,7 @@ pub fn all(buffer: usize) -> Vec<Work> {
             size,
             frame: None,
             read: READ,
-            buffer,
+            buffer: BUFFER,
         })
     };
     let in_pieces = |content, size, frame, read| {
@@ -70,7 +70,7 @@ pub fn all(buffer: usize) -> Vec<Work> {
             size,
             frame,
             read,
-            buffer,
+            buffer: BUFFER,
         })
     };
     let send = |end, size, batch| Work::Send(SendWork { end, size, batch });
@@ -103,7 +103,7 @@ pub fn all(buffer: usize) -> Vec<Work> {
 }
 
 /// The workloads of the plots: more sizes in every role, and more lengths of a read.
-pub fn curves(buffer: usize) -> Vec<Work> {
+pub fn curves() -> Vec<Work> {
     let sizes = [16, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
     let receive = |end, size, read| {
         Work::Receive(ReceiveWork {
@@ -112,7 +112,7 @@ pub fn curves(buffer: usize) -> Vec<Work> {
             size,
             frame: None,
             read,
-            buffer,
+            buffer: BUFFER,
         })
     };
     let mut curves = Vec::new();
@@ -125,6 +125,24 @@ pub fn curves(buffer: usize) -> Vec<Work> {
         curves.extend([1, 16, 64, 256, 1460, 4 << 10, 16 << 10].map(|read| receive(End::Server, size, read)));
     }
     curves
+}
+
+/// Messages of some sizes, each with input buffers of some sizes.
+pub fn buffers() -> Vec<Work> {
+    let mut buffers = Vec::new();
+    for size in [16, 125, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20] {
+        for buffer in [4, 8, 16, 32, 64, 128, 256] {
+            buffers.push(Work::Receive(ReceiveWork {
+                end: End::Server,
+                content: Content::Binary,
+                size,
+                frame: None,
+                read: READ,
+                buffer: buffer << 10,
+            }));
+        }
+    }
+    buffers
 }
 
 impl ReceiveWork {
@@ -223,6 +241,10 @@ impl fmt::Display for Work {
                     1 => write!(f, ", one byte at a time"),
                     read if read == work.size + 6 => write!(f, ", one frame a read"),
                     read => write!(f, ", {read} B at a time"),
+                }?;
+                match work.buffer {
+                    BUFFER => Ok(()),
+                    buffer => write!(f, ", into {} KiB", buffer >> 10),
                 }
             }
             Self::Send(SendWork { end, size, batch: 1 }) => write!(f, "{end} sends {}, each flushed", Size(*size)),

@@ -22,8 +22,8 @@ fn open<S: AsyncRead + AsyncWrite + Unpin>(end: End, stream: S) -> WebSocket<S> 
 impl Peer for Fastwebsockets {
     const NAME: &'static str = "fastwebsockets";
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
-        Receiver(FragmentCollector::new(open(work.end, wire)))
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static> {
+        Some(Receiver(FragmentCollector::new(open(work.end, wire))))
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {

@@ -16,8 +16,8 @@ pub struct Floor;
 impl Peer for Floor {
     const NAME: &'static str = "floor";
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
-        Receiver {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static> {
+        Some(Receiver {
             wire,
             masked: work.end == End::Server,
             text: work.content != Content::Binary,
@@ -28,7 +28,7 @@ impl Peer for Floor {
             key: [0; 4],
             fin: false,
             message: Vec::new(),
-        }
+        })
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {

@@ -21,13 +21,13 @@ const fn role(end: End) -> Role {
 impl Peer for Nexus {
     const NAME: &'static str = "nexus-web";
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static> {
         // A message must fit into the buffer.
         let reader = FrameReader::builder()
             .role(role(work.end))
             .buffer_capacity((work.size + 64).max(work.buffer))
             .build();
-        Receiver { reader, wire }
+        Some(Receiver { reader, wire })
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {

@@ -26,15 +26,15 @@ pub(super) fn open(end: End) -> Connection {
 impl Peer for Sockless {
     const NAME: &'static str = "sockless";
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
-        Receiver {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static> {
+        Some(Receiver {
             connection: open(work.end),
             wire,
             buffer: vec![0; work.buffer],
             kept: 0,
             wanted: 0,
             out: Vec::new(),
-        }
+        })
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {

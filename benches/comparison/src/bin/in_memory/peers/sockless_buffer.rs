@@ -16,13 +16,13 @@ pub struct SocklessBuffer;
 impl Peer for SocklessBuffer {
     const NAME: &'static str = "sockless, `InputBuffer`";
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
-        Receiver {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static> {
+        Some(Receiver {
             connection: open(work.end),
             wire,
             input: InputBuffer::new(),
             out: Vec::new(),
-        }
+        })
     }
 
     fn sender(_: &SendWork, _: Wire) -> Option<impl Send + 'static> {

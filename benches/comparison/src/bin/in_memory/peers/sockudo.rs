@@ -27,14 +27,14 @@ fn open(end: End) -> Protocol {
 impl Peer for Sockudo {
     const NAME: &'static str = "sockudo-ws";
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
-        Receiver {
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static> {
+        Some(Receiver {
             protocol: open(work.end),
             wire,
             max_read: work.buffer,
             buffer: BytesMut::with_capacity(work.buffer),
             messages: Vec::new(),
-        }
+        })
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
@@ -64,7 +64,7 @@ impl Receive for Receiver {
     fn receive(&mut self, count: u64, mut on_message: impl FnMut(&[u8])) {
         let mut remaining = count as i64;
         while remaining > 0 {
-            self.buffer.extend_from_slice(self.wire.next(self.max_read));
+            self.wire.append_to(&mut self.buffer, self.max_read);
             self.protocol
                 .process_into(&mut self.buffer, &mut self.messages)
                 .unwrap();

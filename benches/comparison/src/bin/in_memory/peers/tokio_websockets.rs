@@ -22,8 +22,8 @@ fn open(end: End, wire: Wire) -> WebSocketStream<Wire> {
 impl Peer for TokioWebsockets {
     const NAME: &'static str = "tokio-websockets";
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
-        Receiver(open(work.end, wire))
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static> {
+        Some(Receiver(open(work.end, wire)))
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {

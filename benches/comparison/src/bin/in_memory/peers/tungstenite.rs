@@ -25,8 +25,8 @@ fn open(end: End, wire: Wire) -> WebSocket<Wire> {
 impl Peer for Tungstenite {
     const NAME: &'static str = "tungstenite";
 
-    fn receiver(work: &ReceiveWork, wire: Wire) -> impl Receive + 'static {
-        Receiver(open(work.end, wire))
+    fn receiver(work: &ReceiveWork, wire: Wire) -> Option<impl Receive + 'static> {
+        Some(Receiver(open(work.end, wire)))
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
