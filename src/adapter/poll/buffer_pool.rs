@@ -16,10 +16,15 @@ std::thread_local! {
     static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Returns a buffer to read into, of at least `len` bytes.
-pub(super) fn take_input(len: usize) -> Vec<u8> {
-    let buf = INPUT.try_with(Cell::take).unwrap_or_default();
-    if buf.len() < len { vec![0; len] } else { buf }
+/// Replaces `buf` by a buffer to read into, of at least `len` bytes.
+///
+/// In place: what a call returns would be loaded in other parts than it was stored in, and wait for
+/// that.
+pub(super) fn take_input(buf: &mut Vec<u8>, len: usize) {
+    let _taken = INPUT.try_with(|slot| *buf = slot.take());
+    if buf.len() < len {
+        *buf = vec![0; len];
+    }
 }
 
 /// Keeps a buffer for the next [`take_input`].

@@ -80,7 +80,7 @@ impl Input {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         if self.buf.len() < self.read_size {
-            self.buf = buffer_pool::take_input(self.read_size);
+            buffer_pool::take_input(&mut self.buf, self.read_size);
         }
         let read = loop {
             match transport.poll_read(cx, &mut self.buf) {

@@ -132,9 +132,10 @@ pub(super) fn poll_receive_from<T: Transport, C: Clock, K: Take>(
                     break Poll::Ready(Ok(Some(taken)));
                 }
                 begun.get_or_insert_with(|| socket.begin_poll(Interest::Read, cx));
-                input.release();
                 reads += 1;
-                match socket.poll_read(input, cx, &mut take) {
+                let read = socket.poll_read(input, cx, &mut take);
+                input.release();
+                match read {
                     Poll::Ready(None) => {}
                     Poll::Ready(Some(output)) => break Poll::Ready(Ok(Some(output))),
                     Poll::Pending => break Poll::Pending,

@@ -126,6 +126,8 @@ impl<T: Transport, C: Clock> Socket<T, C> {
     }
 
     /// Begins a poll for an interest of a task.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as `Waiting::begin`")]
     pub(super) fn begin_poll(&mut self, interest: Interest, cx: &Context<'_>) -> BegunPoll {
         let polling = self.waiting.begin(interest, cx);
         let deadline = polling.has_others.then(|| self.driver.timers.poll_timeout());
