@@ -10,6 +10,8 @@ COLOURS = {
     "sockudo-ws": "#9467bd",
     "fastwebsockets": "#8c564b",
     "yawc": "#e377c2",
+    "wtx": "#17becf",
+    "web-socket": "#ff7f0e",
     "tungstenite": "#bcbd22",
 }
 SOCKLESS, FLOOR = "sockless", "floor"

@@ -3,6 +3,7 @@
 CSV is a file that `cargo run --release --bin in_memory -- --csv FILE` has written. OUTDIR gets
 `table.md`. Other files in the directory of CSV are read if they exist:
 
+* `buffers.csv`, written by `--bin in_memory -- --buffers --csv FILE`: `buffers.md`
 * `curves.csv`, written by `--bin in_memory -- --curves --csv FILE`: `receive.svg`, `send.svg` and
   `arrival.svg`
 * `memory.csv`, written by `--bin memory -- --csv FILE`: `memory.svg` and `memory.md`
@@ -19,8 +20,10 @@ from pathlib import Path
 from charts import FLOOR, SOCKLESS, UNITS, bars, curves
 
 
+# Other ways to use `sockless`, which are columns of their own.
+BUFFER, TOKIO = "sockless, `InputBuffer`", "sockless, tokio"
 # Workloads in which a peer is not compared: nexus-web does not validate text that spans reads.
-EXCLUDED = {"nexus-web": "text 16 KiB"}
+EXCLUDED = {"nexus-web": ("text 16 KiB", "text 1 MiB")}
 
 
 def read(path):
@@ -36,26 +39,59 @@ def format_ns(ns):
     return f"{ns:.1f}" if ns < 100 else f"{ns:,.0f}"
 
 
+def engine(row):
+    """The time of the engine: with a plain loop or with `InputBuffer`, whichever takes less."""
+    return min(row[way] for way in (SOCKLESS, BUFFER) if way in row)
+
+
+def peers(workload, row):
+    """The times of the crates that are compared."""
+    others = {name: ns for name, ns in row.items() if not name.startswith((SOCKLESS, FLOOR))}
+    return {name: ns for name, ns in others.items() if not workload.endswith(EXCLUDED.get(name, ()))}
+
+
+def geometric_mean(ratios):
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+
+
 def table(figures):
-    """Returns the table: sockless, the best peer, and the floor."""
-    lines = ["| workload | ours, ns | best peer, ns | ratio to it | floor, ns | ratio to it |", "|---|--:|---|--:|--:|--:|"]
-    ratios_to_floor = []
+    """Returns the table: the ways to use sockless, the best peer, and the floor."""
+    ways = [way for way in (SOCKLESS, BUFFER, TOKIO) if any(way in row for row in figures.values())]
+    names = {SOCKLESS: "ours, ns", BUFFER: "with `InputBuffer`", TOKIO: "adapter for tokio"}
+    lines = [
+        "| workload | " + " | ".join(names[way] for way in ways) + " | best peer, ns | ratio to it | floor, ns | ratio to it |",
+        "|---|" + "--:|" * len(ways) + "---|--:|--:|--:|",
+    ]
+    to_peers, to_floor = [], []
     for workload, row in figures.items():
-        sockless, floor = row[SOCKLESS], row.get(FLOOR)
-        peers = {name: ns for name, ns in row.items() if name not in (SOCKLESS, FLOOR)}
-        peers = {name: ns for name, ns in peers.items() if EXCLUDED.get(name, workload + ".") not in workload}
-        best = min(peers, key=peers.get, default=None)
-        line = f"| {workload} | {format_ns(sockless)} |"
-        line += f" {format_ns(peers[best])} {best} | {sockless / peers[best]:.2f} |" if best else " | |"
-        if floor:
-            ratios_to_floor.append(sockless / floor)
-        lines.append(line + (f" {format_ns(floor)} | {sockless / floor:.2f} |" if floor else " | |"))
-    if ratios_to_floor:
-        mean = math.exp(sum(map(math.log, ratios_to_floor)) / len(ratios_to_floor))
-        lines.append(
-            f"\nThe geometric mean of our time to the floor is {mean:.2f}, and the ratio is at most"
-            f" {max(ratios_to_floor):.2f}."
-        )
+        ours, others = engine(row), peers(workload, row)
+        best = min(others, key=others.get)
+        to_peers.append(ours / others[best])
+        to_floor.append(ours / row[FLOOR])
+        cells = [format_ns(row[way]) if way in row else "–" for way in ways]
+        cells += [f"{format_ns(others[best])} {best}", f"{to_peers[-1]:.2f}"]
+        cells += [format_ns(row[FLOOR]), f"{to_floor[-1]:.2f}"]
+        lines.append(f"| {workload} | " + " | ".join(cells) + " |")
+    lines.append(
+        f"\nIn the geometric mean, our time is {geometric_mean(to_peers):.2f} of that of the best peer of each row, and"
+        f" {geometric_mean(to_floor):.2f} of that of the floor; at most, it is {max(to_peers):.2f} and {max(to_floor):.2f}."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def buffers_table(figures):
+    """Returns the table of the sizes of the input buffer, with the ratio to the best size."""
+    rows = defaultdict(dict)
+    for workload, row in figures.items():
+        if match := re.fullmatch(r"server receives binary (.+), into (.+)", workload):
+            rows[match[1]][match[2]] = row[SOCKLESS]
+            rows[match[1]].setdefault("`InputBuffer`", row[BUFFER])
+    sizes = [size for size in next(iter(rows.values())) if size != "`InputBuffer`"]
+    lines = ["| message | " + " | ".join(sizes) + " | `InputBuffer` |", "|---|" + "--:|" * (len(sizes) + 1)]
+    for message, row in rows.items():
+        best = min(row.values())
+        cells = [f"{format_ns(row[size])} ({row[size] / best:.2f})" for size in [*sizes, "`InputBuffer`"]]
+        lines.append(f"| {message} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -64,12 +100,17 @@ def parse_size(text):
     return int(number) * UNITS[unit]
 
 
+def curves_of(workload, row):
+    """The times that the plots show, by peer."""
+    return {SOCKLESS: engine(row), FLOOR: row[FLOOR], **peers(workload, row)}.items()
+
+
 def by_size(figures, work):
     """Returns nanoseconds per message, by the size of the message."""
     series = defaultdict(list)
     for workload, row in figures.items():
         if match := re.fullmatch(work.format(size=r"(\d+ \w+)"), workload):
-            for peer, ns in row.items():
+            for peer, ns in curves_of(workload, row):
                 series[peer].append((parse_size(match[1]), ns))
     return series
 
@@ -80,7 +121,7 @@ def by_arrival(figures, message):
     for workload, row in figures.items():
         if match := re.fullmatch(rf"server receives binary {message}(?:, (\d+ B|one byte) at a time)?", workload):
             read_len = parse_size((match[1] or "64 KiB").replace("one byte", "1 B"))
-            for peer, ns in row.items():
+            for peer, ns in curves_of(workload, row):
                 series[peer].append((read_len, ns / parse_size(message)))
     return series
 
@@ -133,6 +174,8 @@ def main(path, outdir):
     directory = Path(path).parent
     if (directory / "curves.csv").exists():
         plot_curves(read(directory / "curves.csv"), outdir)
+    if (directory / "buffers.csv").exists():
+        (outdir / "buffers.md").write_text(buffers_table(read(directory / "buffers.csv")))
     if (directory / "memory.csv").exists():
         plot_memory(directory / "memory.csv", outdir)
     if (directory / "echo.csv").exists():

@@ -165,7 +165,7 @@ fn main() {
         );
         for (peer, figure) in names.iter().zip(&figures) {
             if let Some((time, ratio)) = figure {
-                writeln!(csv, "\"{name}\",{peer},{time:.2},{ratio:.3}").unwrap();
+                writeln!(csv, "\"{name}\",\"{peer}\",{time:.2},{ratio:.3}").unwrap();
                 if *peer == "floor" {
                     ratios_to_floor.push(ratio.recip());
                 }
