@@ -100,7 +100,7 @@ pub const ALL: &[Workload] = &[
         |n| {
             // Places with the same three bytes, and matches that end shortly before the longest.
             let pattern = |at: usize| {
-                if at % 257 == 0 {
+                if at.is_multiple_of(257) {
                     (at / 257) as u8
                 } else {
                     (at % 3) as u8

@@ -2,7 +2,7 @@
 //! process, in rounds in which each crate has one turn.
 //!
 //! ```text
-//! cargo run --release --bin in_memory -- [--curves | --buffers] [--rounds N] [--best]
+//! cargo run --release --bin in_memory -- [--curves | --buffers] [--rounds N] [--best [--passes N]]
 //!     [--csv FILE] [--peer TEXT] [FILTER...]
 //! ```
 //!
@@ -12,8 +12,9 @@
 //! verified byte by byte before anything is timed.
 //!
 //! * `FILTER` selects the workloads whose name contains it.
-//! * `--best` prints the best round of each crate instead of medians, for a machine with much other
-//!   work.
+//! * `--best` prints the best round of each crate instead of medians, for a machine that has other
+//!   work. With `--passes`, all workloads are measured that often, and the best round of all counts:
+//!   what slows a machine down may last for longer than a workload.
 //! * `--curves` runs the workloads of the plots instead: more sizes, and reads of more lengths.
 //! * `--buffers` runs workloads with other input buffers than the 16 KiB and a frame header of the
 //!   others, for the crates that leave the buffer to the caller.
@@ -40,6 +41,7 @@ struct Options {
     works: fn() -> Vec<Work>,
     rounds: usize,
     best: bool,
+    passes: usize,
     csv: Option<String>,
     peer: String,
     filters: Vec<String>,
@@ -50,6 +52,7 @@ fn options() -> Options {
         works: work::all,
         rounds: 51,
         best: false,
+        passes: 1,
         csv: None,
         peer: String::new(),
         filters: Vec::new(),
@@ -61,6 +64,7 @@ fn options() -> Options {
             "--buffers" => options.works = work::buffers,
             "--rounds" => options.rounds = args.next().and_then(|n| n.parse().ok()).expect("--rounds N"),
             "--best" => options.best = true,
+            "--passes" => options.passes = args.next().and_then(|n| n.parse().ok()).expect("--passes N"),
             "--csv" => options.csv = Some(args.next().expect("--csv FILE")),
             "--peer" => options.peer = args.next().expect("--peer TEXT"),
             _ if arg.starts_with("--") => panic!("unknown option {arg}"),
@@ -131,6 +135,24 @@ fn measure(work: &Work, options: &Options) -> Vec<Figure> {
     figures.into_iter().map(figure).collect()
 }
 
+/// Measures all workloads.
+fn measure_all(works: &[Work], options: &Options) -> Vec<Vec<Figure>> {
+    let mut all: Vec<_> = works.iter().map(|work| measure(work, options)).collect();
+    for _ in 1..options.passes {
+        assert!(options.best, "more passes than one are for the best round");
+        for (work, figures) in works.iter().zip(&mut all) {
+            for (best, figure) in figures.iter_mut().zip(measure(work, options)) {
+                *best = best.zip(figure).map(|((a, ratio), (b, _))| (a.min(b), ratio));
+            }
+            let sockless = figures[0].expect("it is measured").0;
+            for (time, ratio) in figures.iter_mut().flatten() {
+                *ratio = *time / sockless;
+            }
+        }
+    }
+    all
+}
+
 fn cell(figure: &Figure) -> String {
     let Some((time, ratio)) = figure else {
         return "–".into();
@@ -156,9 +178,8 @@ fn main() {
         options.filters.is_empty() || options.filters.iter().any(|filter| name.contains(filter))
     });
     assert!(!works.is_empty(), "no workload matches the filters");
-    for work in works {
+    for (work, figures) in works.iter().zip(measure_all(&works, &options)) {
         let name = work.to_string();
-        let figures = measure(&work, &options);
         println!(
             "| {name} | {} |",
             figures.iter().map(cell).collect::<Vec<_>>().join(" | ")
