@@ -97,8 +97,8 @@ pub struct InputBuffer {
     has_read: bool,
     /// When `room` was called the last time, a message that is longer than a read had ended.
     had_long_message: bool,
-    /// Nothing was received since `room` was called, and what it returned then is still as long as it
-    /// would be.
+    /// Nothing was received since `room` was called, and what it returned then is still as long as
+    /// it would be.
     is_settled: bool,
     kept: Kept,
 }

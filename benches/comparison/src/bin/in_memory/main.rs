@@ -13,8 +13,8 @@
 //!
 //! * `FILTER` selects the workloads whose name contains it.
 //! * `--best` prints the best round of each crate instead of medians, for a machine that has other
-//!   work. With `--passes`, all workloads are measured that often, and the best round of all counts:
-//!   what slows a machine down may last for longer than a workload.
+//!   work. With `--passes`, all workloads are measured that often, and the best round of all
+//!   counts: what slows a machine down may last for longer than a workload.
 //! * `--curves` runs the workloads of the plots instead: more sizes, and reads of more lengths.
 //! * `--buffers` runs workloads with other input buffers than the 16 KiB and a frame header of the
 //!   others, for the crates that leave the buffer to the caller.
