@@ -97,9 +97,9 @@ pub struct InputBuffer {
     has_read: bool,
     /// When `room` was called the last time, a message that is longer than a read had ended.
     had_long_message: bool,
-    /// Nothing was received since `room` was called, and what it returned then is still as long as
-    /// it would be.
-    is_settled: bool,
+    /// While what is read ends before this, and nothing is received, the room stays as it is. 0: it
+    /// does not.
+    settled_end: usize,
     kept: Kept,
 }
 
@@ -130,7 +130,7 @@ impl InputBuffer {
             read_len: READ_LEN,
             has_read: false,
             had_long_message: false,
-            is_settled: false,
+            settled_end: 0,
             kept: Kept::new(),
         }
     }
@@ -159,7 +159,7 @@ impl InputBuffer {
     #[inline]
     fn has_room(&mut self) -> bool {
         if self.wanted > 0 {
-            return self.is_settled && self.start.saturating_add(self.wanted) <= self.room_end;
+            return self.end < self.settled_end && self.start.saturating_add(self.wanted) <= self.room_end;
         }
         let is_usual = self.start == self.end && self.buf.len() == self.read_len && self.kept.longest <= self.read_len;
         if is_usual && !self.had_long_message {
@@ -180,14 +180,16 @@ impl InputBuffer {
                     false => (message.frame_len(), usize::MAX),
                 };
                 self.make_room_in_message(frame_len);
-                let frame_end = self.start.saturating_add(frame_len);
-                self.is_settled = frame_end <= self.buf.len().min(self.end.saturating_add(max));
-                frame_end.min(self.end.saturating_add(max))
+                self.settled_end = match self.buf.len() - self.start < frame_len {
+                    true => self.nearly_full(),
+                    false => usize::MAX,
+                };
+                self.start.saturating_add(frame_len).min(self.end.saturating_add(max))
             }
             message => {
                 let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
                 self.make_room_for_frame(frame_len);
-                self.is_settled = true;
+                self.settled_end = usize::MAX;
                 self.end.saturating_add(self.read_len)
             }
         };
@@ -231,7 +233,7 @@ impl InputBuffer {
                 return Ok(None);
             }
         }
-        self.is_settled = false;
+        self.settled_end = 0;
         self.kept.is_room_full = self.end == self.room_end;
         // A slot, as in `Connection::receive`.
         let mut event = None;
@@ -317,10 +319,14 @@ impl InputBuffer {
             self.move_to_front();
         }
         // A buffer that is nearly full, so that the cost of growing is linear too.
-        let is_short = self.buf.len() - self.end < self.end / 4;
-        if self.start == 0 && is_short && self.buf.len() < frame_len {
+        if self.start == 0 && self.end >= self.nearly_full() && self.buf.len() < frame_len {
             self.grow(frame_len.min(self.end.saturating_mul(2)));
         }
+    }
+
+    /// The end of what is read from which on the buffer is nearly full.
+    const fn nearly_full(&self) -> usize {
+        self.buf.len() / 5 * 4
     }
 
     /// Makes room for a read, and in it for a frame that begins at `start`.
