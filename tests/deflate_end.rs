@@ -188,6 +188,77 @@ fn f82_the_tail_is_part_of_the_data() {
     }
 }
 
+/// R165 R176 (F82): A block that ends after the tail is not the end of a message, though it has no
+/// output and is as long as an empty stored block from where the payload ends. Here, the tail and
+/// the first bits after it are the end of the lengths of codes.
+#[test]
+fn f82_a_block_that_ends_after_the_tail_is_no_end() {
+    let mut stream = Vec::new();
+    let mut push = |value: usize, len: usize| stream.extend((0..len).map(|at| (value >> at & 1) as u8));
+    // Not final, with dynamic codes: 279 lengths of literals, 30 of distances, 18 of lengths.
+    push(0, 1);
+    push(2, 2);
+    push(279 - 257, 5);
+    push(29, 5);
+    push(14, 4);
+    // Lengths: 0 has the code 0, 1 has 10, and 17, which repeats a length of 0, has 11.
+    for symbol in [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1] {
+        push(
+            [1, 2, 0][[0, 1, 17]
+                .iter()
+                .position(|used| *used == symbol)
+                .map_or(2, |at| at.min(1))],
+            3,
+        );
+    }
+    let zeros = |count: usize, push: &mut dyn FnMut(usize, usize)| {
+        push(3, 2);
+        push(count - 3, 3);
+    };
+    (0..25).for_each(|_| zeros(10, &mut push));
+    zeros(6, &mut push);
+    // The end of a block has a code of one bit.
+    push(1, 2);
+    push(0, 5);
+    assert_eq!(stream.len() % 8, 0);
+    let payload: Vec<u8> = stream
+        .chunks(8)
+        .map(|byte| byte.iter().rev().fold(0, |byte, bit| byte << 1 | bit))
+        .collect();
+    assert_eq!(outcome_of(0xC2, &payload, 100), Err(CloseCode::INVALID_DATA));
+    for bits in [14, 15] {
+        let input = [frame(Role::Server, 0x42, &payload), frame(Role::Server, 0x80, b"")].concat();
+        let outcome = feed(&mut upgraded(Role::Client, params(bits, false), compress_all()), &input);
+        assert_eq!(
+            (outcome.error, outcome.events.len()),
+            (Some(ProtocolError::InvalidDeflate), 0)
+        );
+        // With the rest of the lengths, the end of the block and the empty one of a flush, it is a
+        // message.
+        let whole = [&payload[..], &[0, 0, 0xFF, 0xFF, 0]].concat();
+        assert_eq!(outcome_of(0xC2, &whole, 100), Ok(vec![]));
+    }
+}
+
+/// R149 (F82): What a stored block takes from after the tail is not in excess of the limit: the tail
+/// is judged as without a limit, and is no text here.
+#[test]
+fn f82_what_follows_the_tail_is_not_too_much() {
+    let data = 10;
+    let mut payload = stored_block(&vec![b'x'; data + TAIL.len() + 2]);
+    payload.truncate(5 + data);
+    let input = [frame(Role::Server, 0x41, &payload), frame(Role::Server, 0x80, b"")].concat();
+    for limit in [data + TAIL.len(), 1 << 20] {
+        for bits in [14, 15] {
+            let config = compress_all().max_message_size(limit as u64);
+            for config in [config.clone(), with_chunks(config)] {
+                let outcome = feed(&mut upgraded(Role::Client, params(bits, false), config), &input);
+                assert_eq!(outcome.error, Some(ProtocolError::InvalidUtf8), "{limit} {bits}");
+            }
+        }
+    }
+}
+
 /// Messages of several kinds and ends, as payloads.
 fn payloads() -> Vec<Vec<u8>> {
     let (mut sender, mut out) = (open(Role::Server), Vec::new());
@@ -368,6 +439,10 @@ fn f84_blocks_are_limited_by_the_bytes() {
                 assert_eq!(found, Err(CloseCode::POLICY_VIOLATION), "{} bytes", payload.len());
             }
         }
+        // The other back end needs no limit, and has none.
+        let make_wide = || upgraded(Role::Client, params(15, false), compress_all());
+        let found = outcome(&make_wide, 0xC2, &empty_fixed_blocks(1000), Some(&[]));
+        assert_eq!(found.is_ok(), cfg!(feature = "zlib-rs"));
         // The credit is that of the connection.
         let messages = frame(Role::Server, 0xC2, &empty_fixed_blocks(40)).repeat(100);
         let outcome = feed(&mut make(chunks), &messages);

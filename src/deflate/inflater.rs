@@ -218,7 +218,7 @@ impl Inflater {
             consumed += run.consumed;
             produced += run.produced;
             match run.end {
-                End::Failed(error) if consumed <= end => break (true, Err(error)),
+                End::Failed(error) => break (true, Err(error)),
                 End::Room if consumed <= end => break (false, Ok(())),
                 _ if consumed <= end && produced >= max_output => break (false, Ok(())),
                 End::Block { is_flush: true } | End::Stream if consumed == end => break (true, Ok(())),
