@@ -468,6 +468,26 @@ fn reads_stay_long() {
     }
 }
 
+/// There is room also for a caller that reads twice before it receives, until the buffer is full and
+/// after that.
+#[test]
+fn there_is_room_before_what_was_read_is_received() {
+    for len in [100, 10_000, 100_000] {
+        let bytes = frame(Role::Server, FIN_BINARY, &vec![7; len]);
+        let (mut connection, mut buffer, mut out) =
+            (open(Role::Client, Config::default()), InputBuffer::new(), Vec::new());
+        let mut rest = &bytes[..];
+        read(&mut buffer, &mut rest, 50);
+        assert!(buffer.receive(&mut connection, &mut out).unwrap().is_none());
+        while !rest.is_empty() {
+            assert!(read(&mut buffer, &mut rest, usize::MAX) > 0, "{len}");
+        }
+        assert!(!buffer.room().is_empty());
+        let event = buffer.receive(&mut connection, &mut out).unwrap();
+        assert_eq!(event, Some(Event::Binary(vec![7; len].into())));
+    }
+}
+
 /// R137 R138: `max_message_size` holds, and a buffer with a limit never grows beyond it: a longer
 /// message is assembled.
 #[test]

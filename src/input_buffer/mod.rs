@@ -149,17 +149,17 @@ impl InputBuffer {
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
         if !self.has_room() {
-            self.room_end = self.make_room();
+            self.room_end = self.new_room();
         }
         self.buf.get_mut(self.end..self.room_end).unwrap_or_default()
     }
 
     /// The fast path of [`room`](Self::room), for what it is at most reads: nothing is unread, or
-    /// the message that is kept has not changed, and the room that there was has the rest of it.
+    /// nothing was received of the message that is kept.
     #[inline]
     fn has_room(&mut self) -> bool {
         if self.wanted > 0 {
-            return self.end < self.settled_end && self.start.saturating_add(self.wanted) <= self.room_end;
+            return self.end < self.settled_end;
         }
         let is_usual = self.start == self.end && self.buf.len() == self.read_len && self.kept.longest <= self.read_len;
         if is_usual && !self.had_long_message {
@@ -172,7 +172,7 @@ impl InputBuffer {
 
     /// Makes room for a read. Returns its end.
     #[inline(never)]
-    fn make_room(&mut self) -> usize {
+    fn new_room(&mut self) -> usize {
         let end = match &self.kept.message {
             Some(message) if message.frame_len() > self.read_len.max(self.unread_len()) => {
                 let (frame_len, max) = match message.is_unmasked_text() {
@@ -188,12 +188,14 @@ impl InputBuffer {
             }
             message => {
                 let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
-                self.make_room_for_frame(frame_len);
+                self.make_room(frame_len);
                 self.settled_end = usize::MAX;
                 self.end.saturating_add(self.read_len)
             }
         };
-        end.min(self.buf.len())
+        let end = end.min(self.buf.len());
+        self.settled_end = self.settled_end.min(end);
+        end
     }
 
     /// Notes that the first `len` bytes of [`room`](Self::room) were read.
@@ -330,7 +332,7 @@ impl InputBuffer {
     }
 
     /// Makes room for a read, and in it for a frame that begins at `start`.
-    fn make_room_for_frame(&mut self, frame_len: usize) {
+    fn make_room(&mut self, frame_len: usize) {
         self.shrink();
         let unread = self.unread_len();
         if unread == 0 {
