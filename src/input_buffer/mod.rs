@@ -327,7 +327,7 @@ impl InputBuffer {
     }
 
     /// The end of what is read from which on the buffer is nearly full.
-    const fn nearly_full(&self) -> usize {
+    fn nearly_full(&self) -> usize {
         self.buf.len() / 5 * 4
     }
 
