@@ -240,8 +240,8 @@ fn f82_a_block_that_ends_after_the_tail_is_no_end() {
     }
 }
 
-/// R149 (F82): What a stored block takes from after the tail is not in excess of the limit: the tail
-/// is judged as without a limit, and is no text here.
+/// R149 (F82): What a stored block takes from after the tail is not in excess of the limit: the
+/// tail is judged as without a limit, and is no text here.
 #[test]
 fn f82_what_follows_the_tail_is_not_too_much() {
     let data = 10;

@@ -468,8 +468,8 @@ fn reads_stay_long() {
     }
 }
 
-/// There is room also for a caller that reads twice before it receives, until the buffer is full and
-/// after that.
+/// There is room also for a caller that reads twice before it receives, until the buffer is full
+/// and after that.
 #[test]
 fn there_is_room_before_what_was_read_is_received() {
     for len in [100, 10_000, 100_000] {
