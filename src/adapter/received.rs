@@ -15,8 +15,7 @@ pub(super) trait Source {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'a>>, Box<ProtocolError>>;
 
-    /// Returns when they were read. `None`: [nothing is measured](crate::timers::Timers::is_exact)
-    /// from then on.
+    /// Returns when they were read; `None` if the timers did not need it.
     fn read_at(&self) -> Option<Instant>;
 }
 

@@ -9,15 +9,6 @@ use crate::{
     receive::{BufferedMessage, Progress},
 };
 
-/// How many bytes are read at most between messages: what was read is still in the L1 cache
-/// when it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their
-/// headers.
-pub(super) const READ_LEN: usize = (16 << 10) + 16 * 8;
-
-/// How many bytes are read at most in a long text that is not masked. A longer read would rarely
-/// fill the room, and so would not show that more has arrived.
-pub(super) const TEXT_READ_LEN: usize = 64 << 10;
-
 /// The incomplete message that is kept in the buffer.
 pub(super) struct Kept {
     /// The message that begins at `start`, if bytes of it are missing and its header is there.
@@ -61,43 +52,27 @@ impl Kept {
             // The caller has ended the connection meanwhile.
             message.restore(input);
             self.message = None;
-        } else if let Some(message) = connection.buffered_message(input) {
-            return self.keep(message, connection, input, max_len, out, slot);
         }
-        match connection.receive_whole(&mut input, out) {
-            Ok(None) => {}
-            Ok(event) => {
-                *slot = event;
+        let mut message = connection.buffered_message(input);
+        if message.is_none() {
+            *slot = connection.receive_whole(&mut input, out)?;
+            if slot.is_some() {
                 return Ok(input.len());
             }
-            Err(error) => return Err(error),
+            message = connection.buffered_message(input);
         }
-        if input.is_empty() {
-            return Ok(0);
-        }
-        match connection.buffered_message(input) {
-            // Its header is not complete.
+        match message {
+            // There is nothing left, or its header is not complete.
             None => Ok(input.len()),
-            Some(message) => self.keep(message, connection, input, max_len, out, slot),
+            Some(message) if message.frame_len() <= max_len => {
+                self.message = Some(message);
+                self.advance(connection, input, out, slot)
+            }
+            Some(_) => {
+                *slot = connection.receive(&mut input, out)?;
+                Ok(input.len())
+            }
         }
-    }
-
-    /// Keeps the message at the front of `input`, if it is not too long.
-    fn keep<'b>(
-        &mut self,
-        message: BufferedMessage,
-        connection: &mut Connection,
-        mut input: &'b mut [u8],
-        max_len: usize,
-        out: &mut Vec<u8>,
-        slot: &mut Option<Event<'b>>,
-    ) -> Result<usize, Box<ProtocolError>> {
-        if message.frame_len() > max_len {
-            *slot = connection.receive(&mut input, out)?;
-            return Ok(input.len());
-        }
-        self.message = Some(message);
-        self.advance(connection, input, out, slot)
     }
 
     /// Continues with the message at the front of `input`.

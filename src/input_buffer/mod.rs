@@ -1,14 +1,13 @@
 //! The buffer between a transport and a connection.
 
 mod kept;
+mod room;
 
 use alloc::{boxed::Box, vec::Vec};
-use core::{fmt, mem};
+use core::fmt;
 
-use self::kept::{Kept, READ_LEN, TEXT_READ_LEN};
-use crate::{
-    connection::Connection, copy, error::ProtocolError, event::Event, frame::header::Header, receive::BufferedMessage,
-};
+use self::{kept::Kept, room::READ_LEN};
+use crate::{connection::Connection, error::ProtocolError, event::Event};
 
 /// The buffer that a loop reads into, beside the [`Connection`] that takes the events from it.
 ///
@@ -97,8 +96,8 @@ pub struct InputBuffer {
     has_read: bool,
     /// When `room` was called the last time, a message that is longer than a read had ended.
     had_long_message: bool,
-    /// While what is read ends before this, and nothing is received, the room stays as it is. 0: it
-    /// does not.
+    /// While `end` is before this, and nothing is received of the message in `kept`, there is room:
+    /// the end of `room` stays as it is.
     settled_end: usize,
     kept: Kept,
 }
@@ -149,53 +148,9 @@ impl InputBuffer {
     #[inline]
     pub fn room(&mut self) -> &mut [u8] {
         if !self.has_room() {
-            self.room_end = self.new_room();
+            self.make_room();
         }
         self.buf.get_mut(self.end..self.room_end).unwrap_or_default()
-    }
-
-    /// The fast path of [`room`](Self::room), for what it is at most reads: nothing is unread, or
-    /// nothing was received of the message that is kept.
-    #[inline]
-    fn has_room(&mut self) -> bool {
-        if self.wanted > 0 {
-            return self.end < self.settled_end;
-        }
-        let is_usual = self.start == self.end && self.buf.len() == self.read_len && self.kept.longest <= self.read_len;
-        if is_usual && !self.had_long_message {
-            (self.start, self.end, self.room_end, self.has_read) = (0, 0, self.read_len, false);
-            self.kept.longest = 0;
-            return true;
-        }
-        false
-    }
-
-    /// Makes room for a read. Returns its end.
-    #[inline(never)]
-    fn new_room(&mut self) -> usize {
-        let end = match &self.kept.message {
-            Some(message) if message.frame_len() > self.read_len.max(self.unread_len()) => {
-                let (frame_len, max) = match message.is_unmasked_text() {
-                    true => (message.frame_len(), self.read_len.max(TEXT_READ_LEN)),
-                    false => (message.frame_len(), usize::MAX),
-                };
-                self.make_room_in_message(frame_len);
-                self.settled_end = match self.buf.len() - self.start < frame_len {
-                    true => self.nearly_full(),
-                    false => usize::MAX,
-                };
-                self.start.saturating_add(frame_len).min(self.end.saturating_add(max))
-            }
-            message => {
-                let frame_len = message.as_ref().map_or(Header::MAX_LEN, BufferedMessage::frame_len);
-                self.make_room(frame_len);
-                self.settled_end = usize::MAX;
-                self.end.saturating_add(self.read_len)
-            }
-        };
-        let end = end.min(self.buf.len());
-        self.settled_end = self.settled_end.min(end);
-        end
     }
 
     /// Notes that the first `len` bytes of [`room`](Self::room) were read.
@@ -312,76 +267,6 @@ impl InputBuffer {
         let message = self.kept.message.take()?;
         message.restore(self.buf.get_mut(self.start..self.end).unwrap_or_default());
         Some(message.limit())
-    }
-
-    /// Makes room for a message that is longer than a read. It is moved at most once.
-    #[inline(never)]
-    fn make_room_in_message(&mut self, frame_len: usize) {
-        if self.start > 0 && self.buf.len() - self.start < frame_len {
-            self.move_to_front();
-        }
-        // A buffer that is nearly full, so that the cost of growing is linear too.
-        if self.start == 0 && self.end >= self.nearly_full() && self.buf.len() < frame_len {
-            self.grow(frame_len.min(self.end.saturating_mul(2)));
-        }
-    }
-
-    /// The end of what is read from which on the buffer is nearly full.
-    fn nearly_full(&self) -> usize {
-        self.buf.len() / 5 * 4
-    }
-
-    /// Makes room for a read, and in it for a frame that begins at `start`.
-    fn make_room(&mut self, frame_len: usize) {
-        self.shrink();
-        let unread = self.unread_len();
-        if unread == 0 {
-            (self.start, self.end) = (0, 0);
-        }
-        if self.buf.len() < self.read_len {
-            self.grow(self.read_len);
-        }
-        // What is moved because there is little room was preceded by more that was received, and no
-        // message is moved twice because there is too little. So the cost of moving is linear in
-        // what is read.
-        let is_too_short = self.buf.len() - self.start < frame_len;
-        let is_short = self.buf.len() - self.end < self.read_len / 2 && unread <= self.start;
-        if self.start > 0 && (is_too_short || is_short) {
-            self.move_to_front();
-        }
-        if self.end == self.buf.len() {
-            // The caller has not received what was read.
-            if self.start > 0 {
-                self.move_to_front();
-            } else {
-                self.grow(2 * self.buf.len());
-            }
-        }
-    }
-
-    /// Shrinks a buffer that has grown, unless the last two reads were of messages that need it.
-    fn shrink(&mut self) {
-        if !mem::take(&mut self.has_read) {
-            return;
-        }
-        let has_long_message = mem::take(&mut self.kept.longest) > self.read_len;
-        let had_long_message = mem::replace(&mut self.had_long_message, has_long_message);
-        let is_used = has_long_message && had_long_message;
-        if !is_used && self.buf.len() > self.read_len && self.unread_len() <= self.read_len {
-            self.move_to_front();
-            self.buf.truncate(self.read_len);
-            self.buf.shrink_to_fit();
-        }
-    }
-
-    fn grow(&mut self, len: usize) {
-        self.buf.reserve_exact(len - self.buf.len());
-        self.buf.resize(len, 0);
-    }
-
-    fn move_to_front(&mut self) {
-        copy::move_to_front(&mut self.buf, self.start, self.end);
-        (self.start, self.end) = (0, self.end - self.start);
     }
 }
 

@@ -225,10 +225,10 @@ where
         self.round_trip
     }
 
-    /// Whether it matters when exactly the next bytes are read: while the connection opens, and
-    /// while a Pong is missing.
+    /// Whether it matters when exactly bytes are read: while the connection opens, and while a Pong
+    /// is missing.
     #[cfg(any(feature = "futures-io", feature = "tokio"))]
-    pub(crate) const fn is_exact(&self) -> bool {
+    pub(crate) const fn needs_time_of_read(&self) -> bool {
         !matches!(
             self.phase,
             TimerPhase::Open {

@@ -259,6 +259,7 @@ impl Driver {
     /// If a deadline passed before that call, nobody has looked for it: the Pong may have arrived
     /// and is not read yet. The peer gets its time again.
     pub(in crate::adapter) fn write_stalled(&mut self, started: Instant) {
+        self.note_heard(|| started);
         if self.timers.poll_timeout().is_some_and(|deadline| deadline < started) {
             self.timers.written(started);
         }

@@ -70,6 +70,7 @@ impl Driver {
                 Ok(self.received_chunk(chunk))
             }
             Ok(Some(event)) => {
+                // Without a time, no Pong was missing when it was read.
                 if let Some(read_at) = read_at {
                     self.update_timers(&event, read_at);
                 }
@@ -134,9 +135,8 @@ impl Driver {
         }
     }
 
-    /// Tells the timers, before the next deadline is asked for, that something of a message was
-    /// received: what is read without a time counts from when the caller waits for more.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
+    /// Tells the timers, before they are asked for the next deadline, that something of a message
+    /// was received: what is read without a time counts from when the caller waits for more.
     pub(in crate::adapter) fn note_heard(&mut self, now: impl FnOnce() -> Instant) {
         if mem::take(&mut self.has_heard) {
             self.timers.received(now());
@@ -159,8 +159,7 @@ impl Driver {
         if self.spare.capacity() > 0 {
             return self.engine.recycle(message.into());
         }
-        // Not by `Message::into_bytes`, which is not inlined: what it returns would be loaded in
-        // other parts than it was stored in, and wait for that.
+        // Not by `Message::into_bytes`: a call takes as long as to receive a short message.
         self.spare = match message {
             Message::Text(Cow::Owned(text)) => text.into_bytes(),
             Message::Binary(Cow::Owned(data)) => data,

@@ -16,10 +16,8 @@ std::thread_local! {
     static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Replaces `buf` by a buffer to read into, of at least `len` bytes.
-///
-/// In place: what a call returns would be loaded in other parts than it was stored in, and wait for
-/// that.
+/// Replaces `buf` by a buffer to read into, of at least `len` bytes. In place, which is faster for
+/// the reason given at [`Waiting::begin`](super::waiting::Waiting::begin).
 pub(super) fn take_input(buf: &mut Vec<u8>, len: usize) {
     let _taken = INPUT.try_with(|slot| *buf = slot.take());
     if buf.len() < len {

@@ -208,7 +208,7 @@ impl<T: Transport, C: Clock> Socket<T, C> {
             },
             Poll::Ready(Ok(_)) => {
                 // To read the clock takes as long as to receive some short messages.
-                input.read_at = self.driver.timers.is_exact().then(|| self.clock.now());
+                input.read_at = self.driver.timers.needs_time_of_read().then(|| self.clock.now());
                 self.unchecked_reads += 1;
                 self.reserve_output();
             }

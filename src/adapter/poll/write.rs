@@ -124,7 +124,6 @@ impl<T: Transport, C: Clock> Socket<T, C> {
         if self.write_state.take_progress() {
             self.driver.timers.written(self.clock.now());
         } else if self.is_write_pending && !was_pending {
-            self.driver.note_heard(|| self.clock.now());
             self.driver.write_stalled(self.clock.now());
         }
         // The transport wakes nobody for what is written already.

@@ -10,7 +10,9 @@ use std::{
 };
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
+
+use crate::work::{READ, SendWork};
 
 /// The longest copy that the C library makes without the instruction `rep movsb`. With it, a copy
 /// takes up to thirty times as long at some distances of the two buffers, so that where the
@@ -82,6 +84,13 @@ impl Wire {
         let bytes = self.next(buffer.len());
         copy(bytes, buffer);
         bytes.len()
+    }
+
+    /// For a crate that writes every frame at once: what it writes between two flushes is written
+    /// together.
+    pub fn buffered(self, work: &SendWork) -> BufWriter<Self> {
+        // A `BufWriter` without capacity passes all writes on.
+        BufWriter::with_capacity(if work.batch > 1 { READ } else { 0 }, self)
     }
 
     /// Reads at most `len` bytes to the end of `buffer`.

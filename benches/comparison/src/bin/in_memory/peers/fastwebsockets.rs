@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use crate::{
     peer::{Peer, Receive, Send},
     wire::{Wire, block_on},
-    work::{End, READ, ReceiveWork, SendWork},
+    work::{End, ReceiveWork, SendWork},
 };
 
 pub struct Fastwebsockets;
@@ -27,9 +27,7 @@ impl Peer for Fastwebsockets {
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
-        // A `BufWriter` without capacity passes all writes on.
-        let capacity = if work.batch > 1 { READ } else { 0 };
-        Some(Sender(open(work.end, BufWriter::with_capacity(capacity, wire))))
+        Some(Sender(open(work.end, wire.buffered(work))))
     }
 }
 

@@ -8,7 +8,7 @@ use web_socket::{Event, WebSocket};
 use crate::{
     peer::{Peer, Receive, Send},
     wire::{Wire, block_on},
-    work::{Content, End, READ, ReceiveWork, SendWork},
+    work::{Content, End, ReceiveWork, SendWork},
 };
 
 pub struct WebSocketCrate;
@@ -29,9 +29,7 @@ impl Peer for WebSocketCrate {
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
-        // A `BufWriter` without capacity passes all writes on.
-        let capacity = if work.batch > 1 { READ } else { 0 };
-        Some(Sender(open(work.end, BufWriter::with_capacity(capacity, wire))))
+        Some(Sender(open(work.end, wire.buffered(work))))
     }
 }
 
