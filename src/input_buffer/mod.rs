@@ -6,8 +6,13 @@ mod room;
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use self::{kept::Kept, room::READ_LEN};
+use self::kept::Kept;
 use crate::{connection::Connection, error::ProtocolError, event::Event};
+
+/// How many bytes are read at most between messages: what was read is still in the L1 cache
+/// when it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their
+/// headers.
+const READ_LEN: usize = (16 << 10) + 16 * 8;
 
 /// The buffer that a loop reads into, beside the [`Connection`] that takes the events from it.
 ///

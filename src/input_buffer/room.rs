@@ -5,11 +5,6 @@ use core::mem;
 use super::InputBuffer;
 use crate::{copy, frame::header::Header, receive::BufferedMessage};
 
-/// How many bytes are read at most between messages: what was read is still in the L1 cache
-/// when it is unmasked. A message of 16 KiB is read at once, and so are 16 of 1 KiB, with their
-/// headers.
-pub(super) const READ_LEN: usize = (16 << 10) + 16 * 8;
-
 /// How many bytes are read at most in a long text that is not masked. A longer read would rarely
 /// fill the room, and so would not show that more has arrived.
 const TEXT_READ_LEN: usize = 64 << 10;
