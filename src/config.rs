@@ -67,8 +67,8 @@ impl Config {
     /// in both deliveries.
     ///
     /// A larger message fails the connection with 1009 as soon as a header announces it. A
-    /// compressed one fails it as soon as more than this is inflated, or when it has far more bytes
-    /// on the wire than that. [`set_max_message_size`](crate::Connection::set_max_message_size)
+    /// compressed one fails it as soon as more than this is inflated, or when it has more than twice
+    /// this and 64 KiB on the wire, without 16 bytes of each frame. [`set_max_message_size`](crate::Connection::set_max_message_size)
     /// changes the limit of an open connection. Default 16 MiB: more than browsers' and servers'
     /// usual messages, and still small beside a machine's memory.
     #[must_use]
@@ -100,6 +100,8 @@ impl Config {
     }
 
     /// Sets the largest number of header fields in a head to receive. Default 128.
+    ///
+    /// A head with more is answered with 431 (server) or fails the handshake (client).
     #[must_use]
     pub const fn max_headers(mut self, fields: usize) -> Self {
         self.max_headers = fields;
@@ -132,10 +134,12 @@ impl Config {
     /// the message with [`send_fragment`](crate::Connection::send_fragment).
     ///
     /// What [`send_fragment`](crate::Connection::send_fragment),
+    /// [`send_fragment_with`](crate::Connection::send_fragment_with),
     /// [`send_fragment_header`](crate::Connection::send_fragment_header),
     /// [`send_header`](crate::Connection::send_header),
-    /// [`send_in_place`](crate::Connection::send_in_place) and
-    /// [`send_prepared`](crate::Connection::send_prepared) send is not divided. Default `None`: a
+    /// [`send_in_place`](crate::Connection::send_in_place),
+    /// [`send_prepared`](crate::Connection::send_prepared) and
+    /// [`prepared_frame`](crate::Connection::prepared_frame) send is not divided. Default `None`: a
     /// message is one frame.
     #[must_use]
     pub fn fragment_size(mut self, bytes: impl Into<Option<NonZeroUsize>>) -> Self {
@@ -158,7 +162,8 @@ impl Config {
     ///
     /// With `false`, the caller answers [`Event::Close`](crate::Event::Close) with
     /// [`close`](crate::Connection::close). Before that, it may finish a fragmented message in
-    /// progress with [`send_fragment`](crate::Connection::send_fragment), and send nothing else.
+    /// progress with [`send_fragment`](crate::Connection::send_fragment), and send nothing else. What
+    /// the peer sends after its Close frame is discarded.
     #[must_use]
     pub const fn auto_close(mut self, enabled: bool) -> Self {
         self.auto_close = enabled;

@@ -86,6 +86,15 @@ impl Event<'_> {
     }
 }
 
+impl<'b> From<Message<'b>> for Event<'b> {
+    fn from(message: Message<'b>) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text),
+            Message::Binary(data) => Self::Binary(data),
+        }
+    }
+}
+
 impl fmt::Debug for Event<'_> {
     /// Fit for a log: payloads are escaped, and cut off after 64 bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -240,8 +240,6 @@ pub use tokio_rustls;
 #[cfg(feature = "std")]
 pub mod adapter;
 #[cfg(feature = "alloc")]
-mod assembler;
-#[cfg(feature = "alloc")]
 mod close;
 #[cfg(feature = "alloc")]
 mod config;
@@ -268,6 +266,10 @@ pub mod handshake;
 mod http;
 #[cfg(feature = "alloc")]
 mod input_buffer;
+#[cfg(feature = "alloc")]
+mod message_assembler;
+#[cfg(feature = "alloc")]
+mod message_limits;
 #[cfg(feature = "alloc")]
 pub mod proxy;
 #[cfg(feature = "alloc")]

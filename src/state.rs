@@ -18,7 +18,7 @@
 //! | no | yes | `CloseReceived` |
 //! | yes | yes | `Closed` |
 //!
-//! With automatic replies `CloseReceived` lasts no longer than the call that finds the Close frame.
+//! With [`Config::auto_close`](crate::Config::auto_close), `CloseReceived` lasts no longer than the call that finds the Close frame.
 //! Everything else that can end a connection leads to `Closed` at once: a rejection, a refusal, a
 //! violation, the end of the transport. `Closed` is absorbing: only `Failed` may follow, and it
 //! changes nothing.
@@ -33,8 +33,8 @@ pub enum State {
     Opening,
     /// Messages are sent and received.
     Open,
-    /// One Close frame has passed: this end's, and messages are still received; or, with manual
-    /// replies, the peer's.
+    /// One Close frame has passed: this end's, and messages are still received; or, with
+    /// [`auto_close`](crate::Config::auto_close) off, the peer's.
     Closing,
     /// Nothing is sent or received any more. [`teardown`](crate::Connection::teardown) says how to
     /// close the transport.

@@ -59,14 +59,14 @@ ProtocolError::InvalidDeflate
     the peer sent a compressed message that is not valid DEFLATE, or that refers to data before the
     window (RFC 7692, section 7.2.2)
 ProtocolError::TooManyDeflateBlocks
-    the peer sent compressed messages with more than one DEFLATE block for each 6 bytes (RFC 6455,
-    section 10.4)
+    the peer sent compressed messages with more than one DEFLATE block for each 6 bytes and 512
+    more, a limit that no setting changes (RFC 6455, section 10.4)
 ProtocolError::MessageTooBig
     the peer sent a message of at least 101 bytes, which is over Config::max_message_size = 100 (RFC
     6455, section 10.4)
 ProtocolError::MessageTooBig
-    the peer sent a compressed message that inflates to more bytes than Config::max_message_size =
-    100 (RFC 6455, section 10.4)
+    the peer sent a compressed message that is over Config::max_message_size = 100: it inflates to
+    more bytes, or has more than twice as many and 64 KiB on the wire (RFC 6455, section 10.4)
 ProtocolError::TooManyFragments
     the peer sent a message in more frames than Config::max_fragments = 2 (RFC 6455, section 10.4)
 ProtocolError::UnexpectedEof
@@ -321,8 +321,8 @@ ResponseError::MissingChunkEnd
 SendError::NotOpen
     nothing can be sent before the opening handshake is complete (RFC 6455, section 6.1)
 SendError::Closing
-    nothing can be sent any more: a Close frame was sent or received, or the connection has failed
-    (RFC 6455, section 5.5.1)
+    it cannot be sent any more: a Close frame was sent or received, the opening handshake was
+    rejected or refused, or the connection has failed (RFC 6455, section 5.5.1)
 SendError::ControlFrameTooLong
     the payload of a Ping or Pong is 126 bytes long and may have at most 125 (RFC 6455, section 5.5)
 SendError::ReasonTooLong
@@ -387,15 +387,16 @@ LocalHandshakeError::InvalidTargetByte
     the request target "/a\tb"... has the byte 0x09 at offset 2, which must be percent-encoded (RFC
     3986, section 2.1)
 LocalHandshakeError::TargetTooLong
-    the request target is 100000 bytes long, which is too long for the http crate (RFC 9110, section
-    4.1)
+    the request target is 100000 bytes long, and the http crate takes at most 65534 (RFC 9110,
+    section 4.1)
 LocalHandshakeError::InvalidHeaderName
     the header name "Authorization"... is empty or has a character that is not allowed (RFC 9110,
     section 5.1)
 LocalHandshakeError::InvalidHeaderValue
     the value of the header "Authorization" has a control character (RFC 9110, section 5.5)
 LocalHandshakeError::ReservedHeader
-    the header "Host" cannot be added, because the handshake itself sets it (RFC 6455, section 4)
+    the header "Host" cannot be added: the handshake sets it itself, or must not have it (RFC 6455,
+    section 4)
 LocalHandshakeError::ConnectionHeader
     the header "Keep-Alive" cannot be added, because HTTP/2 and HTTP/3 do not allow it (RFC 9113,
     section 8.2.2)
@@ -489,8 +490,8 @@ adapter::Error::Closed
     this endpoint closed the connection with code 1000 (normal closure), and the peer answered with
     code 4000
 adapter::Error::Send
-    nothing can be sent any more: a Close frame was sent or received, or the connection has failed
-    (RFC 6455, section 5.5.1)
+    it cannot be sent any more: a Close frame was sent or received, the opening handshake was
+    rejected or refused, or the connection has failed (RFC 6455, section 5.5.1)
 adapter::Error::LocalHandshake
     no request is waiting to be accepted or rejected (RFC 6455, section 4.2.2)
 adapter::Error::Refused

@@ -10,7 +10,7 @@ use std::{
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src");
 
 /// The layers, from the lowest. Modules of one layer do not import each other.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 13] = [
     &[
         "close_code",
         "copy",
@@ -29,7 +29,8 @@ const LAYERS: [&[&str]; 12] = [
     &["close", "extensions"],
     &["deflate"],
     &["config"],
-    &["assembler", "handshake"],
+    &["message_limits"],
+    &["handshake", "message_assembler"],
     &["event", "proxy"],
     &["receive", "recorder", "relay", "send"],
     &["connection"],
@@ -328,7 +329,7 @@ const HEADER_NUMBERS: [u64; 6] = [125, 126, 127, 128, 65_535, 63];
 /// Modules in which a number has another meaning.
 const OTHER_MEANINGS: [(&str, u64); 11] = [
     // ASCII
-    ("assembler", 0x7F),
+    ("message_assembler", 0x7F),
     ("http::syntax", 128),
     ("http::syntax", 0x7F),
     // UTF-8

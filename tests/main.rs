@@ -22,7 +22,7 @@ mod fragmentation;
 #[cfg(feature = "alloc")]
 mod handshake_client;
 #[cfg(feature = "alloc")]
-mod handshake_connect;
+mod handshake_extended_connect;
 #[cfg(feature = "alloc")]
 mod handshake_grammar;
 #[cfg(feature = "alloc")]

@@ -18,7 +18,7 @@ impl Connection {
     /// or refused.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.rare.as_ref()?.close_status.as_ref()
+        self.cold.as_ref()?.close_status.as_ref()
     }
 
     /// Returns how to close the transport. It is `None` until the connection is
@@ -60,8 +60,8 @@ impl Connection {
     }
 
     pub(super) fn close_status_mut(&mut self, by: ClosedBy) -> &mut CloseStatus {
-        let rare = self.rare.get_or_insert_default();
-        rare.close_status.get_or_insert_with(|| CloseStatus::new(by))
+        let cold = self.cold.get_or_insert_default();
+        cold.close_status.get_or_insert_with(|| CloseStatus::new(by))
     }
 
     /// The error with which the connection has failed, if it has.

@@ -1,12 +1,12 @@
 //! A connection: the two halves and the opening handshake, joined by the state machine of
 //! `state.rs`.
 
+mod buffered_message;
 mod close;
+mod cold_fields;
 mod handshake;
-mod in_buffer;
 mod opening;
 mod parts;
-mod rare;
 mod receive;
 mod recorded;
 #[cfg(feature = "recording")]
@@ -17,7 +17,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 pub use self::parts::Parts;
-use self::{opening::Opening, rare::Rare, recorded::if_recorded};
+use self::{cold_fields::ColdFields, opening::Opening, recorded::if_recorded};
 #[cfg(feature = "deflate")]
 use crate::deflate::DeflatePool;
 use crate::{
@@ -97,7 +97,7 @@ use crate::{
 pub struct Connection {
     /// Present until the connection is open and what arrived before `accept` is processed.
     opening: Option<Box<Opening>>,
-    rare: Option<Box<Rare>>,
+    cold: Option<Box<ColdFields>>,
     /// What was negotiated: [`Negotiated`], in less space.
     subprotocol: Option<Box<str>>,
     sender: Sender,
@@ -191,7 +191,7 @@ impl Connection {
             receiver: Receiver::new(role, config),
             sender: Sender::new(keys, config.fragment_size),
             opening,
-            rare: None,
+            cold: None,
             subprotocol: None,
             deflate: None,
         }

@@ -71,7 +71,7 @@ impl Opening {
     /// Checks the head of a response.
     pub(super) fn check_response<'b>(&mut self, head: Cow<'b, [u8]>) -> Result<ResponseKind<'b>, ResponseError> {
         let len = head.len();
-        let response = Response::from_head(head, self.max_headers)?;
+        let response = Response::parse(head, self.max_headers)?;
         match response.status() {
             101 => {
                 let negotiated = match &self.expected {

@@ -199,7 +199,7 @@ impl Connection {
                         return Ok(Some(message.into()));
                     }
                     Pieces::Failed(error) => return Err(self.fail(*error, out)),
-                    Pieces::NotMine => {}
+                    Pieces::FrameEnded => {}
                 }
             }
             Path::General => {}

@@ -79,23 +79,23 @@ impl Connection {
 
     #[inline(always)]
     pub(super) fn has_recorder(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.recorder.is_some())
+        self.cold.as_ref().is_some_and(|cold| cold.recorder.is_some())
     }
 
     pub(super) fn take_recorder(&mut self) -> Option<Box<Recorder>> {
-        let recorder = self.rare.as_mut()?.recorder.take();
+        let recorder = self.cold.as_mut()?.recorder.take();
         self.update_path();
         recorder
     }
 
     fn give_recorder(&mut self, recorder: Box<Recorder>) {
-        self.rare.get_or_insert_default().recorder = Some(recorder);
+        self.cold.get_or_insert_default().recorder = Some(recorder);
         self.update_path();
     }
 
     /// Returns what a recorder in memory has written since the last call.
     pub(crate) fn take_recorded(&mut self) -> String {
-        let recorder = self.rare.as_mut().and_then(|rare| rare.recorder.as_mut());
+        let recorder = self.cold.as_mut().and_then(|cold| cold.recorder.as_mut());
         recorder.map(|recorder| recorder.take_text()).unwrap_or_default()
     }
 

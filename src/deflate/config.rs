@@ -107,14 +107,16 @@ impl DeflateConfig {
 
     /// Sets the smallest message to compress, in bytes: a smaller one is sent as it is.
     ///
-    /// Default 64: below, a frame's own header and the time for it weigh more than what is saved.
+    /// A message that [`send_fragment`](crate::Connection::send_fragment) begins without ending it
+    /// is compressed whatever its length. Default 64: below, a frame's own header and the time for
+    /// it weigh more than what is saved.
     #[must_use]
     pub const fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
         self
     }
 
-    /// Sets whether the working state of the deflater and the inflater is given back after each
+    /// Sets whether the working state of the deflater and the inflater is freed after each
     /// message.
     ///
     /// An idle connection then keeps only what the negotiated takeover needs: the inflater's

@@ -58,7 +58,7 @@ pub(crate) struct DirectionParams {
     pub(super) bits: u8,
     /// The window is kept between messages.
     pub(super) takeover: bool,
-    /// The working state is given back between messages.
+    /// The working state is freed between messages.
     pub(super) release: bool,
     /// How hard to compress; of no meaning to an inflater.
     pub(super) level: u8,

@@ -71,10 +71,7 @@ impl Window {
     }
 
     /// Returns the history in two parts, the older first.
-    #[cfg_attr(
-        not(feature = "zlib-rs"),
-        allow(dead_code, reason = "one back end keeps its history here alone")
-    )]
+    #[cfg(feature = "zlib-rs")]
     pub(super) fn history(&self) -> (&[u8], &[u8]) {
         let (new, old) = self.buf.split_at_checked(self.end).unwrap_or_default();
         if self.wrapped { (old, new) } else { (&[], new) }

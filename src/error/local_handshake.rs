@@ -61,7 +61,8 @@ pub enum LocalHandshakeError {
         /// The offset of the byte in the target.
         offset: usize,
     },
-    /// The request target is too long for the `http` crate (RFC 9110, section 4.1).
+    /// The request target is longer than 65,534 bytes, the limit of the `http` crate (RFC 9110,
+    /// section 4.1).
     TargetTooLong {
         /// The length of the target, in bytes.
         len: usize,
@@ -76,7 +77,9 @@ pub enum LocalHandshakeError {
         /// The name of the header.
         name: Excerpt,
     },
-    /// The header is one that the handshake itself sets (RFC 6455, sections 4.1 and 4.2.2).
+    /// The header is one that the handshake itself sets or must not have: `Host`, `Connection`,
+    /// `Upgrade`, `Origin`, `Sec-WebSocket-…`, `Content-Length` or `Transfer-Encoding` (RFC 6455,
+    /// sections 4.1 and 4.2.2).
     ReservedHeader {
         /// The name of the header.
         name: Excerpt,
@@ -199,7 +202,8 @@ impl fmt::Display for LocalHandshakeError {
             ),
             Self::TargetTooLong { len } => write!(
                 f,
-                "the request target is {len} bytes long, which is too long for the http crate (RFC 9110, section 4.1)"
+                "the request target is {len} bytes long, and the http crate takes at most 65534 (RFC 9110, \
+                 section 4.1)"
             ),
             Self::InvalidHeaderName { name } => {
                 write!(
@@ -213,7 +217,8 @@ impl fmt::Display for LocalHandshakeError {
             ),
             Self::ReservedHeader { name } => write!(
                 f,
-                "the header {name} cannot be added, because the handshake itself sets it (RFC 6455, section 4)"
+                "the header {name} cannot be added: the handshake sets it itself, or must not have it \
+                 (RFC 6455, section 4)"
             ),
             Self::ConnectionHeader { name } => write!(
                 f,

@@ -75,8 +75,9 @@ pub enum ProtocolError {
     TooManyDeflateBlocks,
     /// A message is larger than the limit (RFC 6455, section 10.4).
     MessageTooBig {
-        /// The size in bytes that its frames have announced so far. `None` for a compressed message
-        /// that inflates to more than the limit.
+        /// The size in bytes that its frames have announced so far. `None` for a compressed message:
+        /// it inflates to more than the limit, or has more than twice the limit and 64 KiB on the
+        /// wire, without 16 bytes of each frame.
         size: Option<u64>,
         /// [`Config::max_message_size`](crate::Config::max_message_size).
         limit: u64,
@@ -180,15 +181,22 @@ impl fmt::Display for ProtocolError {
                  (RFC 7692, section 7.2.2)",
             ),
             Self::TooManyDeflateBlocks => f.write_str(
-                "the peer sent compressed messages with more than one DEFLATE block for each 6 bytes (RFC 6455, section 10.4)",
+                "the peer sent compressed messages with more than one DEFLATE block for each 6 bytes and 512 more, \
+                 a limit that no setting changes (RFC 6455, section 10.4)",
             ),
-            Self::MessageTooBig { size, limit } => {
-                match size {
-                    Some(size) => write!(f, "the peer sent a message of at least {size} bytes, which is over")?,
-                    None => f.write_str("the peer sent a compressed message that inflates to more bytes than")?,
-                }
-                write!(f, " Config::max_message_size = {limit} (RFC 6455, section 10.4)")
-            }
+            Self::MessageTooBig {
+                size: Some(size),
+                limit,
+            } => write!(
+                f,
+                "the peer sent a message of at least {size} bytes, which is over Config::max_message_size = {limit} \
+                 (RFC 6455, section 10.4)"
+            ),
+            Self::MessageTooBig { size: None, limit } => write!(
+                f,
+                "the peer sent a compressed message that is over Config::max_message_size = {limit}: it inflates to \
+                 more bytes, or has more than twice as many and 64 KiB on the wire (RFC 6455, section 10.4)"
+            ),
             Self::TooManyFragments { limit } => write!(
                 f,
                 "the peer sent a message in more frames than Config::max_fragments = {limit} (RFC 6455, section 10.4)"

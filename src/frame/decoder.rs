@@ -269,13 +269,21 @@ impl Decoder {
         let Some(&second) = bytes.first() else {
             return Ok(());
         };
+        if !self.has_wrong_mask(SecondByte(second)) {
+            return Ok(());
+        }
+        Err(match self.role {
+            Role::Server => ProtocolError::UnmaskedFrame,
+            Role::Client => ProtocolError::MaskedFrame,
+        })
+    }
+
+    /// Whether a frame with this second byte breaks the rule on who masks.
+    #[inline(always)]
+    pub(super) fn has_wrong_mask(&self, second: SecondByte) -> bool {
         // "The server MUST close the connection upon receiving a frame that is not masked" and "A
         // client MUST close a connection if it detects a masked frame" (section 5.1)
-        match (self.role, SecondByte(second).is_masked()) {
-            (Role::Server, false) => Err(ProtocolError::UnmaskedFrame),
-            (Role::Client, true) => Err(ProtocolError::MaskedFrame),
-            (Role::Server, true) | (Role::Client, false) => Ok(()),
-        }
+        second.is_masked() != (self.role == Role::Server)
     }
 
     /// The reserved bits that extensions of the caller's own give a meaning.
@@ -331,7 +339,7 @@ impl Decoder {
         self.is_between_frames() && !self.in_message
     }
 
-    /// Whether payload of a frame is to come next, be it none.
+    /// Whether payload of a frame is to come next, which may be empty.
     pub(crate) const fn is_in_payload(&self) -> bool {
         self.in_payload
     }
@@ -349,12 +357,6 @@ impl Decoder {
     /// Whether the message ends with the frame in progress.
     pub(crate) const fn is_in_last_frame(&self) -> bool {
         self.fin
-    }
-
-    /// Whether a frame with this second byte breaks the rule on who masks.
-    #[inline(always)]
-    pub(super) fn has_wrong_mask(&self, second: SecondByte) -> bool {
-        second.is_masked() != (self.role == Role::Server)
     }
 
     /// The payload in progress.

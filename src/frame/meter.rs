@@ -27,7 +27,7 @@ pub struct Traffic {
 
 /// Counts the messages, frames and bytes of one direction of a connection.
 ///
-/// It stands beside the connection, which stays as small and as fast as it is: the caller passes it
+/// It is separate from the connection, which it makes neither larger nor slower: the caller passes it
 /// the bytes of frames, those that were read before the engine takes them, and those of the output
 /// before they are cleared. It reads headers and skips payloads, so it does not matter how the
 /// bytes are cut, and whether they are masked. It checks nothing and never allocates.

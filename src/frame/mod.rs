@@ -2,12 +2,12 @@
 //! checks every rule which concerns frames alone and needs no allocator.
 
 pub(crate) mod decoder;
+#[cfg(feature = "alloc")]
+pub(crate) mod fast_path;
 pub(crate) mod header;
 mod meter;
 pub(crate) mod opcode;
 pub(crate) mod payload;
-#[cfg(feature = "alloc")]
-pub(crate) mod whole;
 pub(crate) mod wire;
 
 pub use self::{

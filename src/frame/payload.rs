@@ -109,12 +109,11 @@ impl Payload {
 
     /// Takes `used` of the bytes that [`peek`](Self::peek) has unmasked, and masks the rest again.
     pub(crate) fn consume(&mut self, input: &mut &mut [u8], peeked: usize, used: usize) {
-        self.key.rotate_left(used % 4);
+        self.pass(used);
         take(input, used);
         if let Some(rest) = input.get_mut(..peeked - used) {
             unmask(rest, self.mask());
         }
-        self.remaining -= used as u64;
     }
 }
 

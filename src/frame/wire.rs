@@ -84,7 +84,8 @@ impl FirstByte {
         ReservedBits::new([self.0 & RSV1 != 0, self.0 & RSV2 != 0, self.0 & RSV3 != 0])
     }
 
-    /// With RSV1 set, and RSV2 and RSV3 as they are.
+    /// With RSV1 set, and RSV2 and RSV3 as they are: the first frame of a compressed message, and
+    /// only that, has the bit (RFC 7692, section 6.1).
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) const fn with_rsv1(self) -> Self {

@@ -3,8 +3,9 @@
 use core::fmt;
 
 use super::{
-    origin::{OriginPolicy, Pages, Scheme},
+    origin::{OriginPolicy, Pages},
     response::Response,
+    scheme::Scheme,
 };
 use crate::{config::Config, deflate::DeflateConfig, escaped::RedactedFields, frame::ReservedBits};
 
@@ -89,7 +90,8 @@ impl<'a> Accept<'a> {
 
     /// Sets further headers of the response, such as a cookie.
     ///
-    /// A header that the handshake itself sets makes the acceptance fail.
+    /// `Host`, `Connection`, `Upgrade`, `Origin`, `Sec-WebSocket-…` and headers that announce a body
+    /// make the acceptance fail.
     #[must_use]
     pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
         self.headers = headers;

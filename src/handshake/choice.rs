@@ -2,11 +2,7 @@
 
 use alloc::{format, string::String, vec::Vec};
 
-use super::{
-    accept::Accept,
-    client_request::ClientRequest,
-    origin::{Pages, Scheme},
-};
+use super::{accept::Accept, client_request::ClientRequest, origin::Pages, scheme::Scheme};
 use crate::frame::ReservedBits;
 
 /// One choice of a [`ClientRequest`] or of an [`Accept`].
@@ -29,7 +25,7 @@ pub(crate) enum Choice<'a> {
 impl ClientRequest {
     /// Returns all that the request was made of, in an order that makes the same request.
     pub(crate) fn choices(&self) -> Vec<Choice<'_>> {
-        let scheme = if self.url.secure { "wss" } else { "ws" };
+        let scheme = if self.is_secure() { "wss" } else { "ws" };
         let url = format!("{scheme}://{}{}", self.url.authority(), self.url.target);
         let mut choices = Vec::from([Choice::Url(url)]);
         choices.extend(self.origin.as_deref().map(Choice::Origin));

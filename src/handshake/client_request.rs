@@ -14,6 +14,7 @@ use super::{
     fields::{check_added_header, check_header, check_subprotocols},
     own_extensions::{self, OwnOffer},
     request::Request,
+    scheme::Scheme,
     url::{Url, encode_target, split_authority, without_brackets},
 };
 use crate::{
@@ -90,7 +91,7 @@ impl ClientRequest {
         let (name, port) = split_authority(host).map_err(|error| error.in_url(false))?;
         let target = encode_target(target)?;
         Ok(Self::from_url(Url {
-            secure: false,
+            scheme: Scheme::Http,
             host: name.to_owned(),
             port,
             target,
@@ -134,7 +135,8 @@ impl ClientRequest {
 
     /// Adds a header, such as `Authorization` or `Cookie`.
     ///
-    /// A header that the handshake itself sets makes the request fail when it is written.
+    /// `Host`, `Connection`, `Upgrade`, `Origin`, `Sec-WebSocket-…` and headers that announce a body
+    /// make the request fail when it is written.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -213,7 +215,7 @@ impl ClientRequest {
     /// SNI, and send the opening handshake over it too (RFC 6455, section 4.1).
     #[must_use]
     pub const fn is_secure(&self) -> bool {
-        self.url.secure
+        matches!(self.url.scheme, Scheme::Https)
     }
 
     /// Returns the host to connect to, an IPv6 address without its brackets.
@@ -226,11 +228,7 @@ impl ClientRequest {
     /// section 3).
     #[must_use]
     pub fn port(&self) -> u16 {
-        match (self.url.port, self.url.secure) {
-            (Some(port), _) => port,
-            (None, false) => 80,
-            (None, true) => 443,
-        }
+        self.url.port.unwrap_or_else(|| self.url.scheme.default_port())
     }
 
     /// Returns the request target: path and query (RFC 6455, section 3).
@@ -361,7 +359,7 @@ impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let subprotocols: Vec<Redacted> = self.subprotocols.iter().map(|_| Redacted).collect();
         f.debug_struct("ClientRequest")
-            .field("secure", &self.url.secure)
+            .field("secure", &self.is_secure())
             .field("host", &self.url.authority())
             .field("target", &RedactedUrl(self.url.target.as_bytes()))
             .field("origin", &self.origin)

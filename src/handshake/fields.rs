@@ -7,7 +7,7 @@ use crate::{
     http::{is_field_value, is_token},
 };
 
-/// Returns whether the handshake itself sets the header, so that the caller cannot.
+/// Returns whether the handshake sets the header itself, or must not have it.
 fn is_reserved(name: &str) -> bool {
     const NAMES: [&str; 6] = [
         "host",

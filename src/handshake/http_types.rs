@@ -91,6 +91,9 @@ impl<'b> Request<'b> {
     /// CONNECT, and the result of the handshake for
     /// [`Connection::upgraded_server`](crate::Connection::upgraded_server).
     ///
+    /// If [`Accept::config`] is set, it counts here, and not `config`; the caller passes it to
+    /// [`upgraded_server`](crate::Connection::upgraded_server) too.
+    ///
     /// # Errors
     /// Returns the same errors as [`Connection::accept`](crate::Connection::accept).
     pub fn to_http_response(

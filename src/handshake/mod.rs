@@ -36,10 +36,10 @@ pub(crate) mod answer;
 pub(crate) mod basic_auth;
 #[cfg(feature = "recording")]
 pub(crate) mod choice;
+mod client_extended_connect;
 mod client_request;
-mod connect;
-mod connect_fields;
 mod expected;
+mod extended_connect;
 mod fields;
 #[cfg(feature = "http")]
 mod http_types;
@@ -51,16 +51,17 @@ pub(crate) mod refusal_body;
 mod request;
 mod response;
 mod rules;
+mod scheme;
 mod url;
 
 pub use self::{
     accept::Accept,
+    client_extended_connect::ConnectFields,
     client_request::ClientRequest,
-    connect_fields::ConnectFields,
     expected::Expected,
     negotiated::Negotiated,
-    origin::Scheme,
     request::Request,
     response::{Refusal, Response},
+    scheme::Scheme,
 };
 pub use crate::{extensions::Extension, http::Headers};

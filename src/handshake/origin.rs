@@ -3,34 +3,8 @@
 
 use core::net::Ipv6Addr;
 
-use super::url::split_authority;
+use super::{scheme::Scheme, url::split_authority};
 use crate::error::{Excerpt, RequestError};
-
-/// The scheme of the web pages that belong to a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "no other scheme has WebSockets")]
-pub enum Scheme {
-    /// `http`, and `ws` for WebSockets.
-    Http,
-    /// `https`, and `wss` for WebSockets.
-    Https,
-}
-
-impl Scheme {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-
-    const fn default_port(self) -> u16 {
-        match self {
-            Self::Http => 80,
-            Self::Https => 443,
-        }
-    }
-}
 
 /// How the Origin header of a request relates to the host that the request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

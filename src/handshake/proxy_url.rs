@@ -4,6 +4,7 @@ use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
 use super::{
     fields::check_added_header,
+    scheme::Scheme,
     url::{percent_encoded, public_excerpt, split_authority, split_resource, without_brackets},
 };
 use crate::error::LocalHandshakeError;
@@ -40,7 +41,7 @@ impl ProxyUrl {
         let (host, port) = split_authority(address).map_err(|error| error.in_url(false))?;
         Ok(Self {
             host: without_brackets(host).to_owned(),
-            port: port.unwrap_or(80),
+            port: port.unwrap_or(Scheme::Http.default_port()),
             credentials: user_info.map(parse_user_info).transpose()?,
         })
     }

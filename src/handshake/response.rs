@@ -24,11 +24,6 @@ pub struct Response<'b> {
 
 impl<'b> Response<'b> {
     /// Parses a complete head, from the status line to the blank line.
-    pub(crate) fn from_head(head: Cow<'b, [u8]>, max_headers: usize) -> Result<Self, ResponseError> {
-        Ok(Self::parse(head, max_headers)?)
-    }
-
-    /// Parses a complete head of any HTTP response.
     pub(crate) fn parse(head: Cow<'b, [u8]>, max_headers: usize) -> Result<Self, HeadError> {
         let (status, minor_version) = parse_response(&head, max_headers)?;
         Ok(Self {

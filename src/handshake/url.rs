@@ -7,6 +7,7 @@ use alloc::{
 };
 use core::net::Ipv6Addr;
 
+use super::scheme::Scheme;
 use crate::{
     error::{Excerpt, LocalHandshakeError},
     escaped::public_len,
@@ -15,7 +16,7 @@ use crate::{
 /// The parts of a `ws` or `wss` URL.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Url {
-    pub(super) secure: bool,
+    pub(super) scheme: Scheme,
     /// With the brackets of an IPv6 address.
     pub(super) host: String,
     /// `None` for the default port of the scheme.
@@ -26,9 +27,9 @@ pub(super) struct Url {
 
 impl Url {
     pub(super) fn parse(url: &str) -> Result<Self, LocalHandshakeError> {
-        let (secure, rest) = match url.split_once("://") {
-            Some((scheme, rest)) if is_one_of(scheme, ["ws", "http"]) => (false, rest),
-            Some((scheme, rest)) if is_one_of(scheme, ["wss", "https"]) => (true, rest),
+        let (scheme, rest) = match url.split_once("://") {
+            Some((scheme, rest)) if is_one_of(scheme, ["ws", "http"]) => (Scheme::Http, rest),
+            Some((scheme, rest)) if is_one_of(scheme, ["wss", "https"]) => (Scheme::Https, rest),
             _ => {
                 return Err(LocalHandshakeError::InvalidScheme {
                     url: public_excerpt(url),
@@ -49,11 +50,10 @@ impl Url {
         // "resource-name": the path, or "/" if it is empty, and the query
         let slash = if resource.starts_with('/') { "" } else { "/" };
         let target = encode_target(&format!("{slash}{resource}"))?;
-        let default_port = if secure { 443 } else { 80 };
         Ok(Self {
-            secure,
+            scheme,
             host: host.to_owned(),
-            port: port.filter(|port| *port != default_port),
+            port: port.filter(|port| *port != scheme.default_port()),
             target,
         })
     }

@@ -1,12 +1,12 @@
 //! The buffer between a transport and a connection.
 
-mod kept;
+mod kept_message;
 mod room;
 
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
-use self::kept::Kept;
+use self::kept_message::KeptMessage;
 use crate::{connection::Connection, error::ProtocolError, event::Event};
 
 /// How many bytes are read at most between messages: what was read is still in the L1 cache
@@ -104,7 +104,7 @@ pub struct InputBuffer {
     /// While `end` is before this, and nothing is received of the message in `kept`, there is room:
     /// the end of `room` stays as it is.
     settled_end: usize,
-    kept: Kept,
+    kept: KeptMessage,
 }
 
 impl InputBuffer {
@@ -135,7 +135,7 @@ impl InputBuffer {
             has_read: false,
             had_long_message: false,
             settled_end: 0,
-            kept: Kept::new(),
+            kept: KeptMessage::new(),
         }
     }
 
@@ -158,9 +158,10 @@ impl InputBuffer {
         self.buf.get_mut(self.end..self.room_end).unwrap_or_default()
     }
 
-    /// Notes that the first `len` bytes of [`room`](Self::room) were read.
+    /// Notes that the first `len` bytes of [`room`](Self::room) were read. Of a `len` that is longer
+    /// than it, the rest is ignored.
     pub fn filled(&mut self, len: usize) {
-        self.end = self.end.saturating_add(len).min(self.buf.len());
+        self.end = self.end.saturating_add(len).min(self.room_end);
         self.has_read |= len > 0;
     }
 

@@ -24,13 +24,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod connect;
 mod error;
+mod http_connect;
 
 use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
-pub use self::{connect::Connect, error::ProxyError};
+pub use self::{error::ProxyError, http_connect::Connect};
 use crate::{
     config::Config,
     error::LocalHandshakeError,

@@ -1,17 +1,16 @@
 //! Receiving compressed messages (RFC 7692, section 6.2).
 
-use alloc::{borrow::Cow, boxed::Box, string::String, vec::Vec};
+use alloc::boxed::Box;
 
-use super::Receiver;
+use super::{Receiver, chunks::Ends};
 use crate::{
-    assembler::{Limits, MessageAssembler, PayloadViolation},
     config::Delivery,
     deflate::{DirectionParams, InflateError, Inflated, Inflater, MAX_FINISH},
     error::ProtocolError,
-    event::{Chunk, Event},
+    event::Event,
     frame::header::Header,
-    message::{Message, MessageKind},
-    utf8::Piece,
+    message_assembler::MessageAssembler,
+    message_limits::{Limits, PayloadViolation},
 };
 
 /// A compressed message may have at most twice the limit on its inflated bytes on the wire, and so
@@ -32,14 +31,6 @@ pub(super) struct Compressed {
     in_tail: bool,
     /// The last step has not put out everything, so that the next one needs no input.
     has_more_output: bool,
-}
-
-/// What ends with a piece of output.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ends {
-    Nothing,
-    Frame,
-    Message,
 }
 
 impl Compressed {
@@ -113,7 +104,7 @@ impl Receiver {
     }
 
     /// Takes a small compressed message that is whole at the front of `input`: the fast path for
-    /// the common case. `None` means "not mine": nothing is consumed.
+    /// the common case. `None`: the general path takes it, nothing is consumed.
     pub(crate) fn whole_compressed(&mut self, input: &mut &mut [u8]) -> Result<Option<Event<'static>>, ProtocolError> {
         let Some(params) = self.compressed.params else {
             return Ok(None);
@@ -164,44 +155,17 @@ impl Receiver {
         inflater: &mut Inflater,
         input: &mut &mut [u8],
     ) -> Result<Option<Event<'static>>, ProtocolError> {
-        // What is delivered in chunks comes from the payload first, and then from the tail.
-        let max_finish = match self.delivery {
-            Delivery::Messages => MAX_FINISH,
-            Delivery::Chunks => 0,
-        };
         while self.decoder.is_in_payload() {
-            let (remaining, fin) = (self.decoder.payload().remaining(), self.decoder.is_in_last_frame());
-            let has_more_output = self.compressed.has_more_output;
-            if fin && !has_more_output && remaining <= input.len().min(max_finish) as u64 {
-                self.compressed.in_tail = true;
-            }
-            let in_tail = self.compressed.in_tail;
-            if input.is_empty() && remaining > 0 && !has_more_output {
+            let Some((inflated, ends)) = self.inflate_step(inflater, input) else {
                 return Ok(None);
-            }
-            let peeked = self.decoder.payload().peek(input, inflater.max_input());
-            let payload = input.get(..peeked).unwrap_or_default();
-            let inflated = if in_tail {
-                inflater.finish(payload, self.assembler.room(self.limits).saturating_add(1))
-            } else {
-                inflater.inflate(payload)
-            };
-            self.decoder.payload_mut().consume(input, peeked, inflated.consumed);
-            self.compressed.has_more_output = !inflated.done;
-            let ends = if !inflated.done || self.decoder.payload().remaining() > 0 {
-                Ends::Nothing
-            } else if in_tail {
-                Ends::Message
-            } else if fin {
-                Ends::Nothing
-            } else {
-                Ends::Frame
             };
             let (output, result) = admit(&mut self.assembler, &inflated, self.limits);
             let event = match self.delivery {
                 Delivery::Messages => self.inflated_piece(output, ends, result)?,
-                // The message has no end. What the tail inflates to is judged, but it is no data.
-                Delivery::Chunks if in_tail && inflated.result.is_err() => self.inflated_piece(output, ends, result)?,
+                // The message has no end. What the tail inflates to is checked, but it is no data.
+                Delivery::Chunks if self.compressed.in_tail && inflated.result.is_err() => {
+                    self.inflated_piece(output, ends, result)?
+                }
                 Delivery::Chunks => self.inflated_chunk(output, ends, result)?,
             };
             if ends != Ends::Nothing {
@@ -219,6 +183,44 @@ impl Receiver {
         Ok(None)
     }
 
+    /// Inflates some of the payload, and of the tail that ends a message. Returns what it inflates
+    /// to, and what ends with it; `None`: `input` is empty.
+    fn inflate_step<'i>(&mut self, inflater: &'i mut Inflater, input: &mut &mut [u8]) -> Option<(Inflated<'i>, Ends)> {
+        // What is delivered in chunks comes from the payload first, and then from the tail.
+        let max_finish = match self.delivery {
+            Delivery::Messages => MAX_FINISH,
+            Delivery::Chunks => 0,
+        };
+        let (remaining, fin) = (self.decoder.payload().remaining(), self.decoder.is_in_last_frame());
+        let has_more_output = self.compressed.has_more_output;
+        if fin && !has_more_output && remaining <= input.len().min(max_finish) as u64 {
+            self.compressed.in_tail = true;
+        }
+        let in_tail = self.compressed.in_tail;
+        if input.is_empty() && remaining > 0 && !has_more_output {
+            return None;
+        }
+        let peeked = self.decoder.payload().peek(input, inflater.max_input());
+        let payload = input.get(..peeked).unwrap_or_default();
+        let inflated = if in_tail {
+            inflater.finish(payload, self.assembler.room(self.limits).saturating_add(1))
+        } else {
+            inflater.inflate(payload)
+        };
+        self.decoder.payload_mut().consume(input, peeked, inflated.consumed);
+        self.compressed.has_more_output = !inflated.done;
+        let ends = if !inflated.done || self.decoder.payload().remaining() > 0 {
+            Ends::Nothing
+        } else if in_tail {
+            Ends::Message
+        } else if fin {
+            Ends::Nothing
+        } else {
+            Ends::Frame
+        };
+        Some((inflated, ends))
+    }
+
     fn inflated_piece(
         &mut self,
         output: &[u8],
@@ -231,48 +233,6 @@ impl Receiver {
             Ends::Nothing | Ends::Frame => Ok(None),
             Ends::Message => self.assembler.finish().map(|message| Some(message.into())),
         }
-    }
-
-    /// What is valid is delivered before the connection fails.
-    fn inflated_chunk(
-        &mut self,
-        output: &[u8],
-        ends: Ends,
-        mut result: Result<(), PayloadViolation>,
-    ) -> Result<Option<Event<'static>>, ProtocolError> {
-        let data = match self.assembler.kind() {
-            MessageKind::Binary => Message::Binary(Cow::Owned(Vec::from(output))),
-            MessageKind::Text => {
-                let Piece {
-                    split,
-                    text,
-                    result: mut valid,
-                    ..
-                } = self.assembler.validate(output);
-                if valid.is_ok() && result.is_ok() && ends == Ends::Message {
-                    valid = self.assembler.finish_text();
-                }
-                if let Err(error) = valid {
-                    result = Err(error.into());
-                }
-                let mut joined = String::with_capacity(text.len() + 4);
-                joined.extend(split);
-                joined.push_str(text);
-                Message::Text(Cow::Owned(joined))
-            }
-        };
-        let mut chunk = Chunk::new(data, self.reserved, ends != Ends::Nothing, ends == Ends::Message);
-        let empty = chunk.as_bytes().is_empty();
-        if let Err(violation) = result {
-            if empty {
-                return Err(self.limits.error(violation));
-            }
-            self.pending = Some(violation);
-            (chunk.frame_end, chunk.message_end) = (false, false);
-        } else if empty && ends == Ends::Nothing {
-            return Ok(None);
-        }
-        Ok(Some(Event::Chunk(chunk)))
     }
 }
 

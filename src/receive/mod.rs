@@ -1,9 +1,10 @@
 //! The receive half: bytes to events. It knows nothing of the send half and of the closing
 //! handshake: `connection/receive.rs` answers what it returns.
 
+mod buffered_message;
+mod chunks;
 mod compressed;
 mod fragments;
-mod in_buffer;
 mod path;
 mod pieces;
 
@@ -11,16 +12,15 @@ use alloc::{borrow::Cow, vec::Vec};
 use core::mem;
 
 pub(crate) use self::{
-    in_buffer::{BufferedMessage, Progress},
+    buffered_message::{BufferedMessage, Progress},
     path::Path,
     pieces::Pieces,
 };
 use crate::{
-    assembler::{Limits, MessageAssembler, PayloadViolation},
     close::CloseFrame,
     config::{Config, Delivery},
     error::ProtocolError,
-    event::{Chunk, Event},
+    event::Event,
     frame::{
         ReservedBits,
         decoder::Decoder,
@@ -28,7 +28,9 @@ use crate::{
         opcode::Opcode,
         wire::{self, FirstByte},
     },
-    message::{Message, MessageKind},
+    message::MessageKind,
+    message_assembler::MessageAssembler,
+    message_limits::{Limits, PayloadViolation},
     role::Role,
     utf8::{self, InvalidUtf8},
 };
@@ -128,13 +130,13 @@ impl Receiver {
         self.reserved
     }
 
-    /// Whether a message is in progress: its first header has come and its last byte has not. The
-    /// decoder alone knows; what else lasts as long as a message is asked against it.
+    /// Whether a message is in progress: its first header has come and its last byte has not. Only
+    /// the decoder stores this; `receive` asserts that the other fields agree.
     pub(crate) const fn is_in_message(&self) -> bool {
         self.decoder.is_in_message()
     }
 
-    /// Whether payload of a message is to come next, be it none.
+    /// Whether payload of a message is to come next, which may be empty.
     const fn is_in_data_frame(&self) -> bool {
         self.decoder.is_in_payload() && !self.decoder.is_in_control_frame()
     }
@@ -242,62 +244,6 @@ impl Receiver {
         Ok(message.map(Event::from))
     }
 
-    /// Payload of a message that is delivered in chunks.
-    fn chunk<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
-        // The rest of a code point alone, so that the text after it can be borrowed.
-        let at_most = match self.assembler.missing() {
-            0 => usize::MAX,
-            missing => missing,
-        };
-        let Some(piece) = self.decoder.piece(input, at_most) else {
-            return Ok(None);
-        };
-        let (ends_frame, ends_message) = (piece.ends_frame, !self.is_in_message());
-        let data = piece.unmask();
-        let data = match self.assembler.kind() {
-            MessageKind::Binary => Message::Binary(Cow::Borrowed(data)),
-            MessageKind::Text => {
-                let utf8::Piece {
-                    split,
-                    text,
-                    mut result,
-                    ..
-                } = self.assembler.validate(data);
-                if result.is_ok() && ends_message {
-                    result = self.assembler.finish_text();
-                }
-                let text = match split {
-                    None => Cow::Borrowed(text),
-                    // The piece held no more than the rest of this code point.
-                    Some(split) => Cow::Owned(split.into()),
-                };
-                if let Err(error) = result {
-                    // What was valid is delivered first; only then the connection fails.
-                    self.pending = Some(error.into());
-                    if text.is_empty() {
-                        return Err(error.into());
-                    }
-                    return Ok(Some(Event::Chunk(Chunk::new(
-                        Message::Text(text),
-                        self.reserved,
-                        false,
-                        false,
-                    ))));
-                }
-                if text.is_empty() && !ends_frame {
-                    return Ok(None);
-                }
-                Message::Text(text)
-            }
-        };
-        Ok(Some(Event::Chunk(Chunk::new(
-            data,
-            self.reserved,
-            ends_frame,
-            ends_message,
-        ))))
-    }
-
     /// Payload of a control frame.
     fn control_piece<'b>(&mut self, input: &mut &'b mut [u8]) -> Result<Option<Event<'b>>, ProtocolError> {
         let Some(piece) = self.decoder.piece(input, usize::MAX) else {
@@ -378,15 +324,6 @@ impl Receiver {
         }
         unread.extend_from_slice(decoder.stashed());
         unread
-    }
-}
-
-impl<'b> From<Message<'b>> for Event<'b> {
-    fn from(message: Message<'b>) -> Self {
-        match message {
-            Message::Text(text) => Event::Text(text),
-            Message::Binary(data) => Event::Binary(data),
-        }
     }
 }
 

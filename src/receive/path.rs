@@ -4,9 +4,10 @@ use super::Receiver;
 
 /// Which code takes the next input of a connection.
 ///
-/// A connection computes it after every call that can change it, and the next call starts there
-/// without a question. The fast paths say "not mine" and never "wrong": what they do not take, the
-/// general path does.
+/// A connection computes it after every call that can change it, and the next call starts there. A
+/// fast path leaves what it does not recognise to the general path. It reports only what is wrong
+/// with payload: text that is not UTF-8, or invalid DEFLATE. What breaks a rule on frames, the
+/// general path finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Path {
     /// The general path, which takes any input in any phase.

@@ -13,8 +13,8 @@ pub(crate) enum Pieces {
     Ended(Message<'static>),
     /// It breaks a rule. The error is boxed, because a larger value would cost every message.
     Failed(Box<ProtocolError>),
-    /// The frame ended, and what is left of the input is something else.
-    NotMine,
+    /// The frame ended. The general path takes the rest of the input.
+    FrameEnded,
 }
 
 impl Receiver {
@@ -61,7 +61,7 @@ impl Receiver {
         self.assembler
             .append_masked(piece.data, piece.mask, self.decoder.payload().remaining())?;
         if self.decoder.is_in_message() {
-            Ok(Pieces::NotMine)
+            Ok(Pieces::FrameEnded)
         } else {
             self.assembler.finish().map(Pieces::Ended)
         }

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 
 use crate::{
-    assembler::{Limits, MessageSize},
     config::Config,
     error::ProtocolError,
     frame::{ReservedBits, decoder::Decoder, header::Header, opcode::Opcode, payload::Piece},
+    message_limits::{Limits, MessageSize},
     role::Role,
 };
 
@@ -41,7 +41,7 @@ impl Incoming {
         Self {
             decoder: Decoder::new(role),
             limits: Limits::of(config),
-            size: MessageSize::default(),
+            size: MessageSize::NONE,
             control: Vec::new(),
             has_closed: false,
             error: None,

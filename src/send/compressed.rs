@@ -109,8 +109,7 @@ impl Sender {
         let payload = deflater.deflate(data, true);
         let smaller = payload.len() < data.len();
         if smaller {
-            // "Compress, then fragment": only the first frame has the bit (section 6.1).
-            self.frames(compressed(FirstByte::new(kind.opcode(), true)), payload, out);
+            self.frames(FirstByte::new(kind.opcode(), true).with_rsv1(), payload, out);
         }
         // Otherwise it goes out as it is, and the peer's window will not know of it.
         deflater.end_message(smaller);
@@ -133,7 +132,7 @@ impl Sender {
         let Some(mut deflater) = deflater else {
             return false;
         };
-        let first = if begins { compressed(first) } else { first };
+        let first = if begins { first.with_rsv1() } else { first };
         self.frame(first, deflater.deflate(data, first.fin()), out);
         if first.fin() {
             deflater.end_message(true);
@@ -142,11 +141,6 @@ impl Sender {
         self.compressed.deflater = Some(deflater);
         true
     }
-}
-
-/// The first byte of a compressed message's first frame.
-pub(super) const fn compressed(first: FirstByte) -> FirstByte {
-    first.with_rsv1()
 }
 
 #[cfg(feature = "deflate")]

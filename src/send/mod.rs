@@ -2,7 +2,7 @@
 //! handshake.
 
 mod compressed;
-mod fast;
+mod fast_path;
 mod in_place;
 mod prepared;
 
@@ -115,7 +115,7 @@ impl Sender {
             self.takes_fast_path(),
             "the path of the sender is not up to date"
         );
-        if !self.is_fast || !fast::fits(data, out) {
+        if !self.is_fast || !fast_path::fits(data, out) {
             return self.any_message(kind, data, out);
         }
         self.fast_frame(FirstByte::new(kind.opcode(), true), data, out);
@@ -227,7 +227,7 @@ impl Sender {
     /// Whether the fast path may be taken for a frame of any kind.
     #[inline(always)]
     pub(crate) fn takes_fast_frame(&self, data: &[u8], out: &Vec<u8>) -> bool {
-        self.fast_paths && fast::fits(data, out)
+        self.fast_paths && fast_path::fits(data, out)
     }
 
     /// One frame.
@@ -243,8 +243,8 @@ impl Sender {
     #[inline(always)]
     fn fast_frame(&mut self, first: FirstByte, data: &[u8], out: &mut Vec<u8>) {
         match &mut self.keys {
-            None => fast::unmasked(first, data, out),
-            Some(keys) => fast::masked(first, data, keys.next_key(), out),
+            None => fast_path::unmasked(first, data, out),
+            Some(keys) => fast_path::masked(first, data, keys.next_key(), out),
         }
     }
 

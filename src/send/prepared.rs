@@ -7,7 +7,7 @@ use core::fmt;
 #[cfg(feature = "std")]
 use std::sync::OnceLock as Once;
 
-use super::{Sender, compressed::compressed};
+use super::Sender;
 use crate::{
     copy,
     deflate::{Deflater, DirectionParams},
@@ -82,7 +82,7 @@ impl From<&Message<'_>> for PreparedMessage {
 
 /// A frame of a server.
 #[derive(Clone)]
-pub(super) struct Frame {
+struct Frame {
     first: FirstByte,
     header_len: usize,
     bytes: Box<[u8]>,
@@ -150,7 +150,7 @@ impl PreparedMessage {
     fn compress(&self, params: DirectionParams) -> Option<Frame> {
         let payload = Deflater::deflate_alone(params, self.payload());
         let is_smaller = payload.len() < self.payload().len();
-        is_smaller.then(|| Frame::new(compressed(first_byte(self.kind)), &payload))
+        is_smaller.then(|| Frame::new(first_byte(self.kind).with_rsv1(), &payload))
     }
 }
 

@@ -83,8 +83,8 @@ pub enum Due {
 pub struct Timers<I> {
     timeouts: Timeouts,
     phase: TimerPhase<I>,
-    /// The payload of the last Ping, as a number.
-    pings: u64,
+    /// As a number, the payload of the last Ping.
+    last_ping: u64,
     round_trip: Option<Duration>,
 }
 
@@ -105,7 +105,7 @@ enum TimerPhase<I> {
         /// counted.
         has_other_ping: bool,
         /// `Due::Idle` has been reported.
-        idle: bool,
+        has_reported_idle: bool,
     },
     Closing {
         since: I,
@@ -123,7 +123,7 @@ where
         Self {
             timeouts,
             phase: TimerPhase::Opening { since: now },
-            pings: 0,
+            last_ping: 0,
             round_trip: None,
         }
     }
@@ -136,7 +136,7 @@ where
                 last_alive: now,
                 pinged: None,
                 has_other_ping: false,
-                idle: false,
+                has_reported_idle: false,
             };
         }
     }
@@ -148,13 +148,13 @@ where
         if let TimerPhase::Open {
             last_message,
             last_alive,
-            idle,
+            has_reported_idle,
             ..
         } = &mut self.phase
         {
             *last_message = now.max(*last_message);
             *last_alive = now.max(*last_alive);
-            *idle = false;
+            *has_reported_idle = false;
         }
     }
 
@@ -194,7 +194,7 @@ where
         else {
             return None;
         };
-        if let Some(sent) = pinged.take_if(|_| payload == self.pings.to_be_bytes()) {
+        if let Some(sent) = pinged.take_if(|_| payload == self.last_ping.to_be_bytes()) {
             *last_alive = now.max(*last_alive);
             self.round_trip = Some(if now > sent { now - sent } else { Duration::ZERO });
             return self.round_trip;
@@ -260,12 +260,12 @@ where
                     pinged, has_other_ping, ..
                 },
             ) => {
-                self.pings = u64::from_be_bytes(payload);
+                self.last_ping = u64::from_be_bytes(payload);
                 *pinged = Some(now);
                 // A Pong that is on its way does not prove that this Ping arrives.
                 *has_other_ping = false;
             }
-            (Due::Idle, TimerPhase::Open { idle, .. }) => *idle = true,
+            (Due::Idle, TimerPhase::Open { has_reported_idle, .. }) => *has_reported_idle = true,
             _ => self.phase = TimerPhase::Ended,
         }
         Some(due)
@@ -298,7 +298,7 @@ where
                 last_message,
                 last_alive,
                 pinged,
-                idle,
+                has_reported_idle,
                 ..
             } => {
                 let next_alive = match pinged {
@@ -306,14 +306,18 @@ where
                     None => at(
                         last_alive,
                         self.timeouts.ping,
-                        Due::Ping(self.pings.wrapping_add(1).to_be_bytes()),
+                        Due::Ping(self.last_ping.wrapping_add(1).to_be_bytes()),
                     ),
                 };
-                let idle = at(last_message, self.timeouts.idle.filter(|_| !idle), Due::Idle);
+                let idle = at(
+                    last_message,
+                    self.timeouts.idle.filter(|_| !has_reported_idle),
+                    Due::Idle,
+                );
                 // If both are due at once, a Ping is useless.
                 match (next_alive, idle) {
-                    (Some(pong), Some(idle)) => Some(if pong.0 < idle.0 { pong } else { idle }),
-                    (pong, idle) => pong.or(idle),
+                    (Some(alive), Some(idle)) => Some(if alive.0 < idle.0 { alive } else { idle }),
+                    (alive, idle) => alive.or(idle),
                 }
             }
         }

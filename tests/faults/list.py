@@ -31,7 +31,7 @@ STATE_SPACE = [
     ),
     (
         "lost fragment: a binary continuation is not appended",
-        "src/assembler.rs",
+        "src/message_assembler.rs",
         "copy::append(piece, self.binary(piece.len(), remaining));",
         "if self.size.fragments != 2 {\n"
         "                copy::append(piece, self.binary(piece.len(), remaining));\n            }",
@@ -117,7 +117,7 @@ STATE_SPACE = [
     ),
     (
         "message limit off by one",
-        "src/assembler.rs",
+        "src/message_assembler.rs",
         "if self.bytes > limits.size {",
         "if self.bytes >= limits.size {",
     ),
@@ -251,21 +251,21 @@ TESTS = [
     ),
     (
         "message limit not known to the fast path",
-        "src/frame/whole.rs",
+        "src/frame/fast_path.rs",
         "if len > available || len as u64 > max {",
         "if len > available {",
         "fast_paths::every_path_has_the_size_limit",
     ),
     (
         "longer form of a length accepted by the fast path",
-        "src/frame/whole.rs",
+        "src/frame/fast_path.rs",
         "if !needs_16_bits(len) {",
         "if !needs_16_bits(len) && len == 0 {",
         "fast_paths::every_path_refuses_a_length_that_is_not_minimal",
     ),
     (
         "mask not checked by the fast path",
-        "src/frame/whole.rs",
+        "src/frame/fast_path.rs",
         "if self.has_wrong_mask(second) {\n            return None;\n        }\n        // `Header",
         "// `Header",
         "fast_paths::every_path_checks_the_mask_bit",
@@ -308,7 +308,7 @@ TESTS = [
     ),
     (
         "text may end inside of a character",
-        "src/assembler.rs",
+        "src/message_assembler.rs",
         "pub(crate) fn finish(&mut self) -> Result<Message<'static>, ProtocolError> {\n        self.utf8.finish()?;",
         "pub(crate) fn finish(&mut self) -> Result<Message<'static>, ProtocolError> {\n        let _ = self.utf8.finish();",
         "fragmentation::s8_1_a_text_that_ends_inside_a_character_fails_at_its_end",
@@ -323,7 +323,7 @@ TESTS = [
     ),
     (
         "one fragment more than the limit",
-        "src/assembler.rs",
+        "src/message_assembler.rs",
         "if self.fragments > limits.fragments {",
         "if self.fragments > limits.fragments + 1 {",
         "fragmentation::s10_4_the_number_of_fragments_is_limited",
@@ -352,7 +352,7 @@ TESTS = [
     # Sending
     (
         "fast path masks the end of a message with the wrong key",
-        "src/send/fast.rs",
+        "src/send/fast_path.rs",
         "push_block(mask::xored(*back, mask::rotated(key, data.len())), out);",
         "push_block(mask::xored(*back, key), out);",
         "framing::connection::s5_2_the_capacity_of_the_output_does_not_change_the_frame",
@@ -459,10 +459,10 @@ TESTS = [
     ),
     (
         "Host that differs from the authority accepted",
-        "src/handshake/connect.rs",
+        "src/handshake/extended_connect.rs",
         "Some(host) if !host.eq_ignore_ascii_case(authority) => {",
         "Some(host) if host.is_empty() && !host.eq_ignore_ascii_case(authority) => {",
-        "handshake_connect::rfc8441_s5_headers_of_http_1_are_refused",
+        "handshake_extended_connect::rfc8441_s5_headers_of_http_1_are_refused",
     ),
     (
         "client accepts any Sec-WebSocket-Accept",
@@ -494,7 +494,7 @@ TESTS = [
     ),
     (
         "refusal of a proxy taken for a tunnel",
-        "src/proxy/connect.rs",
+        "src/proxy/http_connect.rs",
         "200..=299",
         "200..=407",
         "proxy::a_refusal_is_surfaced",

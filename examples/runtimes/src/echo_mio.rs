@@ -6,7 +6,7 @@
 //! ```
 //!
 //! An idle connection holds a [`Client`] and nothing else: all connections share one input buffer
-//! and one output buffer. `tests/idle/run` measures it.
+//! and one output buffer. `tests/idle_memory/run` measures it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read, Write};

@@ -8,7 +8,7 @@ use crate::close::CloseStatus;
 use crate::recorder::Recorder;
 
 #[derive(Default)]
-pub(super) struct Rare {
+pub(super) struct ColdFields {
     pub(super) close_status: Option<CloseStatus>,
     /// Taken while it is at work.
     #[cfg(feature = "recording")]

@@ -56,11 +56,10 @@ impl ClientRequest {
     ///
     /// [`Connection::upgraded_client`]: crate::Connection::upgraded_client
     pub fn connect_fields(&self, config: &Config) -> Result<(ConnectFields, Expected), LocalHandshakeError> {
-        let scheme = if self.url.secure { "https" } else { "http" };
         let pseudo_headers = [
             (":method", "CONNECT".to_owned()),
             (":protocol", "websocket".to_owned()),
-            (":scheme", scheme.to_owned()),
+            (":scheme", self.url.scheme.as_str().to_owned()),
             (":authority", self.url.authority().into_owned()),
             (":path", self.url.target.clone()),
         ];

@@ -9,7 +9,7 @@ use crate::{
     event::Event,
     message::MessageKind,
     receive::{BufferedMessage, Path},
-    utf8::{self, InvalidUtf8},
+    utf8,
 };
 
 impl Connection {
@@ -45,7 +45,7 @@ impl Connection {
             MessageKind::Binary => Ok(Some(Event::Binary(Cow::Borrowed(data)))),
             MessageKind::Text => match utf8::validate(data) {
                 Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                Err(_) => Err(self.fail_buffered(InvalidUtf8, out)),
+                Err(_) => Err(self.fail_buffered(out)),
             },
         }
     }
@@ -75,8 +75,8 @@ impl Connection {
     }
 
     /// A buffered message is not UTF-8.
-    pub(crate) fn fail_buffered(&mut self, error: InvalidUtf8, out: &mut Vec<u8>) -> Box<ProtocolError> {
-        self.fail(error.into(), out)
+    pub(crate) fn fail_buffered(&mut self, out: &mut Vec<u8>) -> Box<ProtocolError> {
+        self.fail(ProtocolError::InvalidUtf8, out)
     }
 }
 

@@ -1,10 +1,9 @@
-//! Fragments to messages: the limits, the assembly, and the UTF-8 of a text that comes in pieces.
+//! Fragments to messages, and the UTF-8 of a text that comes in pieces.
 
 use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::mem;
 
 use crate::{
-    config::Config,
     copy,
     error::ProtocolError,
     frame::{
@@ -13,91 +12,13 @@ use crate::{
     },
     mask,
     message::{Message, MessageKind},
+    message_limits::{Limits, MessageSize},
     utf8::{InvalidUtf8, Piece, Validator, validate},
 };
 
 /// How many bytes are reserved at most because a header announces them: a length is a claim, not
 /// data.
 const MAX_RESERVE: u64 = 64 << 10;
-
-/// The limits on one message.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) size: u64,
-    pub(crate) fragments: u32,
-}
-
-/// What can be wrong with the payload of a message. Smaller than the error, which says more.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum PayloadViolation {
-    InvalidUtf8,
-    InvalidDeflate,
-    TooManyDeflateBlocks,
-    /// A compressed message inflates to more than the limit.
-    TooBig,
-}
-
-/// The size and the number of frames of the message in progress.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct MessageSize {
-    /// The bytes of its frames so far, the announced length of the current one included; or, if it
-    /// is compressed, the bytes inflated so far.
-    bytes: u64,
-    fragments: u32,
-}
-
-impl MessageSize {
-    /// Counts a frame of the message with `len` bytes.
-    pub(crate) fn add_frame(&mut self, is_first: bool, len: u64, limits: Limits) -> Result<(), ProtocolError> {
-        if is_first {
-            *self = Self::default();
-        }
-        // Both saturate only under limits that no peer can reach.
-        self.bytes = self.bytes.saturating_add(len);
-        if self.bytes > limits.size {
-            return Err(ProtocolError::MessageTooBig {
-                size: Some(self.bytes),
-                limit: limits.size,
-            });
-        }
-        self.fragments = self.fragments.saturating_add(1);
-        if self.fragments > limits.fragments {
-            return Err(ProtocolError::TooManyFragments {
-                limit: limits.fragments,
-            });
-        }
-        Ok(())
-    }
-}
-
-impl Limits {
-    pub(crate) const fn of(config: &Config) -> Self {
-        Self {
-            size: config.max_message_size,
-            fragments: config.max_fragments,
-        }
-    }
-
-    /// The error that says what is wrong. How much a message that is too big would inflate to is
-    /// not known.
-    pub(crate) const fn error(self, violation: PayloadViolation) -> ProtocolError {
-        match violation {
-            PayloadViolation::InvalidUtf8 => ProtocolError::InvalidUtf8,
-            PayloadViolation::InvalidDeflate => ProtocolError::InvalidDeflate,
-            PayloadViolation::TooManyDeflateBlocks => ProtocolError::TooManyDeflateBlocks,
-            PayloadViolation::TooBig => ProtocolError::MessageTooBig {
-                size: None,
-                limit: self.size,
-            },
-        }
-    }
-}
-
-impl From<InvalidUtf8> for PayloadViolation {
-    fn from(InvalidUtf8: InvalidUtf8) -> Self {
-        Self::InvalidUtf8
-    }
-}
 
 /// The message in progress.
 #[derive(Debug)]
@@ -121,7 +42,7 @@ impl MessageAssembler {
     pub(crate) const fn new() -> Self {
         Self {
             kind: MessageKind::Binary,
-            size: MessageSize { bytes: 0, fragments: 0 },
+            size: MessageSize::NONE,
             utf8: Validator::new(),
             buffer: Buffer::Spare(Vec::new()),
         }
@@ -142,19 +63,17 @@ impl MessageAssembler {
 
     /// Counts `len` bytes that were inflated. Returns how many of them are within the limit.
     pub(crate) fn admit(&mut self, len: usize, limits: Limits) -> usize {
-        let admitted = len.min(self.room(limits));
-        self.size.bytes += admitted as u64;
-        admitted
+        self.size.admit(len, limits)
     }
 
     /// Returns how long the next fragment may be, if there may be one.
     pub(crate) fn max_fragment(&self, limits: Limits) -> Option<u64> {
-        (self.size.fragments < limits.fragments).then(|| self.room(limits) as u64)
+        self.size.max_fragment(limits)
     }
 
     /// Returns how many more bytes the limit permits.
     pub(crate) fn room(&self, limits: Limits) -> usize {
-        usize::try_from(limits.size.saturating_sub(self.size.bytes)).unwrap_or(usize::MAX)
+        self.size.room(limits)
     }
 
     /// The kind of the message in progress.
@@ -164,7 +83,7 @@ impl MessageAssembler {
 
     /// Whether a piece of `len` bytes that ends the message is all of it.
     pub(crate) const fn is_whole(&self, len: usize) -> bool {
-        self.size.bytes == len as u64
+        self.size.is_whole(len as u64)
     }
 
     /// Whether pieces of the message have come.
@@ -265,19 +184,19 @@ impl MessageAssembler {
         })
     }
 
-    /// Validates a piece of a text that is delivered in chunks.
-    pub(crate) fn validate<'a>(&mut self, piece: &'a [u8]) -> Piece<'a> {
-        self.utf8.push(piece)
+    /// Validates a piece of a text that is delivered in chunks. With `ends_text`, the text must not
+    /// end inside a code point.
+    pub(crate) fn validate_chunk<'a>(&mut self, piece: &'a [u8], ends_text: bool) -> Piece<'a> {
+        let mut piece = self.utf8.push(piece);
+        if ends_text && piece.result.is_ok() {
+            piece.result = self.utf8.finish();
+        }
+        piece
     }
 
     /// How many bytes of the unfinished code point are missing.
     pub(crate) fn missing(&self) -> usize {
         self.utf8.missing()
-    }
-
-    /// A text that is delivered in chunks has ended: it must not end inside a code point.
-    pub(crate) fn finish_text(&mut self) -> Result<(), InvalidUtf8> {
-        self.utf8.finish()
     }
 
     /// Keeps an allocation for the next message, if it is larger than the one at hand.
@@ -293,7 +212,7 @@ impl MessageAssembler {
     /// The opcode of a frame that holds what is assembled and `remaining` bytes more: a
     /// continuation if pieces of the message were delivered before.
     pub(crate) fn opcode_of_unread(&self, remaining: u64) -> Opcode {
-        if self.len() as u64 + remaining == self.size.bytes {
+        if self.size.is_whole(self.len() as u64 + remaining) {
             self.kind.opcode()
         } else {
             Opcode::Continuation
@@ -397,8 +316,11 @@ impl Default for Buffer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, Limits, MessageAssembler};
-    use crate::message::{Message, MessageKind};
+    use super::{Buffer, MessageAssembler};
+    use crate::{
+        message::{Message, MessageKind},
+        message_limits::Limits,
+    };
 
     const LIMITS: Limits = Limits {
         size: 1000,

@@ -1,8 +1,8 @@
 //! The fast paths for a whole message and for a whole fragment in one input, and how many bytes are
 //! missing for a message.
 //!
-//! It never returns an error. What is unusual or breaks a rule is "not mine": nothing is consumed,
-//! and the decoder finds it.
+//! They return `None`, and consume nothing, for what is unusual or breaks a rule: the decoder finds
+//! it.
 
 use core::mem;
 

@@ -7,10 +7,11 @@ use crate::{
     error::ProtocolError,
     event::Event,
     receive::{BufferedMessage, Progress},
+    utf8::InvalidUtf8,
 };
 
 /// The incomplete message that is kept in the buffer.
-pub(super) struct Kept {
+pub(super) struct KeptMessage {
     /// The message that begins at `start`, if bytes of it are missing and its header is there.
     pub(super) message: Option<BufferedMessage>,
     /// The longest message that was kept and has ended since `room` was called.
@@ -19,7 +20,7 @@ pub(super) struct Kept {
     pub(super) is_room_full: bool,
 }
 
-impl Kept {
+impl KeptMessage {
     pub(super) const fn new() -> Self {
         Self {
             message: None,
@@ -103,7 +104,7 @@ impl Kept {
             Err(error) => Err(error),
         };
         self.message = None;
-        let (event, left) = result.map_err(|error| connection.fail_buffered(error, out))?;
+        let (event, left) = result.map_err(|InvalidUtf8| connection.fail_buffered(out))?;
         *slot = Some(event);
         Ok(left)
     }
