@@ -4,6 +4,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::fmt::Display;
 
 use super::super::{
     ReplayError,
@@ -12,9 +13,10 @@ use super::super::{
 };
 use crate::{
     config::Config,
+    error::Excerpt,
     frame::ReservedBits,
     handshake::{Accept, ClientRequest, Negotiated, Scheme},
-    recorder::config,
+    recorder::config::{self, InvalidSetting},
 };
 
 /// What was given for the next call.
@@ -67,8 +69,8 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    fn new(reason: &str) -> Self {
-        Self::Other(reason.into())
+    fn new(reason: impl Display) -> Self {
+        Self::Other(reason.to_string())
     }
 
     pub(super) fn at(self, line: usize) -> ReplayError {
@@ -92,11 +94,14 @@ impl Arguments {
         match with {
             With::Config(name, value) => {
                 let config = config::apply(self.config.clone(), name, value);
-                self.config = config.ok_or_else(|| Reason::new("there is no such setting or value"))?;
+                self.config = config.map_err(|error| invalid_setting(name, value, &error))?;
             }
             With::Seed(data) => {
                 let seed = data.to_bytes().ok_or(Reason::Redacted)?;
-                let seed = seed.try_into().map_err(|_| Reason::new("a seed has 32 bytes"))?;
+                let seed = <[u8; 32]>::try_from(seed).map_err(|seed| {
+                    let len = seed.len();
+                    Reason::new(format_args!("the seed must have 32 bytes, but has {len}"))
+                })?;
                 self.seed = Some(seed);
             }
             With::Url(url) => self.url = Some(text(url)?),
@@ -123,24 +128,24 @@ impl Arguments {
 
     #[cfg(feature = "deflate")]
     fn take_deflate(&mut self, bits: [u8; 2], no_takeover: [bool; 2]) -> Result<(), Reason> {
-        let [Some(server), Some(client)] = bits.map(crate::deflate::WindowBits::new) else {
-            return Err(Reason::new("a window has 8 to 15 bits"));
+        let window = |sender: &str, bits: u8| {
+            crate::deflate::WindowBits::new(bits).ok_or_else(|| {
+                Reason::new(format_args!(
+                    "the window of the {sender} must have 8 to 15 bits, but has {bits}"
+                ))
+            })
         };
         self.deflate = Some(crate::deflate::DeflateParams {
             server_no_context_takeover: no_takeover[0],
             client_no_context_takeover: no_takeover[1],
-            server_max_window_bits: server,
-            client_max_window_bits: client,
+            server_max_window_bits: window("server", bits[0])?,
+            client_max_window_bits: window("client", bits[1])?,
         });
         Ok(())
     }
 
     #[cfg(not(feature = "deflate"))]
-    #[allow(
-        clippy::unused_self,
-        clippy::needless_pass_by_ref_mut,
-        reason = "as with the feature"
-    )]
+    #[allow(clippy::needless_pass_by_ref_mut, reason = "as with the feature")]
     fn take_deflate(&mut self, _bits: [u8; 2], _no_takeover: [bool; 2]) -> Result<(), Reason> {
         Err(Reason::new("the feature deflate is off"))
     }
@@ -156,7 +161,7 @@ impl Arguments {
 
     pub(super) fn request(&self) -> Result<ClientRequest, Reason> {
         let url = self.url.as_ref().ok_or_else(|| Reason::new("the URL is missing"))?;
-        let mut request = ClientRequest::new(url).map_err(|error| Reason::Other(error.to_string()))?;
+        let mut request = ClientRequest::new(url).map_err(Reason::new)?;
         if let Some(origin) = &self.origin {
             request = request.origin(origin);
         }
@@ -223,6 +228,23 @@ impl Arguments {
             return Err(Reason::new("the feature deflate is off"));
         }
         Ok(accept)
+    }
+}
+
+fn invalid_setting(name: &str, value: u64, error: &InvalidSetting) -> Reason {
+    match error {
+        InvalidSetting::UnknownName if cfg!(not(feature = "deflate")) && name.starts_with("deflate") => {
+            Reason::new("the feature deflate is off")
+        }
+        InvalidSetting::UnknownName => {
+            Reason::new(format_args!("there is no setting {}", Excerpt::new(name.as_bytes())))
+        }
+        InvalidSetting::OutOfRange(allowed) => {
+            let (min, max) = (allowed.start(), allowed.end());
+            Reason::new(format_args!(
+                "the setting {name} must be {min} to {max}, but is {value}"
+            ))
+        }
     }
 }
 
