@@ -8,7 +8,7 @@ use core::fmt::Display;
 
 use super::super::{
     ReplayError,
-    entry::With,
+    entry::Argument,
     field::{Data, Line},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     recorder::config::{self, InvalidSetting},
 };
 
-/// What was given for the next call.
+/// The arguments of the next call.
 pub(super) struct Arguments {
     pub(super) config: Config,
     pub(super) seed: Option<[u8; 32]>,
@@ -62,14 +62,14 @@ impl Default for Arguments {
     }
 }
 
-/// Why an argument cannot be taken.
+/// Why an argument cannot be taken, or a call cannot be made.
 pub(super) enum Reason {
     Redacted,
     Other(String),
 }
 
 impl Reason {
-    fn new(reason: impl Display) -> Self {
+    pub(super) fn new(reason: impl Display) -> Self {
         Self::Other(reason.to_string())
     }
 
@@ -90,38 +90,37 @@ pub(super) struct Lists<'a> {
 }
 
 impl Arguments {
-    pub(super) fn take(&mut self, with: With<'_>) -> Result<(), Reason> {
-        match with {
-            With::Config(name, value) => {
+    pub(super) fn take(&mut self, argument: Argument<'_>) -> Result<(), Reason> {
+        match argument {
+            Argument::Config(name, value) => {
                 let config = config::apply(self.config.clone(), name, value);
                 self.config = config.map_err(|error| invalid_setting(name, value, &error))?;
             }
-            With::Seed(data) => {
-                let seed = data.to_bytes().ok_or(Reason::Redacted)?;
-                let seed = <[u8; 32]>::try_from(seed).map_err(|seed| {
+            Argument::Seed(data) => {
+                let seed = <[u8; 32]>::try_from(bytes(data)?).map_err(|seed| {
                     let len = seed.len();
                     Reason::new(format_args!("the seed must have 32 bytes, but has {len}"))
                 })?;
                 self.seed = Some(seed);
             }
-            With::Url(url) => self.url = Some(text(url)?),
-            With::Origin(origin) => self.origin = Some(text(origin)?),
-            With::Subprotocol(name) => self.subprotocols.push(text(name)?),
-            With::RequireSubprotocol => self.require_subprotocol = true,
-            With::Header(name, value) => self.headers.push((text(name)?, text(value)?)),
-            With::Extension(extension, bits) => self.extensions.push((text(extension)?, bits)),
-            With::DeclineDeflate => self.decline_deflate = true,
-            With::AnyOrigin => self.any_origin = true,
-            With::Origins(origins) => self.origins = Some(texts(origins)?),
-            With::IsHttps(is_https) => self.scheme = Some(if is_https { Scheme::Https } else { Scheme::Http }),
-            With::Hosts(hosts) => self.hosts = Some(texts(hosts)?),
-            With::Forwarding => {
+            Argument::Url(url) => self.url = Some(text(url)?),
+            Argument::Origin(origin) => self.origin = Some(text(origin)?),
+            Argument::Subprotocol(name) => self.subprotocols.push(text(name)?),
+            Argument::RequireSubprotocol => self.require_subprotocol = true,
+            Argument::Header(name, value) => self.headers.push((text(name)?, text(value)?)),
+            Argument::Extension(extension, bits) => self.extensions.push((text(extension)?, bits)),
+            Argument::DeclineDeflate => self.decline_deflate = true,
+            Argument::AnyOrigin => self.any_origin = true,
+            Argument::Origins(origins) => self.origins = Some(texts(origins)?),
+            Argument::IsHttps(is_https) => self.scheme = Some(if is_https { Scheme::Https } else { Scheme::Http }),
+            Argument::Hosts(hosts) => self.hosts = Some(texts(hosts)?),
+            Argument::Forwarding => {
                 return Err(Reason::new(
                     "the acceptance passes on the answer of another server, which was not recorded",
                 ));
             }
-            With::Reserved(bits) => self.reserved = bits,
-            With::Deflate(bits, no_takeover) => self.take_deflate(bits, no_takeover)?,
+            Argument::Reserved(bits) => self.reserved = bits,
+            Argument::Deflate(bits, no_takeover) => self.take_deflate(bits, no_takeover)?,
         }
         Ok(())
     }
@@ -248,9 +247,12 @@ fn invalid_setting(name: &str, value: u64, error: &InvalidSetting) -> Reason {
     }
 }
 
+pub(super) fn bytes(data: Data<'_>) -> Result<Vec<u8>, Reason> {
+    data.to_bytes().ok_or(Reason::Redacted)
+}
+
 pub(super) fn text(data: Data<'_>) -> Result<String, Reason> {
-    let bytes = data.to_bytes().ok_or(Reason::Redacted)?;
-    String::from_utf8(bytes).map_err(|_| Reason::new("it has a text that is not UTF-8"))
+    String::from_utf8(bytes(data)?).map_err(|_| Reason::new("it has a text that is not UTF-8"))
 }
 
 fn texts(mut line: Line<'_>) -> Result<Vec<String>, Reason> {
