@@ -9,7 +9,7 @@ use crate::{
     event::Event,
     handshake::{ClientRequest, Negotiated},
     message::MessageKind,
-    recorder::{Call, Outcome, Recorder, Settings, Start},
+    recorder::{Call, Constructor, Outcome, Recorder, Settings},
     send::PreparedMessage,
     state::Command,
 };
@@ -19,7 +19,7 @@ impl Recorder {
     #[must_use]
     pub fn server(self, config: Config) -> Connection {
         let connection = Connection::server(config.clone());
-        connection.start_recording(self, &Start::Server, &config, &[])
+        connection.start_recording(self, &Constructor::Server, &config, &[])
     }
 
     /// Returns what [`Connection::client`] returns, recorded.
@@ -35,33 +35,39 @@ impl Recorder {
     ) -> Result<Connection, LocalHandshakeError> {
         let at = out.len();
         let connection = Connection::client(request, config.clone(), seed, out)?;
-        let start = Start::Client { request, seed: &seed };
+        let constructor = Constructor::Client { request, seed: &seed };
         let head = out.get(at..).unwrap_or_default();
-        Ok(connection.start_recording(self, &start, &config, head))
+        Ok(connection.start_recording(self, &constructor, &config, head))
     }
 
     /// Returns what [`Connection::upgraded_server`] returns, recorded.
     #[must_use]
     pub fn upgraded_server(self, negotiated: &Negotiated, config: Config) -> Connection {
         let connection = Connection::upgraded_server(negotiated, config.clone());
-        connection.start_recording(self, &Start::UpgradedServer(negotiated), &config, &[])
+        connection.start_recording(self, &Constructor::UpgradedServer(negotiated), &config, &[])
     }
 
     /// Returns what [`Connection::upgraded_client`] returns, recorded.
     #[must_use]
     pub fn upgraded_client(self, negotiated: &Negotiated, config: Config, seed: [u8; 32]) -> Connection {
         let connection = Connection::upgraded_client(negotiated, config.clone(), seed);
-        let start = Start::UpgradedClient {
+        let constructor = Constructor::UpgradedClient {
             negotiated,
             seed: &seed,
         };
-        connection.start_recording(self, &start, &config, &[])
+        connection.start_recording(self, &constructor, &config, &[])
     }
 }
 
 impl Connection {
-    fn start_recording(mut self, mut recorder: Recorder, start: &Start<'_>, config: &Config, out: &[u8]) -> Self {
-        if recorder.start(start, config, out, self.recorded_settings()) {
+    fn start_recording(
+        mut self,
+        mut recorder: Recorder,
+        constructor: &Constructor<'_>,
+        config: &Config,
+        out: &[u8],
+    ) -> Self {
+        if recorder.constructor(constructor, config, out, self.recorded_settings()) {
             self.give_recorder(Box::new(recorder));
         }
         self
@@ -129,7 +135,7 @@ impl Connection {
         let Some(mut recorder) = self.take_recorder() else {
             return self.receive(input, out);
         };
-        recorder.ahead.update(input);
+        recorder.unread.update(input);
         let (before, at, len) = (self.recorded_settings(), out.len(), input.len());
         let result = self.receive(input, out);
         let consumed = if result.is_err() { len } else { len - input.len() };
@@ -140,7 +146,7 @@ impl Connection {
         if consumed == 0 && outcome.is_empty() {
             self.give_recorder(recorder);
         } else {
-            let bytes = recorder.ahead.consume(consumed);
+            let bytes = recorder.unread.consume(consumed);
             self.record(recorder, &Call::Receive(&bytes), &outcome, before);
         }
         result

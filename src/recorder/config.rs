@@ -1,7 +1,7 @@
 //! A configuration as names and numbers.
 
 use alloc::vec::Vec;
-use core::num::NonZeroUsize;
+use core::{num::NonZeroUsize, ops::RangeInclusive};
 
 use crate::config::{Config, Delivery};
 #[cfg(feature = "deflate")]
@@ -63,50 +63,80 @@ fn all(config: &Config) -> Vec<(&'static str, u64)> {
     settings
 }
 
-/// Returns the configuration with one more setting. `None` if there is no such setting or value.
-pub(crate) fn apply(config: Config, name: &str, value: u64) -> Option<Config> {
-    let size = usize::try_from(value).ok();
-    let enabled = match value {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    };
-    Some(match name {
+/// Why a setting cannot be applied.
+pub(crate) enum InvalidSetting {
+    UnknownName,
+    /// The value is not one of these.
+    OutOfRange(RangeInclusive<u64>),
+}
+
+/// Returns the configuration with one more setting.
+///
+/// # Errors
+/// There is no such setting, or it cannot have this value.
+pub(crate) fn apply(config: Config, name: &str, value: u64) -> Result<Config, InvalidSetting> {
+    Ok(match name {
         "max_message_size" => config.max_message_size(value),
-        "max_fragments" => config.max_fragments(value.try_into().ok()?),
-        "max_head_size" => config.max_head_size(size?),
-        "max_headers" => config.max_headers(size?),
-        "max_refusal_body" => config.max_refusal_body(size?),
-        "chunks" => config.delivery(if enabled? { Delivery::Chunks } else { Delivery::Messages }),
-        "fragment_size" => config.fragment_size(NonZeroUsize::new(size?)),
-        "auto_pong" => config.auto_pong(enabled?),
-        "auto_close" => config.auto_close(enabled?),
-        "plain_requests" => config.plain_requests(enabled?),
+        "max_fragments" => config.max_fragments(number(value, u32::MAX.into())?),
+        "max_head_size" => config.max_head_size(size(value)?),
+        "max_headers" => config.max_headers(size(value)?),
+        "max_refusal_body" => config.max_refusal_body(size(value)?),
+        "chunks" => config.delivery(if flag(value)? {
+            Delivery::Chunks
+        } else {
+            Delivery::Messages
+        }),
+        "fragment_size" => config.fragment_size(NonZeroUsize::new(size(value)?)),
+        "auto_pong" => config.auto_pong(flag(value)?),
+        "auto_close" => config.auto_close(flag(value)?),
+        "plain_requests" => config.plain_requests(flag(value)?),
+        #[cfg(feature = "deflate")]
+        "deflate" if !flag(value)? => config.deflate(None),
         #[cfg(feature = "deflate")]
         _ => {
             let deflate = config.deflate_settings().cloned().unwrap_or_default();
             config.deflate(apply_deflate(deflate, name, value)?)
         }
         #[cfg(not(feature = "deflate"))]
-        _ => return None,
+        _ => return Err(InvalidSetting::UnknownName),
     })
 }
 
 #[cfg(feature = "deflate")]
-fn apply_deflate(deflate: DeflateConfig, name: &str, value: u64) -> Option<DeflateConfig> {
-    let enabled = value == 1;
-    let bits = || WindowBits::new(value.try_into().ok()?);
-    Some(match name {
+fn apply_deflate(deflate: DeflateConfig, name: &str, value: u64) -> Result<DeflateConfig, InvalidSetting> {
+    let bits = || {
+        let bits = number(value, u8::MAX.into()).ok().and_then(WindowBits::new);
+        let [min, max] = [WindowBits::MIN, WindowBits::MAX].map(|bits| bits.get().into());
+        bits.ok_or(InvalidSetting::OutOfRange(min..=max))
+    };
+    Ok(match name {
         "deflate" => deflate,
         "deflate.server_max_window_bits" => deflate.server_max_window_bits(bits()?),
         "deflate.client_max_window_bits" => deflate.client_max_window_bits(bits()?),
-        "deflate.server_no_context_takeover" => deflate.server_no_context_takeover(enabled),
-        "deflate.client_no_context_takeover" => deflate.client_no_context_takeover(enabled),
-        "deflate.fallback" => deflate.fallback(enabled),
-        "deflate.level" => deflate.level(value.try_into().ok()?),
-        "deflate.threshold" => deflate.threshold(value.try_into().ok()?),
-        "deflate.release" => deflate.release(enabled),
-        "deflate.low_memory" => deflate.low_memory(enabled),
-        _ => return None,
+        "deflate.server_no_context_takeover" => deflate.server_no_context_takeover(flag(value)?),
+        "deflate.client_no_context_takeover" => deflate.client_no_context_takeover(flag(value)?),
+        "deflate.fallback" => deflate.fallback(flag(value)?),
+        "deflate.level" => deflate.level(number(value, u8::MAX.into())?),
+        "deflate.threshold" => deflate.threshold(size(value)?),
+        "deflate.release" => deflate.release(flag(value)?),
+        "deflate.low_memory" => deflate.low_memory(flag(value)?),
+        _ => return Err(InvalidSetting::UnknownName),
     })
+}
+
+const fn flag(value: u64) -> Result<bool, InvalidSetting> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(InvalidSetting::OutOfRange(0..=1)),
+    }
+}
+
+fn size(value: u64) -> Result<usize, InvalidSetting> {
+    number(value, usize::MAX as u64)
+}
+
+/// Returns the value as a number of a type whose largest one is `max`.
+fn number<T: TryFrom<u64>>(value: u64, max: u64) -> Result<T, InvalidSetting> {
+    value.try_into().map_err(|_| InvalidSetting::OutOfRange(0..=max))
 }

@@ -1,10 +1,10 @@
 //! Writes what happens to a connection as lines of text.
 
-mod ahead;
 mod call;
 pub(crate) mod config;
 mod event;
 mod line;
+mod unread_input;
 
 use alloc::{
     boxed::Box,
@@ -16,13 +16,13 @@ use core::{
     time::Duration,
 };
 
-use self::{
-    ahead::{Ahead, MAX_SPARE},
-    line::Lines,
-};
 pub(crate) use self::{
     call::{Call, fin_word},
     line::kind_name,
+};
+use self::{
+    line::Lines,
+    unread_input::{MAX_SPARE, UnreadInput},
 };
 use crate::{
     config::Config,
@@ -69,9 +69,10 @@ type Clock = Box<dyn FnMut() -> Duration + Send + Sync>;
 /// ```
 ///
 /// **What it costs.** Each call copies its data into lines, which take up to four times as many
-/// bytes, and gives them away. The recorder keeps at most 16 KiB of that, and the input that the
-/// connection has left in the caller's buffer. A connection without a recorder tests a pointer when
-/// it sends, in at most eight instructions, and nothing if the feature `recording` is off.
+/// bytes, and passes them to the `write` of [`new`](Self::new). The recorder keeps at most 16 KiB
+/// of that, and a copy of the input that the connection has left in the caller's buffer. A
+/// connection without a recorder tests a pointer when it sends, in at most eight instructions, and
+/// nothing if the feature `recording` is off.
 ///
 /// **Secrets.** A recording has everything: payload, cookies, credentials, the seed. With
 /// [`redact`](Self::redact) it has none of them.
@@ -81,13 +82,13 @@ pub struct Recorder {
     clock: Option<Clock>,
     is_redacted: bool,
     limit: u64,
-    /// What is not given away yet.
+    /// The lines that were not passed to `write` yet.
     text: String,
-    /// How many bytes were given away.
+    /// How many bytes were passed to `write`.
     written: u64,
     last_at: Option<Duration>,
     /// A copy of the input that the connection has not consumed.
-    pub(crate) ahead: Ahead,
+    pub(crate) unread: UnreadInput,
     /// The settings of the connection that can be changed at any time, as the last line found them.
     settings: Settings,
 }
@@ -99,8 +100,7 @@ pub(crate) struct Settings {
     pub(crate) compression: bool,
 }
 
-/// How a connection begins.
-pub(crate) enum Start<'a> {
+pub(crate) enum Constructor<'a> {
     Server,
     Client {
         request: &'a ClientRequest,
@@ -133,12 +133,12 @@ impl Recorder {
     /// The default of [`limit`](Self::limit): 64 MiB.
     pub const DEFAULT_LIMIT: u64 = 64 << 20;
 
-    /// Returns a recorder that gives its lines to `write`, some for each call, complete ones, and
-    /// none that it has given before. What `write` does with them, and with its own errors, is its
-    /// business; it must not use the connection.
+    /// Returns a recorder that passes its lines to `write`: after each call of the connection, its
+    /// constructor included, the complete lines of that call, each once. `write` handles its own
+    /// errors, and must not use the connection.
     ///
-    /// With the feature `std`, the recorder reads the clock of the system, and the recording has
-    /// the time of each call. Without it, see [`clock`](Self::clock).
+    /// With the feature `std`, the recording has the time of each call, by the system's clock.
+    /// Without it, the recording has no times unless [`clock`](Self::clock) is set.
     pub fn new(write: impl FnMut(&str) + Send + Sync + 'static) -> Self {
         Self {
             write: Some(Box::new(write)),
@@ -159,7 +159,7 @@ impl Recorder {
             text: String::new(),
             written: 0,
             last_at: None,
-            ahead: Ahead::default(),
+            unread: UnreadInput::default(),
             settings: Settings::default(),
         }
     }
@@ -194,24 +194,30 @@ impl Recorder {
         self
     }
 
-    /// Writes how the connection begins. Returns whether the recording goes on.
-    pub(crate) fn start(&mut self, start: &Start<'_>, config: &Config, out: &[u8], now: Settings) -> bool {
+    /// Writes the call of the constructor. Returns whether the recording is within its limit.
+    pub(crate) fn constructor(
+        &mut self,
+        constructor: &Constructor<'_>,
+        config: &Config,
+        out: &[u8],
+        now: Settings,
+    ) -> bool {
         self.lines().line(FIRST_LINE);
         self.write_time();
         let mut lines = self.lines();
         call::write_config(config, &mut lines);
-        match start {
-            Start::Server => _ = lines.line("server"),
-            Start::Client { request, seed } => {
+        match constructor {
+            Constructor::Server => _ = lines.line("server"),
+            Constructor::Client { request, seed } => {
                 call::write_choices(&request.choices(), &mut lines);
                 lines.line("with seed").secret(seed);
                 lines.line("client");
             }
-            Start::UpgradedServer(negotiated) => {
+            Constructor::UpgradedServer(negotiated) => {
                 write_negotiated(negotiated, &mut lines);
                 lines.line("upgraded_server");
             }
-            Start::UpgradedClient { negotiated, seed } => {
+            Constructor::UpgradedClient { negotiated, seed } => {
                 write_negotiated(negotiated, &mut lines);
                 lines.line("with seed").secret(seed);
                 lines.line("upgraded_client");
@@ -225,7 +231,7 @@ impl Recorder {
     }
 
     /// Writes a call; `before` are the settings before it, and `after` those after it. Returns
-    /// whether the recording goes on.
+    /// whether the recording is within its limit.
     pub(crate) fn call(&mut self, call: &Call<'_>, outcome: &Outcome<'_>, before: Settings, after: Settings) -> bool {
         self.write_time();
         self.write_settings(before);
@@ -277,7 +283,7 @@ impl Recorder {
         }
         lines.end();
         self.settings = after;
-        self.give_away()
+        self.pass_lines()
     }
 
     /// Returns the lines that were kept.
@@ -285,11 +291,12 @@ impl Recorder {
         core::mem::take(&mut self.text)
     }
 
-    fn give_away(&mut self) -> bool {
+    /// Passes the lines to `write`. Returns whether the recording is within its limit.
+    fn pass_lines(&mut self) -> bool {
         let Some(write) = &mut self.write else { return true };
         let written = self.written.saturating_add(self.text.len() as u64);
-        let goes_on = written <= self.limit;
-        if !goes_on {
+        let is_within_limit = written <= self.limit;
+        if !is_within_limit {
             self.text.clear();
             if self.written == 0 {
                 self.text.push_str(FIRST_LINE);
@@ -302,7 +309,7 @@ impl Recorder {
         write(&self.text);
         self.text.clear();
         self.text.shrink_to(MAX_SPARE);
-        goes_on
+        is_within_limit
     }
 }
 

@@ -8,9 +8,9 @@ use core::{
 
 use super::{
     Recording,
-    entry::{Call, Event, Fields, Start},
+    entry::{CallLine, ConstructorLine, EventLine, Fields},
     field::Data,
-    step::{Item, Shown, Step},
+    recorded_call::{Item, RecordedCall, Shown},
 };
 use crate::{
     escaped::Escaped,
@@ -38,9 +38,9 @@ impl fmt::Display for Conversation<'_> {
         let mut first = None;
         for item in self.0.items() {
             match item {
-                Item::Step(step) => {
-                    let since = step.at.saturating_sub(*first.get_or_insert(step.at));
-                    write_step(f, since, &step)?;
+                Item::Call(recorded) => {
+                    let since = recorded.at.saturating_sub(*first.get_or_insert(recorded.at));
+                    write_recorded_call(f, since, &recorded)?;
                 }
                 Item::Url(url) => writeln!(f, "{:14}to        {}", "", Shown(url))?,
                 Item::Truncated => writeln!(f, "{:14}the rest was not recorded: it was too long", "")?,
@@ -55,10 +55,10 @@ fn begin(f: &mut Formatter<'_>, at: Duration, actor: &str) -> fmt::Result {
     write!(f, "{:>5}.{:06}  {actor:10}", at.as_secs(), at.subsec_micros())
 }
 
-fn write_step(f: &mut Formatter<'_>, at: Duration, step: &Step<'_>) -> fmt::Result {
-    match (&step.call, &step.error) {
-        (Call::Receive(_), error) => {
-            if let Some(event) = &step.event {
+fn write_recorded_call(f: &mut Formatter<'_>, at: Duration, recorded: &RecordedCall<'_>) -> fmt::Result {
+    match (&recorded.call, &recorded.error) {
+        (CallLine::Receive(_), error) => {
+            if let Some(event) = &recorded.event {
                 begin(f, at, "received")?;
                 write_event(f, event)?;
             }
@@ -66,13 +66,13 @@ fn write_step(f: &mut Formatter<'_>, at: Duration, step: &Step<'_>) -> fmt::Resu
                 begin(f, at, "failed")?;
                 writeln!(f, "{}", Text(*error))?;
             }
-            write_replies(f, at, step.out)
+            write_replies(f, at, recorded.out)
         }
         (call, Some(error)) => {
             begin(
                 f,
                 at,
-                if matches!(call, Call::ReceiveEof) {
+                if matches!(call, CallLine::ReceiveEof) {
                     "ended"
                 } else {
                     "failed"
@@ -85,69 +85,69 @@ fn write_step(f: &mut Formatter<'_>, at: Duration, step: &Step<'_>) -> fmt::Resu
             begin(f, at, actor(call))?;
             write_call(f, call)?;
             writeln!(f)?;
-            if let Some(event) = &step.event {
+            if let Some(event) = &recorded.event {
                 begin(f, at, "received")?;
                 write_event(f, event)?;
             }
             if matches!(
                 call,
-                Call::Start(Start::Client) | Call::Accept { .. } | Call::Reject(..)
+                CallLine::Constructor(ConstructorLine::Client) | CallLine::Accept { .. } | CallLine::Reject(..)
             ) {
-                write_head(f, step.out)?;
+                write_head(f, recorded.out)?;
             }
             Ok(())
         }
     }
 }
 
-const fn actor(call: &Call<'_>) -> &'static str {
+const fn actor(call: &CallLine<'_>) -> &'static str {
     match call {
-        Call::Start(_) => "began",
-        Call::ReceiveEof => "ended",
-        Call::Accept { .. } => "accepted",
-        Call::Reject(..) | Call::RejectNotAllowed => "rejected",
+        CallLine::Constructor(_) => "began",
+        CallLine::ReceiveEof => "ended",
+        CallLine::Accept { .. } => "accepted",
+        CallLine::Reject(..) | CallLine::RejectNotAllowed => "rejected",
         _ => "sent",
     }
 }
 
-fn write_call(f: &mut Formatter<'_>, call: &Call<'_>) -> fmt::Result {
+fn write_call(f: &mut Formatter<'_>, call: &CallLine<'_>) -> fmt::Result {
     match *call {
-        Call::Start(start) => f.write_str(match start {
-            Start::Server => "as a server",
-            Start::Client => "as a client",
-            Start::UpgradedServer => "as an upgraded server",
-            Start::UpgradedClient => "as an upgraded client",
+        CallLine::Constructor(constructor) => f.write_str(match constructor {
+            ConstructorLine::Server => "as a server",
+            ConstructorLine::Client => "as a client",
+            ConstructorLine::UpgradedServer => "as an upgraded server",
+            ConstructorLine::UpgradedClient => "as an upgraded client",
         }),
-        Call::RejectNotAllowed => f.write_str("the request, which is not allowed"),
-        Call::Receive(_) => Ok(()),
-        Call::ReceiveEof => f.write_str("the transport"),
-        Call::Accept { .. } => f.write_str("the request"),
-        Call::Reject(status, body) => write!(f, "with {status} {}", Shown(body)),
-        Call::Send(kind, data)
-        | Call::SendInPlace(kind, data)
-        | Call::SendPrepared(kind, data)
-        | Call::PreparedFrame(kind, data) => write!(f, "{} {}", kind_name(kind), Shown(data)),
-        Call::SendFragment(kind, data, fin, _) | Call::SendFragmentHeader(kind, data, fin) => {
+        CallLine::RejectNotAllowed => f.write_str("the request, which is not allowed"),
+        CallLine::Receive(_) => Ok(()),
+        CallLine::ReceiveEof => f.write_str("the transport"),
+        CallLine::Accept { .. } => f.write_str("the request"),
+        CallLine::Reject(status, body) => write!(f, "with {status} {}", Shown(body)),
+        CallLine::Send(kind, data)
+        | CallLine::SendInPlace(kind, data)
+        | CallLine::SendPrepared(kind, data)
+        | CallLine::PreparedFrame(kind, data) => write!(f, "{} {}", kind_name(kind), Shown(data)),
+        CallLine::SendFragment(kind, data, fin, _) | CallLine::SendFragmentHeader(kind, data, fin) => {
             write!(f, "{} fragment {}{}", kind_name(kind), Shown(data), end(fin))
         }
-        Call::SendHeader(kind, len) => write!(f, "header of {} ({len} bytes)", kind_name(kind)),
-        Call::Ping(payload) => write!(f, "ping {}", Shown(payload)),
-        Call::Pong(payload) => write!(f, "pong {}", Shown(payload)),
-        Call::Close(code, reason) => write_close(f, code.map(|code| code.0), reason),
+        CallLine::SendHeader(kind, len) => write!(f, "header of {} ({len} bytes)", kind_name(kind)),
+        CallLine::Ping(payload) => write!(f, "ping {}", Shown(payload)),
+        CallLine::Pong(payload) => write!(f, "pong {}", Shown(payload)),
+        CallLine::Close(code, reason) => write_close(f, code.map(|code| code.0), reason),
     }
 }
 
-fn write_event(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
+fn write_event(f: &mut Formatter<'_>, event: &EventLine<'_>) -> fmt::Result {
     match *event {
-        Event::Request { method, target, fields } => {
+        EventLine::Request { method, target, fields } => {
             writeln!(f, "request {method} {}", Shown(target))?;
             return write_fields(f, fields);
         }
-        Event::Open(status, fields) => {
+        EventLine::Open(status, fields) => {
             writeln!(f, "response {status}: open")?;
             return write_fields(f, fields);
         }
-        Event::Refused {
+        EventLine::Refused {
             is_complete,
             body,
             status,
@@ -157,15 +157,15 @@ fn write_event(f: &mut Formatter<'_>, event: &Event<'_>) -> fmt::Result {
             writeln!(f, "response {status}: refused with {}{rest}", Shown(body))?;
             return write_fields(f, fields);
         }
-        Event::Message(kind, data) => write!(f, "{} {}", kind_name(kind), Shown(data))?,
-        Event::Chunk {
+        EventLine::Message(kind, data) => write!(f, "{} {}", kind_name(kind), Shown(data))?,
+        EventLine::Chunk {
             kind,
             data,
             message_end,
         } => write!(f, "{} chunk {}{}", kind_name(kind), Shown(data), end(message_end))?,
-        Event::Ping(payload) => write!(f, "ping {}", Shown(payload))?,
-        Event::Pong(payload) => write!(f, "pong {}", Shown(payload))?,
-        Event::Close(code, reason) => write_close(f, code.map(|code| code.0), reason)?,
+        EventLine::Ping(payload) => write!(f, "ping {}", Shown(payload))?,
+        EventLine::Pong(payload) => write!(f, "pong {}", Shown(payload))?,
+        EventLine::Close(code, reason) => write_close(f, code.map(|code| code.0), reason)?,
     }
     writeln!(f)
 }

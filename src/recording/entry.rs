@@ -17,15 +17,14 @@ use crate::{
 pub(super) enum Entry<'a> {
     First,
     At(Duration),
-    With(With<'a>),
+    Argument(Argument<'a>),
     Set(Set),
-    Call(Call<'a>),
-    Result(Found<'a>),
+    Call(CallLine<'a>),
+    Outcome(OutcomeLine<'a>),
     Truncated,
 }
 
-/// An argument of the next call.
-pub(super) enum With<'a> {
+pub(super) enum Argument<'a> {
     Config(&'a str, u64),
     Seed(Data<'a>),
     Url(Data<'a>),
@@ -52,8 +51,8 @@ pub(super) enum Set {
     Compression(bool),
 }
 
-pub(super) enum Call<'a> {
-    Start(Start),
+pub(super) enum CallLine<'a> {
+    Constructor(ConstructorLine),
     Receive(Data<'a>),
     ReceiveEof,
     Accept { has_config: bool },
@@ -72,28 +71,27 @@ pub(super) enum Call<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
+pub(super) enum ConstructorLine {
     Server,
     Client,
     UpgradedServer,
     UpgradedClient,
 }
 
-impl Start {
+impl ConstructorLine {
     pub(super) const fn is_client(self) -> bool {
         matches!(self, Self::Client | Self::UpgradedClient)
     }
 }
 
-/// What a call has done.
-pub(super) enum Found<'a> {
+pub(super) enum OutcomeLine<'a> {
     Out(Data<'a>),
     Borrowed(Data<'a>),
     Error(Data<'a>),
-    Event(Event<'a>),
+    Event(EventLine<'a>),
 }
 
-pub(super) enum Event<'a> {
+pub(super) enum EventLine<'a> {
     Request {
         method: &'a str,
         target: Data<'a>,
@@ -139,14 +137,14 @@ impl<'a> Entry<'a> {
         let mut line = whole;
         let entry = match line.word("a line of a recording")? {
             "at" => Self::At(instant(&mut line)?),
-            "with" => Self::With(With::parse(&mut line)?),
+            "with" => Self::Argument(Argument::parse(&mut line)?),
             "set" => Self::Set(Set::parse(&mut line)?),
-            "out" => Self::Result(Found::Out(line.data(BYTES)?)),
-            "borrowed" => Self::Result(Found::Borrowed(line.data(BYTES)?)),
-            "error" => Self::Result(Found::Error(line.data(TEXT)?)),
-            "event" => Self::Result(Found::Event(Event::parse(&mut line)?)),
+            "out" => Self::Outcome(OutcomeLine::Out(line.data(BYTES)?)),
+            "borrowed" => Self::Outcome(OutcomeLine::Borrowed(line.data(BYTES)?)),
+            "error" => Self::Outcome(OutcomeLine::Error(line.data(TEXT)?)),
+            "event" => Self::Outcome(OutcomeLine::Event(EventLine::parse(&mut line)?)),
             TRUNCATED => Self::Truncated,
-            name => match Call::parse(name, &mut line)? {
+            name => match CallLine::parse(name, &mut line)? {
                 Some(call) => Self::Call(call),
                 None => return Err(expected(&whole, "the name of a line")),
             },
@@ -228,7 +226,7 @@ fn close_body<'a>(line: &mut Line<'a>) -> Result<(Option<CloseCode>, Data<'a>), 
     Ok((code, line.data(TEXT)?))
 }
 
-impl<'a> With<'a> {
+impl<'a> Argument<'a> {
     fn parse(line: &mut Line<'a>) -> Result<Self, RecordingError> {
         let whole = *line;
         Ok(match line.word("the name of an argument")? {
@@ -274,14 +272,14 @@ impl Set {
     }
 }
 
-impl<'a> Call<'a> {
+impl<'a> CallLine<'a> {
     /// Parses the arguments of a call. `None` if there is no such call.
     fn parse(name: &str, line: &mut Line<'a>) -> Result<Option<Self>, RecordingError> {
         Ok(Some(match name {
-            "server" => Self::Start(Start::Server),
-            "client" => Self::Start(Start::Client),
-            "upgraded_server" => Self::Start(Start::UpgradedServer),
-            "upgraded_client" => Self::Start(Start::UpgradedClient),
+            "server" => Self::Constructor(ConstructorLine::Server),
+            "client" => Self::Constructor(ConstructorLine::Client),
+            "upgraded_server" => Self::Constructor(ConstructorLine::UpgradedServer),
+            "upgraded_client" => Self::Constructor(ConstructorLine::UpgradedClient),
             "receive" => Self::Receive(line.data(BYTES)?),
             "receive_eof" => Self::ReceiveEof,
             "accept" => Self::Accept {
@@ -320,7 +318,7 @@ impl<'a> Call<'a> {
     }
 }
 
-impl<'a> Event<'a> {
+impl<'a> EventLine<'a> {
     fn parse(line: &mut Line<'a>) -> Result<Self, RecordingError> {
         let whole = *line;
         Ok(match line.word("the name of an event")? {

@@ -14,16 +14,16 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
     Recording,
-    entry::{Call, Event, Fields, Start},
+    entry::{CallLine, ConstructorLine, EventLine, Fields},
     field::Data,
-    message::{Message, Payload},
-    step::Item,
+    message::{RecordedMessage, RecordedPayload},
+    recorded_call::Item,
 };
 use crate::message::MessageKind;
 
 /// What the opening handshake says.
 #[derive(Default)]
-struct Opening {
+struct HarOpening {
     started: Option<Duration>,
     opened: Option<Duration>,
     url: String,
@@ -81,27 +81,31 @@ impl Recording<'_> {
         har
     }
 
-    fn opening(self) -> Opening {
-        let mut opening = Opening {
+    fn opening(self) -> HarOpening {
+        let mut opening = HarOpening {
             method: "GET".into(),
             url: "ws://localhost/".into(),
-            ..Opening::default()
+            ..HarOpening::default()
         };
         for item in self.items() {
             match item {
                 Item::Url(url) => opening.url = readable_url(url),
-                Item::Step(step) => {
-                    opening.started.get_or_insert(step.at);
-                    match &step.call {
-                        Call::Start(Start::Client) => opening.request = fields_of_head(step.out),
-                        Call::Accept { .. } | Call::Reject(..) | Call::RejectNotAllowed if step.error.is_none() => {
-                            opening.opened = Some(step.at);
-                            opening.status = status_of_head(step.out).unwrap_or(opening.status);
-                            opening.response = fields_of_head(step.out);
+                Item::Call(recorded) => {
+                    opening.started.get_or_insert(recorded.at);
+                    match &recorded.call {
+                        CallLine::Constructor(ConstructorLine::Client) => {
+                            opening.request = fields_of_head(recorded.out);
+                        }
+                        CallLine::Accept { .. } | CallLine::Reject(..) | CallLine::RejectNotAllowed
+                            if recorded.error.is_none() =>
+                        {
+                            opening.opened = Some(recorded.at);
+                            opening.status = status_of_head(recorded.out).unwrap_or(opening.status);
+                            opening.response = fields_of_head(recorded.out);
                         }
                         _ => {}
                     }
-                    opening.take(&step.event, step.at);
+                    opening.take(&recorded.event, recorded.at);
                 }
                 Item::Truncated => {}
             }
@@ -110,17 +114,17 @@ impl Recording<'_> {
     }
 }
 
-impl Opening {
-    fn take(&mut self, event: &Option<Event<'_>>, at: Duration) {
+impl HarOpening {
+    fn take(&mut self, event: &Option<EventLine<'_>>, at: Duration) {
         match event {
-            Some(Event::Request { method, target, fields }) => {
+            Some(EventLine::Request { method, target, fields }) => {
                 self.method = (*method).into();
                 self.request = texts(*fields);
                 let is_host = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("host");
                 let host = self.request.iter().find(is_host).map_or("localhost", |(_, host)| host);
                 self.url = format!("ws://{host}{}", readable_url(*target));
             }
-            Some(Event::Open(status, fields) | Event::Refused { status, fields, .. }) => {
+            Some(EventLine::Open(status, fields) | EventLine::Refused { status, fields, .. }) => {
                 self.opened = Some(at);
                 self.status = *status;
                 self.response = texts(*fields);
@@ -130,12 +134,12 @@ impl Opening {
     }
 }
 
-fn write_message(har: &mut String, message: &Message) {
+fn write_message(har: &mut String, message: &RecordedMessage) {
     let (opcode, data) = match (&message.payload, message.kind) {
-        (Payload::Bytes(bytes), MessageKind::Text) => (1, String::from_utf8_lossy(bytes).into_owned()),
-        (Payload::Bytes(bytes), MessageKind::Binary) => (2, STANDARD.encode(bytes)),
-        (Payload::Unknown(_), MessageKind::Text) => (1, "<redacted>".to_string()),
-        (Payload::Unknown(_), MessageKind::Binary) => (2, STANDARD.encode("<redacted>")),
+        (RecordedPayload::Bytes(bytes), MessageKind::Text) => (1, String::from_utf8_lossy(bytes).into_owned()),
+        (RecordedPayload::Bytes(bytes), MessageKind::Binary) => (2, STANDARD.encode(bytes)),
+        (RecordedPayload::Unknown(_), MessageKind::Text) => (1, "<redacted>".to_string()),
+        (RecordedPayload::Unknown(_), MessageKind::Binary) => (2, STANDARD.encode("<redacted>")),
     };
     let kind = if message.is_sent { "send" } else { "receive" };
     let (seconds, micros) = (message.at.as_secs(), message.at.subsec_micros());

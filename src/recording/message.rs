@@ -5,27 +5,27 @@ use core::time::Duration;
 
 use super::{
     Recording,
-    entry::{Call, Event},
+    entry::{CallLine, EventLine},
     field::Data,
-    step::Step,
+    recorded_call::RecordedCall,
 };
 use crate::message::MessageKind;
 
 /// A message that was sent or received.
-pub(super) struct Message {
+pub(super) struct RecordedMessage {
     pub(super) at: Duration,
     pub(super) is_sent: bool,
     pub(super) kind: MessageKind,
-    pub(super) payload: Payload,
+    pub(super) payload: RecordedPayload,
 }
 
-pub(super) enum Payload {
+pub(super) enum RecordedPayload {
     Bytes(Vec<u8>),
     /// This many bytes, which the recording does not have.
     Unknown(u64),
 }
 
-impl Payload {
+impl RecordedPayload {
     fn append(&mut self, data: Data<'_>) {
         match (self, data.to_bytes()) {
             (Self::Bytes(bytes), Some(more)) => bytes.extend(more),
@@ -40,58 +40,58 @@ impl Payload {
 
 /// The messages whose last fragment or chunk is not there yet: received, and sent.
 #[derive(Default)]
-struct Unfinished([Option<Payload>; 2]);
+struct Unfinished([Option<RecordedPayload>; 2]);
 
 impl Recording<'_> {
     /// Returns each complete message.
-    pub(super) fn messages(self) -> impl Iterator<Item = Message> {
+    pub(super) fn messages(self) -> impl Iterator<Item = RecordedMessage> {
         let mut unfinished = Unfinished::default();
-        self.steps().filter_map(move |step| unfinished.message(&step))
+        self.calls().filter_map(move |recorded| unfinished.message(&recorded))
     }
 }
 
 impl Unfinished {
-    fn message(&mut self, step: &Step<'_>) -> Option<Message> {
-        let (is_sent, kind, data, is_end) = match (&step.call, &step.event) {
-            (_, Some(Event::Message(kind, data))) => (false, *kind, *data, true),
+    fn message(&mut self, recorded: &RecordedCall<'_>) -> Option<RecordedMessage> {
+        let (is_sent, kind, data, is_end) = match (&recorded.call, &recorded.event) {
+            (_, Some(EventLine::Message(kind, data))) => (false, *kind, *data, true),
             (
                 _,
-                Some(Event::Chunk {
+                Some(EventLine::Chunk {
                     kind,
                     data,
                     message_end,
                 }),
             ) => (false, *kind, *data, *message_end),
-            _ if step.error.is_some() => return None,
+            _ if recorded.error.is_some() => return None,
             (
-                Call::Send(kind, data)
-                | Call::SendInPlace(kind, data)
-                | Call::SendPrepared(kind, data)
-                | Call::PreparedFrame(kind, data),
+                CallLine::Send(kind, data)
+                | CallLine::SendInPlace(kind, data)
+                | CallLine::SendPrepared(kind, data)
+                | CallLine::PreparedFrame(kind, data),
                 _,
             ) => (true, *kind, *data, true),
-            (Call::SendFragment(kind, data, fin, _) | Call::SendFragmentHeader(kind, data, fin), _) => {
+            (CallLine::SendFragment(kind, data, fin, _) | CallLine::SendFragmentHeader(kind, data, fin), _) => {
                 (true, *kind, *data, *fin)
             }
-            (Call::SendHeader(kind, len), _) => {
-                return Some(Message {
-                    at: step.at,
+            (CallLine::SendHeader(kind, len), _) => {
+                return Some(RecordedMessage {
+                    at: recorded.at,
                     is_sent: true,
                     kind: *kind,
-                    payload: Payload::Unknown(*len),
+                    payload: RecordedPayload::Unknown(*len),
                 });
             }
             _ => return None,
         };
         let slot = self.0.get_mut(usize::from(is_sent))?;
-        let mut payload = slot.take().unwrap_or(Payload::Bytes(Vec::new()));
+        let mut payload = slot.take().unwrap_or(RecordedPayload::Bytes(Vec::new()));
         payload.append(data);
         if !is_end {
             *slot = Some(payload);
             return None;
         }
-        Some(Message {
-            at: step.at,
+        Some(RecordedMessage {
+            at: recorded.at,
             is_sent,
             kind,
             payload,

@@ -36,8 +36,8 @@ mod field;
 mod har;
 mod message;
 mod pcap;
+mod recorded_call;
 mod replay;
-mod step;
 
 use core::fmt;
 
@@ -46,7 +46,7 @@ pub use self::{
     error::{RecordingError, ReplayError},
 };
 use self::{
-    entry::{Call, Entry},
+    entry::{CallLine, Entry},
     field::Line,
 };
 pub use crate::recorder::Recorder;
@@ -89,7 +89,7 @@ impl<'a> Recording<'a> {
                 .ok_or_else(|| field::expected(&line, place.expected()))?;
         }
         match place {
-            Place::First | Place::Start => {
+            Place::First | Place::Constructor => {
                 let end = Line {
                     number: line.number + 1,
                     rest: "",
@@ -117,8 +117,8 @@ impl<'a> Recording<'a> {
 enum Place {
     /// The first line.
     First,
-    /// How the connection begins.
-    Start,
+    /// The constructor, or an argument of it.
+    Constructor,
     /// A call, or what the last one has done.
     Calls,
     /// The name of the call whose arguments have begun.
@@ -131,13 +131,13 @@ impl Place {
     /// Returns what may follow after a line. `None` if the line is not in its place.
     const fn after(self, entry: &Entry<'_>) -> Option<Self> {
         Some(match (self, entry) {
-            (Self::First, Entry::First) => Self::Start,
-            (Self::Start, Entry::At(_) | Entry::With(_)) => Self::Start,
-            (Self::Start, Entry::Call(Call::Start(_))) => Self::Calls,
-            (Self::Start | Self::Calls, Entry::Truncated) => Self::End,
-            (Self::Calls | Self::Arguments, Entry::Call(Call::Start(_))) => return None,
-            (Self::Calls, Entry::Result(_)) => Self::Calls,
-            (Self::Calls | Self::Arguments, Entry::At(_) | Entry::With(_) | Entry::Set(_)) => Self::Arguments,
+            (Self::First, Entry::First) => Self::Constructor,
+            (Self::Constructor, Entry::At(_) | Entry::Argument(_)) => Self::Constructor,
+            (Self::Constructor, Entry::Call(CallLine::Constructor(_))) => Self::Calls,
+            (Self::Constructor | Self::Calls, Entry::Truncated) => Self::End,
+            (Self::Calls | Self::Arguments, Entry::Call(CallLine::Constructor(_))) => return None,
+            (Self::Calls, Entry::Outcome(_)) => Self::Calls,
+            (Self::Calls | Self::Arguments, Entry::At(_) | Entry::Argument(_) | Entry::Set(_)) => Self::Arguments,
             (Self::Calls | Self::Arguments, Entry::Call(_)) => Self::Calls,
             _ => return None,
         })
@@ -146,7 +146,7 @@ impl Place {
     const fn expected(self) -> &'static str {
         match self {
             Self::First => "the line `sockless recording 1`",
-            Self::Start => "server, client, upgraded_server or upgraded_client, or an argument of it,",
+            Self::Constructor => "server, client, upgraded_server or upgraded_client, or an argument of it,",
             Self::Calls => "a call, or what the last one has done,",
             Self::Arguments => "the call after its arguments",
             Self::End => "the end of the recording",

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{
     Recording, ReplayError,
-    entry::{Call, Entry, Found, Start},
+    entry::{CallLine, ConstructorLine, Entry, OutcomeLine},
 };
 
 /// How many bytes a packet carries.
@@ -43,15 +43,15 @@ impl Recording<'_> {
             };
             match entry {
                 Entry::At(now) => at = now,
-                Entry::Call(Call::Start(start)) => pcap.begin(at, start),
-                Entry::Call(Call::Receive(data)) => pcap.data(at, !pcap.is_client, &bytes(data)?),
-                Entry::Call(Call::SendHeader(_, len)) => unknown_len = len,
-                Entry::Result(Found::Out(data)) => {
+                Entry::Call(CallLine::Constructor(constructor)) => pcap.begin(at, constructor),
+                Entry::Call(CallLine::Receive(data)) => pcap.data(at, !pcap.is_client, &bytes(data)?),
+                Entry::Call(CallLine::SendHeader(_, len)) => unknown_len = len,
+                Entry::Outcome(OutcomeLine::Out(data)) => {
                     pcap.data(at, pcap.is_client, &bytes(data)?);
                     pcap.gap(core::mem::take(&mut unknown_len));
                 }
-                Entry::Result(Found::Borrowed(data)) => pcap.data(at, pcap.is_client, &bytes(data)?),
-                Entry::Result(Found::Error(_)) => unknown_len = 0,
+                Entry::Outcome(OutcomeLine::Borrowed(data)) => pcap.data(at, pcap.is_client, &bytes(data)?),
+                Entry::Outcome(OutcomeLine::Error(_)) => unknown_len = 0,
                 _ => {}
             }
         }
@@ -81,8 +81,8 @@ impl Pcap {
         }
     }
 
-    fn begin(&mut self, at: Duration, start: Start) {
-        self.is_client = start.is_client();
+    fn begin(&mut self, at: Duration, constructor: ConstructorLine) {
+        self.is_client = constructor.is_client();
         self.packet(at, true, SYN, &[]);
         self.packet(at, false, SYN | ACK, &[]);
         self.packet(at, true, ACK, &[]);

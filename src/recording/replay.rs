@@ -12,10 +12,10 @@ use alloc::{
 };
 use core::fmt::Display;
 
-use self::arguments::Arguments;
+use self::arguments::{Arguments, Reason, bytes, text};
 use super::{
     Recording, ReplayError,
-    entry::{Call, Entry, Set, Start},
+    entry::{CallLine, ConstructorLine, Entry, Set},
     field::Data,
 };
 use crate::{
@@ -55,7 +55,7 @@ impl Recording<'_> {
                 Entry::Truncated => break,
                 _ => {}
             }
-            if !matches!(entry, Entry::Result(_)) {
+            if !matches!(entry, Entry::Outcome(_)) {
                 replay.compare_end()?;
             }
             let is_comparable = replay.take(entry)?;
@@ -129,8 +129,8 @@ impl Replay<'_> {
     fn take(&mut self, entry: Entry<'_>) -> Result<bool, ReplayError> {
         let line = self.line;
         match entry {
-            Entry::With(with) => {
-                let taken = self.arguments.take(with);
+            Entry::Argument(argument) => {
+                let taken = self.arguments.take(argument);
                 taken.map_err(|error| error.at(line))?;
                 return Ok(false);
             }
@@ -146,7 +146,7 @@ impl Replay<'_> {
                 return Ok(false);
             }
             Entry::First => return Ok(false),
-            Entry::At(_) | Entry::Result(_) | Entry::Truncated => return Ok(true),
+            Entry::At(_) | Entry::Outcome(_) | Entry::Truncated => return Ok(true),
             Entry::Call(call) => {
                 let arguments = core::mem::take(&mut self.arguments);
                 self.call(call, &arguments)?;
@@ -167,28 +167,24 @@ impl Replay<'_> {
     }
 
     fn bytes(&self, data: Data<'_>) -> Result<Vec<u8>, ReplayError> {
-        data.to_bytes().ok_or(ReplayError::Redacted { line: self.line })
+        bytes(data).map_err(|reason| reason.at(self.line))
     }
 
-    fn text(&self, data: Data<'_>) -> Result<String, ReplayError> {
-        arguments::text(data).map_err(|error| error.at(self.line))
-    }
-
-    fn start(&mut self, start: Start, arguments: &Arguments) -> Result<(), ReplayError> {
+    fn construct(&mut self, constructor: ConstructorLine, arguments: &Arguments) -> Result<(), ReplayError> {
         let recorder = Recorder::in_memory();
         let config = arguments.config.clone();
         let negotiated = arguments.negotiated();
         let seed = match arguments.seed {
-            Some(seed) if start.is_client() => seed,
-            None if !start.is_client() => [0; 32],
+            Some(seed) if constructor.is_client() => seed,
+            None if !constructor.is_client() => [0; 32],
             Some(_) => return Err(self.impossible("a server has no seed")),
             None => return Err(self.impossible("the seed is missing")),
         };
-        self.connection = Some(match start {
-            Start::Server => recorder.server(config),
-            Start::UpgradedServer => recorder.upgraded_server(&negotiated, config),
-            Start::UpgradedClient => recorder.upgraded_client(&negotiated, config, seed),
-            Start::Client => {
+        self.connection = Some(match constructor {
+            ConstructorLine::Server => recorder.server(config),
+            ConstructorLine::UpgradedServer => recorder.upgraded_server(&negotiated, config),
+            ConstructorLine::UpgradedClient => recorder.upgraded_client(&negotiated, config, seed),
+            ConstructorLine::Client => {
                 let request = arguments.request().map_err(|error| error.at(self.line))?;
                 let connection = recorder.client(&request, config, seed, &mut self.out);
                 connection.map_err(|error| self.impossible(error))?
@@ -198,20 +194,24 @@ impl Replay<'_> {
     }
 
     /// Makes a call. Its result is in what the connection has recorded.
-    fn call(&mut self, call: Call<'_>, arguments: &Arguments) -> Result<(), ReplayError> {
+    fn call(&mut self, call: CallLine<'_>, arguments: &Arguments) -> Result<(), ReplayError> {
         match call {
-            Call::Start(start) => self.start(start, arguments)?,
-            Call::Receive(data) => self.receive(&mut self.bytes(data)?)?,
-            Call::ReceiveEof => _ = self.connection()?.receive_eof(),
-            Call::Accept { has_config } => self.accept(has_config, arguments)?,
-            Call::Reject(status, body) => {
+            CallLine::Constructor(constructor) => self.construct(constructor, arguments)?,
+            CallLine::Receive(data) => self.receive(&mut self.bytes(data)?)?,
+            CallLine::ReceiveEof => _ = self.connection()?.receive_eof(),
+            CallLine::Accept { has_config } => self.accept(has_config, arguments)?,
+            CallLine::Reject(status, body) => {
                 let body = self.bytes(body)?;
                 let headers = arguments.headers();
                 let (connection, out) = self.parts()?;
                 let _result = connection.reject(status, &headers, &body, out);
             }
-            Call::RejectNotAllowed => self.reject_not_allowed()?,
-            call => self.send(call)?,
+            CallLine::RejectNotAllowed => self.reject_not_allowed()?,
+            call => {
+                let line = self.line;
+                let (connection, out) = self.parts()?;
+                send(connection, call, out).map_err(|reason| reason.at(line))?;
+            }
         }
         Ok(())
     }
@@ -271,72 +271,37 @@ impl Replay<'_> {
     fn reject_not_allowed(&self) -> Result<(), ReplayError> {
         Err(self.impossible("the feature std is off"))
     }
+}
 
-    fn send(&mut self, call: Call<'_>) -> Result<(), ReplayError> {
-        let _sent = match call {
-            Call::Send(kind, data) => match kind {
-                MessageKind::Text => {
-                    let text = self.text(data)?;
-                    let (connection, out) = self.parts()?;
-                    connection.send_text(&text, out)
-                }
-                MessageKind::Binary => {
-                    let data = self.bytes(data)?;
-                    let (connection, out) = self.parts()?;
-                    connection.send_binary(&data, out)
-                }
-            },
-            Call::SendFragment(kind, data, fin, reserved) => {
-                let data = self.bytes(data)?;
-                let (connection, out) = self.parts()?;
-                connection.send_fragment_with(kind, &data, fin, reserved, out)
-            }
-            Call::SendHeader(kind, len) => {
-                let (connection, out) = self.parts()?;
-                connection.send_header(kind, len, out)
-            }
-            Call::SendInPlace(kind, data) => {
-                let mut buf = [&[0; Header::MAX_LEN], &self.bytes(data)?[..]].concat();
-                self.connection()?.send_in_place(kind, &mut buf).map(drop)
-            }
-            Call::SendFragmentHeader(kind, data, fin) => {
-                let mut data = self.bytes(data)?;
-                let (connection, out) = self.parts()?;
-                connection.send_fragment_header(kind, &mut data, fin, out)
-            }
-            Call::SendPrepared(kind, data) => {
-                let message = self.prepared(kind, data)?;
-                let (connection, out) = self.parts()?;
-                connection.send_prepared(&message, out)
-            }
-            Call::PreparedFrame(kind, data) => {
-                let message = self.prepared(kind, data)?;
-                self.connection()?.prepared_frame(&message).map(drop)
-            }
-            Call::Ping(payload) => {
-                let payload = self.bytes(payload)?;
-                let (connection, out) = self.parts()?;
-                connection.ping(&payload, out)
-            }
-            Call::Pong(payload) => {
-                let payload = self.bytes(payload)?;
-                let (connection, out) = self.parts()?;
-                connection.pong(&payload, out)
-            }
-            Call::Close(code, reason) => {
-                let reason = self.text(reason)?;
-                let (connection, out) = self.parts()?;
-                connection.close(code, &reason, out)
-            }
-            _ => return Err(self.impossible("it is no call that sends")),
-        };
-        Ok(())
-    }
+/// Makes a call that sends.
+fn send(connection: &mut Connection, call: CallLine<'_>, out: &mut Vec<u8>) -> Result<(), Reason> {
+    let _sent = match call {
+        CallLine::Send(MessageKind::Text, data) => connection.send_text(&text(data)?, out),
+        CallLine::Send(MessageKind::Binary, data) => connection.send_binary(&bytes(data)?, out),
+        CallLine::SendFragment(kind, data, fin, reserved) => {
+            connection.send_fragment_with(kind, &bytes(data)?, fin, reserved, out)
+        }
+        CallLine::SendHeader(kind, len) => connection.send_header(kind, len, out),
+        CallLine::SendInPlace(kind, data) => {
+            let mut buf = [&[0; Header::MAX_LEN], &bytes(data)?[..]].concat();
+            connection.send_in_place(kind, &mut buf).map(drop)
+        }
+        CallLine::SendFragmentHeader(kind, data, fin) => {
+            connection.send_fragment_header(kind, &mut bytes(data)?, fin, out)
+        }
+        CallLine::SendPrepared(kind, data) => connection.send_prepared(&prepared(kind, data)?, out),
+        CallLine::PreparedFrame(kind, data) => connection.prepared_frame(&prepared(kind, data)?).map(drop),
+        CallLine::Ping(payload) => connection.ping(&bytes(payload)?, out),
+        CallLine::Pong(payload) => connection.pong(&bytes(payload)?, out),
+        CallLine::Close(code, reason) => connection.close(code, &text(reason)?, out),
+        _ => return Err(Reason::new("it is no call that sends")),
+    };
+    Ok(())
+}
 
-    fn prepared(&self, kind: MessageKind, data: Data<'_>) -> Result<PreparedMessage, ReplayError> {
-        Ok(match kind {
-            MessageKind::Text => PreparedMessage::text(&self.text(data)?),
-            MessageKind::Binary => PreparedMessage::binary(&self.bytes(data)?),
-        })
-    }
+fn prepared(kind: MessageKind, data: Data<'_>) -> Result<PreparedMessage, Reason> {
+    Ok(match kind {
+        MessageKind::Text => PreparedMessage::text(&text(data)?),
+        MessageKind::Binary => PreparedMessage::binary(&bytes(data)?),
+    })
 }

@@ -1,6 +1,6 @@
 //! The parser: it takes any text, and says what is wrong in which line.
 
-use sockless::recording::Recording;
+use sockless::recording::{Recording, ReplayError};
 
 const START: &str = "sockless recording 1\nupgraded_server\n";
 
@@ -83,11 +83,31 @@ fn what_cannot_be_replayed_is_said() {
         ),
         (
             "sockless recording 1\nwith seed \"a\"\nclient\n",
-            "line 2 of the recording cannot be replayed: a seed has 32 bytes",
+            "line 2 of the recording cannot be replayed: the seed must have 32 bytes, but has 1",
         ),
         (
             "sockless recording 1\nwith config max_size 1\nserver\n",
-            "line 2 of the recording cannot be replayed: there is no such setting or value",
+            "line 2 of the recording cannot be replayed: there is no setting \"max_size\"",
+        ),
+        (
+            "sockless recording 1\nwith config auto_pong 2\nserver\n",
+            "line 2 of the recording cannot be replayed: the setting auto_pong must be 0 to 1, but is 2",
+        ),
+        (
+            "sockless recording 1\nwith config max_fragments 4294967296\nserver\n",
+            "line 2 of the recording cannot be replayed: the setting max_fragments must be 0 to 4294967295, \
+             but is 4294967296",
+        ),
+        #[cfg(feature = "deflate")]
+        (
+            "sockless recording 1\nwith config deflate.client_max_window_bits 7\nserver\n",
+            "line 2 of the recording cannot be replayed: the setting deflate.client_max_window_bits must be 8 to 15, \
+             but is 7",
+        ),
+        #[cfg(not(feature = "deflate"))]
+        (
+            "sockless recording 1\nwith config deflate.level 9\nserver\n",
+            "line 2 of the recording cannot be replayed: the feature deflate is off",
         ),
         (
             "sockless recording 1\nserver\naccept\n",
@@ -107,7 +127,7 @@ fn what_cannot_be_replayed_is_said() {
         ),
         (
             "sockless recording 1\nwith seed \"\"\nserver\n",
-            "line 2 of the recording cannot be replayed: a seed has 32 bytes",
+            "line 2 of the recording cannot be replayed: the seed must have 32 bytes, but has 0",
         ),
         (
             "sockless recording 1\nwith seed 0x5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e\nserver\n",
@@ -121,12 +141,59 @@ fn what_cannot_be_replayed_is_said() {
         #[cfg(feature = "deflate")]
         (
             "sockless recording 1\nwith deflate 16 15 0 0\nupgraded_server\n",
-            "line 2 of the recording cannot be replayed: a window has 8 to 15 bits",
+            "line 2 of the recording cannot be replayed: the window of the server must have 8 to 15 bits, but has 16",
+        ),
+        #[cfg(feature = "deflate")]
+        (
+            "sockless recording 1\nwith deflate 15 7 0 0\nupgraded_server\n",
+            "line 2 of the recording cannot be replayed: the window of the client must have 8 to 15 bits, but has 7",
         ),
     ];
     for (text, error) in cases {
         let replayed = Recording::parse(text).unwrap().replay();
         assert_eq!(replayed.unwrap_err().to_string(), error, "{text}");
+    }
+}
+
+#[test]
+fn a_flag_is_0_or_1() {
+    let flags = [
+        "chunks",
+        "auto_pong",
+        "auto_close",
+        "plain_requests",
+        #[cfg(feature = "deflate")]
+        "deflate",
+        #[cfg(feature = "deflate")]
+        "deflate.server_no_context_takeover",
+        #[cfg(feature = "deflate")]
+        "deflate.client_no_context_takeover",
+        #[cfg(feature = "deflate")]
+        "deflate.fallback",
+        #[cfg(feature = "deflate")]
+        "deflate.release",
+        #[cfg(feature = "deflate")]
+        "deflate.low_memory",
+    ];
+    for flag in flags {
+        for value in [2, 7, u64::MAX] {
+            let text = format!("sockless recording 1\nwith config {flag} {value}\nserver\n");
+            let error = Recording::parse(&text).unwrap().replay().unwrap_err();
+            assert!(matches!(error, ReplayError::Impossible { line: 2, .. }), "{error}");
+        }
+    }
+}
+
+/// The recorder never writes `deflate 0`: it is the default.
+#[cfg(feature = "deflate")]
+#[test]
+fn deflate_0_is_no_compression() {
+    for before in ["", "with config deflate 1\nwith config deflate.level 9\n"] {
+        let text = format!("sockless recording 1\n{before}with config deflate 0\nserver\n");
+        let Err(ReplayError::Difference { replayed, .. }) = Recording::parse(&text).unwrap().replay() else {
+            panic!("{text}")
+        };
+        assert_eq!(replayed, "server");
     }
 }
 

@@ -4,20 +4,22 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::fmt::Display;
 
 use super::super::{
     ReplayError,
-    entry::With,
+    entry::Argument,
     field::{Data, Line},
 };
 use crate::{
     config::Config,
+    error::Excerpt,
     frame::ReservedBits,
     handshake::{Accept, ClientRequest, Negotiated, Scheme},
-    recorder::config,
+    recorder::config::{self, InvalidSetting},
 };
 
-/// What was given for the next call.
+/// The arguments of the next call.
 pub(super) struct Arguments {
     pub(super) config: Config,
     pub(super) seed: Option<[u8; 32]>,
@@ -60,15 +62,15 @@ impl Default for Arguments {
     }
 }
 
-/// Why an argument cannot be taken.
+/// Why an argument cannot be taken, or a call cannot be made.
 pub(super) enum Reason {
     Redacted,
     Other(String),
 }
 
 impl Reason {
-    fn new(reason: &str) -> Self {
-        Self::Other(reason.into())
+    pub(super) fn new(reason: impl Display) -> Self {
+        Self::Other(reason.to_string())
     }
 
     pub(super) fn at(self, line: usize) -> ReplayError {
@@ -88,59 +90,61 @@ pub(super) struct Lists<'a> {
 }
 
 impl Arguments {
-    pub(super) fn take(&mut self, with: With<'_>) -> Result<(), Reason> {
-        match with {
-            With::Config(name, value) => {
+    pub(super) fn take(&mut self, argument: Argument<'_>) -> Result<(), Reason> {
+        match argument {
+            Argument::Config(name, value) => {
                 let config = config::apply(self.config.clone(), name, value);
-                self.config = config.ok_or_else(|| Reason::new("there is no such setting or value"))?;
+                self.config = config.map_err(|error| invalid_setting(name, value, &error))?;
             }
-            With::Seed(data) => {
-                let seed = data.to_bytes().ok_or(Reason::Redacted)?;
-                let seed = seed.try_into().map_err(|_| Reason::new("a seed has 32 bytes"))?;
+            Argument::Seed(data) => {
+                let seed = <[u8; 32]>::try_from(bytes(data)?).map_err(|seed| {
+                    let len = seed.len();
+                    Reason::new(format_args!("the seed must have 32 bytes, but has {len}"))
+                })?;
                 self.seed = Some(seed);
             }
-            With::Url(url) => self.url = Some(text(url)?),
-            With::Origin(origin) => self.origin = Some(text(origin)?),
-            With::Subprotocol(name) => self.subprotocols.push(text(name)?),
-            With::RequireSubprotocol => self.require_subprotocol = true,
-            With::Header(name, value) => self.headers.push((text(name)?, text(value)?)),
-            With::Extension(extension, bits) => self.extensions.push((text(extension)?, bits)),
-            With::DeclineDeflate => self.decline_deflate = true,
-            With::AnyOrigin => self.any_origin = true,
-            With::Origins(origins) => self.origins = Some(texts(origins)?),
-            With::IsHttps(is_https) => self.scheme = Some(if is_https { Scheme::Https } else { Scheme::Http }),
-            With::Hosts(hosts) => self.hosts = Some(texts(hosts)?),
-            With::Forwarding => {
+            Argument::Url(url) => self.url = Some(text(url)?),
+            Argument::Origin(origin) => self.origin = Some(text(origin)?),
+            Argument::Subprotocol(name) => self.subprotocols.push(text(name)?),
+            Argument::RequireSubprotocol => self.require_subprotocol = true,
+            Argument::Header(name, value) => self.headers.push((text(name)?, text(value)?)),
+            Argument::Extension(extension, bits) => self.extensions.push((text(extension)?, bits)),
+            Argument::DeclineDeflate => self.decline_deflate = true,
+            Argument::AnyOrigin => self.any_origin = true,
+            Argument::Origins(origins) => self.origins = Some(texts(origins)?),
+            Argument::IsHttps(is_https) => self.scheme = Some(if is_https { Scheme::Https } else { Scheme::Http }),
+            Argument::Hosts(hosts) => self.hosts = Some(texts(hosts)?),
+            Argument::Forwarding => {
                 return Err(Reason::new(
                     "the acceptance passes on the answer of another server, which was not recorded",
                 ));
             }
-            With::Reserved(bits) => self.reserved = bits,
-            With::Deflate(bits, no_takeover) => self.take_deflate(bits, no_takeover)?,
+            Argument::Reserved(bits) => self.reserved = bits,
+            Argument::Deflate(bits, no_takeover) => self.take_deflate(bits, no_takeover)?,
         }
         Ok(())
     }
 
     #[cfg(feature = "deflate")]
     fn take_deflate(&mut self, bits: [u8; 2], no_takeover: [bool; 2]) -> Result<(), Reason> {
-        let [Some(server), Some(client)] = bits.map(crate::deflate::WindowBits::new) else {
-            return Err(Reason::new("a window has 8 to 15 bits"));
+        let window = |sender: &str, bits: u8| {
+            crate::deflate::WindowBits::new(bits).ok_or_else(|| {
+                Reason::new(format_args!(
+                    "the window of the {sender} must have 8 to 15 bits, but has {bits}"
+                ))
+            })
         };
         self.deflate = Some(crate::deflate::DeflateParams {
             server_no_context_takeover: no_takeover[0],
             client_no_context_takeover: no_takeover[1],
-            server_max_window_bits: server,
-            client_max_window_bits: client,
+            server_max_window_bits: window("server", bits[0])?,
+            client_max_window_bits: window("client", bits[1])?,
         });
         Ok(())
     }
 
     #[cfg(not(feature = "deflate"))]
-    #[allow(
-        clippy::unused_self,
-        clippy::needless_pass_by_ref_mut,
-        reason = "as with the feature"
-    )]
+    #[allow(clippy::needless_pass_by_ref_mut, reason = "as with the feature")]
     fn take_deflate(&mut self, _bits: [u8; 2], _no_takeover: [bool; 2]) -> Result<(), Reason> {
         Err(Reason::new("the feature deflate is off"))
     }
@@ -156,7 +160,7 @@ impl Arguments {
 
     pub(super) fn request(&self) -> Result<ClientRequest, Reason> {
         let url = self.url.as_ref().ok_or_else(|| Reason::new("the URL is missing"))?;
-        let mut request = ClientRequest::new(url).map_err(|error| Reason::Other(error.to_string()))?;
+        let mut request = ClientRequest::new(url).map_err(Reason::new)?;
         if let Some(origin) = &self.origin {
             request = request.origin(origin);
         }
@@ -226,9 +230,29 @@ impl Arguments {
     }
 }
 
+fn invalid_setting(name: &str, value: u64, error: &InvalidSetting) -> Reason {
+    match error {
+        InvalidSetting::UnknownName if cfg!(not(feature = "deflate")) && name.starts_with("deflate") => {
+            Reason::new("the feature deflate is off")
+        }
+        InvalidSetting::UnknownName => {
+            Reason::new(format_args!("there is no setting {}", Excerpt::new(name.as_bytes())))
+        }
+        InvalidSetting::OutOfRange(allowed) => {
+            let (min, max) = (allowed.start(), allowed.end());
+            Reason::new(format_args!(
+                "the setting {name} must be {min} to {max}, but is {value}"
+            ))
+        }
+    }
+}
+
+pub(super) fn bytes(data: Data<'_>) -> Result<Vec<u8>, Reason> {
+    data.to_bytes().ok_or(Reason::Redacted)
+}
+
 pub(super) fn text(data: Data<'_>) -> Result<String, Reason> {
-    let bytes = data.to_bytes().ok_or(Reason::Redacted)?;
-    String::from_utf8(bytes).map_err(|_| Reason::new("it has a text that is not UTF-8"))
+    String::from_utf8(bytes(data)?).map_err(|_| Reason::new("it has a text that is not UTF-8"))
 }
 
 fn texts(mut line: Line<'_>) -> Result<Vec<String>, Reason> {

@@ -8,15 +8,15 @@ pub(super) const MAX_SPARE: usize = 16 << 10;
 /// How many bytes are compared to find out whether a caller passes again what was left.
 const COMPARED: usize = 4 << 10;
 
-/// A copy of the input: a call of `receive` unmasks in place, and does not tell in advance how much
-/// it will consume.
+/// The copy is made before the call: a call of `receive` unmasks in place, and does not tell in
+/// advance how much it will consume.
 ///
 /// Of what the connection has left to its caller, nothing is copied again, so that the time for an
 /// input with many messages is in proportion to its length.
 #[derive(Default)]
-pub(crate) struct Ahead(VecDeque<u8>);
+pub(crate) struct UnreadInput(VecDeque<u8>);
 
-impl Ahead {
+impl UnreadInput {
     /// Makes it a copy of `input`.
     pub(crate) fn update(&mut self, input: &[u8]) {
         let left = self.0.iter().zip(input).take(COMPARED);

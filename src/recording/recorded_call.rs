@@ -1,27 +1,25 @@
-//! A recording as calls with what they have done, for those who read it.
+//! A recording as calls with their outcomes, for those who read it.
 
 use core::{fmt, time::Duration};
 
 use super::{
     Recording,
-    entry::{Call, Entry, Event, Found, With},
+    entry::{Argument, CallLine, Entry, EventLine, OutcomeLine},
     field::{Data, Segment},
 };
 
-/// A call, or what was given for one.
 pub(super) enum Item<'a> {
-    Step(Step<'a>),
+    Call(RecordedCall<'a>),
     Url(Data<'a>),
     Truncated,
 }
 
-/// A call with what it has done.
-pub(super) struct Step<'a> {
+pub(super) struct RecordedCall<'a> {
     /// When, since the instant that the clock of the recording began with.
     pub(super) at: Duration,
-    pub(super) call: Call<'a>,
+    pub(super) call: CallLine<'a>,
     pub(super) out: Data<'a>,
-    pub(super) event: Option<Event<'a>>,
+    pub(super) event: Option<EventLine<'a>>,
     pub(super) error: Option<Data<'a>>,
 }
 
@@ -36,34 +34,34 @@ impl<'a> Recording<'a> {
                         at = now;
                         continue;
                     }
-                    Entry::With(With::Url(url)) => return Some(Item::Url(url)),
+                    Entry::Argument(Argument::Url(url)) => return Some(Item::Url(url)),
                     Entry::Truncated => return Some(Item::Truncated),
                     Entry::Call(call) => call,
                     _ => continue,
                 };
-                let mut step = Step {
+                let mut recorded = RecordedCall {
                     at,
                     call,
                     out: Data::EMPTY,
                     event: None,
                     error: None,
                 };
-                while let Some(Entry::Result(found)) = entries.next_if(|entry| matches!(entry, Entry::Result(_))) {
-                    match found {
-                        Found::Out(data) => step.out = data,
-                        Found::Borrowed(_) => {}
-                        Found::Event(event) => step.event = Some(event),
-                        Found::Error(text) => step.error = Some(text),
+                while let Some(Entry::Outcome(outcome)) = entries.next_if(|entry| matches!(entry, Entry::Outcome(_))) {
+                    match outcome {
+                        OutcomeLine::Out(data) => recorded.out = data,
+                        OutcomeLine::Borrowed(_) => {}
+                        OutcomeLine::Event(event) => recorded.event = Some(event),
+                        OutcomeLine::Error(text) => recorded.error = Some(text),
                     }
                 }
-                return Some(Item::Step(step));
+                return Some(Item::Call(recorded));
             }
         })
     }
 
-    pub(super) fn steps(self) -> impl Iterator<Item = Step<'a>> {
+    pub(super) fn calls(self) -> impl Iterator<Item = RecordedCall<'a>> {
         self.items().filter_map(|item| match item {
-            Item::Step(step) => Some(step),
+            Item::Call(recorded) => Some(recorded),
             Item::Url(_) | Item::Truncated => None,
         })
     }
