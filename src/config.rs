@@ -67,10 +67,11 @@ impl Config {
     /// in both deliveries.
     ///
     /// A larger message fails the connection with 1009 as soon as a header announces it. A
-    /// compressed one fails it as soon as more than this is inflated, or when it has more than twice
-    /// this and 64 KiB on the wire, without 16 bytes of each frame. [`set_max_message_size`](crate::Connection::set_max_message_size)
-    /// changes the limit of an open connection. Default 16 MiB: more than browsers' and servers'
-    /// usual messages, and still small beside a machine's memory.
+    /// compressed one fails it as soon as more than this is inflated, or when it has more than
+    /// twice this and 64 KiB on the wire, without 16 bytes of each frame.
+    /// [`set_max_message_size`](crate::Connection::set_max_message_size) changes the limit of an
+    /// open connection. Default 16 MiB: more than browsers' and servers' usual messages, and still
+    /// small beside a machine's memory.
     #[must_use]
     pub const fn max_message_size(mut self, bytes: u64) -> Self {
         self.max_message_size = bytes;
@@ -162,8 +163,8 @@ impl Config {
     ///
     /// With `false`, the caller answers [`Event::Close`](crate::Event::Close) with
     /// [`close`](crate::Connection::close). Before that, it may finish a fragmented message in
-    /// progress with [`send_fragment`](crate::Connection::send_fragment), and send nothing else. What
-    /// the peer sends after its Close frame is discarded.
+    /// progress with [`send_fragment`](crate::Connection::send_fragment), and send nothing else.
+    /// What the peer sends after its Close frame is discarded.
     #[must_use]
     pub const fn auto_close(mut self, enabled: bool) -> Self {
         self.auto_close = enabled;

@@ -18,10 +18,10 @@
 //! | no | yes | `CloseReceived` |
 //! | yes | yes | `Closed` |
 //!
-//! With [`Config::auto_close`](crate::Config::auto_close), `CloseReceived` lasts no longer than the call that finds the Close frame.
-//! Everything else that can end a connection leads to `Closed` at once: a rejection, a refusal, a
-//! violation, the end of the transport. `Closed` is absorbing: only `Failed` may follow, and it
-//! changes nothing.
+//! With [`Config::auto_close`](crate::Config::auto_close), `CloseReceived` lasts no longer than the
+//! call that finds the Close frame. Everything else that can end a connection leads to `Closed` at
+//! once: a rejection, a refusal, a violation, the end of the transport. `Closed` is absorbing: only
+//! `Failed` may follow, and it changes nothing.
 
 use core::fmt;
 

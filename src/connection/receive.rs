@@ -29,10 +29,7 @@ impl Connection {
     /// frame or HTTP response for the peer is in `out`. Later calls return the same error. It is
     /// boxed, because a larger result would cost every message.
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "an event that a call returns goes through memory; measured"
-    )]
+    // An event that a call returns goes through memory; measured.
     pub fn receive<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -96,7 +93,6 @@ impl Connection {
     /// # Errors
     /// Those of [`receive`](Self::receive).
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as `receive`")]
     pub fn receive_whole<'b>(
         &mut self,
         input: &mut &'b mut [u8],

@@ -110,7 +110,7 @@ impl Deflater {
     }
 
     /// Sets the working state, which has been reset, if there is none.
-    pub(crate) fn put_state(&mut self, state: DeflateState) {
+    pub(crate) fn set_state(&mut self, state: DeflateState) {
         self.state.get_or_insert(state);
     }
 

@@ -76,14 +76,14 @@ pub(crate) enum InflateError {
 }
 
 /// What a run of the back end has done.
-struct Run {
+struct RunResult {
     consumed: usize,
     produced: usize,
-    end: End,
+    end: StopCause,
 }
 
 /// What ended a run.
-enum End {
+enum StopCause {
     /// All input is consumed, and there is no output left.
     Input,
     /// There is no room for more output.
@@ -160,15 +160,15 @@ impl Inflater {
             consumed += run.consumed;
             produced += run.produced;
             match run.end {
-                End::Input => break (true, Ok(())),
-                End::Room => break (false, Ok(())),
-                End::Block { .. } => {}
-                End::Stream if consumed == input.len() => {
+                StopCause::Input => break (true, Ok(())),
+                StopCause::Room => break (false, Ok(())),
+                StopCause::Block { .. } => {}
+                StopCause::Stream if consumed == input.len() => {
                     self.ended = true;
                     break (true, Ok(()));
                 }
-                End::Stream => {}
-                End::Failed(error) => break (true, Err(error)),
+                StopCause::Stream => {}
+                StopCause::Failed(error) => break (true, Err(error)),
             }
         };
         Inflated {
@@ -218,14 +218,14 @@ impl Inflater {
             consumed += run.consumed;
             produced += run.produced;
             match run.end {
-                End::Failed(error) => break (true, Err(error)),
-                End::Room if consumed <= end => break (false, Ok(())),
+                StopCause::Failed(error) => break (true, Err(error)),
+                StopCause::Room if consumed <= end => break (false, Ok(())),
                 _ if consumed <= end && produced >= max_output => break (false, Ok(())),
-                End::Block { is_flush: true } | End::Stream if consumed == end => break (true, Ok(())),
-                End::Stream if consumed == rest.len() && self.tail == 0 => break (true, Ok(())),
-                End::Block { .. } | End::Stream if consumed <= end => {}
+                StopCause::Block { is_flush: true } | StopCause::Stream if consumed == end => break (true, Ok(())),
+                StopCause::Stream if consumed == rest.len() && self.tail == 0 => break (true, Ok(())),
+                StopCause::Block { .. } | StopCause::Stream if consumed <= end => {}
                 // The empty block after the tail.
-                End::Block { .. } if from == end && run.consumed == EMPTY_BLOCK_LEN && run.produced == 0 => {
+                StopCause::Block { .. } if from == end && run.consumed == EMPTY_BLOCK_LEN && run.produced == 0 => {
                     break (true, Ok(()));
                 }
                 // The payload and the tail do not end where a block ends.
@@ -284,7 +284,7 @@ impl Inflater {
     }
 
     /// Sets the working state, if there is none.
-    pub(crate) fn put_state(&mut self, mut state: Inflate) {
+    pub(crate) fn set_state(&mut self, mut state: Inflate) {
         if self.state.is_none() && !self.has_payload {
             // Its history is that of another connection; the history of this one is in the window.
             state.restart(&self.window);
@@ -302,7 +302,7 @@ impl Inflater {
     }
 
     /// Inflates until the input is consumed, there is no room for output, or a block ends.
-    fn run(&mut self, input: &[u8], max_output: usize) -> Run {
+    fn run(&mut self, input: &[u8], max_output: usize) -> RunResult {
         let state = match &mut self.state {
             Some(state) => state,
             none => make_state(none, self.params, &self.window),
@@ -318,20 +318,20 @@ impl Inflater {
         self.block.produced = self.block.produced.saturating_add(produced);
         self.credit = self.credit.saturating_add(consumed).min(BLOCK_CREDIT);
         let end = match stop {
-            StopReason::InputEnd => End::Input,
-            StopReason::OutputFull => End::Room,
-            StopReason::Corrupt => End::Failed(InflateError::Corrupt),
+            StopReason::InputEnd => StopCause::Input,
+            StopReason::OutputFull => StopCause::Room,
+            StopReason::Corrupt => StopCause::Failed(InflateError::Corrupt),
             StopReason::BlockEnd => self.end_block(false),
             StopReason::StreamEnd => self.end_block(true),
         };
-        Run {
+        RunResult {
             consumed,
             produced,
             end,
         }
     }
 
-    fn end_block(&mut self, is_last: bool) -> End {
+    fn end_block(&mut self, is_last: bool) -> StopCause {
         let is_flush = mem::take(&mut self.block).is_flush();
         if is_last {
             // What follows is a new stream with the old window (RFC 7692, section 7.2.3.4).
@@ -341,11 +341,15 @@ impl Inflater {
         }
         if !is_flush && self.state.as_ref().is_some_and(Inflate::has_slow_blocks) {
             let Some(credit) = self.credit.checked_sub(BYTES_PER_BLOCK) else {
-                return End::Failed(InflateError::TooManyBlocks);
+                return StopCause::Failed(InflateError::TooManyBlocks);
             };
             self.credit = credit;
         }
-        if is_last { End::Stream } else { End::Block { is_flush } }
+        if is_last {
+            StopCause::Stream
+        } else {
+            StopCause::Block { is_flush }
+        }
     }
 }
 

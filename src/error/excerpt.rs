@@ -43,7 +43,6 @@ impl Excerpt {
     /// assert_eq!(Excerpt::truncated(b"/chat?token=1", 5).to_string(), r#""/chat"..."#);
     /// ```
     #[must_use]
-    #[allow(clippy::cast_possible_truncation, reason = "at most `MAX_LEN`")]
     pub fn truncated(input: &[u8], len: usize) -> Self {
         let len = len.min(input.len()).min(Self::MAX_LEN);
         let mut bytes = [0; Self::MAX_LEN];

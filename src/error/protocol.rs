@@ -75,9 +75,9 @@ pub enum ProtocolError {
     TooManyDeflateBlocks,
     /// A message is larger than the limit (RFC 6455, section 10.4).
     MessageTooBig {
-        /// The size in bytes that its frames have announced so far. `None` for a compressed message:
-        /// it inflates to more than the limit, or has more than twice the limit and 64 KiB on the
-        /// wire, without 16 bytes of each frame.
+        /// The size in bytes that its frames have announced so far. `None` for a compressed
+        /// message: it inflates to more than the limit, or has more than twice the limit and 64 KiB
+        /// on the wire, without 16 bytes of each frame.
         size: Option<u64>,
         /// [`Config::max_message_size`](crate::Config::max_message_size).
         limit: u64,

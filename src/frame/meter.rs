@@ -27,10 +27,10 @@ pub struct Traffic {
 
 /// Counts the messages, frames and bytes of one direction of a connection.
 ///
-/// It is separate from the connection, which it makes neither larger nor slower: the caller passes it
-/// the bytes of frames, those that were read before the engine takes them, and those of the output
-/// before they are cleared. It reads headers and skips payloads, so it does not matter how the
-/// bytes are cut, and whether they are masked. It checks nothing and never allocates.
+/// It is separate from the connection, which it makes neither larger nor slower: the caller passes
+/// it the bytes of frames, those that were read before the engine takes them, and those of the
+/// output before they are cleared. It reads headers and skips payloads, so it does not matter how
+/// the bytes are cut, and whether they are masked. It checks nothing and never allocates.
 ///
 /// It counts up to the end of a Close frame, as nothing follows that, and up to a header that no
 /// endpoint may send.

@@ -175,7 +175,6 @@ pub(crate) const fn overflows(len: u64) -> bool {
 /// Writes a header into the front of `buf` and returns its length. It is made in registers and
 /// stored at once: a load that follows soon would wait for several stores.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "each arm has tested the range")]
 pub(crate) fn write(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, buf: &mut [u8; MAX_HEADER_LEN]) -> usize {
     let masked = bit(key.is_some(), MASK);
     let key_len = if key.is_some() { KEY_LEN } else { 0 };
@@ -216,7 +215,6 @@ pub(crate) fn append(first: FirstByte, key: Option<[u8; KEY_LEN]>, len: u64, out
 #[cfg(feature = "alloc")]
 /// The header of a frame that is not masked, for at most [`MAX_IN_7_BITS`] bytes.
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "at most 125")]
 pub(crate) const fn short(first: FirstByte, len: usize) -> [u8; MIN_HEADER_LEN] {
     debug_assert!(len <= MAX_IN_7_BITS);
     [first.0, len as u8]
@@ -226,7 +224,6 @@ pub(crate) const fn short(first: FirstByte, len: usize) -> [u8; MIN_HEADER_LEN] 
 /// The header of a frame that is not masked, for more bytes than that and at most
 /// [`MAX_IN_16_BITS`].
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "at most 0xFFFF")]
 pub(crate) const fn medium(first: FirstByte, len: usize) -> [u8; MEDIUM_HEADER_LEN] {
     debug_assert!(len > MAX_IN_7_BITS && len <= MAX_IN_16_BITS);
     let [high, low] = (len as u16).to_be_bytes();

@@ -90,8 +90,8 @@ impl<'a> Accept<'a> {
 
     /// Sets further headers of the response, such as a cookie.
     ///
-    /// `Host`, `Connection`, `Upgrade`, `Origin`, `Sec-WebSocket-…` and headers that announce a body
-    /// make the acceptance fail.
+    /// `Host`, `Connection`, `Upgrade`, `Origin`, `Sec-WebSocket-…` and headers that announce a
+    /// body make the acceptance fail.
     #[must_use]
     pub const fn headers(mut self, headers: &'a [(&'a str, &'a str)]) -> Self {
         self.headers = headers;

@@ -135,8 +135,8 @@ impl ClientRequest {
 
     /// Adds a header, such as `Authorization` or `Cookie`.
     ///
-    /// `Host`, `Connection`, `Upgrade`, `Origin`, `Sec-WebSocket-…` and headers that announce a body
-    /// make the request fail when it is written.
+    /// `Host`, `Connection`, `Upgrade`, `Origin`, `Sec-WebSocket-…` and headers that announce a
+    /// body make the request fail when it is written.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

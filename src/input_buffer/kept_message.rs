@@ -6,7 +6,7 @@ use crate::{
     connection::Connection,
     error::ProtocolError,
     event::Event,
-    receive::{BufferedMessage, Progress},
+    receive::{BufferedMessage, BufferedProgress},
     utf8::InvalidUtf8,
 };
 
@@ -88,13 +88,13 @@ impl KeptMessage {
             return Ok(input.len());
         };
         let result = match message.advance(input, self.is_room_full) {
-            Ok(Progress::Incomplete) => return Ok(input.len()),
-            Ok(Progress::Complete) => {
+            Ok(BufferedProgress::Incomplete) => return Ok(input.len()),
+            Ok(BufferedProgress::Complete) => {
                 self.longest = self.longest.max(message.frame_len());
                 let left = input.len() - message.frame_len();
                 message.event(input).map(|event| (event, left))
             }
-            Ok(Progress::Unsuitable) => {
+            Ok(BufferedProgress::Unsuitable) => {
                 message.restore(input);
                 let limit = message.limit();
                 self.message = None;

@@ -158,8 +158,8 @@ impl InputBuffer {
         self.buf.get_mut(self.end..self.room_end).unwrap_or_default()
     }
 
-    /// Notes that the first `len` bytes of [`room`](Self::room) were read. Of a `len` that is longer
-    /// than it, the rest is ignored.
+    /// Notes that the first `len` bytes of [`room`](Self::room) were read. Of a `len` that is
+    /// longer than it, the rest is ignored.
     pub fn filled(&mut self, len: usize) {
         self.end = self.end.saturating_add(len).min(self.room_end);
         self.has_read |= len > 0;
@@ -174,7 +174,6 @@ impl InputBuffer {
     /// # Errors
     /// Those of [`Connection::receive`].
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as `Connection::receive`")]
     pub fn receive<'b>(
         &'b mut self,
         connection: &mut Connection,

@@ -151,7 +151,6 @@ pub(crate) fn rotated(key: [u8; 4], len: usize) -> [u8; 4] {
 }
 
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "only the low bits matter")]
 fn rotate(key: u32, len: usize) -> u32 {
     // The rotation is modulo 32 bits, so the truncated length gives the same.
     key.rotate_right((len as u32).wrapping_mul(8))

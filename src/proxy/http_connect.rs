@@ -18,12 +18,12 @@ use crate::{
 /// Memory grows with the answer, up to [`Config::max_head_size`] and
 /// [`Config::max_refusal_body`].
 pub struct Connect {
-    state: State,
+    state: TunnelState,
     max_headers: usize,
     max_refusal_body: usize,
 }
 
-enum State {
+enum TunnelState {
     /// The final response has not come.
     Head(HeadReader),
     /// The tunnel is refused, and the body is not complete.
@@ -36,7 +36,7 @@ enum State {
 impl Connect {
     pub(super) const fn new(config: &Config) -> Self {
         Self {
-            state: State::Head(HeadReader::new(HeadKind::Response, config.max_head_size)),
+            state: TunnelState::Head(HeadReader::new(HeadKind::Response, config.max_head_size)),
             max_headers: config.max_headers,
             max_refusal_body: config.max_refusal_body,
         }
@@ -53,7 +53,7 @@ impl Connect {
     pub fn receive(&mut self, input: &mut &mut [u8]) -> Result<Option<Response<'static>>, ProxyError> {
         loop {
             match &mut self.state {
-                State::Head(reader) => match reader.read(input) {
+                TunnelState::Head(reader) => match reader.read(input) {
                     Ok(None) => return Ok(None),
                     Ok(Some(head)) => {
                         let len = head.len();
@@ -67,14 +67,14 @@ impl Connect {
                     }
                     Err(error) => return Err(self.fail(error.into())),
                 },
-                State::Body(refused) => match refused.1.read(input) {
+                TunnelState::Body(refused) => match refused.1.read(input) {
                     Ok(BodyProgress::Incomplete) => return Ok(None),
                     Ok(progress) => return Err(self.refuse(progress == BodyProgress::Complete)),
                     // The status and the headers say more than an error in the body.
                     Err(_) => return Err(self.refuse(false)),
                 },
-                State::Open => return Ok(None),
-                State::Failed(error) => return Err(error.clone()),
+                TunnelState::Open => return Ok(None),
+                TunnelState::Failed(error) => return Err(error.clone()),
             }
         }
     }
@@ -85,13 +85,13 @@ impl Connect {
     /// The tunnel was not open: [`ProxyError::UnexpectedEof`], or what has come of a refusal.
     pub fn receive_eof(&mut self) -> Result<(), ProxyError> {
         match &self.state {
-            State::Head(_) => Err(self.fail(ProxyError::UnexpectedEof)),
-            State::Body(refused) => {
+            TunnelState::Head(_) => Err(self.fail(ProxyError::UnexpectedEof)),
+            TunnelState::Body(refused) => {
                 let is_complete = refused.1.ends_with_transport();
                 Err(self.refuse(is_complete))
             }
-            State::Open => Ok(()),
-            State::Failed(error) => Err(error.clone()),
+            TunnelState::Open => Ok(()),
+            TunnelState::Failed(error) => Err(error.clone()),
         }
     }
 
@@ -103,18 +103,18 @@ impl Connect {
             // client MUST ignore any Content-Length or Transfer-Encoding header fields received in
             // a successful response to CONNECT."
             200..=299 => {
-                self.state = State::Open;
+                self.state = TunnelState::Open;
                 return Ok(Some(response));
             }
             101 => return Err(self.fail(ProxyError::SwitchingProtocols)),
             100..=199 => {
                 // All heads together stay within the limit, so that this cannot go on for ever.
-                if let State::Head(reader) = &mut self.state {
+                if let TunnelState::Head(reader) = &mut self.state {
                     reader.continue_after(len);
                 }
             }
             _ => match RefusalBody::new(&response, self.max_refusal_body) {
-                Ok(body) => self.state = State::Body(Box::new((response, body))),
+                Ok(body) => self.state = TunnelState::Body(Box::new((response, body))),
                 Err(_) => {
                     return Err(self.fail(ProxyError::Refused(Box::new(Refusal {
                         response,
@@ -129,8 +129,8 @@ impl Connect {
 
     /// Ends with the refusal, and what has come of its body.
     fn refuse(&mut self, is_complete: bool) -> ProxyError {
-        match mem::replace(&mut self.state, State::Open) {
-            State::Body(refused) => {
+        match mem::replace(&mut self.state, TunnelState::Open) {
+            TunnelState::Body(refused) => {
                 let (response, body) = *refused;
                 self.fail(ProxyError::Refused(Box::new(Refusal {
                     response,
@@ -143,7 +143,7 @@ impl Connect {
     }
 
     fn fail(&mut self, error: ProxyError) -> ProxyError {
-        self.state = State::Failed(error.clone());
+        self.state = TunnelState::Failed(error.clone());
         error
     }
 }
@@ -164,10 +164,10 @@ impl From<HeadError> for ProxyError {
 impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match &self.state {
-            State::Head(_) => "waiting for the head",
-            State::Body(_) => "waiting for the body of a refusal",
-            State::Open => "open",
-            State::Failed(_) => "failed",
+            TunnelState::Head(_) => "waiting for the head",
+            TunnelState::Body(_) => "waiting for the body of a refusal",
+            TunnelState::Open => "open",
+            TunnelState::Failed(_) => "failed",
         };
         f.debug_struct("Connect")
             .field("state", &format_args!("{state}"))

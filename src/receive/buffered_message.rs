@@ -35,7 +35,7 @@ pub(crate) struct BufferedMessage {
 }
 
 /// What became of a message whose next bytes have arrived.
-pub(crate) enum Progress {
+pub(crate) enum BufferedProgress {
     /// Bytes are missing.
     Incomplete,
     /// All of it is in the buffer.
@@ -72,15 +72,15 @@ impl BufferedMessage {
 
     /// Takes what has arrived. `input` begins with the header. If `is_room_full`, more has probably
     /// arrived already.
-    pub(crate) fn advance(&mut self, input: &mut [u8], is_room_full: bool) -> Result<Progress, InvalidUtf8> {
+    pub(crate) fn advance(&mut self, input: &mut [u8], is_room_full: bool) -> Result<BufferedProgress, InvalidUtf8> {
         if input.len() < self.wanted() {
-            return Ok(Progress::Incomplete);
+            return Ok(BufferedProgress::Incomplete);
         }
         let end = input.len().min(self.frame_len);
         let is_complete = end == self.frame_len;
         // Validation in pieces is a pass of its own here. It is for the time of waiting.
         if is_room_full && !is_complete && self.is_unmasked_text() {
-            return Ok(Progress::Incomplete);
+            return Ok(BufferedProgress::Incomplete);
         }
         let arrived = input.get_mut(self.processed..end).unwrap_or_default();
         let start = self.processed - self.header_len;
@@ -89,21 +89,21 @@ impl BufferedMessage {
         if is_complete || self.kind == MessageKind::Binary {
             unmask(arrived, key);
             return Ok(if is_complete {
-                Progress::Complete
+                BufferedProgress::Complete
             } else {
-                Progress::Incomplete
+                BufferedProgress::Incomplete
             });
         }
         // ASCII is valid wherever it is cut.
         if mask::apply_and_check_ascii(arrived, key) && self.is_ascii {
-            return Ok(Progress::Incomplete);
+            return Ok(BufferedProgress::Incomplete);
         }
         self.is_ascii = false;
         if end - self.header_len > SHORT_TEXT {
-            return Ok(Progress::Unsuitable);
+            return Ok(BufferedProgress::Unsuitable);
         }
         self.utf8.push(arrived).result?;
-        Ok(Progress::Incomplete)
+        Ok(BufferedProgress::Incomplete)
     }
 
     /// Masks again what is unmasked. Then `input` is what was received.

@@ -248,7 +248,7 @@ impl Receiver {
             return;
         }
         if let Some(state) = pool.take_inflater_state(params) {
-            self.compressed.inflater(params).put_state(state);
+            self.compressed.inflater(params).set_state(state);
         }
     }
 

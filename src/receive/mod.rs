@@ -12,7 +12,7 @@ use alloc::{borrow::Cow, vec::Vec};
 use core::mem;
 
 pub(crate) use self::{
-    buffered_message::{BufferedMessage, Progress},
+    buffered_message::{BufferedMessage, BufferedProgress},
     path::Path,
     pieces::Pieces,
 };

@@ -171,7 +171,7 @@ impl Sender {
                 .compressed
                 .deflater
                 .get_or_insert_with(|| Box::new(Deflater::new(params)));
-            deflater.put_state(state);
+            deflater.set_state(state);
         }
     }
 

@@ -36,7 +36,6 @@ impl Utf8State {
 
     /// Returns the state after `byte`.
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation, reason = "only the low bits are used")]
     pub(super) fn next(self, byte: u8) -> Self {
         let row = ROWS.get(usize::from(byte)).copied().unwrap_or_default();
         Self((row >> self.0) as u8 & 0x3F)
@@ -85,11 +84,7 @@ impl Utf8State {
 /// shift.
 static ROWS: [u64; 256] = rows();
 
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::indexing_slicing,
-    reason = "computed by the compiler, of numbers below 256"
-)]
+#[allow(clippy::indexing_slicing, reason = "computed by the compiler, of numbers below 256")]
 const fn rows() -> [u64; 256] {
     let mut rows = [0; 256];
     let mut byte = 0;

@@ -117,7 +117,7 @@ STATE_SPACE = [
     ),
     (
         "message limit off by one",
-        "src/message_assembler.rs",
+        "src/message_limits.rs",
         "if self.bytes > limits.size {",
         "if self.bytes >= limits.size {",
     ),
@@ -148,9 +148,9 @@ STATE_SPACE = [
     ),
     (
         "chunk withheld until its frame ends",
-        "src/receive/mod.rs",
-        "if text.is_empty() && !ends_frame {\n                    return Ok(None);",
-        "if !ends_frame {\n                    return Ok(None);",
+        "src/receive/chunks.rs",
+        "Ok(()) if data.is_empty() && ends == Ends::Nothing => return Ok(None),",
+        "Ok(()) if ends == Ends::Nothing => return Ok(None),",
     ),
     (
         "window of the deflater not known to the inflater",
@@ -161,14 +161,14 @@ STATE_SPACE = [
     (
         "fragments of a compressed message: RSV1 on each",
         "src/send/compressed.rs",
-        "let first = if begins { compressed(first) } else { first };",
-        "let first = compressed(first);",
+        "let first = if begins { first.with_rsv1() } else { first };",
+        "let first = first.with_rsv1();",
     ),
     (
         "Pong does not stop its deadline",
         "src/timers/mod.rs",
-        "if let Some(sent) = pinged.take_if(|_| payload == self.pings.to_be_bytes()) {",
-        "if let Some(sent) = (*pinged).filter(|_| payload == self.pings.to_be_bytes()) {",
+        "if let Some(sent) = pinged.take_if(|_| payload == self.last_ping.to_be_bytes()) {",
+        "if let Some(sent) = (*pinged).filter(|_| payload == self.last_ping.to_be_bytes()) {",
     ),
     (
         "every Close frame starts the deadline of the closing handshake anew",
@@ -180,7 +180,7 @@ STATE_SPACE = [
         "closing handshake without a deadline after a Ping",
         "src/timers/mod.rs",
         "TimerPhase::Closing { since } => at(since, self.timeouts.close, Due::Close),",
-        "TimerPhase::Closing { since } => at(since, self.timeouts.close, Due::Close).filter(|_| self.pings == 0),",
+        "TimerPhase::Closing { since } => at(since, self.timeouts.close, Due::Close).filter(|_| self.last_ping == 0),",
     ),
     (
         "unsolicited Pong keeps a silent peer alive",
@@ -323,7 +323,7 @@ TESTS = [
     ),
     (
         "one fragment more than the limit",
-        "src/message_assembler.rs",
+        "src/message_limits.rs",
         "if self.fragments > limits.fragments {",
         "if self.fragments > limits.fragments + 1 {",
         "fragmentation::s10_4_the_number_of_fragments_is_limited",
