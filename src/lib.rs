@@ -27,8 +27,8 @@
 //!
 //! # The model
 //!
-//! The engine owns no socket, no buffer, no clock and no source of randomness. The caller passes
-//! the bytes that it has read, and a `Vec` to append to, and gets events:
+//! The engine owns no socket, no input or output buffer, no clock and no source of randomness. The
+//! caller passes the bytes that it has read, and a `Vec` to append to, and gets events:
 //!
 //! ```text
 //!              borrowed                                              borrowed
@@ -152,7 +152,7 @@
 //! * `alloc`: [`Connection`] and the handshakes.
 //! * `deflate` (default): permessage-deflate (RFC 7692) with `miniz_oxide`; off until
 //!   [`Config::deflate`] turns it on. Implies `alloc`.
-//! * `zlib-rs`: permessage-deflate with `zlib-rs`, which is faster. Implies `std`.
+//! * `zlib-rs`: permessage-deflate with `zlib-rs`, which is faster. Implies `std` and `deflate`.
 //! * `simd`: masking and the validation of long text use SIMD, chosen by run-time CPU detection, by
 //!   the crates `fearless_simd` and `simdutf8`. Implies `std`.
 //! * `http`: conversions from and to the types of the `http` crate. Implies `std`.

@@ -55,11 +55,11 @@ def geometric_mean(ratios):
 
 
 def table(figures):
-    """Returns the table: the ways to use sockless, the best peer, and the floor."""
+    """Returns the table: the ways to use sockless, the best other crate, and the floor."""
     ways = [way for way in (SOCKLESS, BUFFER, TOKIO) if any(way in row for row in figures.values())]
     names = {SOCKLESS: "ours, ns", BUFFER: "with `InputBuffer`", TOKIO: "adapter for tokio"}
     lines = [
-        "| workload | " + " | ".join(names[way] for way in ways) + " | best peer, ns | ratio to it | floor, ns | ratio to it |",
+        "| workload | " + " | ".join(names[way] for way in ways) + " | best other crate, ns | ratio to it | floor, ns | ratio to it |",
         "|---|" + "--:|" * len(ways) + "---|--:|--:|--:|",
     ]
     to_peers, to_floor = [], []
@@ -73,7 +73,7 @@ def table(figures):
         cells += [format_ns(row[FLOOR]), f"{to_floor[-1]:.2f}"]
         lines.append(f"| {workload} | " + " | ".join(cells) + " |")
     lines.append(
-        f"\nIn the geometric mean, our time is {geometric_mean(to_peers):.2f} of that of the best peer of each row, and"
+        f"\nIn the geometric mean, our time is {geometric_mean(to_peers):.2f} of that of the best other crate of each row, and"
         f" {geometric_mean(to_floor):.2f} of that of the floor; at most, it is {max(to_peers):.2f} and {max(to_floor):.2f}."
     )
     return "\n".join(lines) + "\n"
