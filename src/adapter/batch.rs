@@ -29,8 +29,8 @@ impl<'a> Batch<'a> {
     /// Appends a message to the output. It never waits.
     ///
     /// # Errors
-    /// The connection is closing, a message in fragments is in progress, or, in an asynchronous
-    /// adapter, the transport has failed. The message is not sent then.
+    /// The connection is closing, a message in fragments is in progress, or, in a polled adapter,
+    /// the transport has failed. The message is not sent then.
     #[inline]
     pub fn feed(&mut self, message: impl AsMessage) -> Result<(), Error> {
         self.append(|driver| driver.feed(message.as_message()))

@@ -244,9 +244,9 @@ const MAX_WRITE: usize = 64 << 10;
 
 /// A connection, or a stream of HTTP/2, that hyper has upgraded, as a [`Transport`].
 ///
-/// Over HTTP/2, the end of the stream (END_STREAM) and a reset with CANCEL are the end of the
-/// transport, and other resets are errors. To shut it down sends END_STREAM. To drop it before
-/// that sends END_STREAM too, and then a reset: hyper has no call to send another one.
+/// Over HTTP/2, the end of the stream (END_STREAM) and a reset with CANCEL or NO_ERROR are the end
+/// of the transport, and other resets are errors. To shut it down sends END_STREAM. To drop it
+/// before that sends END_STREAM too, and then a reset: hyper has no call to send another one.
 #[derive(Debug)]
 pub struct Stream {
     upgraded: Upgraded,

@@ -23,17 +23,17 @@ use crate::{
     },
 };
 
-/// The binary messages of a [`WebSocket`] as one stream of bytes in each
-/// direction: `AsyncRead` and `AsyncWrite` of tokio and of `futures-io`. Where messages begin and
-/// end has no meaning.
+/// The binary messages of a [`WebSocket`] as one stream of bytes in each direction: `AsyncRead` and
+/// `AsyncWrite` of tokio and of `futures-io`. Where messages begin and end has no meaning.
 ///
-/// [`WebSocket::into_byte_stream`](WebSocket::into_byte_stream) returns it. The `split`
-/// functions of the runtimes can divide it between two tasks.
+/// [`WebSocket::into_byte_stream`] returns it. The `split` functions of the runtimes can divide it
+/// between two tasks.
 ///
 /// **Reading** ends when the connection ended well, and not before: a transport that ends without a
 /// Close frame is an error, and so is a Close frame inside a message. A text message is an error,
 /// `InvalidData`, and closes the connection with 1003 (RFC 6455, section 7.4.1). Each read after an
 /// error fails too.
+///
 /// Reading answers Pings and keeps the deadlines, so one task should always read. With
 /// [`Delivery::Chunks`](crate::Delivery::Chunks), messages of any length are read in the memory of
 /// one read.
@@ -76,7 +76,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// the end or if `buf` is empty.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`](WebSocket::recv), as inner errors, and a text message.
+    /// Those of [`WebSocket::recv`], as inner errors, and a text message.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));

@@ -18,9 +18,8 @@ use crate::{
 
 /// One message, to be read: `AsyncRead` of tokio and of `futures-io`.
 ///
-/// [`WebSocket::reader`] and [`Reader::reader`]
-/// return it. While it is read, Pings are answered, deadlines are kept and output is written, as by
-/// [`recv`](WebSocket::recv).
+/// [`WebSocket::reader`] and [`Reader::reader`] return it. While it is read, Pings are answered,
+/// deadlines are kept and output is written, as by [`recv`](WebSocket::recv).
 ///
 /// It is at its end after the last byte of the message. **Dropped before that,** the rest of the
 /// message is skipped by the next call that receives, of any kind: it is neither returned nor kept.
@@ -87,8 +86,8 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
     /// read, and 0 at the end of the message or if `buf` is empty.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`](WebSocket::recv), as inner errors. The peer has sent a
-    /// Close frame before the end of the message.
+    /// Those of [`WebSocket::recv`], as inner errors; or the peer has sent a Close frame before the
+    /// end of the message.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));

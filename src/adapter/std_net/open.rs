@@ -19,8 +19,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// `wss` URL.
     ///
     /// # Errors
-    /// The request cannot be sent, the transport fails, or the server violates the protocol or
-    /// [refuses](Error::Refused).
+    /// The request cannot be sent, the transport fails, or the server violates the protocol,
+    /// [refuses](Error::Refused), or takes too long.
     pub fn client(
         stream: S,
         request: &ClientRequest,

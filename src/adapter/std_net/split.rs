@@ -58,7 +58,7 @@ impl<S: Socket> WebSocket<S> {
     /// Joins two halves again. Nothing that was received or fed is lost.
     ///
     /// ```no_run
-    /// use sockless::adapter::std_net::{self, WebSocket};
+    /// use sockless::{CloseCode, adapter::std_net::{self, WebSocket}};
     ///
     /// let (mut reader, writer) = std_net::connect("ws://127.0.0.1:9001/")?.split()?;
     /// std::thread::scope(|scope| {
@@ -67,6 +67,8 @@ impl<S: Socket> WebSocket<S> {
     /// })?;
     /// let mut ws = WebSocket::reunite(reader, writer)?;
     /// ws.send("whole again")?;
+    /// ws.close(CloseCode::NORMAL, "")?;
+    /// while ws.recv()?.is_some() {}
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

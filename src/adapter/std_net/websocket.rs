@@ -169,7 +169,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// two threads.
     ///
     /// # Errors
-    /// The transport failed, or the connection is closing. After a timeout, a part of the message
+    /// The transport failed, the connection is closing, or a message in fragments is in progress
+    /// ([`SendError::MessageInProgress`]). After a timeout or `WriteZero`, a part of the message
     /// may be written: [`flush`](Self::flush) writes the rest, another `send` would send the
     /// message twice.
     pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
@@ -183,7 +184,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// one write.
     ///
     /// # Errors
-    /// The connection is closing.
+    /// The connection is closing, or a message in fragments is in progress
+    /// ([`SendError::MessageInProgress`]).
     pub fn feed(&mut self, message: impl AsMessage) -> Result<(), SendError> {
         self.whole.core.driver.feed(message.as_message())
     }
@@ -192,12 +194,14 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`Connection::send_prepared`].
     ///
     /// ```no_run
-    /// use sockless::{PreparedMessage, adapter::std_net};
+    /// use sockless::{CloseCode, PreparedMessage, adapter::std_net};
     ///
     /// let news = PreparedMessage::text("encoded and compressed once");
     /// for url in ["ws://127.0.0.1:9001/", "ws://127.0.0.1:9002/"] {
     ///     let mut ws = std_net::connect(url)?;
     ///     ws.send_prepared(&news)?;
+    ///     ws.close(CloseCode::NORMAL, "")?;
+    ///     while ws.recv()?.is_some() {}
     /// }
     /// # Ok::<(), sockless::adapter::Error>(())
     /// ```
@@ -220,7 +224,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Writes the output.
     ///
     /// # Errors
-    /// The transport failed. After a timeout, a further call continues.
+    /// The transport failed. After a timeout or `WriteZero`, a further call continues.
     pub fn flush(&mut self) -> io::Result<()> {
         self.whole.flush()
     }
@@ -275,15 +279,15 @@ impl<S: Read + Write> WebSocket<S> {
         self.whole.core.driver.engine.set_max_message_size(bytes);
     }
 
-    /// Returns how many bytes of output are not written: what was [fed](Self::feed), and what an
-    /// interrupted call has left. The transport may hold written bytes back.
+    /// Returns how many bytes of output the transport has not taken yet, with those that were only
+    /// [fed](Self::feed): a measure of a slow peer.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.whole.core.pending_bytes()
     }
 
     /// Returns the memory of a message to the connection, which uses it for the next message. So a
-    /// steady stream of messages allocates nothing.
+    /// steady stream of messages allocates nothing. The connection holds the memory, however large.
     pub fn recycle(&mut self, message: Message<'static>) {
         self.whole.core.driver.recycle(message);
     }

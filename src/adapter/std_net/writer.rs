@@ -61,7 +61,8 @@ impl<W: Write> Writer<W> {
     /// receive meanwhile, in a thread of its own.
     ///
     /// # Errors
-    /// Those of [`WebSocket::send`]. After a timeout, continue with [`flush`](Self::flush).
+    /// Those of [`WebSocket::send`]. After a timeout or `WriteZero`, continue with
+    /// [`flush`](Self::flush).
     pub fn send(&self, message: impl AsMessage) -> Result<(), Error> {
         // Called before the core is locked: this is code of the application.
         let message = message.as_message();
@@ -153,8 +154,8 @@ impl<W: Write> Writer<W> {
         self.core().driver.engine.set_compression(enabled);
     }
 
-    /// Returns how many bytes of output are not written: see [`WebSocket::pending_bytes`]. It does
-    /// not wait for a thread that writes.
+    /// Returns how many bytes of output the transport has not taken yet: see
+    /// [`WebSocket::pending_bytes`]. It does not wait for a thread that writes.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.core().pending_bytes()
