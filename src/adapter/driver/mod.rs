@@ -45,8 +45,6 @@ pub(in crate::adapter) struct Driver {
     skips_message: bool,
     /// The half that has begun a message in fragments, and has not ended it.
     message_sender: Option<SenderId>,
-    /// How many identities were given away.
-    senders: u64,
     trace: Trace,
 }
 
@@ -60,7 +58,6 @@ impl SenderId {
     pub(in crate::adapter) const WHOLE: Self = Self(0);
 
     /// The one of a writer that has a number from 1 on.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(in crate::adapter) const fn numbered(number: u64) -> Self {
         Self(number)
     }
@@ -119,7 +116,6 @@ impl Driver {
             is_in_reader: false,
             skips_message: false,
             message_sender: None,
-            senders: 0,
         }
     }
 
@@ -181,15 +177,17 @@ impl Driver {
     /// Fails if the peer has missed a deadline, as all later calls do.
     pub(in crate::adapter) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(due) = self.timers.handle_timeout(now) {
+            // There is one: it has just passed.
+            let limit = self.timers.limit(due).unwrap_or_default();
             match due {
                 Due::Ping(payload) => _ = self.append_ping(&payload),
                 Due::Idle => {
-                    self.trace.missed_deadline(&due, self.timers.limit(due));
+                    self.trace.missed_deadline(&due, limit);
                     let _sent = self.close(Some(CloseCode::GOING_AWAY), "idle", now);
                 }
                 Due::Handshake | Due::Pong | Due::Close => {
-                    self.trace.missed_deadline(&due, self.timers.limit(due));
-                    self.missed_deadline = Some((due, self.timers.limit(due)));
+                    self.trace.missed_deadline(&due, limit);
+                    self.missed_deadline = Some((due, limit));
                     (self.out, self.control) = (Vec::new(), Vec::new());
                 }
             }

@@ -49,7 +49,7 @@ impl<'a, T, C> Call<'a, T, C> {
     pub(super) fn begin_message(&mut self) -> Result<(), SendError> {
         let (sender, shared) = (self.sender(), self.access.shared());
         let mut socket = self.access.socket();
-        socket.driver.begin_message_of(sender)?;
+        socket.driver.begin_message(sender)?;
         if let Some(shared) = shared {
             shared.set_message_sender(&socket.driver);
         }

@@ -99,8 +99,12 @@ impl<W: Write> Writer<W> {
 
 impl<'a, W> MessageWriter<'a, W> {
     fn new(mut output: Output<'a, W>, kind: MessageKind) -> Result<Self, SendError> {
+        let begun = output.with_core(|core| {
+            let id = core.new_sender();
+            core.driver.begin_message(id).map(|()| id)
+        });
         Ok(Self {
-            id: output.with_core(|core| core.driver.begin_message())?,
+            id: begun?,
             output,
             fragment: Fragment::new(kind),
         })

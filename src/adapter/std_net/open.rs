@@ -39,7 +39,7 @@ impl<S: Read + Write> WebSocket<S> {
         started: Instant,
     ) -> Result<(Self, Response<'static>), Error> {
         let driver = Driver::client(request, settings, started)?;
-        let mut ws = Self::new(stream, driver, settings, hooks).read_ahead(unread);
+        let mut ws = Self::new(stream, driver, hooks).read_ahead(unread);
         loop {
             // After a timeout that the application has set, too, what is known of a refusal.
             let received = ws.recv_event().or_else(|error| {
@@ -55,7 +55,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Creates the connection of a server that waits for a request.
     pub(super) fn server(stream: S, settings: &Settings, hooks: Option<SocketHooks<S>>) -> Self {
         let driver = Driver::server(settings, Instant::now());
-        Self::new(stream, driver, settings, hooks)
+        Self::new(stream, driver, hooks)
     }
 
     /// Continues a connection whose opening handshake is done, with an engine from
@@ -74,13 +74,13 @@ impl<S: Read + Write> WebSocket<S> {
         hooks: Option<SocketHooks<S>>,
     ) -> Self {
         let driver = Driver::upgraded(engine, settings, Instant::now());
-        Self::new(stream, driver, settings, hooks)
+        Self::new(stream, driver, hooks)
     }
 
-    fn new(stream: S, driver: Driver, settings: &Settings, hooks: Option<SocketHooks<S>>) -> Self {
+    fn new(stream: S, driver: Driver, hooks: Option<SocketHooks<S>>) -> Self {
         Self {
             whole: Whole {
-                core: Core::new(driver, settings.timeouts.close),
+                core: Core::new(driver),
                 writer: WriteLoop::new(stream, hooks.as_ref()),
             },
             reader: ReadLoop::new(hooks),

@@ -61,10 +61,7 @@ impl<W: Write> Output<'_, W> {
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Whole(whole) => whole.flush(),
-            Self::Half(shared) => {
-                shared.flush()?;
-                shared.flush_left_replies()
-            }
+            Self::Half(shared) => shared.flush_with_replies(),
         }
     }
 }

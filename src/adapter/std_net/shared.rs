@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    sync::{Mutex, TryLockError},
+    sync::Mutex,
 };
 
 use super::{access::Core, unless_fatal, write_loop::WriteLoop};
@@ -11,7 +11,7 @@ use crate::{
     adapter::{
         Error,
         driver::{Driver, Outgoing},
-        lock,
+        lock, try_lock,
     },
 };
 
@@ -29,6 +29,12 @@ impl<W: Write> Shared<W> {
         lock(&self.writer).flush(&mut &self.core)
     }
 
+    /// Writes all output, and then the replies that the reader has left to this thread.
+    pub(super) fn flush_with_replies(&self) -> io::Result<()> {
+        self.flush()?;
+        self.flush_left_replies()
+    }
+
     /// Writes all output if too much of it is unwritten. Waits for another thread that writes.
     pub(super) fn make_room(&self) -> io::Result<()> {
         lock(&self.writer).make_room(&mut &self.core)
@@ -43,10 +49,8 @@ impl<W: Write> Shared<W> {
         // The core is unlocked before the writer is tried: a thread that is writing looks for
         // replies after that.
         while lock(&self.core).has_replies() {
-            let mut writer = match self.writer.try_lock() {
-                Ok(writer) => writer,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return Ok(()),
+            let Some(mut writer) = try_lock(&self.writer) else {
+                return Ok(());
             };
             writer.flush_replies(&mut &self.core)?;
         }
@@ -59,10 +63,8 @@ impl<W: Write> Shared<W> {
         if !message.is_large() {
             return self.command(|driver| driver.append(message));
         }
-        let mut writer = match self.writer.try_lock() {
-            Ok(writer) => writer,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return self.command(|driver| driver.append(message)),
+        let Some(mut writer) = try_lock(&self.writer) else {
+            return self.command(|driver| driver.append(message));
         };
         let sent = writer.send(&mut &self.core, message);
         drop(writer);
@@ -88,7 +90,7 @@ impl<W: Write> Shared<W> {
     }
 
     /// Writes the replies that the reader has left to this thread while this thread was writing.
-    pub(super) fn flush_left_replies(&self) -> io::Result<()> {
+    fn flush_left_replies(&self) -> io::Result<()> {
         unless_fatal(self.flush_replies())
     }
 }

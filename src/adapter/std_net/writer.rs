@@ -47,7 +47,7 @@ pub struct Writer<W> {
 
 impl<W> Writer<W> {
     pub(super) fn new(shared: Arc<Shared<W>>) -> Self {
-        let id = lock(&shared.core).driver.new_sender();
+        let id = lock(&shared.core).new_sender();
         Self { shared, id }
     }
 
@@ -115,8 +115,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::flush`].
     pub fn flush(&self) -> io::Result<()> {
-        self.shared.flush()?;
-        self.shared.flush_left_replies()
+        self.shared.flush_with_replies()
     }
 
     /// Sends a Ping with a payload of at most 125 bytes.
