@@ -45,8 +45,9 @@ pub fn connect_tcp(host: &str, port: u16, limit: impl Into<Option<Duration>>) ->
 }
 
 pub(super) fn connect_tcp_within(host: &str, port: u16, limit: Limit) -> Result<TcpStream, Error> {
-    let addresses = resolve(host, port, limit)?;
-    connect_within(addresses, limit)
+    resolve(host, port, limit)
+        .and_then(|addresses| connect_within(addresses, limit))
+        .map_err(|error| error.with_host(host, port))
 }
 
 /// Connects to the first of several addresses that answers, with TCP_NODELAY set (RFC 8305).
