@@ -9,7 +9,7 @@ use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::time::Duration;
 use std::{io, time::Instant};
 
-use super::{Error, Settings, received::Reads, trace::Trace};
+use super::{Error, Settings, received::ChunkConsumer, trace::Trace};
 use crate::{
     Accept, ClientRequest, CloseCode, Connection, Event, ProtocolError, Request, State,
     error::LocalHandshakeError,
@@ -29,17 +29,17 @@ pub(in crate::adapter) struct Driver {
     pub(in crate::adapter) timers: Timers<Instant>,
     /// [`Settings::high_water`].
     pub(in crate::adapter) high_water: usize,
-    /// Something of a message was received that the timers do not know of.
-    has_heard: bool,
+    /// Something of a message was received, and not reported to the timers.
+    has_unreported_message: bool,
     /// How much of the message in progress had arrived after the last input.
     incomplete_len: usize,
     /// The deadline that the peer has missed. The connection is lost.
     missed_deadline: Option<(Due, Duration)>,
     /// A recycled allocation, for the next message that is complete in the input.
     spare: Vec<u8>,
-    /// What the call that receives takes chunks for.
-    reads: Reads,
-    /// A [reader](Reads::SameMessage) has not read its message to the end.
+    /// Whom the call that receives takes chunks for.
+    chunk_consumer: ChunkConsumer,
+    /// A [reader](ChunkConsumer::SameReader) has not read its message to the end.
     is_in_reader: bool,
     /// The rest of the message in progress is not returned: its reader was dropped.
     skips_message: bool,
@@ -108,11 +108,11 @@ impl Driver {
             reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
-            has_heard: false,
+            has_unreported_message: false,
             incomplete_len: 0,
             missed_deadline: None,
             spare: Vec::new(),
-            reads: Reads::Events,
+            chunk_consumer: ChunkConsumer::Application,
             is_in_reader: false,
             skips_message: false,
             message_sender: None,
@@ -257,7 +257,7 @@ impl Driver {
     /// If a deadline passed before that call, nobody has looked for it: the Pong may have arrived
     /// and is not read yet. The peer gets its time again.
     pub(in crate::adapter) fn write_stalled(&mut self, started: Instant) {
-        self.note_heard(|| started);
+        self.report_message(|| started);
         if self.timers.poll_timeout().is_some_and(|deadline| deadline < started) {
             self.timers.written(started);
         }

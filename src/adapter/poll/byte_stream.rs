@@ -9,8 +9,7 @@ use std::io::{self, ErrorKind};
 use super::{
     Clock, Transport, WebSocket,
     access::{Access, Whole},
-    copy::Copy,
-    read::poll_receive,
+    read_loop::poll_receive,
     socket::MAX_READS,
     waiting::Interest,
 };
@@ -20,6 +19,7 @@ use crate::{
         Error,
         driver::Outgoing,
         pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
+        take::IntoBuffer,
     },
 };
 
@@ -90,7 +90,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
             let Whole { socket, input } = &mut *self.ws.whole;
-            let take = Copy::<Chunk<'static>>::new(buf, &mut self.unread);
+            let take = IntoBuffer::<Chunk<'static>>::new(buf, &mut self.unread);
             match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take)) {
                 Ok(Some(piece)) if piece.kind == MessageKind::Text => {
                     self.failure = Some(text_in_byte_stream);

@@ -10,7 +10,7 @@ use super::{
     Clock, Transport,
     access::Access,
     input::Input,
-    read::{poll_receive, poll_receive_from},
+    read_loop::{poll_receive, poll_receive_from},
     socket::Socket,
     waiting::Interest,
 };
@@ -141,7 +141,7 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
             // There is nothing to wait for: the poll does not begin.
             Access::Whole(socket) if socket.has_room() => match socket.append(|driver| driver.feed(message)) {
                 Ok(()) => Poll::Ready(Ok(())),
-                Err(error) => refused(error),
+                Err(error) => send_error(error),
             },
             _ => self.poll_append(cx, |socket| socket.append(|driver| driver.feed(message))),
         }
@@ -250,6 +250,6 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
 /// Out of line: in the same place, the caller would move an error that is not there.
 #[cold]
 #[inline(never)]
-fn refused(error: SendError) -> Poll<Result<(), Error>> {
+fn send_error(error: SendError) -> Poll<Result<(), Error>> {
     Poll::Ready(Err(error.into()))
 }

@@ -7,12 +7,13 @@ use core::{
 };
 use std::io;
 
-use super::{Clock, Reader, Transport, WebSocket, call::Call, copy::Copy, input::Input, socket::MAX_READS};
+use super::{Clock, Reader, Transport, WebSocket, call::Call, input::Input, socket::MAX_READS};
 use crate::{
     MessageKind,
     adapter::{
         Error,
         pieces::{Piece, Unread, closed_in_message},
+        take::IntoBuffer,
     },
 };
 
@@ -72,7 +73,8 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
     /// Waits for the first piece of the next message.
     async fn next(mut call: Call<'a, T, C>, input: &'a mut Input) -> Result<Option<Self>, Error> {
         let mut unread = Unread::default();
-        let piece = poll_fn(|cx| call.poll_receive(input, cx, Copy::<Piece<true>>::new(&mut [], &mut unread))).await?;
+        let piece =
+            poll_fn(|cx| call.poll_receive(input, cx, IntoBuffer::<Piece<true>>::new(&mut [], &mut unread))).await?;
         Ok(piece.map(|piece| Self {
             call,
             input,
@@ -97,7 +99,7 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
             if !self.unread.is_empty() || self.is_complete {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
-            let take = Copy::<Piece<false>>::new(buf, &mut self.unread);
+            let take = IntoBuffer::<Piece<false>>::new(buf, &mut self.unread);
             match ready!(self.call.poll_receive(self.input, cx, take))? {
                 Some(piece) => {
                     self.is_complete = piece.message_end;

@@ -16,7 +16,7 @@ use super::{
     access::{Access, Whole},
     call::Call,
     input::Input,
-    read::poll_receive,
+    read_loop::poll_receive,
     waiting::Interest,
 };
 use crate::{

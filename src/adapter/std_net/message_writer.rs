@@ -65,7 +65,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// progress, or a text is not UTF-8. After any other timeout, [`flush`](Self::flush) writes the
     /// rest.
     pub fn send_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
-        let mut output = Output::Whole(&mut self.whole);
+        let mut output = Output::Unsplit(&mut self.unsplit);
         output.make_room()?;
         output.command(|driver| driver.fragment(SenderId::WHOLE, kind, data, fin))
     }
@@ -79,7 +79,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The connection is not open, or a message is in progress.
     pub fn writer(&mut self, kind: MessageKind) -> Result<MessageWriter<'_, S>, SendError> {
-        MessageWriter::new(Output::Whole(&mut self.whole), kind)
+        MessageWriter::new(Output::Unsplit(&mut self.unsplit), kind)
     }
 }
 

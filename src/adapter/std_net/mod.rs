@@ -34,8 +34,8 @@ mod split;
 #[cfg(feature = "rustls")]
 mod tls;
 mod tunnel;
+mod unsplit;
 mod websocket;
-mod whole;
 mod write_loop;
 mod writer;
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Settings, WebSocket, access::Core, read_loop::ReadLoop, socket::SocketHooks, whole::Whole, write_loop::WriteLoop,
+    Settings, WebSocket, access::Core, read_loop::ReadLoop, socket::SocketHooks, unsplit::Unsplit,
+    write_loop::WriteLoop,
 };
 use crate::{
     ClientRequest, Connection, Event,
@@ -79,11 +80,11 @@ impl<S: Read + Write> WebSocket<S> {
 
     fn new(stream: S, driver: Driver, hooks: Option<SocketHooks<S>>) -> Self {
         Self {
-            whole: Whole {
+            unsplit: Unsplit {
                 core: Core::new(driver),
-                writer: WriteLoop::new(stream, hooks.as_ref()),
+                write_loop: WriteLoop::new(stream, hooks.as_ref()),
             },
-            reader: ReadLoop::new(hooks),
+            read_loop: ReadLoop::new(hooks),
         }
     }
 
@@ -91,7 +92,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// connection processes them before what it reads.
     #[must_use]
     pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
-        self.reader.input.append(bytes);
+        self.read_loop.input.append(bytes);
         self
     }
 }

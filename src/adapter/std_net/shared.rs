@@ -20,13 +20,13 @@ pub(super) struct Shared<W> {
     /// Never locked while the stream is waited for.
     pub(super) core: Mutex<Core>,
     /// Locked by the thread that writes. It may be locked before `core`, but not after it.
-    pub(super) writer: Mutex<WriteLoop<W>>,
+    pub(super) write_loop: Mutex<WriteLoop<W>>,
 }
 
 impl<W: Write> Shared<W> {
     /// Writes all output. Waits for another thread that writes.
     pub(super) fn flush(&self) -> io::Result<()> {
-        lock(&self.writer).flush(&mut &self.core)
+        lock(&self.write_loop).flush(&mut &self.core)
     }
 
     /// Writes all output, and then the replies that the reader has left to this thread.
@@ -37,22 +37,22 @@ impl<W: Write> Shared<W> {
 
     /// Writes all output if too much of it is unwritten. Waits for another thread that writes.
     pub(super) fn make_room(&self) -> io::Result<()> {
-        lock(&self.writer).make_room(&mut &self.core)
+        lock(&self.write_loop).make_room(&mut &self.core)
     }
 
     /// Writes replies, unless another thread is writing: that thread looks for replies when it has
-    /// unlocked the writer.
+    /// unlocked the write loop.
     ///
     /// So a reader never waits for the peer to take a message of a writer. The peer may be waiting
     /// for the reader.
     pub(super) fn flush_replies(&self) -> io::Result<()> {
-        // The core is unlocked before the writer is tried: a thread that is writing looks for
+        // The core is unlocked before the write loop is tried: a thread that is writing looks for
         // replies after that.
         while lock(&self.core).has_replies() {
-            let Some(mut writer) = try_lock(&self.writer) else {
+            let Some(mut write_loop) = try_lock(&self.write_loop) else {
                 return Ok(());
             };
-            writer.flush_replies(&mut &self.core)?;
+            write_loop.flush_replies(&mut &self.core)?;
         }
         Ok(())
     }
@@ -63,11 +63,11 @@ impl<W: Write> Shared<W> {
         if !message.is_large() {
             return self.command(|driver| driver.append(message));
         }
-        let Some(mut writer) = try_lock(&self.writer) else {
+        let Some(mut write_loop) = try_lock(&self.write_loop) else {
             return self.command(|driver| driver.append(message));
         };
-        let sent = writer.send(&mut &self.core, message);
-        drop(writer);
+        let sent = write_loop.send(&mut &self.core, message);
+        drop(write_loop);
         match sent {
             // The reader may have left a reply to this thread, which has written nothing.
             Ok(()) | Err(Error::Send(_)) => self.flush_left_replies()?,

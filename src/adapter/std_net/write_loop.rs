@@ -52,13 +52,13 @@ impl<W> WriteLoop<W> {
         split: impl FnOnce(W) -> io::Result<(R, V)>,
     ) -> io::Result<(R, WriteLoop<V>)> {
         let (reader, stream) = split(self.stream)?;
-        let writer = WriteLoop {
+        let write_loop = WriteLoop {
             stream,
             buf: self.buf,
             state: self.state,
             timeout: SocketTimeout::write(None),
         };
-        Ok((reader, writer))
+        Ok((reader, write_loop))
     }
 }
 
