@@ -19,15 +19,32 @@ use sockless::recording::Recording;
 
 const USAGE: &str = "usage: recording show|replay|har|pcap FILE...";
 
+/// What to do with a recording.
+#[derive(Clone, Copy)]
+enum Action {
+    Show,
+    Replay,
+    Har,
+    Pcap,
+}
+
 fn main() -> ExitCode {
     let mut args = env::args().skip(1);
-    let Some(action) = args.next() else {
+    let action = match args.next().as_deref() {
+        Some("show") => Some(Action::Show),
+        Some("replay") => Some(Action::Replay),
+        Some("har") => Some(Action::Har),
+        Some("pcap") => Some(Action::Pcap),
+        _ => None,
+    };
+    let paths: Vec<_> = args.collect();
+    let (Some(action), false) = (action, paths.is_empty()) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
     let mut exit = ExitCode::SUCCESS;
-    for path in args {
-        if let Err(error) = read(&action, &path) {
+    for path in paths {
+        if let Err(error) = read(action, &path) {
             eprintln!("{path}: {error}");
             exit = ExitCode::FAILURE;
         }
@@ -35,13 +52,13 @@ fn main() -> ExitCode {
     exit
 }
 
-fn read(action: &str, path: &str) -> Result<(), Box<dyn Error>> {
+fn read(action: Action, path: &str) -> Result<(), Box<dyn Error>> {
     let text = fs::read_to_string(path)?;
     let recording = Recording::parse(&text)?;
     let mut stdout = io::stdout().lock();
     match action {
-        "show" => write!(stdout, "{}", recording.conversation())?,
-        "replay" => {
+        Action::Show => write!(stdout, "{}", recording.conversation())?,
+        Action::Replay => {
             let connection = recording.replay()?;
             writeln!(
                 stdout,
@@ -49,9 +66,8 @@ fn read(action: &str, path: &str) -> Result<(), Box<dyn Error>> {
                 connection.state()
             )?;
         }
-        "har" => stdout.write_all(recording.to_har().as_bytes())?,
-        "pcap" => stdout.write_all(&recording.to_pcap()?)?,
-        _ => return Err(USAGE.into()),
+        Action::Har => stdout.write_all(recording.to_har().as_bytes())?,
+        Action::Pcap => stdout.write_all(&recording.to_pcap()?)?,
     }
     Ok(())
 }

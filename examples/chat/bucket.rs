@@ -2,6 +2,18 @@
 
 use std::time::Instant;
 
+/// How much a guest may send at once, and then in a second, in bytes.
+pub(crate) const MESSAGE_BURST: f64 = 16384.0;
+pub(crate) const BYTES_PER_SECOND: f64 = 1024.0;
+/// What a message costs besides its text, in bytes: five short messages in a second are allowed.
+const MESSAGE_COST: usize = 200;
+
+/// Returns how many tokens a message of `len` bytes takes. One that is longer than the bucket, and
+/// is not sent to others, takes all.
+pub(crate) fn message_cost(len: usize) -> f64 {
+    ((len + MESSAGE_COST) as f64).min(MESSAGE_BURST)
+}
+
 /// A token bucket: it is full at first, and is filled again at a constant rate.
 pub(crate) struct Bucket {
     capacity: f64,

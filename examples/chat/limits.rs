@@ -14,8 +14,8 @@ const MAX_CONNECTIONS: usize = 400;
 const MAX_CONNECTIONS_OF_ADDRESS: usize = 100;
 /// How many connections an address may open at once, and then in a second.
 ///
-/// At once, they can send [`room::MESSAGE_BURST`](crate::room::MESSAGE_BURST) bytes each. That is
-/// less than the queues of the others hold.
+/// At once, they can send [`MESSAGE_BURST`](crate::bucket::MESSAGE_BURST) bytes each. That is less
+/// than the queues of the others hold.
 const CONNECTION_BURST: f64 = 200.0;
 const CONNECTIONS_PER_SECOND: f64 = 10.0;
 /// How many guests of an address are announced by name when they join at once, and then in a

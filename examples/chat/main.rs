@@ -134,7 +134,7 @@ fn run(options: Options) -> io::Result<()> {
     })?;
     accept_connections(&listener, &chat, &limits);
     drop(listener);
-    shutdown::say_goodbye(&chat.room, &limits);
+    shutdown::close_all(&chat.room, &limits);
     Ok(())
 }
 

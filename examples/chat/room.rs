@@ -7,15 +7,10 @@ use std::time::{Duration, Instant};
 
 use sockless::CloseCode;
 
-use crate::bucket::Bucket;
+use crate::bucket::{self, Bucket};
 use crate::queue::{Close, Queue};
 use crate::text;
 
-/// How much a guest may send at once, and then in a second, in bytes.
-pub(crate) const MESSAGE_BURST: f64 = 16384.0;
-const BYTES_PER_SECOND: f64 = 1024.0;
-/// What a message costs besides its text, in bytes: five short messages in a second are allowed.
-const MESSAGE_COST: usize = 200;
 /// How many names the list of guests has. The others are counted.
 const MAX_LISTED: usize = 50;
 /// How often guests that were not announced by name are announced by number.
@@ -57,7 +52,7 @@ impl Room {
             queue.close(close);
             return number;
         }
-        let bucket = Bucket::new(MESSAGE_BURST, BYTES_PER_SECOND, Instant::now());
+        let bucket = Bucket::new(bucket::MESSAGE_BURST, bucket::BYTES_PER_SECOND, Instant::now());
         let guest = Guest {
             name: name.clone(),
             is_announced,
@@ -110,9 +105,7 @@ impl Room {
         let Some(Guest { bucket, .. }) = self.guests.get_mut(&guest) else {
             return;
         };
-        // A message that is longer than the bucket is not sent to others. It takes all tokens.
-        let cost = ((len + MESSAGE_COST) as f64).min(MESSAGE_BURST);
-        if !bucket.take(cost, now) {
+        if !bucket.take(bucket::message_cost(len), now) {
             self.dismiss(guest, CloseCode::POLICY_VIOLATION, "you send too much in a short time");
         }
     }

@@ -57,7 +57,7 @@ pub(crate) fn watch_stdin(has_ended: &'static AtomicBool, local: SocketAddr) -> 
 }
 
 /// Closes the connections of all guests, and waits until they have ended, for a limited time.
-pub(crate) fn say_goodbye(room: &Mutex<Room>, limits: &Mutex<Limits>) {
+pub(crate) fn close_all(room: &Mutex<Room>, limits: &Mutex<Limits>) {
     lock(room).close(CloseCode::GOING_AWAY, "the chat has ended");
     let deadline = Instant::now() + TIMEOUT;
     while lock(limits).has_connections() && Instant::now() < deadline {

@@ -1,6 +1,6 @@
 //! What the calls of an adapter fail with.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, format};
 use core::{error, fmt, time::Duration};
 use std::io::{self, ErrorKind};
 
@@ -73,6 +73,19 @@ pub enum Error {
     #[cfg(feature = "rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     Tls(Box<TlsError>),
+}
+
+impl Error {
+    /// Names the host in an error of the transport while it was being connected.
+    pub(super) fn with_host(self, host: &str, port: u16) -> Self {
+        let Self::Io(error) = self else {
+            return self;
+        };
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        let host = host.escape_debug();
+        let text = format!("cannot connect to {open}{host}{close}:{port}: {error}");
+        Self::Io(io::Error::new(error.kind(), text))
+    }
 }
 
 impl fmt::Display for Error {

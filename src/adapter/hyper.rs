@@ -85,7 +85,7 @@ pub fn upgrade<B, R: Default>(
 ) -> Result<(http::Response<R>, Upgrade), Rejection> {
     let settings = settings.into();
     let is_http_2 = is_http_2(request);
-    let reject = |error| Rejection { error, is_http_2 };
+    let reject = |reason| Rejection { reason, is_http_2 };
     let checked = self::request(request).map_err(|error| reject(Reason::Request(error)))?;
     let config = accept.chosen_config().unwrap_or(&settings.config);
     let accepted = checked.to_http_response(accept, config);
@@ -133,7 +133,7 @@ fn is_http_2<B>(request: &http::Request<B>) -> bool {
 /// A request that cannot become a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rejection {
-    error: Reason,
+    reason: Reason,
     is_http_2: bool,
 }
 
@@ -151,7 +151,7 @@ impl Rejection {
     /// Returns why the request cannot become a WebSocket.
     #[must_use]
     pub const fn reason(&self) -> &Reason {
-        &self.error
+        &self.reason
     }
 
     /// Returns the response: the status and the headers that belong to the error of the request,
@@ -161,13 +161,13 @@ impl Rejection {
     /// a rejected request for another request, or for frames. Over HTTP/2, it ends the stream only.
     #[must_use]
     pub fn into_http<R: From<String>>(self) -> http::Response<R> {
-        let (mut response, body) = match (self.error, self.is_http_2) {
+        let (mut response, body) = match (self.reason, self.is_http_2) {
             (Reason::Request(error), true) => (error.to_http_connect(), format!("{error}\n")),
             (Reason::Request(error), false) => (error.to_http(), format!("{error}\n")),
             (Reason::Acceptance(_), _) => (http::Response::new(()), String::new()),
         };
         let headers = response.headers_mut();
-        if let Reason::Request(_) = self.error {
+        if let Reason::Request(_) = self.reason {
             headers.insert(
                 header::CONTENT_TYPE,
                 HeaderValue::from_static("text/plain; charset=utf-8"),
@@ -194,7 +194,7 @@ impl Reason {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.error {
+        match &self.reason {
             Reason::Request(error) => fmt::Display::fmt(error, f),
             Reason::Acceptance(error) => fmt::Display::fmt(error, f),
         }
@@ -244,9 +244,9 @@ const MAX_WRITE: usize = 64 << 10;
 
 /// A connection, or a stream of HTTP/2, that hyper has upgraded, as a [`Transport`].
 ///
-/// Over HTTP/2, the end of the stream (END_STREAM) and a reset with CANCEL are the end of the
-/// transport, and other resets are errors. To shut it down sends END_STREAM. To drop it before
-/// that sends END_STREAM too, and then a reset: hyper has no call to send another one.
+/// Over HTTP/2, the end of the stream (END_STREAM) and a reset with CANCEL or NO_ERROR are the end
+/// of the transport, and other resets are errors. To shut it down sends END_STREAM. To drop it
+/// before that sends END_STREAM too, and then a reset: hyper has no call to send another one.
 #[derive(Debug)]
 pub struct Stream {
     upgraded: Upgraded,

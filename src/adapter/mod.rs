@@ -23,11 +23,14 @@
 //! | event | level | when | fields |
 //! |---|---|---|---|
 //! | `connection opened` | debug | the opening handshake is done | `has_subprotocol`, `deflate` |
-//! | `handshake refused` | debug | a server refused, or this one did | `status` |
+//! | `handshake refused` | debug | a server refused, or this one called `reject` | `status` |
 //! | `deadline missed` | info | the peer was silent for too long | `deadline`, `limit` |
 //! | `connection closed` | debug | it ended with a closing handshake | `code`, `by`, `is_clean` |
 //! | `connection failed` | info | it ended otherwise, or its opening handshake failed | `error` |
 //! | `connection dropped` | debug | it was dropped or taken apart before its end | |
+//!
+//! An opening handshake fails also if [`Accept`](crate::Accept) does not allow the request, or if
+//! the request is invalid: that is `connection failed`, though the client gets a response.
 //!
 //! A connection that was opened has exactly one of the last three. Its end is told by the call that
 //! receives and finds it. An event belongs to the span of the thread or task that makes the call. A
@@ -91,7 +94,7 @@ mod trace;
 mod tunnel;
 mod write_state;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 #[cfg(feature = "rustls")]
 #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
@@ -105,4 +108,13 @@ pub use self::{
 /// whenever code of the application is called.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does the same unless another thread has locked it.
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }

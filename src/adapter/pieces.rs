@@ -6,7 +6,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use std::io::{self, ErrorKind};
 
-use super::received::{FromEvent, Reads};
+use super::received::{ChunkConsumer, FromEvent};
 use crate::{Chunk, Event, Message, MessageKind, copy};
 
 /// How many bytes of a message a writer sends in one fragment, and holds until then.
@@ -103,7 +103,11 @@ impl Fragment {
 pub(super) struct Piece<const FIRST: bool>(pub(super) Chunk<'static>);
 
 impl<const FIRST: bool> FromEvent for Piece<FIRST> {
-    const READS: Reads = if FIRST { Reads::NewMessage } else { Reads::SameMessage };
+    const CHUNK_CONSUMER: ChunkConsumer = if FIRST {
+        ChunkConsumer::NewReader
+    } else {
+        ChunkConsumer::SameReader
+    };
 
     fn from_message(message: Message<'static>) -> Self {
         Self(Chunk::from_message(message))

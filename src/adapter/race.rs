@@ -28,7 +28,7 @@ pub(super) struct Race {
 
 /// What to do next.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum RaceStep {
     /// Start an attempt.
     Connect(SocketAddr),
     /// Wait until an attempt ends, at most until this instant if there is one.
@@ -49,17 +49,17 @@ impl Race {
     }
 
     /// Returns what to do next.
-    pub(super) fn step(&mut self, now: Instant) -> Step {
+    pub(super) fn step(&mut self, now: Instant) -> RaceStep {
         match self.next_at {
-            Some(at) if now < at && self.untried.len() > 0 => Step::Wait(Some(at)),
+            Some(at) if now < at && self.untried.len() > 0 => RaceStep::Wait(Some(at)),
             _ => match self.untried.next() {
                 Some(address) => {
                     self.in_progress += 1;
                     self.next_at = Some(now + ATTEMPT_DELAY);
-                    Step::Connect(address)
+                    RaceStep::Connect(address)
                 }
-                None if self.in_progress > 0 => Step::Wait(None),
-                None => Step::Failed(mem::replace(&mut self.error, ErrorKind::NotConnected.into())),
+                None if self.in_progress > 0 => RaceStep::Wait(None),
+                None => RaceStep::Failed(mem::replace(&mut self.error, ErrorKind::NotConnected.into())),
             },
         }
     }
@@ -105,8 +105,8 @@ mod tests {
         let (mut now, mut tried) = (0, Vec::new());
         loop {
             match race.step(start + Duration::from_millis(now)) {
-                Step::Connect(address) => tried.push((now, address)),
-                Step::Wait(until) => {
+                RaceStep::Connect(address) => tried.push((now, address)),
+                RaceStep::Wait(until) => {
                     let until = until.map(|at| u64::try_from((at - start).as_millis()).unwrap());
                     match failures.peek() {
                         Some(&at) if until.is_none_or(|until| at <= until) => {
@@ -120,7 +120,7 @@ mod tests {
                         },
                     }
                 }
-                Step::Failed(error) => {
+                RaceStep::Failed(error) => {
                     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
                     return tried;
                 }
@@ -162,6 +162,6 @@ mod tests {
     #[test]
     fn a_host_without_addresses_is_not_found() {
         let mut race = Race::new([]);
-        assert!(matches!(race.step(Instant::now()), Step::Failed(error) if error.kind() == ErrorKind::NotFound));
+        assert!(matches!(race.step(Instant::now()), RaceStep::Failed(error) if error.kind() == ErrorKind::NotFound));
     }
 }

@@ -37,8 +37,8 @@ pub(super) enum Received<'a> {
 pub(super) trait FromEvent: Sized {
     /// Whether it stands for whole messages, and not for chunks.
     const IS_WHOLE: bool = false;
-    /// What it takes chunks for.
-    const READS: Reads = Reads::Events;
+    /// Whom it takes chunks for.
+    const CHUNK_CONSUMER: ChunkConsumer = ChunkConsumer::Application;
 
     fn from_message(message: Message<'static>) -> Self;
 
@@ -85,13 +85,13 @@ impl FromEvent for Event<'static> {
     }
 }
 
-/// What a call that receives takes chunks for.
+/// Whom a call that receives takes chunks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reads {
-    /// For the application. What a reader has left of a message is skipped.
-    Events,
-    /// For a reader of one message, which begins. What another has left of a message is skipped.
-    NewMessage,
-    /// For the same reader.
-    SameMessage,
+pub(super) enum ChunkConsumer {
+    /// The application. What a reader has left of a message is skipped.
+    Application,
+    /// A reader of one message, which begins. What another has left of a message is skipped.
+    NewReader,
+    /// The same reader.
+    SameReader,
 }

@@ -8,11 +8,15 @@ use core::{
     },
 };
 
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+use super::pieces::Unread;
 use super::{
     Error,
     batch::{Answered, Batch},
     received::FromEvent,
 };
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+use crate::MessageKind;
 use crate::{Event, Message};
 
 /// Takes what a call is to return from what the engine has received.
@@ -171,5 +175,63 @@ impl<F: FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>> Take for Each<'
     fn taken(&mut self) -> Option<Self::Output> {
         self.has_taken()
             .then(|| self.failure.take().map_or(Ok(self.passed), Err))
+    }
+}
+
+/// Copies a piece of a message to the front of `buf`, and the rest of the piece to `unread`.
+/// `E` is the kind of call.
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+pub(super) struct IntoBuffer<'a, E> {
+    buf: &'a mut [u8],
+    unread: &'a mut Unread,
+    call: PhantomData<E>,
+}
+
+/// A piece that was copied.
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+pub(super) struct ReadPiece {
+    /// How many bytes are in the buffer.
+    pub(super) len: usize,
+    pub(super) kind: MessageKind,
+    pub(super) message_end: bool,
+}
+
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+impl<'a, E> IntoBuffer<'a, E> {
+    pub(super) const fn new(buf: &'a mut [u8], unread: &'a mut Unread) -> Self {
+        Self {
+            buf,
+            unread,
+            call: PhantomData,
+        }
+    }
+
+    fn copy(&mut self, data: Message<'_>, message_end: bool) -> ReadPiece {
+        ReadPiece {
+            kind: data.kind(),
+            len: self.unread.read_piece(data, self.buf),
+            message_end,
+        }
+    }
+}
+
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+impl<E: FromEvent> Take for IntoBuffer<'_, E> {
+    type Output = ReadPiece;
+    type Call = E;
+
+    fn message<G: DerefMut<Target: Answered>>(
+        &mut self,
+        message: Message<'_>,
+        _guard: G,
+    ) -> ControlFlow<Option<ReadPiece>, G> {
+        Break(Some(self.copy(message, true)))
+    }
+
+    fn event(&mut self, event: Event<'_>) -> Option<ReadPiece> {
+        match event {
+            Event::Chunk(chunk) => Some(self.copy(chunk.data, chunk.message_end)),
+            _ => None,
+        }
     }
 }

@@ -1,6 +1,13 @@
 //! TLS with `rustls`, as far as blocking and polled adapters have it in common.
 
-use alloc::{borrow::ToOwned, boxed::Box, sync::Arc, vec};
+use alloc::{
+    borrow::ToOwned,
+    boxed::Box,
+    format,
+    string::{String, ToString},
+    sync::Arc,
+    vec,
+};
 use std::{
     io::{self, ErrorKind},
     sync::OnceLock,
@@ -9,6 +16,7 @@ use std::{
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
 
 use super::{Error, tls_error::TlsError};
+use crate::error::Excerpt;
 
 /// The name of HTTP/1.1 in ALPN (RFC 7301).
 const HTTP_1_1: &[u8] = b"http/1.1";
@@ -23,7 +31,11 @@ pub(super) fn explain(host: Option<&str>, error: io::Error) -> Error {
     match error.downcast::<rustls::Error>() {
         Ok(error) => failed(host, error),
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            let text = "the peer closed the connection during the TLS handshake";
+            let peer = host.map_or_else(
+                || String::from("the client"),
+                |host| Excerpt::new(host.as_bytes()).to_string(),
+            );
+            let text = format!("the TLS handshake with {peer} failed: the peer closed the connection");
             io::Error::new(ErrorKind::UnexpectedEof, text).into()
         }
         Err(error) => error.into(),

@@ -131,12 +131,12 @@ pub async fn connect_tcp(host: &str, port: u16, limit: impl Into<Option<Duration
 }
 
 async fn connect_tcp_within(host: &str, port: u16, limit: Limit) -> Result<TcpStream, Error> {
-    limit
-        .run(async {
-            let addresses = net::lookup_host((host, port)).await?;
-            race(addresses).await
-        })
-        .await
+    let connecting = async {
+        let addresses = net::lookup_host((host, port)).await?;
+        race(addresses).await
+    };
+    let connected = limit.run(connecting).await;
+    connected.map_err(|error| error.with_host(host, port))
 }
 
 /// Connects to the first of several addresses that answers, with TCP_NODELAY set (RFC 8305).

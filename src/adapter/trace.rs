@@ -126,11 +126,7 @@ const fn name(role: Role) -> &'static str {
 pub(super) struct Trace;
 
 #[cfg(not(feature = "tracing"))]
-#[allow(
-    clippy::unused_self,
-    clippy::needless_pass_by_ref_mut,
-    reason = "as with the feature"
-)]
+#[allow(clippy::needless_pass_by_ref_mut, reason = "as with the feature")]
 impl Trace {
     #[inline(always)]
     pub(super) const fn new(_engine: &Connection) -> Self {

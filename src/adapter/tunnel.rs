@@ -21,7 +21,7 @@ pub(super) fn received(connect: &mut Connect, mut input: &mut [u8]) -> Result<Op
 
 /// Returns why there is no tunnel, after a call that failed with `cause`: a refusal that is known
 /// does not depend on how the transport ends.
-pub(super) fn lost(connect: &mut Connect, cause: Error) -> Error {
+pub(super) fn tunnel_error(connect: &mut Connect, cause: Error) -> Error {
     match (cause, connect.receive_eof()) {
         (cause @ Error::Proxy(_), _) => cause,
         (_, Err(ProxyError::Refused(mut refusal))) => {

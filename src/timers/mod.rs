@@ -271,17 +271,16 @@ where
         Some(due)
     }
 
-    /// Returns the time that leads to `due`; zero if there is no such deadline.
+    /// Returns the time that leads to `due`; `None` if there is no such deadline.
     #[cfg(feature = "std")]
-    pub(crate) fn limit(&self, due: Due) -> Duration {
-        let limit = match due {
+    pub(crate) const fn limit(&self, due: Due) -> Option<Duration> {
+        match due {
             Due::Handshake => self.timeouts.handshake,
             Due::Ping(_) => self.timeouts.ping,
             Due::Pong => self.timeouts.pong,
             Due::Idle => self.timeouts.idle,
             Due::Close => self.timeouts.close,
-        };
-        limit.unwrap_or_default()
+        }
     }
 
     /// The next deadline.
@@ -343,9 +342,8 @@ mod tests {
             .close(seconds(5));
         let timers = Timers::new(timeouts, Instant::now());
         let dues = [Due::Handshake, Due::Ping([0; 8]), Due::Pong, Due::Idle, Due::Close];
-        let limits = dues.map(|due| timers.limit(due).as_secs());
-        assert_eq!(limits, [1, 2, 3, 4, 5]);
+        assert_eq!(dues.map(|due| timers.limit(due)), [1, 2, 3, 4, 5].map(seconds));
         let timers = Timers::new(Timeouts::none(), Instant::now());
-        assert_eq!(dues.map(|due| timers.limit(due)), [Duration::ZERO; 5]);
+        assert_eq!(dues.map(|due| timers.limit(due)), [None; 5]);
     }
 }

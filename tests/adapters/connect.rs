@@ -2,7 +2,7 @@
 //! tokio and in threads.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
     time::Duration,
@@ -76,6 +76,39 @@ fn f64_a_black_hole_does_not_block_the_next_address() {
         let connecting = async_net::connect_addresses(addresses, limit);
         assert!(timed_out(runtime.block_on(connecting).unwrap_err()));
     }
+}
+
+/// An error names the host and the port, and keeps its kind.
+#[test]
+fn a_host_that_cannot_be_reached_is_named() {
+    let runtime = Runtime::new().unwrap();
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    for (host, shown) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "[::1]"),
+        ("name\n.invalid", "name\\n.invalid"),
+    ] {
+        let connecting = async_net::connect_tcp(host, port, LIMIT);
+        for error in [
+            std_net::connect_tcp(host, port, LIMIT).unwrap_err(),
+            std_net::connect_tcp(host, port, None).unwrap_err(),
+            runtime.block_on(connecting).unwrap_err(),
+        ] {
+            let text = error.to_string();
+            assert!(
+                text.starts_with(&format!("cannot connect to {shown}:{port}: ")),
+                "{text}"
+            );
+            let Error::Io(error) = error else { panic!("{error:?}") };
+            assert!(host != "127.0.0.1" || error.kind() == ErrorKind::ConnectionRefused);
+        }
+    }
+    let url = format!("ws://127.0.0.1:{port}/");
+    let error = std_net::connect(&url).unwrap_err();
+    assert!(error.to_string().starts_with("cannot connect to 127.0.0.1:"), "{error}");
 }
 
 /// F64: A server with a name that takes the connection and does not answer is given up at the

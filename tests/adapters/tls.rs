@@ -288,7 +288,7 @@ fn a_server_without_tls_has_a_readable_error() {
     }) {
         assert_eq!(
             error.to_string(),
-            "the peer closed the connection during the TLS handshake"
+            "the TLS handshake with \"localhost\" failed: the peer closed the connection"
         );
         assert!(matches!(error, Error::Io(error) if error.kind() == ErrorKind::UnexpectedEof));
     }

@@ -673,14 +673,14 @@ TESTS = [
     ),
     (
         "polled adapter reads on while its replies are not read",
-        "src/adapter/poll/write.rs",
+        "src/adapter/poll/write_loop.rs",
         "self.driver.reply_bytes.min(self.unwritten_len()) > self.driver.high_water",
         "self.driver.reply_bytes.min(self.unwritten_len()) > usize::MAX - self.driver.high_water",
         "adapters::poll::faults::f49_a_ping_flood_is_bounded",
     ),
     (
         "write of no bytes taken for a success",
-        "src/adapter/poll/write.rs",
+        "src/adapter/poll/write_loop.rs",
         "Poll::Ready(Ok(0)) => return Poll::Ready(Err(write_zero(unwritten.len()))),",
         "Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),",
         "adapters::poll::faults::a_write_of_zero_bytes_is_an_error",

@@ -27,7 +27,7 @@ usage: socks [--user NAME:PASSWORD] [--message TEXT] PROXY URL
   --user NAME:PASSWORD  the credentials for the proxy
   --message TEXT        what to send (hello)";
 
-/// How long opening may take, for the proxy and for the server each.
+/// How long the proxy may take to open the tunnel.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
@@ -69,7 +69,7 @@ async fn connect(proxy: &str, user: &str, request: &ClientRequest) -> Result<Web
     };
     let opened = timeout(OPEN_TIMEOUT, opening)
         .await
-        .map_err(|_| "the proxy does not answer")?;
+        .map_err(|_| format!("the proxy {proxy} has not opened the tunnel within {OPEN_TIMEOUT:?}"))?;
     let tunnel = opened
         .map_err(|error| format!("the proxy {proxy}: {error}"))?
         .into_inner();

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
-use crate::bucket::Bucket;
+use crate::bucket::{self, Bucket};
 use crate::room::Seat;
 use crate::{Chat, text};
 
@@ -21,11 +21,6 @@ const MAX_WAITING: usize = 16;
 const WAIT: Duration = Duration::from_secs(1);
 /// After this time, a guest is told that its message is delayed.
 const DELAYED: Duration = Duration::from_secs(1);
-/// How much a guest may send at once, and then in a second, in bytes; and what a message costs
-/// besides its text.
-const MESSAGE_BURST: f64 = 16384.0;
-const BYTES_PER_SECOND: f64 = 1024.0;
-const MESSAGE_COST: usize = 200;
 
 /// A message that waits for the broker.
 struct Waiting {
@@ -90,11 +85,10 @@ async fn read_messages(
     outbox: mpsc::UnboundedSender<Waiting>,
 ) -> Result<(), Error> {
     let places = Arc::new(Semaphore::new(MAX_WAITING));
-    let mut bucket = Bucket::new(MESSAGE_BURST, BYTES_PER_SECOND, Instant::now());
+    let mut bucket = Bucket::new(bucket::MESSAGE_BURST, bucket::BYTES_PER_SECOND, Instant::now());
     // `None` is the end of the closing handshake, whichever end started it.
     while let Some(message) = reader.recv().await? {
-        let cost = ((message.len() + MESSAGE_COST) as f64).min(MESSAGE_BURST);
-        if !bucket.take(cost, Instant::now()) {
+        if !bucket.take(bucket::message_cost(message.len()), Instant::now()) {
             let reason = "you send too much in a short time";
             chat.room.dismiss(guest, CloseCode::POLICY_VIOLATION, reason);
         } else if let Message::Text(text) = message {

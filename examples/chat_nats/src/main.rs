@@ -35,8 +35,9 @@
 //!
 //! What the broker guarantees is not built again here: it orders and stores the lines, and drops
 //! those that are published twice. If a server is killed, its guests lose their connections, and
-//! the messages that it had announced as delayed are lost with it. The limits for each address and
-//! the check of the host name are in [`examples/chat`](../../chat), and are not repeated here.
+//! the messages that it had announced as delayed are lost with it. The limits for each address, the
+//! check of the host name, and the end with a Close frame to each guest after Ctrl-C are in
+//! [`examples/chat`](../../chat), and are not repeated here.
 
 mod broker;
 #[path = "../../chat/bucket.rs"]

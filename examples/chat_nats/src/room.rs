@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sockless::CloseCode;
 use tokio::sync::{mpsc, oneshot};
 
-/// How many lines may wait for one guest. A line has at most 2,000 characters and a name. A guest
-/// that has more to read is dismissed.
+/// How many lines may wait for one guest. A line has a name and a message of at most
+/// [`MAX_MESSAGE`](crate::text::MAX_MESSAGE) characters. A guest that has more to read is
+/// dismissed.
 const MAX_LINES: usize = 256;
 
 /// What a connection is closed with.

@@ -102,8 +102,8 @@ impl Opening<'_> {
         };
         let (before, name) = (Instant::now(), authority(host, port));
         let tcp = connect_tcp(host, port, None).await.map_err(|error| {
-            let proxy = if proxy.is_some() { "the proxy " } else { "" };
-            Failure::no_connection(format!("cannot connect to {proxy}{name}: {error}"))
+            let proxy = if proxy.is_some() { "the proxy: " } else { "" };
+            Failure::no_connection(format!("{proxy}{error}"))
         })?;
         let address = tcp
             .peer_addr()

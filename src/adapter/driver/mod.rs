@@ -9,7 +9,7 @@ use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::time::Duration;
 use std::{io, time::Instant};
 
-use super::{Error, Settings, received::Reads, trace::Trace};
+use super::{Error, Settings, received::ChunkConsumer, trace::Trace};
 use crate::{
     Accept, ClientRequest, CloseCode, Connection, Event, ProtocolError, Request, State,
     error::LocalHandshakeError,
@@ -29,24 +29,22 @@ pub(in crate::adapter) struct Driver {
     pub(in crate::adapter) timers: Timers<Instant>,
     /// [`Settings::high_water`].
     pub(in crate::adapter) high_water: usize,
-    /// Something of a message was received that the timers do not know of.
-    has_heard: bool,
+    /// Something of a message was received, and not reported to the timers.
+    has_unreported_message: bool,
     /// How much of the message in progress had arrived after the last input.
     incomplete_len: usize,
     /// The deadline that the peer has missed. The connection is lost.
     missed_deadline: Option<(Due, Duration)>,
     /// A recycled allocation, for the next message that is complete in the input.
     spare: Vec<u8>,
-    /// What the call that receives takes chunks for.
-    reads: Reads,
-    /// A [reader](Reads::SameMessage) has not read its message to the end.
+    /// Whom the call that receives takes chunks for.
+    chunk_consumer: ChunkConsumer,
+    /// A [reader](ChunkConsumer::SameReader) has not read its message to the end.
     is_in_reader: bool,
     /// The rest of the message in progress is not returned: its reader was dropped.
     skips_message: bool,
     /// The half that has begun a message in fragments, and has not ended it.
     message_sender: Option<SenderId>,
-    /// How many identities were given away.
-    senders: u64,
     trace: Trace,
 }
 
@@ -60,7 +58,6 @@ impl SenderId {
     pub(in crate::adapter) const WHOLE: Self = Self(0);
 
     /// The one of a writer that has a number from 1 on.
-    #[cfg(any(feature = "futures-io", feature = "tokio"))]
     pub(in crate::adapter) const fn numbered(number: u64) -> Self {
         Self(number)
     }
@@ -111,15 +108,14 @@ impl Driver {
             reply_bytes: 0,
             timers: Timers::new(settings.timeouts, now),
             high_water: settings.high_water,
-            has_heard: false,
+            has_unreported_message: false,
             incomplete_len: 0,
             missed_deadline: None,
             spare: Vec::new(),
-            reads: Reads::Events,
+            chunk_consumer: ChunkConsumer::Application,
             is_in_reader: false,
             skips_message: false,
             message_sender: None,
-            senders: 0,
         }
     }
 
@@ -181,15 +177,17 @@ impl Driver {
     /// Fails if the peer has missed a deadline, as all later calls do.
     pub(in crate::adapter) fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         while let Some(due) = self.timers.handle_timeout(now) {
+            // There is one: it has just passed.
+            let limit = self.timers.limit(due).unwrap_or_default();
             match due {
                 Due::Ping(payload) => _ = self.append_ping(&payload),
                 Due::Idle => {
-                    self.trace.missed_deadline(&due, self.timers.limit(due));
+                    self.trace.missed_deadline(&due, limit);
                     let _sent = self.close(Some(CloseCode::GOING_AWAY), "idle", now);
                 }
                 Due::Handshake | Due::Pong | Due::Close => {
-                    self.trace.missed_deadline(&due, self.timers.limit(due));
-                    self.missed_deadline = Some((due, self.timers.limit(due)));
+                    self.trace.missed_deadline(&due, limit);
+                    self.missed_deadline = Some((due, limit));
                     (self.out, self.control) = (Vec::new(), Vec::new());
                 }
             }
@@ -259,7 +257,7 @@ impl Driver {
     /// If a deadline passed before that call, nobody has looked for it: the Pong may have arrived
     /// and is not read yet. The peer gets its time again.
     pub(in crate::adapter) fn write_stalled(&mut self, started: Instant) {
-        self.note_heard(|| started);
+        self.report_message(|| started);
         if self.timers.poll_timeout().is_some_and(|deadline| deadline < started) {
             self.timers.written(started);
         }

@@ -9,7 +9,7 @@ use crate::{
     Chunk, Delivery, Event, Message, ProtocolError, State,
     adapter::{
         Error,
-        received::{FromEvent, Reads, Received, Source},
+        received::{ChunkConsumer, FromEvent, Received, Source},
     },
     copy,
 };
@@ -28,25 +28,22 @@ impl Driver {
                 _ => Ok(()),
             };
         }
-        self.reads = T::READS;
-        if T::READS != Reads::SameMessage {
+        self.chunk_consumer = T::CHUNK_CONSUMER;
+        if T::CHUNK_CONSUMER != ChunkConsumer::SameReader {
             self.skips_message |= mem::take(&mut self.is_in_reader);
         }
         Ok(())
     }
 
     /// Takes the next event off the front of the input. A message that lies whole in the input is
-    /// borrowed from it. `is_noted` says that a message of the same read was received before, and
-    /// the timers have noted it.
+    /// borrowed from it. `is_reported` says that a message of the same read was received before,
+    /// and reported to the timers.
+    // Measured: a message that is returned by a call goes through memory once more.
     #[inline(always)]
-    #[allow(
-        clippy::inline_always,
-        reason = "a message that is returned by a call goes through memory once more; measured"
-    )]
     pub(in crate::adapter) fn receive<'a>(
         &mut self,
         source: &'a mut impl Source,
-        is_noted: bool,
+        is_reported: bool,
     ) -> Result<Received<'a>, Box<ProtocolError>> {
         let read_at = source.read_at();
         let out_len = self.out.len();
@@ -54,19 +51,19 @@ impl Driver {
         // of it at once. They are returned at once too: they have appended nothing to the output.
         let received = match source.receive(&mut self.engine, &mut self.out) {
             Ok(Some(Event::Binary(data))) => {
-                if !is_noted {
-                    self.heard(read_at);
+                if !is_reported {
+                    self.message_received(read_at);
                 }
                 return Ok(Received::Message(Message::Binary(data)));
             }
             Ok(Some(Event::Text(text))) => {
-                if !is_noted {
-                    self.heard(read_at);
+                if !is_reported {
+                    self.message_received(read_at);
                 }
                 return Ok(Received::Message(Message::Text(text)));
             }
             Ok(Some(Event::Chunk(chunk))) => {
-                self.heard(read_at);
+                self.message_received(read_at);
                 Ok(self.received_chunk(chunk))
             }
             Ok(Some(event)) => {
@@ -101,7 +98,7 @@ impl Driver {
             self.skips_message = !chunk.message_end;
             return Received::Skipped;
         }
-        self.is_in_reader = self.reads != Reads::Events && !chunk.message_end;
+        self.is_in_reader = self.chunk_consumer != ChunkConsumer::Application && !chunk.message_end;
         Received::Event(Event::Chunk(chunk))
     }
 
@@ -122,23 +119,25 @@ impl Driver {
     pub(in crate::adapter) fn input_processed(&mut self, kept_len: usize, read_at: Option<Instant>) {
         let len = self.engine.assembled_len() + kept_len;
         if len != mem::replace(&mut self.incomplete_len, len) && len > 0 {
-            self.heard(read_at);
+            self.message_received(read_at);
         }
     }
 
-    /// Notes that something of a message was received.
+    /// Notes that something of a message was received: reports it to the timers, or, without a
+    /// time, leaves that to [`report_message`](Self::report_message).
     #[inline]
-    fn heard(&mut self, read_at: Option<Instant>) {
+    fn message_received(&mut self, read_at: Option<Instant>) {
         match read_at {
             Some(read_at) => self.timers.received(read_at),
-            None => self.has_heard = true,
+            None => self.has_unreported_message = true,
         }
     }
 
-    /// Tells the timers, before they are asked for the next deadline, that something of a message
-    /// was received: what is read without a time counts from when the caller waits for more.
-    pub(in crate::adapter) fn note_heard(&mut self, now: impl FnOnce() -> Instant) {
-        if mem::take(&mut self.has_heard) {
+    /// Reports to the timers, before they are asked for the next deadline, that something of a
+    /// message was received: what is read without a time counts from when the caller waits for
+    /// more.
+    pub(in crate::adapter) fn report_message(&mut self, now: impl FnOnce() -> Instant) {
+        if mem::take(&mut self.has_unreported_message) {
             self.timers.received(now());
         }
     }

@@ -73,11 +73,10 @@ impl<T, C> Shared<T, C> {
     pub(super) fn remove_writer(&self, interest: Interest) {
         self.tasks.remove(interest);
         if let Interest::Writer(number) = interest {
-            let is_sender = self
+            // Mostly, it is that of another writer, or there is none.
+            let _was_other = self
                 .message_sender
                 .compare_exchange(number, 0, Ordering::AcqRel, Ordering::Relaxed);
-            // Mostly, it is not.
-            let _previous = is_sender;
         }
     }
 }

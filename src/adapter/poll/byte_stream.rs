@@ -9,8 +9,7 @@ use std::io::{self, ErrorKind};
 use super::{
     Clock, Transport, WebSocket,
     access::{Access, Whole},
-    copy::Copy,
-    read::poll_receive,
+    read_loop::poll_receive,
     socket::MAX_READS,
     waiting::Interest,
 };
@@ -20,20 +19,21 @@ use crate::{
         Error,
         driver::Outgoing,
         pieces::{STREAM_MESSAGE_LEN, Unread, closed_in_message, text_in_byte_stream},
+        take::IntoBuffer,
     },
 };
 
-/// The binary messages of a [`WebSocket`] as one stream of bytes in each
-/// direction: `AsyncRead` and `AsyncWrite` of tokio and of `futures-io`. Where messages begin and
-/// end has no meaning.
+/// The binary messages of a [`WebSocket`] as one stream of bytes in each direction: `AsyncRead` and
+/// `AsyncWrite` of tokio and of `futures-io`. Where messages begin and end has no meaning.
 ///
-/// [`WebSocket::into_byte_stream`](WebSocket::into_byte_stream) returns it. The `split`
-/// functions of the runtimes can divide it between two tasks.
+/// [`WebSocket::into_byte_stream`] returns it. The `split` functions of the runtimes can divide it
+/// between two tasks.
 ///
 /// **Reading** ends when the connection ended well, and not before: a transport that ends without a
 /// Close frame is an error, and so is a Close frame inside a message. A text message is an error,
 /// `InvalidData`, and closes the connection with 1003 (RFC 6455, section 7.4.1). Each read after an
 /// error fails too.
+///
 /// Reading answers Pings and keeps the deadlines, so one task should always read. With
 /// [`Delivery::Chunks`](crate::Delivery::Chunks), messages of any length are read in the memory of
 /// one read.
@@ -76,7 +76,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// the end or if `buf` is empty.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`](WebSocket::recv), as inner errors, and a text message.
+    /// Those of [`WebSocket::recv`], as inner errors, and a text message.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
@@ -90,7 +90,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
             let Whole { socket, input } = &mut *self.ws.whole;
-            let take = Copy::<Chunk<'static>>::new(buf, &mut self.unread);
+            let take = IntoBuffer::<Chunk<'static>>::new(buf, &mut self.unread);
             match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take)) {
                 Ok(Some(piece)) if piece.kind == MessageKind::Text => {
                     self.failure = Some(text_in_byte_stream);

@@ -10,7 +10,7 @@ use super::{
     Clock, Transport,
     access::Access,
     input::Input,
-    read::{poll_receive, poll_receive_from},
+    read_loop::{poll_receive, poll_receive_from},
     socket::Socket,
     waiting::Interest,
 };
@@ -49,7 +49,7 @@ impl<'a, T, C> Call<'a, T, C> {
     pub(super) fn begin_message(&mut self) -> Result<(), SendError> {
         let (sender, shared) = (self.sender(), self.access.shared());
         let mut socket = self.access.socket();
-        socket.driver.begin_message_of(sender)?;
+        socket.driver.begin_message(sender)?;
         if let Some(shared) = shared {
             shared.set_message_sender(&socket.driver);
         }
@@ -141,7 +141,7 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
             // There is nothing to wait for: the poll does not begin.
             Access::Whole(socket) if socket.has_room() => match socket.append(|driver| driver.feed(message)) {
                 Ok(()) => Poll::Ready(Ok(())),
-                Err(error) => refused(error),
+                Err(error) => send_error(error),
             },
             _ => self.poll_append(cx, |socket| socket.append(|driver| driver.feed(message))),
         }
@@ -250,6 +250,6 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
 /// Out of line: in the same place, the caller would move an error that is not there.
 #[cold]
 #[inline(never)]
-fn refused(error: SendError) -> Poll<Result<(), Error>> {
+fn send_error(error: SendError) -> Poll<Result<(), Error>> {
     Poll::Ready(Err(error.into()))
 }

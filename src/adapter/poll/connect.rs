@@ -12,7 +12,7 @@ use std::io;
 use super::Clock;
 use crate::adapter::{
     Error,
-    race::{Race, Step},
+    race::{Race, RaceStep},
 };
 
 /// Connects to the first of several addresses that answers (RFC 8305). `connect` returns the future
@@ -65,10 +65,10 @@ where
                 return Poll::Ready(Ok(connected));
             }
             match self.race.step(self.clock.now()) {
-                Step::Connect(address) => self.in_progress.push(Box::pin((self.connect)(address))),
-                Step::Wait(Some(at)) => ready!(self.clock.poll_until(at, cx)),
-                Step::Wait(None) => return Poll::Pending,
-                Step::Failed(error) => return Poll::Ready(Err(error)),
+                RaceStep::Connect(address) => self.in_progress.push(Box::pin((self.connect)(address))),
+                RaceStep::Wait(Some(at)) => ready!(self.clock.poll_until(at, cx)),
+                RaceStep::Wait(None) => return Poll::Pending,
+                RaceStep::Failed(error) => return Poll::Ready(Err(error)),
             }
         }
     }

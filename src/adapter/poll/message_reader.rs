@@ -7,20 +7,20 @@ use core::{
 };
 use std::io;
 
-use super::{Clock, Reader, Transport, WebSocket, call::Call, copy::Copy, input::Input, socket::MAX_READS};
+use super::{Clock, Reader, Transport, WebSocket, call::Call, input::Input, socket::MAX_READS};
 use crate::{
     MessageKind,
     adapter::{
         Error,
         pieces::{Piece, Unread, closed_in_message},
+        take::IntoBuffer,
     },
 };
 
 /// One message, to be read: `AsyncRead` of tokio and of `futures-io`.
 ///
-/// [`WebSocket::reader`] and [`Reader::reader`]
-/// return it. While it is read, Pings are answered, deadlines are kept and output is written, as by
-/// [`recv`](WebSocket::recv).
+/// [`WebSocket::reader`] and [`Reader::reader`] return it. While it is read, Pings are answered,
+/// deadlines are kept and output is written, as by [`recv`](WebSocket::recv).
 ///
 /// It is at its end after the last byte of the message. **Dropped before that,** the rest of the
 /// message is skipped by the next call that receives, of any kind: it is neither returned nor kept.
@@ -73,7 +73,8 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
     /// Waits for the first piece of the next message.
     async fn next(mut call: Call<'a, T, C>, input: &'a mut Input) -> Result<Option<Self>, Error> {
         let mut unread = Unread::default();
-        let piece = poll_fn(|cx| call.poll_receive(input, cx, Copy::<Piece<true>>::new(&mut [], &mut unread))).await?;
+        let piece =
+            poll_fn(|cx| call.poll_receive(input, cx, IntoBuffer::<Piece<true>>::new(&mut [], &mut unread))).await?;
         Ok(piece.map(|piece| Self {
             call,
             input,
@@ -87,8 +88,8 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
     /// read, and 0 at the end of the message or if `buf` is empty.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`](WebSocket::recv), as inner errors. The peer has sent a
-    /// Close frame before the end of the message.
+    /// Those of [`WebSocket::recv`], as inner errors; or the peer has sent a Close frame before the
+    /// end of the message.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
@@ -98,7 +99,7 @@ impl<'a, T: Transport, C: Clock> MessageReader<'a, T, C> {
             if !self.unread.is_empty() || self.is_complete {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
-            let take = Copy::<Piece<false>>::new(buf, &mut self.unread);
+            let take = IntoBuffer::<Piece<false>>::new(buf, &mut self.unread);
             match ready!(self.call.poll_receive(self.input, cx, take))? {
                 Some(piece) => {
                     self.is_complete = piece.message_end;

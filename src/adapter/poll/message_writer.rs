@@ -15,11 +15,11 @@ use crate::{
 
 /// One message, to be written: `AsyncWrite` of tokio and of `futures-io`.
 ///
-/// [`WebSocket::writer`] and [`Writer::writer`]
-/// return it. Each 16 KiB that are written are one fragment, and so is what is left at a flush: a
-/// flush after every few bytes costs a frame each. [`finish`](Self::finish) sends the last one; to
-/// shut the writer down, as `AsyncWrite`, does the same. While more than
-/// [`Settings::high_water`](super::Settings::high_water) bytes are unwritten, writing waits.
+/// [`WebSocket::writer`] and [`Writer::writer`] return it. Each 16 KiB that are written are one
+/// fragment, and so is what is left at a flush: a flush after every few bytes costs a frame each.
+/// [`finish`](Self::finish) sends the last one; to shut the writer down, as `AsyncWrite`, does the
+/// same. While more than [`Settings::high_water`](super::Settings::high_water) bytes are unwritten,
+/// writing waits.
 ///
 /// Other messages cannot be sent meanwhile: another [`Writer`] gets
 /// [`SendError::MessageInProgress`]. Pings, Pongs and a Close frame can. A whole connection is
@@ -27,8 +27,8 @@ use crate::{
 ///
 /// **Dropped before it is finished,** no frame is incomplete on the wire. If nothing was sent yet,
 /// there is no message. Otherwise the message is in progress, and no other can be sent: that needs
-/// the rest of this one, as [`send_fragment`](WebSocket::send_fragment), or the connection
-/// is closed. A message that was begun cannot be taken back (RFC 6455, section 5.4).
+/// the rest of this one, as [`send_fragment`](WebSocket::send_fragment), or the connection is
+/// closed. A message that was begun cannot be taken back (RFC 6455, section 5.4).
 ///
 /// An [`adapter::Error`](Error) is the inner error of the [`io::Error`] that writing returns. Text
 /// may be cut anywhere, but has to be UTF-8 as a whole: what is not is found when it is sent, and

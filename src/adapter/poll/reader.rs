@@ -74,7 +74,7 @@ impl<T: Transport, C: Clock> Reader<T, C> {
         self.socket().driver.recycle(message);
     }
 
-    /// Sets the limit on the bytes of a message that is received, from the next message on: see
+    /// Sets the largest message to receive, in bytes, from the next message on: see
     /// [`WebSocket::set_max_message_size`].
     pub fn set_max_message_size(&mut self, bytes: u64) {
         self.socket().driver.engine.set_max_message_size(bytes);

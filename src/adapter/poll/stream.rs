@@ -11,7 +11,7 @@ use futures_sink::Sink;
 use super::{
     Clock, Reader, Transport, WebSocket, Writer,
     access::{Access, Whole},
-    read::poll_item,
+    read_loop::poll_item,
     waiting::Interest,
 };
 use crate::{

@@ -119,11 +119,9 @@ impl Waiting {
     }
 
     /// Begins a poll of an interest, which does not wait until [`end`](Self::end).
-    ///
-    /// Inlined: what a call returns would be loaded in other parts than it was stored in, and wait
-    /// for that.
+    // Measured: what a call returns would be loaded in other parts than it was stored in, and wait
+    // for that.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "measured")]
     pub(super) fn begin(&mut self, interest: Interest, cx: &Context<'_>) -> Polling {
         match self {
             Self::OneTask { waker, interests } => {

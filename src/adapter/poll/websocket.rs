@@ -16,7 +16,7 @@ use super::{
     access::{Access, Whole},
     call::Call,
     input::Input,
-    read::poll_receive,
+    read_loop::poll_receive,
     waiting::Interest,
 };
 use crate::{
@@ -87,8 +87,9 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         poll_receive(&mut Access::Whole(socket), input, cx, Owned::new())
     }
 
-    /// Waits for the next message and passes it to `function`, borrowed: no message is copied or
-    /// allocated that lies whole in what was read, as most do.
+    /// Waits for the next message and passes it to `function`. A message in one frame that lies
+    /// whole in what one read has brought is borrowed from it, neither copied nor allocated. Any
+    /// other is owned, such as one in fragments or a compressed one.
     ///
     /// `None` is that of [`recv`](Self::recv): `function` was not called.
     ///
@@ -194,7 +195,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// [`flush`](Self::flush) tell the two apart.
     ///
     /// # Errors
-    /// The transport failed, or the connection is closing.
+    /// The transport failed, the connection is closing, or a message in fragments is in progress
+    /// ([`SendError::MessageInProgress`](crate::SendError::MessageInProgress)).
     pub async fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
         self.call(Interest::Ready).send(message).await?;
         Ok(self.flush().await?)
@@ -209,7 +211,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Cancelled, it has appended nothing.
     ///
     /// # Errors
-    /// The transport failed, or the connection is closing.
+    /// The transport failed, the connection is closing, or a message in fragments is in progress
+    /// ([`SendError::MessageInProgress`](crate::SendError::MessageInProgress)).
     // Not an `async fn`, which takes longer than appending a short message.
     pub fn feed(&mut self, message: impl AsMessage) -> impl Future<Output = Result<(), Error>> {
         let mut call = self.call(Interest::Ready);
@@ -244,7 +247,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Cancelling loses nothing.
     ///
     /// # Errors
-    /// The transport failed.
+    /// The transport failed. Any error ends the writing, also `WriteZero`.
     pub async fn flush(&mut self) -> io::Result<()> {
         self.call(Interest::Flush).flush().await
     }
@@ -311,7 +314,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.whole.socket.driver.engine.negotiated()
     }
 
-    /// Sets the limit on the bytes of a message that is received, from the next message on: see
+    /// Sets the largest message to receive, in bytes, from the next message on: see
     /// [`Connection::set_max_message_size`].
     pub const fn set_max_message_size(&mut self, bytes: u64) {
         self.whole.socket.driver.engine.set_max_message_size(bytes);
@@ -325,7 +328,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         self.whole.socket.driver.engine.set_compression(enabled);
     }
 
-    /// Returns how many bytes of output the transport has not taken yet: a measure of a slow peer.
+    /// Returns how many bytes of output the transport has not taken yet, with those that were only
+    /// [fed](Self::feed): a measure of a slow peer.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.whole.socket.unwritten_len()

@@ -4,7 +4,16 @@ use alloc::vec::Vec;
 use core::{mem, ops::DerefMut, time::Duration};
 use std::{sync::Mutex, time::Instant};
 
-use crate::adapter::{Batch, batch::Answered, driver::Driver, lock, write_state::WriteState};
+use crate::{
+    adapter::{
+        Batch,
+        batch::Answered,
+        driver::{Driver, SenderId},
+        lock,
+        write_state::WriteState,
+    },
+    timers::Due,
+};
 
 /// The shortest interval at which a reader checks the deadlines while another thread may start the
 /// closing handshake.
@@ -21,8 +30,8 @@ pub(super) struct Core {
     pub(super) active_writers: usize,
     /// Whether the connection is split into halves.
     pub(super) is_split: bool,
-    /// [`Timeouts::close`](crate::timers::Timeouts::close).
-    close_timeout: Option<Duration>,
+    /// The number of the last [`SenderId`].
+    last_sender: u64,
 }
 
 impl AsMut<Driver> for Core {
@@ -39,15 +48,21 @@ impl Answered for Core {
 }
 
 impl Core {
-    pub(super) const fn new(driver: Driver, close_timeout: Option<Duration>) -> Self {
+    pub(super) const fn new(driver: Driver) -> Self {
         Self {
             driver,
             has_unwritten: false,
             unwritten_len: 0,
             active_writers: 0,
             is_split: false,
-            close_timeout,
+            last_sender: 0,
         }
+    }
+
+    /// Returns the identity of a handle that sends fragments.
+    pub(super) const fn new_sender(&mut self) -> SenderId {
+        self.last_sender += 1;
+        SenderId::numbered(self.last_sender)
     }
 
     /// Returns whether there is output that no writer is about to write.
@@ -110,8 +125,8 @@ impl Core {
         if !self.is_split {
             return deadline;
         }
-        let interval = self.close_timeout.map(|timeout| timeout.max(MIN_RECHECK_INTERVAL));
-        let recheck = interval.and_then(|interval| now.checked_add(interval));
+        let interval = self.driver.timers.limit(Due::Close);
+        let recheck = interval.and_then(|interval| now.checked_add(interval.max(MIN_RECHECK_INTERVAL)));
         deadline.into_iter().chain(recheck).min()
     }
 

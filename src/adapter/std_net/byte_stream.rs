@@ -136,11 +136,11 @@ impl ByteInput {
     fn read<R: Read>(
         &mut self,
         buf: &mut [u8],
-        reader: &mut ReadLoop<R>,
+        read_loop: &mut ReadLoop<R>,
         connection: &mut impl Duplex<R>,
     ) -> io::Result<usize> {
         while self.unread.is_empty() && !self.has_failed && !buf.is_empty() {
-            match reader.next::<Chunk<'static>>(connection)? {
+            match read_loop.next::<Chunk<'static>>(connection)? {
                 Some(chunk) if chunk.kind() == MessageKind::Binary => self.unread.set(chunk.data),
                 Some(_text) => {
                     self.has_failed = true;
@@ -188,7 +188,7 @@ impl<S: Read + Write> ByteStream<S> {
     /// # Errors
     /// The transport failed. After a timeout, a further call continues.
     pub fn shutdown(&mut self) -> io::Result<()> {
-        shutdown(Output::Whole(&mut self.ws.whole))
+        shutdown(Output::Unsplit(&mut self.ws.unsplit))
     }
 
     /// Returns the connection.
@@ -225,19 +225,20 @@ impl<R: Read, W: Write> ByteReader<R, W> {
 
 impl<S: Read + Write> Read for ByteStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.input.read(buf, &mut self.ws.reader, &mut self.ws.whole)
+        self.input.read(buf, &mut self.ws.read_loop, &mut self.ws.unsplit)
     }
 }
 
 impl<R: Read, W: Write> Read for ByteReader<R, W> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.input.read(buf, &mut self.reader.reader, &mut self.reader.half)
+        self.input
+            .read(buf, &mut self.reader.read_loop, &mut self.reader.duplex)
     }
 }
 
 impl<S: Read + Write> Write for ByteStream<S> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        write(Output::Whole(&mut self.ws.whole), data)
+        write(Output::Unsplit(&mut self.ws.unsplit), data)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -16,7 +16,7 @@ use std::{
 use super::limit::Limit;
 use crate::adapter::{
     Error,
-    race::{Race, Step},
+    race::{Race, RaceStep},
 };
 
 /// Connects to a host over TCP, with TCP_NODELAY set: the first step of
@@ -45,8 +45,9 @@ pub fn connect_tcp(host: &str, port: u16, limit: impl Into<Option<Duration>>) ->
 }
 
 pub(super) fn connect_tcp_within(host: &str, port: u16, limit: Limit) -> Result<TcpStream, Error> {
-    let addresses = resolve(host, port, limit)?;
-    connect_within(addresses, limit)
+    resolve(host, port, limit)
+        .and_then(|addresses| connect_within(addresses, limit))
+        .map_err(|error| error.with_host(host, port))
 }
 
 /// Connects to the first of several addresses that answers, with TCP_NODELAY set (RFC 8305).
@@ -118,7 +119,7 @@ fn race<T: Send + 'static>(
     let (sender, attempts) = mpsc::channel();
     loop {
         let wait_until = match race.step(Instant::now()) {
-            Step::Connect(address) => {
+            RaceStep::Connect(address) => {
                 let (sender, connect) = (sender.clone(), connect.clone());
                 let attempt = spawn("connect", move || _ = sender.send(connect(address, limit)));
                 if let Err(error) = attempt {
@@ -126,8 +127,8 @@ fn race<T: Send + 'static>(
                 }
                 continue;
             }
-            Step::Wait(until) => until,
-            Step::Failed(error) => return Err(limit.explain(error)),
+            RaceStep::Wait(until) => until,
+            RaceStep::Failed(error) => return Err(limit.explain(error)),
         };
         let left = wait_until.into_iter().chain(limit.deadline()).min();
         let attempt = match left {

@@ -44,7 +44,8 @@ impl<S: Read + Write> Incoming<S> {
     /// Waits for the request.
     ///
     /// # Errors
-    /// The transport failed, or the request is invalid: then the client was sent an error response.
+    /// The transport failed, the client takes too long, or the request is invalid: then the client
+    /// was sent an error response.
     pub fn new(stream: S, settings: impl Into<Settings>) -> Result<Self, Error> {
         Self::read(WebSocket::server(stream, &settings.into(), None))
     }

@@ -74,8 +74,8 @@ impl Input {
 }
 
 impl Source for Input {
+    // Measured, as for `Driver::receive`.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as `Driver::receive`")]
     fn receive<'a>(
         &'a mut self,
         engine: &mut Connection,

@@ -61,7 +61,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
-        let first = self.reader.next(&mut self.whole)?;
+        let first = self.read_loop.next(&mut self.unsplit)?;
         Ok(first.map(|first| MessageReader::new(self, first)))
     }
 }
@@ -72,7 +72,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn reader(&mut self) -> Result<Option<MessageReader<'_, Self>>, Error> {
-        let first = self.reader.next(&mut self.half)?;
+        let first = self.read_loop.next(&mut self.duplex)?;
         Ok(first.map(|first| MessageReader::new(self, first)))
     }
 }
@@ -118,13 +118,13 @@ impl<'a, C> MessageReader<'a, C> {
 
 impl<S: Read + Write> Read for MessageReader<'_, WebSocket<S>> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.fill(|ws| ws.reader.next(&mut ws.whole))?.read(buf))
+        Ok(self.fill(|ws| ws.read_loop.next(&mut ws.unsplit))?.read(buf))
     }
 }
 
 impl<S: Read + Write> BufRead for MessageReader<'_, WebSocket<S>> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self.fill(|ws| ws.reader.next(&mut ws.whole))?.as_bytes())
+        Ok(self.fill(|ws| ws.read_loop.next(&mut ws.unsplit))?.as_bytes())
     }
 
     fn consume(&mut self, len: usize) {
@@ -134,13 +134,15 @@ impl<S: Read + Write> BufRead for MessageReader<'_, WebSocket<S>> {
 
 impl<R: Read, W: Write> Read for MessageReader<'_, Reader<R, W>> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(self.fill(|half| half.reader.next(&mut half.half))?.read(buf))
+        Ok(self.fill(|reader| reader.read_loop.next(&mut reader.duplex))?.read(buf))
     }
 }
 
 impl<R: Read, W: Write> BufRead for MessageReader<'_, Reader<R, W>> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self.fill(|half| half.reader.next(&mut half.half))?.as_bytes())
+        Ok(self
+            .fill(|reader| reader.read_loop.next(&mut reader.duplex))?
+            .as_bytes())
     }
 
     fn consume(&mut self, len: usize) {

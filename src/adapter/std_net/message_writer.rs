@@ -65,7 +65,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// progress, or a text is not UTF-8. After any other timeout, [`flush`](Self::flush) writes the
     /// rest.
     pub fn send_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
-        let mut output = Output::Whole(&mut self.whole);
+        let mut output = Output::Unsplit(&mut self.unsplit);
         output.make_room()?;
         output.command(|driver| driver.fragment(SenderId::WHOLE, kind, data, fin))
     }
@@ -79,7 +79,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// The connection is not open, or a message is in progress.
     pub fn writer(&mut self, kind: MessageKind) -> Result<MessageWriter<'_, S>, SendError> {
-        MessageWriter::new(Output::Whole(&mut self.whole), kind)
+        MessageWriter::new(Output::Unsplit(&mut self.unsplit), kind)
     }
 }
 
@@ -99,8 +99,12 @@ impl<W: Write> Writer<W> {
 
 impl<'a, W> MessageWriter<'a, W> {
     fn new(mut output: Output<'a, W>, kind: MessageKind) -> Result<Self, SendError> {
+        let begun = output.with_core(|core| {
+            let id = core.new_sender();
+            core.driver.begin_message(id).map(|()| id)
+        });
         Ok(Self {
-            id: output.with_core(|core| core.driver.begin_message())?,
+            id: begun?,
             output,
             fragment: Fragment::new(kind),
         })

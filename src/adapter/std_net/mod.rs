@@ -34,8 +34,8 @@ mod split;
 #[cfg(feature = "rustls")]
 mod tls;
 mod tunnel;
+mod unsplit;
 mod websocket;
-mod whole;
 mod write_loop;
 mod writer;
 
@@ -129,9 +129,9 @@ pub fn client<S: Socket>(
     WebSocket::connect(stream, request, &settings.into(), hooks, &[], Instant::now())
 }
 
-/// Accepts a WebSocket on a TCP stream, or another [`Socket`], with default settings. Sets
-/// TCP_NODELAY. It may come from a page of the server's own origin, or from a client that is no
-/// browser: others get a response with status 403 (RFC 6455, section 10.2).
+/// Accepts a WebSocket on a TCP stream, or another [`Socket`], with default settings. It may come
+/// from a page of the server's own origin, or from a client that is no browser: others get a
+/// response with status 403 (RFC 6455, section 10.2). Sets TCP_NODELAY.
 ///
 /// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
 /// server's hosts: pass them to [`Incoming::accept`], after [`incoming`](fn@incoming).
@@ -153,14 +153,15 @@ pub fn incoming<S: Socket>(stream: S, settings: impl Into<Settings>) -> Result<I
 }
 
 /// Continues a connection over TCP, or another [`Socket`], whose opening handshake is done: see
-/// [`WebSocket::upgraded`].
+/// [`WebSocket::upgraded`]. Does not set TCP_NODELAY, unlike the other functions.
 #[must_use]
 pub fn upgraded<S: Socket>(stream: S, engine: Connection, settings: impl Into<Settings>) -> WebSocket<S> {
     WebSocket::from_engine(stream, engine, &settings.into(), Some(SocketHooks::of()))
 }
 
 /// Returns whether an error of a stream ends the connection. After another one, the call can be
-/// repeated.
+/// repeated: a stream that takes no bytes has not failed, and may have room later, such as a buffer
+/// of limited length.
 fn is_fatal(error: &io::Error) -> bool {
     !socket::is_timeout(error) && error.kind() != ErrorKind::WriteZero
 }

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Settings, WebSocket, access::Core, read_loop::ReadLoop, socket::SocketHooks, whole::Whole, write_loop::WriteLoop,
+    Settings, WebSocket, access::Core, read_loop::ReadLoop, socket::SocketHooks, unsplit::Unsplit,
+    write_loop::WriteLoop,
 };
 use crate::{
     ClientRequest, Connection, Event,
@@ -19,8 +20,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// `wss` URL.
     ///
     /// # Errors
-    /// The request cannot be sent, the transport fails, or the server violates the protocol or
-    /// [refuses](Error::Refused).
+    /// The request cannot be sent, the transport fails, or the server violates the protocol,
+    /// [refuses](Error::Refused), or takes too long.
     pub fn client(
         stream: S,
         request: &ClientRequest,
@@ -39,7 +40,7 @@ impl<S: Read + Write> WebSocket<S> {
         started: Instant,
     ) -> Result<(Self, Response<'static>), Error> {
         let driver = Driver::client(request, settings, started)?;
-        let mut ws = Self::new(stream, driver, settings, hooks).read_ahead(unread);
+        let mut ws = Self::new(stream, driver, hooks).read_ahead(unread);
         loop {
             // After a timeout that the application has set, too, what is known of a refusal.
             let received = ws.recv_event().or_else(|error| {
@@ -55,7 +56,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Creates the connection of a server that waits for a request.
     pub(super) fn server(stream: S, settings: &Settings, hooks: Option<SocketHooks<S>>) -> Self {
         let driver = Driver::server(settings, Instant::now());
-        Self::new(stream, driver, settings, hooks)
+        Self::new(stream, driver, hooks)
     }
 
     /// Continues a connection whose opening handshake is done, with an engine from
@@ -74,16 +75,16 @@ impl<S: Read + Write> WebSocket<S> {
         hooks: Option<SocketHooks<S>>,
     ) -> Self {
         let driver = Driver::upgraded(engine, settings, Instant::now());
-        Self::new(stream, driver, settings, hooks)
+        Self::new(stream, driver, hooks)
     }
 
-    fn new(stream: S, driver: Driver, settings: &Settings, hooks: Option<SocketHooks<S>>) -> Self {
+    fn new(stream: S, driver: Driver, hooks: Option<SocketHooks<S>>) -> Self {
         Self {
-            whole: Whole {
-                core: Core::new(driver, settings.timeouts.close),
-                writer: WriteLoop::new(stream, hooks.as_ref()),
+            unsplit: Unsplit {
+                core: Core::new(driver),
+                write_loop: WriteLoop::new(stream, hooks.as_ref()),
             },
-            reader: ReadLoop::new(hooks),
+            read_loop: ReadLoop::new(hooks),
         }
     }
 
@@ -91,7 +92,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// connection processes them before what it reads.
     #[must_use]
     pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
-        self.reader.input.append(bytes);
+        self.read_loop.input.append(bytes);
         self
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{access::Core, read_loop::Duplex, shared::Shared, whole::Whole};
+use super::{access::Core, read_loop::Duplex, shared::Shared, unsplit::Unsplit};
 use crate::{
     SendError,
     adapter::{
@@ -15,7 +15,7 @@ use crate::{
 
 /// The writing direction of a connection.
 pub(super) enum Output<'a, W> {
-    Whole(&'a mut Whole<W>),
+    Unsplit(&'a mut Unsplit<W>),
     Half(&'a Shared<W>),
 }
 
@@ -23,7 +23,7 @@ impl<W> Output<'_, W> {
     /// Calls a function that does not wait.
     pub(super) fn with_core<V>(&mut self, call: impl FnOnce(&mut Core) -> V) -> V {
         match self {
-            Self::Whole(whole) => call(&mut whole.core),
+            Self::Unsplit(unsplit) => call(&mut unsplit.core),
             Self::Half(shared) => call(&mut lock(&shared.core)),
         }
     }
@@ -33,7 +33,7 @@ impl<W: Write> Output<'_, W> {
     /// Writes all output if too much of it is unwritten.
     pub(super) fn make_room(&mut self) -> io::Result<()> {
         match self {
-            Self::Whole(whole) => whole.make_room(),
+            Self::Unsplit(unsplit) => unsplit.make_room(),
             Self::Half(shared) => shared.make_room(),
         }
     }
@@ -41,7 +41,7 @@ impl<W: Write> Output<'_, W> {
     /// Sends a message and writes all output.
     pub(super) fn send(&mut self, message: &Outgoing<'_>) -> Result<(), Error> {
         match self {
-            Self::Whole(whole) => whole.send(message),
+            Self::Unsplit(unsplit) => unsplit.send(message),
             Self::Half(shared) => shared.send(message),
         }
     }
@@ -49,9 +49,9 @@ impl<W: Write> Output<'_, W> {
     /// Appends to the output and writes it.
     pub(super) fn command(&mut self, append: impl FnOnce(&mut Driver) -> Result<(), SendError>) -> Result<(), Error> {
         match self {
-            Self::Whole(whole) => {
-                append(&mut whole.core.driver)?;
-                Ok(whole.flush()?)
+            Self::Unsplit(unsplit) => {
+                append(&mut unsplit.core.driver)?;
+                Ok(unsplit.flush()?)
             }
             Self::Half(shared) => shared.command(append),
         }
@@ -60,11 +60,8 @@ impl<W: Write> Output<'_, W> {
     /// Writes all output.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Whole(whole) => whole.flush(),
-            Self::Half(shared) => {
-                shared.flush()?;
-                shared.flush_left_replies()
-            }
+            Self::Unsplit(unsplit) => unsplit.flush(),
+            Self::Half(shared) => shared.flush_with_replies(),
         }
     }
 }

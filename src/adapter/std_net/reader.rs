@@ -28,8 +28,8 @@ use crate::{
 /// An application that only writes must call [`recv`](Self::recv) as well, in a thread of its own:
 /// deadlines and the end of the connection are noticed there.
 pub struct Reader<R, W> {
-    pub(super) reader: ReadLoop<R>,
-    pub(super) half: ReadHalf<R, W>,
+    pub(super) read_loop: ReadLoop<R>,
+    pub(super) duplex: ReadHalf<R, W>,
 }
 
 /// What the read loop uses besides its own state.
@@ -64,7 +64,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn recv(&mut self) -> Result<Option<Message<'static>>, Error> {
-        self.reader.next(&mut self.half)
+        self.read_loop.next(&mut self.duplex)
     }
 
     /// Waits for the next message and passes it to `function`, which may send with the other half:
@@ -73,7 +73,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn recv_with<V>(&mut self, function: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
-        self.reader.next_with(&mut self.half, function)
+        self.read_loop.next_with(&mut self.duplex, function)
     }
 
     /// Waits for the next piece of a message: see [`WebSocket::recv_chunk`].
@@ -81,7 +81,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
-        self.reader.next(&mut self.half)
+        self.read_loop.next(&mut self.duplex)
     }
 
     /// Waits for the next event of any kind: see [`WebSocket::recv_event`].
@@ -89,7 +89,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// # Errors
     /// Those of [`WebSocket::recv`].
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        self.reader.next(&mut self.half)
+        self.read_loop.next(&mut self.duplex)
     }
 
     /// Sets the largest message to receive, in bytes, from the next message on: see
@@ -101,7 +101,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     /// Returns the handle of the stream from which this half reads.
     #[must_use]
     pub const fn get_ref(&self) -> &R {
-        &self.half.stream
+        &self.duplex.stream
     }
 
     /// Returns the memory of a message to the connection: see [`WebSocket::recycle`].
@@ -129,7 +129,7 @@ impl<R: Read, W: Write> Reader<R, W> {
     }
 
     fn core(&self) -> MutexGuard<'_, Core> {
-        lock(&self.half.shared.core)
+        lock(&self.duplex.shared.core)
     }
 }
 

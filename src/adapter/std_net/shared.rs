@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    sync::{Mutex, TryLockError},
+    sync::Mutex,
 };
 
 use super::{access::Core, unless_fatal, write_loop::WriteLoop};
@@ -11,7 +11,7 @@ use crate::{
     adapter::{
         Error,
         driver::{Driver, Outgoing},
-        lock,
+        lock, try_lock,
     },
 };
 
@@ -20,35 +20,39 @@ pub(super) struct Shared<W> {
     /// Never locked while the stream is waited for.
     pub(super) core: Mutex<Core>,
     /// Locked by the thread that writes. It may be locked before `core`, but not after it.
-    pub(super) writer: Mutex<WriteLoop<W>>,
+    pub(super) write_loop: Mutex<WriteLoop<W>>,
 }
 
 impl<W: Write> Shared<W> {
     /// Writes all output. Waits for another thread that writes.
     pub(super) fn flush(&self) -> io::Result<()> {
-        lock(&self.writer).flush(&mut &self.core)
+        lock(&self.write_loop).flush(&mut &self.core)
+    }
+
+    /// Writes all output, and then the replies that the reader has left to this thread.
+    pub(super) fn flush_with_replies(&self) -> io::Result<()> {
+        self.flush()?;
+        self.flush_left_replies()
     }
 
     /// Writes all output if too much of it is unwritten. Waits for another thread that writes.
     pub(super) fn make_room(&self) -> io::Result<()> {
-        lock(&self.writer).make_room(&mut &self.core)
+        lock(&self.write_loop).make_room(&mut &self.core)
     }
 
     /// Writes replies, unless another thread is writing: that thread looks for replies when it has
-    /// unlocked the writer.
+    /// unlocked the write loop.
     ///
     /// So a reader never waits for the peer to take a message of a writer. The peer may be waiting
     /// for the reader.
     pub(super) fn flush_replies(&self) -> io::Result<()> {
-        // The core is unlocked before the writer is tried: a thread that is writing looks for
+        // The core is unlocked before the write loop is tried: a thread that is writing looks for
         // replies after that.
         while lock(&self.core).has_replies() {
-            let mut writer = match self.writer.try_lock() {
-                Ok(writer) => writer,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return Ok(()),
+            let Some(mut write_loop) = try_lock(&self.write_loop) else {
+                return Ok(());
             };
-            writer.flush_replies(&mut &self.core)?;
+            write_loop.flush_replies(&mut &self.core)?;
         }
         Ok(())
     }
@@ -59,13 +63,11 @@ impl<W: Write> Shared<W> {
         if !message.is_large() {
             return self.command(|driver| driver.append(message));
         }
-        let mut writer = match self.writer.try_lock() {
-            Ok(writer) => writer,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return self.command(|driver| driver.append(message)),
+        let Some(mut write_loop) = try_lock(&self.write_loop) else {
+            return self.command(|driver| driver.append(message));
         };
-        let sent = writer.send(&mut &self.core, message);
-        drop(writer);
+        let sent = write_loop.send(&mut &self.core, message);
+        drop(write_loop);
         match sent {
             // The reader may have left a reply to this thread, which has written nothing.
             Ok(()) | Err(Error::Send(_)) => self.flush_left_replies()?,
@@ -88,7 +90,7 @@ impl<W: Write> Shared<W> {
     }
 
     /// Writes the replies that the reader has left to this thread while this thread was writing.
-    pub(super) fn flush_left_replies(&self) -> io::Result<()> {
+    fn flush_left_replies(&self) -> io::Result<()> {
         unless_fatal(self.flush_replies())
     }
 }

@@ -22,9 +22,9 @@ impl<S: Read + Write> WebSocket<S> {
         self,
         split: impl FnOnce(S) -> io::Result<(R, W)>,
     ) -> io::Result<(Reader<R, W>, Writer<W>)> {
-        let (core, reader, writer) = self.into_loops();
-        let (stream, writer) = writer.split_stream(split)?;
-        Ok(halves(core, reader.without_hooks(), stream, writer))
+        let (core, read_loop, write_loop) = self.into_loops();
+        let (stream, write_loop) = write_loop.split_stream(split)?;
+        Ok(halves(core, read_loop.without_hooks(), stream, write_loop))
     }
 }
 
@@ -48,9 +48,9 @@ impl<S: Read + Write> WebSocket<S> {
         writer: Writer<W>,
         join: impl FnOnce(R, W) -> S,
     ) -> Result<Self, Separate<R, W>> {
-        let (core, reader, stream, writer) = reunite(reader, writer)?;
-        let writer = writer.join_stream(stream, join);
-        Ok(Self::from_loops(core, reader.without_hooks(), writer))
+        let (core, read_loop, stream, write_loop) = reunite(reader, writer)?;
+        let write_loop = write_loop.join_stream(stream, join);
+        Ok(Self::from_loops(core, read_loop.without_hooks(), write_loop))
     }
 }
 
@@ -58,7 +58,7 @@ impl<S: Socket> WebSocket<S> {
     /// Joins two halves again. Nothing that was received or fed is lost.
     ///
     /// ```no_run
-    /// use sockless::adapter::std_net::{self, WebSocket};
+    /// use sockless::{CloseCode, adapter::std_net::{self, WebSocket}};
     ///
     /// let (mut reader, writer) = std_net::connect("ws://127.0.0.1:9001/")?.split()?;
     /// std::thread::scope(|scope| {
@@ -67,6 +67,8 @@ impl<S: Socket> WebSocket<S> {
     /// })?;
     /// let mut ws = WebSocket::reunite(reader, writer)?;
     /// ws.send("whole again")?;
+    /// ws.close(CloseCode::NORMAL, "")?;
+    /// while ws.recv()?.is_some() {}
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -76,8 +78,8 @@ impl<S: Socket> WebSocket<S> {
     #[allow(clippy::result_large_err, reason = "the halves are returned as they were passed")]
     pub fn reunite(reader: Reader<S, S>, writer: Writer<S>) -> Result<Self, Separate<S, S>> {
         // The two handles are of one socket.
-        let (core, reader, _stream, writer) = reunite(reader, writer)?;
-        Ok(Self::from_loops(core, reader, writer))
+        let (core, read_loop, _stream, write_loop) = reunite(reader, writer)?;
+        Ok(Self::from_loops(core, read_loop, write_loop))
     }
 
     /// Splits the connection into two halves for two threads.
@@ -85,25 +87,30 @@ impl<S: Socket> WebSocket<S> {
     /// # Errors
     /// The socket cannot be duplicated.
     pub fn split(self) -> io::Result<(Reader<S, S>, Writer<S>)> {
-        let (core, reader, writer) = self.into_loops();
-        let stream = writer.stream.try_clone()?;
-        Ok(halves(core, reader, stream, writer))
+        let (core, read_loop, write_loop) = self.into_loops();
+        let stream = write_loop.stream.try_clone()?;
+        Ok(halves(core, read_loop, stream, write_loop))
     }
 }
 
-fn halves<R, W>(mut core: Core, reader: ReadLoop<R>, stream: R, writer: WriteLoop<W>) -> (Reader<R, W>, Writer<W>) {
+fn halves<R, W>(
+    mut core: Core,
+    read_loop: ReadLoop<R>,
+    stream: R,
+    write_loop: WriteLoop<W>,
+) -> (Reader<R, W>, Writer<W>) {
     core.is_split = true;
     // A message in progress can be continued by the writer.
     core.driver.abandon_message(SenderId::WHOLE);
     let shared = Arc::new(Shared {
         core: Mutex::new(core),
-        writer: Mutex::new(writer),
+        write_loop: Mutex::new(write_loop),
     });
-    let half = ReadHalf {
+    let duplex = ReadHalf {
         stream,
         shared: Arc::clone(&shared),
     };
-    (Reader { reader, half }, Writer::new(shared))
+    (Reader { read_loop, duplex }, Writer::new(shared))
 }
 
 /// Undoes [`halves`].
@@ -111,24 +118,24 @@ fn halves<R, W>(mut core: Core, reader: ReadLoop<R>, stream: R, writer: WriteLoo
 fn reunite<R, W>(reader: Reader<R, W>, writer: Writer<W>) -> Result<Loops<R, W>, Separate<R, W>> {
     // Dropping the writer ends its message, so the count is checked before: without a clone, nobody
     // makes one meanwhile.
-    if !Arc::ptr_eq(&reader.half.shared, &writer.shared) || Arc::strong_count(&writer.shared) != 2 {
+    if !Arc::ptr_eq(&reader.duplex.shared, &writer.shared) || Arc::strong_count(&writer.shared) != 2 {
         return Err(ReuniteError::new(reader, writer));
     }
     drop(writer);
-    let Reader { reader, half } = reader;
-    match Arc::try_unwrap(half.shared) {
+    let Reader { read_loop, duplex } = reader;
+    match Arc::try_unwrap(duplex.shared) {
         Ok(shared) => {
             let mut core = shared.core.into_inner().unwrap_or_else(PoisonError::into_inner);
             core.is_split = false;
-            let writer = shared.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-            Ok((core, reader, half.stream, writer))
+            let write_loop = shared.write_loop.into_inner().unwrap_or_else(PoisonError::into_inner);
+            Ok((core, read_loop, duplex.stream, write_loop))
         }
         Err(shared) => {
-            let half = ReadHalf {
-                stream: half.stream,
+            let duplex = ReadHalf {
+                stream: duplex.stream,
                 shared: Arc::clone(&shared),
             };
-            Err(ReuniteError::new(Reader { reader, half }, Writer::new(shared)))
+            Err(ReuniteError::new(Reader { read_loop, duplex }, Writer::new(shared)))
         }
     }
 }

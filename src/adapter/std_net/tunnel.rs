@@ -22,7 +22,7 @@ pub(super) fn open(
     let mut out = Vec::new();
     let mut connect = proxy.connect(request.host(), request.port(), config, &mut out)?;
     let exchanged = keep_timeouts(tcp, || exchange(tcp, &out, &mut connect, limit));
-    exchanged.map_err(|error| tunnel::lost(&mut connect, error))
+    exchanged.map_err(|error| tunnel::tunnel_error(&mut connect, error))
 }
 
 fn exchange(mut tcp: &TcpStream, out: &[u8], connect: &mut Connect, limit: Limit) -> Result<Vec<u8>, Error> {

@@ -12,7 +12,7 @@ use super::Settings;
 use super::{
     access::Core,
     read_loop::{Duplex, ReadLoop},
-    whole::Whole,
+    unsplit::Unsplit,
     write_loop::WriteLoop,
 };
 use crate::{
@@ -60,8 +60,8 @@ use crate::{
 /// # Ok::<(), Error>(())
 /// ```
 pub struct WebSocket<S> {
-    pub(super) reader: ReadLoop<S>,
-    pub(super) whole: Whole<S>,
+    pub(super) read_loop: ReadLoop<S>,
+    pub(super) unsplit: Unsplit<S>,
 }
 
 impl<S: Read + Write> WebSocket<S> {
@@ -75,7 +75,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// silent for too long, or [closed](Error::Closed) with a code that is no success; or a timeout
     /// of the socket has passed: then call again.
     pub fn recv(&mut self) -> Result<Option<Message<'static>>, Error> {
-        self.reader.next(&mut self.whole)
+        self.read_loop.next(&mut self.unsplit)
     }
 
     /// Waits for the next piece of a message, as it arrives: for messages that are large or without
@@ -89,7 +89,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub fn recv_chunk(&mut self) -> Result<Option<Chunk<'static>>, Error> {
-        self.reader.next(&mut self.whole)
+        self.read_loop.next(&mut self.unsplit)
     }
 
     /// Waits for the next message and passes it to `function`. A message in one frame is borrowed
@@ -114,7 +114,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub fn recv_with<V>(&mut self, function: impl FnOnce(Message<'_>) -> V) -> Result<Option<V>, Error> {
-        self.reader.next_with(&mut self.whole, function)
+        self.read_loop.next_with(&mut self.unsplit, function)
     }
 
     /// Waits for messages and passes each that one read has brought to `function`, borrowed as by
@@ -148,7 +148,7 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self,
         function: impl FnMut(Message<'_>, &mut Batch<'_>) -> Result<(), Error>,
     ) -> Result<Option<usize>, Error> {
-        self.reader.next_batch(&mut self.whole, function)
+        self.read_loop.next_batch(&mut self.unsplit, function)
     }
 
     /// Waits for the next event of any kind: like [`recv`](Self::recv), but also returns Pings,
@@ -157,7 +157,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub fn recv_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        self.reader.next(&mut self.whole)
+        self.read_loop.next(&mut self.unsplit)
     }
 
     /// Sends a message and waits until it is written.
@@ -169,11 +169,12 @@ impl<S: Read + Write> WebSocket<S> {
     /// two threads.
     ///
     /// # Errors
-    /// The transport failed, or the connection is closing. After a timeout, a part of the message
+    /// The transport failed, the connection is closing, or a message in fragments is in progress
+    /// ([`SendError::MessageInProgress`]). After a timeout or `WriteZero`, a part of the message
     /// may be written: [`flush`](Self::flush) writes the rest, another `send` would send the
     /// message twice.
     pub fn send(&mut self, message: impl AsMessage) -> Result<(), Error> {
-        self.whole.send(&Outgoing::Message(message.as_message()))
+        self.unsplit.send(&Outgoing::Message(message.as_message()))
     }
 
     /// Appends a message to the output, and does not wait.
@@ -183,21 +184,24 @@ impl<S: Read + Write> WebSocket<S> {
     /// one write.
     ///
     /// # Errors
-    /// The connection is closing.
+    /// The connection is closing, or a message in fragments is in progress
+    /// ([`SendError::MessageInProgress`]).
     pub fn feed(&mut self, message: impl AsMessage) -> Result<(), SendError> {
-        self.whole.core.driver.feed(message.as_message())
+        self.unsplit.core.driver.feed(message.as_message())
     }
 
     /// Sends a message that was prepared for many connections, and waits until it is written: see
     /// [`Connection::send_prepared`].
     ///
     /// ```no_run
-    /// use sockless::{PreparedMessage, adapter::std_net};
+    /// use sockless::{CloseCode, PreparedMessage, adapter::std_net};
     ///
     /// let news = PreparedMessage::text("encoded and compressed once");
     /// for url in ["ws://127.0.0.1:9001/", "ws://127.0.0.1:9002/"] {
     ///     let mut ws = std_net::connect(url)?;
     ///     ws.send_prepared(&news)?;
+    ///     ws.close(CloseCode::NORMAL, "")?;
+    ///     while ws.recv()?.is_some() {}
     /// }
     /// # Ok::<(), sockless::adapter::Error>(())
     /// ```
@@ -205,7 +209,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`send`](Self::send).
     pub fn send_prepared(&mut self, message: &PreparedMessage) -> Result<(), Error> {
-        self.whole.send(&Outgoing::Prepared(message))
+        self.unsplit.send(&Outgoing::Prepared(message))
     }
 
     /// Appends a message that was prepared for many connections to the output, as
@@ -214,15 +218,15 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`feed`](Self::feed).
     pub fn feed_prepared(&mut self, message: &PreparedMessage) -> Result<(), SendError> {
-        self.whole.core.driver.feed_prepared(message)
+        self.unsplit.core.driver.feed_prepared(message)
     }
 
     /// Writes the output.
     ///
     /// # Errors
-    /// The transport failed. After a timeout, a further call continues.
+    /// The transport failed. After a timeout or `WriteZero`, a further call continues.
     pub fn flush(&mut self) -> io::Result<()> {
-        self.whole.flush()
+        self.unsplit.flush()
     }
 
     /// Sends a Ping with a payload of at most 125 bytes.
@@ -234,8 +238,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// The transport failed, the connection is closing, or the payload is too long. After any other
     /// timeout, [`flush`](Self::flush) writes the rest.
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.whole.make_room()?;
-        self.whole.core.driver.ping(payload)?;
+        self.unsplit.make_room()?;
+        self.unsplit.core.driver.ping(payload)?;
         Ok(self.flush()?)
     }
 
@@ -245,8 +249,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     /// Those of [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.whole.make_room()?;
-        self.whole.core.driver.pong(payload)?;
+        self.unsplit.make_room()?;
+        self.unsplit.core.driver.pong(payload)?;
         Ok(self.flush()?)
     }
 
@@ -257,7 +261,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// The transport failed, the connection is closing already, or the code or the reason may not
     /// be sent.
     pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        self.whole.core.driver.close(code.into(), reason, Instant::now())?;
+        self.unsplit.core.driver.close(code.into(), reason, Instant::now())?;
         Ok(self.flush()?)
     }
 
@@ -266,75 +270,78 @@ impl<S: Read + Write> WebSocket<S> {
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub const fn set_compression(&mut self, enabled: bool) {
-        self.whole.core.driver.engine.set_compression(enabled);
+        self.unsplit.core.driver.engine.set_compression(enabled);
     }
 
     /// Sets the largest message to receive, in bytes, from the next message on: see
     /// [`Connection::set_max_message_size`].
     pub const fn set_max_message_size(&mut self, bytes: u64) {
-        self.whole.core.driver.engine.set_max_message_size(bytes);
+        self.unsplit.core.driver.engine.set_max_message_size(bytes);
     }
 
-    /// Returns how many bytes of output are not written: what was [fed](Self::feed), and what an
-    /// interrupted call has left. The transport may hold written bytes back.
+    /// Returns how many bytes of output the transport has not taken yet, with those that were only
+    /// [fed](Self::feed): a measure of a slow peer.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
-        self.whole.core.pending_bytes()
+        self.unsplit.core.pending_bytes()
     }
 
     /// Returns the memory of a message to the connection, which uses it for the next message. So a
-    /// steady stream of messages allocates nothing.
+    /// steady stream of messages allocates nothing. The connection holds the memory, however large.
     pub fn recycle(&mut self, message: Message<'static>) {
-        self.whole.core.driver.recycle(message);
+        self.unsplit.core.driver.recycle(message);
     }
 
     /// Returns the round-trip time of the last Ping of
     /// [`Timeouts::ping`](crate::timers::Timeouts::ping) that was answered.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
-        self.whole.core.driver.timers.round_trip()
+        self.unsplit.core.driver.timers.round_trip()
     }
 
     /// Returns how the connection was closed, or is being closed.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.whole.core.driver.engine.close_status()
+        self.unsplit.core.driver.engine.close_status()
     }
 
     /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
     /// permessage-deflate.
     #[must_use]
     pub fn negotiated(&self) -> Negotiated {
-        self.whole.core.driver.engine.negotiated()
+        self.unsplit.core.driver.engine.negotiated()
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
     /// of the adapter writes the output. Whatever else is appended must be whole frames. A Ping
     /// that is sent so does not count for [`Timeouts`](crate::timers::Timeouts).
     pub const fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
-        let driver = &mut self.whole.core.driver;
+        let driver = &mut self.unsplit.core.driver;
         (&mut driver.engine, &mut driver.out)
     }
 
     /// Returns the stream.
     #[must_use]
     pub const fn get_ref(&self) -> &S {
-        &self.whole.writer.stream
+        &self.unsplit.write_loop.stream
     }
 
     /// Returns the stream, with the timeouts that its owner has set, and what the connection holds:
     /// the bytes that were read and not reported, and the output that is not written.
     #[must_use]
     pub fn into_parts(self) -> Parts<S> {
-        let Whole { mut core, mut writer } = self.whole;
-        let unsent = writer.unwritten(&mut core);
+        let Unsplit {
+            mut core,
+            mut write_loop,
+        } = self.unsplit;
+        let unsent = write_loop.unwritten(&mut core);
         let mut engine = core.driver.engine.into_parts();
-        let lossless = engine.lossless && !self.reader.holds_event();
-        self.reader.timeout.restore(&writer.stream);
-        writer.timeout.restore(&writer.stream);
-        engine.unread.extend_from_slice(&self.reader.input.into_unread());
+        let lossless = engine.lossless && !self.read_loop.holds_event();
+        self.read_loop.timeout.restore(&write_loop.stream);
+        write_loop.timeout.restore(&write_loop.stream);
+        engine.unread.extend_from_slice(&self.read_loop.input.into_unread());
         Parts {
-            transport: writer.stream,
+            transport: write_loop.stream,
             unread: engine.unread,
             unsent,
             lossless,
@@ -343,32 +350,32 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Returns the driver, for the opening handshake.
     pub(super) const fn driver_mut(&mut self) -> &mut Driver {
-        &mut self.whole.core.driver
+        &mut self.unsplit.core.driver
     }
 
     /// Closes the stream, if the connection is closed.
     pub(super) fn teardown(&mut self) {
-        self.reader.teardown(&mut self.whole);
+        self.read_loop.teardown(&mut self.unsplit);
     }
 
     /// Joins the parts of [`into_loops`](Self::into_loops) again.
-    pub(super) const fn from_loops(core: Core, reader: ReadLoop<S>, writer: WriteLoop<S>) -> Self {
+    pub(super) const fn from_loops(core: Core, read_loop: ReadLoop<S>, write_loop: WriteLoop<S>) -> Self {
         Self {
-            reader,
-            whole: Whole { core, writer },
+            read_loop,
+            unsplit: Unsplit { core, write_loop },
         }
     }
 
     /// Takes the connection apart for [`split`](Self::split_with).
     pub(super) fn into_loops(self) -> (Core, ReadLoop<S>, WriteLoop<S>) {
-        (self.whole.core, self.reader, self.whole.writer)
+        (self.unsplit.core, self.read_loop, self.unsplit.write_loop)
     }
 }
 
 impl<S> fmt::Debug for WebSocket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")
-            .field("engine", &self.whole.core.driver.engine)
+            .field("engine", &self.unsplit.core.driver.engine)
             .finish_non_exhaustive()
     }
 }

@@ -52,13 +52,13 @@ impl<W> WriteLoop<W> {
         split: impl FnOnce(W) -> io::Result<(R, V)>,
     ) -> io::Result<(R, WriteLoop<V>)> {
         let (reader, stream) = split(self.stream)?;
-        let writer = WriteLoop {
+        let write_loop = WriteLoop {
             stream,
             buf: self.buf,
             state: self.state,
             timeout: SocketTimeout::write(None),
         };
-        Ok((reader, writer))
+        Ok((reader, write_loop))
     }
 }
 
@@ -115,11 +115,7 @@ impl<W: Write> WriteLoop<W> {
 
     /// Writes all output if more of it than the high-water mark is unwritten.
     pub(super) fn make_room(&mut self, access: &mut impl Access) -> io::Result<()> {
-        let is_above_high_water = {
-            let core = access.core();
-            let unwritten = self.state.unwritten_len(&self.buf) + core.driver.pending_bytes();
-            unwritten > core.driver.high_water
-        };
+        let is_above_high_water = access.core().is_above_high_water();
         if is_above_high_water {
             self.flush(access)?;
         }

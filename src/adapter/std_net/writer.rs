@@ -47,7 +47,7 @@ pub struct Writer<W> {
 
 impl<W> Writer<W> {
     pub(super) fn new(shared: Arc<Shared<W>>) -> Self {
-        let id = lock(&shared.core).driver.new_sender();
+        let id = lock(&shared.core).new_sender();
         Self { shared, id }
     }
 
@@ -61,7 +61,8 @@ impl<W: Write> Writer<W> {
     /// receive meanwhile, in a thread of its own.
     ///
     /// # Errors
-    /// Those of [`WebSocket::send`]. After a timeout, continue with [`flush`](Self::flush).
+    /// Those of [`WebSocket::send`]. After a timeout or `WriteZero`, continue with
+    /// [`flush`](Self::flush).
     pub fn send(&self, message: impl AsMessage) -> Result<(), Error> {
         // Called before the core is locked: this is code of the application.
         let message = message.as_message();
@@ -114,8 +115,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of [`WebSocket::flush`].
     pub fn flush(&self) -> io::Result<()> {
-        self.shared.flush()?;
-        self.shared.flush_left_replies()
+        self.shared.flush_with_replies()
     }
 
     /// Sends a Ping with a payload of at most 125 bytes.
@@ -153,8 +153,8 @@ impl<W: Write> Writer<W> {
         self.core().driver.engine.set_compression(enabled);
     }
 
-    /// Returns how many bytes of output are not written: see [`WebSocket::pending_bytes`]. It does
-    /// not wait for a thread that writes.
+    /// Returns how many bytes of output the transport has not taken yet: see
+    /// [`WebSocket::pending_bytes`]. It does not wait for a thread that writes.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
         self.core().pending_bytes()

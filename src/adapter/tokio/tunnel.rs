@@ -24,7 +24,7 @@ pub(super) async fn open(
     let mut out = Vec::new();
     let mut connect = proxy.connect(request.host(), request.port(), config, &mut out)?;
     let exchanged = limit.run(exchange(tcp, &out, &mut connect)).await;
-    exchanged.map_err(|error| tunnel::lost(&mut connect, error))
+    exchanged.map_err(|error| tunnel::tunnel_error(&mut connect, error))
 }
 
 async fn exchange(tcp: &TcpStream, mut out: &[u8], connect: &mut Connect) -> Result<Vec<u8>, Error> {

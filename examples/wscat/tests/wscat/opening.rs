@@ -254,5 +254,5 @@ fn a_proxy_opens_a_tunnel_or_says_why_not() {
         .says("--proxy http://NAME:PASSWORD@HOST:PORT");
     let run = wscat(&["--proxy", "http://127.0.0.1:1", &url], "");
     run.exits(1);
-    run.says("cannot connect to the proxy 127.0.0.1:1: ");
+    run.says("the proxy: cannot connect to 127.0.0.1:1: ");
 }

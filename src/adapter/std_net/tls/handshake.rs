@@ -68,13 +68,15 @@ impl TlsStream {
         limit: Limit,
     ) -> Result<Self, Error> {
         let mut received = Received::new(unread);
-        keep_timeouts(&tcp, || shake_hands(&tcp, &mut connection, host, &mut received, limit))?;
+        keep_timeouts(&tcp, || {
+            complete_handshake(&tcp, &mut connection, host, &mut received, limit)
+        })?;
         Ok(Self::new(tcp, connection, received))
     }
 }
 
 /// Reads and writes until the handshake is complete.
-fn shake_hands(
+fn complete_handshake(
     tcp: &TcpStream,
     connection: &mut rustls::Connection,
     host: Option<&str>,

@@ -9,7 +9,7 @@ use core::time::Duration;
 use std::{
     io::{self, ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
-    sync::{Mutex, TryLockError},
+    sync::Mutex,
 };
 
 use self::{
@@ -17,7 +17,7 @@ use self::{
     records::{Received, Sent},
 };
 use super::socket::Socket;
-use crate::adapter::lock;
+use crate::adapter::{lock, try_lock};
 
 /// How much is encrypted at a time, in bytes: one record. So a write that is slow returns now and
 /// then.
@@ -92,10 +92,8 @@ impl TlsStream {
     /// So a thread that reads never waits for the peer to take what another thread writes.
     fn send_replies(&self) -> io::Result<()> {
         while self.with_connection(|connection| connection.wants_write()) {
-            let mut sent = match self.shared.sent.try_lock() {
-                Ok(sent) => sent,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return Ok(()),
+            let Some(mut sent) = try_lock(&self.shared.sent) else {
+                return Ok(());
             };
             self.send(&mut sent)?;
         }

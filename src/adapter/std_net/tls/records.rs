@@ -8,6 +8,8 @@ use std::{
 
 use rustls::Connection;
 
+use crate::adapter::write_state::write_zero;
+
 /// How much is read from the socket at a time, in bytes: about one record.
 const READ_LEN: usize = 16 << 10;
 
@@ -76,7 +78,7 @@ impl Sent {
     pub(super) fn write(&mut self, mut tcp: &TcpStream) -> io::Result<()> {
         while let Some(rest @ [_, ..]) = self.buf.get(self.start..) {
             match tcp.write(rest) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(0) => return Err(write_zero(rest.len())),
                 Ok(len) => self.start += len,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

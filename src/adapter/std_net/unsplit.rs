@@ -10,40 +10,40 @@ use super::{
 };
 use crate::adapter::{Error, driver::Outgoing};
 
-pub(super) struct Whole<S> {
+pub(super) struct Unsplit<S> {
     pub(super) core: Core,
-    pub(super) writer: WriteLoop<S>,
+    pub(super) write_loop: WriteLoop<S>,
 }
 
-impl<S: Write> Whole<S> {
+impl<S: Write> Unsplit<S> {
     pub(super) fn make_room(&mut self) -> io::Result<()> {
-        self.writer.make_room(&mut self.core)
+        self.write_loop.make_room(&mut self.core)
     }
 
     /// Sends a message and writes all output.
     pub(super) fn send(&mut self, message: &Outgoing<'_>) -> Result<(), Error> {
         if message.is_large() {
-            return self.writer.send(&mut self.core, message);
+            return self.write_loop.send(&mut self.core, message);
         }
         self.core.driver.append(message)?;
         Ok(self.flush()?)
     }
 }
 
-impl<S> Access for Whole<S> {
+impl<S> Access for Unsplit<S> {
     #[inline]
     fn core(&mut self) -> impl DerefMut<Target = Core> {
         &mut self.core
     }
 }
 
-impl<S: Write> Duplex<S> for Whole<S> {
+impl<S: Write> Duplex<S> for Unsplit<S> {
     fn stream(&mut self) -> &mut S {
-        &mut self.writer.stream
+        &mut self.write_loop.stream
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush(&mut self.core)
+        self.write_loop.flush(&mut self.core)
     }
 
     fn flush_replies(&mut self) -> io::Result<()> {
