@@ -1,9 +1,10 @@
 //! The resident memory of a million idle connections in one process, as Linux counts it.
 //!
-//! `cargo bench -p sockless-benches --bench idle` prints it for connections without compression, and
-//! for those that have received and sent a compressed message and keep no working state: without
-//! context takeover, it belongs to a pool; with it, `low_memory` and `release` leave the windows. Each
-//! row is measured in a process of its own, so that no memory of another is used again.
+//! `cargo bench -p sockless-benches --bench idle_memory` prints it for connections without
+//! compression, and for those that have received and sent a compressed message and keep no working
+//! state: without context takeover, it belongs to a pool; with it, `low_memory` and `release` leave
+//! the windows. Each row is measured in a process of its own, so that no memory of another is used
+//! again.
 
 use std::{
     env, fs,
