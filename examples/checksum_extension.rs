@@ -1,4 +1,4 @@
-//! An extension of one's own (RFC 6455, section 9): each frame of a message with the bit RSV2 ends
+//! An extension of your own (RFC 6455, section 9): each frame of a message with the bit RSV2 ends
 //! with a checksum of its payload. A client and a server negotiate it, in memory.
 //!
 //! ```text

@@ -9,6 +9,29 @@ pub(crate) struct Limits {
     pub(crate) fragments: u32,
 }
 
+impl Limits {
+    pub(crate) const fn of(config: &Config) -> Self {
+        Self {
+            size: config.max_message_size,
+            fragments: config.max_fragments,
+        }
+    }
+
+    /// The error that says what is wrong. How much a message that is too big would inflate to is
+    /// not known.
+    pub(crate) const fn error(self, violation: PayloadViolation) -> ProtocolError {
+        match violation {
+            PayloadViolation::InvalidUtf8 => ProtocolError::InvalidUtf8,
+            PayloadViolation::InvalidDeflate => ProtocolError::InvalidDeflate,
+            PayloadViolation::TooManyDeflateBlocks => ProtocolError::TooManyDeflateBlocks,
+            PayloadViolation::TooBig => ProtocolError::MessageTooBig {
+                size: None,
+                limit: self.size,
+            },
+        }
+    }
+}
+
 /// What can be wrong with the payload of a message. Smaller than the error, which says more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum PayloadViolation {
@@ -17,6 +40,12 @@ pub(crate) enum PayloadViolation {
     TooManyDeflateBlocks,
     /// A compressed message inflates to more than the limit, or has far more bytes on the wire.
     TooBig,
+}
+
+impl From<InvalidUtf8> for PayloadViolation {
+    fn from(InvalidUtf8: InvalidUtf8) -> Self {
+        Self::InvalidUtf8
+    }
 }
 
 /// The size and the number of frames of the message in progress.
@@ -74,34 +103,5 @@ impl MessageSize {
     /// Whether `len` bytes are all that the frames so far have.
     pub(crate) const fn is_whole(&self, len: u64) -> bool {
         self.bytes == len
-    }
-}
-
-impl Limits {
-    pub(crate) const fn of(config: &Config) -> Self {
-        Self {
-            size: config.max_message_size,
-            fragments: config.max_fragments,
-        }
-    }
-
-    /// The error that says what is wrong. How much a message that is too big would inflate to is
-    /// not known.
-    pub(crate) const fn error(self, violation: PayloadViolation) -> ProtocolError {
-        match violation {
-            PayloadViolation::InvalidUtf8 => ProtocolError::InvalidUtf8,
-            PayloadViolation::InvalidDeflate => ProtocolError::InvalidDeflate,
-            PayloadViolation::TooManyDeflateBlocks => ProtocolError::TooManyDeflateBlocks,
-            PayloadViolation::TooBig => ProtocolError::MessageTooBig {
-                size: None,
-                limit: self.size,
-            },
-        }
-    }
-}
-
-impl From<InvalidUtf8> for PayloadViolation {
-    fn from(InvalidUtf8: InvalidUtf8) -> Self {
-        Self::InvalidUtf8
     }
 }

@@ -321,7 +321,7 @@ ResponseError::MissingChunkEnd
 SendError::NotOpen
     nothing can be sent before the opening handshake is complete (RFC 6455, section 6.1)
 SendError::Closing
-    it cannot be sent any more: a Close frame was sent or received, the opening handshake was
+    this cannot be sent any more: a Close frame was sent or received, the opening handshake was
     rejected or refused, or the connection has failed (RFC 6455, section 5.5.1)
 SendError::ControlFrameTooLong
     the payload of a Ping or Pong is 126 bytes long and may have at most 125 (RFC 6455, section 5.5)
@@ -490,7 +490,7 @@ adapter::Error::Closed
     this endpoint closed the connection with code 1000 (normal closure), and the peer answered with
     code 4000
 adapter::Error::Send
-    it cannot be sent any more: a Close frame was sent or received, the opening handshake was
+    this cannot be sent any more: a Close frame was sent or received, the opening handshake was
     rejected or refused, or the connection has failed (RFC 6455, section 5.5.1)
 adapter::Error::LocalHandshake
     no request is waiting to be accepted or rejected (RFC 6455, section 4.2.2)

@@ -1,9 +1,10 @@
-//! Rates, such as messages in a second.
+//! Token buckets, and the rate of messages that a guest of the chat may send.
 
 use std::time::Instant;
 
-/// How much a guest may send at once, and then in a second, in bytes.
+/// How much a guest may send at once, in bytes.
 pub(crate) const MESSAGE_BURST: f64 = 16384.0;
+/// How much a guest may send in a second after that, in bytes.
 pub(crate) const BYTES_PER_SECOND: f64 = 1024.0;
 /// What a message costs besides its text, in bytes: five short messages in a second are allowed.
 const MESSAGE_COST: usize = 200;

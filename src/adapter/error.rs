@@ -76,7 +76,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Names the host in an error of the transport while it was being connected.
+    /// Names the host in an error of the transport while it was being connected. The error of the
+    /// operating system is in the text only.
     pub(super) fn with_host(self, host: &str, port: u16) -> Self {
         let Self::Io(error) = self else {
             return self;

@@ -28,18 +28,20 @@ pub(super) fn failed(host: Option<&str>, error: rustls::Error) -> Error {
 
 /// Returns the error of a handshake for an error of the stream, which may hold one of `rustls`.
 pub(super) fn explain(host: Option<&str>, error: io::Error) -> Error {
-    match error.downcast::<rustls::Error>() {
-        Ok(error) => failed(host, error),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-            let peer = host.map_or_else(
-                || String::from("the client"),
-                |host| Excerpt::new(host.as_bytes()).to_string(),
-            );
-            let text = format!("the TLS handshake with {peer} failed: the peer closed the connection");
-            io::Error::new(ErrorKind::UnexpectedEof, text).into()
-        }
-        Err(error) => error.into(),
-    }
+    let error = match error.downcast::<rustls::Error>() {
+        Ok(error) => return failed(host, error),
+        Err(error) => error,
+    };
+    let peer = host.map_or_else(
+        || String::from("the client"),
+        |host| Excerpt::new(host.as_bytes()).to_string(),
+    );
+    let reason = match error.kind() {
+        ErrorKind::UnexpectedEof => String::from("the peer closed the connection"),
+        _ => error.to_string(),
+    };
+    let text = format!("the TLS handshake with {peer} failed: {reason}");
+    io::Error::new(error.kind(), text).into()
 }
 
 /// Returns the configuration for a connection: the caller's, or the default one, which connections

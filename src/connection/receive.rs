@@ -28,8 +28,8 @@ impl Connection {
     /// Returns the rule that the peer broke, after everything before that was delivered. The Close
     /// frame or HTTP response for the peer is in `out`. Later calls return the same error. It is
     /// boxed, because a larger result would cost every message.
-    #[inline(always)]
     // An event that a call returns goes through memory; measured.
+    #[inline(always)]
     pub fn receive<'b>(
         &mut self,
         input: &mut &'b mut [u8],
@@ -92,6 +92,7 @@ impl Connection {
     ///
     /// # Errors
     /// Those of [`receive`](Self::receive).
+    // Measured, as for `receive`.
     #[inline(always)]
     pub fn receive_whole<'b>(
         &mut self,

@@ -10,7 +10,7 @@ use crate::{close_code::CloseCode, reserved_bits::ReservedBits, utf8::InvalidUtf
 pub enum SendError {
     /// The opening handshake is not complete (RFC 6455, section 6.1).
     NotOpen,
-    /// It cannot be sent any more: a Close frame was sent or received, the opening handshake was
+    /// This cannot be sent any more: a Close frame was sent or received, the opening handshake was
     /// rejected or refused, or the connection has failed (RFC 6455, sections 5.5.1 and 6.1).
     Closing,
     /// The payload of a Ping or Pong is longer than 125 bytes (RFC 6455, section 5.5).
@@ -69,7 +69,7 @@ impl fmt::Display for SendError {
                 f.write_str("nothing can be sent before the opening handshake is complete (RFC 6455, section 6.1)")
             }
             Self::Closing => f.write_str(
-                "it cannot be sent any more: a Close frame was sent or received, the opening handshake was rejected or \
+                "this cannot be sent any more: a Close frame was sent or received, the opening handshake was rejected or \
                  refused, or the connection has failed (RFC 6455, section 5.5.1)",
             ),
             Self::ControlFrameTooLong { len } => write!(

@@ -173,6 +173,7 @@ impl InputBuffer {
     ///
     /// # Errors
     /// Those of [`Connection::receive`].
+    // Measured, as for `Connection::receive`.
     #[inline(always)]
     pub fn receive<'b>(
         &'b mut self,

@@ -50,7 +50,7 @@ impl Receiver {
         }
     }
 
-    /// The chunk that `output` is, which was inflated, and after which `result` was found.
+    /// The chunk of `output`, which was inflated. `result` says what is wrong after it.
     pub(super) fn inflated_chunk(
         &mut self,
         output: &[u8],

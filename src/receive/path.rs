@@ -6,8 +6,8 @@ use super::Receiver;
 ///
 /// A connection computes it after every call that can change it, and the next call starts there. A
 /// fast path leaves what it does not recognise to the general path. It reports only what is wrong
-/// with payload: text that is not UTF-8, or invalid DEFLATE. What breaks a rule on frames, the
-/// general path finds.
+/// with payload: text that is not UTF-8, and compressed data that is invalid or over a limit. What
+/// breaks a rule on frames, the general path finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Path {
     /// The general path, which takes any input in any phase.

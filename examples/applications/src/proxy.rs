@@ -105,7 +105,7 @@ async fn pass_on(client: TcpStream, server: String, stall_timeout: Duration) -> 
         Err(Error::Refused(refusal)) => return pass_on_refusal(incoming, &refusal).await,
         Err(error) => {
             incoming.reject(502, &[], b"the server cannot be reached\n").await?;
-            return Err(format!("{server}: {error}").into());
+            return Err(error.into());
         }
     };
     let cookies = texts(response.headers().filter(|(name, _)| is_one_of(name, &["set-cookie"])));

@@ -54,8 +54,8 @@ pub(in crate::adapter) struct Driver {
 pub(in crate::adapter) struct SenderId(u64);
 
 impl SenderId {
-    /// The one of a whole connection.
-    pub(in crate::adapter) const WHOLE: Self = Self(0);
+    /// The one of a connection that is not split.
+    pub(in crate::adapter) const UNSPLIT: Self = Self(0);
 
     /// The one of a writer that has a number from 1 on.
     pub(in crate::adapter) const fn numbered(number: u64) -> Self {

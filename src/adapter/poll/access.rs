@@ -1,4 +1,4 @@
-//! A polled connection, whole or split into halves.
+//! A polled connection, split into halves or not.
 
 use alloc::sync::Arc;
 use core::{
@@ -18,7 +18,7 @@ use crate::adapter::{
 };
 
 /// A connection with what it has read.
-pub(super) struct Whole<T, C> {
+pub(super) struct Unsplit<T, C> {
     pub(super) socket: Socket<T, C>,
     pub(super) input: Input,
 }
@@ -74,16 +74,16 @@ impl<T, C> Shared<T, C> {
         self.tasks.remove(interest);
         if let Interest::Writer(number) = interest {
             // Mostly, it is that of another writer, or there is none.
-            let _was_other = self
+            let _previous = self
                 .message_sender
                 .compare_exchange(number, 0, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 }
 
-/// A connection: whole, or that of a half.
+/// A connection that is not split, or that of a half.
 pub(super) enum Access<'a, T, C> {
-    Whole(&'a mut Socket<T, C>),
+    Unsplit(&'a mut Socket<T, C>),
     Half(&'a Shared<T, C>),
 }
 
@@ -91,7 +91,7 @@ impl<'a, T, C> Access<'a, T, C> {
     /// Returns what the halves share.
     pub(super) const fn shared(&self) -> Option<&'a Shared<T, C>> {
         match self {
-            Self::Whole(_) => None,
+            Self::Unsplit(_) => None,
             Self::Half(shared) => Some(shared),
         }
     }
@@ -100,7 +100,7 @@ impl<'a, T, C> Access<'a, T, C> {
     #[inline]
     pub(super) fn socket(&mut self) -> Guard<'_, T, C> {
         match self {
-            Self::Whole(socket) => Guard::Whole(socket),
+            Self::Unsplit(socket) => Guard::Unsplit(socket),
             Self::Half(shared) => Guard::Half(shared.socket()),
         }
     }
@@ -108,7 +108,7 @@ impl<'a, T, C> Access<'a, T, C> {
 
 /// A socket, locked if it is that of a half.
 pub(super) enum Guard<'a, T, C> {
-    Whole(&'a mut Socket<T, C>),
+    Unsplit(&'a mut Socket<T, C>),
     Half(MutexGuard<'a, Socket<T, C>>),
 }
 
@@ -118,7 +118,7 @@ impl<T, C> Deref for Guard<'_, T, C> {
     #[inline]
     fn deref(&self) -> &Self::Target {
         match self {
-            Self::Whole(socket) => socket,
+            Self::Unsplit(socket) => socket,
             Self::Half(socket) => socket,
         }
     }
@@ -128,7 +128,7 @@ impl<T, C> DerefMut for Guard<'_, T, C> {
     #[inline]
     fn deref_mut(&mut self) -> &mut Self::Target {
         match self {
-            Self::Whole(socket) => socket,
+            Self::Unsplit(socket) => socket,
             Self::Half(socket) => socket,
         }
     }

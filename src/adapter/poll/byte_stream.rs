@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 
 use super::{
     Clock, Transport, WebSocket,
-    access::{Access, Whole},
+    access::{Access, Unsplit},
     read_loop::poll_receive,
     socket::MAX_READS,
     waiting::Interest,
@@ -89,9 +89,9 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
             if !self.unread.is_empty() {
                 return Poll::Ready(Ok(self.unread.read(buf)));
             }
-            let Whole { socket, input } = &mut *self.ws.whole;
+            let Unsplit { socket, input } = &mut *self.ws.unsplit;
             let take = IntoBuffer::<Chunk<'static>>::new(buf, &mut self.unread);
-            match ready!(poll_receive(&mut Access::Whole(socket), input, cx, take)) {
+            match ready!(poll_receive(&mut Access::Unsplit(socket), input, cx, take)) {
                 Ok(Some(piece)) if piece.kind == MessageKind::Text => {
                     self.failure = Some(text_in_byte_stream);
                     // If the connection is closing already, the peer gets no other Close frame.
@@ -118,7 +118,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed, or the connection is closing.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let socket = &mut self.ws.whole.socket;
+        let socket = &mut self.ws.unsplit.socket;
         ready!(socket.poll_ready(Interest::Ready, cx))?;
         let data = data.get(..STREAM_MESSAGE_LEN).unwrap_or(data);
         let message = Outgoing::Message(Message::from(data));
@@ -136,7 +136,7 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.whole.socket.poll_flush(Interest::Flush, cx)
+        self.ws.unsplit.socket.poll_flush(Interest::Flush, cx)
     }
 
     /// Polls until a Close frame with code 1000 is written.
@@ -144,7 +144,11 @@ impl<T: Transport, C: Clock> ByteStream<T, C> {
     /// # Errors
     /// The transport failed.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.whole.socket.poll_close(Interest::Close, cx).map_err(Into::into)
+        self.ws
+            .unsplit
+            .socket
+            .poll_close(Interest::Close, cx)
+            .map_err(Into::into)
     }
 }
 

@@ -59,7 +59,7 @@ impl<'a, T, C> Call<'a, T, C> {
     /// Notes that nobody continues the message of this call.
     pub(super) fn abandon_message(&mut self) {
         match &mut self.access {
-            Access::Whole(socket) => socket.driver.abandon_message(self.interest.sender()),
+            Access::Unsplit(socket) => socket.driver.abandon_message(self.interest.sender()),
             // A task may be dropped while the socket is locked.
             Access::Half(shared) => shared.remove_writer(self.interest),
         }
@@ -78,7 +78,7 @@ impl<T, C> Drop for Call<'_, T, C> {
     fn drop(&mut self) {
         if self.is_waiting {
             match &mut self.access {
-                Access::Whole(socket) => socket.waiting.remove(self.interest),
+                Access::Unsplit(socket) => socket.waiting.remove(self.interest),
                 Access::Half(shared) => shared.tasks.remove(self.interest),
             }
         }
@@ -139,7 +139,7 @@ impl<'a, T: Transport, C: Clock> Call<'a, T, C> {
         let message = message.as_message();
         match &mut self.access {
             // There is nothing to wait for: the poll does not begin.
-            Access::Whole(socket) if socket.has_room() => match socket.append(|driver| driver.feed(message)) {
+            Access::Unsplit(socket) if socket.has_room() => match socket.append(|driver| driver.feed(message)) {
                 Ok(()) => Poll::Ready(Ok(())),
                 Err(error) => send_error(error),
             },

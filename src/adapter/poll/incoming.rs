@@ -68,8 +68,8 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// acceptance cannot be sent, see [`Connection::accept`](crate::Connection::accept): then the
     /// client is sent a response with status 500.
     pub async fn accept(mut self, accept: &Accept<'_>) -> Result<WebSocket<T, C>, Error> {
-        let now = self.ws.whole.socket.clock.now();
-        let accepted = self.ws.whole.socket.driver.accept(&self.request, accept, now);
+        let now = self.ws.unsplit.socket.clock.now();
+        let accepted = self.ws.unsplit.socket.driver.accept(&self.request, accept, now);
         self.respond(accepted).await?;
         Ok(self.ws)
     }
@@ -83,7 +83,7 @@ impl<T: Transport, C: Clock> Incoming<T, C> {
     /// The transport failed, or the rejection cannot be sent. Then the client is sent a response
     /// with status 500.
     pub async fn reject(mut self, status: u16, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Error> {
-        let rejected = self.ws.whole.socket.driver.reject(status, headers, body);
+        let rejected = self.ws.unsplit.socket.driver.reject(status, headers, body);
         self.respond(rejected).await?;
         while self.ws.recv_event().await?.is_some() {}
         Ok(())

@@ -53,7 +53,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// progress, or a text is not UTF-8: then the message is still in progress.
     pub async fn send_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
         self.call(Interest::Ready)
-            .fragment(SenderId::WHOLE, kind, data, fin)
+            .fragment(SenderId::UNSPLIT, kind, data, fin)
             .await
     }
 

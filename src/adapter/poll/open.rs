@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use std::time::Instant;
 
-use super::{Clock, Settings, Transport, WebSocket, access::Whole, input::Input, socket::Socket};
+use super::{Clock, Settings, Transport, WebSocket, access::Unsplit, input::Input, socket::Socket};
 use crate::{
     ClientRequest, Connection,
     adapter::{Error, driver::Driver, handshake},
@@ -61,7 +61,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// connection processes them before what it reads.
     #[must_use]
     pub fn read_ahead(mut self, bytes: &[u8]) -> Self {
-        self.whole.input.append(bytes);
+        self.unsplit.input.append(bytes);
         self
     }
 
@@ -69,7 +69,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         let input = Input::new(Some(clock.now()));
         let socket = Socket::new(transport, clock, driver);
         Self {
-            whole: Box::new(Whole { socket, input }),
+            unsplit: Box::new(Unsplit { socket, input }),
         }
     }
 }

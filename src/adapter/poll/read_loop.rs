@@ -37,7 +37,7 @@ pub(super) fn poll_receive<T: Transport, C: Clock, K: Take>(
 ) -> Poll<Result<Option<K::Output>, Error>> {
     // Two copies of the loop: that of a whole connection has no lock to ask for at each step.
     match access {
-        Access::Whole(socket) => poll_receive_from(&mut **socket, input, cx, take),
+        Access::Unsplit(socket) => poll_receive_from(&mut **socket, input, cx, take),
         Access::Half(shared) => poll_receive_from(shared.socket(), input, cx, take),
     }
 }

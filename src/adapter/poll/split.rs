@@ -4,7 +4,7 @@ use alloc::{boxed::Box, sync::Arc};
 
 use super::{
     Clock, Reader, Transport, WebSocket, Writer,
-    access::{Shared, Whole},
+    access::{Shared, Unsplit},
 };
 use crate::adapter::{ReuniteError, driver::SenderId};
 
@@ -15,9 +15,9 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// Splits the connection into two halves for two tasks.
     #[must_use]
     pub fn split(self) -> (Reader<T, C>, Writer<T, C>) {
-        let Whole { mut socket, input } = *self.whole;
+        let Unsplit { mut socket, input } = *self.unsplit;
         // Whoever sends the next fragment continues the message of the whole connection.
-        socket.driver.abandon_message(SenderId::WHOLE);
+        socket.driver.abandon_message(SenderId::UNSPLIT);
         let tasks = socket.waiting.share();
         let interest = tasks.new_writer();
         let shared = Arc::new(Shared::new(socket, tasks));
@@ -44,7 +44,7 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
         drop(writer);
         match Arc::try_unwrap(shared) {
             Ok(shared) => Ok(Self {
-                whole: Box::new(Whole {
+                unsplit: Box::new(Unsplit {
                     socket: shared.into_socket(),
                     input,
                 }),

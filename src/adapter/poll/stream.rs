@@ -10,7 +10,7 @@ use futures_sink::Sink;
 
 use super::{
     Clock, Reader, Transport, WebSocket, Writer,
-    access::{Access, Whole},
+    access::{Access, Unsplit},
     read_loop::poll_item,
     waiting::Interest,
 };
@@ -23,14 +23,14 @@ impl<T: Transport + Unpin, C: Clock + Unpin> Stream for WebSocket<T, C> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Whole { socket, input } = &mut *self.get_mut().whole;
-        poll_item(&mut Access::Whole(socket), input, cx)
+        let Unsplit { socket, input } = &mut *self.get_mut().unsplit;
+        poll_item(&mut Access::Unsplit(socket), input, cx)
     }
 }
 
 impl<T: Transport + Unpin, C: Clock + Unpin> FusedStream for WebSocket<T, C> {
     fn is_terminated(&self) -> bool {
-        self.whole.socket.is_stream_ended()
+        self.unsplit.socket.is_stream_ended()
     }
 }
 
@@ -39,7 +39,7 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.get_mut()
-            .whole
+            .unsplit
             .socket
             .poll_ready(Interest::Ready, cx)
             .map_err(Into::into)
@@ -47,12 +47,12 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
 
     fn start_send(self: Pin<&mut Self>, message: M) -> Result<(), Error> {
         let message = message.as_message();
-        Ok(self.get_mut().whole.socket.append(|driver| driver.feed(message))?)
+        Ok(self.get_mut().unsplit.socket.append(|driver| driver.feed(message))?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.get_mut()
-            .whole
+            .unsplit
             .socket
             .poll_flush(Interest::Flush, cx)
             .map_err(Into::into)
@@ -61,7 +61,7 @@ impl<M: AsMessage, T: Transport + Unpin, C: Clock + Unpin> Sink<M> for WebSocket
     /// Sends a Close frame with code 1000, if none was sent yet. It does not wait for the Close
     /// frame of the peer: the stream does.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().whole.socket.poll_close(Interest::Close, cx)
+        self.get_mut().unsplit.socket.poll_close(Interest::Close, cx)
     }
 }
 

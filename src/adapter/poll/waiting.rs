@@ -61,7 +61,7 @@ impl Interest {
     pub(super) const fn sender(self) -> SenderId {
         match self {
             Self::Writer(number) => SenderId::numbered(number),
-            _ => SenderId::WHOLE,
+            _ => SenderId::UNSPLIT,
         }
     }
 

@@ -13,7 +13,7 @@ use std::io;
 use super::Settings;
 use super::{
     Clock, Transport,
-    access::{Access, Whole},
+    access::{Access, Unsplit},
     call::Call,
     input::Input,
     read_loop::poll_receive,
@@ -58,7 +58,7 @@ use crate::{
 /// ```
 pub struct WebSocket<T, C = ()> {
     /// Boxed, because a future reserves memory for every place that a value moves through.
-    pub(super) whole: Box<Whole<T, C>>,
+    pub(super) unsplit: Box<Unsplit<T, C>>,
 }
 
 impl<T: Transport, C: Clock> WebSocket<T, C> {
@@ -83,8 +83,8 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// # Errors
     /// Those of [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message<'static>>, Error>> {
-        let Whole { socket, input } = &mut *self.whole;
-        poll_receive(&mut Access::Whole(socket), input, cx, Owned::new())
+        let Unsplit { socket, input } = &mut *self.unsplit;
+        poll_receive(&mut Access::Unsplit(socket), input, cx, Owned::new())
     }
 
     /// Waits for the next message and passes it to `function`. A message in one frame that lies
@@ -284,40 +284,40 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     /// The transport failed, the connection is closing already, or the code or the reason may not
     /// be sent.
     pub async fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str) -> Result<(), Error> {
-        self.whole.socket.close(code.into(), reason)?;
+        self.unsplit.socket.close(code.into(), reason)?;
         Ok(self.flush().await?)
     }
 
     /// Returns the memory of a message to the connection, which uses it for the next message. So a
     /// steady stream of messages allocates nothing. The connection holds the memory, however large.
     pub fn recycle(&mut self, message: Message<'static>) {
-        self.whole.socket.driver.recycle(message);
+        self.unsplit.socket.driver.recycle(message);
     }
 
     /// Returns how the connection was closed, or is being closed.
     #[must_use]
     pub fn close_status(&self) -> Option<&CloseStatus> {
-        self.whole.socket.driver.engine.close_status()
+        self.unsplit.socket.driver.engine.close_status()
     }
 
     /// Returns the round-trip time of the last Ping of
     /// [`Timeouts::ping`](crate::timers::Timeouts::ping) that was answered.
     #[must_use]
     pub const fn round_trip(&self) -> Option<Duration> {
-        self.whole.socket.driver.timers.round_trip()
+        self.unsplit.socket.driver.timers.round_trip()
     }
 
     /// Returns what the opening handshake has negotiated: the subprotocol, and the parameters of
     /// permessage-deflate.
     #[must_use]
     pub fn negotiated(&self) -> Negotiated {
-        self.whole.socket.driver.engine.negotiated()
+        self.unsplit.socket.driver.engine.negotiated()
     }
 
     /// Sets the largest message to receive, in bytes, from the next message on: see
     /// [`Connection::set_max_message_size`].
     pub const fn set_max_message_size(&mut self, bytes: u64) {
-        self.whole.socket.driver.engine.set_max_message_size(bytes);
+        self.unsplit.socket.driver.engine.set_max_message_size(bytes);
     }
 
     /// Sets whether messages are compressed from now on: see
@@ -325,46 +325,46 @@ impl<T: Transport, C: Clock> WebSocket<T, C> {
     #[cfg(feature = "deflate")]
     #[cfg_attr(docsrs, doc(cfg(feature = "deflate")))]
     pub const fn set_compression(&mut self, enabled: bool) {
-        self.whole.socket.driver.engine.set_compression(enabled);
+        self.unsplit.socket.driver.engine.set_compression(enabled);
     }
 
     /// Returns how many bytes of output the transport has not taken yet, with those that were only
     /// [fed](Self::feed): a measure of a slow peer.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
-        self.whole.socket.unwritten_len()
+        self.unsplit.socket.unwritten_len()
     }
 
     /// Returns the engine and the output, for calls that the adapter does not have. The next call
     /// of the adapter writes the output. Whatever else is appended must be whole frames. A Ping
     /// that is sent so does not count for [`Timeouts`](crate::timers::Timeouts).
     pub fn engine_mut(&mut self) -> (&mut Connection, &mut Vec<u8>) {
-        self.whole.socket.engine_mut()
+        self.unsplit.socket.engine_mut()
     }
 
     /// Returns the transport.
     #[must_use]
     pub const fn get_ref(&self) -> &T {
-        &self.whole.socket.transport
+        &self.unsplit.socket.transport
     }
 
     /// Returns the transport and what the connection holds: the bytes that were read and not
     /// reported, and the output that is not written.
     #[must_use]
     pub fn into_parts(self) -> Parts<T> {
-        self.whole.socket.into_parts(&self.whole.input)
+        self.unsplit.socket.into_parts(&self.unsplit.input)
     }
 }
 
 impl<T, C> WebSocket<T, C> {
     /// Returns a call that reads, and what it reads to.
     pub(super) fn reading(&mut self) -> (Call<'_, T, C>, &mut Input) {
-        let Whole { socket, input } = &mut *self.whole;
-        (Call::new(Access::Whole(socket), Interest::Read), input)
+        let Unsplit { socket, input } = &mut *self.unsplit;
+        (Call::new(Access::Unsplit(socket), Interest::Read), input)
     }
 
     pub(super) fn call(&mut self, interest: Interest) -> Call<'_, T, C> {
-        Call::new(Access::Whole(&mut self.whole.socket), interest)
+        Call::new(Access::Unsplit(&mut self.unsplit.socket), interest)
     }
 }
 

@@ -67,7 +67,7 @@ impl<S: Read + Write> WebSocket<S> {
     pub fn send_fragment(&mut self, kind: MessageKind, data: &[u8], fin: bool) -> Result<(), Error> {
         let mut output = Output::Unsplit(&mut self.unsplit);
         output.make_room()?;
-        output.command(|driver| driver.fragment(SenderId::WHOLE, kind, data, fin))
+        output.command(|driver| driver.fragment(SenderId::UNSPLIT, kind, data, fin))
     }
 
     /// Begins a message that is sent while it is written: for one that is large, or whose length is

@@ -101,7 +101,7 @@ fn halves<R, W>(
 ) -> (Reader<R, W>, Writer<W>) {
     core.is_split = true;
     // A message in progress can be continued by the writer.
-    core.driver.abandon_message(SenderId::WHOLE);
+    core.driver.abandon_message(SenderId::UNSPLIT);
     let shared = Arc::new(Shared {
         core: Mutex::new(core),
         write_loop: Mutex::new(write_loop),

@@ -91,15 +91,26 @@ fn complete_handshake(
             connection.write_tls(&mut record)?;
             let written = limit.write_all(tcp, &record);
             if processed.is_ok() {
-                written?;
+                written.map_err(|error| explain_transport(host, error))?;
             }
         }
         let has_processed = processed.map_err(|error| explain(host, error))?;
         if !connection.is_handshaking() {
             return Ok(());
         }
-        if !has_processed && limit.read(tcp, || received.fill(tcp))? == 0 {
+        if has_processed {
+            continue;
+        }
+        let read = limit.read(tcp, || received.fill(tcp));
+        if read.map_err(|error| explain_transport(host, error))? == 0 {
             return Err(explain(host, ErrorKind::UnexpectedEof.into()));
         }
+    }
+}
+
+fn explain_transport(host: Option<&str>, error: Error) -> Error {
+    match error {
+        Error::Io(error) => explain(host, error),
+        error => error,
     }
 }
