@@ -502,8 +502,8 @@ fn s5_4_a_proxy_keeps_fragments_and_reserved_bits() {
     }
 }
 
-/// R212: Extensions of the caller's own and permessage-deflate may be negotiated in any order: each bit is
-/// allowed where its extension gives it a meaning.
+/// R212: Extensions of the caller's own and permessage-deflate may be negotiated in any order: each
+/// bit is allowed where its extension gives it a meaning.
 #[test]
 fn s9_the_order_of_negotiation_does_not_matter() {
     let mut first = Decoder::new(Role::Client);
