@@ -162,6 +162,9 @@ async fn race(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Tcp
 /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
 /// URL.
 ///
+/// It does not set TCP_NODELAY, because the stream can be any: set it on the socket. Without it, a
+/// small message waits until the peer has acknowledged the one before it, often for 40 ms.
+///
 /// # Errors
 /// Those of [`poll::WebSocket::client`].
 pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
@@ -179,6 +182,9 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
 /// [`Accept`] says what that is against, and has the settings to allow other pages and to name the
 /// server's hosts: pass them to [`poll::Incoming::accept`], after [`incoming`].
 ///
+/// It does not set TCP_NODELAY, because the stream can be any: set it on the socket. Without it, a
+/// small message waits until the peer has acknowledged the one before it, often for 40 ms.
+///
 /// # Errors
 /// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocket<S>, Error> {
@@ -188,7 +194,8 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebS
         .await
 }
 
-/// Waits for a client's request. The application accepts or rejects it.
+/// Waits for a client's request. The application accepts or rejects it. TCP_NODELAY is not set: see
+/// [`accept`].
 ///
 /// # Errors
 /// Those of [`poll::Incoming::new`].

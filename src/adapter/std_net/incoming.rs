@@ -19,7 +19,9 @@ use crate::{
 /// use sockless::{Accept, adapter::{Error, std_net::Incoming}};
 ///
 /// fn serve(incoming: Incoming<TcpStream>) -> Result<(), Error> {
-///     if incoming.request().headers().get("authorization").is_none() {
+///     // "user:password" in Base64 (RFC 7617, section 2).
+///     let expected = Some(&b"Basic dXNlcjpwYXNzd29yZA=="[..]);
+///     if incoming.request().headers().get("authorization") != expected {
 ///         let headers = [("WWW-Authenticate", "Basic realm=\"chat\"")];
 ///         incoming.reject(401, &headers, b"credentials are needed")?;
 ///         return Ok(());
