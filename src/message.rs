@@ -88,6 +88,7 @@ impl<'a> Message<'a> {
 
     /// Returns the text, if it is a text message.
     #[must_use]
+    #[doc(alias = "to_text")]
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -129,6 +130,7 @@ impl<'a> Message<'a> {
     /// Returns the payload as bytes, whichever kind of message it is. Data that is owned already is
     /// moved, not copied.
     #[must_use]
+    #[doc(alias = "into_data")]
     pub fn into_bytes(self) -> Vec<u8> {
         match self {
             Self::Text(text) => copy::into_owned_text(text, &mut Vec::new()).into_bytes(),

@@ -64,7 +64,7 @@ pub enum Error {
     LocalHandshake(LocalHandshakeError),
     /// The server answered with another status than 101. The refusal holds its response, and what
     /// has arrived of the body, also if the transport failed or a deadline was missed before all of
-    /// it.
+    /// it. The text of this error has the status alone: log `Location` and the body if they matter.
     Refused(Box<Refusal>),
     /// The proxy opens no tunnel. A refusal holds its response, as that of a server does.
     Proxy(ProxyError),

@@ -30,9 +30,9 @@
 //! hyper must serve the connection with upgrades (`with_upgrades` of `http1::Builder`,
 //! `serve_connection_with_upgrades` of hyper-util); axum does so. For HTTP/2, the server must
 //! announce the extended CONNECT (`enable_connect_protocol` of its `http2` settings); axum does so
-//! with its feature `http2`. TCP_NODELAY is the task of the server: `axum::serve` does not set it. The
-//! page [Embedding](crate::docs::embedding#hyper-and-axum) says how, and has the settings of HTTP/2
-//! that matter.
+//! with its feature `http2`. TCP_NODELAY is the task of the server: `axum::serve` does not set it.
+//! The page [Embedding](crate::docs::embedding#hyper-and-axum) says how, and has the settings of
+//! HTTP/2 that matter.
 
 use alloc::{format, string::String};
 use core::{

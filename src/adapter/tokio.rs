@@ -80,6 +80,7 @@ pub type ByteStream<S> = poll::ByteStream<Io<S>, Clock>;
 /// The URL is invalid, the transport failed, or the server violated the protocol,
 /// [refused](Error::Refused) or took too long. A `wss` URL without the feature `tokio-rustls` is
 /// `Unsupported`.
+#[doc(alias = "connect_async")]
 pub async fn connect(url: &str) -> Result<WebSocket<MaybeTlsStream>, Error> {
     let (ws, _response) = connect_with(&ClientRequest::new(url)?, ConnectOptions::new()).await?;
     Ok(ws)
@@ -90,6 +91,7 @@ pub async fn connect(url: &str) -> Result<WebSocket<MaybeTlsStream>, Error> {
 ///
 /// # Errors
 /// Those of [`connect`], and those of the [proxy](Error::Proxy).
+#[doc(alias = "connect_async_with_config")]
 pub async fn connect_with(
     request: &ClientRequest,
     options: impl Into<ConnectOptions>,
@@ -167,6 +169,7 @@ async fn race(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Tcp
 ///
 /// # Errors
 /// Those of [`poll::WebSocket::client`].
+#[doc(alias = "client_async")]
 pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: &ClientRequest,
@@ -187,6 +190,7 @@ pub async fn client<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Errors
 /// Those of [`poll::Incoming::new`] and [`poll::Incoming::accept`].
+#[doc(alias = "accept_async")]
 pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocket<S>, Error> {
     incoming(stream, Settings::default())
         .await?
@@ -199,6 +203,7 @@ pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebS
 ///
 /// # Errors
 /// Those of [`poll::Incoming::new`].
+#[doc(alias = "accept_hdr_async")]
 pub async fn incoming<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     settings: impl Into<Settings>,

@@ -88,6 +88,7 @@ pub fn connect(url: &str) -> Result<WebSocket<MaybeTlsStream>, Error> {
 ///
 /// # Errors
 /// Those of [`connect`](connect()), and those of the [proxy](Error::Proxy).
+#[doc(alias = "connect_with_config")]
 pub fn connect_with(
     request: &ClientRequest,
     options: impl Into<ConnectOptions>,
@@ -147,6 +148,7 @@ pub fn accept<S: Socket>(stream: S) -> Result<WebSocket<S>, Error> {
 ///
 /// # Errors
 /// Those of [`Incoming::new`].
+#[doc(alias = "accept_hdr")]
 pub fn incoming<S: Socket>(stream: S, settings: impl Into<Settings>) -> Result<Incoming<S>, Error> {
     stream.set_nodelay(true)?;
     Incoming::read(WebSocket::server(stream, &settings.into(), Some(SocketHooks::of())))
