@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    wire::{RING, Wire},
-    work::{ACCEPT, End, READ, ReceiveWork, SendWork, Work, read_frame},
+    wire::{READ, RING, Wire},
+    work::{ACCEPT, End, ReceiveWork, SendWork, Work, read_frame},
 };
 
 /// A WebSocket crate.

@@ -12,8 +12,8 @@ use std::{
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 
-use crate::work::{READ, SendWork};
-
+/// The maximum length of a read from the kernel.
+pub const READ: usize = 64 << 10;
 /// The longest copy that the C library makes without the instruction `rep movsb`. With it, a copy
 /// takes up to thirty times as long at some distances of the two buffers, so that where the
 /// allocator puts them would decide: see `benches/alignment.rs`. So the wire copies in pieces of
@@ -87,10 +87,10 @@ impl Wire {
     }
 
     /// For a crate that writes every frame at once: what it writes between two flushes is written
-    /// together.
-    pub fn buffered(self, work: &SendWork) -> BufWriter<Self> {
+    /// together, if there is more than one frame of `batch`.
+    pub fn buffered(self, batch: u64) -> BufWriter<Self> {
         // A `BufWriter` without capacity passes all writes on.
-        BufWriter::with_capacity(if work.batch > 1 { READ } else { 0 }, self)
+        BufWriter::with_capacity(if batch > 1 { READ } else { 0 }, self)
     }
 
     /// Reads at most `len` bytes to the end of `buffer`.

@@ -5,10 +5,8 @@ use std::fmt;
 use support::heads::{BROWSER_REQUEST, REQUEST};
 pub use support::{content::Content, heads::ACCEPT};
 
-use crate::wire::Wire;
+use crate::wire::{READ, Wire};
 
-/// The maximum length of a read from the kernel.
-pub const READ: usize = 64 << 10;
 /// The default size of the input buffer of the crates that leave it to the caller: half of the L1
 /// cache, and a frame header.
 pub const BUFFER: usize = (16 << 10) + 14;

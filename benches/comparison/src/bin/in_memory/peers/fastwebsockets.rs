@@ -27,7 +27,7 @@ impl Peer for Fastwebsockets {
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
-        Some(Sender(open(work.end, wire.buffered(work))))
+        Some(Sender(open(work.end, wire.buffered(work.batch))))
     }
 }
 

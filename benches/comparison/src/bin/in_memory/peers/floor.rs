@@ -7,8 +7,8 @@ use comparison::floor_xor::xor;
 
 use crate::{
     peer::{AnswerHandshake, Peer, Receive, Send},
-    wire::Wire,
-    work::{Content, End, READ, ReceiveWork, SendWork},
+    wire::{READ, Wire},
+    work::{Content, End, ReceiveWork, SendWork},
 };
 
 pub struct Floor;

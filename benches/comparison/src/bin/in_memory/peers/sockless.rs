@@ -6,8 +6,8 @@ use sockless::{Accept, Config, Connection, Event, MessageKind, State, handshake:
 
 use crate::{
     peer::{AnswerHandshake, Peer, Receive, Send},
-    wire::Wire,
-    work::{End, READ, ReceiveWork, SendWork},
+    wire::{READ, Wire},
+    work::{End, ReceiveWork, SendWork},
 };
 
 pub struct Sockless;

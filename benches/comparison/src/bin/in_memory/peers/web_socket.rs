@@ -29,7 +29,7 @@ impl Peer for WebSocketCrate {
     }
 
     fn sender(work: &SendWork, wire: Wire) -> Option<impl Send + 'static> {
-        Some(Sender(open(work.end, wire.buffered(work))))
+        Some(Sender(open(work.end, wire.buffered(work.batch))))
     }
 }
 
