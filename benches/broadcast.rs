@@ -7,13 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bench_support::{Content, config, open, upgraded};
+use bench_support::{Content, config, open, params, upgraded, with_deflate};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sockless::{
-    Config, Connection, PreparedMessage, Role,
-    deflate::{DeflateConfig, DeflateParams, WindowBits},
-    handshake::Negotiated,
-};
+use sockless::{Config, Connection, PreparedMessage, Role, deflate::DeflateConfig};
 
 const CONNECTIONS: usize = 100_000;
 const SIZE: usize = 1 << 10;
@@ -32,13 +28,7 @@ fn peers(connection: impl Fn() -> Connection) -> Vec<Peer> {
 }
 
 fn compressing(no_context_takeover: bool) -> Connection {
-    let mut negotiated = Negotiated::default();
-    negotiated.deflate = Some(DeflateParams {
-        server_no_context_takeover: no_context_takeover,
-        client_no_context_takeover: no_context_takeover,
-        server_max_window_bits: WindowBits::MAX,
-        client_max_window_bits: WindowBits::MAX,
-    });
+    let negotiated = with_deflate(params(15, no_context_takeover));
     upgraded(Role::Server, &negotiated, Config::new().deflate(DeflateConfig::new()))
 }
 

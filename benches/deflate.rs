@@ -12,13 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bench_support::{median, rounds, upgraded};
+use bench_support::{median, params, rounds, upgraded, with_deflate};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sockless::{
-    Config, Connection, Event, Role,
-    deflate::{DeflateConfig, DeflateParams, WindowBits},
-    handshake::Negotiated,
-};
+use sockless::{Config, Connection, Event, Role, deflate::DeflateConfig};
 
 const SIZES: [usize; 3] = [256, 4 << 10, 64 << 10];
 /// The bytes of all messages of a round. They are more than a window, so that no message is still
@@ -53,19 +49,12 @@ fn messages(len: usize) -> Vec<String> {
 
 fn connection(role: Role, takeover: bool, level: u8) -> Connection {
     let deflate = DeflateConfig::new().level(level);
-    connection_with(role, takeover, WindowBits::MAX, deflate)
+    connection_with(role, takeover, 15, deflate)
 }
 
-fn connection_with(role: Role, takeover: bool, bits: WindowBits, deflate: DeflateConfig) -> Connection {
+fn connection_with(role: Role, takeover: bool, bits: u8, deflate: DeflateConfig) -> Connection {
     let config = Config::new().deflate(deflate.threshold(0));
-    let mut negotiated = Negotiated::default();
-    negotiated.deflate = Some(DeflateParams {
-        server_no_context_takeover: !takeover,
-        client_no_context_takeover: !takeover,
-        server_max_window_bits: bits,
-        client_max_window_bits: bits,
-    });
-    upgraded(role, &negotiated, config)
+    upgraded(role, &with_deflate(params(bits, !takeover)), config)
 }
 
 /// Sends one round of messages. Returns the bytes of each.
@@ -298,7 +287,6 @@ fn windows() -> Vec<Window> {
 }
 
 fn window(name: String, len: usize, bits: u8, takeover: bool, deflate: DeflateConfig) -> Window {
-    let bits = WindowBits::new(bits).unwrap();
     let messages = messages(len);
     let mut server = connection_with(Role::Server, takeover, bits, deflate);
     let mut client = connection_with(Role::Client, takeover, bits, DeflateConfig::new());

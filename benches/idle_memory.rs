@@ -11,10 +11,10 @@ use std::{
     process::{Command, ExitCode, Stdio},
 };
 
-use bench_support::{open, upgraded};
+use bench_support::{params, upgraded, with_deflate};
 use sockless::{
     Config, Connection, Event, Role,
-    deflate::{DeflateConfig, DeflateParams, DeflatePool, WindowBits},
+    deflate::{DeflateConfig, DeflatePool},
     handshake::Negotiated,
 };
 
@@ -25,6 +25,24 @@ enum Mode {
     NoTakeover,
     /// Context takeover in both directions, with windows of so many bits.
     Takeover(u8),
+}
+
+impl Mode {
+    fn negotiated(self) -> Negotiated {
+        match self {
+            Self::Plain => Negotiated::default(),
+            Self::NoTakeover => with_deflate(params(15, true)),
+            Self::Takeover(bits) => with_deflate(params(bits, false)),
+        }
+    }
+
+    fn config(self) -> Config {
+        match self {
+            Self::Plain => Config::new(),
+            Self::NoTakeover => Config::new().deflate(DeflateConfig::new()),
+            Self::Takeover(_) => Config::new().deflate(DeflateConfig::new().low_memory(true).release(true)),
+        }
+    }
 }
 
 const ROWS: [(&str, Mode); 4] = [
@@ -95,7 +113,7 @@ fn resident_bytes_each(mode: Mode, number: usize) -> f64 {
 
 /// A connection that has received the texts in `frames` and sent them back.
 fn idle(mode: Mode, frames: &[u8], out: &mut Vec<u8>, pool: &mut DeflatePool) -> Connection {
-    let mut server = server(mode);
+    let mut server = upgraded(Role::Server, &mode.negotiated(), mode.config());
     let mut frames = frames.to_vec();
     let mut input = &mut frames[..];
     server.borrow_deflate_state(pool);
@@ -110,42 +128,14 @@ fn idle(mode: Mode, frames: &[u8], out: &mut Vec<u8>, pool: &mut DeflatePool) ->
     server
 }
 
-fn server(mode: Mode) -> Connection {
-    let (negotiated, config) = match mode {
-        Mode::Plain => return open(Role::Server, Config::default()),
-        Mode::NoTakeover => (negotiated(WindowBits::MAX, false), DeflateConfig::new()),
-        Mode::Takeover(bits) => (
-            negotiated(WindowBits::new(bits).unwrap(), true),
-            DeflateConfig::new().low_memory(true).release(true),
-        ),
-    };
-    upgraded(Role::Server, &negotiated, Config::new().deflate(config))
-}
-
 /// The frames of a client, the same for each connection.
 fn frames(mode: Mode) -> Vec<u8> {
-    let negotiated = match mode {
-        Mode::Plain => Negotiated::default(),
-        Mode::NoTakeover => negotiated(WindowBits::MAX, false),
-        Mode::Takeover(bits) => negotiated(WindowBits::new(bits).unwrap(), true),
-    };
-    let mut client = upgraded(Role::Client, &negotiated, Config::new().deflate(DeflateConfig::new()));
+    let mut client = upgraded(Role::Client, &mode.negotiated(), mode.config());
     let mut frames = Vec::new();
     for _ in 0..ECHOES {
         client.send_text(TEXT, &mut frames).unwrap();
     }
     frames
-}
-
-fn negotiated(bits: WindowBits, takeover: bool) -> Negotiated {
-    let mut negotiated = Negotiated::default();
-    negotiated.deflate = Some(DeflateParams {
-        server_no_context_takeover: !takeover,
-        client_no_context_takeover: !takeover,
-        server_max_window_bits: bits,
-        client_max_window_bits: bits,
-    });
-    negotiated
 }
 
 /// The anonymous memory of this process that is in RAM.

@@ -6,16 +6,12 @@
 
 use allocation_counter::measure;
 use bench_support::{
-    Content, ROLES, SEGMENT, SIZES, peer_of,
+    Content, ROLES, SEGMENT, SIZES, params, peer_of,
     receiving::{Receiver, Stream},
     sending::{Messages, Sender},
-    upgraded,
+    upgraded, with_deflate,
 };
-use sockless::{
-    Config, Connection, Event, Role,
-    deflate::{DeflateConfig, DeflateParams, WindowBits},
-    handshake::Negotiated,
-};
+use sockless::{Config, Connection, Event, Role, deflate::DeflateConfig, handshake::Negotiated};
 
 /// The length of a message.
 const LEN: usize = 20_000;
@@ -56,13 +52,7 @@ fn open(role: Role, mode: Mode) -> Connection {
     {
         let deflate = DeflateConfig::new().release(release).low_memory(low_memory);
         config = config.deflate(deflate);
-        let bits = WindowBits::new(bits).unwrap();
-        negotiated.deflate = Some(DeflateParams {
-            server_no_context_takeover: !takeover,
-            client_no_context_takeover: !takeover,
-            server_max_window_bits: bits,
-            client_max_window_bits: bits,
-        });
+        negotiated = with_deflate(params(bits, !takeover));
     }
     upgraded(role, &negotiated, config)
 }

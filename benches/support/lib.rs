@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 use sockless::Role;
-pub use support::{ROLES, content::Content, frames, open, peer_of, upgraded};
+pub use support::{ROLES, content::Content, frames, open, params, peer_of, upgraded, with_deflate};
 
 pub const SIZES: [usize; 5] = [16, 125, 1 << 10, 16 << 10, 1 << 20];
 /// The maximum length of a read from the kernel.

@@ -7,7 +7,10 @@ use std::io::{self, ErrorKind};
 #[cfg(feature = "rustls")]
 use super::tls_error::TlsError;
 use crate::{
-    CloseStatus, ProtocolError, SendError, error::LocalHandshakeError, handshake::Refusal, proxy::ProxyError,
+    CloseStatus, ProtocolError, SendError,
+    error::LocalHandshakeError,
+    handshake::{Refusal, url::with_port},
+    proxy::ProxyError,
     timers::Due,
 };
 
@@ -82,9 +85,8 @@ impl Error {
         let Self::Io(error) = self else {
             return self;
         };
-        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
-        let host = host.escape_debug();
-        let text = format!("cannot connect to {open}{host}{close}:{port}: {error}");
+        let address = with_port(host, port);
+        let text = format!("cannot connect to {}: {error}", address.escape_debug());
         Self::Io(io::Error::new(error.kind(), text))
     }
 }

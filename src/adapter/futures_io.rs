@@ -62,10 +62,7 @@ pub type MessageWriter<'a, S, C> = poll::MessageWriter<'a, Io<S>, C>;
 pub type ByteStream<S, C> = poll::ByteStream<Io<S>, C>;
 
 /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
-/// URL.
-///
-/// It does not set TCP_NODELAY, because the stream can be any: set it on the socket. Without it, a
-/// small message waits until the peer has acknowledged the one before it, often for 40 ms.
+/// URL. TCP_NODELAY is not set: see [`accept`].
 ///
 /// # Errors
 /// Those of [`poll::WebSocket::client`].

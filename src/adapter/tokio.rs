@@ -162,10 +162,7 @@ async fn race(addresses: impl IntoIterator<Item = SocketAddr>) -> io::Result<Tcp
 }
 
 /// Opens a connection as a client over a stream that is connected already: TCP, or TLS for a `wss`
-/// URL.
-///
-/// It does not set TCP_NODELAY, because the stream can be any: set it on the socket. Without it, a
-/// small message waits until the peer has acknowledged the one before it, often for 40 ms.
+/// URL. TCP_NODELAY is not set: see [`accept`].
 ///
 /// # Errors
 /// Those of [`poll::WebSocket::client`].

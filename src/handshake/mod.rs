@@ -52,7 +52,7 @@ mod request;
 mod response;
 mod rules;
 mod scheme;
-mod url;
+pub(crate) mod url;
 
 pub use self::{
     accept::Accept,

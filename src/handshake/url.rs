@@ -91,6 +91,14 @@ pub(super) fn without_brackets(host: &str) -> &str {
         .unwrap_or(host)
 }
 
+/// Returns `host ":" port`. The host may be an IPv6 address with or without brackets.
+pub(crate) fn with_port(host: &str, port: u16) -> String {
+    match host {
+        _ if host.starts_with('[') || !host.contains(':') => format!("{host}:{port}"),
+        _ => format!("[{host}]:{port}"),
+    }
+}
+
 /// An error in `host [ ":" port ]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AuthorityError<'a> {

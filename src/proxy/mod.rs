@@ -27,7 +27,7 @@
 mod error;
 mod http_connect;
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 pub use self::{error::ProxyError, http_connect::Connect};
@@ -38,6 +38,7 @@ use crate::{
     handshake::{
         basic_auth::basic_credentials,
         proxy_url::{ProxyUrl, check_tunnel},
+        url::with_port,
     },
     http::write_field,
 };
@@ -127,10 +128,7 @@ impl Proxy {
         config: &Config,
         out: &mut Vec<u8>,
     ) -> Result<Connect, LocalHandshakeError> {
-        let authority = match host {
-            _ if host.starts_with('[') || !host.contains(':') => format!("{host}:{port}"),
-            _ => format!("[{host}]:{port}"),
-        };
+        let authority = with_port(host, port);
         check_tunnel(&authority, &self.headers)?;
         for part in ["CONNECT ", &authority, " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
