@@ -185,6 +185,43 @@ fn compressed_and_payload(sender: Role, bytes: &[u8]) -> (bool, Vec<u8>) {
     (frames[0].0 & 0x40 != 0, payload)
 }
 
+/// Each deflater: matches of every length, and of the distances at which the symbols change, are
+/// inflated.
+#[test]
+fn s7_2_1_matches_of_every_length_and_distance_inflate() {
+    // Of 64 values, so that it gets smaller, and rarely repeats three bytes.
+    let noise: Vec<u8> = build_messages(&[vec![Part::Incompressible(5000)]], 1)[0]
+        .iter()
+        .map(|byte| byte & 0x3F)
+        .collect();
+    let lengths = (3..=258).map(|length| (300, length));
+    let distances = (1..12)
+        .flat_map(|bits| [2 << bits, 3 << bits])
+        .flat_map(|first: usize| [first - 1, first, first + 1, first + 2])
+        .filter(|distance| (10..=4000).contains(distance))
+        .map(|distance| (distance, 10));
+    for (distance, length) in lengths.chain(distances) {
+        let begin = &noise[..distance.max(600)];
+        let repeated = &begin[begin.len() - distance..];
+        let mut data = [begin, &repeated[..length]].concat();
+        // The match ends here.
+        data.push(repeated.get(length).map_or(0xFF, |byte| byte ^ 1));
+        for low_memory in [false, true] {
+            let deflate = DeflateConfig::new().threshold(0).low_memory(low_memory);
+            let mut sender = open(Role::Server, 12, false, Config::new().deflate(deflate));
+            let (compressed, payload) = compressed_and_payload(Role::Server, &send(&mut sender, &data, Framing::Whole));
+            assert!(compressed, "{length} bytes at {distance}");
+            let payload = [&payload[..], &TAIL].concat();
+            let plain = inflate(&mut Inflate::new(false, 12), &payload, data.len());
+            assert!(
+                plain.as_ref() == Ok(&data),
+                "{length} bytes at {distance}: {:?}",
+                plain.err()
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 

@@ -589,7 +589,7 @@ TESTS = [
         "src/deflate/low_memory/symbol.rs",
         "found.symbol += END_OF_BLOCK + 1;",
         "found.symbol += END_OF_BLOCK + 1 + (length == 257) as usize;",
-        "deflate_windows::s7_1_2_sent_messages_inflate_with_the_negotiated_window",
+        "deflate_windows::s7_2_1_matches_of_every_length_and_distance_inflate",
     ),
     (
         "repeated length of a code written once too few",
