@@ -33,7 +33,7 @@ STATE_SPACE = [
         "lost fragment: a binary continuation is not appended",
         "src/message_assembler.rs",
         "copy::append(piece, self.binary(piece.len(), remaining));",
-        "if self.size.fragments != 2 {\n"
+        "if self.len() == 0 {\n"
         "                copy::append(piece, self.binary(piece.len(), remaining));\n            }",
     ),
     (
